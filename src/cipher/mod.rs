@@ -1,0 +1,1 @@
+//! RSA keys and what is done with them.

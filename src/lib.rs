@@ -1,0 +1,15 @@
+//! e2echat: a terminal chat room in which whoever runs the server can read nothing.
+//!
+//! Three rooms, and imports point downward only:
+//!
+//! - [`cmd`]: `serve`, `join` and `keygen`: arguments, threads, sockets, files, the terminal.
+//! - [`room`]: the protocol: wire format, cards, messages, the relay's and the client's state
+//!   machines. It does no I/O of its own.
+//! - [`cipher`]: Caesar, RSA keys, sealing and opening, fingerprints. It knows nothing of rooms,
+//!   sockets or terminals.
+//!
+//! `docs/PROTOCOL.md` is the protocol; comments cite its sections as "PROTOCOL §n".
+
+pub mod cipher;
+pub mod cmd;
+pub mod room;

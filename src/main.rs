@@ -1,0 +1,2 @@
+//! Parses the command line, runs the command, prints the error.
+fn main() {}
