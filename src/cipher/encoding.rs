@@ -1,0 +1,267 @@
+//! The data types of RFC 4251 §5, written and read, and digests over them (PROTOCOL §1).
+
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 digest.
+pub type Digest = [u8; 32];
+
+/// Writes fields one after another.
+#[derive(Debug, Default)]
+pub struct Encoder(Vec<u8>);
+
+impl Encoder {
+    /// Begins a structure that is to be hashed, signed or authenticated: its tag comes first.
+    #[must_use]
+    pub fn tagged(tag: &str) -> Self {
+        Self::default().string(tag.as_bytes())
+    }
+
+    /// One byte.
+    #[must_use]
+    pub fn byte(self, value: u8) -> Self {
+        self.bytes(&[value])
+    }
+
+    /// A boolean: one byte, 0 or 1.
+    #[must_use]
+    pub fn boolean(self, value: bool) -> Self {
+        self.byte(u8::from(value))
+    }
+
+    /// Bytes of a fixed length, which is not written.
+    #[must_use]
+    pub fn bytes(mut self, value: &[u8]) -> Self {
+        self.0.extend_from_slice(value);
+        self
+    }
+
+    /// A big-endian 32-bit number.
+    #[must_use]
+    pub fn u32(self, value: u32) -> Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// A big-endian 64-bit number.
+    #[must_use]
+    pub fn u64(self, value: u64) -> Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// A number of things that are in memory.
+    #[must_use]
+    pub fn count(self, value: usize) -> Self {
+        self.u32(u32::try_from(value).expect("nothing here holds four thousand million things"))
+    }
+
+    /// A length, then that many bytes.
+    #[must_use]
+    pub fn string(self, value: &[u8]) -> Self {
+        self.count(value.len()).bytes(value)
+    }
+
+    /// The bytes written.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The bytes written so far.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// SHA-256 of the bytes written.
+    #[must_use]
+    pub fn digest(self) -> Digest {
+        Sha256::digest(self.0).into()
+    }
+}
+
+/// What was read is not what the structure asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+impl std::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("malformed")
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// Reads fields one after another, without copying and without trusting a length.
+#[derive(Clone, Debug)]
+pub struct Decoder<'a> {
+    all: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads from the first of `bytes`.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            all: bytes,
+            rest: bytes,
+        }
+    }
+
+    /// How many bytes have been read.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.all.len() - self.rest.len()
+    }
+
+    /// The bytes read so far.
+    #[must_use]
+    pub fn consumed(&self) -> &'a [u8] {
+        self.all.split_at(self.position()).0
+    }
+
+    /// The next `n` bytes.
+    ///
+    /// # Errors
+    /// Where fewer are left; as everywhere below.
+    pub fn take(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.rest.split_at_checked(n).ok_or(Malformed)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// Bytes of a fixed length.
+    ///
+    /// # Errors
+    /// As [`Decoder::take`].
+    pub fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(Malformed)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    /// One byte.
+    ///
+    /// # Errors
+    /// As [`Decoder::take`].
+    pub fn byte(&mut self) -> Result<u8, Malformed> {
+        self.bytes().map(|[byte]| byte)
+    }
+
+    /// A boolean.
+    ///
+    /// # Errors
+    /// As [`Decoder::take`], and for a byte that is neither 0 nor 1.
+    pub fn boolean(&mut self) -> Result<bool, Malformed> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed),
+        }
+    }
+
+    /// A big-endian 32-bit number.
+    ///
+    /// # Errors
+    /// As [`Decoder::take`].
+    pub fn u32(&mut self) -> Result<u32, Malformed> {
+        self.bytes().map(u32::from_be_bytes)
+    }
+
+    /// A big-endian 64-bit number.
+    ///
+    /// # Errors
+    /// As [`Decoder::take`].
+    pub fn u64(&mut self) -> Result<u64, Malformed> {
+        self.bytes().map(u64::from_be_bytes)
+    }
+
+    /// The number of things that follow, each of which takes `size` bytes or more: never more
+    /// than the bytes that are left can hold, so that it is safe to allocate for them.
+    ///
+    /// # Errors
+    /// As [`Decoder::take`], and where so many cannot follow.
+    pub fn count(&mut self, size: usize) -> Result<usize, Malformed> {
+        let count = usize::try_from(self.u32()?).map_err(|_| Malformed)?;
+        if count > self.rest.len() / size {
+            return Err(Malformed);
+        }
+        Ok(count)
+    }
+
+    /// A length, then that many bytes.
+    ///
+    /// # Errors
+    /// As [`Decoder::take`].
+    pub fn string(&mut self) -> Result<&'a [u8], Malformed> {
+        let length = usize::try_from(self.u32()?).map_err(|_| Malformed)?;
+        self.take(length)
+    }
+
+    /// The tag that the structure must begin with.
+    ///
+    /// # Errors
+    /// As [`Decoder::take`], and for another tag.
+    pub fn tag(&mut self, tag: &str) -> Result<(), Malformed> {
+        if self.string()? == tag.as_bytes() {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
+    }
+
+    /// The end of the structure.
+    ///
+    /// # Errors
+    /// Where bytes are left over.
+    pub fn finish(self) -> Result<(), Malformed> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let bytes = Encoder::tagged("tag")
+            .boolean(true)
+            .u32(7)
+            .u64(u64::MAX)
+            .string(b"text")
+            .bytes(&[1, 2, 3])
+            .finish();
+        let mut decoder = Decoder::new(&bytes);
+        decoder.tag("tag").unwrap();
+        assert_eq!(decoder.consumed(), b"\0\0\0\x03tag");
+        assert_eq!(decoder.boolean(), Ok(true));
+        assert_eq!(decoder.u32(), Ok(7));
+        assert_eq!(decoder.u64(), Ok(u64::MAX));
+        assert_eq!(decoder.string(), Ok(&b"text"[..]));
+        assert_eq!(decoder.bytes(), Ok([1, 2, 3]));
+        decoder.finish().unwrap();
+    }
+
+    #[test]
+    fn a_length_of_4_gib_is_an_error() {
+        assert_eq!(Decoder::new(&[0xff; 8]).string(), Err(Malformed));
+    }
+
+    #[test]
+    fn a_count_that_the_rest_cannot_hold_is_an_error() {
+        let bytes = Encoder::default().u32(3).bytes(&[0; 11]).finish();
+        assert_eq!(Decoder::new(&bytes).count(4), Err(Malformed));
+    }
+
+    #[test]
+    fn a_boolean_of_2_a_wrong_tag_and_trailing_bytes_are_errors() {
+        assert_eq!(Decoder::new(&[2]).boolean(), Err(Malformed));
+        let bytes = Encoder::tagged("one").finish();
+        assert_eq!(Decoder::new(&bytes).tag("two"), Err(Malformed));
+        assert_eq!(Decoder::new(&[0]).finish(), Err(Malformed));
+    }
+}

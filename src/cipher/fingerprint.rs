@@ -1,0 +1,66 @@
+//! Fingerprints of identities (PROTOCOL §3).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+use super::encoding::Digest;
+
+/// SHA-256 of an identity's `SubjectPublicKeyInfo`. Displays as `ssh-keygen -l` shows one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(Digest);
+
+impl Fingerprint {
+    /// The fingerprint of a key, given the DER of its `SubjectPublicKeyInfo`.
+    #[must_use]
+    pub fn of(spki: &[u8]) -> Self {
+        Self(Sha256::digest(spki).into())
+    }
+
+    /// The same in six groups of five digits (about 100 bits), for reading aloud.
+    #[must_use]
+    pub fn safety_number(&self) -> String {
+        let groups: Vec<String> = self
+            .0
+            .chunks_exact(5)
+            .map(|chunk| {
+                let number = chunk
+                    .iter()
+                    .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+                format!("{:05}", number % 100_000)
+            })
+            .collect();
+        groups.join(" ")
+    }
+}
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SHA256:{}", STANDARD_NO_PAD.encode(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_shown_as_openssh_shows_one() {
+        // SHA-256 of nothing: FIPS 180-4's e3b0c442… in base64.
+        assert_eq!(
+            Fingerprint::of(b"").to_string(),
+            "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+        );
+    }
+
+    #[test]
+    fn the_safety_number_has_six_groups_of_five_digits() {
+        let mut bytes = [0; 32];
+        bytes[4] = 7; // 7
+        bytes[5..10].fill(0xff); // 2^40 - 1 = 1099511627775
+        assert_eq!(
+            Fingerprint(bytes).safety_number(),
+            "00007 27775 00000 00000 00000 00000"
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! RSA keys, each good for one thing: an identity key signs, a session key decrypts
+//! (PROTOCOL §3).
+
+use rsa::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
+use rsa::traits::PublicKeyParts as _;
+use rsa::{BoxedUint, Oaep, Pss, RsaPrivateKey, RsaPublicKey};
+use sha2::{Digest as _, Sha256};
+
+use super::caesar::Caesar;
+use super::fingerprint::Fingerprint;
+
+/// The DER of a 4096-bit key with the exponent 65537 has 550 bytes; longer ones are not even
+/// parsed.
+const MAX_SPKI: usize = 600;
+
+/// The lengths of the keys that are made here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeySize {
+    /// 2048 bits, which is what the original chat room used.
+    #[default]
+    Bits2048,
+    /// 3072 bits.
+    Bits3072,
+    /// 4096 bits.
+    Bits4096,
+}
+
+impl KeySize {
+    /// The length of the modulus in bits.
+    #[must_use]
+    pub fn bits(self) -> usize {
+        match self {
+            Self::Bits2048 => 2048,
+            Self::Bits3072 => 3072,
+            Self::Bits4096 => 4096,
+        }
+    }
+}
+
+/// Why a key is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// Not a canonical `SubjectPublicKeyInfo` of an rsaEncryption key.
+    Encoding,
+    /// The modulus has fewer than 2048 or more than 4096 bits.
+    Size,
+    /// The public exponent is not 65537.
+    Exponent,
+}
+
+impl std::fmt::Display for KeyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Encoding => "not a plain RSA key",
+            Self::Size => "an RSA key must have 2048 to 4096 bits",
+            Self::Exponent => "the public exponent must be 65537",
+        })
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// A public key that meets PROTOCOL §3.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    rsa: RsaPublicKey,
+    spki: Box<[u8]>,
+}
+
+impl PublicKey {
+    /// Reads the DER of a `SubjectPublicKeyInfo`.
+    ///
+    /// # Errors
+    /// Where PROTOCOL §3 does not accept the key.
+    pub fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
+        if der.len() > MAX_SPKI {
+            return Err(KeyError::Size);
+        }
+        let rsa = RsaPublicKey::from_public_key_der(der).map_err(|_| KeyError::Encoding)?;
+        let key = Self::new(rsa)?;
+        // The library also takes the PSS object identifier, which it does not write.
+        if *key.spki != *der {
+            return Err(KeyError::Encoding);
+        }
+        Ok(key)
+    }
+
+    fn new(rsa: RsaPublicKey) -> Result<Self, KeyError> {
+        if !(2048..=4096).contains(&rsa.n().bits_vartime()) {
+            return Err(KeyError::Size);
+        }
+        if *rsa.e() != BoxedUint::from(65537_u64) {
+            return Err(KeyError::Exponent);
+        }
+        let spki = rsa.to_public_key_der().map_err(|_| KeyError::Encoding)?;
+        Ok(Self {
+            rsa,
+            spki: spki.as_bytes().into(),
+        })
+    }
+
+    /// The DER of the `SubjectPublicKeyInfo`.
+    #[must_use]
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// The modulus, big-endian and without leading zeros.
+    #[must_use]
+    pub fn modulus(&self) -> Box<[u8]> {
+        let bytes = self.rsa.n().to_be_bytes();
+        bytes
+            .iter()
+            .copied()
+            .skip_while(|byte| *byte == 0)
+            .collect()
+    }
+
+    /// The length of the modulus in bits.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        self.rsa.n().bits_vartime()
+    }
+
+    /// The length of the modulus, of a signature and of a ciphertext block, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.rsa.size()
+    }
+
+    /// SHA-256 of the `SubjectPublicKeyInfo`.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.spki)
+    }
+
+    /// The Caesar cipher with this key's parameter.
+    #[must_use]
+    pub fn caesar(&self) -> Caesar {
+        Caesar::from_modulus(&self.modulus())
+    }
+
+    /// Whether `signature` is this key's, over `message`: RSASSA-PSS (RFC 8017 §8.1.2).
+    #[must_use]
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.rsa
+            .verify(Pss::<Sha256>::new(), &Sha256::digest(message), signature)
+            .is_ok()
+    }
+
+    /// Encrypts up to [`max_block`] bytes: RSAES-OAEP (RFC 8017 §7.1.1).
+    ///
+    /// # Panics
+    /// Where `block` is longer than that.
+    #[must_use]
+    pub(super) fn encrypt(&self, label: [u8; 32], block: &[u8]) -> Vec<u8> {
+        self.rsa
+            .encrypt(
+                &mut rand::rng(),
+                Oaep::<Sha256>::new_with_label(label),
+                block,
+            )
+            .expect("a block that fits the modulus encrypts")
+    }
+}
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PublicKey({})", self.fingerprint())
+    }
+}
+
+/// The longest block that OAEP with SHA-256 encrypts to a modulus of `size` bytes
+/// (RFC 8017 §7.1.1).
+#[must_use]
+pub fn max_block(size: usize) -> usize {
+    size - 2 * 32 - 2
+}
+
+/// An RSA key pair. Its memory is wiped by the program's allocator when it is freed.
+struct KeyPair {
+    private: RsaPrivateKey,
+    public: PublicKey,
+}
+
+impl KeyPair {
+    fn generate(size: KeySize) -> Self {
+        RsaPrivateKey::new(&mut rand::rng(), size.bits())
+            .map_err(|_| KeyError::Size)
+            .and_then(Self::new)
+            .expect("a key of an accepted size can be made")
+    }
+
+    fn new(private: RsaPrivateKey) -> Result<Self, KeyError> {
+        let public = PublicKey::new(private.to_public_key())?;
+        Ok(Self { private, public })
+    }
+}
+
+/// The key pair that a person is known by. It only signs.
+pub struct IdentityKey(KeyPair);
+
+impl IdentityKey {
+    /// Makes a new identity, which takes a noticeable part of a second.
+    #[must_use]
+    pub fn generate(size: KeySize) -> Self {
+        Self(KeyPair::generate(size))
+    }
+
+    pub(super) fn from_rsa(key: RsaPrivateKey) -> Result<Self, KeyError> {
+        KeyPair::new(key).map(Self)
+    }
+
+    pub(super) fn as_rsa(&self) -> &RsaPrivateKey {
+        &self.0.private
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        &self.0.public
+    }
+
+    /// Signs `message`: RSASSA-PSS with blinding (RFC 8017 §8.1.1).
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let digest = Sha256::digest(message);
+        self.0
+            .private
+            .sign_with_rng(&mut rand::rng(), Pss::<Sha256>::new(), &digest)
+            .expect("a modulus of 2048 bits has room for a SHA-256 signature")
+    }
+}
+
+/// The key pair of one session. It only decrypts and is never stored.
+pub struct SessionKey(KeyPair);
+
+impl SessionKey {
+    /// Makes a new session key, which takes a noticeable part of a second.
+    #[must_use]
+    pub fn generate(size: KeySize) -> Self {
+        Self(KeyPair::generate(size))
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        &self.0.public
+    }
+
+    /// Decrypts one block: RSAES-OAEP with blinding (RFC 8017 §7.1.2). A failure has no reasons.
+    pub(super) fn decrypt(&self, label: [u8; 32], block: &[u8]) -> Option<Vec<u8>> {
+        self.0
+            .private
+            .decrypt_blinded(
+                &mut rand::rng(),
+                Oaep::<Sha256>::new_with_label(label),
+                block,
+            )
+            .ok()
+    }
+}
+
+impl std::fmt::Debug for IdentityKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IdentityKey({})", self.public().fingerprint())
+    }
+}
+
+impl std::fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SessionKey({})", self.public().fingerprint())
+    }
+}

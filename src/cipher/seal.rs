@@ -1,0 +1,155 @@
+//! Sealing a body for its readers, and opening what one gets (PROTOCOL §5).
+
+use rand::Rng as _;
+
+use super::encoding::{Digest, Encoder};
+use super::keys::{PublicKey, SessionKey, max_block};
+use super::parallel;
+
+/// The most bytes that a sealed text has.
+pub const MAX_TEXT: usize = 4096;
+
+const NONCE: usize = 16;
+
+/// What is sealed: a text and its kind, and the random bytes that keep its commitment blind.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body {
+    nonce: [u8; NONCE],
+    kind: u8,
+    text: String,
+}
+
+impl Body {
+    /// A body with a nonce of its own, or `None` where the text has 0 or over [`MAX_TEXT`] bytes.
+    #[must_use]
+    pub fn new(kind: u8, text: String) -> Option<Self> {
+        let mut nonce = [0; NONCE];
+        rand::rng().fill_bytes(&mut nonce);
+        Self::with_nonce(nonce, kind, text)
+    }
+
+    fn with_nonce(nonce: [u8; NONCE], kind: u8, text: String) -> Option<Self> {
+        (1..=MAX_TEXT)
+            .contains(&text.len())
+            .then_some(Self { nonce, kind, text })
+    }
+
+    /// What the text is; the numbers are the room's affair.
+    #[must_use]
+    pub fn kind(&self) -> u8 {
+        self.kind
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// What the signed header says of this body without telling it.
+    #[must_use]
+    pub fn commitment(&self) -> Digest {
+        Encoder::tagged("e2echat/1 commitment")
+            .bytes(&self.nonce)
+            .byte(self.kind)
+            .string(self.text.as_bytes())
+            .digest()
+    }
+
+    fn shifted_for(&self, key: &PublicKey) -> Vec<u8> {
+        let mut text = self.text.clone().into_bytes();
+        key.caesar().encrypt(&mut text);
+        Encoder::default()
+            .bytes(&self.nonce)
+            .byte(self.kind)
+            .bytes(&text)
+            .finish()
+    }
+
+    fn unshifted(plain: &[u8], key: &PublicKey) -> Option<Self> {
+        let (nonce, rest) = plain.split_first_chunk()?;
+        let (kind, text) = rest.split_first()?;
+        let mut text = text.to_vec();
+        key.caesar().decrypt(&mut text);
+        Self::with_nonce(*nonce, *kind, String::from_utf8(text).ok()?)
+    }
+}
+
+/// Somebody who is to read a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    /// The 32 bytes that the room knows them by.
+    pub id: &'a [u8; 32],
+    /// Their session key.
+    pub key: &'a PublicKey,
+}
+
+/// The ciphertexts of `body` for `readers`, in their order, bound to `header`. Uses all cores.
+#[must_use]
+pub fn seal(header: &[u8], body: &Body, readers: &[Reader<'_>]) -> Vec<Vec<u8>> {
+    parallel::map(readers, |reader| seal_for(header, body, reader))
+}
+
+fn seal_for(header: &[u8], body: &Body, reader: &Reader<'_>) -> Vec<u8> {
+    let plain = body.shifted_for(reader.key);
+    let blocks: Vec<&[u8]> = plain.chunks(max_block(reader.key.size())).collect();
+    let mut ciphertext = Vec::with_capacity(blocks.len() * reader.key.size());
+    for (index, block) in blocks.iter().enumerate() {
+        let label = label(header, reader.id, index, blocks.len());
+        ciphertext.extend(reader.key.encrypt(label, block));
+    }
+    ciphertext
+}
+
+/// A ciphertext that does not open. There is one such error, whatever the reason: telling them
+/// apart would tell a forger how close they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CannotOpen;
+
+/// Opens a ciphertext that was sealed under `header` for the reader `id`, and checks that it is
+/// what the header committed to. The first block is tried alone: where it fails, nothing else is
+/// decrypted. The others use all cores.
+///
+/// # Errors
+/// Where any of that fails.
+pub fn open(
+    header: &[u8],
+    commitment: &Digest,
+    id: &[u8; 32],
+    key: &SessionKey,
+    ciphertext: &[u8],
+) -> Result<Body, CannotOpen> {
+    if !plausible_length(ciphertext.len(), key.public().size()) {
+        return Err(CannotOpen);
+    }
+    let blocks: Vec<(usize, &[u8])> = ciphertext.chunks(key.public().size()).enumerate().collect();
+    let decrypt = |&(index, block): &(usize, &[u8])| {
+        key.decrypt(label(header, id, index, blocks.len()), block)
+    };
+    let (first, others) = blocks.split_first().ok_or(CannotOpen)?;
+    let mut plain = decrypt(first).ok_or(CannotOpen)?;
+    for block in parallel::map(others, decrypt) {
+        plain.extend(block.ok_or(CannotOpen)?);
+    }
+    let body = Body::unshifted(&plain, key.public()).ok_or(CannotOpen)?;
+    if body.commitment() == *commitment {
+        Ok(body)
+    } else {
+        Err(CannotOpen)
+    }
+}
+
+/// Whether a ciphertext of `length` bytes can be some body's, for a modulus of `size` bytes.
+fn plausible_length(length: usize, size: usize) -> bool {
+    let most_blocks = (NONCE + 1 + MAX_TEXT).div_ceil(max_block(size));
+    length.is_multiple_of(size) && (1..=most_blocks).contains(&(length / size))
+}
+
+fn label(header: &[u8], id: &[u8; 32], index: usize, count: usize) -> Digest {
+    Encoder::tagged("e2echat/1 label")
+        .string(header)
+        .bytes(id)
+        .count(index)
+        .count(count)
+        .digest()
+}
