@@ -1,1 +1,25 @@
-//! The protocol, without I/O.
+//! The protocol: names, cards, messages, frames, and the state machines of both sides.
+//!
+//! Bytes and the time go in, frames and events come out; there is no socket, thread, clock or
+//! file here. From the outside in:
+//!
+//! - [`stream`]: bytes to frames, over any reader.
+//! - [`frame`]: frames to typed fields, each side's own.
+//! - [`relay`]: the relay's room, blind to content. It never names a private key.
+//! - [`session`]: the client's session in a room.
+//! - [`names`], [`card`], [`message`], [`notice`], [`roster`]: what both sides share.
+//! - [`text`]: text from others, made harmless.
+
+pub mod card;
+pub mod frame;
+pub mod message;
+pub mod names;
+pub mod notice;
+pub mod relay;
+pub mod roster;
+pub mod session;
+pub mod stream;
+pub mod text;
+
+/// Milliseconds since 1970-01-01 UTC (PROTOCOL §1).
+pub type Time = u64;

@@ -1,0 +1,243 @@
+//! Cards, with which members present themselves, and the session ids that name them
+//! (PROTOCOL §4).
+
+use std::sync::Arc;
+
+use crate::cipher::encoding::{Decoder, Encoder, Malformed};
+use crate::cipher::fingerprint::Fingerprint;
+use crate::cipher::keys::{IdentityKey, PublicKey};
+
+use super::Time;
+use super::names::{Nick, RoomId, RoomKey, RoomName};
+
+const TAG: &str = "e2echat/1 card";
+
+/// The 32 bytes that name a member: a digest of room, nick and both keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub [u8; 32]);
+
+impl SessionId {
+    fn new(room: RoomId, nick: &Nick, identity: &PublicKey, session: &PublicKey) -> Self {
+        let digest = Encoder::tagged("e2echat/1 session")
+            .string(&room.0)
+            .string(nick.as_str().as_bytes())
+            .string(identity.spki())
+            .string(session.spki())
+            .digest();
+        Self(digest)
+    }
+}
+
+/// Why a card is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardError {
+    /// It cannot be parsed.
+    Malformed,
+    /// It is for another room.
+    Room,
+    /// The nick is not one.
+    Nick,
+    /// The identity key is not accepted.
+    IdentityKey,
+    /// The session key is not accepted.
+    SessionKey,
+    /// The identity did not sign it.
+    Signature,
+    /// Whoever made it does not know the room's name.
+    Mac,
+}
+
+impl std::fmt::Display for CardError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "it is malformed",
+            Self::Room => "it is for another room",
+            Self::Nick => "its nick is not allowed",
+            Self::IdentityKey => "its identity key is not an RSA key of 2048 to 4096 bits",
+            Self::SessionKey => "its session key is not an RSA key of 2048 to 4096 bits",
+            Self::Signature => "its signature is wrong",
+            Self::Mac => "whoever made it does not know the name of the room",
+        })
+    }
+}
+
+impl std::error::Error for CardError {}
+
+impl From<Malformed> for CardError {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+/// A card whose every field is checked, but for the MAC.
+#[derive(Clone, Debug)]
+pub struct Card {
+    bytes: Arc<[u8]>,
+    authenticated: usize,
+    mac: [u8; 32],
+    room: RoomId,
+    sid: SessionId,
+    nick: Nick,
+    identity: PublicKey,
+    session: PublicKey,
+    issued: Time,
+    next: u64,
+}
+
+impl Card {
+    /// Makes the card with which a member enters `room`.
+    #[must_use]
+    pub fn issue(
+        room: &RoomName,
+        nick: &Nick,
+        identity: &IdentityKey,
+        session: &PublicKey,
+        issued: Time,
+    ) -> Self {
+        let unauthenticated = Encoder::tagged(TAG)
+            .bytes(&room.id().0)
+            .string(nick.as_str().as_bytes())
+            .string(identity.public().spki())
+            .string(session.spki())
+            .u32(0)
+            .bytes(&[0; 32])
+            .u64(issued)
+            .u64(0);
+        let authenticated = unauthenticated.as_slice().len();
+        let mac = room.key().mac(unauthenticated.as_slice());
+        let unsigned = unauthenticated.bytes(&mac);
+        let signature = identity.sign(unsigned.as_slice());
+        Self {
+            bytes: unsigned.string(&signature).finish().into(),
+            authenticated,
+            mac,
+            room: room.id(),
+            sid: SessionId::new(room.id(), nick, identity.public(), session),
+            nick: nick.clone(),
+            identity: identity.public().clone(),
+            session: session.clone(),
+            issued,
+            next: 0,
+        }
+    }
+
+    /// Reads a card for `room` and checks all that can be checked without knowing its name.
+    ///
+    /// # Errors
+    /// Where PROTOCOL §4 refuses it.
+    pub fn parse(bytes: &[u8], room: RoomId) -> Result<Self, CardError> {
+        let mut fields = Decoder::new(bytes);
+        fields.tag(TAG)?;
+        let its_room = RoomId(fields.bytes()?);
+        let nick = fields.string()?;
+        let identity = fields.string()?;
+        let session = fields.string()?;
+        let generation = fields.u32()?;
+        let previous: [u8; 32] = fields.bytes()?;
+        let issued = fields.u64()?;
+        let next = fields.u64()?;
+        let authenticated = fields.position();
+        let mac = fields.bytes()?;
+        let signed = fields.consumed();
+        let signature = fields.string()?;
+        fields.finish()?;
+
+        if generation != 0 || previous != [0; 32] {
+            return Err(CardError::Malformed);
+        }
+        if its_room != room {
+            return Err(CardError::Room);
+        }
+        let nick: Nick = std::str::from_utf8(nick)
+            .ok()
+            .and_then(|nick| nick.parse().ok())
+            .ok_or(CardError::Nick)?;
+        let identity = PublicKey::from_spki(identity).map_err(|_| CardError::IdentityKey)?;
+        let session = PublicKey::from_spki(session).map_err(|_| CardError::SessionKey)?;
+        if !identity.verifies(signed, signature) {
+            return Err(CardError::Signature);
+        }
+        Ok(Self {
+            bytes: bytes.into(),
+            authenticated,
+            mac,
+            room,
+            sid: SessionId::new(room, &nick, &identity, &session),
+            nick,
+            identity,
+            session,
+            issued,
+            next,
+        })
+    }
+
+    /// Reads a card and checks all of it, as a member does, who knows the room's key.
+    ///
+    /// # Errors
+    /// Where PROTOCOL §4 refuses it.
+    pub fn parse_as_member(bytes: &[u8], room: RoomId, key: &RoomKey) -> Result<Self, CardError> {
+        let card = Self::parse(bytes, room)?;
+        let authenticated = bytes
+            .get(..card.authenticated)
+            .ok_or(CardError::Malformed)?;
+        if key.verifies(authenticated, &card.mac) {
+            Ok(card)
+        } else {
+            Err(CardError::Mac)
+        }
+    }
+
+    /// The card as it travels.
+    #[must_use]
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    /// The room that it is for.
+    #[must_use]
+    pub fn room(&self) -> RoomId {
+        self.room
+    }
+
+    /// The session id.
+    #[must_use]
+    pub fn sid(&self) -> SessionId {
+        self.sid
+    }
+
+    /// The nick.
+    #[must_use]
+    pub fn nick(&self) -> &Nick {
+        &self.nick
+    }
+
+    /// The identity key.
+    #[must_use]
+    pub fn identity(&self) -> &PublicKey {
+        &self.identity
+    }
+
+    /// The session key.
+    #[must_use]
+    pub fn session(&self) -> &PublicKey {
+        &self.session
+    }
+
+    /// The fingerprint of the identity.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.identity.fingerprint()
+    }
+
+    /// When the card was made, by its member's clock.
+    #[must_use]
+    pub fn issued(&self) -> Time {
+        self.issued
+    }
+
+    /// The sequence number of the member's next message to the room.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+}

@@ -1,0 +1,294 @@
+//! Messages: the signed header, and sealing and opening in the order of PROTOCOL §5.
+
+use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
+use crate::cipher::keys::{IdentityKey, PublicKey, SessionKey};
+use crate::cipher::seal::{self, Body, CannotOpen, Reader};
+
+use super::Time;
+use super::card::SessionId;
+use super::frame::{Frame, MAX_FRAME, RunId};
+use super::names::RoomId;
+
+const TAG: &str = "e2echat/1 message";
+
+/// Whom a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Everybody in the room.
+    Room,
+    /// One member.
+    Direct(SessionId),
+}
+
+/// What a message's text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What somebody says.
+    Text,
+    /// What somebody does, in the third person.
+    Action,
+}
+
+impl Kind {
+    /// The kind's number in a body.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Text => 0,
+            Self::Action => 1,
+        }
+    }
+
+    /// The kind with this number, if there is one.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Text),
+            1 => Some(Self::Action),
+            _ => None,
+        }
+    }
+}
+
+/// The part of a message that the relay sees and the sender signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The room.
+    pub room: RoomId,
+    /// Who wrote it.
+    pub sender: SessionId,
+    /// The relay's run that the sender was connected to.
+    pub run: RunId,
+    /// The last version of the roster that the sender had seen.
+    pub epoch: u64,
+    /// Whom it is for.
+    pub stream: Stream,
+    /// Its place in that stream, from 0; below `u64::MAX`.
+    pub sequence: u64,
+    /// When it was written, by the sender's clock.
+    pub time: Time,
+    /// Members left out on purpose, ascending.
+    pub left_out: Vec<SessionId>,
+    /// The audience digest.
+    pub audience: Digest,
+    /// The parent digest.
+    pub parent: Digest,
+    /// The commitment to the body.
+    pub commitment: Digest,
+}
+
+impl Header {
+    /// The bytes that are signed.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let stream: &[u8] = match &self.stream {
+            Stream::Room => &[],
+            Stream::Direct(reader) => &reader.0,
+        };
+        let mut header = Encoder::tagged(TAG)
+            .bytes(&self.room.0)
+            .bytes(&self.sender.0)
+            .bytes(&self.run.0)
+            .u64(self.epoch)
+            .string(stream)
+            .u64(self.sequence)
+            .u64(self.time)
+            .count(self.left_out.len());
+        for sid in &self.left_out {
+            header = header.bytes(&sid.0);
+        }
+        header
+            .bytes(&self.audience)
+            .bytes(&self.parent)
+            .bytes(&self.commitment)
+            .finish()
+    }
+
+    /// Reads a header. Nothing is known yet of who signed it.
+    ///
+    /// # Errors
+    /// Where it is not of the form that [`Header::encode`] writes.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Decoder::new(bytes);
+        fields.tag(TAG)?;
+        let header = Self {
+            room: RoomId(fields.bytes()?),
+            sender: SessionId(fields.bytes()?),
+            run: RunId(fields.bytes()?),
+            epoch: fields.u64()?,
+            stream: match fields.string()? {
+                [] => Stream::Room,
+                reader => Stream::Direct(SessionId(reader.try_into().map_err(|_| Malformed)?)),
+            },
+            sequence: fields.u64()?,
+            time: fields.u64()?,
+            left_out: (0..fields.count(32)?)
+                .map(|_| fields.bytes().map(SessionId))
+                .collect::<Result<_, _>>()?,
+            audience: fields.bytes()?,
+            parent: fields.bytes()?,
+            commitment: fields.bytes()?,
+        };
+        fields.finish()?;
+        // The number after the last one would not be a number.
+        if header.sequence == u64::MAX || !header.left_out.is_sorted_by(|a, b| a < b) {
+            return Err(Malformed);
+        }
+        Ok(header)
+    }
+}
+
+/// The digest over all who can read a message, in ascending order.
+#[must_use]
+pub fn audience_digest(audience: &[SessionId]) -> Digest {
+    let mut digest = Encoder::tagged("e2echat/1 audience").count(audience.len());
+    for sid in audience {
+        digest = digest.bytes(&sid.0);
+    }
+    digest.digest()
+}
+
+/// The digest by which the next message refers to the one with this header.
+#[must_use]
+pub fn parent_digest(header: &[u8]) -> Digest {
+    Encoder::tagged("e2echat/1 parent").string(header).digest()
+}
+
+/// A message as it leaves its sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedMessage {
+    /// The header's bytes.
+    pub header: Vec<u8>,
+    /// The sender's signature of them.
+    pub signature: Vec<u8>,
+    /// A ciphertext for each reader.
+    pub parcels: Vec<(SessionId, Vec<u8>)>,
+}
+
+impl SealedMessage {
+    /// Signs `header` and encrypts `body` for `readers`, who are the audience without the sender.
+    /// The header's commitment must be the body's.
+    #[must_use]
+    pub fn seal(
+        header: &Header,
+        body: &Body,
+        identity: &IdentityKey,
+        readers: &[(SessionId, &PublicKey)],
+    ) -> Self {
+        let header = header.encode();
+        let signature = identity.sign(&header);
+        let keys: Vec<Reader<'_>> = readers
+            .iter()
+            .map(|(sid, key)| Reader { id: &sid.0, key })
+            .collect();
+        let ciphertexts = seal::seal(&header, body, &keys);
+        let parcels = readers.iter().map(|(sid, _)| *sid).zip(ciphertexts);
+        Self {
+            parcels: parcels.collect(),
+            header,
+            signature,
+        }
+    }
+
+    /// The SEND frames that carry it: as many as its parcels need, and one if it has none.
+    #[must_use]
+    pub fn into_frames(self) -> Vec<Frame> {
+        let overhead = 1 + 4 + self.header.len() + 4 + self.signature.len() + 4;
+        let mut frames = Vec::new();
+        let mut parcels = &self.parcels[..];
+        loop {
+            let mut room = MAX_FRAME - overhead;
+            let fitting = parcels
+                .iter()
+                .take_while(|(_, ciphertext)| {
+                    let left = room.checked_sub(32 + 4 + ciphertext.len());
+                    room = left.unwrap_or(0);
+                    left.is_some()
+                })
+                .count();
+            let (now, later) = parcels.split_at(fitting);
+            frames.push(Frame::send(&self.header, &self.signature, now));
+            if later.is_empty() {
+                return frames;
+            }
+            parcels = later;
+        }
+    }
+}
+
+/// Why a message that was received is not shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// The signature is not the sender's.
+    Signature,
+    /// It is direct, and for somebody else.
+    NotForMe,
+    /// It comes without a ciphertext, and its sender did not leave this reader out.
+    NoCiphertext,
+    /// The ciphertext does not open, or is not what the sender committed to.
+    CannotOpen,
+    /// It opens, and is of a kind that this version does not know.
+    Kind,
+}
+
+impl std::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Signature => "its signature is wrong",
+            Self::NotForMe => "it is for somebody else",
+            Self::NoCiphertext => "it came without its content",
+            Self::CannotOpen => "it cannot be opened",
+            Self::Kind => "it is of a kind that this version does not know",
+        })
+    }
+}
+
+impl From<CannotOpen> for OpenError {
+    fn from(_: CannotOpen) -> Self {
+        Self::CannotOpen
+    }
+}
+
+/// What a header that is truly its sender's brings to one reader.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// A text.
+    Text(Kind, String),
+    /// The knowledge that there is a text, which the sender kept from this reader.
+    LeftOut,
+}
+
+/// Checks that the sender signed the header: the cheap check that comes before all others.
+///
+/// # Errors
+/// Where it did not.
+pub fn verify(header: &[u8], signature: &[u8], sender: &PublicKey) -> Result<(), OpenError> {
+    if sender.verifies(header, signature) {
+        Ok(())
+    } else {
+        Err(OpenError::Signature)
+    }
+}
+
+/// Opens a message whose header was verified, for the reader `sid`.
+///
+/// # Errors
+/// Where it is not for this reader, or does not open.
+pub fn open(
+    header_bytes: &[u8],
+    header: &Header,
+    sid: SessionId,
+    key: &SessionKey,
+    ciphertext: &[u8],
+) -> Result<Opened, OpenError> {
+    if ciphertext.is_empty() {
+        return if header.left_out.contains(&sid) {
+            Ok(Opened::LeftOut)
+        } else {
+            Err(OpenError::NoCiphertext)
+        };
+    }
+    let body = seal::open(header_bytes, &header.commitment, &sid.0, key, ciphertext)?;
+    let kind = Kind::from_code(body.kind()).ok_or(OpenError::Kind)?;
+    Ok(Opened::Text(kind, body.into_text()))
+}

@@ -1,0 +1,92 @@
+//! What a relay tells a client before it hangs up: a code, which the client words (PROTOCOL §9).
+
+use super::card::CardError;
+
+/// Declares the codes once: the number on the wire and the words on the screen.
+macro_rules! notices {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $words:literal;)*) => {
+        /// The reason why the relay ends a connection.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Notice {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Notice {
+            /// The code on the wire.
+            #[must_use]
+            pub fn code(self) -> u8 {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+
+            /// The notice with this code, if there is one.
+            #[must_use]
+            pub fn from_code(code: u8) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl std::fmt::Display for Notice {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self {
+                    $(Self::$name => $words,)*
+                })
+            }
+        }
+    };
+}
+
+notices! {
+    /// It speaks another version.
+    Version = 1, "the relay speaks another version of the protocol";
+    /// A frame was malformed, too long, unknown or out of place.
+    Malformed = 2, "the relay did not understand what this client sent";
+    /// The handshake was not done in time.
+    HandshakeTooSlow = 3, "entering the room took too long";
+    /// The card cannot be parsed.
+    CardMalformed = 4, "the relay did not understand this client's card";
+    /// The card is for another room.
+    CardRoom = 5, "the card is for another room";
+    /// The card's nick is not one.
+    CardNick = 6, "the relay does not allow this nick";
+    /// The card's identity key is not accepted.
+    CardIdentityKey = 7, "the relay does not accept the identity key";
+    /// The card's session key is not accepted.
+    CardSessionKey = 8, "the relay does not accept the session key";
+    /// The card's signature is wrong.
+    CardSignature = 9, "the signature on the card is wrong";
+    /// The client did not show that it has the identity key.
+    Possession = 10, "this client did not prove that it has the identity key";
+    /// The nick is taken, or looks like one that is.
+    NickTaken = 11, "the nick is taken in this room, or looks like one that is";
+    /// The session key is there already, under another id.
+    KeyTaken = 12, "the session key is in this room already";
+    /// The room has as many members as it may.
+    RoomFull = 13, "the room is full";
+    /// The relay has as many connections as it may.
+    RelayFull = 14, "the relay is full";
+    /// The client did not read fast enough.
+    QueueFull = 15, "this client did not read fast enough what the others wrote";
+    /// The client sent nothing for too long.
+    Idle = 16, "the relay heard nothing from this client for too long";
+    /// The relay is ending.
+    Shutdown = 17, "the relay is shutting down";
+}
+
+impl From<CardError> for Notice {
+    fn from(error: CardError) -> Self {
+        match error {
+            CardError::Room => Self::CardRoom,
+            CardError::Nick => Self::CardNick,
+            CardError::IdentityKey => Self::CardIdentityKey,
+            CardError::SessionKey => Self::CardSessionKey,
+            CardError::Signature => Self::CardSignature,
+            // A relay cannot check the MAC, so it never finds it wrong.
+            CardError::Malformed | CardError::Mac => Self::CardMalformed,
+        }
+    }
+}

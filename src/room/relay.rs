@@ -1,0 +1,223 @@
+//! The relay's side: who may enter, and one room's roster and forwarding (PROTOCOL §7, §8).
+//!
+//! It sees cards, headers and ciphertexts, and has no key to open anything. What it sends goes
+//! into each member's [`Mailbox`]; how it gets from there to a socket is not its affair.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::cipher::encoding::Malformed;
+
+use super::card::{Card, SessionId};
+use super::frame::{self, Challenge, Departure, Frame, Limits, Send, ToRelay};
+use super::message::{Header, Stream};
+use super::names::RoomId;
+use super::notice::Notice;
+use super::roster::Roster;
+
+/// A frame on its way to a client. Cloning it does not copy what is in it.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    head: [u8; 5],
+    source: Arc<[u8]>,
+    parts: [Range<usize>; 2],
+}
+
+impl Outgoing {
+    /// The frame DELIVER, put together from two places in the frame SEND.
+    fn deliver(send: &Arc<[u8]>, signed: Range<usize>, ciphertext: Range<usize>) -> Self {
+        Self::new(frame::kind::DELIVER, Arc::clone(send), [signed, ciphertext])
+    }
+
+    fn new(kind: u8, source: Arc<[u8]>, parts: [Range<usize>; 2]) -> Self {
+        let length = 1 + parts[0].len() + parts[1].len();
+        let length = u32::try_from(length).expect("a frame is far shorter than 4 GiB");
+        let [a, b, c, d] = length.to_be_bytes();
+        Self {
+            head: [a, b, c, d, kind],
+            source,
+            parts,
+        }
+    }
+
+    /// The bytes on the wire, in three parts.
+    #[must_use]
+    pub fn slices(&self) -> [&[u8]; 3] {
+        let [first, second] = self.parts.clone();
+        let part = |range| self.source.get(range).unwrap_or_default();
+        [&self.head, part(first), part(second)]
+    }
+
+    /// How many bytes that is.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "a frame is never empty")]
+    pub fn len(&self) -> usize {
+        self.head.len() + self.parts[0].len() + self.parts[1].len()
+    }
+
+    /// Whether it counts for ACK.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        frame::is_counted(self.head[4])
+    }
+}
+
+impl From<Frame> for Outgoing {
+    fn from(frame: Frame) -> Self {
+        let whole = 0..frame.fields.len();
+        let nothing = whole.end..whole.end;
+        Self::new(frame.kind, frame.fields.into(), [whole, nothing])
+    }
+}
+
+/// Where frames for a member are put. Putting one there must not block.
+pub trait Mailbox: Clone {
+    /// Takes a frame. Frames leave in the order in which they came.
+    fn post(&self, frame: Outgoing);
+}
+
+/// Checks the first frame of a client that wants to enter `room`.
+///
+/// # Errors
+/// With what to tell it before hanging up.
+pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Card, Notice> {
+    let Ok(ToRelay::Hello {
+        card,
+        received,
+        proof,
+    }) = ToRelay::parse(frame)
+    else {
+        return Err(Notice::Malformed);
+    };
+    let card = Card::parse(card, room)?;
+    let possession = challenge.possession(card.sid(), received);
+    if card.identity().verifies(&possession, proof) {
+        Ok(card)
+    } else {
+        Err(Notice::Possession)
+    }
+}
+
+struct Occupant<M> {
+    card: Arc<[u8]>,
+    mailbox: M,
+}
+
+/// A room: its members and the number of its last change.
+pub struct Room<M> {
+    id: RoomId,
+    epoch: u64,
+    max_members: usize,
+    roster: Roster<Occupant<M>>,
+}
+
+impl<M: Mailbox> Room<M> {
+    /// An empty room, whose first change will have the number after `epoch`.
+    #[must_use]
+    pub fn new(id: RoomId, epoch: u64, limits: &Limits) -> Self {
+        Self {
+            id,
+            epoch,
+            max_members: usize::try_from(limits.members).unwrap_or(usize::MAX),
+            roster: Roster::default(),
+        }
+    }
+
+    /// The number of the last change.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// How many members there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.roster.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.roster.is_empty()
+    }
+
+    /// The mailboxes of all members.
+    pub fn mailboxes(&self) -> impl Iterator<Item = &M> {
+        self.roster.iter().map(|(_, occupant)| &occupant.mailbox)
+    }
+
+    /// Adds a member: it gets WELCOME and the roster, the others learn of it.
+    ///
+    /// # Errors
+    /// With what to tell it before hanging up.
+    pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<(), Notice> {
+        if self.roster.len() >= self.max_members {
+            return Err(Notice::RoomFull);
+        }
+        let occupant = Occupant {
+            card: Arc::clone(card.bytes()),
+            mailbox: mailbox.clone(),
+        };
+        let others = self.roster.len();
+        self.roster.insert(card, occupant)?;
+        self.epoch += 1;
+        mailbox.post(Frame::welcome(self.epoch, others).into());
+        let joined = Outgoing::from(Frame::joined(self.epoch, card.bytes()));
+        for (sid, other) in self.roster.iter() {
+            if sid != card.sid() {
+                mailbox.post(Frame::member(&other.card).into());
+                other.mailbox.post(joined.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a member, if it is there, and tells the others.
+    pub fn leave(&mut self, sid: SessionId, departure: Departure) {
+        if self.roster.remove(sid).is_some() {
+            self.epoch += 1;
+            let left = Outgoing::from(Frame::left(self.epoch, sid, departure));
+            for mailbox in self.mailboxes() {
+                mailbox.post(left.clone());
+            }
+        }
+    }
+
+    /// Passes each parcel of `send`, which is the frame `bytes`, to its reader. Parcels for
+    /// somebody who is not there are dropped.
+    pub fn forward(&self, bytes: &Arc<[u8]>, send: &Send<'_>) {
+        for parcel in &send.parcels {
+            if let Some(reader) = self.roster.get(parcel.to) {
+                let frame =
+                    Outgoing::deliver(bytes, send.signed.clone(), parcel.ciphertext.clone());
+                reader.mailbox.post(frame);
+            }
+        }
+    }
+
+    /// The room's id.
+    #[must_use]
+    pub fn id(&self) -> RoomId {
+        self.id
+    }
+}
+
+/// Checks that `sender` may send this in `room`. It needs nothing of the room's state.
+///
+/// # Errors
+/// Where PROTOCOL §8 does not allow it.
+pub fn check_send(send: &Send<'_>, sender: SessionId, room: RoomId) -> Result<(), Malformed> {
+    let header = Header::parse(send.header)?;
+    if header.sender != sender || header.room != room {
+        return Err(Malformed);
+    }
+    let mut readers: Vec<SessionId> = send.parcels.iter().map(|parcel| parcel.to).collect();
+    readers.sort_unstable();
+    if !readers.is_sorted_by(|a, b| a < b) {
+        return Err(Malformed);
+    }
+    match header.stream {
+        Stream::Direct(reader) if readers.iter().any(|sid| *sid != reader) => Err(Malformed),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,140 @@
+//! Who is in a room, under the rules that both sides enforce: no two members have nicks that look
+//! alike or the same session key (PROTOCOL §4).
+
+use std::collections::{BTreeMap, HashSet};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::cipher::encoding::Digest;
+
+use super::card::{Card, SessionId};
+use super::notice::Notice;
+
+/// Why somebody cannot be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// A member has this nick, or one that looks like it.
+    Nick,
+    /// A member has this session key.
+    SessionKey,
+}
+
+impl std::fmt::Display for Conflict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nick => "its nick is taken, or looks like one that is",
+            Self::SessionKey => "its session key is another member's",
+        })
+    }
+}
+
+impl From<Conflict> for Notice {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::Nick => Self::NickTaken,
+            Conflict::SessionKey => Self::KeyTaken,
+        }
+    }
+}
+
+/// The members of a room, in the order of their session ids, each with a `T`.
+#[derive(Debug)]
+pub struct Roster<T> {
+    members: BTreeMap<SessionId, Member<T>>,
+    skeletons: HashSet<String>,
+    moduli: HashSet<Digest>,
+}
+
+#[derive(Debug)]
+struct Member<T> {
+    skeleton: String,
+    modulus: Digest,
+    value: T,
+}
+
+impl<T> Default for Roster<T> {
+    fn default() -> Self {
+        Self {
+            members: BTreeMap::new(),
+            skeletons: HashSet::new(),
+            moduli: HashSet::new(),
+        }
+    }
+}
+
+impl<T> Roster<T> {
+    /// Takes the nick and the session key of `card`, so that nobody else can have them.
+    ///
+    /// # Errors
+    /// Where one of them is taken.
+    pub fn reserve(&mut self, card: &Card) -> Result<(), Conflict> {
+        let skeleton = card.nick().skeleton();
+        let modulus = modulus_digest(card);
+        if self.skeletons.contains(&skeleton) {
+            return Err(Conflict::Nick);
+        }
+        if self.moduli.contains(&modulus) {
+            return Err(Conflict::SessionKey);
+        }
+        self.skeletons.insert(skeleton);
+        self.moduli.insert(modulus);
+        Ok(())
+    }
+
+    /// Adds the member that `card` presents.
+    ///
+    /// # Errors
+    /// As [`Roster::reserve`], which is so too where the member is there already.
+    pub fn insert(&mut self, card: &Card, value: T) -> Result<(), Conflict> {
+        self.reserve(card)?;
+        let member = Member {
+            skeleton: card.nick().skeleton(),
+            modulus: modulus_digest(card),
+            value,
+        };
+        self.members.insert(card.sid(), member);
+        Ok(())
+    }
+
+    /// Removes a member, if it is there.
+    pub fn remove(&mut self, sid: SessionId) -> Option<T> {
+        let member = self.members.remove(&sid)?;
+        self.skeletons.remove(&member.skeleton);
+        self.moduli.remove(&member.modulus);
+        Some(member.value)
+    }
+
+    /// What is kept of a member.
+    #[must_use]
+    pub fn get(&self, sid: SessionId) -> Option<&T> {
+        self.members.get(&sid).map(|member| &member.value)
+    }
+
+    /// What is kept of a member, to be changed.
+    pub fn get_mut(&mut self, sid: SessionId) -> Option<&mut T> {
+        self.members.get_mut(&sid).map(|member| &mut member.value)
+    }
+
+    /// The members in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = (SessionId, &T)> {
+        self.members
+            .iter()
+            .map(|(sid, member)| (*sid, &member.value))
+    }
+
+    /// How many members there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+}
+
+fn modulus_digest(card: &Card) -> Digest {
+    Sha256::digest(card.session().modulus()).into()
+}

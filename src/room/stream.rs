@@ -1,0 +1,90 @@
+//! From a stream of bytes to frames (PROTOCOL §6). It knows lengths, and nothing of what is in
+//! them.
+
+use std::io::{self, ErrorKind, Read};
+
+/// Why no frame came out of a stream.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The stream ended between two frames.
+    Closed,
+    /// The stream ended within a frame.
+    Broken,
+    /// A frame's length is 0 or above the limit.
+    Length,
+    /// Nothing came for as long as the reader waits.
+    TimedOut,
+    /// Reading failed.
+    Io(io::Error),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => Self::Broken,
+            // What a socket's read timeout gives, depending on the platform.
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::TimedOut,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// Reads one frame: its type and fields, at most `limit` bytes. Nothing is allocated for a length
+/// above that.
+///
+/// # Errors
+/// Where no whole frame comes.
+pub fn read_frame(reader: &mut impl Read, limit: usize) -> Result<Vec<u8>, ReadError> {
+    let mut length = [0; 4];
+    let (first, rest) = length.split_at_mut(1);
+    loop {
+        match reader.read(first) {
+            Ok(0) => return Err(ReadError::Closed),
+            Ok(_) => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    reader.read_exact(rest)?;
+    let length = usize::try_from(u32::from_be_bytes(length)).map_err(|_| ReadError::Length)?;
+    if !(1..=limit).contains(&length) {
+        return Err(ReadError::Length);
+    }
+    let mut frame = vec![0; length];
+    reader.read_exact(&mut frame)?;
+    Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(mut bytes: &[u8]) -> Result<Vec<u8>, ReadError> {
+        read_frame(&mut bytes, 8)
+    }
+
+    #[test]
+    fn frames_come_out_one_by_one() {
+        let mut stream = &b"\0\0\0\x02ab\0\0\0\x01c"[..];
+        assert_eq!(read_frame(&mut stream, 8).unwrap(), b"ab");
+        assert_eq!(read_frame(&mut stream, 8).unwrap(), b"c");
+        assert!(matches!(read_frame(&mut stream, 8), Err(ReadError::Closed)));
+    }
+
+    #[test]
+    fn an_end_between_frames_is_not_an_end_within_one() {
+        assert!(matches!(read(b""), Err(ReadError::Closed)));
+        assert!(matches!(read(b"\0\0"), Err(ReadError::Broken)));
+        assert!(matches!(read(b"\0\0\0\x02a"), Err(ReadError::Broken)));
+    }
+
+    #[test]
+    fn lengths_of_0_and_above_the_limit_are_refused() {
+        assert!(matches!(read(b"\0\0\0\0"), Err(ReadError::Length)));
+        assert!(matches!(
+            read(b"\0\0\0\x09123456789"),
+            Err(ReadError::Length)
+        ));
+        assert!(matches!(read(b"\xff\xff\xff\xff"), Err(ReadError::Length)));
+    }
+}
