@@ -1,1 +1,90 @@
-//! The commands.
+//! The commands: their arguments, threads, sockets and files, and the terminal.
+
+mod credits;
+mod deadline;
+mod harden;
+mod identity;
+mod join;
+mod keygen;
+mod passphrase;
+mod serve;
+mod terminal;
+
+use std::io::{self, Write as _};
+
+use clap::Parser;
+
+/// The port that a relay listens on unless it is told otherwise.
+const DEFAULT_PORT: u16 = 4000;
+
+/// A terminal chat room in which whoever runs the server can read nothing
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  e2echat serve --nick ada                      host a room and sit in it
+  e2echat join chat.example.org --nick bob      enter the room `lobby` of that relay
+  e2echat keygen                                make an identity that friends know you by
+
+Every command has a --help of its own."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Join(join::Args),
+    Keygen(keygen::Args),
+}
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// Where it fails: the text is one line, and if there is something to do about it, a second one.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Join(args) => join::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
+    }
+}
+
+/// An error with what to do about it.
+fn failure(error: impl std::fmt::Display, hint: &str) -> anyhow::Error {
+    anyhow::anyhow!("{error}\n  {hint}")
+}
+
+/// What the system says of a failure, in our form: lower case, no number.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string().to_lowercase();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}
+
+/// Calls `act` on SIGINT, SIGTERM and SIGHUP. To be called once.
+fn on_signal(act: impl FnMut() + Send + 'static) -> anyhow::Result<()> {
+    Ok(ctrlc::set_handler(act)?)
+}
+
+/// Sends warnings, and as much more as `verbose` asks for, to standard error.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => log::LevelFilter::Warn,
+        1 => log::LevelFilter::Info,
+        _ => log::LevelFilter::Debug,
+    };
+    env_logger::Builder::new()
+        .filter_module(env!("CARGO_PKG_NAME"), level)
+        .format(|out, record| {
+            let time = out.timestamp_seconds();
+            writeln!(out, "{time} {}", record.args())
+        })
+        .init();
+}

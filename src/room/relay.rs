@@ -105,7 +105,6 @@ struct Occupant<M> {
 
 /// A room: its members and the number of its last change.
 pub struct Room<M> {
-    id: RoomId,
     epoch: u64,
     max_members: usize,
     roster: Roster<Occupant<M>>,
@@ -114,9 +113,8 @@ pub struct Room<M> {
 impl<M: Mailbox> Room<M> {
     /// An empty room, whose first change will have the number after `epoch`.
     #[must_use]
-    pub fn new(id: RoomId, epoch: u64, limits: &Limits) -> Self {
+    pub fn new(epoch: u64, limits: &Limits) -> Self {
         Self {
-            id,
             epoch,
             max_members: usize::try_from(limits.members).unwrap_or(usize::MAX),
             roster: Roster::default(),
@@ -193,12 +191,6 @@ impl<M: Mailbox> Room<M> {
                 reader.mailbox.post(frame);
             }
         }
-    }
-
-    /// The room's id.
-    #[must_use]
-    pub fn id(&self) -> RoomId {
-        self.id
     }
 }
 

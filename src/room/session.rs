@@ -214,6 +214,12 @@ impl Session {
         !matches!(self.phase, Phase::Begun | Phase::Presented)
     }
 
+    /// Whether this member is in the room, and knows who else is.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        self.phase == Phase::Inside
+    }
+
     /// The others in the room, by nick.
     #[must_use]
     pub fn others(&self) -> Vec<Person> {
@@ -347,8 +353,6 @@ impl Session {
         let card = Card::parse_as_member(card, self.card.room(), &self.room_key)
             .map_err(|error| Event::Disbelieved(Disbelief::Card(error)))?;
         let disbelieved = |conflict| Event::Disbelieved(Disbelief::Conflict(conflict));
-        Conflict::between(&self.card, &card)
-            .map_or(Ok(()), |conflict| Err(disbelieved(conflict)))?;
         let newcomer = person(&card);
         let peer = Peer {
             next_to_room: later.then_some(card.next()),

@@ -1,10 +1,345 @@
-//! placeholder until the real one is merged
-/// x
-#[derive(Clone, Debug, PartialEq, Eq)]
+//! Text from others, made harmless on receipt.
+//!
+//! A member can put anything into a message, and a terminal obeys what is written to it: it moves
+//! the cursor, changes its title, fills the clipboard, shows text in another order than it was
+//! read. [`SafeText`] is the only form in which such text travels on; what has become one can be
+//! written to a terminal. It knows nothing of terminals' widths: wrapping is the renderer's.
+
+use std::fmt;
+
+use unicode_width::UnicodeWidthChar;
+
+/// How many combining marks a character may carry. Living languages need three at most; a
+/// character with hundreds of them paints over the rows above it.
+const MARKS_PER_CHARACTER: usize = 4;
+
+/// What a tab becomes: a real one would end at a place that the renderer cannot know.
+const TAB: &str = "    ";
+
+/// What happens to a character that may not pass.
+#[derive(Clone, Copy)]
+enum Fate {
+    /// Left out without a trace: it is invisible, and common in honest text.
+    Drop,
+    /// Shown as U+FFFD: nobody types it, so the reader should see that something was there.
+    Replace,
+    /// Turned into a line break: that is what it means.
+    Break,
+}
+
+/// What may not reach a terminal, in ascending order. Controls (C0, DEL, C1) are not listed:
+/// [`char::is_control`] knows them.
+const FORBIDDEN: &[(char, char, Fate)] = &[
+    // Soft hyphen: invisible, or a hyphen, as the terminal pleases.
+    ('\u{ad}', '\u{ad}', Fate::Drop),
+    // Combining grapheme joiner.
+    ('\u{34f}', '\u{34f}', Fate::Drop),
+    // Arabic letter mark: a bidirectional mark.
+    ('\u{61c}', '\u{61c}', Fate::Drop),
+    // Hangul choseong and jungseong fillers: letters that show nothing.
+    ('\u{115f}', '\u{1160}', Fate::Replace),
+    // Khmer inherent vowels: invisible.
+    ('\u{17b4}', '\u{17b5}', Fate::Drop),
+    // Mongolian variation selectors and vowel separator.
+    ('\u{180b}', '\u{180f}', Fate::Drop),
+    // Zero width space, non-joiner and joiner, left-to-right and right-to-left mark. Without
+    // joiners an emoji of several parts falls into its parts, whose widths are certain.
+    ('\u{200b}', '\u{200f}', Fate::Drop),
+    // Line and paragraph separator.
+    ('\u{2028}', '\u{2029}', Fate::Break),
+    // Bidirectional embeddings and overrides: the text reads in another order than it is stored.
+    ('\u{202a}', '\u{202e}', Fate::Replace),
+    // Word joiner and invisible operators.
+    ('\u{2060}', '\u{2065}', Fate::Drop),
+    // Bidirectional isolates.
+    ('\u{2066}', '\u{2069}', Fate::Replace),
+    // Deprecated format characters.
+    ('\u{206a}', '\u{206f}', Fate::Drop),
+    // Hangul filler.
+    ('\u{3164}', '\u{3164}', Fate::Replace),
+    // Private use: whatever the reader's font makes of it.
+    ('\u{e000}', '\u{f8ff}', Fate::Replace),
+    // Noncharacters.
+    ('\u{fdd0}', '\u{fdef}', Fate::Replace),
+    // Variation selectors: they change a character's width in some terminals only.
+    ('\u{fe00}', '\u{fe0f}', Fate::Drop),
+    // Byte order mark, zero width no-break space.
+    ('\u{feff}', '\u{feff}', Fate::Drop),
+    // Halfwidth Hangul filler.
+    ('\u{ffa0}', '\u{ffa0}', Fate::Replace),
+    // Unassigned and ignorable, then interlinear annotation.
+    ('\u{fff0}', '\u{fffb}', Fate::Replace),
+    // Noncharacters, here and at the end of every plane.
+    ('\u{fffe}', '\u{ffff}', Fate::Replace),
+    // Egyptian hieroglyph format controls.
+    ('\u{13430}', '\u{1343f}', Fate::Replace),
+    // Khitan small script filler.
+    ('\u{16fe4}', '\u{16fe4}', Fate::Drop),
+    // Shorthand format controls.
+    ('\u{1bca0}', '\u{1bca3}', Fate::Replace),
+    // Musical null notehead, then musical format controls.
+    ('\u{1d159}', '\u{1d159}', Fate::Replace),
+    ('\u{1d173}', '\u{1d17a}', Fate::Replace),
+    ('\u{1fffe}', '\u{1ffff}', Fate::Replace),
+    ('\u{2fffe}', '\u{2ffff}', Fate::Replace),
+    ('\u{3fffe}', '\u{3ffff}', Fate::Replace),
+    ('\u{4fffe}', '\u{4ffff}', Fate::Replace),
+    ('\u{5fffe}', '\u{5ffff}', Fate::Replace),
+    ('\u{6fffe}', '\u{6ffff}', Fate::Replace),
+    ('\u{7fffe}', '\u{7ffff}', Fate::Replace),
+    ('\u{8fffe}', '\u{8ffff}', Fate::Replace),
+    ('\u{9fffe}', '\u{9ffff}', Fate::Replace),
+    ('\u{afffe}', '\u{affff}', Fate::Replace),
+    ('\u{bfffe}', '\u{bffff}', Fate::Replace),
+    ('\u{cfffe}', '\u{cffff}', Fate::Replace),
+    ('\u{dfffe}', '\u{dffff}', Fate::Replace),
+    // Tags and further variation selectors: whole hidden texts have been written in tags.
+    ('\u{e0000}', '\u{e0fff}', Fate::Drop),
+    ('\u{efffe}', '\u{effff}', Fate::Replace),
+    // Private use planes, their noncharacters included.
+    ('\u{f0000}', '\u{10ffff}', Fate::Replace),
+];
+
+/// Text that can be written to a terminal: printable characters and line breaks, nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SafeText(String);
+
 impl SafeText {
-    /// x
-    pub fn new(s: &str) -> Self {
-        Self(s.into())
+    /// Makes text harmless. Tabs become spaces, every form of line break becomes `\n`, what
+    /// could hide, reorder or command is left out or shown as U+FFFD, and combining marks are
+    /// limited to a few per character.
+    #[must_use]
+    pub fn new(untrusted: &str) -> Self {
+        let mut safe = String::with_capacity(untrusted.len());
+        // A mark at the start of a line would combine with what the renderer puts before it.
+        let mut marks_left = 0;
+        let mut characters = untrusted.chars().peekable();
+        while let Some(character) = characters.next() {
+            match character {
+                '\t' => safe.push_str(TAB),
+                '\r' => {
+                    if characters.peek() != Some(&'\n') {
+                        safe.push('\n');
+                    }
+                }
+                '\n' => safe.push('\n'),
+                _ => match fate(character) {
+                    Some(Fate::Drop) => continue,
+                    Some(Fate::Replace) => safe.push(char::REPLACEMENT_CHARACTER),
+                    Some(Fate::Break) => safe.push('\n'),
+                    None if is_mark(character) => {
+                        if marks_left > 0 {
+                            marks_left -= 1;
+                            safe.push(character);
+                        }
+                        continue;
+                    }
+                    None => safe.push(character),
+                },
+            }
+            marks_left = if safe.ends_with('\n') {
+                0
+            } else {
+                MARKS_PER_CHARACTER
+            };
+        }
+        Self(safe)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SafeText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What happens to a character, if it may not pass.
+fn fate(character: char) -> Option<Fate> {
+    if character.is_control() {
+        return Some(Fate::Replace);
+    }
+    let after = FORBIDDEN.partition_point(|&(first, _, _)| first <= character);
+    let &(_, last, fate) = FORBIDDEN.get(after.checked_sub(1)?)?;
+    (character <= last).then_some(fate)
+}
+
+/// Whether a character takes no room of its own, and so sits on the one before it.
+fn is_mark(character: char) -> bool {
+    character.width() == Some(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn safe(untrusted: &str) -> String {
+        SafeText::new(untrusted).to_string()
+    }
+
+    #[test]
+    fn preserves_what_people_write() {
+        for text in [
+            "hello, world",
+            "résumé",
+            "re\u{301}sume\u{301}",
+            "日本語",
+            "שלום עולם",
+            "السلام عليكم",
+            "नमस्ते",
+            "Tiếng Việt",
+            "한국어",
+            "🦀 👍🏽 🇩🇪",
+            "a\nb",
+            "\u{fffd}",
+        ] {
+            assert_eq!(safe(text), text);
+        }
+    }
+
+    #[test]
+    fn strips_osc52_clipboard_payload() {
+        assert_eq!(
+            safe("a\x1b]52;c;cHduZWQ=\x07b"),
+            "a\u{fffd}]52;c;cHduZWQ=\u{fffd}b"
+        );
+    }
+
+    #[test]
+    fn strips_title_change() {
+        assert_eq!(
+            safe("\x1b]0;root@bank\x1b\\"),
+            "\u{fffd}]0;root@bank\u{fffd}\\"
+        );
+    }
+
+    #[test]
+    fn strips_cursor_movement_in_seven_and_eight_bit_form() {
+        assert_eq!(safe("\x1b[2J\u{9b}2J"), "\u{fffd}[2J\u{fffd}2J");
+    }
+
+    #[test]
+    fn strips_every_control() {
+        for control in ('\0'..='\u{9f}').filter(|c| c.is_control()) {
+            let shown = safe(&format!("a{control}b"));
+            match control {
+                '\t' => assert_eq!(shown, "a    b"),
+                '\n' | '\r' => assert_eq!(shown, "a\nb"),
+                _ => assert_eq!(shown, "a\u{fffd}b"),
+            }
+        }
+    }
+
+    #[test]
+    fn strips_bidi_overrides() {
+        assert_eq!(safe("abc\u{202e}fdp.exe"), "abc\u{fffd}fdp.exe");
+        for control in "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}".chars() {
+            assert!(!safe(&format!("a{control}b")).contains(control), "{control:?}");
+        }
+    }
+
+    #[test]
+    fn strips_zero_width_text() {
+        assert_eq!(
+            safe("pass\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}word"),
+            "password"
+        );
+    }
+
+    #[test]
+    fn strips_text_hidden_in_tags() {
+        let hidden: String = "ignore this"
+            .chars()
+            .filter_map(|c| char::from_u32(0xe0000 + u32::from(c)))
+            .collect();
+        assert_eq!(safe(&format!("hi{hidden}")), "hi");
+    }
+
+    #[test]
+    fn strips_blank_letters() {
+        assert_eq!(
+            safe("\u{3164}\u{115f}\u{1160}\u{ffa0}"),
+            "\u{fffd}".repeat(4)
+        );
+    }
+
+    #[test]
+    fn strips_private_use_and_noncharacters() {
+        for character in [
+            '\u{e000}',
+            '\u{f8ff}',
+            '\u{f0000}',
+            '\u{10ffff}',
+            '\u{fdd0}',
+            '\u{ffff}',
+            '\u{5fffe}',
+        ] {
+            assert_eq!(safe(&character.to_string()), "\u{fffd}", "{character:?}");
+        }
+    }
+
+    #[test]
+    fn splits_joined_emoji_into_parts_of_certain_width() {
+        assert_eq!(
+            safe("👩\u{200d}🚀 ❤\u{fe0f} 1\u{fe0f}\u{20e3}"),
+            "👩🚀 ❤ 1\u{20e3}"
+        );
+    }
+
+    #[test]
+    fn line_breaks_of_every_kind_are_one_kind() {
+        assert_eq!(
+            safe("a\r\nb\rc\u{2028}d\u{2029}e\n\rf"),
+            "a\nb\nc\nd\ne\n\nf"
+        );
+    }
+
+    #[test]
+    fn a_carriage_return_overwrites_nothing() {
+        assert_eq!(
+            safe("21:04 <ada> no\r21:04 <bob> yes"),
+            "21:04 <ada> no\n21:04 <bob> yes"
+        );
+    }
+
+    #[test]
+    fn bounds_a_combining_flood() {
+        let flood = "\u{301}".repeat(10_000);
+        assert_eq!(
+            safe(&format!("a{flood}b{flood}")),
+            format!("a{0}b{0}", "\u{301}".repeat(4))
+        );
+    }
+
+    #[test]
+    fn an_invisible_character_does_not_refill_the_marks() {
+        assert_eq!(
+            safe(&format!("a{}", "\u{301}\u{200d}".repeat(100))),
+            format!("a{}", "\u{301}".repeat(4))
+        );
+    }
+
+    #[test]
+    fn a_mark_without_a_character_does_not_touch_the_gutter() {
+        assert_eq!(safe("\u{338}a\n\u{338}b"), "a\nb");
+    }
+
+    #[test]
+    fn the_table_is_in_order() {
+        assert!(FORBIDDEN.iter().all(|&(first, last, _)| first <= last));
+        assert!(FORBIDDEN.is_sorted_by(|a, b| a.1 < b.0));
+    }
+
+    #[test]
+    fn is_the_same_a_second_time() {
+        let everything: String = ('\0'..=char::MAX).collect();
+        let once = SafeText::new(&everything);
+        assert_eq!(SafeText::new(once.as_str()), once);
+        assert!(once.as_str().chars().all(|c| c == '\n' || !c.is_control()));
     }
 }

@@ -1,0 +1,35 @@
+//! A counting semaphore, which keeps a thread that reads from running ahead of the one that works.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+
+/// So many things may be under way at once.
+pub(super) struct Credits {
+    left: Mutex<usize>,
+    given: Condvar,
+}
+
+impl Credits {
+    /// This many to begin with.
+    pub(super) fn new(credits: usize) -> Self {
+        Self {
+            left: Mutex::new(credits),
+            given: Condvar::new(),
+        }
+    }
+
+    /// Waits for a credit and takes it.
+    pub(super) fn take(&self) {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = self
+            .given
+            .wait_while(left, |left| *left == 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        *left -= 1;
+    }
+
+    /// Gives a credit back.
+    pub(super) fn give(&self) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.given.notify_one();
+    }
+}

@@ -1,0 +1,15 @@
+//! Keeps a client's memory to itself.
+
+/// Asks the system for no core dumps, which would hold private keys, and on Linux for other
+/// processes of the same user not to read this one's memory. Where it cannot be had, it is not.
+pub(super) fn keep_memory_private() {
+    #[cfg(unix)]
+    {
+        use nix::sys::resource::{Resource, setrlimit};
+        let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let _ = nix::sys::prctl::set_dumpable(false);
+    }
+}

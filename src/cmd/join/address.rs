@@ -1,0 +1,109 @@
+//! Where a relay is, as a person writes it: `HOST`, `HOST:PORT`, an IPv6 address bare or in
+//! brackets.
+
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+
+use crate::cmd::{DEFAULT_PORT, failure, words};
+
+/// The address of a relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cmd) struct Address {
+    host: String,
+    port: u16,
+}
+
+impl Address {
+    /// Looks the name up.
+    pub(super) fn resolve(&self) -> anyhow::Result<Vec<SocketAddr>> {
+        let found = (self.host.as_str(), self.port).to_socket_addrs();
+        found.map(Iterator::collect).map_err(|error| {
+            failure(
+                format!("cannot find the relay {}: {}", self.host, words(&error)),
+                "check the spelling, and that this machine is online",
+            )
+        })
+    }
+}
+
+impl std::str::FromStr for Address {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const PORT: &str = "the port must be a number from 1 to 65535";
+        let bare_ipv6 = text.parse::<Ipv6Addr>().is_ok();
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !bare_ipv6 && !text.ends_with(']') => {
+                (host, port.parse().map_err(|_| PORT)?)
+            }
+            _ => (text, DEFAULT_PORT),
+        };
+        if port == 0 {
+            return Err(PORT);
+        }
+        let bracketed = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let is_name = |host: &str| {
+            !host.is_empty()
+                && !host.contains([':', '[', ']', '/'])
+                && !host.contains(char::is_whitespace)
+        };
+        let is_ipv6 = |host: &str| host.parse::<Ipv6Addr>().is_ok();
+        if !bracketed.map_or_else(|| is_name(host) || is_ipv6(host), is_ipv6) {
+            return Err("it must be HOST or HOST:PORT, with an IPv6 address in brackets");
+        }
+        let host = bracketed.unwrap_or(host);
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_both_kinds_of_ip_address_go_with_and_without_a_port() {
+        for (text, shown) in [
+            ("chat.example.org", "chat.example.org:4000"),
+            ("chat.example.org:5000", "chat.example.org:5000"),
+            ("127.0.0.1", "127.0.0.1:4000"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("::1", "[::1]:4000"),
+            ("[::1]", "[::1]:4000"),
+            ("[::1]:65535", "[::1]:65535"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in [
+            "",
+            ":4000",
+            "host:",
+            "host:0",
+            "host:65536",
+            "host:x",
+            "a b",
+            "http://host",
+            "[x]",
+        ] {
+            assert!(text.parse::<Address>().is_err(), "{text:?}");
+        }
+    }
+}

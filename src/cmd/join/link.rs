@@ -1,0 +1,253 @@
+//! The client's connection: connecting, the handshake, and then two threads.
+//!
+//! The reading thread takes frames off the socket and delivers them; it ends, with a last word,
+//! when the connection does. The writing thread takes frames from a channel and sends PING when
+//! there has been nothing to send for a while; it ends when the channel is closed or the socket
+//! fails, and a failure also ends the reading thread. Dropping the [`Link`] ends both.
+
+use std::io::{self, BufReader, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cmd::credits::Credits;
+use crate::cmd::deadline::DeadlineReader;
+use crate::cmd::{failure, words};
+use crate::room::frame::{Frame, Limits, MAX_FRAME, MAX_HANDSHAKE_FRAME, preamble};
+use crate::room::notice::Notice;
+use crate::room::session::{End, Event, Session};
+use crate::room::stream::{ReadError, read_frame};
+
+/// How long connecting, and then entering the room, may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many frames may wait for the main thread before the socket is left unread.
+const FRAMES: usize = 1024;
+
+/// The most bytes that are written at once.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// What comes from the relay.
+#[derive(Debug)]
+pub(super) enum FromRelay {
+    /// A frame. [`Link::credit`] is due when it has been dealt with.
+    Frame(Vec<u8>),
+    /// The connection is over.
+    Down(ReadError),
+}
+
+/// Connects to the relay that people call `name`.
+pub(super) fn connect(name: &str, addresses: &[SocketAddr]) -> anyhow::Result<TcpStream> {
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        result = TcpStream::connect_timeout(address, PATIENCE);
+        if result.is_ok() {
+            break;
+        }
+    }
+    let stream = result.map_err(|error: io::Error| {
+        failure(
+            format!("cannot connect to {name}: {}", words(&error)),
+            "is the relay running there, and the port right?",
+        )
+    })?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Enters the room. Returns what happened on the way.
+pub(super) fn enter(
+    name: &str,
+    stream: &TcpStream,
+    session: &mut Session,
+) -> anyhow::Result<Vec<Event>> {
+    let mut socket = stream;
+    let mut reader = DeadlineReader::new(stream, Instant::now() + PATIENCE);
+    let mut events = Vec::new();
+    let lost = |error| explain_no_handshake(name, error);
+    socket
+        .write_all(&preamble(session.card().room()))
+        .map_err(|error| lost(error.into()))?;
+    while !session.is_inside() {
+        let limit = if session.is_welcome() {
+            MAX_FRAME
+        } else {
+            MAX_HANDSHAKE_FRAME
+        };
+        let frame = read_frame(&mut reader, limit).map_err(lost)?;
+        events.extend(
+            session
+                .receive(&frame)
+                .map_err(|end| explain_end(name, end))?,
+        );
+        for frame in session.take_outgoing() {
+            socket
+                .write_all(&frame.encode())
+                .map_err(|error| lost(error.into()))?;
+        }
+    }
+    Ok(events)
+}
+
+fn explain_no_handshake(name: &str, error: ReadError) -> anyhow::Error {
+    let seconds = PATIENCE.as_secs();
+    match error {
+        ReadError::TimedOut => failure(
+            format!("{name} did not let us in within {seconds} seconds"),
+            "is it an e2echat relay? if it is, try again later",
+        ),
+        ReadError::Length => not_a_relay(name),
+        ReadError::Closed | ReadError::Broken => failure(
+            format!("{name} hung up without a word"),
+            "is it an e2echat relay? if it is, try again later",
+        ),
+        ReadError::Io(error) => failure(
+            format!("lost the connection to {name}: {}", words(&error)),
+            "is it an e2echat relay? if it is, try again later",
+        ),
+    }
+}
+
+fn not_a_relay(name: &str) -> anyhow::Error {
+    failure(
+        format!("what answers at {name} is not an e2echat relay"),
+        "check the host and the port",
+    )
+}
+
+/// The error for a session that the relay ended.
+pub(super) fn explain_end(name: &str, end: End) -> anyhow::Error {
+    let notice = match end {
+        End::Malformed => return not_a_relay(name),
+        End::UnknownNotice(code) => {
+            return failure(
+                format!("{name} hung up for a reason that this version does not know ({code})"),
+                "is there a newer version of e2echat?",
+            );
+        }
+        End::Notice(notice) => notice,
+    };
+    let hint = match notice {
+        Notice::Version => "use the version of e2echat that the relay has",
+        Notice::NickTaken => "choose another --nick",
+        Notice::CardNick => "choose another --nick, of letters, digits, _, - and .",
+        Notice::RoomFull => "try again later, or meet in another --room",
+        Notice::RelayFull | Notice::HandshakeTooSlow => "try again later",
+        Notice::CardIdentityKey => "make another identity with `e2echat keygen`",
+        Notice::QueueFull | Notice::Idle => "join again when the network is better",
+        Notice::Shutdown => "join again when it is back",
+        Notice::Malformed
+        | Notice::CardMalformed
+        | Notice::CardRoom
+        | Notice::CardSessionKey
+        | Notice::CardSignature
+        | Notice::Possession
+        | Notice::KeyTaken => {
+            "try again; if it stays, the relay and this client do not fit together"
+        }
+    };
+    failure(format!("{notice} ({name})"), hint)
+}
+
+/// The error for a connection that ended in the middle of a session.
+pub(super) fn explain_down(name: &str, error: &ReadError) -> anyhow::Error {
+    let why = match error {
+        ReadError::Closed | ReadError::Broken => "the other end hung up".to_owned(),
+        ReadError::TimedOut => "nothing came for too long".to_owned(),
+        ReadError::Length => "what came was no frame".to_owned(),
+        ReadError::Io(error) => words(error),
+    };
+    failure(
+        format!("lost the connection to {name}: {why}"),
+        "join again",
+    )
+}
+
+/// A connection whose handshake is done.
+pub(super) struct Link {
+    stream: Arc<TcpStream>,
+    frames: Sender<Frame>,
+    credits: Arc<Credits>,
+}
+
+impl Link {
+    /// Starts the threads.
+    pub(super) fn start(
+        stream: TcpStream,
+        limits: &Limits,
+        deliver: impl Fn(FromRelay) + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        // A relay that means less than this means trouble.
+        let idle = Duration::from_secs(limits.idle.max(3).into());
+        stream.set_read_timeout(Some(idle))?;
+        let (frames, queue) = channel();
+        let link = Self {
+            stream: Arc::new(stream),
+            frames,
+            credits: Arc::new(Credits::new(FRAMES)),
+        };
+        let (stream, credits) = (Arc::clone(&link.stream), Arc::clone(&link.credits));
+        thread::Builder::new()
+            .name("link-reader".into())
+            .spawn(move || read(&stream, &credits, deliver))?;
+        let stream = Arc::clone(&link.stream);
+        thread::Builder::new()
+            .name("link-writer".into())
+            .spawn(move || write(&stream, &queue, idle / 3))?;
+        Ok(link)
+    }
+
+    /// Sends frames after all that were sent before.
+    pub(super) fn send(&self, frames: Vec<Frame>) {
+        for frame in frames {
+            // It fails when the socket has: then the reading thread says so.
+            let _ = self.frames.send(frame);
+        }
+    }
+
+    /// Says that a frame has been dealt with, so that another may be read.
+    pub(super) fn credit(&self) {
+        self.credits.give();
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // It fails where the other end was faster.
+        let _ = self.stream.shutdown(Shutdown::Both);
+        self.credits.give();
+    }
+}
+
+fn read(stream: &TcpStream, credits: &Credits, deliver: impl Fn(FromRelay)) {
+    let mut reader = BufReader::new(stream);
+    loop {
+        credits.take();
+        match read_frame(&mut reader, MAX_FRAME) {
+            Ok(frame) => deliver(FromRelay::Frame(frame)),
+            Err(error) => return deliver(FromRelay::Down(error)),
+        }
+    }
+}
+
+fn write(mut stream: &TcpStream, queue: &Receiver<Frame>, ping_after: Duration) {
+    loop {
+        let mut bytes = match queue.recv_timeout(ping_after) {
+            Ok(frame) => frame.encode(),
+            Err(RecvTimeoutError::Timeout) => Frame::ping().encode(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        while bytes.len() < BATCH_BYTES
+            && let Ok(frame) = queue.try_recv()
+        {
+            bytes.extend(frame.encode());
+        }
+        if stream.write_all(&bytes).is_err() {
+            // It fails where the other end was faster.
+            let _ = stream.shutdown(Shutdown::Both);
+            return;
+        }
+    }
+}

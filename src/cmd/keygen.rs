@@ -1,0 +1,90 @@
+//! `e2echat keygen`: makes and saves an identity, or shows the one that is saved.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use crate::cipher::keys::{IdentityKey, KeySize, PublicKey};
+use crate::cipher::pem;
+
+use super::{identity, passphrase};
+
+/// Make and save the identity that friends know you by
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Without a saved identity, `e2echat join` makes one that is forgotten when it ends.
+The file is a PKCS#8 private key, which openssl reads too. Whoever has it can speak in your name.
+
+Environment:
+  E2ECHAT_PASSPHRASE  the passphrase, instead of being asked for it
+
+Examples:
+  e2echat keygen                        make one, where `join` finds it
+  e2echat keygen --passphrase           the same, protected by a passphrase
+  e2echat keygen --show                 tell the fingerprint of the one that is saved
+  e2echat keygen --output work.pem      another one, for: e2echat join --identity work.pem ...")]
+pub(super) struct Args {
+    /// File to save it in [default: identity.pem in this user's settings folder]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Length of the key
+    #[arg(long, default_value = "2048", value_parser = key_size())]
+    bits: KeySize,
+
+    /// Protect the file with a passphrase
+    #[arg(long, short)]
+    passphrase: bool,
+
+    /// Replace the identity that is there; it is gone then
+    #[arg(long)]
+    force: bool,
+
+    /// Make nothing; show the fingerprint of what is saved
+    #[arg(long, conflicts_with_all = ["bits", "passphrase", "force"])]
+    show: bool,
+}
+
+/// Reads the length of a key on the command line.
+pub(super) fn key_size() -> impl clap::builder::TypedValueParser<Value = KeySize> {
+    use clap::builder::TypedValueParser as _;
+    clap::builder::PossibleValuesParser::new(["2048", "3072", "4096"]).map(|bits| {
+        match bits.as_str() {
+            "3072" => KeySize::Bits3072,
+            "4096" => KeySize::Bits4096,
+            _ => KeySize::Bits2048,
+        }
+    })
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let path = match &args.output {
+        Some(path) => path.clone(),
+        None => identity::default_path()?,
+    };
+    if args.show {
+        let identity = identity::load(&path)?;
+        return show(
+            &format!("identity in {}", path.display()),
+            identity.public(),
+        );
+    }
+    if !args.force && path.try_exists().unwrap_or(true) {
+        return Err(identity::exists(&path));
+    }
+    let passphrase = args.passphrase.then(passphrase::new).transpose()?;
+    let identity = IdentityKey::generate(args.bits);
+    let pem = pem::encode(&identity, passphrase.as_deref());
+    identity::save(&path, &pem, args.force)?;
+    show(&format!("saved {}", path.display()), identity.public())
+}
+
+fn show(what: &str, key: &PublicKey) -> anyhow::Result<()> {
+    let fingerprint = key.fingerprint();
+    let mut out = io::stdout().lock();
+    writeln!(out, "{what} (RSA {} bits)", key.bits())?;
+    writeln!(out, "fingerprint    {fingerprint}")?;
+    writeln!(out, "safety number  {}", fingerprint.safety_number())?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! One connection of the relay: two threads around one socket.
+//!
+//! The reading thread owns the connection: it does the handshake, starts the writing thread, takes
+//! what the client sends, and at the end takes the member out of its room and waits for the writing
+//! thread. That one empties the member's [`Outbox`] into the socket, and ends when the queue is
+//! closed and empty, or the socket fails; either way it shuts the socket down, which ends the
+//! reading thread.
+
+use std::io::{self, BufReader, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cmd::deadline::DeadlineReader;
+use crate::room::card::{Card, SessionId};
+use crate::room::frame::{
+    Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME, ToRelay, VERSION,
+};
+use crate::room::names::RoomId;
+use crate::room::notice::Notice;
+use crate::room::relay::{Mailbox as _, Outgoing, admit, check_send};
+use crate::room::stream::{ReadError, read_frame};
+
+use super::outbox::{Closed, Outbox};
+use super::relay::{Counted, Relay, SharedRoom, forward};
+
+/// Room for a frame's parsing and RSA arithmetic, and no more: there may be thousands of threads.
+const READER_STACK: usize = 256 * 1024;
+const WRITER_STACK: usize = 64 * 1024;
+
+/// How long a client may leave its socket unread before the connection is given up.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client that was told goodbye may take to hang up.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Starts the threads of a connection.
+///
+/// # Errors
+/// Where the system has no thread to give.
+pub(super) fn spawn(
+    relay: Arc<Relay>,
+    counted: Counted,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> io::Result<()> {
+    thread::Builder::new()
+        .name("reader".into())
+        .stack_size(READER_STACK)
+        .spawn(move || {
+            let full = counted.number() > relay.config.max_connections;
+            if let Err(error) = serve(&relay, stream, peer, full) {
+                log::debug!("{peer}: {error}");
+            }
+        })
+        .map(drop)
+}
+
+/// Why somebody does not get into a room.
+enum Refusal {
+    /// Whoever it is does not speak the protocol, or hung up: there is nobody to tell.
+    Silent,
+    /// This is what to tell them.
+    Told(Notice),
+}
+
+impl From<Notice> for Refusal {
+    fn from(notice: Notice) -> Self {
+        Self::Told(notice)
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::TimedOut => Self::Told(Notice::HandshakeTooSlow),
+            ReadError::Length => Self::Told(Notice::Malformed),
+            ReadError::Closed | ReadError::Broken | ReadError::Io(_) => Self::Silent,
+        }
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        ReadError::from(error).into()
+    }
+}
+
+fn serve(relay: &Relay, stream: TcpStream, peer: SocketAddr, full: bool) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+    match shake_hands(relay, &stream, full) {
+        Ok((room, card)) => {
+            let idle = Duration::from_secs(relay.config.limits.idle.into());
+            stream.set_read_timeout(Some(idle))?;
+            serve_member(relay, stream, peer, room, &card)
+        }
+        Err(Refusal::Silent) => Ok(()),
+        Err(Refusal::Told(notice)) => {
+            log::info!("refused {peer}: {notice}");
+            (&stream).write_all(&Frame::notice(notice.code()).encode())?;
+            linger(&stream)
+        }
+    }
+}
+
+/// Finds out who wants to enter which room.
+fn shake_hands(relay: &Relay, stream: &TcpStream, full: bool) -> Result<(RoomId, Card), Refusal> {
+    let mut reader = DeadlineReader::new(stream, Instant::now() + relay.config.handshake);
+    let mut magic = [0; MAGIC.len()];
+    if reader.read_exact(&mut magic).is_err() || magic != MAGIC {
+        return Err(Refusal::Silent);
+    }
+    let (mut version, mut room) = ([0], [0; 32]);
+    reader.read_exact(&mut version)?;
+    if version != [VERSION] {
+        return Err(Notice::Version.into());
+    }
+    reader.read_exact(&mut room)?;
+    if full {
+        return Err(Notice::RelayFull.into());
+    }
+    let challenge = relay.challenge();
+    let frame = Frame::challenge(&challenge, &relay.config.limits);
+    (&*stream).write_all(&frame.encode())?;
+    let hello = read_frame(&mut reader, MAX_HANDSHAKE_FRAME)?;
+    let room = RoomId(room);
+    Ok((room, admit(&hello, &challenge, room)?))
+}
+
+/// Waits until a client that was told goodbye has hung up: closing earlier, with something of its
+/// still unread, could destroy the goodbye on its way.
+fn linger(stream: &TcpStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    let mut rest = DeadlineReader::new(stream, Instant::now() + LINGER);
+    io::copy(&mut rest, &mut io::sink()).map(drop)
+}
+
+fn serve_member(
+    relay: &Relay,
+    stream: TcpStream,
+    peer: SocketAddr,
+    room_id: RoomId,
+    card: &Card,
+) -> io::Result<()> {
+    let stream = Arc::new(stream);
+    let outbox = Arc::new(Outbox::new(relay.config.queue_bytes));
+    let writer = thread::Builder::new()
+        .name("writer".into())
+        .stack_size(WRITER_STACK)
+        .spawn({
+            let (stream, outbox) = (Arc::clone(&stream), Arc::clone(&outbox));
+            move || write_frames(&stream, &outbox)
+        })?;
+    let (nick, fingerprint) = (card.nick(), card.fingerprint());
+    match relay.join(room_id, card, &outbox) {
+        Ok(room) => {
+            log::info!("joined: {nick} {fingerprint} from {peer}");
+            let member = Member {
+                room_id,
+                room: &room,
+                sid: card.sid(),
+                outbox: &outbox,
+            };
+            let departure = member.read_frames(&stream);
+            relay.leave(room_id, &room, card.sid(), departure);
+            outbox.close(match departure {
+                Departure::Silent => Some(Notice::Idle),
+                Departure::Misbehaved => Some(Notice::Malformed),
+                Departure::Left | Departure::Lost | Departure::Slow => None,
+            });
+            log::info!("left: {nick} {fingerprint} ({departure:?})");
+        }
+        Err(notice) => {
+            log::info!("refused {nick} {fingerprint} from {peer}: {notice}");
+            outbox.close(Some(notice));
+        }
+    }
+    writer
+        .join()
+        .map_err(|_| io::Error::other("the writing thread panicked"))
+}
+
+/// A member as its reading thread knows it.
+struct Member<'a> {
+    room_id: RoomId,
+    room: &'a SharedRoom,
+    sid: SessionId,
+    outbox: &'a Arc<Outbox>,
+}
+
+impl Member<'_> {
+    /// Takes what the member sends, until there is a reason for it to go.
+    fn read_frames(&self, stream: &TcpStream) -> Departure {
+        let mut reader = BufReader::new(stream);
+        let mut received = 0;
+        let mut acknowledged = 0;
+        loop {
+            let frame = match read_frame(&mut reader, MAX_FRAME) {
+                Ok(frame) => frame,
+                Err(ReadError::TimedOut) => return Departure::Silent,
+                Err(ReadError::Length) => return Departure::Misbehaved,
+                Err(ReadError::Closed | ReadError::Broken | ReadError::Io(_)) => {
+                    return match self.outbox.closed() {
+                        Some(Closed::Overflow) => Departure::Slow,
+                        _ => Departure::Lost,
+                    };
+                }
+            };
+            let frame: Arc<[u8]> = frame.into();
+            let leaving = match ToRelay::parse(&frame) {
+                Ok(ToRelay::Send(send)) if check_send(&send, self.sid, self.room_id).is_ok() => {
+                    forward(self.room, &frame, &send);
+                    received += 1;
+                    false
+                }
+                Ok(ToRelay::Leave) => {
+                    received += 1;
+                    true
+                }
+                Ok(ToRelay::Ping) => {
+                    self.outbox.post(Frame::ack(received).into());
+                    continue;
+                }
+                Ok(ToRelay::Ack(count))
+                    if count >= acknowledged && count <= self.outbox.counted() =>
+                {
+                    acknowledged = count;
+                    continue;
+                }
+                _ => return Departure::Misbehaved,
+            };
+            // One acknowledgement for all that came at once.
+            if leaving || reader.buffer().is_empty() {
+                self.outbox.post(Frame::ack(received).into());
+            }
+            if leaving {
+                return Departure::Left;
+            }
+        }
+    }
+}
+
+/// Empties the outbox into the socket until either is done, and then shuts the socket down.
+fn write_frames(stream: &TcpStream, outbox: &Outbox) {
+    let mut batch = Vec::new();
+    loop {
+        batch.clear();
+        outbox.take(&mut batch);
+        if batch.is_empty() || write_batch(stream, &batch).is_err() {
+            break;
+        }
+    }
+    outbox.close(None);
+    // It fails where the client was faster.
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+/// Writes many frames with few calls, from where their bytes are.
+fn write_batch(mut stream: &TcpStream, batch: &[Outgoing]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = batch
+        .iter()
+        .flat_map(Outgoing::slices)
+        .map(IoSlice::new)
+        .collect();
+    let mut slices = &mut slices[..];
+    while !slices.is_empty() {
+        match stream.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

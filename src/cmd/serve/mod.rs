@@ -1,0 +1,243 @@
+//! `e2echat serve`: the relay, and with `--nick` somebody who sits in it.
+//!
+//! Threads: one that accepts per listening socket, for as long as the process lives; two per
+//! connection (see [`connection`]); the main one, which waits for a signal, or for the host to
+//! leave.
+
+mod connection;
+mod outbox;
+mod relay;
+
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use crate::cmd::join::{self, Seat};
+use crate::cmd::{DEFAULT_PORT, failure, on_signal, start_log, words};
+use crate::room::frame::Limits;
+use crate::room::names::Nick;
+
+use self::relay::{Config, Relay};
+
+/// How long members have to take their last frames when the relay ends.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// How long to wait after the system refused a connection for lack of something, so that it is not
+/// asked again in a tight loop.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// How many connections above the maximum are still told that the relay is full.
+const TOLD_FULL: usize = 64;
+
+/// Run the relay that connects the members of rooms; it can read nothing of what they say
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  e2echat serve --nick ada                  host a room and sit in it
+  e2echat serve --port 4000 -v              only the relay, with a log of who comes and goes
+  e2echat serve --bind 127.0.0.1 --port 0   on a free port, for this machine alone")]
+pub(super) struct Args {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = DEFAULT_PORT)]
+    port: u16,
+
+    /// Address to listen on, IPv4 or IPv6; may be given more than once [default: all]
+    #[arg(long, value_name = "ADDR")]
+    bind: Vec<IpAddr>,
+
+    /// Sit in a room of this relay yourself, under this name
+    #[arg(long)]
+    nick: Option<Nick>,
+
+    #[command(flatten)]
+    seat: Seat,
+
+    /// Log who joins, leaves and is refused to standard error; -vv logs broken connections too
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "nick")]
+    verbose: u8,
+
+    /// The most connections at once
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = LIMITS)]
+    max_connections: usize,
+
+    /// The most members in a room
+    #[arg(long, value_name = "N", default_value_t = 200, help_heading = LIMITS,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    max_members: u32,
+
+    /// The most bytes that wait for a member that does not read; then it is dropped
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, help_heading = LIMITS)]
+    max_queue: usize,
+
+    /// Seconds that entering a room may take
+    #[arg(long, value_name = "SECS", default_value_t = 10, help_heading = LIMITS,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    handshake_timeout: u32,
+
+    /// Seconds after which a connection on which nothing comes is taken for dead
+    #[arg(long, value_name = "SECS", default_value_t = 90, help_heading = LIMITS,
+          value_parser = clap::value_parser!(u32).range(3..))]
+    idle_timeout: u32,
+}
+
+const LIMITS: &str = "Limits";
+
+impl Args {
+    fn config(&self) -> Config {
+        Config {
+            limits: Limits {
+                idle: self.idle_timeout,
+                grace: 0,
+                members: self.max_members,
+                blocks: 0,
+                bytes: 0,
+            },
+            max_connections: self.max_connections,
+            queue_bytes: self.max_queue,
+            handshake: Duration::from_secs(self.handshake_timeout.into()),
+        }
+    }
+}
+
+/// Runs the relay until a signal comes, or the host leaves.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    start_log(args.verbose);
+    let listeners = listen(&args.bind, args.port)?;
+    let addresses = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<io::Result<Vec<SocketAddr>>>()?;
+    announce(&addresses, &args.seat)?;
+
+    let relay = Arc::new(Relay::new(args.config()));
+    for listener in listeners {
+        let relay = Arc::clone(&relay);
+        thread::Builder::new()
+            .name("accept".into())
+            .spawn(move || accept(&listener, &relay))?;
+    }
+    let result = match (&args.nick, addresses.first()) {
+        (Some(nick), Some(address)) => {
+            let name = reachable(*address).to_string();
+            join::run_at(&name, || Ok(loopback(*address)), nick, &args.seat)
+        }
+        _ => wait_for_signal(),
+    };
+    relay.shut_down();
+    let deadline = Instant::now() + DRAIN;
+    while !relay.is_deserted() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(10));
+    }
+    result
+}
+
+fn wait_for_signal() -> anyhow::Result<()> {
+    let (sender, signals) = mpsc::channel();
+    on_signal(move || {
+        // It fails when the program is ending already.
+        let _ = sender.send(());
+    })?;
+    signals.recv().context("the signal handler is gone")
+}
+
+fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
+    let bind = |address: IpAddr, port: u16| {
+        let address = SocketAddr::new(address, port);
+        TcpListener::bind(address).map_err(|error| {
+            let hint = match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "another program listens there: choose another --port, or 0 for a free one"
+                }
+                io::ErrorKind::PermissionDenied => "ports below 1024 are for the administrator",
+                _ => "see --bind and --port",
+            };
+            failure(
+                format!("cannot listen on {address}: {}", words(&error)),
+                hint,
+            )
+        })
+    };
+    if !addresses.is_empty() {
+        return addresses
+            .iter()
+            .map(|address| bind(*address, port))
+            .collect();
+    }
+    // On most systems a socket for all IPv6 addresses takes IPv4 too, and the second one is refused.
+    let Ok(all) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)) else {
+        return Ok(vec![bind(Ipv4Addr::UNSPECIFIED.into(), port)?]);
+    };
+    let port = all.local_addr()?.port();
+    let mut listeners = vec![all];
+    listeners.extend(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)));
+    Ok(listeners)
+}
+
+fn announce(addresses: &[SocketAddr], seat: &Seat) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    for address in addresses {
+        writeln!(out, "listening on {address}")?;
+    }
+    if let Some(address) = addresses.first() {
+        let room = seat.room_option();
+        let reachable = reachable(*address);
+        writeln!(
+            out,
+            "friends join with: e2echat join {reachable} --nick NAME{room}"
+        )?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// The address at which others most likely reach a socket that is bound to `address`.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    // Connecting a UDP socket sends nothing: it asks the system which of its addresses it would
+    // use towards the outside (RFC 5737 reserves this one, where nobody is).
+    let outward = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        socket.local_addr()
+    });
+    let ip = outward.map_or(Ipv4Addr::LOCALHOST.into(), |outward| outward.ip());
+    SocketAddr::new(ip, address.port())
+}
+
+/// Where this machine itself reaches a socket that is bound to `address`.
+fn loopback(address: SocketAddr) -> Vec<SocketAddr> {
+    let candidates: &[IpAddr] = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        IpAddr::V6(ip) if ip.is_unspecified() => &[
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ],
+        _ => &[address.ip()],
+    };
+    candidates
+        .iter()
+        .map(|ip| SocketAddr::new(*ip, address.port()))
+        .collect()
+}
+
+fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
+    loop {
+        let accepted = listener.accept().and_then(|(stream, peer)| {
+            let counted = relay.count_connection();
+            if counted.number() > relay.config.max_connections + TOLD_FULL {
+                return Ok(());
+            }
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+            connection::spawn(Arc::clone(relay), counted, stream, peer)
+        });
+        if let Err(error) = accepted {
+            log::warn!("cannot take a connection: {}", words(&error));
+            thread::sleep(BREATH);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The relay's rooms, shared by all its connections.
+//!
+//! Two locks, taken in this order: the table of rooms, then a room. Neither is held across I/O or
+//! cryptography: under them, frames are put into queues, and nothing else. Joining and leaving
+//! take both, so that a room cannot vanish while somebody enters it; a message takes the room's.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::Rng as _;
+
+use crate::room::card::{Card, SessionId};
+use crate::room::frame::{Challenge, Departure, Limits, RunId, Send};
+use crate::room::names::RoomId;
+use crate::room::notice::Notice;
+use crate::room::relay::Room;
+
+use super::outbox::Outbox;
+
+/// What the relay allows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Config {
+    /// What clients are told of it.
+    pub(super) limits: Limits,
+    /// The most connections at once.
+    pub(super) max_connections: usize,
+    /// The most bytes that wait for one member.
+    pub(super) queue_bytes: usize,
+    /// How long the handshake may take.
+    pub(super) handshake: Duration,
+}
+
+/// A room with its lock.
+pub(super) type SharedRoom = Arc<Mutex<Room<Arc<Outbox>>>>;
+
+/// All rooms of a relay.
+pub(super) struct Relay {
+    pub(super) config: Config,
+    run: RunId,
+    rooms: Mutex<Rooms>,
+    connections: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Rooms {
+    by_id: HashMap<RoomId, SharedRoom>,
+    /// The highest epoch that a room had when it vanished: no epoch is used twice in a run.
+    last_epoch: u64,
+}
+
+impl Relay {
+    /// A relay without rooms.
+    pub(super) fn new(config: Config) -> Self {
+        let mut run = [0; 16];
+        rand::rng().fill_bytes(&mut run);
+        Self {
+            config,
+            run: RunId(run),
+            rooms: Mutex::default(),
+            connections: AtomicUsize::new(0),
+        }
+    }
+
+    /// Random bytes for a handshake.
+    pub(super) fn challenge(&self) -> Challenge {
+        let mut nonce = [0; 32];
+        rand::rng().fill_bytes(&mut nonce);
+        Challenge {
+            nonce,
+            run: self.run,
+        }
+    }
+
+    /// Counts a connection in, for as long as the returned value lives.
+    pub(super) fn count_connection(self: &Arc<Self>) -> Counted {
+        let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        Counted {
+            relay: Arc::clone(self),
+            number,
+        }
+    }
+
+    /// Lets a member into a room, which is made if it is not there.
+    ///
+    /// # Errors
+    /// With what to tell it before hanging up.
+    pub(super) fn join(
+        &self,
+        room: RoomId,
+        card: &Card,
+        outbox: &Arc<Outbox>,
+    ) -> Result<SharedRoom, Notice> {
+        let mut rooms = lock(&self.rooms);
+        let new_room = || Room::new(rooms.last_epoch, &self.config.limits);
+        if let Some(shared) = rooms.by_id.get(&room) {
+            lock(shared).join(card, outbox)?;
+            return Ok(Arc::clone(shared));
+        }
+        let mut new_room = new_room();
+        new_room.join(card, outbox)?;
+        let shared = Arc::new(Mutex::new(new_room));
+        rooms.by_id.insert(room, Arc::clone(&shared));
+        Ok(shared)
+    }
+
+    /// Takes a member out of its room, which vanishes with its last member.
+    pub(super) fn leave(&self, id: RoomId, room: &SharedRoom, sid: SessionId, why: Departure) {
+        let mut rooms = lock(&self.rooms);
+        let mut room = lock(room);
+        room.leave(sid, why);
+        if room.is_empty() {
+            rooms.last_epoch = rooms.last_epoch.max(room.epoch());
+            rooms.by_id.remove(&id);
+        }
+    }
+
+    /// Tells every member that the relay is ending, and hangs up once they have what is waiting
+    /// for them.
+    pub(super) fn shut_down(&self) {
+        for room in lock(&self.rooms).by_id.values() {
+            for outbox in lock(room).mailboxes() {
+                outbox.close(Some(Notice::Shutdown));
+            }
+        }
+    }
+
+    /// Whether no connection is left.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.connections.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// Passes what a member sent to its readers.
+pub(super) fn forward(room: &SharedRoom, frame: &Arc<[u8]>, send: &Send<'_>) {
+    lock(room).forward(frame, send);
+}
+
+/// A panic in one connection must not end the others, and no change under these locks can be
+/// left half done by one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection that is counted.
+pub(super) struct Counted {
+    relay: Arc<Relay>,
+    number: usize,
+}
+
+impl Counted {
+    /// How many connections there were with this one.
+    pub(super) fn number(&self) -> usize {
+        self.number
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.relay.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

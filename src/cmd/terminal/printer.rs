@@ -1,0 +1,202 @@
+//! The printer: the one thread that writes to the terminal beside the line editor itself, and the
+//! sole owner of rustyline's external printer.
+//!
+//! It takes entries from the queue, renders them at the terminal's present width, and prints them
+//! above the input in batches. It remembers the latest, so that it can draw the screen again. It
+//! ends when the queue is closed, after printing what was left in it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustyline::ExternalPrinter;
+
+use super::entry::{Entry, Style, render};
+use super::input_area::{InputArea, Outlook, Phase, Size};
+use super::queue::Queue;
+
+/// The most that goes to the terminal at once, in bytes: keys are answered between two batches.
+const BATCH: usize = 16 * 1024;
+/// How many of the latest entries are kept for drawing the screen again.
+const KEPT: usize = 500;
+/// How many entries wait for an input that is in the way. When there are more they are printed
+/// all at once, and the screen is drawn again when it can be.
+const HELD: usize = 1000;
+/// How often the terminal is asked for its size while nothing happens.
+const IDLE: Duration = Duration::from_millis(500);
+/// How long a new size must last before the screen is drawn again: a window that is dragged has
+/// many, and rustyline must have seen the new one first.
+const SETTLED: Duration = Duration::from_millis(100);
+/// How long to wait for the prompt before looking again.
+const STARTING: Duration = Duration::from_millis(10);
+
+/// Off and on: going on in the next row where one is full. A terminal may find a character wider
+/// than it was taken for; the row then loses its end, rather than go on at column 0 without the
+/// author's gutter.
+const WRAP_OFF: &str = "\x1b[?7l";
+const WRAP_ON: &str = "\x1b[?7h";
+/// Home, and erase the screen.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+/// One row up and one down: shows nothing.
+const NOTHING: &str = "\x1b[A\n";
+
+/// What the printer's thread owns.
+pub(super) struct Printer<P> {
+    terminal: P,
+    queue: Arc<Queue<Entry>>,
+    area: Arc<InputArea>,
+    style: Style,
+    /// Counts what has been printed, so that `stop` can tell slow from stuck.
+    progress: Arc<AtomicU64>,
+    /// Taken from the queue, not printed yet.
+    waiting: VecDeque<Entry>,
+    /// The latest that have been printed.
+    recent: VecDeque<Entry>,
+    /// The width that the screen was last drawn for.
+    columns: usize,
+    /// Since when it has been another.
+    resized: Option<(Size, Instant)>,
+    /// Whether rows may have been erased by printing where rustyline miscounts.
+    damaged: bool,
+}
+
+impl<P: ExternalPrinter> Printer<P> {
+    pub(super) fn new(
+        terminal: P,
+        queue: Arc<Queue<Entry>>,
+        area: Arc<InputArea>,
+        style: Style,
+        progress: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            terminal,
+            queue,
+            area,
+            style,
+            progress,
+            waiting: VecDeque::new(),
+            recent: VecDeque::new(),
+            columns: Size::now().columns,
+            resized: None,
+            damaged: false,
+        }
+    }
+
+    /// Prints until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        loop {
+            let pause = if self.resized.is_some() {
+                SETTLED
+            } else {
+                IDLE
+            };
+            let taken = self.queue.take(pause);
+            self.waiting.extend(taken.items);
+            let size = Size::now();
+            let outlook = self.area.outlook(size);
+            if outlook.phase == Phase::Starting {
+                thread::sleep(STARTING);
+                continue;
+            }
+            let asked = self.area.take_redraw();
+            let must_print = taken.closed || self.waiting.len() >= HELD;
+            if asked || (outlook.countable && (self.damaged || self.has_settled(size))) {
+                self.redraw(size, &outlook);
+                self.print_waiting(size.columns, BATCH);
+            } else if outlook.countable {
+                self.print_waiting(size.columns, BATCH);
+            } else if must_print {
+                self.damaged |= !self.waiting.is_empty();
+                self.print_waiting(size.columns, usize::MAX);
+            }
+            if taken.closed {
+                // Queued behind the last batch, this returns when that one is on the screen.
+                self.print(NOTHING.to_owned());
+                return;
+            }
+        }
+    }
+
+    /// Whether the screen was drawn for another width, and the present one has lasted.
+    fn has_settled(&mut self, size: Size) -> bool {
+        if size.columns == self.columns {
+            self.resized = None;
+            return false;
+        }
+        match self.resized {
+            Some((since_size, since)) if since_size == size => since.elapsed() >= SETTLED,
+            _ => {
+                self.resized = Some((size, Instant::now()));
+                false
+            }
+        }
+    }
+
+    /// Prints what waits, in batches of about this many bytes.
+    fn print_waiting(&mut self, columns: usize, batch: usize) {
+        while !self.waiting.is_empty() {
+            let mut text = String::new();
+            while text.len() < batch
+                && let Some(entry) = self.waiting.pop_front()
+            {
+                text.push_str(&render(&entry, columns, self.style));
+                if self.recent.len() == KEPT {
+                    self.recent.pop_front();
+                }
+                self.recent.push_back(entry);
+            }
+            self.print_rows(&text);
+        }
+    }
+
+    /// Draws the screen again from the latest entries.
+    ///
+    /// At the width it had, that is the last screenful. At a new width it is all that the screen
+    /// showed before, so that nothing is lost where that takes more rows now.
+    fn redraw(&mut self, size: Size, outlook: &Outlook) {
+        let room = size.rows.saturating_sub(outlook.rows).max(1);
+        let (mut rows_now, mut rows_before) = (0, 0);
+        let mut newest_first = Vec::new();
+        for entry in self.recent.iter().rev() {
+            if rows_now >= room && rows_before >= room {
+                break;
+            }
+            let text = render(entry, size.columns, self.style);
+            rows_now += text.lines().count();
+            rows_before += render(entry, self.columns, Style::default())
+                .lines()
+                .count();
+            newest_first.push(text);
+        }
+        let text: String = newest_first.into_iter().rev().collect();
+        let surplus = if size.columns == self.columns {
+            rows_now.saturating_sub(room)
+        } else {
+            0
+        };
+        let mut screen = CLEAR.to_owned();
+        text.split_inclusive('\n')
+            .skip(surplus)
+            .for_each(|row| screen.push_str(row));
+        self.columns = size.columns;
+        self.resized = None;
+        self.damaged = false;
+        self.print_rows(&screen);
+    }
+
+    fn print_rows(&mut self, rows: &str) {
+        self.print(format!(
+            "{WRAP_OFF}{}{WRAP_ON}\n",
+            rows.trim_end_matches('\n')
+        ));
+    }
+
+    /// Hands text to rustyline, and waits while it is busy with the text before.
+    fn print(&mut self, text: String) {
+        // An error means that the terminal is gone: the editor notices too, and says so.
+        let _ = self.terminal.print(text);
+        self.progress.fetch_add(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,99 @@
+//! Cutting text into rows of a given width: by words where possible, words longer than a row
+//! broken. Widths are those of single characters added up: a terminal that joins characters can
+//! only need less.
+
+use unicode_width::UnicodeWidthChar;
+
+/// The columns that text takes.
+pub(super) fn width(text: &str) -> usize {
+    text.chars().map(char_width).sum()
+}
+
+/// The columns that a character takes.
+pub(super) fn char_width(character: char) -> usize {
+    character.width().unwrap_or(0)
+}
+
+/// The rows of a text: one at least, none wider than `columns`, save where a single character is.
+/// Line breaks in the text are kept; spaces at the end of a row are not.
+pub(super) fn rows(text: &str, columns: usize) -> Vec<&str> {
+    let mut rows = Vec::new();
+    for line in text.split('\n') {
+        let mut rest = line.trim_end();
+        loop {
+            let (row, after) = rest.split_at(row_end(rest, columns));
+            rows.push(row.trim_end());
+            rest = after.trim_start();
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+    rows
+}
+
+/// Where the first row of a line ends: after the last word that fits, or within the first one.
+fn row_end(line: &str, columns: usize) -> usize {
+    let mut used = 0;
+    let mut word_end = None;
+    for (at, character) in line.char_indices() {
+        if character == ' ' && at > 0 {
+            word_end = Some(at);
+        }
+        used += char_width(character);
+        // A space that does not fit is dropped at the end of the row.
+        if used > columns && at > 0 && character != ' ' {
+            return match word_end {
+                Some(end) if !line.get(..end).unwrap_or("").trim().is_empty() => end,
+                _ => at,
+            };
+        }
+    }
+    line.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wraps_by_words() {
+        assert_eq!(rows("the quick brown fox", 10), ["the quick", "brown fox"]);
+        assert_eq!(rows("exactly ten", 11), ["exactly ten"]);
+    }
+
+    #[test]
+    fn breaks_a_word_longer_than_a_row() {
+        assert_eq!(rows("abcdefghijkl mn", 5), ["abcde", "fghij", "kl mn"]);
+        assert_eq!(rows("ab cdefghij", 5), ["ab", "cdefg", "hij"]);
+    }
+
+    #[test]
+    fn never_splits_a_wide_character() {
+        assert_eq!(rows("日本語テスト", 5), ["日本", "語テ", "スト"]);
+        assert_eq!(rows("🦀🦀", 3), ["🦀", "🦀"]);
+    }
+
+    #[test]
+    fn a_mark_stays_with_its_character() {
+        assert_eq!(rows("abe\u{301}c", 3), ["abe\u{301}", "c"]);
+    }
+
+    #[test]
+    fn a_row_too_narrow_for_its_character_still_ends() {
+        assert_eq!(rows("日本", 1), ["日", "本"]);
+        assert_eq!(rows("ab", 0), ["a", "b"]);
+        assert_eq!(rows("   ", 0), [""]);
+    }
+
+    #[test]
+    fn keeps_line_breaks_and_indentation() {
+        assert_eq!(rows("a\n\n  b\n", 10), ["a", "", "  b", ""]);
+    }
+
+    #[test]
+    fn spaces_alone_neither_loop_nor_fill_rows() {
+        assert_eq!(rows(&" ".repeat(1000), 10), [""]);
+        assert_eq!(rows(&format!("{}x", " ".repeat(25)), 10).last(), Some(&"x"));
+    }
+}

@@ -1,0 +1,6 @@
+//! What several of the test programs need.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(unreachable_pub, reason = "a test program is not a library")]
+
+pub mod screen;

@@ -1,0 +1,254 @@
+//! A pseudo-terminal with a program in it, and the screen that a person would see.
+//!
+//! Tests look at the screen and not at the bytes: only there does a row show that was erased or
+//! glued to another. Nothing here sleeps for a fixed time to let something happen: waits poll, up
+//! to a deadline.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::LocalFlags;
+use nix::unistd::Pid;
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+
+/// How long a wait lasts before the test fails.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// How often a wait looks.
+const POLL: Duration = Duration::from_millis(5);
+/// How many rows above the screen are kept.
+const SCROLLBACK: usize = 100_000;
+
+/// A program in a pseudo-terminal. Dropping it kills the program.
+pub struct Screen {
+    keyboard: Box<dyn Write + Send>,
+    seen: Arc<Mutex<Seen>>,
+    reader: Option<JoinHandle<()>>,
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+}
+
+/// What has come out of the program.
+struct Seen {
+    emulator: vt100::Parser,
+    raw: Vec<u8>,
+}
+
+impl Screen {
+    /// Starts a program. Its environment is this process's, with what could change the output set
+    /// to fixed values.
+    pub fn spawn(mut command: CommandBuilder, rows: u16, columns: u16) -> Self {
+        let pair = native_pty_system()
+            .openpty(size(rows, columns))
+            .expect("a pseudo-terminal");
+        for (name, value) in [("TERM", "xterm"), ("TZ", "UTC"), ("LANG", "C.UTF-8")] {
+            command.env(name, value);
+        }
+        for name in ["TERM_PROGRAM", "NO_COLOR", "LC_ALL"] {
+            command.env_remove(name);
+        }
+        let child = pair
+            .slave
+            .spawn_command(command)
+            .expect("the program starts");
+        // While this end is open here, the reader would never see the program's end.
+        drop(pair.slave);
+        let mut output = pair
+            .master
+            .try_clone_reader()
+            .expect("the terminal can be read");
+        let keyboard = pair
+            .master
+            .take_writer()
+            .expect("the terminal can be written");
+        let emulator = vt100::Parser::new(nonzero(rows), nonzero(columns), SCROLLBACK);
+        let seen = Arc::new(Mutex::new(Seen {
+            emulator,
+            raw: Vec::new(),
+        }));
+        let writer = Arc::clone(&seen);
+        let reader = thread::spawn(move || {
+            let mut buffer = [0; 64 * 1024];
+            while let Ok(read @ 1..) = output.read(&mut buffer) {
+                let mut seen = writer.lock().expect("no test panics while it looks");
+                seen.emulator.process(&buffer[..read]);
+                seen.raw.extend_from_slice(&buffer[..read]);
+            }
+        });
+        Self {
+            keyboard,
+            seen,
+            reader: Some(reader),
+            child,
+            master: pair.master,
+        }
+    }
+
+    /// Types text, all at once.
+    pub fn type_text(&mut self, text: &str) {
+        self.keyboard
+            .write_all(text.as_bytes())
+            .expect("the program can be typed to");
+        self.keyboard.flush().expect("the program can be typed to");
+    }
+
+    /// Types text and Enter.
+    pub fn enter(&mut self, text: &str) {
+        self.type_text(text);
+        self.press("\r");
+    }
+
+    /// Presses a key, given as the bytes it sends: `"\x03"` is Ctrl-C, `"\x1b[A"` is Up.
+    pub fn press(&mut self, key: &str) {
+        self.type_text(key);
+    }
+
+    /// Pastes text, as a terminal does that brackets it.
+    pub fn paste(&mut self, text: &str) {
+        self.type_text(&format!("\x1b[200~{text}\x1b[201~"));
+    }
+
+    /// What the screen shows, without spaces at the end of rows and empty rows at its end.
+    pub fn contents(&self) -> String {
+        self.seen().emulator.screen().contents()
+    }
+
+    /// The row and column of the cursor, from 0.
+    pub fn cursor(&self) -> (u16, u16) {
+        self.seen().emulator.screen().cursor_position()
+    }
+
+    /// All rows that have been on the screen and were not erased, oldest first.
+    pub fn transcript(&self) -> Vec<String> {
+        let mut seen = self.seen();
+        let screen = seen.emulator.screen_mut();
+        let (rows, columns) = screen.size();
+        let (rows, columns) = (usize::from(rows.get()), columns.get());
+        let mut transcript = Vec::new();
+        let mut above = screen.scrollback_len();
+        loop {
+            screen.set_scrollback(above);
+            let wanted = if above == 0 { rows } else { above.min(rows) };
+            transcript.extend(screen.rows(0, columns).take(wanted));
+            if above == 0 {
+                return transcript;
+            }
+            above -= wanted;
+        }
+    }
+
+    /// Everything the program has written.
+    pub fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.seen().raw).into_owned()
+    }
+
+    /// Waits until the screen is as expected, and returns it.
+    pub fn wait_for(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
+        let start = Instant::now();
+        loop {
+            let contents = self.contents();
+            if expected(&contents) {
+                return contents;
+            }
+            assert!(
+                start.elapsed() < DEADLINE,
+                "no {what} on the screen:\n{contents}"
+            );
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Changes the size of the window.
+    pub fn resize(&mut self, rows: u16, columns: u16) {
+        self.seen()
+            .emulator
+            .screen_mut()
+            .set_size(nonzero(rows), nonzero(columns));
+        self.master
+            .resize(size(rows, columns))
+            .expect("the terminal can be resized");
+    }
+
+    /// Whether the terminal echoes and edits lines itself, as a shell expects it to.
+    pub fn is_cooked(&self) -> bool {
+        let mode = self
+            .master
+            .get_termios()
+            .expect("the terminal has a mode")
+            .local_flags
+            .bits();
+        let cooked = (LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG).bits();
+        mode & cooked == cooked
+    }
+
+    /// Whether the program has left the terminal expecting bracketed pastes.
+    pub fn brackets_pastes(&self) -> bool {
+        self.seen().emulator.screen().bracketed_paste()
+    }
+
+    /// Sends the program a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("the program can be signalled");
+    }
+
+    /// The program's process id.
+    pub fn pid(&self) -> Pid {
+        let pid = self
+            .child
+            .process_id()
+            .expect("the program has not been waited for");
+        Pid::from_raw(pid.try_into().expect("process ids are positive"))
+    }
+
+    /// Waits until the program has ended and all it wrote is on the screen.
+    pub fn wait_exit(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self
+                .child
+                .try_wait()
+                .expect("the program can be waited for")
+            {
+                break status;
+            }
+            assert!(
+                start.elapsed() < DEADLINE,
+                "no end of the program:\n{}",
+                self.contents()
+            );
+            thread::sleep(POLL);
+        };
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the terminal has been read");
+        }
+        status
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("the reader does not panic")
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // Fails where the program has ended, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn size(rows: u16, cols: u16) -> PtySize {
+    PtySize {
+        rows,
+        cols,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+fn nonzero(length: u16) -> NonZero<u16> {
+    NonZero::new(length).expect("a screen has rows and columns")
+}
