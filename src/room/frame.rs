@@ -106,6 +106,18 @@ pub enum Departure {
     Silent,
 }
 
+impl std::fmt::Display for Departure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Left => "left",
+            Self::Lost => "lost the connection",
+            Self::Slow => "was dropped by the relay: it did not read fast enough",
+            Self::Misbehaved => "was dropped by the relay: it broke the protocol",
+            Self::Silent => "was dropped by the relay: nothing was heard of it for too long",
+        })
+    }
+}
+
 impl Departure {
     fn code(self) -> u8 {
         match self {

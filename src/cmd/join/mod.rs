@@ -63,7 +63,7 @@ pub(super) struct Args {
     #[arg(value_name = "HOST[:PORT]")]
     relay: Address,
 
-    /// What you are called in the room: 1 to 24 letters, digits, _, - and .
+    /// What you are called in the room: 1 to 24 letters, digits and any of `_-.`
     #[arg(long, env = "E2ECHAT_NICK", hide_env = true)]
     nick: Nick,
 

@@ -1,7 +1,6 @@
 //! What happens in a room, in words for the screen.
 
 use crate::cmd::terminal::Entry;
-use crate::room::frame::Departure;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::{Event, Person};
@@ -44,7 +43,7 @@ pub(super) fn event(event: Event) -> Vec<Entry> {
     let entry = match event {
         Event::Entered(people) => return others(&people),
         Event::Joined(person) => notice(format!("{} joined {}", person.nick, person.fingerprint)),
-        Event::Left(nick, departure) => notice(format!("{nick} {}", departed(departure))),
+        Event::Left(nick, departure) => notice(format!("{nick} {departure}")),
         Event::Disbelieved(reason) => warning(format!(
             "the relay presents somebody who is not to be believed: {reason}; your messages do not go there"
         )),
@@ -72,14 +71,4 @@ pub(super) fn event(event: Event) -> Vec<Entry> {
         Event::Taken(_) => return Vec::new(),
     };
     vec![entry]
-}
-
-fn departed(departure: Departure) -> &'static str {
-    match departure {
-        Departure::Left => "left",
-        Departure::Lost => "lost the connection",
-        Departure::Slow => "was dropped by the relay: it did not read fast enough",
-        Departure::Misbehaved => "was dropped by the relay: it broke the protocol",
-        Departure::Silent => "was dropped by the relay: nothing was heard of it for too long",
-    }
 }

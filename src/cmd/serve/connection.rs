@@ -156,7 +156,7 @@ fn serve_member(
     let (nick, fingerprint) = (card.nick(), card.fingerprint());
     match relay.join(room_id, card, &outbox) {
         Ok(room) => {
-            log::info!("joined: {nick} {fingerprint} from {peer}");
+            log::info!("{nick} {fingerprint} joined from {peer}");
             let member = Member {
                 room_id,
                 room: &room,
@@ -170,7 +170,7 @@ fn serve_member(
                 Departure::Misbehaved => Some(Notice::Malformed),
                 Departure::Left | Departure::Lost | Departure::Slow => None,
             });
-            log::info!("left: {nick} {fingerprint} ({departure:?})");
+            log::info!("{nick} {fingerprint} {departure}");
         }
         Err(notice) => {
             log::info!("refused {nick} {fingerprint} from {peer}: {notice}");

@@ -53,12 +53,12 @@ pub(super) struct Args {
     #[arg(long)]
     nick: Option<Nick>,
 
-    #[command(flatten)]
-    seat: Seat,
-
     /// Log who joins, leaves and is refused to standard error; -vv logs broken connections too
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "nick")]
     verbose: u8,
+
+    #[command(flatten, next_help_heading = "With --nick")]
+    seat: Seat,
 
     /// The most connections at once
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = LIMITS)]

@@ -1,0 +1,105 @@
+//! What a member's processor does: keys, signatures, sealing, opening.
+//!
+//! Sealing for n readers should cost one `sign` and n encryptions divided by the cores; one
+//! encryption is what `seal` for 1 reader takes beyond `sign`.
+//!
+//!     cargo bench --bench cipher
+
+#![allow(missing_docs, reason = "a benchmark is not a library")]
+#![allow(unreachable_pub, reason = "a benchmark is not a library")]
+
+mod common;
+
+use divan::{Bencher, black_box};
+use e2echat::cipher::keys::{KeySize, SessionKey};
+use e2echat::cipher::seal::Body;
+use e2echat::room::card::SessionId;
+use e2echat::room::frame::RunId;
+use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest, open, verify};
+
+/// The longest text that fits into this many blocks of a 2048-bit key, which hold 190 bytes each;
+/// 17 of them are the nonce and the kind.
+fn text_of(blocks: usize) -> String {
+    "x".repeat(blocks * 190 - 17)
+}
+
+fn header(body: &Body) -> Header {
+    Header {
+        room: common::room().id(),
+        sender: SessionId([1; 32]),
+        run: RunId([2; 16]),
+        epoch: 3,
+        stream: Stream::Room,
+        sequence: 4,
+        time: 5,
+        left_out: Vec::new(),
+        audience: audience_digest(&[SessionId([1; 32])]),
+        parent: [6; 32],
+        commitment: body.commitment(),
+    }
+}
+
+fn body(blocks: usize) -> Body {
+    Body::new(Kind::Text.code(), text_of(blocks)).expect("a text that is short enough")
+}
+
+#[divan::bench(args = [2048, 3072, 4096], sample_count = 10)]
+fn generate_key(bits: u32) -> SessionKey {
+    SessionKey::generate(match bits {
+        2048 => KeySize::Bits2048,
+        3072 => KeySize::Bits3072,
+        _ => KeySize::Bits4096,
+    })
+}
+
+#[divan::bench]
+fn sign(bencher: Bencher) {
+    let identity = common::identity();
+    let header = header(&body(1)).encode();
+    bencher.bench(|| identity.sign(black_box(&header)));
+}
+
+#[divan::bench(args = [1, 10, 100, 1000])]
+fn seal(bencher: Bencher, readers: usize) {
+    let identity = common::identity();
+    let cards = common::cards(&identity, readers);
+    let readers: Vec<_> = cards
+        .iter()
+        .map(|card| (card.sid(), card.session()))
+        .collect();
+    let body = body(1);
+    let header = header(&body);
+    bencher.bench(|| SealedMessage::seal(&header, &body, &identity, black_box(&readers)));
+}
+
+#[divan::bench]
+fn verify_signature(bencher: Bencher) {
+    let identity = common::identity();
+    let header = header(&body(1)).encode();
+    let signature = identity.sign(&header);
+    bencher.bench(|| verify(black_box(&header), &signature, identity.public()));
+}
+
+#[divan::bench(args = [1, 20])]
+fn open_blocks(bencher: Bencher, blocks: usize) {
+    let identity = common::identity();
+    let key = SessionKey::generate(KeySize::Bits2048);
+    let reader = SessionId([9; 32]);
+    let body = body(blocks);
+    let header = header(&body);
+    let message = SealedMessage::seal(&header, &body, &identity, &[(reader, key.public())]);
+    let (_, ciphertext) = message.parcels.first().expect("one reader");
+    bencher.bench(|| {
+        open(
+            &message.header,
+            &header,
+            reader,
+            &key,
+            black_box(ciphertext),
+        )
+    });
+}
+
+fn main() {
+    divan::main();
+}

@@ -1,0 +1,38 @@
+//! What both benchmarks need: members without the cost of making their keys.
+
+#![allow(clippy::indexing_slicing, reason = "a benchmark may panic")]
+
+use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
+use e2echat::room::card::Card;
+use e2echat::room::names::{Nick, RoomName};
+use rand::Rng as _;
+
+pub fn room() -> RoomName {
+    "bench".parse().expect("a room name")
+}
+
+pub fn identity() -> IdentityKey {
+    IdentityKey::generate(KeySize::Bits2048)
+}
+
+/// A public key to which nobody has the private one: encrypting to it costs the same.
+pub fn public_key(model: &SessionKey) -> PublicKey {
+    let mut spki = model.public().spki().to_vec();
+    // RFC 8017 A.1.1: the modulus ends 5 bytes before the end, with the exponent behind it.
+    let end = spki.len() - 5;
+    let (last, rest) = spki[end - 256..end].split_last_mut().expect("a modulus");
+    rand::rng().fill_bytes(&mut rest[1..]);
+    *last |= 1;
+    PublicKey::from_spki(&spki).expect("an odd modulus of 2048 bits")
+}
+
+/// Cards of one identity under many nicks.
+pub fn cards(identity: &IdentityKey, count: usize) -> Vec<Card> {
+    let model = SessionKey::generate(KeySize::Bits2048);
+    (0..count)
+        .map(|number| {
+            let nick: Nick = format!("member-{number:x}").parse().expect("a nick");
+            Card::issue(&room(), &nick, identity, &public_key(&model), 0)
+        })
+        .collect()
+}

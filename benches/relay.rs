@@ -1,0 +1,125 @@
+//! What the relay does with a message, without sockets: parsing it, checking it, and putting a
+//! frame for each reader into a queue. And what a frame costs to write and to read.
+//!
+//!     cargo bench --bench relay
+
+#![allow(clippy::indexing_slicing, reason = "a benchmark may panic")]
+#![allow(missing_docs, reason = "a benchmark is not a library")]
+#![allow(unreachable_pub, reason = "a benchmark is not a library")]
+
+mod common;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use e2echat::cipher::seal::Body;
+use e2echat::room::card::Card;
+use e2echat::room::frame::{Frame, Limits, RunId, ToRelay};
+use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
+use e2echat::room::relay::{Mailbox, Outgoing, Room, check_send};
+
+/// Counts the bytes that it gets, as the real one does, and keeps none.
+#[derive(Clone, Default)]
+struct Counting(Rc<Cell<usize>>);
+
+impl Mailbox for Counting {
+    fn post(&self, frame: Outgoing) {
+        self.0.set(self.0.get() + frame.len());
+    }
+}
+
+/// A message of one block from the first of `cards` to all the others, as frames.
+fn message(cards: &[Card], identity: &e2echat::cipher::keys::IdentityKey) -> Vec<Frame> {
+    let (sender, others) = cards.split_first().expect("a sender");
+    let body = Body::new(Kind::Text.code(), "a usual line of chat".into()).expect("a text");
+    let header = Header {
+        room: sender.room(),
+        sender: sender.sid(),
+        run: RunId([0; 16]),
+        epoch: 1,
+        stream: Stream::Room,
+        sequence: 0,
+        time: 0,
+        left_out: Vec::new(),
+        audience: audience_digest(&[sender.sid()]),
+        parent: [0; 32],
+        commitment: body.commitment(),
+    };
+    let readers: Vec<_> = others
+        .iter()
+        .map(|card| (card.sid(), card.session()))
+        .collect();
+    SealedMessage::seal(&header, &body, identity, &readers).into_frames()
+}
+
+/// A frame as it comes off the socket: type and fields.
+fn received(frame: &Frame) -> Arc<[u8]> {
+    frame.encode().split_off(4).into()
+}
+
+#[divan::bench(args = [10, 100, 1000])]
+fn fan_out(bencher: Bencher, members: usize) {
+    let identity = common::identity();
+    let cards = common::cards(&identity, members);
+    let limits = Limits {
+        members: u32::MAX,
+        ..Limits::default()
+    };
+    let mut room = Room::new(0, &limits);
+    for card in &cards {
+        room.join(card, &Counting::default())
+            .expect("there is room");
+    }
+    let frames: Vec<Arc<[u8]>> = message(&cards, &identity).iter().map(received).collect();
+    let (sender, room_id) = (cards[0].sid(), cards[0].room());
+    bencher
+        .counter(ItemsCount::new(members - 1))
+        .bench_local(|| {
+            for frame in &frames {
+                let Ok(ToRelay::Send(send)) = ToRelay::parse(black_box(frame)) else {
+                    unreachable!("it is a SEND frame");
+                };
+                check_send(&send, sender, room_id).expect("it is allowed");
+                room.forward(frame, &send);
+            }
+        });
+}
+
+#[divan::bench(args = [1, 100])]
+fn encode_send(bencher: Bencher, readers: usize) {
+    let identity = common::identity();
+    let cards = common::cards(&identity, readers + 1);
+    let frames = message(&cards, &identity);
+    bencher.bench(|| {
+        black_box(&frames)
+            .iter()
+            .map(Frame::encode)
+            .collect::<Vec<_>>()
+    });
+}
+
+#[divan::bench(args = [1, 100])]
+fn decode_send(bencher: Bencher, readers: usize) {
+    let identity = common::identity();
+    let cards = common::cards(&identity, readers + 1);
+    let frames: Vec<Arc<[u8]>> = message(&cards, &identity).iter().map(received).collect();
+    bencher.bench(|| {
+        for frame in &frames {
+            black_box(ToRelay::parse(frame).expect("it is a SEND frame"));
+        }
+    });
+}
+
+#[divan::bench]
+fn parse_card(bencher: Bencher) {
+    let identity = common::identity();
+    let cards = common::cards(&identity, 1);
+    bencher.bench(|| Card::parse(black_box(cards[0].bytes()), cards[0].room()));
+}
+
+fn main() {
+    divan::main();
+}
