@@ -272,3 +272,44 @@ impl std::fmt::Debug for SessionKey {
         write!(f, "SessionKey({})", self.public().fingerprint())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_holds_for_its_message_and_its_key_alone() {
+        let [ada, bob] = [(), ()].map(|()| IdentityKey::generate(KeySize::Bits2048));
+        let signature = ada.sign(b"hello");
+        assert!(ada.public().verifies(b"hello", &signature));
+        assert!(!ada.public().verifies(b"hallo", &signature));
+        assert!(!bob.public().verifies(b"hello", &signature));
+        assert!(!ada.public().verifies(b"hello", &signature[1..]));
+        assert!(!ada.public().verifies(b"hello", b""));
+    }
+
+    #[test]
+    fn a_block_opens_under_its_label_alone() {
+        let key = SessionKey::generate(KeySize::Bits2048);
+        let block = key.public().encrypt([1; 32], b"hello");
+        assert_eq!(block.len(), key.public().size());
+        assert_eq!(key.decrypt([1; 32], &block).as_deref(), Some(&b"hello"[..]));
+        assert_eq!(key.decrypt([2; 32], &block), None);
+        assert_eq!(key.decrypt([1; 32], &block[1..]), None);
+        assert_eq!(key.decrypt([1; 32], &[0xff; 256]), None);
+    }
+
+    #[test]
+    fn keys_of_every_size_that_is_offered_are_accepted() {
+        for size in [KeySize::Bits3072, KeySize::Bits4096] {
+            let key = SessionKey::generate(size);
+            assert_eq!(key.public().bits() as usize, size.bits());
+            assert_eq!(key.public().modulus().len() * 8, size.bits());
+            let read = PublicKey::from_spki(key.public().spki()).unwrap();
+            assert_eq!(read, *key.public());
+            let longest = vec![7; max_block(key.public().size())];
+            let block = key.public().encrypt([0; 32], &longest);
+            assert_eq!(key.decrypt([0; 32], &block), Some(longest));
+        }
+    }
+}

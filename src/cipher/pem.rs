@@ -113,7 +113,7 @@ fn affordable(scheme: &EncryptionScheme) -> bool {
         pbes2::Kdf::Scrypt(scrypt) => {
             scrypt.cost_parameter.is_power_of_two()
                 && (2..=1 << 20).contains(&scrypt.cost_parameter)
-                && (1..=32).contains(&scrypt.block_size)
+                && (1..=8).contains(&scrypt.block_size)
                 && (1..=16).contains(&scrypt.parallelization)
         }
         pbes2::Kdf::Pbkdf2(pbkdf2) => (1..=10_000_000).contains(&pbkdf2.iteration_count),
@@ -168,4 +168,88 @@ fn encrypt(plain: &SecretDocument, passphrase: &str) -> SecretDocument {
             info.encrypt_with_params(params, passphrase).ok()
         })
         .expect("these parameters are valid")
+}
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::EncryptedPrivateKeyInfo;
+    use pkcs8::der::asn1::OctetStringRef;
+    use pkcs8::pkcs5::pbes2::{Kdf, ScryptParams};
+
+    use super::*;
+    use crate::cipher::keys::KeySize;
+
+    fn opened(pem: &str) -> Result<IdentityKey, PemError> {
+        IdentityPem::parse(pem)?.open()
+    }
+
+    #[test]
+    fn what_is_saved_is_read_again() {
+        let identity = IdentityKey::generate(KeySize::Bits2048);
+        let read = opened(&encode(&identity, None)).unwrap();
+        assert_eq!(read.public(), identity.public());
+    }
+
+    #[test]
+    fn a_passphrase_protects_what_is_saved() {
+        let identity = IdentityKey::generate(KeySize::Bits2048);
+        let pem = encode(&identity, Some("correct horse"));
+        let parsed = IdentityPem::parse(&pem).unwrap();
+        assert!(parsed.is_encrypted());
+        assert_eq!(parsed.open().unwrap_err(), PemError::Damaged);
+        let wrong = parsed.open_with("correct horse ").unwrap_err();
+        assert_eq!(wrong, PemError::WrongPassphrase);
+        let read = parsed.open_with("correct horse").unwrap();
+        assert_eq!(read.public(), identity.public());
+    }
+
+    #[test]
+    fn what_is_no_identity_is_told_apart() {
+        let identity = IdentityKey::generate(KeySize::Bits2048);
+        let pem = encode(&identity, None);
+        let half = &pem[..pem.len() / 2];
+        for (text, error) in [
+            ("", PemError::NotPem),
+            ("hello", PemError::NotPem),
+            (half, PemError::Damaged),
+            ("-----BEGIN PRIVATE KEY", PemError::Damaged),
+            (&pem.replace("PRIVATE", "PUBLIC"), PemError::WrongKind),
+            (&pem.replace("PRIVATE", "RSA PRIVATE"), PemError::WrongKind),
+        ] {
+            assert_eq!(opened(text).unwrap_err(), error, "{text:?}");
+        }
+    }
+
+    /// The library would panic at a cost of 0, and try to allocate for the others.
+    #[test]
+    fn a_file_cannot_ask_for_an_absurd_amount_of_work() {
+        for (cost_parameter, block_size, parallelization) in [
+            (0, 8, 1),
+            (3, 8, 1),
+            (1 << 40, 8, 1),
+            (1 << 14, 60_000, 1),
+            (1 << 14, 8, 60_000),
+        ] {
+            let encryption_algorithm = EncryptionScheme::Pbes2(pbes2::Parameters {
+                kdf: Kdf::Scrypt(ScryptParams {
+                    salt: [0; 16][..].try_into().unwrap(),
+                    cost_parameter,
+                    block_size,
+                    parallelization,
+                    key_length: None,
+                }),
+                encryption: pbes2::EncryptionScheme::Aes256Cbc { iv: [0; 16] },
+            });
+            let info = EncryptedPrivateKeyInfo {
+                encryption_algorithm,
+                encrypted_data: OctetStringRef::new(&[0; 32]).unwrap(),
+            };
+            let der = SecretDocument::try_from(info).unwrap();
+            let parsed = IdentityPem {
+                der,
+                encrypted: true,
+            };
+            assert_eq!(parsed.open_with("x").unwrap_err(), PemError::Damaged);
+        }
+    }
 }

@@ -153,3 +153,72 @@ fn label(header: &[u8], id: &[u8; 32], index: usize, count: usize) -> Digest {
         .count(count)
         .digest()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cipher::keys::KeySize;
+
+    const HEADER: &[u8] = b"some header";
+    const ID: [u8; 32] = [7; 32];
+
+    fn body(text: &str) -> Body {
+        Body::new(0, text.to_owned()).unwrap()
+    }
+
+    fn sealed(body: &Body, key: &SessionKey) -> Vec<u8> {
+        let reader = Reader {
+            id: &ID,
+            key: key.public(),
+        };
+        seal(HEADER, body, &[reader]).remove(0)
+    }
+
+    #[test]
+    fn texts_of_every_number_of_blocks_open_again() {
+        let key = SessionKey::generate(KeySize::Bits2048);
+        for bytes in [1, 173, 174, 363, 364, MAX_TEXT] {
+            let body = body(&"x".repeat(bytes));
+            let ciphertext = sealed(&body, &key);
+            assert_eq!(ciphertext.len(), (bytes + 17).div_ceil(190) * 256);
+            let opened = open(HEADER, &body.commitment(), &ID, &key, &ciphertext);
+            assert!(opened == Ok(body));
+        }
+    }
+
+    #[test]
+    fn what_was_changed_in_any_way_does_not_open() {
+        let key = SessionKey::generate(KeySize::Bits2048);
+        let body = body(&"two blocks ".repeat(20));
+        let commitment = body.commitment();
+        let good = sealed(&body, &key);
+        let swapped = [&good[256..], &good[..256]].concat();
+        let mut flipped = good.clone();
+        flipped[300] ^= 1;
+        for (what, header, commitment, id, ciphertext) in [
+            ("header", &b"other header"[..], commitment, ID, &good[..]),
+            ("commitment", HEADER, [0; 32], ID, &good),
+            ("reader", HEADER, commitment, [8; 32], &good),
+            ("bit", HEADER, commitment, ID, &flipped),
+            ("block order", HEADER, commitment, ID, &swapped),
+            ("block missing", HEADER, commitment, ID, &good[..256]),
+            ("byte missing", HEADER, commitment, ID, &good[1..]),
+            ("nothing", HEADER, commitment, ID, &[]),
+            ("too long", HEADER, commitment, ID, &good.repeat(12)),
+        ] {
+            let opened = open(header, &commitment, &id, &key, ciphertext);
+            assert!(opened == Err(CannotOpen), "{what}");
+        }
+    }
+
+    #[test]
+    fn texts_of_0_bytes_and_of_4_kib_and_1_are_not_sealed() {
+        assert!(Body::new(0, String::new()).is_none());
+        assert!(Body::new(0, "x".repeat(MAX_TEXT + 1)).is_none());
+    }
+
+    #[test]
+    fn one_text_twice_has_two_commitments() {
+        assert_ne!(body("hello").commitment(), body("hello").commitment());
+    }
+}

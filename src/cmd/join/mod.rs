@@ -103,11 +103,10 @@ impl Seat {
         if let Some(path) = &self.identity {
             return Ok((identity::load(path)?, true));
         }
-        let path = identity::default_path()?;
-        if path.try_exists().unwrap_or(true) {
-            return Ok((identity::load(&path)?, true));
+        match identity::default_path() {
+            Ok(path) if path.try_exists().unwrap_or(true) => Ok((identity::load(&path)?, true)),
+            _ => Ok((IdentityKey::generate(KeySize::default()), false)),
         }
-        Ok((IdentityKey::generate(KeySize::default()), false))
     }
 }
 
@@ -168,7 +167,8 @@ pub(super) fn run_at(
         session,
         terminal,
         link,
-        leaving: None,
+        leaving: false,
+        deadline: None,
     };
     client.show(on_the_way);
     let end = client.run(&inputs);
@@ -193,12 +193,9 @@ struct Client<'a> {
     session: Session,
     terminal: Terminal,
     link: Link,
-    leaving: Option<Leaving>,
-}
-
-/// The goodbye is said; the relay has yet to acknowledge what came before it.
-struct Leaving {
-    /// When to go without.
+    /// Whether the goodbye is said, and the relay has yet to acknowledge what came before it.
+    leaving: bool,
+    /// When to go without that.
     deadline: Option<Instant>,
 }
 
@@ -206,11 +203,9 @@ impl Client<'_> {
     /// Deals with what happens until there is a reason to end.
     fn run(&mut self, inputs: &Receiver<Happening>) -> anyhow::Result<()> {
         loop {
-            let happening = match self.leaving {
-                Some(Leaving {
-                    deadline: Some(deadline),
-                }) => inputs.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-                _ => inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            let happening = match self.deadline {
+                Some(at) => inputs.recv_timeout(at.saturating_duration_since(Instant::now())),
+                None => inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match happening {
                 Ok(Happening::Typed(input)) => self.typed(input)?,
@@ -221,9 +216,10 @@ impl Client<'_> {
                     self.link.send(self.session.take_outgoing());
                 }
                 Ok(Happening::Relayed(FromRelay::Down(error))) => {
-                    return match self.leaving {
-                        Some(_) => Ok(()),
-                        None => Err(link::explain_down(self.name, &error)),
+                    return if self.leaving {
+                        Ok(())
+                    } else {
+                        Err(link::explain_down(self.name, &error))
                     };
                 }
                 Err(_) => return Ok(()),
@@ -239,11 +235,9 @@ impl Client<'_> {
                 self.too_long(bytes);
                 self.terminal.credit();
             }
-            Input::End => self.leave(None),
-            Input::Quit => self.leave(Some(Instant::now() + GOODBYE)),
-            Input::OutputClosed(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.leave(Some(Instant::now() + GOODBYE));
-            }
+            Input::End => self.leave(),
+            Input::Quit => self.quit(),
+            Input::OutputClosed(error) if error.kind() == io::ErrorKind::BrokenPipe => self.quit(),
             Input::OutputClosed(error) => {
                 return Err(failure(
                     format!("cannot write to standard output: {}", system_words(&error)),
@@ -269,7 +263,7 @@ impl Client<'_> {
                     self.terminal.show(entry);
                 }
             }
-            Typed::Command(Command::Quit) => self.leave(Some(Instant::now() + GOODBYE)),
+            Typed::Command(Command::Quit) => self.quit(),
             Typed::Unknown(line) => {
                 let name = line.split_whitespace().next().unwrap_or(line);
                 self.terminal.show(warning(format!(
@@ -328,10 +322,18 @@ impl Client<'_> {
         }
     }
 
-    fn leave(&mut self, deadline: Option<Instant>) {
+    /// Leaves once the relay has taken everything, however long that takes.
+    fn leave(&mut self) {
         self.session.leave();
         self.link.send(self.session.take_outgoing());
-        self.leaving = Some(Leaving { deadline });
+        self.leaving = true;
+    }
+
+    /// Leaves soon.
+    fn quit(&mut self) {
+        self.leave();
+        self.deadline
+            .get_or_insert_with(|| Instant::now() + GOODBYE);
     }
 
     /// Says what was not delivered, and gives the terminal back.
