@@ -71,11 +71,12 @@ impl Screen {
         }));
         let writer = Arc::clone(&seen);
         let reader = thread::spawn(move || {
-            let mut buffer = [0; 64 * 1024];
-            while let Ok(read @ 1..) = output.read(&mut buffer) {
+            let mut buffer = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = output.read(&mut buffer) {
+                let read = buffer.get(..length).unwrap_or_default();
                 let mut seen = writer.lock().expect("no test panics while it looks");
-                seen.emulator.process(&buffer[..read]);
-                seen.raw.extend_from_slice(&buffer[..read]);
+                seen.emulator.process(read);
+                seen.raw.extend_from_slice(read);
             }
         });
         Self {
@@ -114,6 +115,11 @@ impl Screen {
     /// What the screen shows, without spaces at the end of rows and empty rows at its end.
     pub fn contents(&self) -> String {
         self.seen().emulator.screen().contents()
+    }
+
+    /// Looks at the screen cell by cell.
+    pub fn with_emulator<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
+        look(self.seen().emulator.screen())
     }
 
     /// The row and column of the cursor, from 0.

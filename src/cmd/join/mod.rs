@@ -154,7 +154,7 @@ pub(super) fn run_at(
     terminal.show(notice(format!("you are {nick} {fingerprint}")));
     if !is_saved {
         terminal.show(notice(
-            "this identity is for this run only; `e2echat keygen` makes one that friends know you by",
+            "this identity is for this run only; `e2echat keygen` saves one",
         ));
     }
     let link = Link::start(stream, session.limits(), move |from_relay| {
