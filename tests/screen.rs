@@ -1,0 +1,310 @@
+//! What a person at a terminal sees, while others talk, flood and attack.
+
+mod support;
+
+use std::fmt::Write as _;
+
+use nix::sys::signal::Signal;
+use portable_pty::CommandBuilder;
+
+use support::process::{Client, Home, Relay, is_message};
+use support::screen::Screen;
+
+/// A person in the room, at a terminal of 80 columns and 24 rows.
+struct Person {
+    screen: Screen,
+    _home: Home,
+}
+
+impl Person {
+    fn join(relay: &Relay, nick: &str) -> Self {
+        Self::join_at(relay, nick, 24, 80)
+    }
+
+    fn join_at(relay: &Relay, nick: &str, rows: u16, columns: u16) -> Self {
+        let home = Home::new();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_e2echat"));
+        command.args(["join", &relay.address().to_string(), "--nick", nick]);
+        command.env("HOME", home.path());
+        command.env("XDG_CONFIG_HOME", home.path());
+        let screen = Screen::spawn(command, rows, columns);
+        screen.wait_for("prompt", |shown| {
+            shown.contains("here") && shown.lines().any(|line| line.starts_with('>'))
+        });
+        Self {
+            screen,
+            _home: home,
+        }
+    }
+
+    /// The rows that anything was ever shown in, without those of the prompt and the beginning.
+    fn conversation(&self) -> Vec<String> {
+        let mut rows = self.screen.transcript();
+        rows.retain(|row| !row.is_empty() && !row.starts_with(['>', '*']));
+        rows
+    }
+}
+
+#[test]
+fn typing_and_a_flood_do_not_disturb_each_other() {
+    const FLOOD: usize = 400;
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let mut flood = Client::join(relay.address(), "flood", &[]);
+
+    let said: Vec<String> = (0..FLOOD).map(|i| format!("line {i:04} of many")).collect();
+    flood.write((said.join("\n") + "\n").as_bytes());
+    let typed: Vec<String> = (0..8)
+        .map(|i| format!("typed {i} wörld 日本 {}", "and on ".repeat(12).trim_end()))
+        .collect();
+    for line in &typed {
+        for character in line.chars() {
+            ada.screen.type_text(&character.to_string());
+        }
+        ada.screen.press("\r");
+    }
+    ada.screen
+        .wait_for("end of the flood", |shown| shown.contains("line 0399"));
+    for line in &typed {
+        flood.wait_for_message("ada", line);
+    }
+
+    let (mut from_flood, mut own) = (Vec::new(), String::new());
+    for row in ada.conversation() {
+        let (gutter, text) = row.split_at(row.find("> ").expect("every row has a gutter") + 2);
+        match gutter.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ') {
+            "<flood> " => from_flood.push(text.to_owned()),
+            "<ada> " => write!(own, "{text} ").expect("a string takes everything"),
+            _ => panic!("a row of nobody's: {row:?}"),
+        }
+    }
+    assert_eq!(from_flood, said);
+    assert_eq!(own.trim_end(), typed.join(" "));
+}
+
+#[test]
+fn what_is_half_typed_survives_what_comes_in() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.screen.type_text("half a sent");
+    ada.screen
+        .wait_for("typed text", |shown| shown.ends_with("> half a sent"));
+    bob.say("hello");
+    ada.screen.wait_for("message above the input", |shown| {
+        shown.contains("<bob> hello") && shown.ends_with("> half a sent")
+    });
+    ada.screen.enter("ence");
+    bob.wait_for_message("ada", "half a sentence");
+}
+
+#[test]
+fn a_pasted_text_of_several_lines_is_one_message() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.screen.paste("one\ntwo\nthree");
+    ada.screen.press("\r");
+    bob.wait_for_message("ada", "one ⏎ two ⏎ three");
+    let shown = ada
+        .screen
+        .wait_for("message", |shown| shown.contains("<ada> three"));
+    let rows: Vec<&str> = shown.lines().filter(|row| row.contains("<ada>")).collect();
+    assert_eq!(rows.len(), 3, "{shown}");
+    assert!(is_message(rows[0], "ada", "one"), "{shown}");
+    assert_eq!(rows[1..], ["      <ada> two", "      <ada> three"]);
+}
+
+#[test]
+fn lines_typed_faster_than_they_are_sent_are_all_sent() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    let lines: Vec<String> = (0..50).map(|i| format!("fast {i}")).collect();
+    ada.screen.type_text(&(lines.join("\r") + "\r"));
+    for line in &lines {
+        bob.wait_for_message("ada", line);
+    }
+}
+
+#[test]
+fn twenty_thousand_lines_pasted_at_once_are_refused_whole_and_can_be_edited() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    let lines: Vec<String> = (0..20_000).map(|i| format!("{i:05}")).collect();
+    ada.screen.paste(&lines.join("\n"));
+    ada.screen.press("\r");
+    ada.screen.wait_for("refusal", |shown| {
+        shown.contains("! not sent: it has 119999 bytes, and a message has at most 4096")
+    });
+    ada.screen.press("\x1b[A");
+    ada.screen
+        .wait_for("the paste again", |shown| shown.contains("19999"));
+    ada.screen.press("\x03");
+    ada.screen.enter("sorry");
+    bob.wait_for_message("ada", "sorry");
+    let said = bob.lines();
+    assert!(!said.iter().any(|line| line.contains("00000")), "{said:?}");
+}
+
+#[test]
+fn a_message_of_4_kib_is_sent_and_one_of_a_byte_more_is_refused() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.screen.enter(&"x".repeat(4096));
+    bob.wait_for_message("ada", &"x".repeat(4096));
+    ada.screen.enter(&"y".repeat(4097));
+    ada.screen.wait_for("refusal", |shown| {
+        shown.contains("! not sent: it has 4097 bytes, and a message has at most 4096")
+    });
+    ada.screen.enter("and on");
+    bob.wait_for_message("ada", "and on");
+    assert!(!bob.lines().iter().any(|line| line.contains("yy")));
+}
+
+#[test]
+fn a_mistyped_command_is_not_sent_as_text() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.screen.enter("/mgs bob our secret");
+    ada.screen.wait_for("warning", |shown| {
+        shown.contains("! not sent: there is no command /mgs")
+    });
+    ada.screen.enter("//etc is a folder");
+    bob.wait_for_message("ada", "/etc is a folder");
+    assert!(!bob.lines().iter().any(|line| line.contains("secret")));
+}
+
+#[test]
+fn names_and_help_tell_what_they_should() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    let of_bob = bob.wait_for_line("fingerprint", |line| line.starts_with("* you are bob "));
+    let fingerprint = of_bob.trim_start_matches("* you are bob ");
+    ada.screen.enter("/names");
+    ada.screen.wait_for("bob with his fingerprint", |shown| {
+        shown.contains(&format!("* here: bob {fingerprint}"))
+    });
+    ada.screen.enter("/help");
+    ada.screen.wait_for("help", |shown| {
+        ["/help", "/names", "/quit"]
+            .iter()
+            .all(|command| shown.contains(&format!("| {command}")))
+    });
+}
+
+#[test]
+fn no_text_can_look_like_another_line() {
+    let relay = Relay::start(&[]);
+    let ada = Person::join(&relay, "ada");
+    let mut eve = Client::join(relay.address(), "eve", &[]);
+    // To the right edge and on: what wraps must not begin a row of its own.
+    eve.say(&format!("{}21:04 <bob> yes, I agree", "x ".repeat(33)));
+    eve.say("\x1b[2J\x1b[H* bob left\x07\u{202e}\u{9b}31mred");
+    eve.say("end");
+    ada.screen
+        .wait_for("end", |shown| shown.contains("<eve> end"));
+    for row in ada.conversation() {
+        assert!(row.contains("<eve> "), "a row without its author: {row:?}");
+        assert!(!row.contains(['\u{1b}', '\u{202e}', '\u{9b}']), "{row:?}");
+    }
+    let begins = |row: &String| row.starts_with("* eve") || row.starts_with("* bob");
+    let notices: Vec<String> = ada.screen.transcript().into_iter().filter(begins).collect();
+    assert_eq!(notices.len(), 1, "only eve's joining: {notices:?}");
+}
+
+#[test]
+fn every_way_out_gives_the_terminal_back() {
+    let relay = Relay::start(&[]);
+    type WayOut = (&'static str, fn(&mut Screen));
+    let ways: [WayOut; 5] = [
+        ("/quit", |screen| screen.enter("/quit")),
+        ("Ctrl-D", |screen| screen.press("\x04")),
+        ("Ctrl-C", |screen| screen.press("\x03")),
+        ("SIGTERM", |screen| screen.signal(Signal::SIGTERM)),
+        ("SIGINT", |screen| screen.signal(Signal::SIGINT)),
+    ];
+    for (how, leave) in ways {
+        let mut ada = Person::join(&relay, "ada");
+        assert!(!ada.screen.is_cooked());
+        leave(&mut ada.screen);
+        let status = ada.screen.wait_exit();
+        assert!(status.success(), "{how}: {status:?}");
+        assert!(ada.screen.is_cooked(), "{how} leaves the terminal raw");
+        assert!(!ada.screen.brackets_pastes(), "{how} leaves brackets on");
+    }
+}
+
+#[test]
+fn a_relay_that_ends_is_told_and_gives_the_terminal_back() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    ada.screen.type_text("half a word");
+    ada.screen
+        .wait_for("typed text", |shown| shown.ends_with("half a word"));
+    relay.end(Signal::SIGTERM);
+    assert_eq!(ada.screen.wait_exit().exit_code(), 1);
+    assert!(ada.screen.is_cooked());
+    let rows = ada.screen.transcript().join("\n");
+    assert!(rows.contains("> half a word"), "{rows}");
+    assert!(
+        rows.contains("e2echat: error: the relay is shutting down"),
+        "{rows}"
+    );
+}
+
+#[test]
+fn a_window_that_changes_its_size_loses_nothing() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.screen.type_text("half typed");
+    for (round, columns) in [40, 100, 60].into_iter().enumerate() {
+        ada.screen.resize(24, columns);
+        bob.say(&format!("round {round} {}", "words ".repeat(14).trim_end()));
+        ada.screen.wait_for("message", |shown| {
+            shown.contains(&format!("round {round}")) && shown.ends_with("> half typed")
+        });
+    }
+    let shown = ada.screen.contents();
+    for round in 0..3 {
+        assert!(shown.contains(&format!("<bob> round {round}")), "{shown}");
+    }
+}
+
+#[test]
+fn the_host_sits_in_the_room_it_serves() {
+    let home = Home::new();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_e2echat"));
+    command.args([
+        "serve",
+        "--nick",
+        "ada",
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ]);
+    command.env("HOME", home.path());
+    command.env("XDG_CONFIG_HOME", home.path());
+    let mut ada = Screen::spawn(command, 24, 80);
+    let shown = ada.wait_for("room", |shown| shown.contains("* nobody else is here yet"));
+    let address = shown
+        .lines()
+        .find_map(|line| line.strip_prefix("listening on "))
+        .expect("an address")
+        .parse()
+        .expect("an address and a port");
+    let bob = Client::join(address, "bob", &[]);
+    ada.enter("welcome");
+    bob.wait_for_message("ada", "welcome");
+    ada.enter("/quit");
+    assert!(ada.wait_exit().success());
+    assert!(ada.is_cooked());
+    bob.ended()
+        .assert_failure(&format!("the relay is shutting down ({address})"));
+}

@@ -1,0 +1,265 @@
+//! Somebody who speaks the protocol by hand, and can therefore break any of its rules.
+
+use std::io::Write;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::OnceLock;
+
+use e2echat::cipher::encoding::Encoder;
+use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
+use e2echat::cipher::seal::Body;
+use e2echat::room::card::{Card, SessionId};
+use e2echat::room::frame::{Challenge, Frame, MAX_FRAME, RunId, ToClient, preamble};
+use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
+use e2echat::room::names::{RoomId, RoomName};
+use e2echat::room::notice::Notice;
+use e2echat::room::stream::{ReadError, read_frame};
+
+use super::process::DEADLINE;
+
+/// The room that clients enter unless they are told otherwise.
+pub fn lobby() -> RoomName {
+    "lobby".parse().expect("a name")
+}
+
+/// One of a few identities that the tests of a program share.
+pub fn identity(number: usize) -> &'static IdentityKey {
+    static KEYS: [OnceLock<IdentityKey>; 3] = [const { OnceLock::new() }; 3];
+    let key = KEYS.get(number).expect("there are three");
+    key.get_or_init(|| IdentityKey::generate(KeySize::Bits2048))
+}
+
+/// One of a few session keys that the tests of a program share.
+pub fn session_key(number: usize) -> &'static SessionKey {
+    static KEYS: [OnceLock<SessionKey>; 3] = [const { OnceLock::new() }; 3];
+    let key = KEYS.get(number).expect("there are three");
+    key.get_or_init(|| SessionKey::generate(KeySize::Bits2048))
+}
+
+/// A frame of any type with any fields.
+pub fn frame(kind: u8, fields: &[u8]) -> Vec<u8> {
+    Encoder::default()
+        .count(1 + fields.len())
+        .byte(kind)
+        .bytes(fields)
+        .finish()
+}
+
+/// The fields of a card, right or wrong (PROTOCOL §4).
+#[derive(Clone)]
+pub struct CardFields {
+    pub room: RoomId,
+    pub nick: Vec<u8>,
+    pub identity: Vec<u8>,
+    pub session: Vec<u8>,
+    pub generation: u32,
+    pub previous: [u8; 32],
+}
+
+impl CardFields {
+    /// Those of a card that is accepted.
+    pub fn new(nick: &str, identity: &IdentityKey, session: &PublicKey) -> Self {
+        Self {
+            room: lobby().id(),
+            nick: nick.as_bytes().to_vec(),
+            identity: identity.public().spki().to_vec(),
+            session: session.spki().to_vec(),
+            generation: 0,
+            previous: [0; 32],
+        }
+    }
+
+    /// Everything that is signed.
+    pub fn unsigned(&self) -> Vec<u8> {
+        let fields = Encoder::tagged("e2echat/1 card")
+            .bytes(&self.room.0)
+            .string(&self.nick)
+            .string(&self.identity)
+            .string(&self.session)
+            .u32(self.generation)
+            .bytes(&self.previous)
+            .u64(0)
+            .u64(0);
+        let mac = lobby().key().mac(fields.as_slice());
+        fields.bytes(&mac).finish()
+    }
+
+    /// The card, signed by `signer`.
+    pub fn sign(&self, signer: &IdentityKey) -> Vec<u8> {
+        let unsigned = self.unsigned();
+        let signature = signer.sign(&unsigned);
+        Encoder::default()
+            .bytes(&unsigned)
+            .string(&signature)
+            .finish()
+    }
+
+    /// The session id.
+    pub fn sid(&self) -> SessionId {
+        let fields = Encoder::tagged("e2echat/1 session")
+            .string(&self.room.0)
+            .string(&self.nick)
+            .string(&self.identity)
+            .string(&self.session);
+        SessionId(fields.digest())
+    }
+}
+
+/// A connection to a relay.
+pub struct Peer {
+    stream: TcpStream,
+}
+
+impl Peer {
+    /// Connects and says nothing.
+    pub fn connect(relay: SocketAddr) -> Self {
+        let stream = TcpStream::connect(relay).expect("the relay listens");
+        stream
+            .set_read_timeout(Some(DEADLINE))
+            .and_then(|()| stream.set_write_timeout(Some(DEADLINE)))
+            .expect("a socket has timeouts");
+        Self { stream }
+    }
+
+    /// Writes bytes; returns whether the relay still takes any.
+    pub fn write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Says that nothing more will be written.
+    pub fn finish_writing(&self) {
+        self.stream
+            .shutdown(Shutdown::Write)
+            .expect("the connection is open");
+    }
+
+    /// The next frame, or nothing where the relay has hung up.
+    #[track_caller]
+    pub fn read(&mut self) -> Option<Vec<u8>> {
+        match read_frame(&mut self.stream, MAX_FRAME) {
+            Ok(frame) => Some(frame),
+            Err(ReadError::Closed | ReadError::Io(_)) => None,
+            Err(error) => panic!("neither a frame nor an end: {error:?}"),
+        }
+    }
+
+    /// Reads until a notice comes, and checks that the relay hangs up then.
+    #[track_caller]
+    pub fn assert_told(&mut self, expected: Notice) {
+        loop {
+            let frame = self.read().expect("a notice before the end");
+            if let Ok(ToClient::Notice(code)) = ToClient::parse(&frame) {
+                assert_eq!(Notice::from_code(code), Some(expected));
+                assert_eq!(self.read(), None, "something came after a notice");
+                return;
+            }
+        }
+    }
+
+    /// Checks that the relay hangs up without a word.
+    #[track_caller]
+    pub fn assert_hung_up(&mut self) {
+        assert_eq!(self.read(), None);
+    }
+
+    /// Asks for a room, and reads the challenge.
+    #[track_caller]
+    pub fn knock(&mut self, room: RoomId) -> Challenge {
+        assert!(self.write(&preamble(room)));
+        let frame = self.read().expect("a challenge");
+        match ToClient::parse(&frame) {
+            Ok(ToClient::Challenge(challenge, _)) => challenge,
+            other => panic!("no challenge: {other:?}"),
+        }
+    }
+
+    /// Presents a card, with the proof that `signer` makes for the session id `sid`.
+    #[track_caller]
+    pub fn present(&mut self, card: &[u8], sid: SessionId, signer: &IdentityKey) {
+        let challenge = self.knock(lobby().id());
+        let proof = signer.sign(&challenge.possession(sid, 0));
+        assert!(self.write(&Frame::hello(card, 0, &proof).encode()));
+    }
+}
+
+/// A peer that is in the lobby.
+pub struct Member {
+    pub peer: Peer,
+    pub sid: SessionId,
+    pub run: RunId,
+    pub epoch: u64,
+    pub others: Vec<Card>,
+    identity: &'static IdentityKey,
+}
+
+impl Member {
+    /// Enters as everybody does, with the shared keys of this number.
+    #[track_caller]
+    pub fn join(relay: SocketAddr, nick: &str, number: usize) -> Self {
+        let identity = identity(number);
+        let fields = CardFields::new(nick, identity, session_key(number).public());
+        let mut peer = Peer::connect(relay);
+        let challenge = peer.knock(lobby().id());
+        let proof = identity.sign(&challenge.possession(fields.sid(), 0));
+        assert!(peer.write(&Frame::hello(&fields.sign(identity), 0, &proof).encode()));
+        let frame = peer.read().expect("a welcome");
+        let Ok(ToClient::Welcome(welcome)) = ToClient::parse(&frame) else {
+            panic!("no welcome: {:?}", ToClient::parse(&frame));
+        };
+        let others = (0..welcome.members)
+            .map(|_| {
+                let frame = peer.read().expect("a card");
+                match ToClient::parse(&frame) {
+                    Ok(ToClient::Member(card)) => Card::parse(card, lobby().id()).expect("a card"),
+                    other => panic!("no card: {other:?}"),
+                }
+            })
+            .collect();
+        Self {
+            peer,
+            sid: fields.sid(),
+            run: challenge.run,
+            epoch: welcome.epoch,
+            others,
+            identity,
+        }
+    }
+
+    /// A body, and the header of a message to the room that says it.
+    pub fn compose(&self, sequence: u64, text: &str) -> (Header, Body) {
+        let body = Body::new(Kind::Text.code(), text.to_owned()).expect("neither empty nor long");
+        let mut audience: Vec<SessionId> = self.others.iter().map(Card::sid).collect();
+        audience.push(self.sid);
+        audience.sort_unstable();
+        let header = Header {
+            room: lobby().id(),
+            sender: self.sid,
+            run: self.run,
+            epoch: self.epoch,
+            stream: Stream::Room,
+            sequence,
+            time: 0,
+            left_out: Vec::new(),
+            audience: audience_digest(&audience),
+            parent: [0; 32],
+            commitment: body.commitment(),
+        };
+        (header, body)
+    }
+
+    /// Signs and encrypts for everybody else.
+    pub fn seal(&self, header: &Header, body: &Body) -> SealedMessage {
+        let readers: Vec<(SessionId, &PublicKey)> = self
+            .others
+            .iter()
+            .map(|card| (card.sid(), card.session()))
+            .collect();
+        SealedMessage::seal(header, body, self.identity, &readers)
+    }
+
+    /// Sends a message as it is.
+    pub fn send(&mut self, message: SealedMessage) {
+        for frame in message.into_frames() {
+            assert!(self.peer.write(&frame.encode()), "the relay takes it");
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! The program itself, as a relay and as a client: started, talked to, and never left behind.
+//!
+//! Nothing here sleeps for a fixed time to let something happen: waits poll, up to a deadline.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// How long a wait lasts before the test fails.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+/// How often a wait looks.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Waits until `found` finds something, and fails with what `describe` says if it never does.
+pub fn wait_for<T>(mut found: impl FnMut() -> Option<T>, describe: impl Fn() -> String) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(start.elapsed() < DEADLINE, "{}", describe());
+        thread::sleep(POLL);
+    }
+}
+
+/// A user's own empty folder, where settings would be.
+pub struct Home(TempDir);
+
+impl Home {
+    /// A new one.
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// The program, with this folder as the user's and nothing of ours in the environment.
+    pub fn e2echat(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_e2echat"));
+        self.isolate(&mut command);
+        command
+    }
+
+    /// Gives a command this folder, and takes away what could change what it does.
+    pub fn isolate(&self, command: &mut Command) {
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("E2ECHAT_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env("HOME", self.path())
+            .env("XDG_CONFIG_HOME", self.path().join("config"))
+            .env("XDG_DATA_HOME", self.path().join("data"))
+            .env("TZ", "UTC")
+            .current_dir(self.path());
+    }
+
+    /// Runs the program to its end, with nothing on its standard input.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        Process::start(self.e2echat().args(arguments), Input::Nothing).ended()
+    }
+}
+
+/// What a program that has ended leaves behind.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: Vec<String>,
+    pub stderr: Vec<String>,
+}
+
+impl Ended {
+    /// The exit status; a program that a signal killed has none.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// Checks that it failed as a program of ours does: one line of error, one of advice.
+    #[track_caller]
+    pub fn assert_failure(&self, error: &str) {
+        assert_eq!(self.code(), Some(1), "{self:#?}");
+        let [first, hint] = self.stderr.as_slice() else {
+            panic!("not one line of error and one of advice: {self:#?}");
+        };
+        assert_eq!(*first, format!("e2echat: error: {error}"), "{self:#?}");
+        assert!(hint.starts_with("  ") && hint.len() > 10, "{self:#?}");
+    }
+}
+
+/// Where a program's standard input comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Nothing,
+    Pipe,
+}
+
+/// A running program. Dropping it kills the program.
+struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+impl Process {
+    fn start(command: &mut Command, input: Input) -> Self {
+        let stdin = match input {
+            Input::Nothing => Stdio::null(),
+            Input::Pipe => Stdio::piped(),
+        };
+        let mut child = command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        Self {
+            stdin: child.stdin.take(),
+            stdout: Lines::read(child.stdout.take().expect("a pipe")),
+            stderr: Lines::read(child.stderr.take().expect("a pipe")),
+            child,
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.child.id().try_into().expect("a process id");
+        kill(Pid::from_raw(pid), signal).expect("the program can be signalled");
+    }
+
+    fn ended(&mut self) -> Ended {
+        let child = &mut self.child;
+        let (stdout, stderr) = (&mut self.stdout, &mut self.stderr);
+        let status = wait_for(
+            || child.try_wait().expect("the program can be waited for"),
+            || format!("no end: {:#?} {:#?}", stdout.all(), stderr.all()),
+        );
+        Ended {
+            status,
+            stdout: stdout.finish(),
+            stderr: stderr.finish(),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails where the program has ended, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines that a program has written so far.
+struct Lines {
+    read: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Lines {
+    fn read(pipe: impl Read + Send + 'static) -> Self {
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let writer = Arc::clone(&read);
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(pipe).lines() {
+                let line = line.expect("the program writes UTF-8");
+                writer.lock().expect("nobody panics here").push(line);
+            }
+        });
+        Self {
+            read,
+            reader: Some(reader),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.read.lock().expect("nobody panics here")
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.lock().clone()
+    }
+
+    #[track_caller]
+    fn wait_for(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
+        wait_for(
+            || self.lock().iter().find(|line| expected(line)).cloned(),
+            || format!("no {what} in {:#?}", self.all()),
+        )
+    }
+
+    /// All lines, once the program has ended.
+    fn finish(&mut self) -> Vec<String> {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the program writes UTF-8");
+        }
+        self.all()
+    }
+}
+
+/// A relay on a free port of this machine.
+pub struct Relay {
+    process: Process,
+    address: SocketAddr,
+    _home: Home,
+}
+
+impl Relay {
+    /// Starts one and waits until it listens.
+    pub fn start(options: &[&str]) -> Self {
+        let home = Home::new();
+        let mut command = home.e2echat();
+        command
+            .args(["serve", "--bind", "127.0.0.1", "--port", "0"])
+            .args(options);
+        let process = Process::start(&mut command, Input::Pipe);
+        let line = process
+            .stdout
+            .wait_for("address", |line| line.starts_with("listening on "));
+        let address = line
+            .trim_start_matches("listening on ")
+            .parse()
+            .expect("an address and a port");
+        Self {
+            process,
+            address,
+            _home: home,
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for a line of its log, which goes to standard error.
+    #[track_caller]
+    pub fn wait_for_log(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
+        self.process.stderr.wait_for(what, expected)
+    }
+
+    /// Waits for a line on standard output.
+    #[track_caller]
+    pub fn wait_for_line(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
+        self.process.stdout.wait_for(what, expected)
+    }
+
+    /// Ends it with a signal.
+    pub fn end(mut self, signal: Signal) -> Ended {
+        self.process.signal(signal);
+        self.process.ended()
+    }
+}
+
+/// A client without a terminal.
+pub struct Client {
+    process: Process,
+    _home: Home,
+}
+
+impl Client {
+    /// Starts one and waits until it is in the room.
+    #[track_caller]
+    pub fn join(relay: SocketAddr, nick: &str, options: &[&str]) -> Self {
+        let client = Self::start(relay, nick, options);
+        client.wait_for_line("roster", |line| {
+            line.starts_with("* here: ") || line == "* nobody else is here yet"
+        });
+        client
+    }
+
+    /// Starts one.
+    pub fn start(relay: SocketAddr, nick: &str, options: &[&str]) -> Self {
+        let home = Home::new();
+        let mut command = home.e2echat();
+        command
+            .args(["join", &relay.to_string(), "--nick", nick])
+            .args(options);
+        Self::from_command(&mut command, home)
+    }
+
+    /// Starts a command that is one.
+    pub fn from_command(command: &mut Command, home: Home) -> Self {
+        Self {
+            process: Process::start(command, Input::Pipe),
+            _home: home,
+        }
+    }
+
+    /// Writes a line to its standard input.
+    pub fn say(&mut self, line: &str) {
+        self.write(format!("{line}\n").as_bytes());
+    }
+
+    /// Writes bytes to its standard input.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let stdin = self.process.stdin.as_mut().expect("the input is open");
+        stdin.write_all(bytes).expect("the program reads its input");
+    }
+
+    /// Waits for a line on its standard output, and returns it.
+    #[track_caller]
+    pub fn wait_for_line(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
+        self.process.stdout.wait_for(what, expected)
+    }
+
+    /// Waits until it has shown that `nick` said `text`, and nothing but that in the line.
+    #[track_caller]
+    pub fn wait_for_message(&self, nick: &str, text: &str) {
+        self.wait_for_line(text, |line| is_message(line, nick, text));
+    }
+
+    /// What it has written so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.process.stdout.all()
+    }
+
+    /// The lines so far that are warnings.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut lines = self.lines();
+        lines.retain(|line| line.starts_with("! "));
+        lines
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Closes its standard input and waits for its end.
+    pub fn leave(mut self) -> Ended {
+        drop(self.process.stdin.take());
+        self.process.ended()
+    }
+
+    /// Waits for its end, with its standard input still open.
+    pub fn ended(mut self) -> Ended {
+        self.process.ended()
+    }
+}
+
+/// Whether a line shows that `nick` said `text`: `21:04 <nick> text`.
+pub fn is_message(line: &str, nick: &str, text: &str) -> bool {
+    let words = line.split_once(' ').map(|(_, words)| words);
+    words == Some(&format!("<{nick}> {text}"))
+}
