@@ -217,10 +217,12 @@ fn no_text_can_look_like_another_line() {
     assert_eq!(notices.len(), 1, "only eve's joining: {notices:?}");
 }
 
+/// How to leave, in words and keys.
+type WayOut = (&'static str, fn(&mut Screen));
+
 #[test]
 fn every_way_out_gives_the_terminal_back() {
     let relay = Relay::start(&[]);
-    type WayOut = (&'static str, fn(&mut Screen));
     let ways: [WayOut; 5] = [
         ("/quit", |screen| screen.enter("/quit")),
         ("Ctrl-D", |screen| screen.press("\x04")),

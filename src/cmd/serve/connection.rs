@@ -13,17 +13,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cmd::deadline::DeadlineReader;
-use crate::room::card::{Card, SessionId};
+use crate::room::card::Card;
 use crate::room::frame::{
     Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME, ToRelay, VERSION,
 };
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Mailbox as _, Outgoing, admit, check_send};
+use crate::room::relay::{Mailbox as _, Outgoing, admit};
 use crate::room::stream::{ReadError, read_frame};
 
 use super::outbox::{Closed, Outbox};
-use super::relay::{Counted, Relay, SharedRoom, forward};
+use super::relay::{Counted, Membership, Relay};
 
 /// Room for a frame's parsing and RSA arithmetic, and no more: there may be thousands of threads.
 const READER_STACK: usize = 256 * 1024;
@@ -141,7 +141,7 @@ fn serve_member(
     relay: &Relay,
     stream: TcpStream,
     peer: SocketAddr,
-    room_id: RoomId,
+    room: RoomId,
     card: &Card,
 ) -> io::Result<()> {
     let stream = Arc::new(stream);
@@ -154,22 +154,11 @@ fn serve_member(
             move || write_frames(&stream, &outbox)
         })?;
     let (nick, fingerprint) = (card.nick(), card.fingerprint());
-    match relay.join(room_id, card, &outbox) {
-        Ok(room) => {
+    match relay.join(room, card, &outbox) {
+        Ok(membership) => {
             log::info!("{nick} {fingerprint} joined from {peer}");
-            let member = Member {
-                room_id,
-                room: &room,
-                sid: card.sid(),
-                outbox: &outbox,
-            };
-            let departure = member.read_frames(&stream);
-            relay.leave(room_id, &room, card.sid(), departure);
-            outbox.close(match departure {
-                Departure::Silent => Some(Notice::Idle),
-                Departure::Misbehaved => Some(Notice::Malformed),
-                Departure::Left | Departure::Lost | Departure::Slow => None,
-            });
+            let departure = read_frames(&stream, &membership);
+            membership.end(departure);
             log::info!("{nick} {fingerprint} {departure}");
         }
         Err(notice) => {
@@ -182,62 +171,43 @@ fn serve_member(
         .map_err(|_| io::Error::other("the writing thread panicked"))
 }
 
-/// A member as its reading thread knows it.
-struct Member<'a> {
-    room_id: RoomId,
-    room: &'a SharedRoom,
-    sid: SessionId,
-    outbox: &'a Arc<Outbox>,
-}
-
-impl Member<'_> {
-    /// Takes what the member sends, until there is a reason for it to go.
-    fn read_frames(&self, stream: &TcpStream) -> Departure {
-        let mut reader = BufReader::new(stream);
-        let mut received = 0;
-        let mut acknowledged = 0;
-        loop {
-            let frame = match read_frame(&mut reader, MAX_FRAME) {
-                Ok(frame) => frame,
-                Err(ReadError::TimedOut) => return Departure::Silent,
-                Err(ReadError::Length) => return Departure::Misbehaved,
-                Err(ReadError::Closed | ReadError::Broken | ReadError::Io(_)) => {
-                    return match self.outbox.closed() {
-                        Some(Closed::Overflow) => Departure::Slow,
-                        _ => Departure::Lost,
-                    };
-                }
-            };
-            let frame: Arc<[u8]> = frame.into();
-            let leaving = match ToRelay::parse(&frame) {
-                Ok(ToRelay::Send(send)) if check_send(&send, self.sid, self.room_id).is_ok() => {
-                    forward(self.room, &frame, &send);
-                    received += 1;
-                    false
-                }
-                Ok(ToRelay::Leave) => {
-                    received += 1;
-                    true
-                }
-                Ok(ToRelay::Ping) => {
-                    self.outbox.post(Frame::ack(received).into());
-                    continue;
-                }
-                Ok(ToRelay::Ack(count))
-                    if count >= acknowledged && count <= self.outbox.counted() =>
-                {
-                    acknowledged = count;
-                    continue;
-                }
-                _ => return Departure::Misbehaved,
-            };
-            // One acknowledgement for all that came at once.
-            if leaving || reader.buffer().is_empty() {
-                self.outbox.post(Frame::ack(received).into());
+/// Takes what the member sends, until there is a reason for it to go.
+fn read_frames(stream: &TcpStream, membership: &Membership<'_>) -> Departure {
+    let mut reader = BufReader::new(stream);
+    let outbox = membership.outbox();
+    let mut received = 0;
+    let mut acknowledged = 0;
+    loop {
+        let frame: Arc<[u8]> = match read_frame(&mut reader, MAX_FRAME) {
+            Ok(frame) => frame.into(),
+            Err(ReadError::TimedOut) => return Departure::Silent,
+            Err(ReadError::Length) => return Departure::Misbehaved,
+            Err(ReadError::Closed | ReadError::Broken | ReadError::Io(_)) => {
+                return match outbox.closed() {
+                    Some(Closed::Overflow) => Departure::Slow,
+                    _ => Departure::Lost,
+                };
             }
-            if leaving {
+        };
+        let ack_now = match ToRelay::parse(&frame) {
+            Ok(ToRelay::Send(send)) if membership.forward(&frame, &send).is_ok() => {
+                received += 1;
+                // One acknowledgement for all that came at once.
+                reader.buffer().is_empty()
+            }
+            Ok(ToRelay::Ping) => true,
+            Ok(ToRelay::Ack(count)) if (acknowledged..=outbox.counted()).contains(&count) => {
+                acknowledged = count;
+                false
+            }
+            Ok(ToRelay::Leave) => {
+                outbox.post(Frame::ack(received + 1).into());
                 return Departure::Left;
             }
+            _ => return Departure::Misbehaved,
+        };
+        if ack_now {
+            outbox.post(Frame::ack(received).into());
         }
     }
 }

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use rand::Rng as _;
 
+use crate::cipher::encoding::Malformed;
 use crate::room::card::{Card, SessionId};
 use crate::room::frame::{Challenge, Departure, Limits, RunId, Send};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::Room;
+use crate::room::relay::{Room, check_send};
 
 use super::outbox::Outbox;
 
@@ -32,8 +33,7 @@ pub(super) struct Config {
     pub(super) handshake: Duration,
 }
 
-/// A room with its lock.
-pub(super) type SharedRoom = Arc<Mutex<Room<Arc<Outbox>>>>;
+type SharedRoom = Arc<Mutex<Room<Arc<Outbox>>>>;
 
 /// All rooms of a relay.
 pub(super) struct Relay {
@@ -82,38 +82,36 @@ impl Relay {
         }
     }
 
-    /// Lets a member into a room, which is made if it is not there.
+    /// Lets a member into a room, which is made if it is not there. It stays for as long as the
+    /// returned value lives.
     ///
     /// # Errors
     /// With what to tell it before hanging up.
     pub(super) fn join(
         &self,
-        room: RoomId,
+        id: RoomId,
         card: &Card,
         outbox: &Arc<Outbox>,
-    ) -> Result<SharedRoom, Notice> {
+    ) -> Result<Membership<'_>, Notice> {
         let mut rooms = lock(&self.rooms);
-        let new_room = || Room::new(rooms.last_epoch, &self.config.limits);
-        if let Some(shared) = rooms.by_id.get(&room) {
-            lock(shared).join(card, outbox)?;
-            return Ok(Arc::clone(shared));
-        }
-        let mut new_room = new_room();
-        new_room.join(card, outbox)?;
-        let shared = Arc::new(Mutex::new(new_room));
-        rooms.by_id.insert(room, Arc::clone(&shared));
-        Ok(shared)
-    }
-
-    /// Takes a member out of its room, which vanishes with its last member.
-    pub(super) fn leave(&self, id: RoomId, room: &SharedRoom, sid: SessionId, why: Departure) {
-        let mut rooms = lock(&self.rooms);
-        let mut room = lock(room);
-        room.leave(sid, why);
-        if room.is_empty() {
-            rooms.last_epoch = rooms.last_epoch.max(room.epoch());
-            rooms.by_id.remove(&id);
-        }
+        let room = if let Some(room) = rooms.by_id.get(&id) {
+            lock(room).join(card, outbox)?;
+            Arc::clone(room)
+        } else {
+            let mut room = Room::new(rooms.last_epoch, &self.config.limits);
+            room.join(card, outbox)?;
+            let room = Arc::new(Mutex::new(room));
+            rooms.by_id.insert(id, Arc::clone(&room));
+            room
+        };
+        Ok(Membership {
+            relay: self,
+            id,
+            room,
+            sid: card.sid(),
+            outbox: Arc::clone(outbox),
+            departure: Departure::Lost,
+        })
     }
 
     /// Tells every member that the relay is ending, and hangs up once they have what is waiting
@@ -130,11 +128,6 @@ impl Relay {
     pub(super) fn is_deserted(&self) -> bool {
         self.connections.load(Ordering::Relaxed) == 0
     }
-}
-
-/// Passes what a member sent to its readers.
-pub(super) fn forward(room: &SharedRoom, frame: &Arc<[u8]>, send: &Send<'_>) {
-    lock(room).forward(frame, send);
 }
 
 /// A panic in one connection must not end the others, and no change under these locks can be
@@ -159,5 +152,55 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.relay.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A member's place in a room, which it leaves, however its thread ends.
+pub(super) struct Membership<'a> {
+    relay: &'a Relay,
+    id: RoomId,
+    room: SharedRoom,
+    sid: SessionId,
+    outbox: Arc<Outbox>,
+    departure: Departure,
+}
+
+impl Membership<'_> {
+    /// The member's queue.
+    pub(super) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// Passes what the member sent, which is the frame `bytes`, to its readers.
+    ///
+    /// # Errors
+    /// Where it may not send this.
+    pub(super) fn forward(&self, bytes: &Arc<[u8]>, send: &Send<'_>) -> Result<(), Malformed> {
+        check_send(send, self.sid, self.id)?;
+        lock(&self.room).forward(bytes, send);
+        Ok(())
+    }
+
+    /// Leaves the room for this reason.
+    pub(super) fn end(mut self, departure: Departure) {
+        self.departure = departure;
+    }
+}
+
+impl Drop for Membership<'_> {
+    /// A room vanishes with its last member.
+    fn drop(&mut self) {
+        let mut rooms = lock(&self.relay.rooms);
+        let mut room = lock(&self.room);
+        room.leave(self.sid, self.departure);
+        if room.is_empty() {
+            rooms.last_epoch = rooms.last_epoch.max(room.epoch());
+            rooms.by_id.remove(&self.id);
+        }
+        self.outbox.close(match self.departure {
+            Departure::Silent => Some(Notice::Idle),
+            Departure::Misbehaved => Some(Notice::Malformed),
+            Departure::Left | Departure::Lost | Departure::Slow => None,
+        });
     }
 }
