@@ -34,6 +34,7 @@ fn header(body: &Body) -> Header {
         time: 5,
         left_out: Vec::new(),
         audience: audience_digest(&[SessionId([1; 32])]),
+        seen: 0,
         parent: [6; 32],
         commitment: body.commitment(),
     }
@@ -69,7 +70,7 @@ fn seal(bencher: Bencher, readers: usize) {
         .collect();
     let body = body(1);
     let header = header(&body);
-    bencher.bench(|| SealedMessage::seal(&header, &body, &identity, black_box(&readers)));
+    bencher.bench(|| SealedMessage::seal(&header, &body, &identity, black_box(&readers), &[]));
 }
 
 #[divan::bench]
@@ -87,7 +88,7 @@ fn open_blocks(bencher: Bencher, blocks: usize) {
     let reader = SessionId([9; 32]);
     let body = body(blocks);
     let header = header(&body);
-    let message = SealedMessage::seal(&header, &body, &identity, &[(reader, key.public())]);
+    let message = SealedMessage::seal(&header, &body, &identity, &[(reader, key.public())], &[]);
     let (_, ciphertext) = message.parcels.first().expect("one reader");
     bencher.bench(|| {
         open(

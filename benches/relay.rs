@@ -19,7 +19,7 @@ use e2echat::cipher::seal::Body;
 use e2echat::room::card::Card;
 use e2echat::room::frame::{Frame, Limits, RunId, ToRelay};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
-use e2echat::room::relay::{Mailbox, Outgoing, Room, check_send};
+use e2echat::room::relay::{Assembly, Mailbox, Outgoing, Room};
 
 /// Counts the bytes that it gets, as the real one does, and keeps none.
 #[derive(Clone, Default)]
@@ -45,6 +45,7 @@ fn message(cards: &[Card], identity: &e2echat::cipher::keys::IdentityKey) -> Vec
         time: 0,
         left_out: Vec::new(),
         audience: audience_digest(&[sender.sid()]),
+        seen: 0,
         parent: [0; 32],
         commitment: body.commitment(),
     };
@@ -52,7 +53,7 @@ fn message(cards: &[Card], identity: &e2echat::cipher::keys::IdentityKey) -> Vec
         .iter()
         .map(|card| (card.sid(), card.session()))
         .collect();
-    SealedMessage::seal(&header, &body, identity, &readers).into_frames()
+    SealedMessage::seal(&header, &body, identity, &readers, &[]).into_frames()
 }
 
 /// A frame as it comes off the socket: type and fields.
@@ -74,7 +75,7 @@ fn fan_out(bencher: Bencher, members: usize) {
             .expect("there is room");
     }
     let frames: Vec<Arc<[u8]>> = message(&cards, &identity).iter().map(received).collect();
-    let (sender, room_id) = (cards[0].sid(), cards[0].room());
+    let mut assembly = Assembly::new(cards[0].sid(), cards[0].room(), &limits);
     bencher
         .counter(ItemsCount::new(members - 1))
         .bench_local(|| {
@@ -82,8 +83,10 @@ fn fan_out(bencher: Bencher, members: usize) {
                 let Ok(ToRelay::Send(send)) = ToRelay::parse(black_box(frame)) else {
                     unreachable!("it is a SEND frame");
                 };
-                check_send(&send, sender, room_id).expect("it is allowed");
-                room.forward(frame, &send);
+                let message = assembly.add(Arc::clone(frame), send);
+                if let Some(message) = message.expect("it is allowed") {
+                    room.forward(&message);
+                }
             }
         });
 }

@@ -156,7 +156,7 @@ pub enum ToRelay<'a> {
         proof: &'a [u8],
     },
     /// SEND
-    Send(Send<'a>),
+    Send(Send),
     /// LEAVE
     Leave,
     /// PING
@@ -168,11 +168,13 @@ pub enum ToRelay<'a> {
 /// A message, or the part of it that fits into a frame, on its way through the relay. Ranges are
 /// into the frame, so that its bytes can be passed on without being copied.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Send<'a> {
+pub struct Send {
     /// The header.
-    pub header: &'a [u8],
+    pub header: Range<usize>,
     /// The fields `header` and `signature`, which DELIVER begins with.
     pub signed: Range<usize>,
+    /// Whether nothing more of the message follows.
+    pub last: bool,
     /// The ciphertexts.
     pub parcels: Vec<Parcel>,
 }
@@ -201,9 +203,11 @@ impl<'a> ToRelay<'a> {
             },
             kind::SEND => {
                 let start = fields.position();
-                let header = fields.string()?;
+                let header = fields.string()?.len();
+                let header = fields.position() - header..fields.position();
                 fields.string()?;
                 let signed = start..fields.position();
+                let last = fields.boolean()?;
                 let count = fields.count(32 + 4)?;
                 let mut parcels = Vec::with_capacity(count);
                 for _ in 0..count {
@@ -216,6 +220,7 @@ impl<'a> ToRelay<'a> {
                 Self::Send(Send {
                     header,
                     signed,
+                    last,
                     parcels,
                 })
             }
@@ -407,10 +412,16 @@ impl Frame {
 
     /// SEND
     #[must_use]
-    pub fn send(header: &[u8], signature: &[u8], parcels: &[(SessionId, Vec<u8>)]) -> Self {
+    pub fn send(
+        header: &[u8],
+        signature: &[u8],
+        last: bool,
+        parcels: &[(SessionId, Vec<u8>)],
+    ) -> Self {
         let mut fields = Encoder::default()
             .string(header)
             .string(signature)
+            .boolean(last)
             .count(parcels.len());
         for (to, ciphertext) in parcels {
             fields = fields.bytes(&to.0).string(ciphertext);

@@ -71,6 +71,8 @@ pub struct Header {
     pub left_out: Vec<SessionId>,
     /// The audience digest.
     pub audience: Digest,
+    /// How many messages to the room of this epoch the sender had seen.
+    pub seen: u64,
     /// The parent digest.
     pub parent: Digest,
     /// The commitment to the body.
@@ -99,6 +101,7 @@ impl Header {
         }
         header
             .bytes(&self.audience)
+            .u64(self.seen)
             .bytes(&self.parent)
             .bytes(&self.commitment)
             .finish()
@@ -126,6 +129,7 @@ impl Header {
                 .map(|_| fields.bytes().map(SessionId))
                 .collect::<Result<_, _>>()?,
             audience: fields.bytes()?,
+            seen: fields.u64()?,
             parent: fields.bytes()?,
             commitment: fields.bytes()?,
         };
@@ -148,10 +152,13 @@ pub fn audience_digest(audience: &[SessionId]) -> Digest {
     digest.digest()
 }
 
-/// The digest by which the next message refers to the one with this header.
+/// The digest that follows `parent` in an epoch's chain.
 #[must_use]
-pub fn parent_digest(header: &[u8]) -> Digest {
-    Encoder::tagged("e2echat/1 parent").string(header).digest()
+pub fn parent_digest(parent: &Digest, header: &[u8]) -> Digest {
+    Encoder::tagged("e2echat/1 parent")
+        .bytes(parent)
+        .string(header)
+        .digest()
 }
 
 /// A message as it leaves its sender.
@@ -167,13 +174,14 @@ pub struct SealedMessage {
 
 impl SealedMessage {
     /// Signs `header` and encrypts `body` for `readers`, who are the audience without the sender.
-    /// The header's commitment must be the body's.
+    /// Those of `informed` get the header alone. The header's commitment must be the body's.
     #[must_use]
     pub fn seal(
         header: &Header,
         body: &Body,
         identity: &IdentityKey,
         readers: &[(SessionId, &PublicKey)],
+        informed: &[SessionId],
     ) -> Self {
         let header = header.encode();
         let signature = identity.sign(&header);
@@ -182,9 +190,10 @@ impl SealedMessage {
             .map(|(sid, key)| Reader { id: &sid.0, key })
             .collect();
         let ciphertexts = seal::seal(&header, body, &keys);
-        let parcels = readers.iter().map(|(sid, _)| *sid).zip(ciphertexts);
+        let sealed = readers.iter().map(|(sid, _)| *sid).zip(ciphertexts);
+        let empty = informed.iter().map(|sid| (*sid, Vec::new()));
         Self {
-            parcels: parcels.collect(),
+            parcels: sealed.chain(empty).collect(),
             header,
             signature,
         }
@@ -193,7 +202,7 @@ impl SealedMessage {
     /// The SEND frames that carry it: as many as its parcels need, and one if it has none.
     #[must_use]
     pub fn into_frames(self) -> Vec<Frame> {
-        let overhead = 1 + 4 + self.header.len() + 4 + self.signature.len() + 4;
+        let overhead = 1 + 4 + self.header.len() + 4 + self.signature.len() + 1 + 4;
         let mut frames = Vec::new();
         let mut parcels = &self.parcels[..];
         loop {
@@ -207,8 +216,9 @@ impl SealedMessage {
                 })
                 .count();
             let (now, later) = parcels.split_at(fitting);
-            frames.push(Frame::send(&self.header, &self.signature, now));
-            if later.is_empty() {
+            let last = later.is_empty();
+            frames.push(Frame::send(&self.header, &self.signature, last, now));
+            if last {
                 return frames;
             }
             parcels = later;
@@ -221,7 +231,7 @@ impl SealedMessage {
 pub enum OpenError {
     /// The signature is not the sender's.
     Signature,
-    /// It is direct, and for somebody else.
+    /// It was not written for this reader.
     NotForMe,
     /// It comes without a ciphertext, and its sender did not leave this reader out.
     NoCiphertext,
@@ -235,7 +245,7 @@ impl std::fmt::Display for OpenError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Signature => "its signature is wrong",
-            Self::NotForMe => "it is for somebody else",
+            Self::NotForMe => "it was not written for you",
             Self::NoCiphertext => "it came without its content",
             Self::CannotOpen => "it cannot be opened",
             Self::Kind => "it is of a kind that this version does not know",

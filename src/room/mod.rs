@@ -9,6 +9,7 @@
 //! - [`session`]: the client's session in a room.
 //! - [`names`], [`card`], [`message`], [`notice`], [`roster`]: what both sides share.
 //! - [`text`]: text from others, made harmless.
+//! - `transcript`: what a member has seen of a room, for comparing.
 
 pub mod card;
 pub mod frame;
@@ -20,6 +21,8 @@ pub mod roster;
 pub mod session;
 pub mod stream;
 pub mod text;
+
+mod transcript;
 
 /// Milliseconds since 1970-01-01 UTC (PROTOCOL §1).
 pub type Time = u64;

@@ -181,35 +181,103 @@ impl<M: Mailbox> Room<M> {
         }
     }
 
-    /// Passes each parcel of `send`, which is the frame `bytes`, to its reader. Parcels for
-    /// somebody who is not there are dropped.
-    pub fn forward(&self, bytes: &Arc<[u8]>, send: &Send<'_>) {
-        for parcel in &send.parcels {
-            if let Some(reader) = self.roster.get(parcel.to) {
-                let frame =
-                    Outgoing::deliver(bytes, send.signed.clone(), parcel.ciphertext.clone());
-                reader.mailbox.post(frame);
+    /// Passes each parcel of a message to its reader. Parcels for somebody who is not there are
+    /// dropped.
+    pub fn forward(&self, message: &Message) {
+        for part in &message.0 {
+            for parcel in &part.send.parcels {
+                if let Some(reader) = self.roster.get(parcel.to) {
+                    reader.mailbox.post(Outgoing::deliver(
+                        &part.frame,
+                        part.send.signed.clone(),
+                        parcel.ciphertext.clone(),
+                    ));
+                }
             }
         }
     }
 }
 
-/// Checks that `sender` may send this in `room`. It needs nothing of the room's state.
-///
-/// # Errors
-/// Where PROTOCOL §8 does not allow it.
-pub fn check_send(send: &Send<'_>, sender: SessionId, room: RoomId) -> Result<(), Malformed> {
-    let header = Header::parse(send.header)?;
-    if header.sender != sender || header.room != room {
-        return Err(Malformed);
+/// The longest ciphertext for one reader, with what belongs to it, in bytes (PROTOCOL §8).
+const MAX_PARCEL: usize = 6144;
+
+/// A message that is complete, as the frames that brought it.
+#[derive(Debug)]
+pub struct Message(Vec<Part>);
+
+#[derive(Debug)]
+struct Part {
+    frame: Arc<[u8]>,
+    send: Send,
+}
+
+impl Part {
+    fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        self.frame.get(range.clone()).unwrap_or_default()
     }
-    let mut readers: Vec<SessionId> = send.parcels.iter().map(|parcel| parcel.to).collect();
-    readers.sort_unstable();
-    if !readers.is_sorted_by(|a, b| a < b) {
-        return Err(Malformed);
+
+    /// Whether `sender` may send this in `room`.
+    fn check(&self, sender: SessionId, room: RoomId) -> Result<(), Malformed> {
+        let header = Header::parse(self.bytes(&self.send.header))?;
+        let mut readers: Vec<SessionId> = self.send.parcels.iter().map(|p| p.to).collect();
+        readers.sort_unstable();
+        let is_allowed = header.sender == sender
+            && header.room == room
+            && readers.is_sorted_by(|a, b| a < b)
+            && match header.stream {
+                Stream::Room => true,
+                Stream::Direct(reader) => readers.iter().all(|sid| *sid == reader),
+            };
+        if is_allowed { Ok(()) } else { Err(Malformed) }
     }
-    match header.stream {
-        Stream::Direct(reader) if readers.iter().any(|sid| *sid != reader) => Err(Malformed),
-        _ => Ok(()),
+}
+
+/// Holds the frames of a member's message back until the last has come, so that the message has
+/// one place in the room's order.
+#[derive(Debug)]
+pub struct Assembly {
+    sender: SessionId,
+    room: RoomId,
+    max_bytes: usize,
+    bytes: usize,
+    parts: Vec<Part>,
+}
+
+impl Assembly {
+    /// For what `sender` sends in `room`.
+    #[must_use]
+    pub fn new(sender: SessionId, room: RoomId, limits: &Limits) -> Self {
+        let members = usize::try_from(limits.members).unwrap_or(usize::MAX);
+        Self {
+            sender,
+            room,
+            max_bytes: members.saturating_add(1).saturating_mul(MAX_PARCEL),
+            bytes: 0,
+            parts: Vec::new(),
+        }
+    }
+
+    /// Adds a frame, which was parsed to `send`. Returns the message if that was the last of it.
+    ///
+    /// # Errors
+    /// Where PROTOCOL §8 does not allow it.
+    pub fn add(&mut self, frame: Arc<[u8]>, send: Send) -> Result<Option<Message>, Malformed> {
+        let part = Part { frame, send };
+        part.check(self.sender, self.room)?;
+        if let Some(first) = self.parts.first()
+            && first.bytes(&first.send.signed) != part.bytes(&part.send.signed)
+        {
+            return Err(Malformed);
+        }
+        self.bytes += part.frame.len();
+        if self.bytes > self.max_bytes {
+            return Err(Malformed);
+        }
+        let is_last = part.send.last;
+        self.parts.push(part);
+        Ok(is_last.then(|| {
+            self.bytes = 0;
+            Message(std::mem::take(&mut self.parts))
+        }))
     }
 }

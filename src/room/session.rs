@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::cipher::encoding::{Digest, Malformed};
+use crate::cipher::encoding::Malformed;
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cipher::keys::{IdentityKey, PublicKey, SessionKey};
 use crate::cipher::seal::Body;
@@ -14,13 +14,13 @@ use super::Time;
 use super::card::{Card, CardError, SessionId};
 use super::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
 use super::message::{
-    Header, Kind, OpenError, Opened, SealedMessage, Stream, audience_digest, open, parent_digest,
-    verify,
+    Header, Kind, OpenError, Opened, SealedMessage, Stream, audience_digest, open, verify,
 };
 use super::names::{Nick, RoomKey, RoomName};
 use super::notice::Notice;
 use super::roster::{Conflict, Roster};
 use super::text::SafeText;
+use super::transcript::{Comparison, Transcript};
 
 /// A member as a person sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,9 @@ pub enum Event {
     },
     /// Somebody wrote, and left this member out on purpose.
     LeftOut(Nick),
+    /// Somebody's message, which comes next, shows that the relay shows the two of them different
+    /// rooms or different messages.
+    OtherView(Nick),
     /// So many messages of somebody's did not arrive.
     Missing(Nick, u64),
     /// Something came under somebody's name and is not shown.
@@ -153,8 +156,9 @@ pub struct Session {
     roster: Roster<Peer>,
     /// The number of this member's next message to the room.
     next: u64,
-    /// The digest of the last message to the room, this member's own included.
-    parent: Digest,
+    transcript: Transcript,
+    /// The headers of this member's own messages to the room that have not come back yet.
+    on_their_way: VecDeque<Vec<u8>>,
     /// Counted frames: sent, of these acknowledged, and received.
     sent: u64,
     taken: u64,
@@ -187,7 +191,8 @@ impl Session {
             epoch: 0,
             roster,
             next: 0,
-            parent: [0; 32],
+            transcript: Transcript::default(),
+            on_their_way: VecDeque::new(),
             sent: 0,
             taken: 0,
             received: 0,
@@ -290,6 +295,7 @@ impl Session {
             return Vec::new();
         }
         self.phase = Phase::Inside;
+        self.transcript.begin(self.epoch, self.roster_with_self());
         vec![Event::Entered(self.others())]
     }
 
@@ -302,10 +308,11 @@ impl Session {
             ToClient::Ack(count) => return self.acknowledged(count),
             ToClient::Joined { epoch, card } => {
                 self.advance(epoch)?;
-                vec![
-                    self.admit(card, true)
-                        .map_or_else(|event| event, Event::Joined),
-                ]
+                let event = self
+                    .admit(card, true)
+                    .map_or_else(|event| event, Event::Joined);
+                self.transcript.begin(epoch, self.roster_with_self());
+                vec![event]
             }
             ToClient::Left {
                 epoch,
@@ -314,6 +321,7 @@ impl Session {
             } => {
                 self.advance(epoch)?;
                 let gone = self.roster.remove(sid);
+                self.transcript.begin(epoch, self.roster_with_self());
                 Vec::from_iter(gone.map(|peer| Event::Left(peer.card.nick().clone(), departure)))
             }
             ToClient::Deliver {
@@ -338,6 +346,14 @@ impl Session {
             0 => Ok(Vec::new()),
             taken => Ok(vec![Event::Taken(taken)]),
         }
+    }
+
+    /// The session ids of everybody in the room, ascending.
+    fn roster_with_self(&self) -> Vec<SessionId> {
+        let mut roster: Vec<SessionId> = self.roster.iter().map(|(sid, _)| sid).collect();
+        roster.push(self.card.sid());
+        roster.sort_unstable();
+        roster
     }
 
     fn advance(&mut self, epoch: u64) -> Result<(), End> {
@@ -368,49 +384,67 @@ impl Session {
         let Ok(header) = Header::parse(header_bytes) else {
             return vec![Event::Stray];
         };
+        if header.sender == sid {
+            return self.came_back(&header, header_bytes);
+        }
         let sender = self.roster.get_mut(header.sender);
         let (Some(peer), true) = (sender, header.room == self.card.room()) else {
             return vec![Event::Stray];
         };
         let from = peer.card.nick().clone();
-        let unopened = |error| vec![Event::Unopened(from.clone(), error)];
+        let unopened = |error| Event::Unopened(from.clone(), error);
         if let Err(error) = verify(header_bytes, signature, peer.card.identity()) {
-            return unopened(error);
+            return vec![unopened(error)];
         }
-        let expected = match header.stream {
-            Stream::Room => peer.next_to_room.unwrap_or(header.sequence),
-            Stream::Direct(reader) if reader == sid => peer.next_direct,
-            Stream::Direct(_) => return unopened(OpenError::NotForMe),
+        let next = match header.stream {
+            Stream::Room => peer.next_to_room.get_or_insert(header.sequence),
+            Stream::Direct(reader) if reader == sid => &mut peer.next_direct,
+            Stream::Direct(_) => return vec![unopened(OpenError::NotForMe)],
         };
-        let Some(missing) = header.sequence.checked_sub(expected) else {
+        let Some(missing) = header.sequence.checked_sub(*next) else {
             return Vec::new();
         };
-        let opened = match open(header_bytes, &header, sid, &self.key, ciphertext) {
-            Ok(opened) => opened,
-            Err(error) => return unopened(error),
-        };
+        *next = header.sequence + 1;
 
-        let direct = header.stream != Stream::Room;
-        if direct {
-            peer.next_direct = header.sequence + 1;
-        } else {
-            peer.next_to_room = Some(header.sequence + 1);
-            self.parent = parent_digest(header_bytes);
-        }
         let mut events = Vec::new();
         if missing > 0 {
+            self.transcript.is_incomplete();
             events.push(Event::Missing(from.clone(), missing));
         }
-        events.push(match opened {
-            Opened::LeftOut => Event::LeftOut(from),
-            Opened::Text(kind, text) => Event::Message {
-                from,
-                direct,
-                kind,
-                text: SafeText::new(&text),
+        let comparison = self.transcript.compare(&header, sid);
+        if header.stream == Stream::Room {
+            self.transcript.append(header.epoch, header_bytes);
+        }
+        match comparison {
+            Comparison::Same => {}
+            Comparison::Different => events.push(Event::OtherView(from.clone())),
+            Comparison::TooEarly => {
+                events.push(unopened(OpenError::NotForMe));
+                return events;
+            }
+        }
+        events.push(
+            match open(header_bytes, &header, sid, &self.key, ciphertext) {
+                Ok(Opened::LeftOut) => Event::LeftOut(from),
+                Ok(Opened::Text(kind, text)) => Event::Message {
+                    from,
+                    direct: header.stream != Stream::Room,
+                    kind,
+                    text: SafeText::new(&text),
+                },
+                Err(error) => unopened(error),
             },
-        });
+        );
         events
+    }
+
+    /// A message of one's own comes back without its content, to tell its place in the order.
+    fn came_back(&mut self, header: &Header, bytes: &[u8]) -> Vec<Event> {
+        if self.on_their_way.pop_front().as_deref() != Some(bytes) {
+            return vec![Event::Stray];
+        }
+        self.transcript.append(header.epoch, bytes);
+        Vec::new()
     }
 
     /// Says something to everybody who is in the room now, and returns how many they are.
@@ -432,25 +466,25 @@ impl Session {
             .iter()
             .map(|(sid, peer)| (sid, peer.card.session()))
             .collect();
-        let mut audience: Vec<SessionId> = readers.iter().map(|(sid, _)| *sid).collect();
-        audience.push(self.card.sid());
-        audience.sort_unstable();
+        let sid = self.card.sid();
+        let (seen, parent) = self.transcript.view();
         let header = Header {
             room: self.card.room(),
-            sender: self.card.sid(),
+            sender: sid,
             run: self.run,
             epoch: self.epoch,
             stream: Stream::Room,
             sequence: self.next,
             time: now,
             left_out: Vec::new(),
-            audience: audience_digest(&audience),
-            parent: self.parent,
+            audience: audience_digest(&self.roster_with_self()),
+            seen,
+            parent,
             commitment: body.commitment(),
         };
-        let message = SealedMessage::seal(&header, &body, &self.identity, &readers);
+        let message = SealedMessage::seal(&header, &body, &self.identity, &readers, &[sid]);
         self.next += 1;
-        self.parent = parent_digest(&message.header);
+        self.on_their_way.push_back(message.header.clone());
         let frames = message.into_frames();
         self.sent += frames.len() as u64;
         self.outgoing.extend(frames);

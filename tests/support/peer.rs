@@ -240,7 +240,8 @@ impl Member {
             time: 0,
             left_out: Vec::new(),
             audience: audience_digest(&audience),
-            parent: [0; 32],
+            seen: 0,
+            parent: audience_digest(&audience),
             commitment: body.commitment(),
         };
         (header, body)
@@ -253,7 +254,7 @@ impl Member {
             .iter()
             .map(|card| (card.sid(), card.session()))
             .collect();
-        SealedMessage::seal(header, body, self.identity, &readers)
+        SealedMessage::seal(header, body, self.identity, &readers, &[self.sid])
     }
 
     /// Sends a message as it is.

@@ -72,11 +72,13 @@ impl Screen {
         let writer = Arc::clone(&seen);
         let reader = thread::spawn(move || {
             let mut buffer = vec![0; 64 * 1024];
-            while let Ok(length @ 1..) = output.read(&mut buffer) {
-                let read = buffer.get(..length).unwrap_or_default();
+            while let Ok(read @ 1..) = output.read(&mut buffer) {
+                let bytes = buffer
+                    .get(..read)
+                    .expect("no more is read than there is room for");
                 let mut seen = writer.lock().expect("no test panics while it looks");
-                seen.emulator.process(read);
-                seen.raw.extend_from_slice(read);
+                seen.emulator.process(bytes);
+                seen.raw.extend_from_slice(bytes);
             }
         });
         Self {

@@ -208,7 +208,7 @@ impl Client<'_> {
                 None => inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match happening {
-                Ok(Happening::Typed(input)) => self.typed(input)?,
+                Ok(Happening::Typed(input)) => self.typed(input),
                 Ok(Happening::Relayed(FromRelay::Frame(frame))) => {
                     let events = self.session.receive(&frame);
                     self.link.credit();
@@ -227,7 +227,7 @@ impl Client<'_> {
         }
     }
 
-    fn typed(&mut self, input: Input) -> anyhow::Result<()> {
+    fn typed(&mut self, input: Input) {
         match input {
             Input::Line(line) if self.terminal.is_interactive() => self.typed_line(&line),
             Input::Line(line) => self.say(&line),
@@ -236,16 +236,9 @@ impl Client<'_> {
                 self.terminal.credit();
             }
             Input::End => self.leave(),
-            Input::Quit => self.quit(),
-            Input::OutputClosed(error) if error.kind() == io::ErrorKind::BrokenPipe => self.quit(),
-            Input::OutputClosed(error) => {
-                return Err(failure(
-                    format!("cannot write to standard output: {}", system_words(&error)),
-                    "see to where the output goes",
-                ));
-            }
+            // `Terminal::stop` tells why the output is closed.
+            Input::Quit | Input::OutputClosed => self.quit(),
         }
-        Ok(())
     }
 
     fn typed_line(&mut self, line: &str) {
@@ -343,13 +336,23 @@ impl Client<'_> {
             self.terminal
                 .show(warning(format!("not delivered: {text}")));
         }
-        self.terminal.stop();
-        match (end, untaken.len()) {
-            (Ok(()), 1..) => Err(failure(
+        let untaken = untaken.len();
+        let shown = self.terminal.stop();
+        end?;
+        if let Err(error) = shown
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            return Err(failure(
+                format!("cannot write to standard output: {}", system_words(&error)),
+                "see to where the output goes",
+            ));
+        }
+        if untaken > 0 {
+            return Err(failure(
                 "the relay did not take everything that was said",
                 "join again and say it again",
-            )),
-            (end, _) => end,
+            ));
         }
+        Ok(())
     }
 }

@@ -60,6 +60,9 @@ pub(super) fn event(event: Event) -> Vec<Entry> {
             entry
         }
         Event::LeftOut(nick) => notice(format!("{nick} wrote something and left you out")),
+        Event::OtherView(nick) => warning(format!(
+            "{nick} and you are shown different things by the relay: other members, other messages, or another order"
+        )),
         Event::Missing(nick, 1) => warning(format!("a message from {nick} did not arrive")),
         Event::Missing(nick, count) => {
             warning(format!("{count} messages from {nick} did not arrive"))

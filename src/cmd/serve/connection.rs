@@ -175,6 +175,7 @@ fn serve_member(
 fn read_frames(stream: &TcpStream, membership: &Membership<'_>) -> Departure {
     let mut reader = BufReader::new(stream);
     let outbox = membership.outbox();
+    let mut assembly = membership.assembly();
     let mut received = 0;
     let mut acknowledged = 0;
     loop {
@@ -190,7 +191,12 @@ fn read_frames(stream: &TcpStream, membership: &Membership<'_>) -> Departure {
             }
         };
         let ack_now = match ToRelay::parse(&frame) {
-            Ok(ToRelay::Send(send)) if membership.forward(&frame, &send).is_ok() => {
+            Ok(ToRelay::Send(send)) => {
+                match assembly.add(frame, send) {
+                    Ok(Some(message)) => membership.forward(&message),
+                    Ok(None) => {}
+                    Err(_) => return Departure::Misbehaved,
+                }
                 received += 1;
                 // One acknowledgement for all that came at once.
                 reader.buffer().is_empty()

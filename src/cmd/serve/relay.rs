@@ -11,12 +11,11 @@ use std::time::Duration;
 
 use rand::Rng as _;
 
-use crate::cipher::encoding::Malformed;
 use crate::room::card::{Card, SessionId};
-use crate::room::frame::{Challenge, Departure, Limits, RunId, Send};
+use crate::room::frame::{Challenge, Departure, Limits, RunId};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Room, check_send};
+use crate::room::relay::{Assembly, Message, Room};
 
 use super::outbox::Outbox;
 
@@ -171,14 +170,14 @@ impl Membership<'_> {
         &self.outbox
     }
 
-    /// Passes what the member sent, which is the frame `bytes`, to its readers.
-    ///
-    /// # Errors
-    /// Where it may not send this.
-    pub(super) fn forward(&self, bytes: &Arc<[u8]>, send: &Send<'_>) -> Result<(), Malformed> {
-        check_send(send, self.sid, self.id)?;
-        lock(&self.room).forward(bytes, send);
-        Ok(())
+    /// What holds the member's messages back until they are complete.
+    pub(super) fn assembly(&self) -> Assembly {
+        Assembly::new(self.sid, self.id, &self.relay.config.limits)
+    }
+
+    /// Passes a message of the member's to its readers.
+    pub(super) fn forward(&self, message: &Message) {
+        lock(&self.room).forward(message);
     }
 
     /// Leaves the room for this reason.

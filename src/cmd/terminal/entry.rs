@@ -138,9 +138,9 @@ impl Gutter {
         let mut author = format!("{before}{nick}{after}");
         if time.len() + wrap::width(&author) + 1 + MIN_TEXT_COLUMNS > columns {
             time.clear();
-            let room = columns.saturating_sub(before.len() + after.len() + 1 + MIN_TEXT_COLUMNS);
-            let shortest = columns.saturating_sub(before.len() + after.len() + 1) / 2;
-            let longest = room.max(shortest).max(1);
+            // Room for the text comes first, but half of the row is the author's.
+            let free = columns.saturating_sub(before.len() + after.len() + 1);
+            let longest = free.saturating_sub(MIN_TEXT_COLUMNS).max(free / 2).max(1);
             if wrap::width(nick) > longest {
                 let kept: String = nick.chars().take(longest - 1).collect();
                 author = format!("{before}{kept}…{after}");

@@ -3,13 +3,14 @@
 //! rustyline prints from other threads only while it waits for a first key. Whatever makes it
 //! wait for a second one (quoted insert, incremental search, completion, Ctrl-X, a numeric
 //! argument) would stop the conversation, so none of that is reachable: every key is listed here,
-//! and the rest do nothing.
+//! and the rest do nothing. Nor does Ctrl-Z: rustyline expects to be stopped before it goes on,
+//! but in a program with threads it goes on first, and comes back to a terminal that is not raw.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::{
-    At, Cmd, ConditionalEventHandler, Event, EventContext, KeyCode, KeyEvent, Modifiers, Movement,
-    RepeatCount, Word,
+    At, Cmd, ConditionalEventHandler, Event, EventContext, KeyCode as K, KeyEvent, Modifiers as M,
+    Movement, RepeatCount, Word,
 };
 
 use super::history::History;
@@ -28,29 +29,23 @@ pub(super) struct Keys {
 impl ConditionalEventHandler for Keys {
     fn handle(&self, event: &Event, _: RepeatCount, _: bool, input: &EventContext) -> Option<Cmd> {
         let &KeyEvent(key, modifiers) = event.get(0)?;
-        let (ctrl, alt) = (Modifiers::CTRL, Modifiers::ALT);
         let command = match (key, modifiers) {
-            (KeyCode::Enter, Modifiers::NONE) => self.submit(input.line()),
-            (KeyCode::Char('J' | 'M'), m) if m == ctrl => self.submit(input.line()),
-            (KeyCode::Enter, m) if m == alt => Cmd::Newline,
-            (KeyCode::Char('C'), m) if m == ctrl => self.clear_or_quit(input.line()),
-            (KeyCode::Char('D'), m) if m == ctrl => self.delete_or_quit(input.line()),
-            (KeyCode::Char('L'), m) if m == ctrl => self.redraw(),
-            (KeyCode::Up, Modifiers::NONE) => self.up(input),
-            (KeyCode::Char('P'), m) if m == ctrl => self.up(input),
-            (KeyCode::Down, Modifiers::NONE) => self.down(input),
-            (KeyCode::Char('N'), m) if m == ctrl => self.down(input),
-            (KeyCode::Char('A'), m) if m == ctrl => Cmd::Move(Movement::BeginningOfLine),
-            (KeyCode::Char('E'), m) if m == ctrl => Cmd::Move(Movement::EndOfLine),
-            (KeyCode::Char('B'), m) if m == ctrl => Cmd::Move(Movement::BackwardChar(1)),
-            (KeyCode::Char('F'), m) if m == ctrl => Cmd::Move(Movement::ForwardChar(1)),
-            (KeyCode::Char('K'), m) if m == ctrl => Cmd::Kill(Movement::EndOfLine),
-            (KeyCode::Char('b') | KeyCode::Left, m) if m == alt => Cmd::Move(WORD_LEFT),
-            (KeyCode::Char('f') | KeyCode::Right, m) if m == alt => Cmd::Move(WORD_RIGHT),
-            (KeyCode::Left, m) if m == ctrl => Cmd::Move(WORD_LEFT),
-            (KeyCode::Right, m) if m == ctrl => Cmd::Move(WORD_RIGHT),
-            (KeyCode::Char('d'), m) if m == alt => Cmd::Kill(WORD_RIGHT),
-            (KeyCode::Backspace, m) if m == alt => Cmd::Kill(WORD_LEFT),
+            (K::Enter, M::NONE) | (K::Char('J' | 'M'), M::CTRL) => self.submit(input.line()),
+            (K::Enter, M::ALT) => Cmd::Newline,
+            (K::Char('C'), M::CTRL) => self.clear_or_quit(input.line()),
+            (K::Char('D'), M::CTRL) => self.delete_or_quit(input.line()),
+            (K::Char('L'), M::CTRL) => self.redraw(),
+            (K::Up, M::NONE) | (K::Char('P'), M::CTRL) => self.up(input),
+            (K::Down, M::NONE) | (K::Char('N'), M::CTRL) => self.down(input),
+            (K::Char('A'), M::CTRL) => Cmd::Move(Movement::BeginningOfLine),
+            (K::Char('E'), M::CTRL) => Cmd::Move(Movement::EndOfLine),
+            (K::Char('B'), M::CTRL) => Cmd::Move(Movement::BackwardChar(1)),
+            (K::Char('F'), M::CTRL) => Cmd::Move(Movement::ForwardChar(1)),
+            (K::Char('b') | K::Left, M::ALT) | (K::Left, M::CTRL) => Cmd::Move(WORD_LEFT),
+            (K::Char('f') | K::Right, M::ALT) | (K::Right, M::CTRL) => Cmd::Move(WORD_RIGHT),
+            (K::Char('K'), M::CTRL) => Cmd::Kill(Movement::EndOfLine),
+            (K::Char('d'), M::ALT) => Cmd::Kill(WORD_RIGHT),
+            (K::Backspace, M::ALT) => Cmd::Kill(WORD_LEFT),
             _ if is_rustylines(key, modifiers) => return None,
             _ => Cmd::Noop,
         };
@@ -59,22 +54,18 @@ impl ConditionalEventHandler for Keys {
 }
 
 /// Keys that keep the meaning that rustyline gives them: typing, a paste, moving and deleting by
-/// character; transpose, kill, yank, undo, suspend and quit.
-fn is_rustylines(key: KeyCode, modifiers: Modifiers) -> bool {
+/// character; transpose, kill, yank, undo and quit.
+fn is_rustylines(key: K, modifiers: M) -> bool {
     match key {
-        KeyCode::Char('H' | 'T' | 'U' | 'W' | 'Y' | 'Z' | '_' | '\\')
-            if modifiers == Modifiers::CTRL =>
-        {
-            true
-        }
-        KeyCode::Char(_)
-        | KeyCode::BracketedPasteStart
-        | KeyCode::Left
-        | KeyCode::Right
-        | KeyCode::Home
-        | KeyCode::End
-        | KeyCode::Backspace
-        | KeyCode::Delete => modifiers.is_empty(),
+        K::Char('H' | 'T' | 'U' | 'W' | 'Y' | '_' | '\\') if modifiers == M::CTRL => true,
+        K::Char(_)
+        | K::BracketedPasteStart
+        | K::Left
+        | K::Right
+        | K::Home
+        | K::End
+        | K::Backspace
+        | K::Delete => modifiers.is_empty(),
         _ => false,
     }
 }

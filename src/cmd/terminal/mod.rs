@@ -81,9 +81,9 @@ pub(super) enum Input {
     End,
     /// The user wants to leave, or a signal does, or the terminal is gone. May come repeatedly.
     Quit,
-    /// Nothing more can be written to standard output: nobody reads it any more (`BrokenPipe`,
-    /// which is no reason for complaint), or there is no room. Never from a terminal.
-    OutputClosed(io::Error),
+    /// Nothing more can be written to standard output; [`Terminal::stop`] says why. Never from a
+    /// terminal.
+    OutputClosed,
 }
 
 /// Where inputs go. Called on the editor's or reader's thread.
@@ -99,7 +99,7 @@ pub(super) struct Terminal {
     /// None where there is no terminal, or once it has been waited for.
     editor: Option<Editor>,
     /// The printer or the writer. None once it has been waited for.
-    output: Option<JoinHandle<()>>,
+    output: Option<JoinHandle<io::Result<()>>>,
 }
 
 /// Ends all waiting in [`Terminal::show`]. For the signal handler: the program may be waiting
@@ -158,7 +158,10 @@ impl Terminal {
         self.editor = Some(editor);
         let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
         let printer = Printer::new(external, queue, area, style, progress);
-        self.output = Some(spawn("printer", move || printer.run())?);
+        self.output = Some(spawn("printer", move || {
+            printer.run();
+            Ok(())
+        })?);
         Ok(())
     }
 
@@ -166,7 +169,7 @@ impl Terminal {
         let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
         let closed = Arc::clone(deliver);
         self.output = Some(spawn("writer", move || {
-            plain::write_entries(&queue, io::stdout(), &closed, &progress);
+            plain::write_entries(&queue, io::stdout(), &closed, &progress)
         })?);
         let (credits, deliver) = (Arc::clone(&self.credits), Arc::clone(deliver));
         spawn("reader", move || {
@@ -201,8 +204,32 @@ impl Terminal {
 
     /// Ends everything: what has been shown is on the screen, the terminal is as it was before,
     /// what was being typed stays visible.
-    pub(super) fn stop(self) {
-        drop(self);
+    ///
+    /// # Errors
+    ///
+    /// If standard output did not take everything: nobody reads it any more (`BrokenPipe`, which
+    /// is no reason for complaint), or there is no room.
+    pub(super) fn stop(mut self) -> io::Result<()> {
+        self.shut_down()
+    }
+
+    fn shut_down(&mut self) -> io::Result<()> {
+        self.queue.close();
+        let mut written = Ok(());
+        if let Some(output) = self.output.take()
+            && self.wait_for(|| output.is_finished(), || ())
+        {
+            // A panic there has been reported on standard error.
+            written = output.join().unwrap_or(Ok(()));
+        }
+        if let Some(editor) = self.editor.take() {
+            if self.wait_for(|| editor.is_finished(), || editor.interrupt()) {
+                editor.join();
+            } else {
+                self.saved.restore();
+            }
+        }
+        written
     }
 
     /// Waits until a thread has finished. Gives up when it makes no progress, but in a pipe only
@@ -231,24 +258,15 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.queue.close();
-        if let Some(output) = self.output.take()
-            && self.wait_for(|| output.is_finished(), || ())
-        {
-            // A panic there has been reported on standard error.
-            let _ = output.join();
-        }
-        if let Some(editor) = self.editor.take() {
-            if self.wait_for(|| editor.is_finished(), || editor.interrupt()) {
-                editor.join();
-            } else {
-                self.saved.restore();
-            }
-        }
+        // An early error or a panic is what will be reported; here it is the mode that counts.
+        let _ = self.shut_down();
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+fn spawn<R: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> R + Send + 'static,
+) -> anyhow::Result<JoinHandle<R>> {
     thread::Builder::new()
         .name(name.to_owned())
         .spawn(run)

@@ -31,13 +31,13 @@ pub(super) fn read_lines(input: impl BufRead, credits: &Credits, deliver: &Deliv
     deliver(Input::End);
 }
 
-/// Writes entries until the queue is closed and empty, or the output is.
+/// Writes entries until the queue is closed and empty, or nothing more can be written.
 pub(super) fn write_entries(
     queue: &Queue<Entry>,
     mut output: impl Write,
     deliver: &Deliver,
     progress: &AtomicU64,
-) {
+) -> io::Result<()> {
     loop {
         let taken = queue.take(FOREVER);
         for entry in &taken.items {
@@ -47,13 +47,13 @@ pub(super) fn write_entries(
                 .and_then(|()| output.flush())
             {
                 queue.close();
-                deliver(Input::OutputClosed(error));
-                return;
+                deliver(Input::OutputClosed);
+                return Err(error);
             }
             progress.fetch_add(1, Ordering::SeqCst);
         }
         if taken.closed {
-            return;
+            return Ok(());
         }
     }
 }
@@ -209,7 +209,11 @@ mod tests {
         let queue = Queue::new();
         let notice = || Entry::Notice(SafeText::new("hello"));
         queue.push(notice());
-        write_entries(&queue, Broken, &deliver, &AtomicU64::new(0));
+        let written = write_entries(&queue, Broken, &deliver, &AtomicU64::new(0));
+        assert_eq!(
+            written.map_err(|error| error.kind()),
+            Err(io::ErrorKind::BrokenPipe)
+        );
         (0..10_000).for_each(|_| queue.push(notice()));
         drop(deliver);
         assert_eq!(receiver.iter().count(), 1);

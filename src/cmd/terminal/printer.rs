@@ -26,7 +26,7 @@ const KEPT: usize = 500;
 const HELD: usize = 1000;
 /// How often the terminal is asked for its size while nothing happens.
 const IDLE: Duration = Duration::from_millis(500);
-/// How long a new size must last before the screen is drawn again: a window that is dragged has
+/// How long a new width must last before the screen is drawn again: a window that is dragged has
 /// many, and rustyline must have seen the new one first.
 const SETTLED: Duration = Duration::from_millis(100);
 /// How long to wait for the prompt before looking again.
@@ -54,9 +54,9 @@ pub(super) struct Printer<P> {
     waiting: VecDeque<Entry>,
     /// The latest that have been printed.
     recent: VecDeque<Entry>,
-    /// The width that the screen was last drawn for.
-    columns: usize,
-    /// Since when it has been another.
+    /// The size that the screen was last drawn for.
+    drawn: Size,
+    /// The size that it has instead, and since when.
     resized: Option<(Size, Instant)>,
     /// Whether rows may have been erased by printing where rustyline miscounts.
     damaged: bool,
@@ -78,7 +78,7 @@ impl<P: ExternalPrinter> Printer<P> {
             progress,
             waiting: VecDeque::new(),
             recent: VecDeque::new(),
-            columns: Size::now().columns,
+            drawn: Size::now(),
             resized: None,
             damaged: false,
         }
@@ -101,14 +101,15 @@ impl<P: ExternalPrinter> Printer<P> {
                 continue;
             }
             let asked = self.area.take_redraw();
+            let settled = self.is_settled(size);
             let must_print = taken.closed || self.waiting.len() >= HELD;
-            if asked || (outlook.countable && (self.damaged || self.has_settled(size))) {
+            if asked || (outlook.countable && settled && self.must_redraw(size)) {
                 self.redraw(size, &outlook);
+            }
+            if outlook.countable && settled {
                 self.print_waiting(size.columns, BATCH);
-            } else if outlook.countable {
-                self.print_waiting(size.columns, BATCH);
-            } else if must_print {
-                self.damaged |= !self.waiting.is_empty();
+            } else if asked || must_print {
+                self.damaged |= !outlook.countable && !self.waiting.is_empty();
                 self.print_waiting(size.columns, usize::MAX);
             }
             if taken.closed {
@@ -119,19 +120,28 @@ impl<P: ExternalPrinter> Printer<P> {
         }
     }
 
-    /// Whether the screen was drawn for another width, and the present one has lasted.
-    fn has_settled(&mut self, size: Size) -> bool {
-        if size.columns == self.columns {
-            self.resized = None;
-            return false;
+    /// Whether the screen has the width it was drawn for, or another one for long enough. In
+    /// between nothing is printed: rustyline may just be clearing rows by the old width, and they
+    /// can be drawn again only while they are the latest.
+    fn is_settled(&mut self, size: Size) -> bool {
+        if size.columns == self.drawn.columns {
+            self.drawn.rows = size.rows;
+            // There and back again: rows may have been cleared on the way.
+            self.damaged |= self.resized.take().is_some();
+            return true;
         }
         match self.resized {
-            Some((since_size, since)) if since_size == size => since.elapsed() >= SETTLED,
+            Some((same, since)) if same == size => since.elapsed() >= SETTLED,
             _ => {
                 self.resized = Some((size, Instant::now()));
                 false
             }
         }
+    }
+
+    /// Whether the screen shows what it should not: rows wrapped for another width, or gaps.
+    fn must_redraw(&self, size: Size) -> bool {
+        self.damaged || size.columns != self.drawn.columns
     }
 
     /// Prints what waits, in batches of about this many bytes.
@@ -156,23 +166,24 @@ impl<P: ExternalPrinter> Printer<P> {
     /// At the width it had, that is the last screenful. At a new width it is all that the screen
     /// showed before, so that nothing is lost where that takes more rows now.
     fn redraw(&mut self, size: Size, outlook: &Outlook) {
+        let same_width = size.columns == self.drawn.columns;
         let room = size.rows.saturating_sub(outlook.rows).max(1);
-        let (mut rows_now, mut rows_before) = (0, 0);
+        let (mut rows, mut rows_before) = (0, 0);
         let mut newest_first = Vec::new();
         for entry in self.recent.iter().rev() {
-            if rows_now >= room && rows_before >= room {
+            if rows >= room && (same_width || rows_before >= self.drawn.rows) {
                 break;
             }
             let text = render(entry, size.columns, self.style);
-            rows_now += text.lines().count();
-            rows_before += render(entry, self.columns, Style::default())
+            rows += text.lines().count();
+            rows_before += render(entry, self.drawn.columns, self.style)
                 .lines()
                 .count();
             newest_first.push(text);
         }
         let text: String = newest_first.into_iter().rev().collect();
-        let surplus = if size.columns == self.columns {
-            rows_now.saturating_sub(room)
+        let surplus = if same_width {
+            rows.saturating_sub(room)
         } else {
             0
         };
@@ -180,7 +191,7 @@ impl<P: ExternalPrinter> Printer<P> {
         text.split_inclusive('\n')
             .skip(surplus)
             .for_each(|row| screen.push_str(row));
-        self.columns = size.columns;
+        self.drawn = size;
         self.resized = None;
         self.damaged = false;
         self.print_rows(&screen);
@@ -198,5 +209,130 @@ impl<P: ExternalPrinter> Printer<P> {
         // An error means that the terminal is gone: the editor notices too, and says so.
         let _ = self.terminal.print(text);
         self.progress.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::thread::JoinHandle;
+
+    use super::*;
+    use crate::room::text::SafeText;
+
+    /// How long a test waits for what must come, and for what must not.
+    const LONG: Duration = Duration::from_mins(1);
+    const SHORT: Duration = Duration::from_millis(100);
+
+    struct Sink(Sender<String>);
+
+    impl ExternalPrinter for Sink {
+        fn print(&mut self, text: String) -> rustyline::Result<()> {
+            let _ = self.0.send(text);
+            Ok(())
+        }
+    }
+
+    struct Running {
+        queue: Arc<Queue<Entry>>,
+        area: Arc<InputArea>,
+        printed: Receiver<String>,
+        thread: JoinHandle<()>,
+    }
+
+    /// A printer above an input that holds this line.
+    fn running(line: &str) -> Running {
+        let (queue, area) = (Arc::new(Queue::new()), Arc::new(InputArea::new()));
+        area.starts("> ");
+        area.shows(line);
+        let (sender, receiver) = channel();
+        let printer = Printer::new(
+            Sink(sender),
+            Arc::clone(&queue),
+            Arc::clone(&area),
+            Style::default(),
+            Arc::default(),
+        );
+        let thread = thread::spawn(move || printer.run());
+        Running {
+            queue,
+            area,
+            printed: receiver,
+            thread,
+        }
+    }
+
+    impl Running {
+        fn show(&self, text: &str) {
+            self.queue.push(Entry::Notice(SafeText::new(text)));
+        }
+
+        /// Closes the queue, and returns what was printed from now on.
+        fn stop(self) -> String {
+            self.queue.close();
+            assert!(self.thread.join().is_ok());
+            self.printed.iter().collect()
+        }
+    }
+
+    fn too_tall() -> String {
+        "row\n".repeat(10_000)
+    }
+
+    #[test]
+    fn a_flood_at_the_end_is_shown_whole() {
+        let printer = running("");
+        (0..5000).for_each(|i| printer.show(&format!("{i} of 5000")));
+        let shown = printer.stop();
+        let rows: Vec<_> = shown
+            .lines()
+            .filter(|row| row.contains("of 5000"))
+            .collect();
+        assert_eq!(rows.len(), 5000);
+        assert!(rows.last().is_some_and(|row| row.contains("4999 of 5000")));
+    }
+
+    #[test]
+    fn a_tall_input_holds_back_until_it_is_gone() {
+        let printer = running(&too_tall());
+        printer.show("hello");
+        assert!(printer.printed.recv_timeout(SHORT).is_err());
+        assert!(printer.area.shows(""), "the printer must hear of it");
+        printer.queue.wake();
+        assert!(
+            printer
+                .printed
+                .recv_timeout(LONG)
+                .is_ok_and(|text| text.contains("* hello"))
+        );
+        printer.stop();
+    }
+
+    #[test]
+    fn a_tall_input_does_not_hold_back_for_ever() {
+        let printer = running(&too_tall());
+        (0..HELD).for_each(|_| printer.show("hello"));
+        assert!(
+            printer
+                .printed
+                .recv_timeout(LONG)
+                .is_ok_and(|text| text.contains("* hello"))
+        );
+        printer.stop();
+    }
+
+    #[test]
+    fn a_tall_input_does_not_keep_the_program_from_ending() {
+        let printer = running(&too_tall());
+        printer.show("goodbye");
+        assert!(printer.stop().contains("* goodbye"));
+    }
+
+    #[test]
+    fn a_row_wider_than_it_was_counted_does_not_go_on_at_column_0() {
+        let printer = running("");
+        printer.show("hello");
+        let shown = printer.stop();
+        assert!(shown.starts_with("\x1b[?7l* hello\x1b[?7h\n"), "{shown:?}");
     }
 }
