@@ -57,7 +57,7 @@ fn generate_key(bits: u32) -> SessionKey {
 fn sign(bencher: Bencher) {
     let identity = common::identity();
     let header = header(&body(1)).encode();
-    bencher.bench(|| identity.sign(black_box(&header)));
+    bencher.bench(|| identity.key.sign(black_box(&header)));
 }
 
 #[divan::bench(args = [1, 10, 100, 1000])]
@@ -70,15 +70,15 @@ fn seal(bencher: Bencher, readers: usize) {
         .collect();
     let body = body(1);
     let header = header(&body);
-    bencher.bench(|| SealedMessage::seal(&header, &body, &identity, black_box(&readers), &[]));
+    bencher.bench(|| SealedMessage::seal(&header, &body, &identity.key, black_box(&readers), &[]));
 }
 
 #[divan::bench]
 fn verify_signature(bencher: Bencher) {
     let identity = common::identity();
     let header = header(&body(1)).encode();
-    let signature = identity.sign(&header);
-    bencher.bench(|| verify(black_box(&header), &signature, identity.public()));
+    let signature = identity.key.sign(&header);
+    bencher.bench(|| verify(black_box(&header), &signature, identity.key.public()));
 }
 
 #[divan::bench(args = [1, 20])]
@@ -88,7 +88,13 @@ fn open_blocks(bencher: Bencher, blocks: usize) {
     let reader = SessionId([9; 32]);
     let body = body(blocks);
     let header = header(&body);
-    let message = SealedMessage::seal(&header, &body, &identity, &[(reader, key.public())], &[]);
+    let message = SealedMessage::seal(
+        &header,
+        &body,
+        &identity.key,
+        &[(reader, key.public())],
+        &[],
+    );
     let (_, ciphertext) = message.parcels.first().expect("one reader");
     bencher.bench(|| {
         open(

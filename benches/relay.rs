@@ -16,7 +16,7 @@ use std::sync::Arc;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use e2echat::cipher::seal::Body;
-use e2echat::room::card::Card;
+use e2echat::room::card::{Card, Identity};
 use e2echat::room::frame::{Frame, Limits, RunId, ToRelay};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
 use e2echat::room::relay::{Assembly, Mailbox, Outgoing, Room};
@@ -32,7 +32,7 @@ impl Mailbox for Counting {
 }
 
 /// A message of one block from the first of `cards` to all the others, as frames.
-fn message(cards: &[Card], identity: &e2echat::cipher::keys::IdentityKey) -> Vec<Frame> {
+fn message(cards: &[Card], identity: &Identity) -> Vec<Frame> {
     let (sender, others) = cards.split_first().expect("a sender");
     let body = Body::new(Kind::Text.code(), "a usual line of chat".into()).expect("a text");
     let header = Header {
@@ -53,7 +53,7 @@ fn message(cards: &[Card], identity: &e2echat::cipher::keys::IdentityKey) -> Vec
         .iter()
         .map(|card| (card.sid(), card.session()))
         .collect();
-    SealedMessage::seal(&header, &body, identity, &readers, &[]).into_frames()
+    SealedMessage::seal(&header, &body, &identity.key, &readers, &[]).into_frames()
 }
 
 /// A frame as it comes off the socket: type and fields.

@@ -4,7 +4,7 @@ mod support;
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::room::card::SessionId;
-use e2echat::room::frame::{Frame, RunId, preamble};
+use e2echat::room::frame::{Frame, preamble};
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::names::RoomId;
 use e2echat::room::notice::Notice;

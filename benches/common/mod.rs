@@ -3,7 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "a benchmark may panic")]
 
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
-use e2echat::room::card::Card;
+use e2echat::room::card::{Card, Identity};
 use e2echat::room::names::{Nick, RoomName};
 use rand::Rng as _;
 
@@ -11,8 +11,11 @@ pub fn room() -> RoomName {
     "bench".parse().expect("a room name")
 }
 
-pub fn identity() -> IdentityKey {
-    IdentityKey::generate(KeySize::Bits2048)
+pub fn identity() -> Identity {
+    Identity {
+        key: IdentityKey::generate(KeySize::Bits2048),
+        is_lasting: false,
+    }
 }
 
 /// A public key to which nobody has the private one: encrypting to it costs the same.
@@ -27,7 +30,7 @@ pub fn public_key(model: &SessionKey) -> PublicKey {
 }
 
 /// Cards of one identity under many nicks.
-pub fn cards(identity: &IdentityKey, count: usize) -> Vec<Card> {
+pub fn cards(identity: &Identity, count: usize) -> Vec<Card> {
     let model = SessionKey::generate(KeySize::Bits2048);
     (0..count)
         .map(|number| {

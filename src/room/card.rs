@@ -28,6 +28,15 @@ impl SessionId {
     }
 }
 
+/// The key that a person is known by, and whether it is to be remembered.
+#[derive(Debug)]
+pub struct Identity {
+    /// The key.
+    pub key: IdentityKey,
+    /// Whether it outlives the session: it is saved somewhere.
+    pub is_lasting: bool,
+}
+
 /// Why a card is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CardError {
@@ -79,6 +88,7 @@ pub struct Card {
     sid: SessionId,
     nick: Nick,
     identity: PublicKey,
+    is_lasting: bool,
     session: PublicKey,
     issued: Time,
     next: u64,
@@ -90,15 +100,16 @@ impl Card {
     pub fn issue(
         room: &RoomName,
         nick: &Nick,
-        identity: &IdentityKey,
+        identity: &Identity,
         session: &PublicKey,
         issued: Time,
     ) -> Self {
         let unauthenticated = Encoder::tagged(TAG)
             .bytes(&room.id().0)
             .string(nick.as_str().as_bytes())
-            .string(identity.public().spki())
+            .string(identity.key.public().spki())
             .string(session.spki())
+            .boolean(identity.is_lasting)
             .u32(0)
             .bytes(&[0; 32])
             .u64(issued)
@@ -106,15 +117,16 @@ impl Card {
         let authenticated = unauthenticated.as_slice().len();
         let mac = room.key().mac(unauthenticated.as_slice());
         let unsigned = unauthenticated.bytes(&mac);
-        let signature = identity.sign(unsigned.as_slice());
+        let signature = identity.key.sign(unsigned.as_slice());
         Self {
             bytes: unsigned.string(&signature).finish().into(),
             authenticated,
             mac,
             room: room.id(),
-            sid: SessionId::new(room.id(), nick, identity.public(), session),
+            sid: SessionId::new(room.id(), nick, identity.key.public(), session),
             nick: nick.clone(),
-            identity: identity.public().clone(),
+            identity: identity.key.public().clone(),
+            is_lasting: identity.is_lasting,
             session: session.clone(),
             issued,
             next: 0,
@@ -132,6 +144,7 @@ impl Card {
         let nick = fields.string()?;
         let identity = fields.string()?;
         let session = fields.string()?;
+        let is_lasting = fields.boolean()?;
         let generation = fields.u32()?;
         let previous: [u8; 32] = fields.bytes()?;
         let issued = fields.u64()?;
@@ -165,6 +178,7 @@ impl Card {
             sid: SessionId::new(room, &nick, &identity, &session),
             nick,
             identity,
+            is_lasting,
             session,
             issued,
             next,
@@ -215,6 +229,12 @@ impl Card {
     #[must_use]
     pub fn identity(&self) -> &PublicKey {
         &self.identity
+    }
+
+    /// Whether the identity outlives the session.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        self.is_lasting
     }
 
     /// The session key.

@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 
 use crate::cipher::encoding::Malformed;
 use crate::cipher::fingerprint::Fingerprint;
-use crate::cipher::keys::{IdentityKey, PublicKey, SessionKey};
+use crate::cipher::keys::{PublicKey, SessionKey};
 use crate::cipher::seal::Body;
 
 use super::Time;
-use super::card::{Card, CardError, SessionId};
+use super::card::{Card, CardError, Identity, SessionId};
 use super::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
 use super::message::{
     Header, Kind, OpenError, Opened, SealedMessage, Stream, audience_digest, open, verify,
@@ -29,6 +29,8 @@ pub struct Person {
     pub nick: Nick,
     /// The fingerprint of its identity.
     pub fingerprint: Fingerprint,
+    /// Whether that identity outlives the session.
+    pub is_lasting: bool,
 }
 
 /// Why a card that the relay presented is not believed.
@@ -145,7 +147,7 @@ struct Untaken {
 
 /// A session in a room.
 pub struct Session {
-    identity: IdentityKey,
+    identity: Identity,
     key: SessionKey,
     card: Card,
     room_key: RoomKey,
@@ -171,7 +173,7 @@ impl Session {
     /// A session of `identity` as `nick` in `room`, with a session key made for it.
     #[must_use]
     pub fn new(
-        identity: IdentityKey,
+        identity: Identity,
         key: SessionKey,
         nick: &Nick,
         room: &RoomName,
@@ -281,7 +283,7 @@ impl Session {
 
     fn present(&mut self, challenge: &Challenge, limits: Limits) {
         let possession = challenge.possession(self.card.sid(), self.received);
-        let proof = self.identity.sign(&possession);
+        let proof = self.identity.key.sign(&possession);
         self.outgoing
             .push(Frame::hello(self.card.bytes(), self.received, &proof));
         self.run = challenge.run;
@@ -482,7 +484,7 @@ impl Session {
             parent,
             commitment: body.commitment(),
         };
-        let message = SealedMessage::seal(&header, &body, &self.identity, &readers, &[sid]);
+        let message = SealedMessage::seal(&header, &body, &self.identity.key, &readers, &[sid]);
         self.next += 1;
         self.on_their_way.push_back(message.header.clone());
         let frames = message.into_frames();
@@ -509,5 +511,6 @@ fn person(card: &Card) -> Person {
     Person {
         nick: card.nick().clone(),
         fingerprint: card.fingerprint(),
+        is_lasting: card.is_lasting(),
     }
 }

@@ -150,3 +150,135 @@ impl Epoch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::frame::RunId;
+    use crate::room::names::RoomId;
+
+    const ADA: SessionId = SessionId([1; 32]);
+    const BOB: SessionId = SessionId([2; 32]);
+    const CARL: SessionId = SessionId([3; 32]);
+
+    /// Three members who have seen the same from epoch 5 on.
+    fn transcript() -> Transcript {
+        let mut transcript = Transcript::default();
+        transcript.begin(5, vec![ADA, BOB, CARL]);
+        transcript
+    }
+
+    /// What a member writes that has seen this.
+    fn header(seen_by: &Transcript, sender: SessionId) -> Header {
+        let (seen, parent) = seen_by.view();
+        let present = seen_by.epochs.back().unwrap();
+        Header {
+            room: RoomId([0; 32]),
+            sender,
+            run: RunId([0; 16]),
+            epoch: present.number,
+            stream: Stream::Room,
+            sequence: 0,
+            time: 0,
+            left_out: Vec::new(),
+            audience: audience_digest(&present.roster),
+            seen,
+            parent,
+            commitment: [0; 32],
+        }
+    }
+
+    #[test]
+    fn those_who_were_shown_the_same_agree() {
+        let [mut ada, mut bob] = [transcript(), transcript()];
+        for text in [b"one", b"two"] {
+            assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Same);
+            ada.append(5, text);
+            // Bob, who is behind by one, is no liar.
+            assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Same);
+            bob.append(5, text);
+        }
+        // What crosses with a change is still judged by the roster that it was written for.
+        let late = header(&bob, BOB);
+        ada.begin(6, vec![ADA, BOB]);
+        assert_eq!(ada.compare(&late, ADA), Comparison::Same);
+    }
+
+    #[test]
+    fn two_messages_in_another_order_are_noticed_once_an_epoch() {
+        let [mut ada, mut bob] = [transcript(), transcript()];
+        ada.append(5, b"one");
+        ada.append(5, b"two");
+        bob.append(5, b"two");
+        bob.append(5, b"one");
+        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Different);
+        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Same);
+        bob.begin(6, vec![ADA, BOB]);
+        bob.append(6, b"three");
+        ada.begin(6, vec![ADA, BOB]);
+        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Different);
+    }
+
+    #[test]
+    fn a_message_kept_from_one_of_them_is_noticed() {
+        let [mut ada, mut bob] = [transcript(), transcript()];
+        bob.append(5, b"not for ada");
+        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Different);
+    }
+
+    #[test]
+    fn another_roster_is_noticed() {
+        let mut ada = transcript();
+        let mut bob = Transcript::default();
+        bob.begin(5, vec![ADA, BOB]);
+        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Different);
+    }
+
+    #[test]
+    fn an_epoch_that_is_yet_to_come_is_noticed() {
+        let [mut ada, mut bob] = [transcript(), transcript()];
+        bob.begin(6, vec![ADA, BOB, CARL]);
+        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Different);
+    }
+
+    #[test]
+    fn a_message_from_before_one_joined_is_told_apart() {
+        let bob = transcript();
+        let mut ada = Transcript::default();
+        let early = header(&bob, BOB);
+        assert_eq!(ada.compare(&early, ADA), Comparison::TooEarly);
+        ada.begin(6, vec![ADA, BOB]);
+        assert_eq!(ada.compare(&early, ADA), Comparison::TooEarly);
+    }
+
+    #[test]
+    fn the_audience_is_the_roster_without_those_left_out() {
+        let [mut ada, bob] = [transcript(), transcript()];
+        let mut without_carl = header(&bob, BOB);
+        without_carl.left_out = vec![CARL];
+        without_carl.audience = audience_digest(&[ADA, BOB]);
+        assert_eq!(ada.compare(&without_carl, ADA), Comparison::Same);
+        let mut direct = header(&bob, BOB);
+        direct.stream = Stream::Direct(ADA);
+        assert_eq!(ada.compare(&direct, ADA), Comparison::Different);
+        let mut ada = transcript();
+        direct.audience = audience_digest(&[ADA, BOB]);
+        assert_eq!(ada.compare(&direct, ADA), Comparison::Same);
+    }
+
+    #[test]
+    fn long_epochs_and_many_of_them_do_not_fill_the_memory() {
+        let mut ada = transcript();
+        let early = header(&ada, BOB);
+        for _ in 0..2 * DIGESTS {
+            ada.append(5, b"again");
+        }
+        assert_eq!(ada.epochs[0].chain.len(), DIGESTS);
+        assert_eq!(ada.compare(&early, ADA), Comparison::Same);
+        for number in 6..PAST_MEMBERS as u64 {
+            ada.begin(number, vec![ADA, BOB]);
+        }
+        assert!(ada.members <= PAST_MEMBERS);
+        assert_eq!(ada.compare(&early, ADA), Comparison::Same);
+    }
+}

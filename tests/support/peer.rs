@@ -75,6 +75,7 @@ impl CardFields {
             .string(&self.nick)
             .string(&self.identity)
             .string(&self.session)
+            .boolean(false)
             .u32(self.generation)
             .bytes(&self.previous)
             .u64(0)

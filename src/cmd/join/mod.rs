@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::cipher::seal::MAX_TEXT;
 use crate::room::Time;
+use crate::room::card::Identity;
 use crate::room::message::Kind;
 use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Event, SayError, Session};
@@ -98,15 +99,19 @@ impl Seat {
         }
     }
 
-    /// The identity, and whether it is a saved one.
-    fn identity(&self) -> anyhow::Result<(IdentityKey, bool)> {
-        if let Some(path) = &self.identity {
-            return Ok((identity::load(path)?, true));
-        }
-        match identity::default_path() {
-            Ok(path) if path.try_exists().unwrap_or(true) => Ok((identity::load(&path)?, true)),
-            _ => Ok((IdentityKey::generate(KeySize::default()), false)),
-        }
+    /// The saved identity, or one for this run only.
+    fn identity(&self) -> anyhow::Result<Identity> {
+        let saved = self.identity.clone().or_else(|| {
+            let path = identity::default_path().ok()?;
+            path.try_exists().unwrap_or(true).then_some(path)
+        });
+        Ok(Identity {
+            is_lasting: saved.is_some(),
+            key: match saved {
+                Some(path) => identity::load(&path)?,
+                None => IdentityKey::generate(KeySize::default()),
+            },
+        })
     }
 }
 
@@ -124,8 +129,8 @@ pub(super) fn run_at(
     seat: &Seat,
 ) -> anyhow::Result<()> {
     keep_memory_private();
-    let (identity, is_saved) = seat.identity()?;
-    let fingerprint = identity.public().fingerprint();
+    let identity = seat.identity()?;
+    let (fingerprint, is_lasting) = (identity.key.public().fingerprint(), identity.is_lasting);
     let key = SessionKey::generate(seat.bits);
     let mut session = Session::new(identity, key, nick, &seat.room, now());
     let stream = link::connect(name, &resolve()?)?;
@@ -152,7 +157,7 @@ pub(super) fn run_at(
     let _ = hurry.set(terminal.hurry());
     terminal.show(notice(format!("room {} at {name}", seat.room)));
     terminal.show(notice(format!("you are {nick} {fingerprint}")));
-    if !is_saved {
+    if !is_lasting {
         terminal.show(notice(
             "this identity is for this run only; `e2echat keygen` saves one",
         ));
