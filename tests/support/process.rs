@@ -139,6 +139,11 @@ impl Process {
         }
     }
 
+    fn write(&mut self, bytes: &[u8]) {
+        let stdin = self.stdin.as_mut().expect("the input is open");
+        stdin.write_all(bytes).expect("the program reads its input");
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = self.child.id().try_into().expect("a process id");
         kill(Pid::from_raw(pid), signal).expect("the program can be signalled");
@@ -224,11 +229,15 @@ pub struct Relay {
 impl Relay {
     /// Starts one and waits until it listens.
     pub fn start(options: &[&str]) -> Self {
+        let own = ["--bind", "127.0.0.1", "--port", "0"];
+        Self::start_with(&[&own, options].concat())
+    }
+
+    /// The same with all options given.
+    pub fn start_with(options: &[&str]) -> Self {
         let home = Home::new();
         let mut command = home.e2echat();
-        command
-            .args(["serve", "--bind", "127.0.0.1", "--port", "0"])
-            .args(options);
+        command.arg("serve").args(options);
         let process = Process::start(&mut command, Input::Pipe);
         let line = process
             .stdout
@@ -261,6 +270,22 @@ impl Relay {
         self.process.stdout.wait_for(what, expected)
     }
 
+    /// What it has written to standard output so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.process.stdout.all()
+    }
+
+    /// Writes a line to its standard input: the words of a host who sits in a room.
+    pub fn say(&mut self, line: &str) {
+        self.process.write(format!("{line}\n").as_bytes());
+    }
+
+    /// Ends it by the end of its standard input, as a host does.
+    pub fn end_input(mut self) -> Ended {
+        drop(self.process.stdin.take());
+        self.process.ended()
+    }
+
     /// Ends it with a signal.
     pub fn end(mut self, signal: Signal) -> Ended {
         self.process.signal(signal);
@@ -287,11 +312,14 @@ impl Client {
 
     /// Starts one.
     pub fn start(relay: SocketAddr, nick: &str, options: &[&str]) -> Self {
+        Self::start_at(&relay.to_string(), nick, options)
+    }
+
+    /// Starts one, with the relay's address as a person writes it.
+    pub fn start_at(relay: &str, nick: &str, options: &[&str]) -> Self {
         let home = Home::new();
         let mut command = home.e2echat();
-        command
-            .args(["join", &relay.to_string(), "--nick", nick])
-            .args(options);
+        command.args(["join", relay, "--nick", nick]).args(options);
         Self::from_command(&mut command, home)
     }
 
@@ -310,8 +338,7 @@ impl Client {
 
     /// Writes bytes to its standard input.
     pub fn write(&mut self, bytes: &[u8]) {
-        let stdin = self.process.stdin.as_mut().expect("the input is open");
-        stdin.write_all(bytes).expect("the program reads its input");
+        self.process.write(bytes);
     }
 
     /// Waits for a line on its standard output, and returns it.
