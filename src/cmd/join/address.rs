@@ -29,7 +29,12 @@ impl std::str::FromStr for Address {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "it must be HOST or HOST:PORT, with an IPv6 address in brackets";
         const PORT: &str = "the port must be a number from 1 to 65535";
+        // What follows the colon of a URL is no port.
+        if text.contains('/') {
+            return Err(FORM);
+        }
         let bare_ipv6 = text.parse::<Ipv6Addr>().is_ok();
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !bare_ipv6 && !text.ends_with(']') => {
@@ -45,12 +50,12 @@ impl std::str::FromStr for Address {
             .and_then(|host| host.strip_suffix(']'));
         let is_name = |host: &str| {
             !host.is_empty()
-                && !host.contains([':', '[', ']', '/'])
+                && !host.contains([':', '[', ']'])
                 && !host.contains(char::is_whitespace)
         };
         let is_ipv6 = |host: &str| host.parse::<Ipv6Addr>().is_ok();
         if !bracketed.map_or_else(|| is_name(host) || is_ipv6(host), is_ipv6) {
-            return Err("it must be HOST or HOST:PORT, with an IPv6 address in brackets");
+            return Err(FORM);
         }
         let host = bracketed.unwrap_or(host);
         Ok(Self {
