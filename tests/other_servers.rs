@@ -1,5 +1,7 @@
 //! Relays that are not there, or are something else: the client says so in one line, and ends.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::io::{Read, Write};

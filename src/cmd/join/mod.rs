@@ -174,6 +174,7 @@ pub(super) fn run_at(
         link,
         leaving: false,
         deadline: None,
+        refused: false,
     };
     client.show(on_the_way);
     let end = client.run(&inputs);
@@ -202,6 +203,8 @@ struct Client<'a> {
     leaving: bool,
     /// When to go without that.
     deadline: Option<Instant>,
+    /// Whether a line was too long to be sent, and nobody sits there who could send it otherwise.
+    refused: bool,
 }
 
 impl Client<'_> {
@@ -296,7 +299,8 @@ impl Client<'_> {
         self.terminal.credit();
     }
 
-    fn too_long(&self, bytes: u64) {
+    fn too_long(&mut self, bytes: u64) {
+        self.refused |= !self.terminal.is_interactive();
         let back = if self.terminal.is_interactive() {
             "; the Up key brings it back"
         } else {
@@ -356,6 +360,12 @@ impl Client<'_> {
             return Err(failure(
                 "the relay did not take everything that was said",
                 "join again and say it again",
+            ));
+        }
+        if self.refused {
+            return Err(failure(
+                "not everything was sent",
+                &format!("cut lines of more than {MAX_TEXT} bytes into shorter ones"),
             ));
         }
         Ok(())
