@@ -143,6 +143,11 @@ impl Peer {
         }
     }
 
+    /// The next frame, or nothing where the relay has hung up, be it within a frame.
+    pub fn read_or_broken(&mut self) -> Option<Vec<u8>> {
+        read_frame(&mut self.stream, MAX_FRAME).ok()
+    }
+
     /// Reads until a notice comes, and checks that the relay hangs up then.
     #[track_caller]
     pub fn assert_told(&mut self, expected: Notice) {

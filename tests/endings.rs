@@ -1,0 +1,88 @@
+//! How a relay and a client end: by a signal, by each other, cleanly or not.
+
+mod support;
+
+use nix::sys::signal::Signal;
+
+use support::peer::{Member, Peer, lobby};
+use support::process::{Client, Relay};
+
+#[test]
+fn a_relay_that_is_asked_to_end_tells_its_members_and_ends_well() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let relay = Relay::start(&[]);
+        let address = relay.address();
+        let members = ["ada", "bob"].map(|nick| Client::join(address, nick, &[]));
+        let ended = relay.end(signal);
+        assert_eq!(ended.code(), Some(0), "{signal}: {ended:#?}");
+        assert_eq!(ended.stderr, [""; 0]);
+        for member in members {
+            let told = member.ended();
+            told.assert_failure(&format!("the relay is shutting down ({address})"));
+        }
+    }
+}
+
+#[test]
+fn a_relay_ends_with_nobody_there_and_with_strangers_who_say_nothing() {
+    let deserted = Relay::start(&[]);
+    assert_eq!(deserted.end(Signal::SIGTERM).code(), Some(0));
+    let relay = Relay::start(&[]);
+    let mut stranger = Peer::connect(relay.address());
+    stranger.knock(lobby().id());
+    assert_eq!(relay.end(Signal::SIGTERM).code(), Some(0));
+}
+
+#[test]
+fn a_relay_ends_although_a_member_reads_nothing() {
+    let relay = Relay::start(&[]);
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let _silent = Member::join(relay.address(), "silent", 0);
+    ada.wait_for_line("silent", |line| line.starts_with("* silent joined "));
+    ada.say("hello");
+    ada.wait_for_message("ada", "hello");
+    assert_eq!(relay.end(Signal::SIGINT).code(), Some(0));
+}
+
+#[test]
+fn a_relay_that_is_killed() {
+    let relay = Relay::start(&[]);
+    let address = relay.address();
+    let ada = Client::join(address, "ada", &[]);
+    relay.end(Signal::SIGKILL);
+    let ended = ada.ended();
+    assert_eq!(ended.code(), Some(1), "{ended:#?}");
+    assert_eq!(ended.stderr.len(), 2, "{ended:#?}");
+    let expected = format!("e2echat: error: lost the connection to {address}: ");
+    assert!(ended.stderr[0].starts_with(&expected), "{ended:#?}");
+}
+
+#[test]
+fn a_client_that_is_asked_to_end_says_goodbye() {
+    let relay = Relay::start(&[]);
+    let ada = Client::join(relay.address(), "ada", &[]);
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let nick = format!("bob-{signal}");
+        let mut bob = Client::join(relay.address(), &nick, &[]);
+        bob.say("goodbye");
+        bob.wait_for_message(&nick, "goodbye");
+        bob.signal(signal);
+        let ended = bob.ended();
+        assert_eq!(ended.code(), Some(0), "{signal}: {ended:#?}");
+        assert_eq!(ended.stderr, [""; 0]);
+        ada.wait_for_message(&nick, "goodbye");
+        ada.wait_for_line("departure", |line| line == format!("* {nick} left"));
+    }
+}
+
+#[test]
+fn a_client_that_is_killed() {
+    let relay = Relay::start(&[]);
+    let ada = Client::join(relay.address(), "ada", &[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    bob.signal(Signal::SIGKILL);
+    ada.wait_for_line("departure", |line| line == "* bob lost the connection");
+    // The nick is free again.
+    Client::join(relay.address(), "bob", &[]);
+    assert_eq!(ada.warnings(), [""; 0]);
+}

@@ -1,0 +1,153 @@
+//! What a relay does not put up with: each is told why, and the others notice nothing else.
+
+mod support;
+
+use e2echat::room::frame::{Frame, ToClient};
+use e2echat::room::message::Stream;
+use e2echat::room::notice::Notice;
+
+use support::peer::{Member, Peer, lobby};
+use support::process::{Client, Relay};
+
+#[test]
+fn a_nick_that_is_taken_or_looks_like_one_that_is() {
+    let relay = Relay::start(&[]);
+    let lola = Client::join(relay.address(), "Lola", &[]);
+    for nick in ["Lola", "lola", "1oia", "L0LA"] {
+        let address = relay.address();
+        let expected =
+            format!("the nick is taken in this room, or looks like one that is ({address})");
+        let ended = Client::start(address, nick, &[]).ended();
+        ended.assert_failure(&expected);
+        assert_eq!(ended.stderr[1], "  choose another --nick");
+    }
+    assert!(!lola.lines().iter().any(|line| line.contains("joined")));
+    assert_eq!(lola.leave().code(), Some(0));
+    // Once she has left, it is free.
+    let other = Client::join(relay.address(), "1oIa", &[]);
+    assert_eq!(other.leave().code(), Some(0));
+}
+
+#[test]
+fn a_full_room_and_another_room_beside_it() {
+    let relay = Relay::start(&["--max-members", "2"]);
+    let ada = Client::join(relay.address(), "ada", &[]);
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    let refused = Client::start(relay.address(), "carol", &[]).ended();
+    refused.assert_failure(&format!("the room is full ({})", relay.address()));
+    let elsewhere = Client::join(relay.address(), "carol", &["--room", "attic"]);
+    assert_eq!(elsewhere.leave().code(), Some(0));
+    bob.say("still here");
+    ada.wait_for_message("bob", "still here");
+    assert!(!ada.lines().iter().any(|line| line.contains("carol")));
+    // Whoever leaves makes room.
+    assert_eq!(bob.leave().code(), Some(0));
+    ada.wait_for_line("departure", |line| line == "* bob left");
+    Client::join(relay.address(), "carol", &[]);
+}
+
+#[test]
+fn a_full_relay() {
+    let relay = Relay::start(&["--max-connections", "2"]);
+    let ada = Client::join(relay.address(), "ada", &[]);
+    let mut bob = Client::join(relay.address(), "bob", &["--room", "lobby"]);
+    let refused = Client::start(relay.address(), "carol", &["--room", "attic"]).ended();
+    refused.assert_failure(&format!("the relay is full ({})", relay.address()));
+    bob.say("still here");
+    ada.wait_for_message("bob", "still here");
+}
+
+#[test]
+fn many_strangers_who_say_nothing_keep_nobody_out_for_longer_than_a_handshake() {
+    let relay = Relay::start(&["--max-connections", "8", "--handshake-timeout", "1"]);
+    let mut strangers: Vec<Peer> = (0..8).map(|_| Peer::connect(relay.address())).collect();
+    for stranger in &mut strangers {
+        stranger.assert_hung_up();
+    }
+    Client::join(relay.address(), "ada", &[]);
+}
+
+#[test]
+fn a_handshake_that_takes_too_long() {
+    let relay = Relay::start(&["--handshake-timeout", "1"]);
+    let ada = Client::join(relay.address(), "ada", &[]);
+    let mut stranger = Peer::connect(relay.address());
+    stranger.knock(lobby().id());
+    stranger.assert_told(Notice::HandshakeTooSlow);
+    // The deadline is for entering only.
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    bob.say("still here");
+    ada.wait_for_message("bob", "still here");
+}
+
+#[test]
+fn a_member_who_reads_too_slowly_is_dropped_and_the_others_chat_on() {
+    let relay = Relay::start(&["--max-queue", "1000000"]);
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    // It enters, and reads nothing more, while another writes to it alone.
+    let mut slow = Member::join(relay.address(), "slow", 0);
+    let mut flood = Member::join(relay.address(), "flood", 1);
+    let (mut header, body) = flood.compose(0, "hello");
+    header.stream = Stream::Direct(slow.sid);
+    flood.others.clear();
+    let mut message = flood.seal(&header, &body);
+    message.parcels.push((slow.sid, vec![0; 200_000]));
+    // What the system keeps for a socket must be full first, which may be some megabytes.
+    for _ in 0..100 {
+        flood.send(message.clone());
+    }
+    let dropped = "* slow was dropped by the relay: it did not read fast enough";
+    ada.wait_for_line("departure", |line| line == dropped);
+    ada.say("what was that?");
+    bob.wait_for_message("ada", "what was that?");
+    bob.wait_for_line("departure", |line| line == dropped);
+    for client in [ada, bob] {
+        assert_eq!(client.warnings(), [""; 0]);
+        assert_eq!(client.leave().code(), Some(0));
+    }
+    // What it finds when it reads again: whole messages, the reason, and an end.
+    let mut last = None;
+    while let Some(frame) = slow.peer.read_or_broken() {
+        last = Some(frame);
+    }
+    let last = last.expect("frames");
+    let code = Notice::QueueFull.code();
+    match ToClient::parse(&last) {
+        Ok(ToClient::Notice(told)) => assert_eq!(told, code),
+        other => assert!(matches!(other, Ok(ToClient::Deliver { .. })), "{other:?}"),
+    }
+}
+
+#[test]
+fn a_member_of_whom_nothing_is_heard_is_dropped_and_a_client_is_heard_of() {
+    let relay = Relay::start(&["--idle-timeout", "3"]);
+    let ada = Client::join(relay.address(), "ada", &[]);
+    let mut silent = Member::join(relay.address(), "silent", 0);
+    silent.peer.assert_told(Notice::Idle);
+    ada.wait_for_line("departure", |line| {
+        line == "* silent was dropped by the relay: nothing was heard of it for too long"
+    });
+    assert_eq!(ada.leave().code(), Some(0));
+}
+
+#[test]
+fn pings_are_answered_with_what_was_taken() {
+    let relay = Relay::start(&[]);
+    let mut ada = Member::join(relay.address(), "ada", 0);
+    for (sequence, text) in ["one", "two"].into_iter().enumerate() {
+        let (header, body) = ada.compose(sequence as u64, text);
+        let message = ada.seal(&header, &body);
+        ada.send(message);
+    }
+    assert!(ada.peer.write(&Frame::ping().encode()));
+    let mut last = 0;
+    while last < 2 {
+        let frame = ada.peer.read().expect("an answer");
+        let Ok(ToClient::Ack(count)) = ToClient::parse(&frame) else {
+            panic!("not an acknowledgement");
+        };
+        assert!((last..=2).contains(&count));
+        last = count;
+    }
+}
