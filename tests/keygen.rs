@@ -1,0 +1,311 @@
+//! Identity files: made once, never lost, and refused where something is wrong with them.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use support::process::{Client, Ended, Home, Relay};
+
+const PASSPHRASE: &str = "E2ECHAT_PASSPHRASE";
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Writes a file that only its owner can read.
+fn write(path: &Path, content: &[u8]) {
+    fs::write(path, content).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn run(home: &Home, command: &mut Command) -> Ended {
+    let script = command.stdin(std::process::Stdio::null()).output().unwrap();
+    let lines = |bytes: Vec<u8>| -> Vec<String> {
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(str::to_owned).collect()
+    };
+    assert!(home.path().exists());
+    Ended {
+        status: script.status,
+        stdout: lines(script.stdout),
+        stderr: lines(script.stderr),
+    }
+}
+
+fn with_passphrase(home: &Home, passphrase: &str, arguments: &[&str]) -> Ended {
+    let mut command = home.e2echat();
+    run(home, command.env(PASSPHRASE, passphrase).args(arguments))
+}
+
+/// Everything in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Checks that both commands that read an identity refuse this one, and leave the file as it was.
+#[track_caller]
+fn assert_refused(content: &[u8], reason: &str) {
+    let home = Home::new();
+    let file = home.file("me.pem");
+    write(&file, content);
+    // No relay is there: the identity is read first.
+    let commands: [&[&str]; 2] = [
+        &["keygen", "--show", "--output", "me.pem"],
+        &[
+            "join",
+            "127.0.0.1:1",
+            "--nick",
+            "ada",
+            "--identity",
+            "me.pem",
+        ],
+    ];
+    for command in commands {
+        let ended = home.run(command);
+        ended.assert_failure(&format!("cannot use the identity me.pem: {reason}"));
+        assert_eq!(ended.stdout, [""; 0]);
+    }
+    assert_eq!(fs::read(&file).unwrap(), content);
+    assert_eq!(mode(&file), 0o600);
+}
+
+#[test]
+fn an_identity_is_made_where_join_finds_it_and_only_its_owner_can_read_it() {
+    let home = Home::new();
+    let made = home.run(&["keygen"]);
+    assert_eq!(made.code(), Some(0), "{made:#?}");
+    let file = home.file("config/e2echat/identity.pem");
+    assert_eq!(
+        made.stdout[0],
+        format!("saved {} (RSA 2048 bits)", file.display())
+    );
+    assert_eq!(mode(&file), 0o600);
+    assert_eq!(names(file.parent().unwrap()), ["identity.pem"]);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+    let shown = home.run(&["keygen", "--show"]);
+    assert_eq!(shown.code(), Some(0));
+    assert_eq!(shown.stdout[1..], made.stdout[1..]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    let fingerprint = made.stdout[1].trim_start_matches("fingerprint").trim();
+    let relay = Relay::start(&[]);
+    let mut join = home.e2echat();
+    join.args(["join", &relay.address().to_string(), "--nick", "ada"]);
+    let ada = Client::from_command(&mut join, home);
+    let own = format!("* you are ada {fingerprint}");
+    ada.wait_for_line("own fingerprint", |line| line == own);
+    assert!(
+        !ada.lines()
+            .iter()
+            .any(|line| line.contains("for this run only"))
+    );
+}
+
+#[test]
+fn without_a_saved_identity_every_run_has_another_and_nothing_is_saved() {
+    let relay = Relay::start(&[]);
+    let mut fingerprints = Vec::new();
+    for _ in 0..2 {
+        let client = Client::join(relay.address(), "ada", &[]);
+        client.wait_for_line("notice", |line| line.contains("for this run only"));
+        fingerprints.push(client.wait_for_line("own", |line| line.starts_with("* you are ada ")));
+        assert_eq!(client.leave().code(), Some(0));
+    }
+    assert_ne!(fingerprints[0], fingerprints[1]);
+}
+
+#[test]
+fn an_identity_is_not_replaced_unless_one_says_so() {
+    let home = Home::new();
+    let made = home.run(&["keygen", "--output", "me.pem"]);
+    let file = home.file("me.pem");
+    let before = fs::read(&file).unwrap();
+    let refused = home.run(&["keygen", "--output", "me.pem"]);
+    refused.assert_failure("me.pem exists already");
+    assert_eq!(fs::read(&file).unwrap(), before);
+    let forced = home.run(&["keygen", "--output", "me.pem", "--force"]);
+    assert_eq!(forced.code(), Some(0), "{forced:#?}");
+    assert_ne!(fs::read(&file).unwrap(), before);
+    assert_ne!(forced.stdout, made.stdout);
+    assert_eq!(mode(&file), 0o600);
+    assert_eq!(names(home.path()), ["me.pem"]);
+}
+
+#[test]
+fn whatever_is_in_the_way_is_not_replaced_either() {
+    let home = Home::new();
+    fs::create_dir(home.file("folder")).unwrap();
+    symlink("nowhere", home.file("link")).unwrap();
+    write(&home.file("empty"), b"");
+    for name in ["folder", "link", "empty"] {
+        let ended = home.run(&["keygen", "--output", name]);
+        ended.assert_failure(&format!("{name} exists already"));
+    }
+    assert_eq!(names(home.path()), ["empty", "folder", "link"]);
+    let forced = home.run(&["keygen", "--output", "folder", "--force"]);
+    assert_eq!(forced.code(), Some(1), "{forced:#?}");
+    assert_eq!(forced.stderr.len(), 2, "{forced:#?}");
+    assert!(home.file("folder").is_dir());
+}
+
+#[test]
+fn a_replaced_identity_that_others_could_read_is_closed_to_them() {
+    let home = Home::new();
+    write(&home.file("me.pem"), b"old");
+    fs::set_permissions(home.file("me.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    let forced = home.run(&["keygen", "--output", "me.pem", "--force"]);
+    assert_eq!(forced.code(), Some(0), "{forced:#?}");
+    assert_eq!(mode(&home.file("me.pem")), 0o600);
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_what_was_there() {
+    let home = Home::new();
+    assert_eq!(home.run(&["keygen", "--output", "me.pem"]).code(), Some(0));
+    let before = fs::read(home.file("me.pem")).unwrap();
+    // A limit on the size of files fails a write half way, as a full disk does.
+    for (name, options) in [("me.pem", "--force"), ("new.pem", "")] {
+        let program = env!("CARGO_BIN_EXE_e2echat");
+        let script = format!(
+            "trap '' XFSZ; ulimit -f 1; exec '{program}' keygen --output {name} {options} --bits 4096"
+        );
+        let mut shell = Command::new("sh");
+        home.isolate(shell.args(["-c", &script]));
+        let ended = run(&home, &mut shell);
+        ended.assert_failure(&format!("cannot write {name}: file too large"));
+        assert!(ended.stderr[1].starts_with("  nothing was changed"));
+    }
+    assert_eq!(fs::read(home.file("me.pem")).unwrap(), before);
+    assert_eq!(names(home.path()), ["me.pem"]);
+}
+
+#[test]
+fn an_identity_that_others_can_read_is_refused_and_says_how_to_close_it() {
+    let home = Home::new();
+    home.run(&["keygen", "--output", "me.pem"]);
+    for open in [0o640, 0o604, 0o660] {
+        fs::set_permissions(home.file("me.pem"), fs::Permissions::from_mode(open)).unwrap();
+        let ended = home.run(&["keygen", "--show", "--output", "me.pem"]);
+        ended.assert_failure("others can read the identity me.pem");
+        assert_eq!(ended.stderr[1], "  close it with: chmod 600 'me.pem'");
+        assert_eq!(mode(&home.file("me.pem")), open);
+    }
+}
+
+#[test]
+fn an_identity_that_is_not_there() {
+    let ended = Home::new().run(&["keygen", "--show"]);
+    assert_eq!(ended.code(), Some(1));
+    assert!(ended.stderr[0].ends_with("identity.pem: no such file or directory"));
+    assert_eq!(ended.stderr[1], "  make one with `e2echat keygen`");
+}
+
+#[test]
+fn a_folder_and_a_file_of_a_megabyte() {
+    let home = Home::new();
+    fs::create_dir(home.file("folder")).unwrap();
+    write(&home.file("large"), &vec![b'x'; 1 << 20]);
+    for name in ["folder", "large"] {
+        let ended = home.run(&["keygen", "--show", "--output", name]);
+        ended.assert_failure(&format!("{name} is not an identity file"));
+    }
+}
+
+#[test]
+fn what_is_no_pem_at_all() {
+    assert_refused(b"", "not a PEM file");
+    assert_refused(b"correct horse battery staple", "not a PEM file");
+    assert_refused(&[0xff, 0, 0x80, b'\n'], "not a PEM file");
+}
+
+#[test]
+fn keys_of_another_kind() {
+    let kind = "not an RSA private key in PKCS#8";
+    assert_refused(include_bytes!("keys/public.pem"), kind);
+    assert_refused(include_bytes!("keys/certificate.pem"), kind);
+    assert_refused(include_bytes!("keys/pkcs1.pem"), kind);
+    assert_refused(include_bytes!("keys/ec.pem"), kind);
+    assert_refused(include_bytes!("keys/rsa_pss.pem"), kind);
+}
+
+#[test]
+fn keys_that_are_too_weak() {
+    let size = "an RSA key must have 2048 to 4096 bits";
+    assert_refused(include_bytes!("keys/rsa_1024.pem"), size);
+    let exponent = "the public exponent must be 65537";
+    assert_refused(include_bytes!("keys/rsa_exponent_3.pem"), exponent);
+}
+
+#[test]
+fn a_file_that_was_cut_short_anywhere() {
+    let home = Home::new();
+    home.run(&["keygen", "--output", "me.pem"]);
+    let whole = fs::read(home.file("me.pem")).unwrap();
+    for length in [15, 40, 500, 1000, whole.len() - 30, whole.len() - 2] {
+        assert_refused(&whole[..length], "damaged");
+    }
+}
+
+#[test]
+fn one_flipped_character() {
+    let home = Home::new();
+    home.run(&["keygen", "--output", "me.pem"]);
+    let whole = fs::read(home.file("me.pem")).unwrap();
+    // From the algorithm's name over every number of the key to the last line.
+    let body = "-----BEGIN PRIVATE KEY-----\n".len();
+    for place in (body..whole.len() - 30).step_by(29) {
+        let mut damaged = whole.clone();
+        damaged[place] = match damaged[place] {
+            b'A' => b'B',
+            b'\n' => b'!',
+            _ => b'A',
+        };
+        write(&home.file("damaged.pem"), &damaged);
+        let ended = home.run(&["keygen", "--show", "--output", "damaged.pem"]);
+        assert_eq!(ended.code(), Some(1), "character {place}: {ended:#?}");
+        assert_eq!(ended.stderr.len(), 2, "character {place}: {ended:#?}");
+        let error = "e2echat: error: cannot use the identity damaged.pem: ";
+        assert!(
+            ended.stderr[0].starts_with(error),
+            "character {place}: {ended:#?}"
+        );
+        assert_eq!(fs::read(home.file("damaged.pem")).unwrap(), damaged);
+    }
+}
+
+#[test]
+fn a_passphrase_protects_the_file() {
+    let home = Home::new();
+    let made = with_passphrase(&home, "open sesame", &["keygen", "--passphrase"]);
+    assert_eq!(made.code(), Some(0), "{made:#?}");
+    let file = home.file("config/e2echat/identity.pem");
+    let before = fs::read(&file).unwrap();
+    assert!(before.starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
+    assert_eq!(mode(&file), 0o600);
+    let shown = with_passphrase(&home, "open sesame", &["keygen", "--show"]);
+    assert_eq!(shown.stdout[1..], made.stdout[1..]);
+    for wrong in ["open sesam", "", "open sesame "] {
+        let refused = with_passphrase(&home, wrong, &["keygen", "--show"]);
+        let shown = file.display();
+        refused.assert_failure(&format!(
+            "cannot use the identity {shown}: wrong passphrase"
+        ));
+    }
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn an_empty_passphrase_is_none() {
+    let home = Home::new();
+    let refused = with_passphrase(&home, "", &["keygen", "--passphrase"]);
+    refused.assert_failure("the passphrase is empty");
+    assert_eq!(names(home.path()), [""; 0]);
+}
