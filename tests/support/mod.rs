@@ -7,3 +7,4 @@ pub mod peer;
 pub mod process;
 pub mod proxy;
 pub mod screen;
+pub mod world;

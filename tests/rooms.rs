@@ -1,0 +1,71 @@
+//! Rooms in one process with an honest relay: what each member sees, event by event.
+
+mod support;
+
+use e2echat::room::frame::{Departure, Frame};
+use e2echat::room::message::Kind;
+use e2echat::room::notice::Notice;
+use e2echat::room::session::{End, Event, SayError};
+
+use support::world::{catch_up, nick_of, payload, said, three};
+
+#[test]
+fn three_members_talk_and_leave() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    assert_eq!(world.say(&mut ada, "hello"), 2);
+    assert_eq!(catch_up(&mut bob), [said("ada", "hello")]);
+    assert_eq!(world.say(&mut bob, "hello, ada"), 2);
+    assert_eq!(catch_up(&mut ada), [said("bob", "hello, ada")]);
+    assert_eq!(
+        catch_up(&mut carol),
+        [said("ada", "hello"), said("bob", "hello, ada")]
+    );
+    bob.session.leave();
+    world.relay(&mut bob);
+    world.lose(&carol);
+    let gone = [
+        Event::Left(nick_of("bob"), Departure::Left),
+        Event::Left(nick_of("carol"), Departure::Lost),
+    ];
+    assert_eq!(catch_up(&mut ada), gone);
+    assert_eq!(world.say(&mut ada, "alone"), 0);
+    assert_eq!(
+        bob.session.say(Kind::Text, "late", 0),
+        Err(SayError::NotInRoom)
+    );
+}
+
+#[test]
+fn a_text_of_0_bytes_and_one_of_4_kib_and_1() {
+    let (mut world, mut ada, mut bob, _) = three();
+    assert_eq!(ada.session.say(Kind::Text, "", 0), Err(SayError::Empty));
+    let long = "x".repeat(4097);
+    assert_eq!(
+        ada.session.say(Kind::Text, &long, 0),
+        Err(SayError::TooLong(4097))
+    );
+    assert!(ada.session.take_outgoing().is_empty());
+    assert_eq!(world.say(&mut ada, &long[1..]), 2);
+    assert_eq!(catch_up(&mut bob), [said("ada", &long[1..])]);
+}
+
+#[test]
+fn a_taken_nick_and_a_full_room() {
+    let (mut world, ..) = three();
+    assert_eq!(world.enter("B0B").err(), Some(Notice::NickTaken));
+    assert!(world.enter("dora").is_ok());
+    assert_eq!(world.enter("eve").err(), Some(Notice::RoomFull));
+}
+
+#[test]
+fn acknowledgements_say_what_was_taken_and_may_not_go_back() {
+    let (mut world, mut ada, ..) = three();
+    world.say(&mut ada, "one");
+    world.say(&mut ada, "two");
+    assert_eq!(ada.session.untaken().collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(ada.receive(&payload(&Frame::ack(1))), [Event::Taken(1)]);
+    assert_eq!(ada.session.untaken().collect::<Vec<_>>(), ["two"]);
+    assert_eq!(ada.receive(&payload(&Frame::ack(1))), []);
+    assert_eq!(ada.receive(&payload(&Frame::ack(2))), [Event::Taken(1)]);
+    assert_eq!(ada.ends(&payload(&Frame::ack(1))), End::Malformed);
+}

@@ -1,0 +1,259 @@
+//! A room in one process: the relay's state machine, the members' sessions, and between them
+//! whatever a test wants to do to the frames.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use e2echat::cipher::encoding::Encoder;
+use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
+use e2echat::room::card::{Identity, SessionId};
+use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, ToRelay};
+use e2echat::room::message::Kind;
+use e2echat::room::names::Nick;
+use e2echat::room::notice::Notice;
+use e2echat::room::relay::{Assembly, Mailbox, Outgoing, Room, admit};
+use e2echat::room::session::{End, Event, Person, Session};
+use e2echat::room::text::SafeText;
+
+use super::peer::lobby;
+
+const CHALLENGE: Challenge = Challenge {
+    nonce: [1; 32],
+    run: RunId([2; 16]),
+};
+
+const LIMITS: Limits = Limits {
+    idle: 90,
+    grace: 0,
+    members: 4,
+    blocks: 0,
+    bytes: 0,
+};
+
+/// A frame without its length: type and fields.
+pub fn payload(frame: &Frame) -> Vec<u8> {
+    frame.encode().split_off(4)
+}
+
+/// Frames on their way to a member.
+#[derive(Clone, Default)]
+struct Inbox(Rc<RefCell<Vec<Vec<u8>>>>);
+
+impl Mailbox for Inbox {
+    fn post(&self, frame: Outgoing) {
+        let bytes = frame.slices().concat().split_off(4);
+        self.0.borrow_mut().push(bytes);
+    }
+}
+
+/// A member, and what is on its way to it.
+pub struct Member {
+    pub session: Session,
+    inbox: Inbox,
+    /// The relay's, for what this member sends.
+    assembly: Assembly,
+}
+
+impl Member {
+    fn new(nick: &str) -> Self {
+        let identity = Identity {
+            key: IdentityKey::generate(KeySize::Bits2048),
+            is_lasting: true,
+        };
+        let key = SessionKey::generate(KeySize::Bits2048);
+        let session = Session::new(identity, key, &nick_of(nick), &lobby(), 0);
+        Self {
+            assembly: Assembly::new(session.card().sid(), lobby().id(), &LIMITS),
+            session,
+            inbox: Inbox::default(),
+        }
+    }
+
+    /// The session id.
+    pub fn sid(&self) -> SessionId {
+        self.session.card().sid()
+    }
+
+    /// Puts frames on its way.
+    pub fn deliver(&self, frames: impl IntoIterator<Item = Vec<u8>>) {
+        self.inbox.0.borrow_mut().extend(frames);
+    }
+
+    /// Takes away all that is on its way.
+    pub fn intercept(&self) -> Vec<Vec<u8>> {
+        self.inbox.0.take()
+    }
+
+    /// The one message that is on its way, taken away.
+    #[track_caller]
+    pub fn intercept_message(&self) -> Delivery {
+        let frames = self.intercept();
+        let [frame] = frames.as_slice() else {
+            panic!("not one frame, but {}", frames.len());
+        };
+        Delivery::parse(frame)
+    }
+
+    /// Hands it a frame, of a kind that does not end its session.
+    #[track_caller]
+    pub fn receive(&mut self, frame: &[u8]) -> Vec<Event> {
+        self.session.receive(frame).expect("the session goes on")
+    }
+
+    /// Hands it a frame that ends its session.
+    #[track_caller]
+    pub fn ends(&mut self, frame: &[u8]) -> End {
+        self.session.receive(frame).expect_err("the session ends")
+    }
+}
+
+/// The fields of DELIVER.
+#[derive(Clone)]
+pub struct Delivery {
+    pub header: Vec<u8>,
+    pub signature: Vec<u8>,
+    pub ciphertext: Vec<u8>,
+}
+
+impl Delivery {
+    #[track_caller]
+    fn parse(frame: &[u8]) -> Self {
+        match ToClient::parse(frame) {
+            Ok(ToClient::Deliver {
+                header,
+                signature,
+                ciphertext,
+            }) => Self {
+                header: header.to_vec(),
+                signature: signature.to_vec(),
+                ciphertext: ciphertext.to_vec(),
+            },
+            other => panic!("not a message: {other:?}"),
+        }
+    }
+
+    /// As a frame.
+    pub fn frame(&self) -> Vec<u8> {
+        Encoder::default()
+            .byte(0x11)
+            .string(&self.header)
+            .string(&self.signature)
+            .string(&self.ciphertext)
+            .finish()
+    }
+}
+
+/// An honest relay with one room.
+pub struct World {
+    room: Room<Inbox>,
+}
+
+impl World {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self {
+            room: Room::new(0, &LIMITS),
+        }
+    }
+
+    /// The number of the room's last change.
+    pub fn epoch(&self) -> u64 {
+        self.room.epoch()
+    }
+
+    /// Lets somebody in, who finds WELCOME and the roster on its way.
+    pub fn enter(&mut self, nick: &str) -> Result<Member, Notice> {
+        let mut member = Member::new(nick);
+        let challenge = Frame::challenge(&CHALLENGE, &LIMITS);
+        assert_eq!(member.receive(&payload(&challenge)), []);
+        let frames = member.session.take_outgoing();
+        let [hello] = frames.as_slice() else {
+            panic!("not one frame, but {}", frames.len());
+        };
+        let card = admit(&payload(hello), &CHALLENGE, lobby().id())?;
+        self.room.join(&card, &member.inbox)?;
+        Ok(member)
+    }
+
+    /// Takes from a member what it has to send, and passes it on.
+    pub fn relay(&mut self, member: &mut Member) {
+        for frame in member.session.take_outgoing() {
+            let bytes: Arc<[u8]> = payload(&frame).into();
+            match ToRelay::parse(&bytes) {
+                Ok(ToRelay::Send(send)) => {
+                    let whole = member.assembly.add(Arc::clone(&bytes), send);
+                    if let Some(message) = whole.expect("an honest client") {
+                        self.room.forward(&message);
+                    }
+                }
+                Ok(ToRelay::Leave) => self.room.leave(member.sid(), Departure::Left),
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+    }
+
+    /// Has a member say something; returns how many are to read it.
+    pub fn say(&mut self, member: &mut Member, text: &str) -> usize {
+        let said = member.session.say(Kind::Text, text, 0);
+        self.relay(member);
+        said.expect("it can be said")
+    }
+
+    /// Takes a member out, as when its connection is lost.
+    pub fn lose(&mut self, member: &Member) {
+        self.room.leave(member.sid(), Departure::Lost);
+    }
+}
+
+/// Hands a member all that is on its way to it.
+pub fn catch_up(member: &mut Member) -> Vec<Event> {
+    let frames = member.intercept();
+    let events = frames.iter().map(|frame| member.receive(frame));
+    events.flatten().collect()
+}
+
+/// A nick.
+pub fn nick_of(nick: &str) -> Nick {
+    nick.parse().expect("a nick")
+}
+
+/// A member as the others see it.
+pub fn person(member: &Member) -> Person {
+    let card = member.session.card();
+    Person {
+        nick: card.nick().clone(),
+        fingerprint: card.fingerprint(),
+        is_lasting: card.is_lasting(),
+    }
+}
+
+/// The event that `nick` said `text` to the room.
+pub fn said(nick: &str, text: &str) -> Event {
+    Event::Message {
+        from: nick_of(nick),
+        direct: false,
+        kind: Kind::Text,
+        text: SafeText::new(text),
+    }
+}
+
+/// Ada, then Bob, then Carol have entered, and have seen that.
+pub fn three() -> (World, Member, Member, Member) {
+    let mut world = World::new();
+    let mut ada = world.enter("ada").expect("there is room");
+    assert_eq!(catch_up(&mut ada), [Event::Entered(vec![])]);
+    let mut bob = world.enter("bob").expect("there is room");
+    assert_eq!(catch_up(&mut bob), [Event::Entered(vec![person(&ada)])]);
+    let mut carol = world.enter("carol").expect("there is room");
+    assert_eq!(
+        catch_up(&mut carol),
+        [Event::Entered(vec![person(&ada), person(&bob)])]
+    );
+    assert_eq!(
+        catch_up(&mut ada),
+        [Event::Joined(person(&bob)), Event::Joined(person(&carol))]
+    );
+    assert_eq!(catch_up(&mut bob), [Event::Joined(person(&carol))]);
+    (world, ada, bob, carol)
+}
