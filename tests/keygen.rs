@@ -1,5 +1,7 @@
 //! Identity files: made once, never lost, and refused where something is wrong with them.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::fs;
