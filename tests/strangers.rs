@@ -275,3 +275,27 @@ fn a_parcel_for_somebody_who_is_not_there_is_dropped() {
     }
     witnesses.assert_undisturbed();
 }
+
+#[test]
+fn a_member_begins_another_message_within_one() {
+    assert_dropped_for(|mallory| {
+        let parts = ["one", "two"].map(|text| {
+            let (header, body) = mallory.compose(0, text);
+            let message = mallory.seal(&header, &body);
+            Frame::send(&message.header, &message.signature, false, &[]).encode()
+        });
+        parts.concat()
+    });
+}
+
+#[test]
+fn a_member_never_ends_a_message() {
+    assert_dropped_for(|mallory| {
+        let (header, body) = mallory.compose(0, "hello");
+        let message = mallory.seal(&header, &body);
+        let parcel = [(SessionId([9; 32]), vec![0; 200_000])];
+        let part = Frame::send(&message.header, &message.signature, false, &parcel).encode();
+        // As much as the longest message to a room of 200, and then some.
+        part.repeat(201 * 6144 / 200_000 + 1)
+    });
+}
