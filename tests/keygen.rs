@@ -4,6 +4,8 @@
 
 mod support;
 
+use nix::sys::stat::Mode;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
@@ -207,7 +209,10 @@ fn an_identity_that_is_not_there() {
     let ended = Home::new().run(&["keygen", "--show"]);
     assert_eq!(ended.code(), Some(1));
     assert!(ended.stderr[0].ends_with("identity.pem: no such file or directory"));
-    assert_eq!(ended.stderr[1], "  make one with `e2echat keygen`");
+    assert_eq!(
+        ended.stderr[1],
+        "  check the path, or make one with `e2echat keygen --output`"
+    );
 }
 
 #[test]
@@ -226,6 +231,14 @@ fn what_is_no_pem_at_all() {
     assert_refused(b"", "not a PEM file");
     assert_refused(b"correct horse battery staple", "not a PEM file");
     assert_refused(&[0xff, 0, 0x80, b'\n'], "not a PEM file");
+}
+
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let home = Home::new();
+    nix::unistd::mkfifo(&home.file("pipe"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    let ended = home.run(&["keygen", "--show", "--output", "pipe"]);
+    ended.assert_failure("pipe is not an identity file");
 }
 
 #[test]

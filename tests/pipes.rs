@@ -189,6 +189,20 @@ fn a_standard_output_that_nobody_reads_any_more_is_a_quiet_goodbye() {
 }
 
 #[test]
+fn what_is_piped_in_is_sent_though_nobody_reads_the_output() {
+    let relay = Relay::start(&[]);
+    let ada = Client::join(relay.address(), "ada", &[]);
+    let address = relay.address();
+    for number in 0..5 {
+        let ended = run(&format!(
+            "echo line {number} | {{ e2echat join {address} --nick bot; echo $? >&2; }} | true"
+        ));
+        assert_eq!(ended.stderr, ["0"]);
+        ada.wait_for_message("bot", &format!("line {number}"));
+    }
+}
+
+#[test]
 fn a_standard_output_that_is_full_is_a_failure() {
     let relay = Relay::start(&[]);
     let address = relay.address();

@@ -34,7 +34,7 @@ pub(super) fn load(path: &Path) -> anyhow::Result<IdentityKey> {
                 "restore it from a copy, or make another with `e2echat keygen`"
             }
             PemError::WrongKind => {
-                "e2echat wants what `e2echat keygen` or `openssl genpkey -algorithm RSA` makes"
+                "it takes what `e2echat keygen` makes, or `openssl pkcs8 -topk8` of an RSA key"
             }
             PemError::WrongPassphrase => "try again; without the passphrase the identity is lost",
             PemError::Key(_) => "make another with `e2echat keygen`",
@@ -53,19 +53,21 @@ fn read(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
     let unreadable = |error: io::Error| {
         let hint = match error.kind() {
-            io::ErrorKind::NotFound => "make one with `e2echat keygen`",
-            _ => "see to the file, or name another",
+            io::ErrorKind::NotFound => "check the path, or make one with `e2echat keygen --output`",
+            _ => "make it readable for you, or name another file",
         };
         failure(
             format!("cannot read the identity {shown}: {}", words(&error)),
             hint,
         )
     };
-    let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
+    // Before it is opened: opening a pipe would wait for somebody to write into it.
+    let metadata = fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() || metadata.len() > MAX_FILE {
-        let hint = "e2echat keygen makes one";
-        return Err(failure(format!("{shown} is not an identity file"), hint));
+        return Err(failure(
+            format!("{shown} is not an identity file"),
+            "name the file that `e2echat keygen` made",
+        ));
     }
     if is_open_to_others(&metadata) {
         return Err(failure(
@@ -74,7 +76,9 @@ fn read(path: &Path) -> anyhow::Result<String> {
         ));
     }
     let mut text = Vec::new();
-    file.take(MAX_FILE)
+    File::open(path)
+        .map_err(unreadable)?
+        .take(MAX_FILE)
         .read_to_end(&mut text)
         .map_err(unreadable)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
@@ -103,7 +107,8 @@ pub(super) fn save(path: &Path, pem: &str, replace: bool) -> anyhow::Result<()> 
         if error.kind() == io::ErrorKind::AlreadyExists {
             return exists(path);
         }
-        let hint = "nothing was changed; see to the folder, or name another file with --output";
+        let hint =
+            "nothing was changed; make room or get permission, or name another file with --output";
         failure(
             format!("cannot write {}: {}", path.display(), words(&error)),
             hint,

@@ -95,7 +95,7 @@ fn explain_no_handshake(name: &str, error: ReadError) -> anyhow::Error {
     let seconds = PATIENCE.as_secs();
     match error {
         ReadError::TimedOut => failure(
-            format!("{name} did not let us in within {seconds} seconds"),
+            format!("no answer from {name} within {seconds} seconds"),
             "is it an e2echat relay? if it is, try again later",
         ),
         ReadError::Length => not_a_relay(name),
@@ -120,7 +120,12 @@ fn not_a_relay(name: &str) -> anyhow::Error {
 /// The error for a session that the relay ended.
 pub(super) fn explain_end(name: &str, end: End) -> anyhow::Error {
     let notice = match end {
-        End::Malformed => return not_a_relay(name),
+        End::Malformed => {
+            return failure(
+                format!("{name} sent what an e2echat relay does not send"),
+                "check the host and the port; if they are right, the relay is broken",
+            );
+        }
         End::UnknownNotice(code) => {
             return failure(
                 format!("{name} hung up for a reason that this version does not know ({code})"),

@@ -118,15 +118,18 @@ impl Seat {
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let name = args.relay.to_string();
-    run_at(&name, || args.relay.resolve(), &args.nick, &args.seat)
+    let resolve = || args.relay.resolve();
+    run_at(&name, resolve, &args.nick, &args.seat, || Ok(()))
 }
 
-/// Joins the relay that people call `name`, at one of the addresses that `resolve` finds.
+/// Joins the relay that people call `name`, at one of the addresses that `resolve` finds. Calls
+/// `entered` before anything is shown.
 pub(super) fn run_at(
     name: &str,
     resolve: impl FnOnce() -> anyhow::Result<Vec<SocketAddr>>,
     nick: &Nick,
     seat: &Seat,
+    entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     keep_memory_private();
     let identity = seat.identity()?;
@@ -135,6 +138,7 @@ pub(super) fn run_at(
     let mut session = Session::new(identity, key, nick, &seat.room, now());
     let stream = link::connect(name, &resolve()?)?;
     let on_the_way = link::enter(name, &stream, &mut session)?;
+    entered()?;
 
     let (sender, inputs) = channel();
     let hurry: Arc<OnceLock<Hurry>> = Arc::default();
@@ -220,7 +224,11 @@ impl Client<'_> {
                 Ok(Happening::Relayed(FromRelay::Frame(frame))) => {
                     let events = self.session.receive(&frame);
                     self.link.credit();
-                    self.show(events.map_err(|end| link::explain_end(self.name, end))?);
+                    match events {
+                        Ok(events) => self.show(events),
+                        Err(_) if self.leaving => return Ok(()),
+                        Err(end) => return Err(link::explain_end(self.name, end)),
+                    }
                     self.link.send(self.session.take_outgoing());
                 }
                 Ok(Happening::Relayed(FromRelay::Down(error))) => {
@@ -230,7 +238,8 @@ impl Client<'_> {
                         Err(link::explain_down(self.name, &error))
                     };
                 }
-                Err(_) => return Ok(()),
+                Err(_) if self.leaving => return Ok(()),
+                Err(_) => self.quit(),
             }
         }
     }
@@ -244,8 +253,10 @@ impl Client<'_> {
                 self.terminal.credit();
             }
             Input::End => self.leave(),
+            Input::Quit => self.quit(),
+            // What is still coming in is sent, for as long as that does not take forever.
             // `Terminal::stop` tells why the output is closed.
-            Input::Quit | Input::OutputClosed => self.quit(),
+            Input::OutputClosed => self.deadline = Some(Instant::now() + GOODBYE),
         }
     }
 
@@ -292,8 +303,9 @@ impl Client<'_> {
             }
             Err(SayError::TooLong(bytes)) => self.too_long(bytes as u64),
             Err(SayError::NotInRoom) => {
+                self.refused |= !self.terminal.is_interactive();
                 self.terminal
-                    .show(warning(format!("not sent, as we are leaving: {text}")));
+                    .show(warning(format!("not sent, as you are leaving: {text}")));
             }
         }
         self.terminal.credit();
@@ -333,9 +345,10 @@ impl Client<'_> {
 
     /// Leaves soon.
     fn quit(&mut self) {
+        if !self.leaving || self.deadline.is_none() {
+            self.deadline = Some(Instant::now() + GOODBYE);
+        }
         self.leave();
-        self.deadline
-            .get_or_insert_with(|| Instant::now() + GOODBYE);
     }
 
     /// Says what was not delivered, and gives the terminal back.
@@ -353,7 +366,7 @@ impl Client<'_> {
         {
             return Err(failure(
                 format!("cannot write to standard output: {}", system_words(&error)),
-                "see to where the output goes",
+                "make room where it goes",
             ));
         }
         if untaken > 0 {
@@ -365,7 +378,7 @@ impl Client<'_> {
         if self.refused {
             return Err(failure(
                 "not everything was sent",
-                &format!("cut lines of more than {MAX_TEXT} bytes into shorter ones"),
+                &format!("lines have at most {MAX_TEXT} bytes, and take a moment to be sent"),
             ));
         }
         Ok(())

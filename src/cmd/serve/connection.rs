@@ -29,8 +29,10 @@ use super::relay::{Counted, Membership, Relay};
 const READER_STACK: usize = 256 * 1024;
 const WRITER_STACK: usize = 64 * 1024;
 
-/// How long a client may leave its socket unread before the connection is given up.
+/// How long a client may leave its socket unread before the connection is given up, and how often
+/// it is looked at whether that is worth waiting for.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+const WRITE_CHECK: Duration = Duration::from_millis(500);
 
 /// How long a client that was told goodbye may take to hang up.
 const LINGER: Duration = Duration::from_secs(1);
@@ -89,7 +91,7 @@ impl From<io::Error> for Refusal {
 
 fn serve(relay: &Relay, stream: TcpStream, peer: SocketAddr, full: bool) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+    stream.set_write_timeout(Some(WRITE_CHECK))?;
     match shake_hands(relay, &stream, full) {
         Ok((room, card)) => {
             let idle = Duration::from_secs(relay.config.limits.idle.into());
@@ -224,7 +226,7 @@ fn write_frames(stream: &TcpStream, outbox: &Outbox) {
     loop {
         batch.clear();
         outbox.take(&mut batch);
-        if batch.is_empty() || write_batch(stream, &batch).is_err() {
+        if batch.is_empty() || write_batch(stream, outbox, &batch).is_err() {
             break;
         }
     }
@@ -233,18 +235,27 @@ fn write_frames(stream: &TcpStream, outbox: &Outbox) {
     let _ = stream.shutdown(Shutdown::Both);
 }
 
-/// Writes many frames with few calls, from where their bytes are.
-fn write_batch(mut stream: &TcpStream, batch: &[Outgoing]) -> io::Result<()> {
+/// Writes many frames with few calls, from where their bytes are. A client whose socket is full
+/// gets the time that there is, but none if its queue has overflowed meanwhile.
+fn write_batch(mut stream: &TcpStream, outbox: &Outbox, batch: &[Outgoing]) -> io::Result<()> {
     let mut slices: Vec<IoSlice<'_>> = batch
         .iter()
         .flat_map(Outgoing::slices)
         .map(IoSlice::new)
         .collect();
     let mut slices = &mut slices[..];
+    let mut deadline = Instant::now() + WRITE_TIMEOUT;
     while !slices.is_empty() {
         match stream.write_vectored(slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut slices, written),
+            Ok(written) => {
+                IoSlice::advance_slices(&mut slices, written);
+                deadline = Instant::now() + WRITE_TIMEOUT;
+            }
+            Err(error)
+                if ReadError::is_timeout(&error)
+                    && outbox.closed() != Some(Closed::Overflow)
+                    && Instant::now() < deadline => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

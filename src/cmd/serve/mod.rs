@@ -111,8 +111,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         .iter()
         .map(TcpListener::local_addr)
         .collect::<io::Result<Vec<SocketAddr>>>()?;
-    announce(&addresses, &args.seat)?;
-
     let relay = Arc::new(Relay::new(args.config()));
     for listener in listeners {
         let relay = Arc::clone(&relay);
@@ -123,9 +121,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let result = match (&args.nick, addresses.first()) {
         (Some(nick), Some(address)) => {
             let name = reachable(*address).to_string();
-            join::run_at(&name, || Ok(loopback(*address)), nick, &args.seat)
+            // The host is there before anybody is told that the room is.
+            let announce = || announce(&addresses, &args.seat);
+            join::run_at(&name, || Ok(loopback(*address)), nick, &args.seat, announce)
         }
-        _ => wait_for_signal(),
+        _ => announce(&addresses, &args.seat).and_then(|()| wait_for_signal()),
     };
     relay.shut_down();
     let deadline = Instant::now() + DRAIN;
@@ -153,7 +153,7 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
                     "another program listens there: choose another --port, or 0 for a free one"
                 }
                 io::ErrorKind::PermissionDenied => "ports below 1024 are for the administrator",
-                _ => "see --bind and --port",
+                _ => "choose another --bind or --port",
             };
             failure(
                 format!("cannot listen on {address}: {}", words(&error)),
@@ -162,10 +162,15 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
         })
     };
     if !addresses.is_empty() {
-        return addresses
-            .iter()
-            .map(|address| bind(*address, port))
-            .collect();
+        let mut listeners = Vec::new();
+        let mut port = port;
+        for address in addresses {
+            let listener = bind(*address, port)?;
+            // Where any port will do, it is the same one for all.
+            port = listener.local_addr()?.port();
+            listeners.push(listener);
+        }
+        return Ok(listeners);
     }
     // On most systems a socket for all IPv6 addresses takes IPv4 too, and the second one is refused.
     let Ok(all) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)) else {

@@ -123,9 +123,9 @@ impl Relay {
         }
     }
 
-    /// Whether no connection is left.
+    /// Whether no member is left.
     pub(super) fn is_deserted(&self) -> bool {
-        self.connections.load(Ordering::Relaxed) == 0
+        lock(&self.rooms).by_id.is_empty()
     }
 }
 
