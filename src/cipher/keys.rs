@@ -248,8 +248,14 @@ impl SessionKey {
         &self.0.public
     }
 
+    /// A key pair that is in a file: sessions of tests alone have those.
+    #[cfg(test)]
+    pub(crate) fn from_identity(IdentityKey(pair): IdentityKey) -> Self {
+        Self(pair)
+    }
+
     /// Decrypts one block: RSAES-OAEP with blinding (RFC 8017 §7.1.2). A failure has no reasons.
-    pub(super) fn decrypt(&self, label: [u8; 32], block: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn decrypt(&self, label: [u8; 32], block: &[u8]) -> Option<Vec<u8>> {
         self.0
             .private
             .decrypt_blinded(

@@ -28,7 +28,7 @@ impl Body {
         Self::with_nonce(nonce, kind, text)
     }
 
-    fn with_nonce(nonce: [u8; NONCE], kind: u8, text: String) -> Option<Self> {
+    pub(crate) fn with_nonce(nonce: [u8; NONCE], kind: u8, text: String) -> Option<Self> {
         (1..=MAX_TEXT)
             .contains(&text.len())
             .then_some(Self { nonce, kind, text })
@@ -145,7 +145,7 @@ fn plausible_length(length: usize, size: usize) -> bool {
     length.is_multiple_of(size) && (1..=most_blocks).contains(&(length / size))
 }
 
-fn label(header: &[u8], id: &[u8; 32], index: usize, count: usize) -> Digest {
+pub(crate) fn label(header: &[u8], id: &[u8; 32], index: usize, count: usize) -> Digest {
     Encoder::tagged("e2echat/1 label")
         .string(header)
         .bytes(id)
