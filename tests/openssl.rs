@@ -11,6 +11,7 @@ use support::process::Home;
 const PASSPHRASE: &str = "correct horse; battery=staple";
 
 /// Whether there is an `openssl` to compare with. Where there is none, a test says so and ends.
+#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn is_installed() -> bool {
     let found = Command::new("openssl")
         .arg("version")
@@ -31,7 +32,7 @@ fn output(command: &mut Command) -> Vec<u8> {
         status,
         stdout,
         stderr,
-    } = command.stdin(Stdio::null()).output().unwrap();
+    } = command.stdin(Stdio::null()).output().expect("it starts");
     let errors = String::from_utf8_lossy(&stderr);
     assert!(status.success(), "{command:?}: {status}: {errors}");
     stdout
@@ -50,7 +51,7 @@ fn keygen(home: &Home, arguments: &[&str], passphrase: Option<&str>) -> String {
     if let Some(passphrase) = passphrase {
         command.env("E2ECHAT_PASSPHRASE", passphrase);
     }
-    let shown = String::from_utf8(output(&mut command)).unwrap();
+    let shown = String::from_utf8(output(&mut command)).expect("UTF-8");
     let fingerprint = shown
         .lines()
         .find_map(|line| line.strip_prefix("fingerprint"))
@@ -67,12 +68,12 @@ fn fingerprint_by_openssl(home: &Home, key: &str, passphrase: &str) -> String {
     openssl(&[&["pkey", "-in", key, "-passin", &pass], &arguments[..]].concat());
     openssl(&["dgst", "-sha256", "-binary", "-out", &digest, &public]);
     let base64 = openssl(&["base64", "-A", "-in", &digest]);
-    let base64 = String::from_utf8(base64).unwrap();
+    let base64 = String::from_utf8(base64).expect("base64");
     format!("SHA256:{}", base64.trim_end().trim_end_matches('='))
 }
 
 fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
+    path.to_str().expect("a path in UTF-8").to_owned()
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::cipher::keys::{IdentityKey, KeyError, PublicKey, SessionKey};
 use crate::cipher::pem::IdentityPem;
 use crate::cipher::seal::{self, Body};
 
-use super::card::{Card, CardError, SessionId};
+use super::card::{Card, CardError, Identity, SessionId};
 use super::frame::{Challenge, Frame, Limits, RunId};
 use super::message::{Header, Kind, OpenError, Stream, audience_digest, parent_digest};
 use super::names::{Nick, RoomName};
@@ -316,7 +316,10 @@ fn possessions() {
 #[test]
 fn session_ids() {
     for vector in family("session") {
-        let identity = vector.key("identity");
+        let identity = Identity {
+            key: vector.key("identity"),
+            is_lasting: false,
+        };
         let session = vector.key("session");
         let card = Card::issue(
             &vector.get("room").parse().unwrap(),
@@ -420,6 +423,8 @@ fn cards() {
         if let Ok(card) = as_member {
             assert_eq!(card.nick().as_str(), vector.get("nick"), "{name}");
             assert_eq!(card.sid().0, vector.array("sid"), "{name}");
+            let is_lasting = u8::from(card.is_lasting());
+            assert_eq!(is_lasting, vector.number("lasting"), "{name}");
             assert_eq!(card.issued(), vector.number("issued"), "{name}");
             assert_eq!(card.next(), vector.number("next"), "{name}");
             let fingerprint = card.fingerprint().to_string();
@@ -449,7 +454,10 @@ fn messages() {
     let identity = || {
         let file = folder().join("keys/bob_identity.pem");
         let text = std::fs::read_to_string(file).unwrap();
-        IdentityPem::parse(&text).unwrap().open().unwrap()
+        Identity {
+            key: IdentityPem::parse(&text).unwrap().open().unwrap(),
+            is_lasting: false,
+        }
     };
     let others = ["card_good", "card_of_cara"].map(|name| Vector::read(name).bytes("card"));
     for vector in family("message") {
@@ -492,7 +500,7 @@ fn messages() {
 }
 
 /// Bob's session in the lobby, which the others entered before him.
-fn enter(identity: IdentityKey, key: SessionKey, others: &[Vec<u8>]) -> Session {
+fn enter(identity: Identity, key: SessionKey, others: &[Vec<u8>]) -> Session {
     let nick: Nick = "bob".parse().unwrap();
     let lobby: RoomName = "lobby".parse().unwrap();
     let mut session = Session::new(identity, key, &nick, &lobby, 0);
