@@ -115,7 +115,7 @@ fn ports_that_say_nothing_too_little_or_too_slowly_hold_the_client_for_10_second
         for address in [silent, slow, unfinished] {
             scope.spawn(move || {
                 join(address)
-                    .assert_failure(&format!("{address} did not let us in within 10 seconds"));
+                    .assert_failure(&format!("no answer from {address} within 10 seconds"));
             });
         }
     });

@@ -410,7 +410,9 @@ impl Session {
 
         let mut events = Vec::new();
         if missing > 0 {
-            self.transcript.is_incomplete();
+            if header.stream == Stream::Room {
+                self.transcript.is_incomplete();
+            }
             events.push(Event::Missing(from.clone(), missing));
         }
         let comparison = self.transcript.compare(&header, sid);
@@ -442,9 +444,10 @@ impl Session {
 
     /// A message of one's own comes back without its content, to tell its place in the order.
     fn came_back(&mut self, header: &Header, bytes: &[u8]) -> Vec<Event> {
-        if self.on_their_way.pop_front().as_deref() != Some(bytes) {
+        if self.on_their_way.front().map(Vec::as_slice) != Some(bytes) {
             return vec![Event::Stray];
         }
+        self.on_their_way.pop_front();
         self.transcript.append(header.epoch, bytes);
         Vec::new()
     }

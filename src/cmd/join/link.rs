@@ -77,11 +77,10 @@ pub(super) fn enter(
             MAX_HANDSHAKE_FRAME
         };
         let frame = read_frame(&mut reader, limit).map_err(lost)?;
-        events.extend(
-            session
-                .receive(&frame)
-                .map_err(|end| explain_end(name, end))?,
-        );
+        events.extend(session.receive(&frame).map_err(|end| match end {
+            End::Malformed => not_a_relay(name),
+            end => explain_end(name, end),
+        })?);
         for frame in session.take_outgoing() {
             socket
                 .write_all(&frame.encode())
