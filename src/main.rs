@@ -17,6 +17,10 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(usage) = error.downcast_ref::<clap::Error>() {
+                let _ = usage.print();
+                return ExitCode::from(2);
+            }
             // Where standard error is closed there is nowhere left to say so.
             let _ = writeln!(std::io::stderr(), "e2echat: error: {error:#}");
             ExitCode::FAILURE

@@ -42,10 +42,7 @@ fn assert_disbelieved(bytes: &[u8], sid: SessionId, reason: Disbelief) {
     let joined = payload(&Frame::joined(world.epoch() + 1, bytes));
     assert_eq!(ada.receive(&joined), [Event::Disbelieved(reason)]);
     assert_eq!(ada.session.others().len(), 2);
-    let (said_to, frames) = (
-        ada.session.say(Kind::Text, "hello", 0),
-        ada.session.take_outgoing(),
-    );
+    let (said_to, frames) = (ada.say("hello"), ada.session.take_outgoing());
     assert_eq!(said_to, Ok(2), "nothing is encrypted for the stranger");
     let sent = frames.iter().flat_map(Frame::encode).collect::<Vec<u8>>();
     assert!(!sent.windows(32).any(|window| window == sid.0));
@@ -69,7 +66,7 @@ fn a_card_with_another_members_session_key() {
     let mallory = card("mallory", &own);
     let joined = payload(&Frame::joined(world.epoch() + 2, mallory.bytes()));
     assert_eq!(ada.receive(&joined), [Event::Disbelieved(conflict)]);
-    assert_eq!(ada.session.say(Kind::Text, "hello", 0), Ok(2));
+    assert_eq!(ada.say("hello"), Ok(2));
 }
 
 #[test]
@@ -189,7 +186,7 @@ fn a_relay_that_breaks_the_protocol_is_left() {
             Frame::left(epoch, stranger, Departure::Left),
             Frame::left(epoch + 2, stranger, Departure::Left),
             Frame::joined(epoch + 2, card("dora", session_key(0).public()).bytes()),
-            Frame::ack(1),
+            Frame::ack(9),
             Frame::welcome(epoch, 0),
             Frame::leave(),
         ]

@@ -10,7 +10,7 @@ use e2echat::room::message::{Header, OpenError};
 use e2echat::room::session::Event;
 
 use support::peer::{lobby, session_key};
-use support::world::{catch_up, nick_of, payload, said, three};
+use support::world::{catch_up, left, nick_of, payload, said, three};
 
 fn unopened(nick: &str, error: OpenError) -> Event {
     Event::Unopened(nick_of(nick), error)
@@ -191,9 +191,9 @@ fn a_ghost_is_shown_to_one_member_alone() {
 #[test]
 fn a_member_is_hidden_from_one_of_the_others() {
     let (mut world, mut ada, mut bob, carol) = three();
-    let left = Frame::left(world.epoch() + 1, carol.sid(), Departure::Left);
-    let gone = Event::Left(nick_of("carol"), Departure::Left);
-    assert_eq!(ada.receive(&payload(&left)), [gone]);
+    let forged = Frame::left(world.epoch() + 1, carol.sid(), Departure::Left);
+    let gone = left("carol", Departure::Left, false);
+    assert_eq!(ada.receive(&payload(&forged)), [gone]);
     assert_eq!(world.say(&mut ada, "without her"), 1);
     let other = Event::OtherView(nick_of("ada"));
     assert_eq!(catch_up(&mut bob), [other, said("ada", "without her")]);
@@ -276,9 +276,6 @@ fn a_message_of_somebody_who_has_gone() {
     world.say(&mut ada, "hello");
     let message = bob.intercept_message();
     world.lose(&ada);
-    assert_eq!(
-        catch_up(&mut bob),
-        [Event::Left(nick_of("ada"), Departure::Lost)]
-    );
+    assert_eq!(catch_up(&mut bob), [left("ada", Departure::Lost, false)]);
     assert_eq!(bob.receive(&message.frame()), [Event::Stray]);
 }

@@ -3,11 +3,10 @@
 mod support;
 
 use e2echat::room::frame::{Departure, Frame};
-use e2echat::room::message::Kind;
 use e2echat::room::notice::Notice;
 use e2echat::room::session::{End, Event, SayError};
 
-use support::world::{catch_up, nick_of, payload, said, three};
+use support::world::{NOW, catch_up, left, payload, said, three};
 
 #[test]
 fn three_members_talk_and_leave() {
@@ -20,30 +19,24 @@ fn three_members_talk_and_leave() {
         catch_up(&mut carol),
         [said("ada", "hello"), said("bob", "hello, ada")]
     );
-    bob.session.leave();
+    bob.session.leave(NOW);
     world.relay(&mut bob);
     world.lose(&carol);
     let gone = [
-        Event::Left(nick_of("bob"), Departure::Left),
-        Event::Left(nick_of("carol"), Departure::Lost),
+        left("bob", Departure::Left, true),
+        left("carol", Departure::Lost, false),
     ];
     assert_eq!(catch_up(&mut ada), gone);
     assert_eq!(world.say(&mut ada, "alone"), 0);
-    assert_eq!(
-        bob.session.say(Kind::Text, "late", 0),
-        Err(SayError::NotInRoom)
-    );
+    assert_eq!(bob.say("late"), Err(SayError::NotInRoom));
 }
 
 #[test]
 fn a_text_of_0_bytes_and_one_of_4_kib_and_1() {
     let (mut world, mut ada, mut bob, _) = three();
-    assert_eq!(ada.session.say(Kind::Text, "", 0), Err(SayError::Empty));
+    assert_eq!(ada.say(""), Err(SayError::Empty));
     let long = "x".repeat(4097);
-    assert_eq!(
-        ada.session.say(Kind::Text, &long, 0),
-        Err(SayError::TooLong(4097))
-    );
+    assert_eq!(ada.say(&long), Err(SayError::TooLong(4097)));
     assert!(ada.session.take_outgoing().is_empty());
     assert_eq!(world.say(&mut ada, &long[1..]), 2);
     assert_eq!(catch_up(&mut bob), [said("ada", &long[1..])]);
@@ -60,12 +53,13 @@ fn a_taken_nick_and_a_full_room() {
 #[test]
 fn acknowledgements_say_what_was_taken_and_may_not_go_back() {
     let (mut world, mut ada, ..) = three();
+    // The first frame was the statement with which she entered.
     world.say(&mut ada, "one");
     world.say(&mut ada, "two");
     assert_eq!(ada.session.untaken().collect::<Vec<_>>(), ["one", "two"]);
-    assert_eq!(ada.receive(&payload(&Frame::ack(1))), [Event::Taken(1)]);
-    assert_eq!(ada.session.untaken().collect::<Vec<_>>(), ["two"]);
-    assert_eq!(ada.receive(&payload(&Frame::ack(1))), []);
     assert_eq!(ada.receive(&payload(&Frame::ack(2))), [Event::Taken(1)]);
-    assert_eq!(ada.ends(&payload(&Frame::ack(1))), End::Malformed);
+    assert_eq!(ada.session.untaken().collect::<Vec<_>>(), ["two"]);
+    assert_eq!(ada.receive(&payload(&Frame::ack(2))), []);
+    assert_eq!(ada.receive(&payload(&Frame::ack(3))), [Event::Taken(1)]);
+    assert_eq!(ada.ends(&payload(&Frame::ack(2))), End::Malformed);
 }

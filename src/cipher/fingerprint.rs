@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::encoding::Digest;
 
 /// SHA-256 of an identity's `SubjectPublicKeyInfo`. Displays as `ssh-keygen -l` shows one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(Digest);
 
 impl Fingerprint {
@@ -17,21 +17,32 @@ impl Fingerprint {
         Self(Sha256::digest(spki).into())
     }
 
-    /// The same in six groups of five digits (about 100 bits), for reading aloud.
+    /// The digest itself.
+    #[must_use]
+    pub fn as_bytes(&self) -> &Digest {
+        &self.0
+    }
+
+    /// The same in digits, for reading aloud.
     #[must_use]
     pub fn safety_number(&self) -> String {
-        let groups: Vec<String> = self
-            .0
-            .chunks_exact(5)
-            .map(|chunk| {
-                let number = chunk
-                    .iter()
-                    .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-                format!("{:05}", number % 100_000)
-            })
-            .collect();
-        groups.join(" ")
+        digit_groups(&self.0)
     }
+}
+
+/// A digest in six groups of five digits (about 100 bits).
+#[must_use]
+pub fn digit_groups(digest: &Digest) -> String {
+    let groups: Vec<String> = digest
+        .chunks_exact(5)
+        .map(|chunk| {
+            let number = chunk
+                .iter()
+                .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+            format!("{:05}", number % 100_000)
+        })
+        .collect();
+    groups.join(" ")
 }
 
 impl std::fmt::Display for Fingerprint {

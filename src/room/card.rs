@@ -37,6 +37,19 @@ pub struct Identity {
     pub is_lasting: bool,
 }
 
+/// What stands for the previous session in the first generation.
+const NOBODY: SessionId = SessionId([0; 32]);
+
+/// Where a card is for, and where in a member's session.
+struct Place<'a> {
+    room: RoomId,
+    key: &'a RoomKey,
+    nick: &'a Nick,
+    generation: u32,
+    previous: SessionId,
+    next: u64,
+}
+
 /// Why a card is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CardError {
@@ -90,6 +103,8 @@ pub struct Card {
     identity: PublicKey,
     is_lasting: bool,
     session: PublicKey,
+    generation: u32,
+    previous: SessionId,
     issued: Time,
     next: u64,
 }
@@ -104,32 +119,85 @@ impl Card {
         session: &PublicKey,
         issued: Time,
     ) -> Self {
+        let place = Place {
+            room: room.id(),
+            key: &room.key(),
+            nick,
+            generation: 0,
+            previous: NOBODY,
+            next: 0,
+        };
+        Self::make(&place, identity, session, issued)
+    }
+
+    /// Makes the card with which this card's member goes on under another session key.
+    #[must_use]
+    pub fn succeed(
+        &self,
+        key: &RoomKey,
+        identity: &Identity,
+        session: &PublicKey,
+        next: u64,
+        issued: Time,
+    ) -> Self {
+        let place = Place {
+            room: self.room,
+            key,
+            nick: &self.nick,
+            generation: self.generation + 1,
+            previous: self.sid,
+            next,
+        };
+        Self::make(&place, identity, session, issued)
+    }
+
+    /// Whether it takes the place of `before`: the same identity under the same nick, one
+    /// generation later.
+    #[must_use]
+    pub fn succeeds(&self, before: &Self) -> bool {
+        self.previous == before.sid
+            && self.nick == before.nick
+            && self.identity == before.identity
+            && Some(self.generation) == before.generation.checked_add(1)
+    }
+
+    fn make(place: &Place<'_>, identity: &Identity, session: &PublicKey, issued: Time) -> Self {
+        let Place {
+            room,
+            key,
+            nick,
+            generation,
+            previous,
+            next,
+        } = *place;
         let unauthenticated = Encoder::tagged(TAG)
-            .bytes(&room.id().0)
+            .bytes(&room.0)
             .string(nick.as_str().as_bytes())
             .string(identity.key.public().spki())
             .string(session.spki())
             .boolean(identity.is_lasting)
-            .u32(0)
-            .bytes(&[0; 32])
+            .u32(generation)
+            .bytes(&previous.0)
             .u64(issued)
-            .u64(0);
+            .u64(next);
         let authenticated = unauthenticated.as_slice().len();
-        let mac = room.key().mac(unauthenticated.as_slice());
+        let mac = key.mac(unauthenticated.as_slice());
         let unsigned = unauthenticated.bytes(&mac);
         let signature = identity.key.sign(unsigned.as_slice());
         Self {
             bytes: unsigned.string(&signature).finish().into(),
             authenticated,
             mac,
-            room: room.id(),
-            sid: SessionId::new(room.id(), nick, identity.key.public(), session),
+            room,
+            sid: SessionId::new(room, nick, identity.key.public(), session),
             nick: nick.clone(),
             identity: identity.key.public().clone(),
             is_lasting: identity.is_lasting,
             session: session.clone(),
+            generation,
+            previous,
             issued,
-            next: 0,
+            next,
         }
     }
 
@@ -146,7 +214,7 @@ impl Card {
         let session = fields.string()?;
         let is_lasting = fields.boolean()?;
         let generation = fields.u32()?;
-        let previous: [u8; 32] = fields.bytes()?;
+        let previous = SessionId(fields.bytes()?);
         let issued = fields.u64()?;
         let next = fields.u64()?;
         let authenticated = fields.position();
@@ -155,7 +223,7 @@ impl Card {
         let signature = fields.string()?;
         fields.finish()?;
 
-        if generation != 0 || previous != [0; 32] {
+        if (generation == 0) != (previous == NOBODY) || next == u64::MAX {
             return Err(CardError::Malformed);
         }
         if its_room != room {
@@ -180,6 +248,8 @@ impl Card {
             identity,
             is_lasting,
             session,
+            generation,
+            previous,
             issued,
             next,
         })
@@ -247,6 +317,18 @@ impl Card {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.identity.fingerprint()
+    }
+
+    /// How many session keys the member has had before.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// The session id of the card that it takes the place of; zeros in the first generation.
+    #[must_use]
+    pub fn previous(&self) -> SessionId {
+        self.previous
     }
 
     /// When the card was made, by its member's clock.

@@ -29,7 +29,10 @@ pub(super) mod kind {
     pub(in crate::room) const DELIVER: u8 = 0x11;
     pub(super) const JOINED: u8 = 0x12;
     pub(super) const LEFT: u8 = 0x13;
+    pub(super) const REKEY: u8 = 0x14;
+    pub(in crate::room) const STATEMENT: u8 = 0x15;
     pub(super) const LEAVE: u8 = 0x16;
+    pub(super) const REKEYED: u8 = 0x17;
     pub(super) const PING: u8 = 0x20;
     pub(super) const ACK: u8 = 0x21;
     pub(super) const NOTICE: u8 = 0x22;
@@ -157,6 +160,10 @@ pub enum ToRelay<'a> {
     },
     /// SEND
     Send(Send),
+    /// REKEY: a card.
+    Rekey(&'a [u8]),
+    /// STATEMENT
+    State(State<'a>),
     /// LEAVE
     Leave,
     /// PING
@@ -177,6 +184,17 @@ pub struct Send {
     pub last: bool,
     /// The ciphertexts.
     pub parcels: Vec<Parcel>,
+}
+
+/// A statement on its way through the relay.
+#[derive(Debug, PartialEq, Eq)]
+pub struct State<'a> {
+    /// The statement.
+    pub statement: &'a [u8],
+    /// The fields `statement` and `signature`, which are passed on.
+    pub signed: Range<usize>,
+    /// Whom it is for; everybody if there are none.
+    pub to: Vec<SessionId>,
 }
 
 /// One reader's ciphertext.
@@ -222,6 +240,21 @@ impl<'a> ToRelay<'a> {
                     signed,
                     last,
                     parcels,
+                })
+            }
+            kind::REKEY => Self::Rekey(fields.string()?),
+            kind::STATEMENT => {
+                let start = fields.position();
+                let statement = fields.string()?;
+                fields.string()?;
+                let signed = start..fields.position();
+                let to = (0..fields.count(32)?)
+                    .map(|_| fields.bytes().map(SessionId))
+                    .collect::<Result<_, _>>()?;
+                Self::State(State {
+                    statement,
+                    signed,
+                    to,
                 })
             }
             kind::LEAVE => Self::Leave,
@@ -271,6 +304,20 @@ pub enum ToClient<'a> {
         epoch: u64,
         /// The new member's card.
         card: &'a [u8],
+    },
+    /// REKEYED
+    Rekeyed {
+        /// The new epoch.
+        epoch: u64,
+        /// The card that takes the place of the member's card before.
+        card: &'a [u8],
+    },
+    /// STATEMENT
+    Statement {
+        /// The statement.
+        statement: &'a [u8],
+        /// Its signature.
+        signature: &'a [u8],
     },
     /// LEFT
     Left {
@@ -325,6 +372,14 @@ impl<'a> ToClient<'a> {
             kind::JOINED => Self::Joined {
                 epoch: fields.u64()?,
                 card: fields.string()?,
+            },
+            kind::REKEYED => Self::Rekeyed {
+                epoch: fields.u64()?,
+                card: fields.string()?,
+            },
+            kind::STATEMENT => Self::Statement {
+                statement: fields.string()?,
+                signature: fields.string()?,
             },
             kind::LEFT => Self::Left {
                 epoch: fields.u64()?,
@@ -443,6 +498,31 @@ impl Frame {
             .bytes(&sid.0)
             .byte(departure.code());
         Self::new(kind::LEFT, fields)
+    }
+
+    /// REKEY
+    #[must_use]
+    pub fn rekey(card: &[u8]) -> Self {
+        Self::new(kind::REKEY, Encoder::default().string(card))
+    }
+
+    /// REKEYED
+    #[must_use]
+    pub fn rekeyed(epoch: u64, card: &[u8]) -> Self {
+        Self::new(kind::REKEYED, Encoder::default().u64(epoch).string(card))
+    }
+
+    /// STATEMENT, as a client sends it.
+    #[must_use]
+    pub fn state(statement: &[u8], signature: &[u8], to: &[SessionId]) -> Self {
+        let mut fields = Encoder::default()
+            .string(statement)
+            .string(signature)
+            .count(to.len());
+        for sid in to {
+            fields = fields.bytes(&sid.0);
+        }
+        Self::new(kind::STATEMENT, fields)
     }
 
     /// LEAVE

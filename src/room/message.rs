@@ -1,5 +1,7 @@
 //! Messages: the signed header, and sealing and opening in the order of PROTOCOL §5.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
 use crate::cipher::keys::{IdentityKey, PublicKey, SessionKey};
 use crate::cipher::seal::{self, Body, CannotOpen, Reader};
@@ -161,6 +163,12 @@ pub fn parent_digest(parent: &Digest, header: &[u8]) -> Digest {
         .digest()
 }
 
+/// The digest by which headers are told apart.
+#[must_use]
+pub fn header_digest(header: &[u8]) -> Digest {
+    Sha256::digest(header).into()
+}
+
 /// A message as it leaves its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedMessage {
@@ -237,6 +245,8 @@ pub enum OpenError {
     NoCiphertext,
     /// The ciphertext does not open, or is not what the sender committed to.
     CannotOpen,
+    /// It was encrypted to a session key that has been destroyed since.
+    KeyDestroyed,
     /// It opens, and is of a kind that this version does not know.
     Kind,
 }
@@ -248,6 +258,7 @@ impl std::fmt::Display for OpenError {
             Self::NotForMe => "it was not written for you",
             Self::NoCiphertext => "it came without its content",
             Self::CannotOpen => "it cannot be opened",
+            Self::KeyDestroyed => "it is encrypted to a key of yours that is destroyed already",
             Self::Kind => "it is of a kind that this version does not know",
         })
     }

@@ -7,7 +7,7 @@
 //! - [`frame`]: frames to typed fields, each side's own.
 //! - [`relay`]: the relay's room, blind to content. It never names a private key.
 //! - [`session`]: the client's session in a room.
-//! - [`names`], [`card`], [`message`], [`notice`], [`roster`]: what both sides share.
+//! - [`names`], [`card`], [`message`], [`statement`], [`notice`], [`roster`]: what both sides share.
 //! - [`text`]: text from others, made harmless.
 //! - `transcript`: what a member has seen of a room, for comparing.
 
@@ -19,6 +19,7 @@ pub mod notice;
 pub mod relay;
 pub mod roster;
 pub mod session;
+pub mod statement;
 pub mod stream;
 pub mod text;
 

@@ -1,6 +1,7 @@
 //! Nicks and room names (PROTOCOL §2).
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use rand::RngExt as _;
 use sha2::Sha256;
 
 use crate::cipher::encoding::{Digest, Encoder};
@@ -20,6 +21,8 @@ pub enum NameError {
     },
     /// It has a character other than ASCII letters, digits, `_`, `-` and `.`.
     Character,
+    /// It begins as an invite does and is none: somebody has mistyped it.
+    Mistyped,
 }
 
 impl std::fmt::Display for NameError {
@@ -27,6 +30,7 @@ impl std::fmt::Display for NameError {
         match self {
             Self::Length { max } => write!(f, "it must have 1 to {max} characters"),
             Self::Character => f.write_str("it may have letters a to z, digits, _, - and ."),
+            Self::Mistyped => f.write_str("this invite is mistyped: copy it again, all of it"),
         }
     }
 }
@@ -85,6 +89,34 @@ impl std::fmt::Display for Nick {
 pub struct RoomName(String);
 
 impl RoomName {
+    /// A new name that nobody can guess, which is an invite for those who get to know it
+    /// (PROTOCOL §12).
+    #[must_use]
+    pub fn invite() -> Self {
+        let mut rng = rand::rng();
+        let random: String = (0..RANDOM_CHARACTERS)
+            .map(|_| digit(rng.random_range(0..32)))
+            .collect();
+        let all: Vec<char> = random.chars().chain(checksum(&random)).collect();
+        let groups: Vec<String> = all
+            .chunks(GROUP)
+            .map(|group| group.iter().collect())
+            .collect();
+        Self(format!("{INVITE}{}", groups.join("-")))
+    }
+
+    /// The room where people are who name none.
+    #[must_use]
+    pub fn lobby() -> Self {
+        Self("lobby".to_owned())
+    }
+
+    /// Whether nobody can guess it.
+    #[must_use]
+    pub fn is_invite(&self) -> bool {
+        self.0.starts_with(INVITE)
+    }
+
     /// What the relay knows the room by.
     #[must_use]
     pub fn id(&self) -> RoomId {
@@ -106,8 +138,45 @@ impl std::str::FromStr for RoomName {
     type Err = NameError;
 
     fn from_str(name: &str) -> Result<Self, NameError> {
-        check(name, MAX_ROOM_NAME).map(|()| Self(name.to_ascii_lowercase()))
+        check(name, MAX_ROOM_NAME)?;
+        let name = name.to_ascii_lowercase();
+        match name.strip_prefix(INVITE) {
+            Some(groups) if !is_well_formed(groups) => Err(NameError::Mistyped),
+            _ => Ok(Self(name)),
+        }
     }
+}
+
+/// What invites begin with.
+const INVITE: &str = "inv-";
+/// Their characters, of 5 bits each: none that looks like another.
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// Characters of randomness, of checksum, and in a group.
+const RANDOM_CHARACTERS: usize = 20;
+const CHECKSUM_CHARACTERS: u32 = 4;
+const GROUP: usize = 4;
+
+fn digit(value: usize) -> char {
+    let digit = DIGITS.get(value % DIGITS.len());
+    char::from(*digit.expect("a remainder is less than what it is by"))
+}
+
+/// The first 20 bits of a digest over the random characters.
+fn checksum(random: &str) -> impl Iterator<Item = char> {
+    let [a, b, c, ..] = Encoder::tagged("e2echat/1 invite")
+        .string(random.as_bytes())
+        .digest();
+    let bits = usize::from(a) << 12 | usize::from(b) << 4 | usize::from(c) >> 4;
+    (1..=CHECKSUM_CHARACTERS).map(move |n| digit(bits >> (5 * (CHECKSUM_CHARACTERS - n))))
+}
+
+fn is_well_formed(groups: &str) -> bool {
+    let is_grouped = groups
+        .split('-')
+        .all(|group| group.len() == GROUP && group.bytes().all(|c| DIGITS.contains(&c)));
+    let all = groups.replace('-', "");
+    let parts = all.split_at_checked(RANDOM_CHARACTERS);
+    is_grouped && parts.is_some_and(|(random, sum)| checksum(random).eq(sum.chars()))
 }
 
 impl std::fmt::Display for RoomName {
@@ -171,6 +240,29 @@ mod tests {
     fn look_alikes_from_other_scripts_spaces_and_escapes_are_refused() {
         for name in ["аda", "a da", "a\u{1b}[2J", "ada\n", "<ada>", "ada\u{202e}"] {
             assert_eq!(name.parse::<Nick>(), Err(NameError::Character), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn an_invite_is_taken_as_it_was_made_and_in_no_other_form() {
+        let invite = RoomName::invite().to_string();
+        assert_eq!(invite.len(), "inv-".len() + 6 * 5 - 1);
+        let read: RoomName = invite.to_uppercase().parse().unwrap();
+        assert!(read.is_invite() && read.to_string() == invite);
+        assert_ne!(RoomName::invite().to_string(), invite);
+        for position in 4..invite.len() {
+            let mut mistyped = invite.clone().into_bytes();
+            mistyped[position] = if mistyped[position] == b'x' {
+                b'y'
+            } else {
+                b'x'
+            };
+            let mistyped = String::from_utf8(mistyped).unwrap();
+            let refused = mistyped.parse::<RoomName>();
+            assert_eq!(refused, Err(NameError::Mistyped), "{mistyped}");
+        }
+        for mistyped in [&invite[..invite.len() - 1], "inv-", "inv-ited"] {
+            assert_eq!(mistyped.parse::<RoomName>(), Err(NameError::Mistyped));
         }
     }
 

@@ -3,17 +3,19 @@
 //! It sees cards, headers and ciphertexts, and has no key to open anything. What it sends goes
 //! into each member's [`Mailbox`]; how it gets from there to a socket is not its affair.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::cipher::encoding::Malformed;
 
 use super::card::{Card, SessionId};
-use super::frame::{self, Challenge, Departure, Frame, Limits, Send, ToRelay};
+use super::frame::{self, Challenge, Departure, Frame, Limits, Send, State, ToRelay};
 use super::message::{Header, Stream};
 use super::names::RoomId;
 use super::notice::Notice;
 use super::roster::Roster;
+use super::statement::Statement;
 
 /// A frame on its way to a client. Cloning it does not copy what is in it.
 #[derive(Clone, Debug)]
@@ -27,6 +29,12 @@ impl Outgoing {
     /// The frame DELIVER, put together from two places in the frame SEND.
     fn deliver(send: &Arc<[u8]>, signed: Range<usize>, ciphertext: Range<usize>) -> Self {
         Self::new(frame::kind::DELIVER, Arc::clone(send), [signed, ciphertext])
+    }
+
+    /// The frame STATEMENT, as it was sent but for whom it is for.
+    fn statement(state: &Arc<[u8]>, signed: Range<usize>) -> Self {
+        let nothing = signed.end..signed.end;
+        Self::new(frame::kind::STATEMENT, Arc::clone(state), [signed, nothing])
     }
 
     fn new(kind: u8, source: Arc<[u8]>, parts: [Range<usize>; 2]) -> Self {
@@ -90,6 +98,9 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Card, 
         return Err(Notice::Malformed);
     };
     let card = Card::parse(card, room)?;
+    if card.generation() != 0 {
+        return Err(Notice::CardMalformed);
+    }
     let possession = challenge.possession(card.sid(), received);
     if card.identity().verifies(&possession, proof) {
         Ok(card)
@@ -101,6 +112,8 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Card, 
 struct Occupant<M> {
     card: Arc<[u8]>,
     mailbox: M,
+    /// The session id that it had before.
+    former: Option<SessionId>,
 }
 
 /// A room: its members and the number of its last change.
@@ -108,6 +121,9 @@ pub struct Room<M> {
     epoch: u64,
     max_members: usize,
     roster: Roster<Occupant<M>>,
+    /// The present session ids of those who had another before, to which messages may still be
+    /// under way.
+    successors: HashMap<SessionId, SessionId>,
 }
 
 impl<M: Mailbox> Room<M> {
@@ -118,6 +134,7 @@ impl<M: Mailbox> Room<M> {
             epoch,
             max_members: usize::try_from(limits.members).unwrap_or(usize::MAX),
             roster: Roster::default(),
+            successors: HashMap::new(),
         }
     }
 
@@ -155,6 +172,7 @@ impl<M: Mailbox> Room<M> {
         let occupant = Occupant {
             card: Arc::clone(card.bytes()),
             mailbox: mailbox.clone(),
+            former: None,
         };
         let others = self.roster.len();
         self.roster.insert(card, occupant)?;
@@ -172,7 +190,9 @@ impl<M: Mailbox> Room<M> {
 
     /// Removes a member, if it is there, and tells the others.
     pub fn leave(&mut self, sid: SessionId, departure: Departure) {
-        if self.roster.remove(sid).is_some() {
+        if let Some(gone) = self.roster.remove(sid) {
+            self.successors
+                .retain(|former, _| gone.former != Some(*former));
             self.epoch += 1;
             let left = Outgoing::from(Frame::left(self.epoch, sid, departure));
             for mailbox in self.mailboxes() {
@@ -181,12 +201,54 @@ impl<M: Mailbox> Room<M> {
         }
     }
 
+    /// Gives a member the session key of `card`, which follows its present one.
+    ///
+    /// # Errors
+    /// Where somebody has that key.
+    pub fn rekey(&mut self, sid: SessionId, card: &Card) -> Result<(), Notice> {
+        let Some(mut occupant) = self.roster.remove(sid) else {
+            return Ok(());
+        };
+        self.successors
+            .retain(|former, _| occupant.former != Some(*former));
+        occupant.card = Arc::clone(card.bytes());
+        occupant.former = Some(sid);
+        self.roster.insert(card, occupant)?;
+        self.successors.insert(sid, card.sid());
+        self.epoch += 1;
+        let rekeyed = Outgoing::from(Frame::rekeyed(self.epoch, card.bytes()));
+        for mailbox in self.mailboxes() {
+            mailbox.post(rekeyed.clone());
+        }
+        Ok(())
+    }
+
+    /// Passes a statement of `sender`'s, which is the frame `bytes`, to those it is for.
+    pub fn forward_statement(&self, sender: SessionId, bytes: &Arc<[u8]>, state: &State<'_>) {
+        let frame = Outgoing::statement(bytes, state.signed.clone());
+        if state.to.is_empty() {
+            for (sid, occupant) in self.roster.iter() {
+                if sid != sender {
+                    occupant.mailbox.post(frame.clone());
+                }
+            }
+        }
+        for reader in state.to.iter().filter_map(|sid| self.occupant(*sid)) {
+            reader.mailbox.post(frame.clone());
+        }
+    }
+
+    fn occupant(&self, sid: SessionId) -> Option<&Occupant<M>> {
+        let present = self.successors.get(&sid).copied().unwrap_or(sid);
+        self.roster.get(present)
+    }
+
     /// Passes each parcel of a message to its reader. Parcels for somebody who is not there are
     /// dropped.
     pub fn forward(&self, message: &Message) {
         for part in &message.0 {
             for parcel in &part.send.parcels {
-                if let Some(reader) = self.roster.get(parcel.to) {
+                if let Some(reader) = self.occupant(parcel.to) {
                     reader.mailbox.post(Outgoing::deliver(
                         &part.frame,
                         part.send.signed.clone(),
@@ -196,6 +258,24 @@ impl<M: Mailbox> Room<M> {
             }
         }
     }
+}
+
+/// Checks that `sender` may make this statement in `room`, to no more than a room's members.
+///
+/// # Errors
+/// Where PROTOCOL §8 does not allow it.
+pub fn check_statement(
+    state: &State<'_>,
+    sender: SessionId,
+    room: RoomId,
+    limits: &Limits,
+) -> Result<(), Malformed> {
+    let statement = Statement::parse(state.statement)?;
+    let is_too_many = u32::try_from(state.to.len()).map_or(true, |to| to > limits.members);
+    if statement.sender != sender || statement.room != room || is_too_many {
+        return Err(Malformed);
+    }
+    Ok(())
 }
 
 /// The longest ciphertext for one reader, with what belongs to it, in bytes (PROTOCOL §8).
@@ -255,6 +335,11 @@ impl Assembly {
             bytes: 0,
             parts: Vec::new(),
         }
+    }
+
+    /// From now on the sender has another session id.
+    pub fn succeed(&mut self, sender: SessionId) {
+        self.sender = sender;
     }
 
     /// Adds a frame, which was parsed to `send`. Returns the message if that was the last of it.

@@ -81,6 +81,12 @@ impl<T> Roster<T> {
         Ok(())
     }
 
+    /// Gives up what [`Roster::reserve`] took.
+    pub fn release(&mut self, card: &Card) {
+        self.skeletons.remove(&card.nick().skeleton());
+        self.moduli.remove(&modulus_digest(card));
+    }
+
     /// Adds the member that `card` presents.
     ///
     /// # Errors
@@ -122,6 +128,13 @@ impl<T> Roster<T> {
             .map(|(sid, member)| (*sid, &member.value))
     }
 
+    /// The members in ascending order, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (SessionId, &mut T)> {
+        self.members
+            .iter_mut()
+            .map(|(sid, member)| (*sid, &mut member.value))
+    }
+
     /// How many members there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -135,6 +148,8 @@ impl<T> Roster<T> {
     }
 }
 
-fn modulus_digest(card: &Card) -> Digest {
+/// The digest by which session keys are told apart.
+#[must_use]
+pub fn modulus_digest(card: &Card) -> Digest {
     Sha256::digest(card.session().modulus()).into()
 }

@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 use crate::cipher::encoding::Digest;
 
 use super::card::SessionId;
-use super::message::{Header, Stream, audience_digest, parent_digest};
+use super::frame::RunId;
+use super::message::{audience_digest, parent_digest};
 
 /// How many digests of one epoch, and how many members of past rosters, are remembered. What is
 /// older than that cannot be compared; a message that is still under way is not.
@@ -29,18 +30,43 @@ struct Epoch {
     number: u64,
     /// Ascending.
     roster: Vec<SessionId>,
+    /// The audience digest of all of them.
+    digest: Digest,
     /// The latest digests of the chain, the last of them chain(`seen`).
     chain: VecDeque<Digest>,
     seen: u64,
-    /// Whether somebody was found to have another view of it.
-    disputed: bool,
+    /// Whether somebody was found to have seen another roster, or other messages.
+    other_roster: bool,
+    other_messages: bool,
+}
+
+/// What somebody signed of their view of a room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    pub(super) run: RunId,
+    pub(super) epoch: u64,
+    pub(super) seen: u64,
+    pub(super) parent: &'a Digest,
+    pub(super) audience: &'a Digest,
+    pub(super) among: Among<'a>,
+}
+
+/// Which members an audience digest is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Among<'a> {
+    /// Everybody but these, in ascending order.
+    AllBut(&'a [SessionId]),
+    /// These two.
+    Both(SessionId, SessionId),
 }
 
 /// How somebody's view compares with one's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Comparison {
-    /// They are the same, as far as one can tell.
+    /// They are the same.
     Same,
+    /// They cannot be compared any more, or are known to differ.
+    Unknown,
     /// They differ, for the first time in this epoch.
     Different,
     /// It is a view of a time before one was there.
@@ -52,13 +78,15 @@ impl Transcript {
     pub(super) fn begin(&mut self, number: u64, roster: Vec<SessionId>) {
         self.joined.get_or_insert(number);
         self.members += roster.len();
-        let chain = VecDeque::from([audience_digest(&roster)]);
+        let digest = audience_digest(&roster);
         self.epochs.push_back(Epoch {
             number,
             roster,
-            chain,
+            digest,
+            chain: VecDeque::from([digest]),
             seen: 0,
-            disputed: false,
+            other_roster: false,
+            other_messages: false,
         });
         while self.members > PAST_MEMBERS && self.epochs.len() > 1 {
             let oldest = self.epochs.pop_front();
@@ -66,34 +94,48 @@ impl Transcript {
         }
     }
 
-    /// What to say of one's own view: the number of messages seen in the present epoch, and the
-    /// parent digest.
-    pub(super) fn view(&self) -> (u64, Digest) {
-        self.epochs.back().map_or((0, [0; 32]), |epoch| {
-            let last = epoch.chain.back().expect("a chain has a beginning");
-            (epoch.seen, *last)
+    /// One's own view of the whole room, to be signed.
+    pub(super) fn view(&self, run: RunId) -> Option<View<'_>> {
+        let epoch = self.epochs.back()?;
+        Some(View {
+            run,
+            epoch: epoch.number,
+            seen: epoch.seen,
+            parent: epoch.chain.back()?,
+            audience: &epoch.digest,
+            among: Among::AllBut(&[]),
         })
     }
 
-    /// Compares with the view that stands in a header.
-    pub(super) fn compare(&mut self, header: &Header, reader: SessionId) -> Comparison {
-        if self.joined.is_none_or(|joined| header.epoch < joined) {
+    /// Compares with somebody's view.
+    pub(super) fn compare(&mut self, run: RunId, view: &View<'_>) -> Comparison {
+        if view.run != run {
+            // A relay that means well tells everybody of the same run.
+            return match self.epochs.back_mut() {
+                Some(epoch) => found_different(&mut epoch.other_roster),
+                None => Comparison::TooEarly,
+            };
+        }
+        if self.joined.is_none_or(|joined| view.epoch < joined) {
             return Comparison::TooEarly;
         }
         let latest = self.epochs.back().map_or(0, |epoch| epoch.number);
-        let Some(epoch) = self.epoch(header.epoch) else {
+        let Some(epoch) = self.epoch(view.epoch) else {
             // Nobody can have seen what the relay does only later.
-            return if header.epoch > latest {
+            return if view.epoch > latest {
                 Comparison::Different
             } else {
-                Comparison::Same
+                Comparison::Unknown
             };
         };
-        if epoch.disputed || epoch.agrees_with(header, reader) {
-            return Comparison::Same;
+        if !epoch.has_audience(view) {
+            return found_different(&mut epoch.other_roster);
         }
-        epoch.disputed = true;
-        Comparison::Different
+        match epoch.has_parent(view) {
+            None => Comparison::Unknown,
+            Some(true) => Comparison::Same,
+            Some(false) => found_different(&mut epoch.other_messages),
+        }
     }
 
     fn epoch(&mut self, number: u64) -> Option<&mut Epoch> {
@@ -113,49 +155,54 @@ impl Transcript {
         }
     }
 
-    /// Remembers that messages are missing: views differ then, which has been reported already.
+    /// Messages are missing, which has been reported: that others have seen more is no news.
     pub(super) fn is_incomplete(&mut self) {
         for epoch in &mut self.epochs {
-            epoch.disputed = true;
+            epoch.other_messages = true;
         }
     }
 }
 
+/// Views differ: this is to be said once.
+fn found_different(known: &mut bool) -> Comparison {
+    if std::mem::replace(known, true) {
+        Comparison::Unknown
+    } else {
+        Comparison::Different
+    }
+}
+
 impl Epoch {
-    fn agrees_with(&self, header: &Header, reader: SessionId) -> bool {
-        let audience = match header.stream {
-            Stream::Room => self
-                .roster
-                .iter()
-                .copied()
-                .filter(|sid| header.left_out.binary_search(sid).is_err())
-                .collect(),
-            Stream::Direct(_) => {
-                let mut both = vec![header.sender, reader];
-                both.sort_unstable();
-                both
+    /// Whether an audience digest is over those members of the roster.
+    fn has_audience(&self, view: &View<'_>) -> bool {
+        let audience = match view.among {
+            Among::AllBut([]) => self.digest,
+            Among::AllBut(left_out) => {
+                let readers = self.roster.iter().copied();
+                let readers = readers.filter(|sid| left_out.binary_search(sid).is_err());
+                audience_digest(&readers.collect::<Vec<SessionId>>())
             }
+            Among::Both(one, other) => audience_digest(&[one.min(other), one.max(other)]),
         };
-        if audience_digest(&audience) != header.audience {
-            return false;
-        }
-        let Some(back) = self.seen.checked_sub(header.seen) else {
-            return false;
+        audience == *view.audience
+    }
+
+    /// Whether a parent digest is in the chain, as far as one remembers.
+    fn has_parent(&self, view: &View<'_>) -> Option<bool> {
+        let Some(back) = self.seen.checked_sub(view.seen) else {
+            return Some(false);
         };
         let back = usize::try_from(back).unwrap_or(usize::MAX);
-        match self.chain.iter().rev().nth(back) {
-            Some(digest) => *digest == header.parent,
-            // It is older than what is remembered.
-            None => true,
-        }
+        let digest = self.chain.iter().rev().nth(back)?;
+        Some(digest == view.parent)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::frame::RunId;
-    use crate::room::names::RoomId;
+
+    const RUN: RunId = RunId([0; 16]);
 
     const ADA: SessionId = SessionId([1; 32]);
     const BOB: SessionId = SessionId([2; 32]);
@@ -168,40 +215,24 @@ mod tests {
         transcript
     }
 
-    /// What a member writes that has seen this.
-    fn header(seen_by: &Transcript, sender: SessionId) -> Header {
-        let (seen, parent) = seen_by.view();
-        let present = seen_by.epochs.back().unwrap();
-        Header {
-            room: RoomId([0; 32]),
-            sender,
-            run: RunId([0; 16]),
-            epoch: present.number,
-            stream: Stream::Room,
-            sequence: 0,
-            time: 0,
-            left_out: Vec::new(),
-            audience: audience_digest(&present.roster),
-            seen,
-            parent,
-            commitment: [0; 32],
-        }
+    /// What a member signs that has seen `theirs`, judged by one that has seen `own`.
+    fn compared(own: &mut Transcript, theirs: &Transcript) -> Comparison {
+        own.compare(RUN, &theirs.view(RUN).unwrap())
     }
 
     #[test]
     fn those_who_were_shown_the_same_agree() {
         let [mut ada, mut bob] = [transcript(), transcript()];
         for text in [b"one", b"two"] {
-            assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Same);
+            assert_eq!(compared(&mut ada, &bob), Comparison::Same);
             ada.append(5, text);
             // Bob, who is behind by one, is no liar.
-            assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Same);
+            assert_eq!(compared(&mut ada, &bob), Comparison::Same);
             bob.append(5, text);
         }
         // What crosses with a change is still judged by the roster that it was written for.
-        let late = header(&bob, BOB);
         ada.begin(6, vec![ADA, BOB]);
-        assert_eq!(ada.compare(&late, ADA), Comparison::Same);
+        assert_eq!(compared(&mut ada, &bob), Comparison::Same);
     }
 
     #[test]
@@ -211,19 +242,19 @@ mod tests {
         ada.append(5, b"two");
         bob.append(5, b"two");
         bob.append(5, b"one");
-        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Different);
-        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Same);
+        assert_eq!(compared(&mut ada, &bob), Comparison::Different);
+        assert_eq!(compared(&mut ada, &bob), Comparison::Unknown);
         bob.begin(6, vec![ADA, BOB]);
         bob.append(6, b"three");
         ada.begin(6, vec![ADA, BOB]);
-        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Different);
+        assert_eq!(compared(&mut ada, &bob), Comparison::Different);
     }
 
     #[test]
     fn a_message_kept_from_one_of_them_is_noticed() {
         let [mut ada, mut bob] = [transcript(), transcript()];
         bob.append(5, b"not for ada");
-        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Different);
+        assert_eq!(compared(&mut ada, &bob), Comparison::Different);
     }
 
     #[test]
@@ -231,54 +262,59 @@ mod tests {
         let mut ada = transcript();
         let mut bob = Transcript::default();
         bob.begin(5, vec![ADA, BOB]);
-        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Different);
+        assert_eq!(compared(&mut ada, &bob), Comparison::Different);
     }
 
     #[test]
     fn an_epoch_that_is_yet_to_come_is_noticed() {
         let [mut ada, mut bob] = [transcript(), transcript()];
         bob.begin(6, vec![ADA, BOB, CARL]);
-        assert_eq!(ada.compare(&header(&bob, BOB), ADA), Comparison::Different);
+        assert_eq!(compared(&mut ada, &bob), Comparison::Different);
     }
 
     #[test]
     fn a_message_from_before_one_joined_is_told_apart() {
         let bob = transcript();
         let mut ada = Transcript::default();
-        let early = header(&bob, BOB);
-        assert_eq!(ada.compare(&early, ADA), Comparison::TooEarly);
+        assert_eq!(compared(&mut ada, &bob), Comparison::TooEarly);
         ada.begin(6, vec![ADA, BOB]);
-        assert_eq!(ada.compare(&early, ADA), Comparison::TooEarly);
+        assert_eq!(compared(&mut ada, &bob), Comparison::TooEarly);
     }
 
     #[test]
     fn the_audience_is_the_roster_without_those_left_out() {
         let [mut ada, bob] = [transcript(), transcript()];
-        let mut without_carl = header(&bob, BOB);
-        without_carl.left_out = vec![CARL];
-        without_carl.audience = audience_digest(&[ADA, BOB]);
-        assert_eq!(ada.compare(&without_carl, ADA), Comparison::Same);
-        let mut direct = header(&bob, BOB);
-        direct.stream = Stream::Direct(ADA);
-        assert_eq!(ada.compare(&direct, ADA), Comparison::Different);
-        let mut ada = transcript();
-        direct.audience = audience_digest(&[ADA, BOB]);
-        assert_eq!(ada.compare(&direct, ADA), Comparison::Same);
+        let digest = audience_digest(&[ADA, BOB]);
+        let view = View {
+            audience: &digest,
+            ..bob.view(RUN).unwrap()
+        };
+        let without_carl = View {
+            among: Among::AllBut(&[CARL]),
+            ..view
+        };
+        let direct = View {
+            among: Among::Both(BOB, ADA),
+            ..view
+        };
+        assert_eq!(ada.compare(RUN, &without_carl), Comparison::Same);
+        assert_eq!(ada.compare(RUN, &direct), Comparison::Same);
+        assert_eq!(ada.compare(RUN, &view), Comparison::Different);
     }
 
     #[test]
     fn long_epochs_and_many_of_them_do_not_fill_the_memory() {
         let mut ada = transcript();
-        let early = header(&ada, BOB);
+        let early = transcript();
         for _ in 0..2 * DIGESTS {
             ada.append(5, b"again");
         }
         assert_eq!(ada.epochs[0].chain.len(), DIGESTS);
-        assert_eq!(ada.compare(&early, ADA), Comparison::Same);
+        assert_eq!(compared(&mut ada, &early), Comparison::Unknown);
         for number in 6..PAST_MEMBERS as u64 {
             ada.begin(number, vec![ADA, BOB]);
         }
         assert!(ada.members <= PAST_MEMBERS);
-        assert_eq!(ada.compare(&early, ADA), Comparison::Same);
+        assert_eq!(compared(&mut ada, &early), Comparison::Unknown);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::cipher::caesar::Caesar;
 use crate::cipher::fingerprint::Fingerprint;
@@ -13,7 +14,7 @@ use super::card::{Card, CardError, Identity, SessionId};
 use super::frame::{Challenge, Frame, Limits, RunId};
 use super::message::{Header, Kind, OpenError, Stream, audience_digest, parent_digest};
 use super::names::{Nick, RoomName};
-use super::session::{Event, Session};
+use super::session::{Event, Now, Policy, Session, Standing};
 use super::text::SafeText;
 
 const FAMILIES: [&str; 16] = [
@@ -479,7 +480,7 @@ fn messages() {
             let [header, signature, ciphertext] =
                 [header, signature, ciphertext].map(|(field, value)| vector.decode(field, value));
             let frame = deliver(&header, &signature, &ciphertext);
-            let events = bob.receive(&frame).unwrap();
+            let events = bob.receive(&frame, NOW).unwrap();
             let outcomes: Vec<String> = events.iter().map(outcome).collect();
             let outcome = match &*outcomes.join(", ") {
                 "" => "nothing".to_owned(),
@@ -499,11 +500,21 @@ fn messages() {
     }
 }
 
+const NOW: Now = Now {
+    time: 0,
+    uptime: Duration::ZERO,
+};
+
+const POLICY: Policy = Policy {
+    at_least: Standing::New,
+    rekey_after: Duration::from_hours(1),
+};
+
 /// Bob's session in the lobby, which the others entered before him.
 fn enter(identity: Identity, key: SessionKey, others: &[Vec<u8>]) -> Session {
     let nick: Nick = "bob".parse().unwrap();
     let lobby: RoomName = "lobby".parse().unwrap();
-    let mut session = Session::new(identity, key, &nick, &lobby, 0);
+    let mut session = Session::new(identity, key, &nick, &lobby, POLICY, NOW);
     let challenge = Challenge {
         nonce: [0; 32],
         run: RunId([0x11; 16]),
@@ -517,7 +528,7 @@ fn enter(identity: Identity, key: SessionKey, others: &[Vec<u8>]) -> Session {
         let [_, _, _, _, frame @ ..] = &*frame.encode() else {
             panic!("a frame without a length");
         };
-        session.receive(frame).unwrap();
+        session.receive(frame, NOW).unwrap();
     }
     assert_eq!(session.others().len(), others.len());
     session

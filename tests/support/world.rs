@@ -4,16 +4,17 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
-use e2echat::room::card::{Identity, SessionId};
+use e2echat::room::card::{Card, Identity, SessionId};
 use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, ToRelay};
 use e2echat::room::message::Kind;
 use e2echat::room::names::Nick;
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Assembly, Mailbox, Outgoing, Room, admit};
-use e2echat::room::session::{End, Event, Person, Session};
+use e2echat::room::relay::{Assembly, Mailbox, Outgoing, Room, admit, check_statement};
+use e2echat::room::session::{End, Event, Now, Person, Policy, SayError, Session, Standing, To};
 use e2echat::room::text::SafeText;
 
 use super::peer::lobby;
@@ -29,6 +30,17 @@ const LIMITS: Limits = Limits {
     members: 4,
     blocks: 0,
     bytes: 0,
+};
+
+/// When everything happens that does not take time.
+pub const NOW: Now = Now {
+    time: 0,
+    uptime: Duration::ZERO,
+};
+
+const POLICY: Policy = Policy {
+    at_least: Standing::New,
+    rekey_after: Duration::from_hours(1),
 };
 
 /// A frame without its length: type and fields.
@@ -62,7 +74,7 @@ impl Member {
             is_lasting: true,
         };
         let key = SessionKey::generate(KeySize::Bits2048);
-        let session = Session::new(identity, key, &nick_of(nick), &lobby(), 0);
+        let session = Session::new(identity, key, &nick_of(nick), &lobby(), POLICY, NOW);
         Self {
             assembly: Assembly::new(session.card().sid(), lobby().id(), &LIMITS),
             session,
@@ -95,16 +107,26 @@ impl Member {
         Delivery::parse(frame)
     }
 
+    /// Has it say something to everybody whom it sees.
+    pub fn say(&mut self, text: &str) -> Result<usize, SayError> {
+        let shown = self.session.epoch();
+        self.session.say(To::Room { shown }, Kind::Text, text, NOW)
+    }
+
     /// Hands it a frame, of a kind that does not end its session.
     #[track_caller]
     pub fn receive(&mut self, frame: &[u8]) -> Vec<Event> {
-        self.session.receive(frame).expect("the session goes on")
+        self.session
+            .receive(frame, NOW)
+            .expect("the session goes on")
     }
 
     /// Hands it a frame that ends its session.
     #[track_caller]
     pub fn ends(&mut self, frame: &[u8]) -> End {
-        self.session.receive(frame).expect_err("the session ends")
+        self.session
+            .receive(frame, NOW)
+            .expect_err("the session ends")
     }
 }
 
@@ -187,6 +209,18 @@ impl World {
                         self.room.forward(&message);
                     }
                 }
+                Ok(ToRelay::State(state)) => {
+                    check_statement(&state, member.sid(), lobby().id(), &LIMITS)
+                        .expect("an honest client");
+                    self.room.forward_statement(member.sid(), &bytes, &state);
+                }
+                Ok(ToRelay::Rekey(card)) => {
+                    let card = Card::parse(card, lobby().id()).expect("an honest client");
+                    self.room
+                        .rekey(card.previous(), &card)
+                        .expect("a key of its own");
+                    member.assembly.succeed(card.sid());
+                }
                 Ok(ToRelay::Leave) => self.room.leave(member.sid(), Departure::Left),
                 other => panic!("unexpected: {other:?}"),
             }
@@ -195,7 +229,7 @@ impl World {
 
     /// Has a member say something; returns how many are to read it.
     pub fn say(&mut self, member: &mut Member, text: &str) -> usize {
-        let said = member.session.say(Kind::Text, text, 0);
+        let said = member.say(text);
         self.relay(member);
         said.expect("it can be said")
     }
@@ -225,6 +259,18 @@ pub fn person(member: &Member) -> Person {
         nick: card.nick().clone(),
         fingerprint: card.fingerprint(),
         is_lasting: card.is_lasting(),
+        is_confirmed: false,
+        standing: Standing::New,
+        sid: card.sid(),
+    }
+}
+
+/// The event that `nick` left.
+pub fn left(nick: &str, departure: Departure, is_signed: bool) -> Event {
+    Event::Left {
+        nick: nick_of(nick),
+        departure,
+        is_signed,
     }
 }
 
@@ -255,5 +301,11 @@ pub fn three() -> (World, Member, Member, Member) {
         [Event::Joined(person(&bob)), Event::Joined(person(&carol))]
     );
     assert_eq!(catch_up(&mut bob), [Event::Joined(person(&carol))]);
+    for member in [&mut ada, &mut bob, &mut carol] {
+        world.relay(member);
+    }
+    for member in [&mut ada, &mut bob, &mut carol] {
+        assert_eq!(catch_up(member), [], "honest statements say nothing");
+    }
     (world, ada, bob, carol)
 }

@@ -2,14 +2,64 @@
 //! brackets.
 
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::str::FromStr;
 
 use crate::cmd::{DEFAULT_PORT, failure, words};
+use crate::room::names::{NameError, RoomName};
 
 /// The address of a relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cmd) struct Address {
     host: String,
     port: u16,
+}
+
+/// A relay, and a room there if it is named: `HOST:PORT/ROOM`, which is how an invite is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) relay: Address,
+    pub(super) room: Option<RoomName>,
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (relay, room) = match text.split_once('/') {
+            Some((relay, room)) if !relay.ends_with(':') => (relay, Some(room)),
+            _ => (text, None),
+        };
+        let room = room.map(RoomName::from_str).transpose();
+        Ok(Self {
+            relay: relay.parse().map_err(str::to_owned)?,
+            room: room.map_err(|error| error.to_string())?,
+        })
+    }
+}
+
+/// A room as it is named in the environment or when asked for: by name, or by an invite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    Name(RoomName),
+    Invite(Address, RoomName),
+}
+
+impl FromStr for Room {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if !text.contains('/') {
+            let name = text.parse().map_err(|error: NameError| error.to_string())?;
+            return Ok(Self::Name(name));
+        }
+        match text.parse()? {
+            Place {
+                relay,
+                room: Some(room),
+            } => Ok(Self::Invite(relay, room)),
+            Place { room: None, .. } => Err("an invite has the form HOST:PORT/inv-...".to_owned()),
+        }
+    }
 }
 
 impl Address {
@@ -25,7 +75,7 @@ impl Address {
     }
 }
 
-impl std::str::FromStr for Address {
+impl FromStr for Address {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

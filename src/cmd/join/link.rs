@@ -20,6 +20,8 @@ use crate::room::notice::Notice;
 use crate::room::session::{End, Event, Session};
 use crate::room::stream::{ReadError, read_frame};
 
+use super::client::Clock;
+
 /// How long connecting, and then entering the room, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -62,6 +64,7 @@ pub(super) fn enter(
     name: &str,
     stream: &TcpStream,
     session: &mut Session,
+    clock: &Clock,
 ) -> anyhow::Result<Vec<Event>> {
     let mut socket = stream;
     let mut reader = DeadlineReader::new(stream, Instant::now() + PATIENCE);
@@ -77,10 +80,14 @@ pub(super) fn enter(
             MAX_HANDSHAKE_FRAME
         };
         let frame = read_frame(&mut reader, limit).map_err(lost)?;
-        events.extend(session.receive(&frame).map_err(|end| match end {
-            End::Malformed => not_a_relay(name),
-            end => explain_end(name, end),
-        })?);
+        events.extend(
+            session
+                .receive(&frame, clock.now())
+                .map_err(|end| match end {
+                    End::Malformed => not_a_relay(name),
+                    end => explain_end(name, end),
+                })?,
+        );
         for frame in session.take_outgoing() {
             socket
                 .write_all(&frame.encode())

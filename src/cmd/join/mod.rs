@@ -7,37 +7,34 @@
 //! threads must never wait; credits bound what can be in it.
 
 mod address;
+mod client;
 mod commands;
 mod link;
+mod people;
+mod trust;
 mod words;
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
-use crate::cipher::seal::MAX_TEXT;
-use crate::room::Time;
 use crate::room::card::Identity;
-use crate::room::message::Kind;
 use crate::room::names::{Nick, RoomName};
-use crate::room::session::{Event, SayError, Session};
-use crate::room::text::SafeText;
+use crate::room::session::{Policy, Session, Standing};
 
-use self::address::Address;
-use self::commands::{Command, Typed};
-use self::link::{FromRelay, Link};
+use self::address::{Address, Place, Room};
+use self::client::{Client, Clock, Happening};
+use self::link::Link;
+use self::people::People;
+use self::trust::Trust;
 use self::words::{notice, warning};
 
 use super::harden::keep_memory_private;
-use super::terminal::{Entry, Hurry, Input, Style, Terminal};
-use super::{failure, identity, keygen, on_signal, words as system_words};
-
-/// How long the relay has for a last acknowledgement when somebody leaves by hand.
-const GOODBYE: Duration = Duration::from_secs(3);
+use super::terminal::{Hurry, Input, Style, Terminal};
+use super::{identity, keygen, on_signal};
 
 /// Enter a room and talk
 #[derive(clap::Args, Debug)]
@@ -48,7 +45,7 @@ input is sent, every event is a line on standard output, and the end of the inpu
   echo 'the build is green' | e2echat join chat.example.org --nick bot
 
 Environment:
-  E2ECHAT_NICK, E2ECHAT_ROOM, E2ECHAT_IDENTITY  instead of the options
+  E2ECHAT_NICK, E2ECHAT_ROOM, E2ECHAT_IDENTITY  instead of the options; E2ECHAT_ROOM may be an invite
   E2ECHAT_PASSPHRASE                            the identity's passphrase, instead of being asked
   NO_COLOR                                      no colour, if it is not empty
 
@@ -57,12 +54,15 @@ usage.
 
 Examples:
   e2echat join chat.example.org --nick ada
+  e2echat join chat.example.org --nick ada --new-room   make a room that nobody can guess
+  e2echat join chat.example.org:4000/inv-... --nick bob  enter it
+  e2echat join --nick bob                               the same; the invite is asked for
   e2echat join 192.0.2.7:5000 --nick ada --room cellar
   e2echat join [2001:db8::7]:5000 --nick ada --identity ~/keys/work.pem")]
 pub(super) struct Args {
-    /// Where the relay is; the port is 4000 if none is given
-    #[arg(value_name = "HOST[:PORT]")]
-    relay: Address,
+    /// Where the relay is, or an invite, which tells the room too; the port is 4000 if none is given
+    #[arg(value_name = "HOST[:PORT][/ROOM]")]
+    place: Option<Place>,
 
     /// What you are called in the room: 1 to 24 letters, digits and any of `_-.`
     #[arg(long, env = "E2ECHAT_NICK", hide_env = true)]
@@ -75,27 +75,56 @@ pub(super) struct Args {
 /// As what, and where, one sits in a room.
 #[derive(clap::Args, Debug)]
 pub(super) struct Seat {
-    /// The room; who knows or guesses its name can enter
-    #[arg(long, env = "E2ECHAT_ROOM", hide_env = true, value_name = "NAME", default_value = LOBBY)]
-    room: RoomName,
+    /// The room, which everybody can enter who knows or guesses its name [default: lobby]
+    #[arg(long, env = "E2ECHAT_ROOM", hide_env = true, value_name = "NAME")]
+    room: Option<Room>,
+
+    /// Make a room with a name that nobody can guess, and show the invite to it
+    #[arg(long, conflicts_with = "room")]
+    new_room: bool,
 
     /// File with your identity [default: what `e2echat keygen` saved, or one for this run only]
     #[arg(long, env = "E2ECHAT_IDENTITY", hide_env = true, value_name = "FILE")]
     identity: Option<PathBuf>,
 
+    /// Write only to people who were here before; the others see that they are left out
+    #[arg(long)]
+    only_known: bool,
+
+    /// Write only to people whom you have verified with /verify or /code
+    #[arg(long)]
+    only_verified: bool,
+
     /// Length of the session key, with which others encrypt to you
     #[arg(long, default_value = "2048", value_parser = keygen::key_size())]
     bits: KeySize,
+
+    /// Minutes after which a new session key takes the place of the old one
+    #[arg(long, value_name = "MINUTES", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..=720))]
+    rekey: u32,
 }
 
-const LOBBY: &str = "lobby";
-
 impl Seat {
-    /// The option that friends need in order to come to the same room.
-    pub(super) fn room_option(&self) -> String {
-        match self.room.to_string() {
-            room if room == LOBBY => String::new(),
-            room => format!(" --room {room}"),
+    /// The room, apart from what an invite says.
+    pub(super) fn room(&self) -> RoomName {
+        match &self.room {
+            _ if self.new_room => RoomName::invite(),
+            Some(Room::Name(name) | Room::Invite(_, name)) => name.clone(),
+            None => RoomName::lobby(),
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            at_least: if self.only_verified {
+                Standing::Verified
+            } else if self.only_known {
+                Standing::Known
+            } else {
+                Standing::New
+            },
+            rekey_after: Duration::from_secs(60 * u64::from(self.rekey)),
         }
     }
 
@@ -115,11 +144,54 @@ impl Seat {
     }
 }
 
+/// What follows `e2echat join` for those who are to come to this room.
+pub(super) fn directions(relay: &str, room: &RoomName) -> String {
+    if room.is_invite() {
+        format!("{relay}/{room} --nick NAME")
+    } else if *room == RoomName::lobby() {
+        format!("{relay} --nick NAME")
+    } else {
+        format!("{relay} --nick NAME --room {room}")
+    }
+}
+
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let name = args.relay.to_string();
-    let resolve = || args.relay.resolve();
-    run_at(&name, resolve, &args.nick, &args.seat, || Ok(()))
+    let (relay, room) = match (&args.place, &args.seat.room) {
+        (Some(place), _) => {
+            let room = place.room.clone();
+            (
+                place.relay.clone(),
+                room.unwrap_or_else(|| args.seat.room()),
+            )
+        }
+        (None, Some(Room::Invite(relay, room))) => (relay.clone(), room.clone()),
+        (None, _) => ask_for_invite()?,
+    };
+    let name = relay.to_string();
+    run_at(
+        &name,
+        || relay.resolve(),
+        &args.nick,
+        &room,
+        &args.seat,
+        || Ok(()),
+    )
+}
+
+/// Asks on the terminal, where it is not shown.
+fn ask_for_invite() -> anyhow::Result<(Address, RoomName)> {
+    let usage = |text: String| clap::Error::raw(clap::error::ErrorKind::ValueValidation, text);
+    let invite = rpassword::prompt_password("invite: ").map_err(|_| {
+        usage("say where the relay is: e2echat join HOST:PORT, or an invite\n".to_owned())
+    })?;
+    match invite.trim().parse() {
+        Ok(Room::Invite(relay, room)) => Ok((relay, room)),
+        Ok(Room::Name(_)) => {
+            Err(usage("an invite has the form HOST:PORT/inv-...\n".to_owned()).into())
+        }
+        Err(error) => Err(usage(format!("{error}\n")).into()),
+    }
 }
 
 /// Joins the relay that people call `name`, at one of the addresses that `resolve` finds. Calls
@@ -128,16 +200,20 @@ pub(super) fn run_at(
     name: &str,
     resolve: impl FnOnce() -> anyhow::Result<Vec<SocketAddr>>,
     nick: &Nick,
+    room: &RoomName,
     seat: &Seat,
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     keep_memory_private();
+    let people = People::open(name, room.id())?;
     let identity = seat.identity()?;
     let (fingerprint, is_lasting) = (identity.key.public().fingerprint(), identity.is_lasting);
     let key = SessionKey::generate(seat.bits);
-    let mut session = Session::new(identity, key, nick, &seat.room, now());
+    let clock = Clock::start();
+    let policy = seat.policy();
+    let mut session = Session::new(identity, key, nick, room, policy, clock.now());
     let stream = link::connect(name, &resolve()?)?;
-    let on_the_way = link::enter(name, &stream, &mut session)?;
+    let on_the_way = link::enter(name, &stream, &mut session, &clock)?;
     entered()?;
 
     let (sender, inputs) = channel();
@@ -159,23 +235,45 @@ pub(super) fn run_at(
         }
     })?;
     let _ = hurry.set(terminal.hurry());
-    terminal.show(notice(format!("room {} at {name}", seat.room)));
+    terminal.show(notice(if room.is_invite() {
+        format!("room at {name}, by an invite: nobody else can enter, or get in between")
+    } else {
+        format!("room {room} at {name}; others can guess its name")
+    }));
+    if seat.new_room {
+        let directions = directions(name, room);
+        terminal.show(notice(format!(
+            "friends join with: e2echat join {directions}"
+        )));
+    }
     terminal.show(notice(format!("you are {nick} {fingerprint}")));
     if !is_lasting {
         terminal.show(notice(
             "this identity is for this run only; `e2echat keygen` saves one",
         ));
     }
-    let link = Link::start(stream, session.limits(), move |from_relay| {
-        let _ = sender.send(Happening::Relayed(from_relay));
+    let link = Link::start(stream, session.limits(), {
+        let sender = sender.clone();
+        move |from_relay| {
+            let _ = sender.send(Happening::Relayed(from_relay));
+        }
     })?;
 
+    let trust = Trust::new(people);
+    if let Some(damage) = trust.damage() {
+        terminal.show(warning(damage));
+    }
     let mut client = Client {
         name,
         nick,
+        key_size: seat.bits,
+        clock,
         session,
+        trust,
         terminal,
         link,
+        sender,
+        audit: Vec::new(),
         leaving: false,
         deadline: None,
         refused: false,
@@ -183,204 +281,4 @@ pub(super) fn run_at(
     client.show(on_the_way);
     let end = client.run(&inputs);
     client.finish(end)
-}
-
-fn now() -> Time {
-    let now = jiff::Timestamp::now().as_millisecond();
-    Time::try_from(now).unwrap_or(0)
-}
-
-/// All that can happen to a client.
-#[derive(Debug)]
-enum Happening {
-    Typed(Input),
-    Relayed(FromRelay),
-}
-
-struct Client<'a> {
-    name: &'a str,
-    nick: &'a Nick,
-    session: Session,
-    terminal: Terminal,
-    link: Link,
-    /// Whether the goodbye is said, and the relay has yet to acknowledge what came before it.
-    leaving: bool,
-    /// When to go without that.
-    deadline: Option<Instant>,
-    /// Whether a line was too long to be sent, and nobody sits there who could send it otherwise.
-    refused: bool,
-}
-
-impl Client<'_> {
-    /// Deals with what happens until there is a reason to end.
-    fn run(&mut self, inputs: &Receiver<Happening>) -> anyhow::Result<()> {
-        loop {
-            let happening = match self.deadline {
-                Some(at) => inputs.recv_timeout(at.saturating_duration_since(Instant::now())),
-                None => inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match happening {
-                Ok(Happening::Typed(input)) => self.typed(input),
-                Ok(Happening::Relayed(FromRelay::Frame(frame))) => {
-                    let events = self.session.receive(&frame);
-                    self.link.credit();
-                    match events {
-                        Ok(events) => self.show(events),
-                        Err(_) if self.leaving => return Ok(()),
-                        Err(end) => return Err(link::explain_end(self.name, end)),
-                    }
-                    self.link.send(self.session.take_outgoing());
-                }
-                Ok(Happening::Relayed(FromRelay::Down(error))) => {
-                    return if self.leaving {
-                        Ok(())
-                    } else {
-                        Err(link::explain_down(self.name, &error))
-                    };
-                }
-                Err(_) if self.leaving => return Ok(()),
-                Err(_) => self.quit(),
-            }
-        }
-    }
-
-    fn typed(&mut self, input: Input) {
-        match input {
-            Input::Line(line) if self.terminal.is_interactive() => self.typed_line(&line),
-            Input::Line(line) => self.say(&line),
-            Input::TooLong { bytes } => {
-                self.too_long(bytes);
-                self.terminal.credit();
-            }
-            Input::End => self.leave(),
-            Input::Quit => self.quit(),
-            // What is still coming in is sent, for as long as that does not take forever.
-            // `Terminal::stop` tells why the output is closed.
-            Input::OutputClosed => self.deadline = Some(Instant::now() + GOODBYE),
-        }
-    }
-
-    fn typed_line(&mut self, line: &str) {
-        match Typed::parse(line) {
-            Typed::Text(text) => self.say(text),
-            Typed::Command(Command::Help) => {
-                self.terminal
-                    .show(Entry::Block(SafeText::new(&commands::help())));
-            }
-            Typed::Command(Command::Names) => {
-                let me = self.session.card().fingerprint();
-                self.terminal
-                    .show(notice(format!("you are {} {me}", self.nick)));
-                for entry in words::others(&self.session.others()) {
-                    self.terminal.show(entry);
-                }
-            }
-            Typed::Command(Command::Quit) => self.quit(),
-            Typed::Unknown(line) => {
-                let name = line.split_whitespace().next().unwrap_or(line);
-                self.terminal.show(warning(format!(
-                    "not sent: there is no command {name}; /help lists them, // sends a slash"
-                )));
-            }
-        }
-    }
-
-    fn say(&mut self, text: &str) {
-        match self.session.say(Kind::Text, text, now()) {
-            Ok(readers) => {
-                let text = SafeText::new(text);
-                self.terminal
-                    .show(words::message(self.nick, true, Kind::Text, text));
-                if readers == 0 {
-                    self.terminal
-                        .show(notice("nobody else is here, so nobody reads this"));
-                }
-                self.link.send(self.session.take_outgoing());
-                return;
-            }
-            Err(SayError::Empty) => {
-                self.terminal.show(warning("not sent: the line is empty"));
-            }
-            Err(SayError::TooLong(bytes)) => self.too_long(bytes as u64),
-            Err(SayError::NotInRoom) => {
-                self.refused |= !self.terminal.is_interactive();
-                self.terminal
-                    .show(warning(format!("not sent, as you are leaving: {text}")));
-            }
-        }
-        self.terminal.credit();
-    }
-
-    fn too_long(&mut self, bytes: u64) {
-        self.refused |= !self.terminal.is_interactive();
-        let back = if self.terminal.is_interactive() {
-            "; the Up key brings it back"
-        } else {
-            ""
-        };
-        self.terminal.show(warning(format!(
-            "not sent: it has {bytes} bytes, and a message has at most {MAX_TEXT}{back}"
-        )));
-    }
-
-    fn show(&self, events: Vec<Event>) {
-        for event in events {
-            if let Event::Taken(messages) = event {
-                for _ in 0..messages {
-                    self.terminal.credit();
-                }
-            }
-            for entry in words::event(event) {
-                self.terminal.show(entry);
-            }
-        }
-    }
-
-    /// Leaves once the relay has taken everything, however long that takes.
-    fn leave(&mut self) {
-        self.session.leave();
-        self.link.send(self.session.take_outgoing());
-        self.leaving = true;
-    }
-
-    /// Leaves soon.
-    fn quit(&mut self) {
-        if !self.leaving || self.deadline.is_none() {
-            self.deadline = Some(Instant::now() + GOODBYE);
-        }
-        self.leave();
-    }
-
-    /// Says what was not delivered, and gives the terminal back.
-    fn finish(self, end: anyhow::Result<()>) -> anyhow::Result<()> {
-        let untaken: Vec<&str> = self.session.untaken().collect();
-        for text in &untaken {
-            self.terminal
-                .show(warning(format!("not delivered: {text}")));
-        }
-        let untaken = untaken.len();
-        let shown = self.terminal.stop();
-        end?;
-        if let Err(error) = shown
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            return Err(failure(
-                format!("cannot write to standard output: {}", system_words(&error)),
-                "make room where it goes",
-            ));
-        }
-        if untaken > 0 {
-            return Err(failure(
-                "the relay did not take everything that was said",
-                "join again and say it again",
-            ));
-        }
-        if self.refused {
-            return Err(failure(
-                "not everything was sent",
-                &format!("lines have at most {MAX_TEXT} bytes, and take a moment to be sent"),
-            ));
-        }
-        Ok(())
-    }
 }

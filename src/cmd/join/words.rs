@@ -1,9 +1,10 @@
 //! What happens in a room, in words for the screen.
 
 use crate::cmd::terminal::Entry;
+use crate::room::frame::Departure;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
-use crate::room::session::{Event, Person};
+use crate::room::session::Event;
 use crate::room::text::SafeText;
 
 /// Something to know.
@@ -27,23 +28,19 @@ pub(super) fn message(nick: &Nick, own: bool, kind: Kind, text: SafeText) -> Ent
     }
 }
 
-/// The others who are in the room, one an entry.
-pub(super) fn others(others: &[Person]) -> Vec<Entry> {
-    if others.is_empty() {
-        return vec![notice("nobody else is here yet")];
-    }
-    others
-        .iter()
-        .map(|person| notice(format!("here: {} {}", person.nick, person.fingerprint)))
-        .collect()
-}
-
-/// An event.
-pub(super) fn event(event: Event) -> Vec<Entry> {
+/// An event, if it is one to be shown as it is.
+pub(super) fn event(event: Event) -> Option<Entry> {
     let entry = match event {
-        Event::Entered(people) => return others(&people),
-        Event::Joined(person) => notice(format!("{} joined {}", person.nick, person.fingerprint)),
-        Event::Left(nick, departure) => notice(format!("{nick} {departure}")),
+        Event::Left {
+            nick,
+            departure: Departure::Left,
+            is_signed: false,
+        } => warning(format!(
+            "{nick} has left, says the relay, and has not said so: perhaps the relay has cut the two of you off from each other"
+        )),
+        Event::Left {
+            nick, departure, ..
+        } => notice(format!("{nick} {departure}")),
         Event::Disbelieved(reason) => warning(format!(
             "the relay presents somebody who is not to be believed: {reason}; your messages do not go there"
         )),
@@ -53,25 +50,41 @@ pub(super) fn event(event: Event) -> Vec<Entry> {
             kind,
             text,
         } => {
-            let entry = message(&from, false, kind, text);
-            if direct {
-                return vec![notice(format!("{from} writes to you alone:")), entry];
-            }
-            entry
+            let text = if direct {
+                SafeText::new(&format!("(to you alone) {text}"))
+            } else {
+                text
+            };
+            message(&from, false, kind, text)
         }
         Event::LeftOut(nick) => notice(format!("{nick} wrote something and left you out")),
         Event::OtherView(nick) => warning(format!(
-            "{nick} and you are shown different things by the relay: other members, other messages, or another order"
+            "{nick} and you are shown different things by the relay: other members, other messages, or another order; compare with /code"
         )),
-        Event::Missing(nick, 1) => warning(format!("a message from {nick} did not arrive")),
-        Event::Missing(nick, count) => {
-            warning(format!("{count} messages from {nick} did not arrive"))
-        }
+        Event::Missing(nick, 1) => warning(format!(
+            "a message from {nick} did not arrive: the relay has lost it or kept it back; ask {nick} to repeat it"
+        )),
+        Event::Missing(nick, count) => warning(format!(
+            "{count} messages from {nick} did not arrive: the relay has lost them or kept them back; ask {nick} to repeat them"
+        )),
+        Event::Equivocation(nick) => warning(format!(
+            "{nick} has signed two different messages for one place: {nick} or a broken client is telling people different things"
+        )),
+        Event::Quiet(nick, seconds) => warning(format!(
+            "nothing that {nick} signed has come for {seconds} seconds: the connection may be broken, or the relay keeps it back"
+        )),
+        Event::StaleKey(nick) => warning(format!(
+            "{nick} has used one session key for more than a day and gets no messages from you; ask {nick} to join again"
+        )),
         Event::Unopened(nick, reason) => warning(format!(
             "something came under the name of {nick} and is not shown: {reason}"
         )),
         Event::Stray => warning("something came from nobody in this room and is not shown"),
-        Event::Taken(_) => return Vec::new(),
+        Event::Entered(_)
+        | Event::Joined(_)
+        | Event::Rekeyed(_)
+        | Event::RekeyDue
+        | Event::Taken(_) => return None,
     };
-    vec![entry]
+    Some(entry)
 }

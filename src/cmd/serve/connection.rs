@@ -157,9 +157,9 @@ fn serve_member(
         })?;
     let (nick, fingerprint) = (card.nick(), card.fingerprint());
     match relay.join(room, card, &outbox) {
-        Ok(membership) => {
+        Ok(mut membership) => {
             log::info!("{nick} {fingerprint} joined from {peer}");
-            let departure = read_frames(&stream, &membership);
+            let departure = read_frames(&stream, &mut membership);
             membership.end(departure);
             log::info!("{nick} {fingerprint} {departure}");
         }
@@ -174,9 +174,9 @@ fn serve_member(
 }
 
 /// Takes what the member sends, until there is a reason for it to go.
-fn read_frames(stream: &TcpStream, membership: &Membership<'_>) -> Departure {
+fn read_frames(stream: &TcpStream, membership: &mut Membership<'_>) -> Departure {
     let mut reader = BufReader::new(stream);
-    let outbox = membership.outbox();
+    let outbox = Arc::clone(membership.outbox());
     let mut assembly = membership.assembly();
     let mut received = 0;
     let mut acknowledged = 0;
@@ -201,6 +201,18 @@ fn read_frames(stream: &TcpStream, membership: &Membership<'_>) -> Departure {
                 }
                 received += 1;
                 // One acknowledgement for all that came at once.
+                reader.buffer().is_empty()
+            }
+            Ok(ToRelay::State(state)) if membership.state(&frame, &state).is_ok() => {
+                received += 1;
+                reader.buffer().is_empty()
+            }
+            Ok(ToRelay::Rekey(card)) => {
+                let Ok(sid) = membership.rekey(card) else {
+                    return Departure::Misbehaved;
+                };
+                assembly.succeed(sid);
+                received += 1;
                 reader.buffer().is_empty()
             }
             Ok(ToRelay::Ping) => true,

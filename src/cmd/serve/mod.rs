@@ -19,7 +19,7 @@ use anyhow::Context as _;
 use crate::cmd::join::{self, Seat};
 use crate::cmd::{DEFAULT_PORT, failure, on_signal, start_log, words};
 use crate::room::frame::Limits;
-use crate::room::names::Nick;
+use crate::room::names::{Nick, RoomName};
 
 use self::relay::{Config, Relay};
 
@@ -118,14 +118,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             .name("accept".into())
             .spawn(move || accept(&listener, &relay))?;
     }
+    let room = args.seat.room();
     let result = match (&args.nick, addresses.first()) {
         (Some(nick), Some(address)) => {
             let name = reachable(*address).to_string();
             // The host is there before anybody is told that the room is.
-            let announce = || announce(&addresses, &args.seat);
-            join::run_at(&name, || Ok(loopback(*address)), nick, &args.seat, announce)
+            let announce = || announce(&addresses, &room);
+            let resolve = || Ok(loopback(*address));
+            join::run_at(&name, resolve, nick, &room, &args.seat, announce)
         }
-        _ => announce(&addresses, &args.seat).and_then(|()| wait_for_signal()),
+        _ => announce(&addresses, &room).and_then(|()| wait_for_signal()),
     };
     relay.shut_down();
     let deadline = Instant::now() + DRAIN;
@@ -182,18 +184,14 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-fn announce(addresses: &[SocketAddr], seat: &Seat) -> anyhow::Result<()> {
+fn announce(addresses: &[SocketAddr], room: &RoomName) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     for address in addresses {
         writeln!(out, "listening on {address}")?;
     }
     if let Some(address) = addresses.first() {
-        let room = seat.room_option();
-        let reachable = reachable(*address);
-        writeln!(
-            out,
-            "friends join with: e2echat join {reachable} --nick NAME{room}"
-        )?;
+        let directions = join::directions(&reachable(*address).to_string(), room);
+        writeln!(out, "friends join with: e2echat join {directions}")?;
     }
     out.flush()?;
     Ok(())

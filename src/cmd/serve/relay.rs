@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use rand::Rng as _;
 
+use crate::cipher::encoding::Malformed;
 use crate::room::card::{Card, SessionId};
-use crate::room::frame::{Challenge, Departure, Limits, RunId};
+use crate::room::frame::{Challenge, Departure, Limits, RunId, State};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Assembly, Message, Room};
+use crate::room::relay::{Assembly, Message, Room, check_statement};
 
 use super::outbox::Outbox;
 
@@ -107,7 +108,7 @@ impl Relay {
             relay: self,
             id,
             room,
-            sid: card.sid(),
+            card: card.clone(),
             outbox: Arc::clone(outbox),
             departure: Departure::Lost,
         })
@@ -159,7 +160,7 @@ pub(super) struct Membership<'a> {
     relay: &'a Relay,
     id: RoomId,
     room: SharedRoom,
-    sid: SessionId,
+    card: Card,
     outbox: Arc<Outbox>,
     departure: Departure,
 }
@@ -172,12 +173,36 @@ impl Membership<'_> {
 
     /// What holds the member's messages back until they are complete.
     pub(super) fn assembly(&self) -> Assembly {
-        Assembly::new(self.sid, self.id, &self.relay.config.limits)
+        Assembly::new(self.card.sid(), self.id, &self.relay.config.limits)
     }
 
     /// Passes a message of the member's to its readers.
     pub(super) fn forward(&self, message: &Message) {
         lock(&self.room).forward(message);
+    }
+
+    /// Passes a statement of the member's, which is the frame `bytes`, to those it is for.
+    ///
+    /// # Errors
+    /// Where it may not make it.
+    pub(super) fn state(&self, bytes: &Arc<[u8]>, state: &State<'_>) -> Result<(), Malformed> {
+        check_statement(state, self.card.sid(), self.id, &self.relay.config.limits)?;
+        lock(&self.room).forward_statement(self.card.sid(), bytes, state);
+        Ok(())
+    }
+
+    /// Gives the member the session key of this card.
+    ///
+    /// # Errors
+    /// Where it does not follow the member's present card.
+    pub(super) fn rekey(&mut self, card: &[u8]) -> Result<SessionId, Notice> {
+        let card = Card::parse(card, self.id)?;
+        if !card.succeeds(&self.card) {
+            return Err(Notice::CardMalformed);
+        }
+        lock(&self.room).rekey(self.card.sid(), &card)?;
+        self.card = card;
+        Ok(self.card.sid())
     }
 
     /// Leaves the room for this reason.
@@ -191,7 +216,7 @@ impl Drop for Membership<'_> {
     fn drop(&mut self) {
         let mut rooms = lock(&self.relay.rooms);
         let mut room = lock(&self.room);
-        room.leave(self.sid, self.departure);
+        room.leave(self.card.sid(), self.departure);
         if room.is_empty() {
             rooms.last_epoch = rooms.last_epoch.max(room.epoch());
             rooms.by_id.remove(&self.id);

@@ -41,6 +41,8 @@ pub(in crate::cmd) enum Entry {
     Warning(SafeText),
     /// An answer of the program's own, several lines long: help, lists.
     Block(SafeText),
+    /// Nothing to see: what came before this has been shown.
+    Mark(u64),
 }
 
 /// How entries look beyond their words. Colour never carries meaning alone.
@@ -92,6 +94,7 @@ pub(super) fn render(entry: &Entry, columns: usize, style: Style) -> String {
         }
         Entry::Notice(text) => marked(text, '*', columns, |row| style.paint(DIM, row)),
         Entry::Warning(text) => marked(text, '!', columns, |row| style.paint(RED, row)),
+        Entry::Mark(_) => String::new(),
         Entry::Block(text) => {
             let rows = wrap::rows(text.as_str(), columns.saturating_sub(2));
             join(&rows, "|", "|", str::to_owned)
@@ -117,7 +120,7 @@ pub(super) fn render_plain(entry: &Entry) -> String {
         }
         Entry::Notice(text) => format!("* {}\n", one_line(text)),
         Entry::Warning(text) => format!("! {}\n", one_line(text)),
-        Entry::Block(_) => render(entry, usize::MAX, Style::default()),
+        Entry::Block(_) | Entry::Mark(_) => render(entry, usize::MAX, Style::default()),
     }
 }
 

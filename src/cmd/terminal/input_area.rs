@@ -37,6 +37,8 @@ struct State {
     prompt: String,
     line: String,
     redraw: bool,
+    /// The last mark that the printer came to.
+    shown: u64,
 }
 
 /// Where the editor is in its life.
@@ -68,6 +70,7 @@ impl InputArea {
                 prompt,
                 line,
                 redraw: false,
+                shown: 0,
             }),
         }
     }
@@ -90,6 +93,16 @@ impl InputArea {
         let was_long = state.rows(size) > 1;
         line.clone_into(&mut state.line);
         first || was_long || state.rows(size) > 1
+    }
+
+    /// Everything up to this mark is on the screen.
+    pub(super) fn is_shown(&self, mark: u64) {
+        self.lock().shown = mark;
+    }
+
+    /// Up to which mark everything is on the screen.
+    pub(super) fn shown(&self) -> u64 {
+        self.lock().shown
     }
 
     /// The editor has ended.

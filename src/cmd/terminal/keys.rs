@@ -80,7 +80,10 @@ impl Keys {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .add(line);
-            (self.deliver)(Input::Line(line.trim_end_matches('\n').to_owned()));
+            (self.deliver)(Input::Line {
+                text: line.trim_end_matches('\n').to_owned(),
+                shown: self.area.shown(),
+            });
         }
         Cmd::Kill(Movement::WholeBuffer)
     }

@@ -71,7 +71,13 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) enum Input {
     /// A line, not blank. Pasted or typed with Alt-Enter it may contain line breaks.
-    Line(String),
+    Line {
+        /// The line.
+        text: String,
+        /// The last [`Entry::Mark`] that was on the screen when Enter was pressed; 0 without a
+        /// terminal.
+        shown: u64,
+    },
     /// A line too long to be kept. Never from a terminal.
     TooLong {
         /// Its size.

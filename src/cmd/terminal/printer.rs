@@ -148,16 +148,26 @@ impl<P: ExternalPrinter> Printer<P> {
     fn print_waiting(&mut self, columns: usize, batch: usize) {
         while !self.waiting.is_empty() {
             let mut text = String::new();
+            let mut shown = None;
             while text.len() < batch
                 && let Some(entry) = self.waiting.pop_front()
             {
+                if let Entry::Mark(mark) = entry {
+                    shown = Some(mark);
+                    continue;
+                }
                 text.push_str(&render(&entry, columns, self.style));
                 if self.recent.len() == KEPT {
                     self.recent.pop_front();
                 }
                 self.recent.push_back(entry);
             }
-            self.print_rows(&text);
+            if !text.is_empty() {
+                self.print_rows(&text);
+            }
+            if let Some(mark) = shown {
+                self.area.is_shown(mark);
+            }
         }
     }
 

@@ -1,0 +1,426 @@
+//! The main thread of a client: it owns the session and decides everything.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cipher::keys::{KeySize, SessionKey};
+use crate::cipher::seal::MAX_TEXT;
+use crate::cmd::terminal::{Entry, Input, Terminal};
+use crate::cmd::{failure, words as system_words};
+use crate::room::Time;
+use crate::room::message::Kind;
+use crate::room::names::Nick;
+use crate::room::session::{Event, Now, Person, SayError, Session, To};
+use crate::room::text::SafeText;
+
+use super::commands::{self, Command, Typed};
+use super::link::{self, FromRelay, Link};
+use super::trust::{Remark, Trust};
+use super::words::{self, notice, warning};
+
+/// How long the relay has for a last acknowledgement when somebody leaves by hand.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// How often the session is asked what is due.
+const TICK: Duration = Duration::from_millis(100);
+
+/// All that can happen to a client.
+pub(super) enum Happening {
+    /// The user wants something.
+    Typed(Input),
+    /// The relay sent something.
+    Relayed(FromRelay),
+    /// The session key that was asked for is made.
+    KeyMade(Box<SessionKey>),
+}
+
+/// Tells the time by both clocks.
+pub(super) struct Clock(Instant);
+
+impl Clock {
+    /// Begins to count now.
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Now {
+        let time = jiff::Timestamp::now().as_millisecond();
+        Now {
+            time: Time::try_from(time).unwrap_or(0),
+            uptime: self.0.elapsed(),
+        }
+    }
+}
+
+/// A client that is in a room.
+pub(super) struct Client<'a> {
+    /// What people call the relay.
+    pub(super) name: &'a str,
+    pub(super) nick: &'a Nick,
+    pub(super) key_size: KeySize,
+    pub(super) clock: Clock,
+    pub(super) session: Session,
+    pub(super) trust: Trust,
+    pub(super) terminal: Terminal,
+    pub(super) link: Link,
+    /// Where a key that is made in the background arrives.
+    pub(super) sender: Sender<Happening>,
+    /// What went wrong, with the time of day.
+    pub(super) audit: Vec<String>,
+    /// Whether the goodbye is said, and the relay has yet to acknowledge what came before it.
+    pub(super) leaving: bool,
+    /// When to go without that.
+    pub(super) deadline: Option<Instant>,
+    /// Whether a line was too long to be sent, and nobody sits there who could send it otherwise.
+    pub(super) refused: bool,
+}
+
+impl Client<'_> {
+    /// Deals with what happens until there is a reason to end.
+    pub(super) fn run(&mut self, inputs: &Receiver<Happening>) -> anyhow::Result<()> {
+        loop {
+            let until_tick = Instant::now() + TICK;
+            let until = self.deadline.map_or(until_tick, |at| at.min(until_tick));
+            match inputs.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Happening::Typed(input)) => self.typed(input),
+                Ok(Happening::Relayed(FromRelay::Frame(frame))) => {
+                    let events = self.session.receive(&frame, self.clock.now());
+                    self.link.credit();
+                    match events {
+                        Ok(events) => self.show(events),
+                        Err(_) if self.leaving => return Ok(()),
+                        Err(end) => return Err(link::explain_end(self.name, end)),
+                    }
+                }
+                Ok(Happening::Relayed(FromRelay::Down(error))) => {
+                    return if self.leaving {
+                        Ok(())
+                    } else {
+                        Err(link::explain_down(self.name, &error))
+                    };
+                }
+                Ok(Happening::KeyMade(key)) => self.session.rekey(*key, self.clock.now()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            if self.deadline.is_some_and(|at| at <= Instant::now()) {
+                if self.leaving {
+                    return Ok(());
+                }
+                self.quit();
+            }
+            let due = self.session.tick(self.clock.now());
+            self.show(due);
+            self.link.send(self.session.take_outgoing());
+        }
+    }
+
+    fn typed(&mut self, input: Input) {
+        match input {
+            Input::Line { text, shown } if self.terminal.is_interactive() => {
+                self.typed_line(&text, shown);
+            }
+            Input::Line { text, .. } => self.say(&text, self.session.epoch()),
+            Input::TooLong { bytes } => {
+                self.too_long(bytes);
+                self.terminal.credit();
+            }
+            Input::End => self.leave(),
+            Input::Quit => self.quit(),
+            // What is still coming in is sent, for as long as that does not take forever.
+            // `Terminal::stop` tells why the output is closed.
+            Input::OutputClosed => self.deadline = Some(Instant::now() + GOODBYE),
+        }
+    }
+
+    fn typed_line(&mut self, line: &str, shown: u64) {
+        match Typed::parse(line) {
+            Typed::Text(text) => self.say(text, shown),
+            Typed::Command(command) => self.command(command),
+            Typed::Misused(usage) => {
+                self.terminal
+                    .show(warning(format!("it is used like this: {usage}")));
+            }
+            Typed::Unknown(line) => {
+                let name = line.split_whitespace().next().unwrap_or(line);
+                self.terminal.show(warning(format!(
+                    "not sent: there is no command {name}; /help lists them, // sends a slash"
+                )));
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command<'_>) {
+        match command {
+            Command::Help => self.block(&commands::help()),
+            Command::Names => {
+                self.own_fingerprint();
+                self.names(&self.session.others());
+            }
+            Command::Fingerprint { nick: None } => self.own_fingerprint(),
+            Command::Fingerprint { nick: Some(nick) } => {
+                if let Some(person) = self.find(nick) {
+                    let about = self.trust.describe(&person);
+                    self.terminal.show(notice(format!(
+                        "{} {} {about}",
+                        person.nick, person.fingerprint
+                    )));
+                }
+            }
+            Command::Verify { nick, digits: "" } => {
+                if let Some(person) = self.find(nick) {
+                    let digits = Trust::comparison(&self.session, &person);
+                    let nick = &person.nick;
+                    self.block(&format!(
+                        "{nick} sees the same number, if nobody is between you:\n{digits}\nCompare by telephone or face to face, never here. If it is the same, type:\n/verify {nick} {digits}"
+                    ));
+                }
+            }
+            Command::Verify { nick, digits } => {
+                if let Some(person) = self.find(nick) {
+                    let now = seconds();
+                    let remark = self.trust.verify(&mut self.session, &person, digits, now);
+                    self.remark(remark);
+                }
+            }
+            Command::Code { digits: "" } => {
+                let code = Trust::room_code(&self.session);
+                self.block(&format!(
+                    "Everybody here sees the same code, if nobody is between you:\n{code}\nCompare it by another way. If it is the same for all, type:\n/code {code}"
+                ));
+            }
+            Command::Code { digits } => {
+                for remark in self.trust.verify_all(&mut self.session, digits, seconds()) {
+                    self.remark(remark);
+                }
+            }
+            Command::Trust { nick, end } => {
+                if let Some(person) = self.find(nick) {
+                    let now = seconds();
+                    let remark = self.trust.accept(&mut self.session, &person, end, now);
+                    self.remark(remark);
+                }
+            }
+            Command::Rekey => self.make_key(),
+            Command::Audit if self.audit.is_empty() => {
+                self.terminal.show(notice("nothing went wrong so far"));
+            }
+            Command::Audit => self.block(&self.audit.join("\n")),
+            Command::Quit => self.quit(),
+        }
+    }
+
+    /// Whoever has this nick, or one that looks like it.
+    fn find(&self, nick: &str) -> Option<Person> {
+        let skeleton = nick.parse::<Nick>().ok().map(|nick| nick.skeleton());
+        let mut others = self.session.others().into_iter();
+        let found = others.find(|person| Some(person.nick.skeleton()) == skeleton);
+        if found.is_none() {
+            self.terminal
+                .show(warning(format!("nobody here is called {nick}")));
+        }
+        found
+    }
+
+    fn own_fingerprint(&self) {
+        let fingerprint = self.session.card().fingerprint();
+        self.terminal
+            .show(notice(format!("you are {} {fingerprint}", self.nick)));
+    }
+
+    fn names(&self, people: &[Person]) {
+        if people.is_empty() {
+            self.terminal.show(notice("nobody else is here yet"));
+        }
+        for person in people {
+            let about = self.trust.describe(person);
+            self.terminal.show(notice(format!(
+                "here: {} {} {about}",
+                person.nick, person.fingerprint
+            )));
+        }
+    }
+
+    fn block(&self, text: &str) {
+        self.terminal.show(Entry::Block(SafeText::new(text)));
+    }
+
+    fn remark(&mut self, remark: Remark) {
+        match remark {
+            Remark::Notice(text) => self.terminal.show(notice(text)),
+            Remark::Warning(text) => self.alarm(warning(text)),
+        }
+    }
+
+    /// Shows a warning and keeps it for `/audit`.
+    fn alarm(&mut self, entry: Entry) {
+        if let Entry::Warning(text) = &entry {
+            let time = jiff::Zoned::now().strftime("%H:%M:%S");
+            self.audit.push(format!("{time} {text}"));
+        }
+        self.terminal.show(entry);
+    }
+
+    /// Makes a session key without keeping anybody waiting.
+    fn make_key(&self) {
+        let (sender, size) = (self.sender.clone(), self.key_size);
+        let made = thread::Builder::new().name("keygen".into()).spawn(move || {
+            // It fails when the program is ending.
+            let _ = sender.send(Happening::KeyMade(Box::new(SessionKey::generate(size))));
+        });
+        if let Err(error) = made {
+            self.terminal.show(warning(format!(
+                "cannot make a new session key: {}",
+                system_words(&error)
+            )));
+        }
+    }
+
+    fn say(&mut self, text: &str, shown: u64) {
+        match self
+            .session
+            .say(To::Room { shown }, Kind::Text, text, self.clock.now())
+        {
+            Ok(readers) => {
+                let text = SafeText::new(text);
+                self.terminal
+                    .show(words::message(self.nick, true, Kind::Text, text));
+                let others = self.session.others().len();
+                if others == 0 {
+                    self.terminal
+                        .show(notice("nobody else is here, so nobody reads this"));
+                } else if readers < others {
+                    let left_out = others - readers;
+                    self.terminal.show(notice(format!(
+                        "{readers} can read this, {left_out} left out"
+                    )));
+                }
+                return;
+            }
+            Err(SayError::Empty) => {
+                self.terminal.show(warning("not sent: the line is empty"));
+            }
+            Err(SayError::TooLong(bytes)) => self.too_long(bytes as u64),
+            Err(SayError::NotInRoom | SayError::NotThere) => {
+                self.refused |= !self.terminal.is_interactive();
+                self.terminal
+                    .show(warning(format!("not sent, as you are leaving: {text}")));
+            }
+        }
+        self.terminal.credit();
+    }
+
+    fn too_long(&mut self, bytes: u64) {
+        self.refused |= !self.terminal.is_interactive();
+        let back = if self.terminal.is_interactive() {
+            "; the Up key brings it back"
+        } else {
+            ""
+        };
+        self.terminal.show(warning(format!(
+            "not sent: it has {bytes} bytes, and a message has at most {MAX_TEXT}{back}"
+        )));
+    }
+
+    /// Shows what happened.
+    pub(super) fn show(&mut self, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::Entered(mut people) => {
+                    let remarks = self.meet(&mut people);
+                    self.names(&people);
+                    for remark in remarks {
+                        self.remark(remark);
+                    }
+                }
+                Event::Joined(person) => {
+                    let mut people = [person];
+                    let remarks = self.meet(&mut people);
+                    for person in &people {
+                        let about = self.trust.describe(person);
+                        self.terminal.show(notice(format!(
+                            "{} joined {} {about}",
+                            person.nick, person.fingerprint
+                        )));
+                    }
+                    for remark in remarks {
+                        self.remark(remark);
+                    }
+                }
+                Event::Taken(messages) => (0..messages).for_each(|_| self.terminal.credit()),
+                Event::RekeyDue => self.make_key(),
+                event => {
+                    if let Some(entry) = words::event(event) {
+                        self.alarm(entry);
+                    }
+                }
+            }
+            self.terminal.show(Entry::Mark(self.session.epoch()));
+        }
+    }
+
+    /// Finds out what is known of people, and what is to be said of it.
+    fn meet(&mut self, people: &mut [Person]) -> Vec<Remark> {
+        let now = seconds();
+        let mut remarks = Vec::new();
+        for person in people {
+            remarks.extend(self.trust.meet(&mut self.session, person, now));
+        }
+        remarks
+    }
+
+    /// Leaves once the relay has taken everything, however long that takes.
+    fn leave(&mut self) {
+        self.session.leave(self.clock.now());
+        self.leaving = true;
+    }
+
+    /// Leaves soon.
+    fn quit(&mut self) {
+        if !self.leaving || self.deadline.is_none() {
+            self.deadline = Some(Instant::now() + GOODBYE);
+        }
+        self.leave();
+    }
+
+    /// Says what was not delivered, and gives the terminal back.
+    pub(super) fn finish(self, end: anyhow::Result<()>) -> anyhow::Result<()> {
+        let untaken: Vec<&str> = self.session.untaken().collect();
+        for text in &untaken {
+            self.terminal
+                .show(warning(format!("not delivered: {text}")));
+        }
+        let untaken = untaken.len();
+        let shown = self.terminal.stop();
+        end?;
+        if let Err(error) = shown
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            return Err(failure(
+                format!("cannot write to standard output: {}", system_words(&error)),
+                "make room where it goes",
+            ));
+        }
+        if untaken > 0 {
+            return Err(failure(
+                "the relay did not take everything that was said",
+                "join again and say it again",
+            ));
+        }
+        if self.refused {
+            return Err(failure(
+                "not everything was sent",
+                &format!("lines have at most {MAX_TEXT} bytes, and take a moment to be sent"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Seconds since 1970.
+fn seconds() -> i64 {
+    jiff::Timestamp::now().as_second()
+}

@@ -1,0 +1,231 @@
+//! The people one has met, remembered in a file: who had which identity under which nick, in
+//! which room of which relay.
+//!
+//! One line for each thing to remember, only ever appended, under a lock, so that clients that
+//! run at the same time lose nothing of each other's. A line that cannot be read is reported and
+//! left where it is.
+//!
+//! ```text
+//! 1794787200 seen chat.example.org:4000 ooQ… bob SHA256:…
+//! ```
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::cmd::{failure, words};
+use crate::room::names::{Nick, RoomId};
+use crate::room::session::{Person, Standing};
+
+/// What is remembered of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meeting {
+    /// They were there for the first time.
+    Seen,
+    /// They had another identity before, and the user accepted this one.
+    Accepted,
+    /// The user has compared safety numbers with them.
+    Verified,
+}
+
+impl Meeting {
+    const ALL: [Self; 3] = [Self::Seen, Self::Accepted, Self::Verified];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Accepted => "accepted",
+            Self::Verified => "verified",
+        }
+    }
+}
+
+/// What is known of a nick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Acquaintance {
+    /// The fingerprint that is accepted for it.
+    pub(super) fingerprint: String,
+    /// Since when, in seconds since 1970.
+    pub(super) since: i64,
+    /// Whether the user has compared safety numbers.
+    pub(super) is_verified: bool,
+}
+
+/// The people met in one room of one relay.
+pub(super) struct People {
+    /// `None` where there is no place to remember them.
+    path: Option<PathBuf>,
+    /// The relay and the room, as they stand in a line.
+    place: String,
+    /// By what is the same for nicks that look alike.
+    known: HashMap<String, Acquaintance>,
+    damaged: usize,
+}
+
+impl People {
+    /// Reads what is remembered of this room.
+    pub(super) fn open(relay: &str, room: RoomId) -> anyhow::Result<Self> {
+        let room = URL_SAFE_NO_PAD.encode(room.0);
+        let mut people = Self {
+            path: dirs::data_dir().map(|folder| folder.join("e2echat").join("known-people")),
+            place: format!("{relay} {room}"),
+            known: HashMap::new(),
+            damaged: 0,
+        };
+        let Some(path) = &people.path else {
+            return Ok(people);
+        };
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(people),
+            Err(error) => {
+                return Err(failure(
+                    format!(
+                        "cannot read {}, where the people you know are: {}",
+                        path.display(),
+                        words(&error)
+                    ),
+                    "see to the file: without it a changed identity would not be noticed",
+                ));
+            }
+        };
+        people.read(&String::from_utf8_lossy(&text));
+        Ok(people)
+    }
+
+    fn read(&mut self, text: &str) {
+        for line in text.lines() {
+            match self.read_line(line) {
+                Some(()) => {}
+                None => self.damaged += 1,
+            }
+        }
+    }
+
+    /// `None` where the line is damaged.
+    fn read_line(&mut self, line: &str) -> Option<()> {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let [since, word, relay, room, nick, fingerprint] = fields[..] else {
+            return None;
+        };
+        let since = since.parse().ok()?;
+        let meeting = Meeting::ALL.into_iter().find(|it| it.word() == word)?;
+        let nick: Nick = nick.parse().ok()?;
+        if !fingerprint.starts_with("SHA256:") {
+            return None;
+        }
+        if format!("{relay} {room}") == self.place {
+            self.learn(meeting, &nick, fingerprint, since);
+        }
+        Some(())
+    }
+
+    fn learn(&mut self, meeting: Meeting, nick: &Nick, fingerprint: &str, since: i64) {
+        let before = self.known.get(&nick.skeleton());
+        let is_same = before.is_some_and(|known| known.fingerprint == fingerprint);
+        // Two clients that meet somebody at the same time both write that it is the first time.
+        if meeting == Meeting::Seen && before.is_some() {
+            return;
+        }
+        let acquaintance = Acquaintance {
+            fingerprint: fingerprint.to_owned(),
+            since: before
+                .filter(|_| is_same)
+                .map_or(since, |known| known.since),
+            is_verified: meeting == Meeting::Verified
+                || before.is_some_and(|known| is_same && known.is_verified),
+        };
+        self.known.insert(nick.skeleton(), acquaintance);
+    }
+
+    /// How many lines cannot be read, and in which file.
+    pub(super) fn damage(&self) -> Option<String> {
+        let path = self.path.as_ref().filter(|_| self.damaged > 0)?;
+        Some(format!(
+            "{} of the lines in {} cannot be read; they are left as they are, and what they said is not known",
+            self.damaged,
+            path.display()
+        ))
+    }
+
+    /// What is known of a nick.
+    pub(super) fn get(&self, nick: &Nick) -> Option<&Acquaintance> {
+        self.known.get(&nick.skeleton())
+    }
+
+    /// What is known of somebody's identity.
+    pub(super) fn standing(&self, person: &Person) -> Standing {
+        match self.get(&person.nick) {
+            None => Standing::New,
+            Some(known) if known.fingerprint != person.fingerprint.to_string() => Standing::Changed,
+            Some(known) if known.is_verified => Standing::Verified,
+            Some(_) => Standing::Known,
+        }
+    }
+
+    /// Remembers something of somebody.
+    pub(super) fn remember(
+        &mut self,
+        meeting: Meeting,
+        person: &Person,
+        now: i64,
+    ) -> anyhow::Result<()> {
+        let fingerprint = person.fingerprint.to_string();
+        self.learn(meeting, &person.nick, &fingerprint, now);
+        let line = format!(
+            "{now} {} {} {} {fingerprint}\n",
+            meeting.word(),
+            self.place,
+            person.nick
+        );
+        self.append(&line).map_err(|error| {
+            let path = self.path.as_deref().unwrap_or("the file".as_ref());
+            anyhow::anyhow!(
+                "cannot write down in {} who {} is: {}",
+                path.display(),
+                person.nick,
+                words(&error)
+            )
+        })
+    }
+
+    fn append(&self, line: &str) -> io::Result<()> {
+        let Some(path) = &self.path else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = open_to_append(path)?;
+        file.lock()?;
+        // A line that was cut off, by a full disk perhaps, must not swallow this one.
+        let mut before = String::new();
+        File::open(path)?.read_to_string(&mut before).ok();
+        let repair = if before.is_empty() || before.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
+        file.write_all(format!("{repair}{line}").as_bytes())?;
+        file.sync_data()
+    }
+}
+
+#[cfg(unix)]
+fn open_to_append(path: &std::path::Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+}
+
+#[cfg(not(unix))]
+fn open_to_append(path: &std::path::Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}

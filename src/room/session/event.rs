@@ -1,0 +1,150 @@
+//! What a session tells of the room: what happened, why something was not sent, why it ended.
+
+use crate::cipher::encoding::Malformed;
+use crate::cipher::fingerprint::Fingerprint;
+use crate::room::card::{CardError, SessionId};
+use crate::room::frame::Departure;
+use crate::room::message::{Kind, OpenError};
+use crate::room::names::Nick;
+use crate::room::notice::Notice;
+use crate::room::roster::Conflict;
+use crate::room::text::SafeText;
+
+/// A member as a person sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// What it is called.
+    pub nick: Nick,
+    /// The fingerprint of its identity.
+    pub fingerprint: Fingerprint,
+    /// Whether that identity outlives the session.
+    pub is_lasting: bool,
+    /// Whether it has shown, with its signature, that it is really there.
+    pub is_confirmed: bool,
+    /// What is known of it.
+    pub standing: Standing,
+    /// The session id that it has at present.
+    pub sid: SessionId,
+}
+
+/// What the user knows of somebody's identity. The session asks nobody for it: it is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Another identity is remembered under this nick. It gets no messages.
+    Changed,
+    /// It is here for the first time, or does not last.
+    #[default]
+    New,
+    /// It was here before.
+    Known,
+    /// The user has compared its safety number.
+    Verified,
+}
+
+/// Why a card that the relay presented is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disbelief {
+    /// The card itself is wrong.
+    Card(CardError),
+    /// It does not go together with another member's.
+    Conflict(Conflict),
+    /// It is one that has left before.
+    Gone,
+    /// It takes the place of a card that it does not follow.
+    Succession,
+}
+
+impl std::fmt::Display for Disbelief {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Card(error) => error.fmt(f),
+            Self::Conflict(conflict) => conflict.fmt(f),
+            Self::Gone => f.write_str("its session is one that is over"),
+            Self::Succession => f.write_str("it does not follow the card that it would replace"),
+        }
+    }
+}
+
+/// What happened in the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// This member is in the room, with these others.
+    Entered(Vec<Person>),
+    /// Somebody came.
+    Joined(Person),
+    /// Somebody went.
+    Left {
+        /// Who.
+        nick: Nick,
+        /// Why, as the relay says.
+        departure: Departure,
+        /// Whether they said so themselves.
+        is_signed: bool,
+    },
+    /// Somebody has another session key.
+    Rekeyed(Nick),
+    /// This member's next session key should be made: [`super::Session::rekey`] takes it.
+    RekeyDue,
+    /// The relay presented somebody whose card is not believed: it gets no messages.
+    Disbelieved(Disbelief),
+    /// Somebody wrote.
+    Message {
+        /// Who.
+        from: Nick,
+        /// Whether it is for this member alone.
+        direct: bool,
+        /// What the text is.
+        kind: Kind,
+        /// What they wrote, made harmless.
+        text: SafeText,
+    },
+    /// Somebody wrote, and left this member out on purpose.
+    LeftOut(Nick),
+    /// What somebody signed shows that the relay shows the two of them different rooms or different
+    /// messages.
+    OtherView(Nick),
+    /// So many messages of somebody's did not arrive.
+    Missing(Nick, u64),
+    /// Somebody signed two messages for one place.
+    Equivocation(Nick),
+    /// Nothing that is signed has come from somebody for so many seconds.
+    Quiet(Nick, u64),
+    /// Somebody has used one session key for so long that it gets no more messages.
+    StaleKey(Nick),
+    /// Something came under somebody's name and is not shown.
+    Unopened(Nick, OpenError),
+    /// Something came from nobody in the room, or made no sense, and is not shown.
+    Stray,
+    /// The relay has taken so many more of the messages that were said.
+    Taken(usize),
+}
+
+/// Why a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The relay said so.
+    Notice(Notice),
+    /// The relay said so, for a reason that this version does not know.
+    UnknownNotice(u8),
+    /// The relay sent what no relay sends.
+    Malformed,
+}
+
+impl From<Malformed> for End {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+/// Why a text is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SayError {
+    /// There is nothing in it.
+    Empty,
+    /// It has so many bytes, which is more than [`MAX_TEXT`].
+    TooLong(usize),
+    /// This member is not in the room, or no longer.
+    NotInRoom,
+    /// Whom it is for is not in the room, or is not trusted.
+    NotThere,
+}

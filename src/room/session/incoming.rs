@@ -1,0 +1,152 @@
+//! What members send: messages and statements, checked in the order of PROTOCOL §5 and §10.
+
+use crate::cipher::encoding::Digest;
+use crate::room::message::{Header, OpenError, Opened, Stream, header_digest, open, verify};
+use crate::room::statement::{Occasion, Statement};
+use crate::room::text::SafeText;
+use crate::room::transcript::{Among, Comparison, View};
+
+use super::event::Event;
+use super::peer::Place;
+use super::{Now, Session};
+
+impl Session {
+    pub(super) fn deliver(
+        &mut self,
+        bytes: &[u8],
+        signature: &[u8],
+        ciphertext: &[u8],
+        now: Now,
+    ) -> Vec<Event> {
+        let Ok(header) = Header::parse(bytes) else {
+            return vec![Event::Stray];
+        };
+        if header.sender == self.card.sid() || header.sender == self.keys.listed() {
+            return self.came_back(&header, bytes);
+        }
+        let (reader, key) = self.keys.at(header.epoch);
+        let sender = self.roster.get_mut(header.sender);
+        let (Some(peer), true) = (sender, header.room == self.card.room()) else {
+            return vec![Event::Stray];
+        };
+        let from = peer.card.nick().clone();
+        let unopened = |error| Event::Unopened(from.clone(), error);
+        if let Err(error) = verify(bytes, signature, peer.card.identity()) {
+            return vec![unopened(error)];
+        }
+        let direct = header.stream != Stream::Room;
+        if direct && header.stream != Stream::Direct(reader) {
+            return vec![unopened(OpenError::NotForMe)];
+        }
+        let digest: Digest = header_digest(bytes);
+        let missing = match peer.incoming.take(direct, header.sequence, digest) {
+            Place::New { missing } => missing,
+            Place::Repeated => return Vec::new(),
+            Place::Taken => return vec![Event::Equivocation(from)],
+        };
+        peer.is_heard(now.uptime);
+
+        let mut events = Vec::new();
+        if missing > 0 {
+            if !direct {
+                self.transcript.is_incomplete();
+            }
+            events.push(Event::Missing(from.clone(), missing));
+        }
+        let view = View {
+            run: header.run,
+            epoch: header.epoch,
+            seen: header.seen,
+            parent: &header.parent,
+            audience: &header.audience,
+            among: match header.stream {
+                Stream::Room => Among::AllBut(&header.left_out),
+                Stream::Direct(_) => Among::Both(header.sender, reader),
+            },
+        };
+        let comparison = self.transcript.compare(self.run, &view);
+        if !direct {
+            self.transcript.append(header.epoch, bytes);
+        }
+        match comparison {
+            Comparison::Same => peer.is_confirmed = true,
+            Comparison::Unknown => {}
+            Comparison::Different => events.push(Event::OtherView(from.clone())),
+            Comparison::TooEarly => {
+                events.push(unopened(OpenError::NotForMe));
+                return events;
+            }
+        }
+        let opened = match key {
+            Some(key) => open(bytes, &header, reader, key, ciphertext),
+            None => Err(OpenError::KeyDestroyed),
+        };
+        events.push(match opened {
+            Ok(Opened::LeftOut) => Event::LeftOut(from),
+            Ok(Opened::Text(kind, text)) => Event::Message {
+                from,
+                direct,
+                kind,
+                text: SafeText::new(&text),
+            },
+            Err(error) => {
+                self.schedule.opening_failed();
+                unopened(error)
+            }
+        });
+        events
+    }
+
+    /// A message of one's own comes back without its content, to tell its place in the order.
+    fn came_back(&mut self, header: &Header, bytes: &[u8]) -> Vec<Event> {
+        if self.on_their_way.front().map(Vec::as_slice) != Some(bytes) {
+            return vec![Event::Stray];
+        }
+        self.on_their_way.pop_front();
+        self.transcript.append(header.epoch, bytes);
+        Vec::new()
+    }
+
+    pub(super) fn hear(&mut self, bytes: &[u8], signature: &[u8], now: Now) -> Vec<Event> {
+        let Ok(statement) = Statement::parse(bytes) else {
+            return vec![Event::Stray];
+        };
+        let sender = self.roster.get_mut(statement.sender);
+        let (Some(peer), true) = (sender, statement.room == self.card.room()) else {
+            return vec![Event::Stray];
+        };
+        let from = peer.card.nick().clone();
+        if let Err(error) = verify(bytes, signature, peer.card.identity()) {
+            return vec![Event::Unopened(from, error)];
+        }
+        let view = View {
+            run: statement.run,
+            epoch: statement.epoch,
+            seen: statement.seen,
+            parent: &statement.parent,
+            audience: &statement.roster,
+            among: Among::AllBut(&[]),
+        };
+        let comparison = self.transcript.compare(self.run, &view);
+        if comparison == Comparison::TooEarly {
+            // It was made before this member was there, and says nothing to it.
+            return Vec::new();
+        }
+        let told = statement.told(self.keys.at(statement.epoch).0);
+        let missing = peer.incoming.learn(statement.next, told);
+        peer.is_heard(now.uptime);
+        peer.said_goodbye |= statement.occasion == Occasion::Leave;
+        let mut events = Vec::new();
+        if missing > 0 {
+            self.transcript.is_incomplete();
+            events.push(Event::Missing(from.clone(), missing));
+        }
+        match comparison {
+            Comparison::Same => peer.is_confirmed = true,
+            // What is missing explains it.
+            Comparison::Different if missing == 0 => events.push(Event::OtherView(from)),
+            _ => {}
+        }
+        events
+    }
+}

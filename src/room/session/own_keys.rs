@@ -1,0 +1,117 @@
+//! A member's own session keys: the present one, and those that messages may still be under way to.
+
+use std::time::Duration;
+
+use crate::cipher::keys::SessionKey;
+use crate::room::card::SessionId;
+
+/// How long a key outlives the announcement of the next one.
+const REMAINS: Duration = Duration::from_mins(1);
+
+/// The keys, from the oldest to the newest.
+pub(super) struct OwnKeys(Vec<OwnKey>);
+
+struct OwnKey {
+    sid: SessionId,
+    /// The epoch from which on the roster has it; `None` while the relay has not said so.
+    listed: Option<u64>,
+    /// When it is destroyed, if its successor has been announced.
+    ends: Option<Duration>,
+    /// `None` once it is destroyed.
+    key: Option<SessionKey>,
+}
+
+impl OwnKeys {
+    /// The key that a member joins with.
+    pub(super) fn new(sid: SessionId, key: SessionKey) -> Self {
+        Self(vec![OwnKey {
+            sid,
+            listed: Some(0),
+            ends: None,
+            key: Some(key),
+        }])
+    }
+
+    /// A new key is announced. Whatever the relay makes of it, the old ones do not last.
+    pub(super) fn announce(&mut self, sid: SessionId, key: SessionKey, now: Duration) {
+        for old in &mut self.0 {
+            old.ends.get_or_insert(now + REMAINS);
+        }
+        self.0.push(OwnKey {
+            sid,
+            listed: None,
+            ends: None,
+            key: Some(key),
+        });
+    }
+
+    /// The roster has had this session id since `epoch`.
+    pub(super) fn list(&mut self, sid: SessionId, epoch: u64) {
+        if let Some(own) = self.0.iter_mut().find(|own| own.sid == sid) {
+            own.listed = Some(epoch);
+        }
+    }
+
+    /// The session id that the roster has at present.
+    pub(super) fn listed(&self) -> SessionId {
+        self.at(u64::MAX).0
+    }
+
+    /// The session id that the roster had in an epoch, and its key, if it is not destroyed.
+    pub(super) fn at(&self, epoch: u64) -> (SessionId, Option<&SessionKey>) {
+        let own = self
+            .0
+            .iter()
+            .rfind(|own| own.listed.is_some_and(|listed| listed <= epoch))
+            .expect("the first one was listed from the beginning");
+        (own.sid, own.key.as_ref())
+    }
+
+    /// Whether the present key has no successor that is announced and not listed yet.
+    pub(super) fn is_settled(&self) -> bool {
+        self.0.iter().all(|own| own.listed.is_some())
+    }
+
+    /// Destroys the keys whose time has come.
+    pub(super) fn destroy_old(&mut self, now: Duration) {
+        for own in &mut self.0 {
+            if own.ends.is_some_and(|ends| ends <= now) {
+                own.key = None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cipher::keys::KeySize;
+
+    const OLD: SessionId = SessionId([1; 32]);
+    const NEW: SessionId = SessionId([2; 32]);
+
+    fn key() -> SessionKey {
+        SessionKey::generate(KeySize::Bits2048)
+    }
+
+    #[test]
+    fn messages_that_cross_a_new_key_meet_the_old_one() {
+        let mut keys = OwnKeys::new(OLD, key());
+        keys.announce(NEW, key(), Duration::ZERO);
+        assert_eq!(keys.listed(), OLD);
+        keys.list(NEW, 9);
+        assert_eq!(keys.listed(), NEW);
+        assert_eq!(keys.at(8).0, OLD);
+        assert!(keys.at(8).1.is_some());
+    }
+
+    #[test]
+    fn an_old_key_is_destroyed_in_time_even_if_the_relay_never_answers() {
+        let mut keys = OwnKeys::new(OLD, key());
+        keys.announce(NEW, key(), Duration::ZERO);
+        keys.destroy_old(Duration::from_millis(59_999));
+        assert!(keys.at(8).1.is_some());
+        keys.destroy_old(REMAINS);
+        assert!(keys.at(8).1.is_none());
+    }
+}

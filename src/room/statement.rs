@@ -1,0 +1,134 @@
+//! Statements: what a member says, signed and readable by all, of the room as it sees it and of
+//! its own sequence numbers (PROTOCOL §10).
+
+use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
+
+use super::Time;
+use super::card::SessionId;
+use super::frame::RunId;
+use super::names::RoomId;
+
+const TAG: &str = "e2echat/1 statement";
+
+/// What a statement is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// Now and then, and as a greeting.
+    Beacon,
+    /// Its sender goes, and this is the last that it says.
+    Leave,
+}
+
+/// What a statement tells one member about the messages that are for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Whom it tells.
+    pub reader: SessionId,
+    /// The number of the first message to the room that was written for this reader too.
+    pub since: u64,
+    /// The number of the next message to this reader alone.
+    pub next_direct: u64,
+}
+
+/// A statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The room.
+    pub room: RoomId,
+    /// Who makes it.
+    pub sender: SessionId,
+    /// The relay's run that the sender is connected to.
+    pub run: RunId,
+    /// The last version of the roster that the sender has seen.
+    pub epoch: u64,
+    /// The audience digest of that whole roster.
+    pub roster: Digest,
+    /// How many messages to the room of this epoch the sender has seen.
+    pub seen: u64,
+    /// The parent digest.
+    pub parent: Digest,
+    /// When it was made, by the sender's clock.
+    pub time: Time,
+    /// What it is made for.
+    pub occasion: Occasion,
+    /// The number of the sender's next message to the room; below `u64::MAX`.
+    pub next: u64,
+    /// What it tells single members, in the order of their session ids.
+    pub told: Vec<Told>,
+}
+
+impl Statement {
+    /// The bytes that are signed.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut fields = Encoder::tagged(TAG)
+            .bytes(&self.room.0)
+            .bytes(&self.sender.0)
+            .bytes(&self.run.0)
+            .u64(self.epoch)
+            .bytes(&self.roster)
+            .u64(self.seen)
+            .bytes(&self.parent)
+            .u64(self.time)
+            .byte(match self.occasion {
+                Occasion::Beacon => 0,
+                Occasion::Leave => 1,
+            })
+            .u64(self.next)
+            .count(self.told.len());
+        for told in &self.told {
+            fields = fields
+                .bytes(&told.reader.0)
+                .u64(told.since)
+                .u64(told.next_direct);
+        }
+        fields.finish()
+    }
+
+    /// Reads a statement. Nothing is known yet of who signed it.
+    ///
+    /// # Errors
+    /// Where it is not of the form that [`Statement::encode`] writes.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Decoder::new(bytes);
+        fields.tag(TAG)?;
+        let statement = Self {
+            room: RoomId(fields.bytes()?),
+            sender: SessionId(fields.bytes()?),
+            run: RunId(fields.bytes()?),
+            epoch: fields.u64()?,
+            roster: fields.bytes()?,
+            seen: fields.u64()?,
+            parent: fields.bytes()?,
+            time: fields.u64()?,
+            occasion: match fields.byte()? {
+                0 => Occasion::Beacon,
+                1 => Occasion::Leave,
+                _ => return Err(Malformed),
+            },
+            next: fields.u64()?,
+            told: (0..fields.count(32 + 8 + 8)?)
+                .map(|_| {
+                    Ok(Told {
+                        reader: SessionId(fields.bytes()?),
+                        since: fields.u64()?,
+                        next_direct: fields.u64()?,
+                    })
+                })
+                .collect::<Result<_, Malformed>>()?,
+        };
+        fields.finish()?;
+        let is_sorted = statement.told.is_sorted_by(|a, b| a.reader < b.reader);
+        let numbers = statement.told.iter().map(|told| told.next_direct);
+        if !is_sorted || numbers.chain([statement.next]).any(|n| n == u64::MAX) {
+            return Err(Malformed);
+        }
+        Ok(statement)
+    }
+
+    /// What it tells this member.
+    #[must_use]
+    pub fn told(&self, reader: SessionId) -> Option<Told> {
+        self.told.iter().copied().find(|told| told.reader == reader)
+    }
+}
