@@ -170,6 +170,7 @@ fn runs(screen: &vt100::Screen, row: u16) -> Vec<(u16, u16, String, Style)> {
         text.truncate(text.len() - spaces);
         *cells -= u16::try_from(spaces).expect("a row is short");
     }
+    runs.retain(|(_, _, text, _)| !text.is_empty());
     runs
 }
 

@@ -18,16 +18,12 @@ struct Person {
 
 impl Person {
     fn join(relay: &Relay, nick: &str) -> Self {
-        Self::join_at(relay, nick, 24, 80)
-    }
-
-    fn join_at(relay: &Relay, nick: &str, rows: u16, columns: u16) -> Self {
         let home = Home::new();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_e2echat"));
         command.args(["join", &relay.address().to_string(), "--nick", nick]);
         command.env("HOME", home.path());
         command.env("XDG_CONFIG_HOME", home.path());
-        let screen = Screen::spawn(command, rows, columns);
+        let screen = Screen::spawn(command, 24, 80);
         screen.wait_for("prompt", |shown| {
             shown.contains("here") && shown.lines().any(|line| line.starts_with('>'))
         });

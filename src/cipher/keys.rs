@@ -25,6 +25,19 @@ pub enum KeySize {
     Bits4096,
 }
 
+impl std::str::FromStr for KeySize {
+    type Err = &'static str;
+
+    fn from_str(bits: &str) -> Result<Self, Self::Err> {
+        match bits {
+            "2048" => Ok(Self::Bits2048),
+            "3072" => Ok(Self::Bits3072),
+            "4096" => Ok(Self::Bits4096),
+            _ => Err("an RSA key is made with 2048, 3072 or 4096 bits"),
+        }
+    }
+}
+
 impl KeySize {
     /// The length of the modulus in bits.
     #[must_use]
@@ -173,7 +186,7 @@ impl std::fmt::Debug for PublicKey {
 /// The longest block that OAEP with SHA-256 encrypts to a modulus of `size` bytes
 /// (RFC 8017 §7.1.1).
 #[must_use]
-pub fn max_block(size: usize) -> usize {
+pub(super) fn max_block(size: usize) -> usize {
     size - 2 * 32 - 2
 }
 

@@ -12,7 +12,7 @@ pub const MAX_TEXT: usize = 4096;
 const NONCE: usize = 16;
 
 /// What is sealed: a text and its kind, and the random bytes that keep its commitment blind.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Body {
     nonce: [u8; NONCE],
     kind: u8,

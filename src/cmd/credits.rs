@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// So many things may be under way at once.
+/// Counts how many more things may be under way.
 pub(super) struct Credits {
     left: Mutex<usize>,
     given: Condvar,

@@ -1,7 +1,8 @@
 //! Keeps a client's memory to itself.
 
 /// Asks the system for no core dumps, which would hold private keys, and on Linux for other
-/// processes of the same user not to read this one's memory. Where it cannot be had, it is not.
+/// processes of the same user not to read this one's memory. Failures are ignored: the program
+/// works without.
 pub(super) fn keep_memory_private() {
     #[cfg(unix)]
     {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cipher::keys::IdentityKey;
 use crate::cipher::pem::{IdentityPem, PemError};
 
-use super::{failure, passphrase, words};
+use super::{failure, passphrase, reason};
 
 /// No identity is nearly as long: a 4096-bit key takes 3,500 bytes.
 const MAX_FILE: u64 = 64 * 1024;
@@ -57,7 +57,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
             _ => "make it readable for you, or name another file",
         };
         failure(
-            format!("cannot read the identity {shown}: {}", words(&error)),
+            format!("cannot read the identity {shown}: {}", reason(&error)),
             hint,
         )
     };
@@ -110,7 +110,7 @@ pub(super) fn save(path: &Path, pem: &str, replace: bool) -> anyhow::Result<()> 
         let hint =
             "nothing was changed; make room or get permission, or name another file with --output";
         failure(
-            format!("cannot write {}: {}", path.display(), words(&error)),
+            format!("cannot write {}: {}", path.display(), reason(&error)),
             hint,
         )
     };

@@ -28,7 +28,7 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 
     /// Length of the key
-    #[arg(long, default_value = "2048", value_parser = key_size())]
+    #[arg(long, default_value = "2048", value_name = "2048|3072|4096")]
     bits: KeySize,
 
     /// Protect the file with a passphrase
@@ -42,18 +42,6 @@ pub(super) struct Args {
     /// Make nothing; show the fingerprint of what is saved
     #[arg(long, conflicts_with_all = ["bits", "passphrase", "force"])]
     show: bool,
-}
-
-/// Reads the length of a key on the command line.
-pub(super) fn key_size() -> impl clap::builder::TypedValueParser<Value = KeySize> {
-    use clap::builder::TypedValueParser as _;
-    clap::builder::PossibleValuesParser::new(["2048", "3072", "4096"]).map(|bits| {
-        match bits.as_str() {
-            "3072" => KeySize::Bits3072,
-            "4096" => KeySize::Bits4096,
-            _ => KeySize::Bits2048,
-        }
-    })
 }
 
 /// Runs the command.

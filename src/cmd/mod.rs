@@ -47,6 +47,7 @@ enum Command {
 /// # Errors
 /// Where it fails: the text is one line, and if there is something to do about it, a second one.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
+    harden::keep_memory_private();
     match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Join(args) => join::run(&args),
@@ -60,7 +61,7 @@ fn failure(error: impl std::fmt::Display, hint: &str) -> anyhow::Error {
 }
 
 /// What the system says of a failure, in our form: lower case, no number.
-fn words(error: &io::Error) -> String {
+fn reason(error: &io::Error) -> String {
     let text = error.to_string().to_lowercase();
     match text.split_once(" (os error") {
         Some((words, _)) => words.to_owned(),

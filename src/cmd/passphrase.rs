@@ -1,8 +1,6 @@
 //! Passphrases: from the environment, or asked for on the terminal without an echo.
 
-use anyhow::Context as _;
-
-use super::failure;
+use super::{failure, reason};
 
 const VARIABLE: &str = "E2ECHAT_PASSPHRASE";
 
@@ -37,7 +35,10 @@ fn from_environment() -> Option<String> {
 }
 
 fn ask(prompt: &str) -> anyhow::Result<String> {
-    rpassword::prompt_password(prompt).with_context(|| {
-        format!("no terminal to ask for the passphrase\n  give it in the variable {VARIABLE}")
+    rpassword::prompt_password(prompt).map_err(|error| {
+        failure(
+            format!("cannot ask for the passphrase: {}", reason(&error)),
+            &format!("give it in the variable {VARIABLE}"),
+        )
     })
 }

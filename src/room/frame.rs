@@ -7,7 +7,7 @@ use crate::cipher::encoding::{Decoder, Encoder, Malformed};
 use super::card::SessionId;
 use super::names::RoomId;
 
-/// The first bytes of a connection: the protocol's name, then its version.
+/// The first bytes of a connection: the protocol's name.
 pub const MAGIC: [u8; 7] = *b"e2echat";
 /// The version of the protocol.
 pub const VERSION: u8 = 1;
@@ -419,12 +419,6 @@ impl Frame {
             .byte(self.kind)
             .bytes(&self.fields)
             .finish()
-    }
-
-    /// Whether it counts for ACK.
-    #[must_use]
-    pub fn is_counted(&self) -> bool {
-        is_counted(self.kind)
     }
 
     /// CHALLENGE

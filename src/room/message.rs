@@ -211,26 +211,23 @@ impl SealedMessage {
     #[must_use]
     pub fn into_frames(self) -> Vec<Frame> {
         let overhead = 1 + 4 + self.header.len() + 4 + self.signature.len() + 1 + 4;
-        let mut frames = Vec::new();
-        let mut parcels = &self.parcels[..];
-        loop {
-            let mut room = MAX_FRAME - overhead;
-            let fitting = parcels
-                .iter()
-                .take_while(|(_, ciphertext)| {
-                    let left = room.checked_sub(32 + 4 + ciphertext.len());
-                    room = left.unwrap_or(0);
-                    left.is_some()
-                })
-                .count();
-            let (now, later) = parcels.split_at(fitting);
-            let last = later.is_empty();
-            frames.push(Frame::send(&self.header, &self.signature, last, now));
-            if last {
-                return frames;
+        // One parcel is far shorter than a frame: 22 blocks of 256 bytes, or 10 of 512.
+        let space = MAX_FRAME - overhead;
+        let mut parts: Vec<&[(SessionId, Vec<u8>)]> = Vec::new();
+        let (mut start, mut used) = (0, 0);
+        for (index, (_, ciphertext)) in self.parcels.iter().enumerate() {
+            let length = 32 + 4 + ciphertext.len();
+            if used + length > space {
+                parts.extend(self.parcels.get(start..index));
+                (start, used) = (index, 0);
             }
-            parcels = later;
+            used += length;
         }
+        let last = self.parcels.get(start..).unwrap_or_default();
+        let frame = |is_last, parcels| Frame::send(&self.header, &self.signature, is_last, parcels);
+        let mut frames: Vec<Frame> = parts.into_iter().map(|part| frame(false, part)).collect();
+        frames.push(frame(true, last));
+        frames
     }
 }
 
@@ -271,7 +268,7 @@ impl From<CannotOpen> for OpenError {
 }
 
 /// What a header that is truly its sender's brings to one reader.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Opened {
     /// A text.
     Text(Kind, String),

@@ -7,9 +7,9 @@ use sha2::Sha256;
 use crate::cipher::encoding::{Digest, Encoder};
 
 /// The most characters in a nick.
-pub const MAX_NICK: usize = 24;
+const MAX_NICK: usize = 24;
 /// The most characters in a room name.
-pub const MAX_ROOM_NAME: usize = 64;
+const MAX_ROOM_NAME: usize = 64;
 
 /// Why a name is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -90,7 +90,7 @@ impl<T> Roster<T> {
     /// Adds the member that `card` presents.
     ///
     /// # Errors
-    /// As [`Roster::reserve`], which is so too where the member is there already.
+    /// As [`Roster::reserve`]; a member that is there already conflicts with itself.
     pub fn insert(&mut self, card: &Card, value: T) -> Result<(), Conflict> {
         self.reserve(card)?;
         let member = Member {

@@ -22,17 +22,10 @@ impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::UnexpectedEof => Self::Broken,
-            _ if Self::is_timeout(&error) => Self::TimedOut,
+            // What a socket's timeout gives, depending on the platform.
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::TimedOut,
             _ => Self::Io(error),
         }
-    }
-}
-
-impl ReadError {
-    /// Whether an error is what a socket's timeout gives, which depends on the platform.
-    #[must_use]
-    pub fn is_timeout(error: &io::Error) -> bool {
-        matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
     }
 }
 

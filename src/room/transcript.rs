@@ -9,9 +9,10 @@ use super::card::SessionId;
 use super::frame::RunId;
 use super::message::{audience_digest, parent_digest};
 
-/// How many digests of one epoch, and how many members of past rosters, are remembered. What is
-/// older than that cannot be compared; a message that is still under way is not.
+/// How many digests of an epoch are kept. An older view cannot be compared; a message that took a
+/// normal time never has one.
 const DIGESTS: usize = 4096;
+/// How many members the rosters of past epochs that are kept have together.
 const PAST_MEMBERS: usize = 64 * 1024;
 
 /// What a member has seen of a room.
@@ -156,7 +157,7 @@ impl Transcript {
     }
 
     /// Messages are missing, which has been reported: that others have seen more is no news.
-    pub(super) fn is_incomplete(&mut self) {
+    pub(super) fn mark_incomplete(&mut self) {
         for epoch in &mut self.epochs {
             epoch.other_messages = true;
         }

@@ -50,6 +50,11 @@ impl Screen {
         for name in ["TERM_PROGRAM", "NO_COLOR", "LC_ALL"] {
             command.env_remove(name);
         }
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("E2ECHAT_") {
+                command.env_remove(name);
+            }
+        }
         let child = pair
             .slave
             .spawn_command(command)

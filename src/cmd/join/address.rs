@@ -4,7 +4,7 @@
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 
-use crate::cmd::{DEFAULT_PORT, failure, words};
+use crate::cmd::{DEFAULT_PORT, failure, reason};
 use crate::room::names::{NameError, RoomName};
 
 /// The address of a relay.
@@ -68,7 +68,7 @@ impl Address {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         found.map(Iterator::collect).map_err(|error| {
             failure(
-                format!("cannot find the relay {}: {}", self.host, words(&error)),
+                format!("cannot find the relay {}: {}", self.host, reason(&error)),
                 "check the spelling, and that this machine is online",
             )
         })

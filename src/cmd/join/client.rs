@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cipher::keys::{KeySize, SessionKey};
 use crate::cipher::seal::MAX_TEXT;
 use crate::cmd::terminal::{Entry, Input, Terminal};
-use crate::cmd::{failure, words as system_words};
+use crate::cmd::{failure, reason};
 use crate::room::Time;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
@@ -16,7 +16,7 @@ use crate::room::session::{Event, Now, Person, SayError, Session, To};
 use crate::room::text::SafeText;
 
 use super::commands::{self, Command, Typed};
-use super::link::{self, FromRelay, Link};
+use super::link::{FromRelay, Link};
 use super::trust::{Remark, Trust};
 use super::words::{self, notice, warning};
 
@@ -92,14 +92,14 @@ impl Client<'_> {
                     match events {
                         Ok(events) => self.show(events),
                         Err(_) if self.leaving => return Ok(()),
-                        Err(end) => return Err(link::explain_end(self.name, end)),
+                        Err(end) => return Err(words::end(self.name, end)),
                     }
                 }
                 Ok(Happening::Relayed(FromRelay::Down(error))) => {
                     return if self.leaving {
                         Ok(())
                     } else {
-                        Err(link::explain_down(self.name, &error))
+                        Err(words::down(self.name, &error))
                     };
                 }
                 Ok(Happening::KeyMade(key)) => self.session.rekey(*key, self.clock.now()),
@@ -274,7 +274,7 @@ impl Client<'_> {
         if let Err(error) = made {
             self.terminal.show(warning(format!(
                 "cannot make a new session key: {}",
-                system_words(&error)
+                reason(&error)
             )));
         }
     }
@@ -400,7 +400,7 @@ impl Client<'_> {
             && error.kind() != io::ErrorKind::BrokenPipe
         {
             return Err(failure(
-                format!("cannot write to standard output: {}", system_words(&error)),
+                format!("cannot write to standard output: {}", reason(&error)),
                 "make room where it goes",
             ));
         }

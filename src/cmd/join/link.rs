@@ -14,16 +14,16 @@ use std::time::{Duration, Instant};
 
 use crate::cmd::credits::Credits;
 use crate::cmd::deadline::DeadlineReader;
-use crate::cmd::{failure, words};
+use crate::cmd::{failure, reason};
 use crate::room::frame::{Frame, Limits, MAX_FRAME, MAX_HANDSHAKE_FRAME, preamble};
-use crate::room::notice::Notice;
 use crate::room::session::{End, Event, Session};
 use crate::room::stream::{ReadError, read_frame};
 
 use super::client::Clock;
+use super::words;
 
 /// How long connecting, and then entering the room, may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many frames may wait for the main thread before the socket is left unread.
 const FRAMES: usize = 1024;
@@ -51,7 +51,7 @@ pub(super) fn connect(name: &str, addresses: &[SocketAddr]) -> anyhow::Result<Tc
     }
     let stream = result.map_err(|error: io::Error| {
         failure(
-            format!("cannot connect to {name}: {}", words(&error)),
+            format!("cannot connect to {name}: {}", reason(&error)),
             "is the relay running there, and the port right?",
         )
     })?;
@@ -69,7 +69,7 @@ pub(super) fn enter(
     let mut socket = stream;
     let mut reader = DeadlineReader::new(stream, Instant::now() + PATIENCE);
     let mut events = Vec::new();
-    let lost = |error| explain_no_handshake(name, error);
+    let lost = |error| words::no_handshake(name, error);
     socket
         .write_all(&preamble(session.card().room()))
         .map_err(|error| lost(error.into()))?;
@@ -84,8 +84,8 @@ pub(super) fn enter(
             session
                 .receive(&frame, clock.now())
                 .map_err(|end| match end {
-                    End::Malformed => not_a_relay(name),
-                    end => explain_end(name, end),
+                    End::Malformed => words::not_a_relay(name),
+                    end => words::end(name, end),
                 })?,
         );
         for frame in session.take_outgoing() {
@@ -95,85 +95,6 @@ pub(super) fn enter(
         }
     }
     Ok(events)
-}
-
-fn explain_no_handshake(name: &str, error: ReadError) -> anyhow::Error {
-    let seconds = PATIENCE.as_secs();
-    match error {
-        ReadError::TimedOut => failure(
-            format!("no answer from {name} within {seconds} seconds"),
-            "is it an e2echat relay? if it is, try again later",
-        ),
-        ReadError::Length => not_a_relay(name),
-        ReadError::Closed | ReadError::Broken => failure(
-            format!("{name} hung up without a word"),
-            "is it an e2echat relay? if it is, try again later",
-        ),
-        ReadError::Io(error) => failure(
-            format!("lost the connection to {name}: {}", words(&error)),
-            "is it an e2echat relay? if it is, try again later",
-        ),
-    }
-}
-
-fn not_a_relay(name: &str) -> anyhow::Error {
-    failure(
-        format!("what answers at {name} is not an e2echat relay"),
-        "check the host and the port",
-    )
-}
-
-/// The error for a session that the relay ended.
-pub(super) fn explain_end(name: &str, end: End) -> anyhow::Error {
-    let notice = match end {
-        End::Malformed => {
-            return failure(
-                format!("{name} sent what an e2echat relay does not send"),
-                "check the host and the port; if they are right, the relay is broken",
-            );
-        }
-        End::UnknownNotice(code) => {
-            return failure(
-                format!("{name} hung up for a reason that this version does not know ({code})"),
-                "is there a newer version of e2echat?",
-            );
-        }
-        End::Notice(notice) => notice,
-    };
-    let hint = match notice {
-        Notice::Version => "use the version of e2echat that the relay has",
-        Notice::NickTaken => "choose another --nick",
-        Notice::CardNick => "choose another --nick, of letters, digits, _, - and .",
-        Notice::RoomFull => "try again later, or meet in another --room",
-        Notice::RelayFull | Notice::HandshakeTooSlow => "try again later",
-        Notice::CardIdentityKey => "make another identity with `e2echat keygen`",
-        Notice::QueueFull | Notice::Idle => "join again when the network is better",
-        Notice::Shutdown => "join again when it is back",
-        Notice::Malformed
-        | Notice::CardMalformed
-        | Notice::CardRoom
-        | Notice::CardSessionKey
-        | Notice::CardSignature
-        | Notice::Possession
-        | Notice::KeyTaken => {
-            "try again; if it stays, the relay and this client do not fit together"
-        }
-    };
-    failure(format!("{notice} ({name})"), hint)
-}
-
-/// The error for a connection that ended in the middle of a session.
-pub(super) fn explain_down(name: &str, error: &ReadError) -> anyhow::Error {
-    let why = match error {
-        ReadError::Closed | ReadError::Broken => "the other end hung up".to_owned(),
-        ReadError::TimedOut => "nothing came for too long".to_owned(),
-        ReadError::Length => "what came was no frame".to_owned(),
-        ReadError::Io(error) => words(error),
-    };
-    failure(
-        format!("lost the connection to {name}: {why}"),
-        "join again",
-    )
 }
 
 /// A connection whose handshake is done.
@@ -190,7 +111,7 @@ impl Link {
         limits: &Limits,
         deliver: impl Fn(FromRelay) + Send + 'static,
     ) -> anyhow::Result<Self> {
-        // A relay that means less than this means trouble.
+        // A hostile relay must not make us ping many times a second.
         let idle = Duration::from_secs(limits.idle.max(3).into());
         stream.set_read_timeout(Some(idle))?;
         let (frames, queue) = channel();

@@ -32,9 +32,8 @@ use self::people::People;
 use self::trust::Trust;
 use self::words::{notice, warning};
 
-use super::harden::keep_memory_private;
 use super::terminal::{Hurry, Input, Style, Terminal};
-use super::{identity, keygen, on_signal};
+use super::{identity, on_signal};
 
 /// Enter a room and talk
 #[derive(clap::Args, Debug)]
@@ -96,7 +95,7 @@ pub(super) struct Seat {
     only_verified: bool,
 
     /// Length of the session key, with which others encrypt to you
-    #[arg(long, default_value = "2048", value_parser = keygen::key_size())]
+    #[arg(long, default_value = "2048", value_name = "2048|3072|4096")]
     bits: KeySize,
 
     /// Minutes after which a new session key takes the place of the old one
@@ -204,7 +203,6 @@ pub(super) fn run_at(
     seat: &Seat,
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    keep_memory_private();
     let people = People::open(name, room.id())?;
     let identity = seat.identity()?;
     let (fingerprint, is_lasting) = (identity.key.public().fingerprint(), identity.is_lasting);

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::cmd::{failure, words};
+use crate::cmd::{failure, reason};
 use crate::room::names::{Nick, RoomId};
 use crate::room::session::{Person, Standing};
 
@@ -87,7 +87,7 @@ impl People {
                     format!(
                         "cannot read {}, where the people you know are: {}",
                         path.display(),
-                        words(&error)
+                        reason(&error)
                     ),
                     "see to the file: without it a changed identity would not be noticed",
                 ));
@@ -188,7 +188,7 @@ impl People {
                 "cannot write down in {} who {} is: {}",
                 path.display(),
                 person.nick,
-                words(&error)
+                reason(&error)
             )
         })
     }

@@ -1,11 +1,16 @@
-//! What happens in a room, in words for the screen.
+//! What happens in a room, and why it ends, in words for the screen.
 
 use crate::cmd::terminal::Entry;
+use crate::cmd::{failure, reason};
 use crate::room::frame::Departure;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
-use crate::room::session::Event;
+use crate::room::notice::Notice;
+use crate::room::session::{End, Event};
+use crate::room::stream::ReadError;
 use crate::room::text::SafeText;
+
+use super::link::PATIENCE;
 
 /// Something to know.
 pub(super) fn notice(text: impl AsRef<str>) -> Entry {
@@ -87,4 +92,85 @@ pub(super) fn event(event: Event) -> Option<Entry> {
         | Event::Taken(_) => return None,
     };
     Some(entry)
+}
+
+/// The error for a handshake that came to nothing.
+pub(super) fn no_handshake(name: &str, error: ReadError) -> anyhow::Error {
+    let seconds = PATIENCE.as_secs();
+    match error {
+        ReadError::TimedOut => failure(
+            format!("no answer from {name} within {seconds} seconds"),
+            "is it an e2echat relay? if it is, try again later",
+        ),
+        ReadError::Length => not_a_relay(name),
+        ReadError::Closed | ReadError::Broken => failure(
+            format!("{name} hung up without a word"),
+            "is it an e2echat relay? if it is, try again later",
+        ),
+        ReadError::Io(error) => failure(
+            format!("lost the connection to {name}: {}", reason(&error)),
+            "is it an e2echat relay? if it is, try again later",
+        ),
+    }
+}
+
+/// The error for something else than a relay.
+pub(super) fn not_a_relay(name: &str) -> anyhow::Error {
+    failure(
+        format!("what answers at {name} is not an e2echat relay"),
+        "check the host and the port",
+    )
+}
+
+/// The error for a session that the relay ended.
+pub(super) fn end(name: &str, end: End) -> anyhow::Error {
+    let notice = match end {
+        End::Malformed => {
+            return failure(
+                format!("{name} sent what an e2echat relay does not send"),
+                "check the host and the port; if they are right, the relay is broken",
+            );
+        }
+        End::UnknownNotice(code) => {
+            return failure(
+                format!("{name} hung up for a reason that this version does not know ({code})"),
+                "is there a newer version of e2echat?",
+            );
+        }
+        End::Notice(notice) => notice,
+    };
+    let hint = match notice {
+        Notice::Version => "use the version of e2echat that the relay has",
+        Notice::NickTaken => "choose another --nick",
+        Notice::CardNick => "choose another --nick, of letters, digits, _, - and .",
+        Notice::RoomFull => "try again later, or meet in another --room",
+        Notice::RelayFull | Notice::HandshakeTooSlow => "try again later",
+        Notice::CardIdentityKey => "make another identity with `e2echat keygen`",
+        Notice::QueueFull | Notice::Idle => "join again when the network is better",
+        Notice::Shutdown => "join again when it is back",
+        Notice::Malformed
+        | Notice::CardMalformed
+        | Notice::CardRoom
+        | Notice::CardSessionKey
+        | Notice::CardSignature
+        | Notice::Possession
+        | Notice::KeyTaken => {
+            "try again; if it stays, the relay and this client do not fit together"
+        }
+    };
+    failure(format!("{notice} ({name})"), hint)
+}
+
+/// The error for a connection that ended in the middle of a session.
+pub(super) fn down(name: &str, error: &ReadError) -> anyhow::Error {
+    let why = match error {
+        ReadError::Closed | ReadError::Broken => "the other end hung up".to_owned(),
+        ReadError::TimedOut => "nothing came for too long".to_owned(),
+        ReadError::Length => "what came was no frame".to_owned(),
+        ReadError::Io(error) => reason(error),
+    };
+    failure(
+        format!("lost the connection to {name}: {why}"),
+        "join again",
+    )
 }

@@ -247,6 +247,14 @@ fn write_frames(stream: &TcpStream, outbox: &Outbox) {
     let _ = stream.shutdown(Shutdown::Both);
 }
 
+/// Whether an error is what a socket's timeout gives, which depends on the platform.
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
 /// Writes many frames with few calls, from where their bytes are. A client whose socket is full
 /// gets the time that there is, but none if its queue has overflowed meanwhile.
 fn write_batch(mut stream: &TcpStream, outbox: &Outbox, batch: &[Outgoing]) -> io::Result<()> {
@@ -265,7 +273,7 @@ fn write_batch(mut stream: &TcpStream, outbox: &Outbox, batch: &[Outgoing]) -> i
                 deadline = Instant::now() + WRITE_TIMEOUT;
             }
             Err(error)
-                if ReadError::is_timeout(&error)
+                if is_timeout(&error)
                     && outbox.closed() != Some(Closed::Overflow)
                     && Instant::now() < deadline => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::cmd::join::{self, Seat};
-use crate::cmd::{DEFAULT_PORT, failure, on_signal, start_log, words};
+use crate::cmd::{DEFAULT_PORT, failure, on_signal, reason, start_log};
 use crate::room::frame::Limits;
 use crate::room::names::{Nick, RoomName};
 
@@ -105,7 +105,10 @@ impl Args {
 
 /// Runs the relay until a signal comes, or the host leaves.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    start_log(args.verbose);
+    // A host has the terminal for the room.
+    if args.nick.is_none() {
+        start_log(args.verbose);
+    }
     let listeners = listen(&args.bind, args.port)?;
     let addresses = listeners
         .iter()
@@ -158,7 +161,7 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
                 _ => "choose another --bind or --port",
             };
             failure(
-                format!("cannot listen on {address}: {}", words(&error)),
+                format!("cannot listen on {address}: {}", reason(&error)),
                 hint,
             )
         })
@@ -239,7 +242,7 @@ fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
             connection::spawn(Arc::clone(relay), counted, stream, peer)
         });
         if let Err(error) = accepted {
-            log::warn!("cannot take a connection: {}", words(&error));
+            log::warn!("cannot take a connection: {}", reason(&error));
             thread::sleep(BREATH);
         }
     }

@@ -5,9 +5,7 @@
 //! nobody waits for it.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::room::frame::Frame;
 use crate::room::notice::Notice;

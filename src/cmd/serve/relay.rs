@@ -1,8 +1,9 @@
 //! The relay's rooms, shared by all its connections.
 //!
-//! Two locks, taken in this order: the table of rooms, then a room. Neither is held across I/O or
-//! cryptography: under them, frames are put into queues, and nothing else. Joining and leaving
-//! take both, so that a room cannot vanish while somebody enters it; a message takes the room's.
+//! Three locks, taken in this order: the table of rooms, a room, a member's queue. None is held
+//! across I/O or cryptography: under them, frames are put into queues, and little else. Joining and
+//! leaving take the table's, so that a room cannot vanish while somebody enters it; a message takes
+//! only the room's.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
 //! The terminal, or what stands in for it when the program runs in a pipe. It knows nothing of
-//! rooms: entries go in, lines come out.
+//! rooms but what harmless text is: entries go in, lines come out.
 //!
 //! # Who may write
 //!

@@ -49,7 +49,7 @@ impl Session {
         let mut events = Vec::new();
         if missing > 0 {
             if !direct {
-                self.transcript.is_incomplete();
+                self.transcript.mark_incomplete();
             }
             events.push(Event::Missing(from.clone(), missing));
         }
@@ -138,7 +138,7 @@ impl Session {
         peer.said_goodbye |= statement.occasion == Occasion::Leave;
         let mut events = Vec::new();
         if missing > 0 {
-            self.transcript.is_incomplete();
+            self.transcript.mark_incomplete();
             events.push(Event::Missing(from.clone(), missing));
         }
         match comparison {

@@ -375,7 +375,7 @@ impl Session {
         let mut events = Vec::new();
         let missing = peer.incoming.succeed(card.next());
         if missing > 0 {
-            self.transcript.is_incomplete();
+            self.transcript.mark_incomplete();
             events.push(Event::Missing(nick.clone(), missing));
         }
         peer.key_since = now.uptime;
