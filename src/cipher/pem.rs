@@ -69,7 +69,7 @@ impl IdentityPem {
             Some(_) => return Err(PemError::WrongKind),
             None => return Err(PemError::Damaged),
         };
-        let (_, der) = SecretDocument::from_pem(text).map_err(|_| PemError::Damaged)?;
+        let (_, der) = SecretDocument::from_pem(text.trim_end()).map_err(|_| PemError::Damaged)?;
         Ok(Self { der, encrypted })
     }
 

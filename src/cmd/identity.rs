@@ -104,9 +104,6 @@ pub(super) fn save(path: &Path, pem: &str, replace: bool) -> anyhow::Result<()> 
         _ => Path::new("."),
     };
     let unwritable = |error: io::Error| {
-        if error.kind() == io::ErrorKind::AlreadyExists {
-            return exists(path);
-        }
         let hint =
             "nothing was changed; make room or get permission, or name another file with --output";
         failure(
@@ -114,6 +111,15 @@ pub(super) fn save(path: &Path, pem: &str, replace: bool) -> anyhow::Result<()> 
             hint,
         )
     };
+    if replace && fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(failure(
+            format!(
+                "{} is not a file, and is not replaced by one",
+                path.display()
+            ),
+            "name another with --output",
+        ));
+    }
     fs::create_dir_all(folder).map_err(unwritable)?;
     // Such a file is readable by its owner alone from the first moment.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
@@ -124,7 +130,10 @@ pub(super) fn save(path: &Path, pem: &str, replace: bool) -> anyhow::Result<()> 
     } else {
         file.persist_noclobber(path)
     };
-    saved.map_err(|error| unwritable(error.error))?;
+    saved.map_err(|error| match error.error {
+        error if error.kind() == io::ErrorKind::AlreadyExists => exists(path),
+        error => unwritable(error),
+    })?;
     sync_folder(folder).map_err(unwritable)
 }
 

@@ -1,12 +1,11 @@
 //! `e2echat keygen`: makes and saves an identity, or shows the one that is saved.
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use crate::cipher::keys::{IdentityKey, KeySize, PublicKey};
 use crate::cipher::pem;
 
-use super::{identity, passphrase};
+use super::{identity, passphrase, print};
 
 /// Make and save the identity that friends know you by
 #[derive(clap::Args, Debug)]
@@ -57,7 +56,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             identity.public(),
         );
     }
-    if !args.force && path.try_exists().unwrap_or(true) {
+    if !args.force && path.symlink_metadata().is_ok() {
         return Err(identity::exists(&path));
     }
     let passphrase = args.passphrase.then(passphrase::new).transpose()?;
@@ -69,10 +68,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 
 fn show(what: &str, key: &PublicKey) -> anyhow::Result<()> {
     let fingerprint = key.fingerprint();
-    let mut out = io::stdout().lock();
-    writeln!(out, "{what} (RSA {} bits)", key.bits())?;
-    writeln!(out, "fingerprint    {fingerprint}")?;
-    writeln!(out, "safety number  {}", fingerprint.safety_number())?;
-    out.flush()?;
-    Ok(())
+    print(&format!(
+        "{what} (RSA {} bits)\nfingerprint    {fingerprint}\nsafety number  {}\n",
+        key.bits(),
+        fingerprint.safety_number()
+    ))
 }

@@ -69,6 +69,22 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
+/// Writes to standard output, all at once.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| unwritable(&error))
+}
+
+/// The error for a standard output that does not take what is written.
+fn unwritable(error: &io::Error) -> anyhow::Error {
+    failure(
+        format!("cannot write to standard output: {}", reason(error)),
+        "make room where it goes",
+    )
+}
+
 /// Calls `act` on SIGINT, SIGTERM and SIGHUP. To be called once.
 fn on_signal(act: impl FnMut() + Send + 'static) -> anyhow::Result<()> {
     Ok(ctrlc::set_handler(act)?)

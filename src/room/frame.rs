@@ -38,6 +38,18 @@ pub(super) mod kind {
     pub(super) const NOTICE: u8 = 0x22;
 }
 
+/// Whether a frame that was received, its type first, asks for an ACK.
+#[must_use]
+pub fn is_ping(frame: &[u8]) -> bool {
+    frame.first() == Some(&kind::PING)
+}
+
+/// Whether a frame that was received, its type first, is counted for ACK.
+#[must_use]
+pub fn counts(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|kind| is_counted(*kind))
+}
+
 /// Whether frames of this type are counted for ACK.
 pub(super) fn is_counted(kind: u8) -> bool {
     (0x10..=0x1f).contains(&kind)

@@ -29,7 +29,7 @@ impl std::fmt::Display for NameError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Length { max } => write!(f, "it must have 1 to {max} characters"),
-            Self::Character => f.write_str("it may have letters a to z, digits, _, - and ."),
+            Self::Character => f.write_str("it may have letters, digits, _, - and ."),
             Self::Mistyped => f.write_str("this invite is mistyped: copy it again, all of it"),
         }
     }

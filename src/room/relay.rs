@@ -26,9 +26,19 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// The frame DELIVER, put together from two places in the frame SEND.
+    /// The frame DELIVER, put together from two places in the frame SEND. It keeps that one alive
+    /// only if it is most of it: otherwise a few who do not read could hold far more memory than
+    /// their queues are charged for.
     fn deliver(send: &Arc<[u8]>, signed: Range<usize>, ciphertext: Range<usize>) -> Self {
-        Self::new(frame::kind::DELIVER, Arc::clone(send), [signed, ciphertext])
+        let shared = Self::new(frame::kind::DELIVER, Arc::clone(send), [signed, ciphertext]);
+        if 2 * shared.len() >= send.len() {
+            return shared;
+        }
+        let [_, first, second] = shared.slices();
+        let whole = 0..first.len() + second.len();
+        let nothing = whole.end..whole.end;
+        let copy = [first, second].concat().into();
+        Self::new(frame::kind::DELIVER, copy, [whole, nothing])
     }
 
     /// The frame STATEMENT, as it was sent but for whom it is for.
@@ -297,7 +307,7 @@ impl Part {
     }
 
     /// Whether `sender` may send this in `room`.
-    fn check(&self, sender: SessionId, room: RoomId) -> Result<(), Malformed> {
+    fn check(&self, sender: SessionId, room: RoomId) -> Result<Header, Malformed> {
         let header = Header::parse(self.bytes(&self.send.header))?;
         let mut readers: Vec<SessionId> = self.send.parcels.iter().map(|p| p.to).collect();
         readers.sort_unstable();
@@ -308,7 +318,11 @@ impl Part {
                 Stream::Room => true,
                 Stream::Direct(reader) => readers.iter().all(|sid| *sid == reader),
             };
-        if is_allowed { Ok(()) } else { Err(Malformed) }
+        if is_allowed {
+            Ok(header)
+        } else {
+            Err(Malformed)
+        }
     }
 }
 
@@ -318,6 +332,8 @@ impl Part {
 pub struct Assembly {
     sender: SessionId,
     room: RoomId,
+    /// The least that the number of the next message to the room may be.
+    next: u64,
     max_bytes: usize,
     bytes: usize,
     parts: Vec<Part>,
@@ -331,6 +347,7 @@ impl Assembly {
         Self {
             sender,
             room,
+            next: 0,
             max_bytes: members.saturating_add(1).saturating_mul(MAX_PARCEL),
             bytes: 0,
             parts: Vec::new(),
@@ -348,7 +365,14 @@ impl Assembly {
     /// Where PROTOCOL §8 does not allow it.
     pub fn add(&mut self, frame: Arc<[u8]>, send: Send) -> Result<Option<Message>, Malformed> {
         let part = Part { frame, send };
-        part.check(self.sender, self.room)?;
+        let header = part.check(self.sender, self.room)?;
+        if self.parts.is_empty() && header.stream == Stream::Room {
+            // A number that comes late would be news to some readers and not to others.
+            if header.sequence < self.next {
+                return Err(Malformed);
+            }
+            self.next = header.sequence + 1;
+        }
         if let Some(first) = self.parts.first()
             && first.bytes(&first.send.signed) != part.bytes(&part.send.signed)
         {

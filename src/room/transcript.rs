@@ -1,7 +1,7 @@
 //! Which room the relay has shown to a member, and in which order its messages: what members
 //! compare in order to notice that they were shown different ones (PROTOCOL §5).
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use crate::cipher::encoding::Digest;
 
@@ -36,9 +36,10 @@ struct Epoch {
     /// The latest digests of the chain, the last of them chain(`seen`).
     chain: VecDeque<Digest>,
     seen: u64,
-    /// Whether somebody was found to have seen another roster, or other messages.
-    other_roster: bool,
-    other_messages: bool,
+    /// Whether messages are known to be missing.
+    is_incomplete: bool,
+    /// Who was found to have another view: this is said once of each.
+    different: HashSet<SessionId>,
 }
 
 /// What somebody signed of their view of a room.
@@ -86,8 +87,8 @@ impl Transcript {
             digest,
             chain: VecDeque::from([digest]),
             seen: 0,
-            other_roster: false,
-            other_messages: false,
+            is_incomplete: false,
+            different: HashSet::new(),
         });
         while self.members > PAST_MEMBERS && self.epochs.len() > 1 {
             let oldest = self.epochs.pop_front();
@@ -108,34 +109,30 @@ impl Transcript {
         })
     }
 
-    /// Compares with somebody's view.
-    pub(super) fn compare(&mut self, run: RunId, view: &View<'_>) -> Comparison {
-        if view.run != run {
-            // A relay that means well tells everybody of the same run.
-            return match self.epochs.back_mut() {
-                Some(epoch) => found_different(&mut epoch.other_roster),
-                None => Comparison::TooEarly,
-            };
+    /// Compares with the view that `sender` has signed.
+    pub(super) fn compare(&mut self, run: RunId, sender: SessionId, view: &View<'_>) -> Comparison {
+        let latest = self.epochs.back().map_or(0, |epoch| epoch.number);
+        // A relay that means well tells everybody of the same run, and nobody can have seen what it
+        // does only later.
+        if view.run != run || view.epoch > latest {
+            return self
+                .epochs
+                .back_mut()
+                .map_or(Comparison::TooEarly, |epoch| epoch.differs(sender));
         }
         if self.joined.is_none_or(|joined| view.epoch < joined) {
             return Comparison::TooEarly;
         }
-        let latest = self.epochs.back().map_or(0, |epoch| epoch.number);
         let Some(epoch) = self.epoch(view.epoch) else {
-            // Nobody can have seen what the relay does only later.
-            return if view.epoch > latest {
-                Comparison::Different
-            } else {
-                Comparison::Unknown
-            };
+            return Comparison::Unknown;
         };
         if !epoch.has_audience(view) {
-            return found_different(&mut epoch.other_roster);
+            return epoch.differs(sender);
         }
         match epoch.has_parent(view) {
-            None => Comparison::Unknown,
             Some(true) => Comparison::Same,
-            Some(false) => found_different(&mut epoch.other_messages),
+            Some(false) if !epoch.is_incomplete => epoch.differs(sender),
+            _ => Comparison::Unknown,
         }
     }
 
@@ -159,21 +156,21 @@ impl Transcript {
     /// Messages are missing, which has been reported: that others have seen more is no news.
     pub(super) fn mark_incomplete(&mut self) {
         for epoch in &mut self.epochs {
-            epoch.other_messages = true;
+            epoch.is_incomplete = true;
         }
     }
 }
 
-/// Views differ: this is to be said once.
-fn found_different(known: &mut bool) -> Comparison {
-    if std::mem::replace(known, true) {
-        Comparison::Unknown
-    } else {
-        Comparison::Different
-    }
-}
-
 impl Epoch {
+    /// Somebody has another view: that is to be said once.
+    fn differs(&mut self, sender: SessionId) -> Comparison {
+        if self.different.insert(sender) {
+            Comparison::Different
+        } else {
+            Comparison::Unknown
+        }
+    }
+
     /// Whether an audience digest is over those members of the roster.
     fn has_audience(&self, view: &View<'_>) -> bool {
         let audience = match view.among {
@@ -218,7 +215,7 @@ mod tests {
 
     /// What a member signs that has seen `theirs`, judged by one that has seen `own`.
     fn compared(own: &mut Transcript, theirs: &Transcript) -> Comparison {
-        own.compare(RUN, &theirs.view(RUN).unwrap())
+        own.compare(RUN, BOB, &theirs.view(RUN).unwrap())
     }
 
     #[test]
@@ -298,9 +295,21 @@ mod tests {
             among: Among::Both(BOB, ADA),
             ..view
         };
-        assert_eq!(ada.compare(RUN, &without_carl), Comparison::Same);
-        assert_eq!(ada.compare(RUN, &direct), Comparison::Same);
-        assert_eq!(ada.compare(RUN, &view), Comparison::Different);
+        assert_eq!(ada.compare(RUN, BOB, &without_carl), Comparison::Same);
+        assert_eq!(ada.compare(RUN, BOB, &direct), Comparison::Same);
+        assert_eq!(ada.compare(RUN, BOB, &view), Comparison::Different);
+    }
+
+    #[test]
+    fn a_liar_and_a_gap_do_not_hide_another_view_of_somebody_else() {
+        let mut ada = transcript();
+        ada.mark_incomplete();
+        let mut ghost = Transcript::default();
+        ghost.begin(5, vec![ADA, BOB]);
+        let view = ghost.view(RUN).unwrap();
+        assert_eq!(ada.compare(RUN, CARL, &view), Comparison::Different);
+        assert_eq!(ada.compare(RUN, CARL, &view), Comparison::Unknown);
+        assert_eq!(ada.compare(RUN, BOB, &view), Comparison::Different);
     }
 
     #[test]

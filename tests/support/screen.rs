@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 /// How long a wait lasts before the test fails.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// How often a wait looks.
 const POLL: Duration = Duration::from_millis(5);
 /// How many rows above the screen are kept.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cipher::keys::{KeySize, SessionKey};
 use crate::cipher::seal::MAX_TEXT;
 use crate::cmd::terminal::{Entry, Input, Terminal};
-use crate::cmd::{failure, reason};
+use crate::cmd::{failure, reason, unwritable};
 use crate::room::Time;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
@@ -399,10 +399,7 @@ impl Client<'_> {
         if let Err(error) = shown
             && error.kind() != io::ErrorKind::BrokenPipe
         {
-            return Err(failure(
-                format!("cannot write to standard output: {}", reason(&error)),
-                "make room where it goes",
-            ));
+            return Err(unwritable(&error));
         }
         if untaken > 0 {
             return Err(failure(

@@ -86,7 +86,7 @@ const TABLE: [Row; 9] = [
     },
     Row {
         usage: "/quit",
-        help: "leave; so does Ctrl-D on an empty line",
+        help: "leave; so do Ctrl-C and Ctrl-D on an empty line",
         parse: |rest| alone(rest, Command::Quit),
     },
 ];

@@ -8,6 +8,7 @@
 use std::io::{self, BufReader, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +16,9 @@ use std::time::{Duration, Instant};
 use crate::cmd::credits::Credits;
 use crate::cmd::deadline::DeadlineReader;
 use crate::cmd::{failure, reason};
-use crate::room::frame::{Frame, Limits, MAX_FRAME, MAX_HANDSHAKE_FRAME, preamble};
+use crate::room::frame::{
+    Frame, Limits, MAX_FRAME, MAX_HANDSHAKE_FRAME, counts, is_ping, preamble,
+};
 use crate::room::session::{End, Event, Session};
 use crate::room::stream::{ReadError, read_frame};
 
@@ -80,6 +83,10 @@ pub(super) fn enter(
             MAX_HANDSHAKE_FRAME
         };
         let frame = read_frame(&mut reader, limit).map_err(lost)?;
+        if session.is_welcome() && is_ping(&frame) {
+            let ack = Frame::ack(0).encode();
+            socket.write_all(&ack).map_err(|error| lost(error.into()))?;
+        }
         events.extend(
             session
                 .receive(&frame, clock.now())
@@ -97,10 +104,24 @@ pub(super) fn enter(
     Ok(events)
 }
 
+/// What the writing thread is to write.
+enum Outgoing {
+    Frame(Frame),
+    /// How many counted frames have been read.
+    Ack,
+}
+
+/// What has been read, for the answers to PING. At most one answer is waiting at a time.
+#[derive(Default)]
+struct Received {
+    counted: AtomicU64,
+    is_ack_due: AtomicBool,
+}
+
 /// A connection whose handshake is done.
 pub(super) struct Link {
     stream: Arc<TcpStream>,
-    frames: Sender<Frame>,
+    outgoing: Sender<Outgoing>,
     credits: Arc<Credits>,
 }
 
@@ -114,20 +135,22 @@ impl Link {
         // A hostile relay must not make us ping many times a second.
         let idle = Duration::from_secs(limits.idle.max(3).into());
         stream.set_read_timeout(Some(idle))?;
-        let (frames, queue) = channel();
+        let (outgoing, queue) = channel();
+        let received = Arc::new(Received::default());
         let link = Self {
             stream: Arc::new(stream),
-            frames,
+            outgoing: outgoing.clone(),
             credits: Arc::new(Credits::new(FRAMES)),
         };
-        let (stream, credits) = (Arc::clone(&link.stream), Arc::clone(&link.credits));
-        thread::Builder::new()
-            .name("link-reader".into())
-            .spawn(move || read(&stream, &credits, deliver))?;
-        let stream = Arc::clone(&link.stream);
-        thread::Builder::new()
-            .name("link-writer".into())
-            .spawn(move || write(&stream, &queue, idle / 3))?;
+        thread::Builder::new().name("link-reader".into()).spawn({
+            let (stream, credits) = (Arc::clone(&link.stream), Arc::clone(&link.credits));
+            let received = Arc::clone(&received);
+            move || read(&stream, &credits, &received, &outgoing, deliver)
+        })?;
+        thread::Builder::new().name("link-writer".into()).spawn({
+            let stream = Arc::clone(&link.stream);
+            move || write(&stream, &queue, &received, idle / 3)
+        })?;
         Ok(link)
     }
 
@@ -135,7 +158,7 @@ impl Link {
     pub(super) fn send(&self, frames: Vec<Frame>) {
         for frame in frames {
             // It fails when the socket has: then the reading thread says so.
-            let _ = self.frames.send(frame);
+            let _ = self.outgoing.send(Outgoing::Frame(frame));
         }
     }
 
@@ -153,28 +176,54 @@ impl Drop for Link {
     }
 }
 
-fn read(stream: &TcpStream, credits: &Credits, deliver: impl Fn(FromRelay)) {
+fn read(
+    stream: &TcpStream,
+    credits: &Credits,
+    received: &Received,
+    outgoing: &Sender<Outgoing>,
+    deliver: impl Fn(FromRelay),
+) {
     let mut reader = BufReader::new(stream);
     loop {
         credits.take();
         match read_frame(&mut reader, MAX_FRAME) {
-            Ok(frame) => deliver(FromRelay::Frame(frame)),
+            Ok(frame) => {
+                let counted = u64::from(counts(&frame));
+                received.counted.fetch_add(counted, Ordering::SeqCst);
+                if is_ping(&frame) && !received.is_ack_due.swap(true, Ordering::SeqCst) {
+                    // It fails when the socket has, which is about to show here too.
+                    let _ = outgoing.send(Outgoing::Ack);
+                }
+                deliver(FromRelay::Frame(frame));
+            }
             Err(error) => return deliver(FromRelay::Down(error)),
         }
     }
 }
 
-fn write(mut stream: &TcpStream, queue: &Receiver<Frame>, ping_after: Duration) {
+fn write(
+    mut stream: &TcpStream,
+    queue: &Receiver<Outgoing>,
+    received: &Received,
+    ping_after: Duration,
+) {
+    let encode = |outgoing| match outgoing {
+        Outgoing::Frame(frame) => frame.encode(),
+        Outgoing::Ack => {
+            received.is_ack_due.store(false, Ordering::SeqCst);
+            Frame::ack(received.counted.load(Ordering::SeqCst)).encode()
+        }
+    };
     loop {
         let mut bytes = match queue.recv_timeout(ping_after) {
-            Ok(frame) => frame.encode(),
+            Ok(outgoing) => encode(outgoing),
             Err(RecvTimeoutError::Timeout) => Frame::ping().encode(),
             Err(RecvTimeoutError::Disconnected) => return,
         };
         while bytes.len() < BATCH_BYTES
-            && let Ok(frame) = queue.try_recv()
+            && let Ok(outgoing) = queue.try_recv()
         {
-            bytes.extend(frame.encode());
+            bytes.extend(encode(outgoing));
         }
         if stream.write_all(&bytes).is_err() {
             // It fails where the other end was faster.

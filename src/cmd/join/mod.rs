@@ -212,7 +212,6 @@ pub(super) fn run_at(
     let mut session = Session::new(identity, key, nick, room, policy, clock.now());
     let stream = link::connect(name, &resolve()?)?;
     let on_the_way = link::enter(name, &stream, &mut session, &clock)?;
-    entered()?;
 
     let (sender, inputs) = channel();
     let hurry: Arc<OnceLock<Hurry>> = Arc::default();
@@ -226,6 +225,7 @@ pub(super) fn run_at(
             let _ = sender.send(Happening::Typed(Input::Quit));
         }
     })?;
+    entered()?;
     let terminal = Terminal::start("> ", Style::from_env(), {
         let sender = sender.clone();
         move |input| {

@@ -69,6 +69,9 @@ pub(super) fn event(event: Event) -> Option<Entry> {
         Event::Missing(nick, 1) => warning(format!(
             "a message from {nick} did not arrive: the relay has lost it or kept it back; ask {nick} to repeat it"
         )),
+        Event::Missing(nick, 1_000_000..) => warning(format!(
+            "{nick} counts its messages wrongly, or very many did not arrive"
+        )),
         Event::Missing(nick, count) => warning(format!(
             "{count} messages from {nick} did not arrive: the relay has lost them or kept them back; ask {nick} to repeat them"
         )),

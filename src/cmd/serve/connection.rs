@@ -98,7 +98,10 @@ fn serve(relay: &Relay, stream: TcpStream, peer: SocketAddr, full: bool) -> io::
             stream.set_read_timeout(Some(idle))?;
             serve_member(relay, stream, peer, room, &card)
         }
-        Err(Refusal::Silent) => Ok(()),
+        Err(Refusal::Silent) => {
+            log::debug!("{peer} hung up early, or does not speak the protocol");
+            Ok(())
+        }
         Err(Refusal::Told(notice)) => {
             log::info!("refused {peer}: {notice}");
             (&stream).write_all(&Frame::notice(notice.code()).encode())?;

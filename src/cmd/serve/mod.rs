@@ -8,7 +8,7 @@ mod connection;
 mod outbox;
 mod relay;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::cmd::join::{self, Seat};
-use crate::cmd::{DEFAULT_PORT, failure, on_signal, reason, start_log};
+use crate::cmd::{DEFAULT_PORT, failure, on_signal, print, reason, start_log};
 use crate::room::frame::Limits;
 use crate::room::names::{Nick, RoomName};
 
@@ -31,11 +31,14 @@ const DRAIN: Duration = Duration::from_secs(3);
 const BREATH: Duration = Duration::from_millis(100);
 
 /// How many connections above the maximum are still told that the relay is full.
-const TOLD_FULL: usize = 64;
+const TOLD_FULL: usize = 8;
 
 /// Run the relay that connects the members of rooms; it can read nothing of what they say
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
+Environment:
+  E2ECHAT_ROOM, E2ECHAT_IDENTITY, E2ECHAT_PASSPHRASE   with --nick, as for `e2echat join`
+
 Examples:
   e2echat serve --nick ada                  host a room and sit in it
   e2echat serve --port 4000 -v              only the relay, with a log of who comes and goes
@@ -61,8 +64,9 @@ pub(super) struct Args {
     seat: Seat,
 
     /// The most connections at once
-    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = LIMITS)]
-    max_connections: usize,
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = LIMITS,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
 
     /// The most members in a room
     #[arg(long, value_name = "N", default_value_t = 200, help_heading = LIMITS,
@@ -96,7 +100,7 @@ impl Args {
                 blocks: 0,
                 bytes: 0,
             },
-            max_connections: self.max_connections,
+            max_connections: usize::try_from(self.max_connections).unwrap_or(usize::MAX),
             queue_bytes: self.max_queue,
             handshake: Duration::from_secs(self.handshake_timeout.into()),
         }
@@ -130,7 +134,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let resolve = || Ok(loopback(*address));
             join::run_at(&name, resolve, nick, &room, &args.seat, announce)
         }
-        _ => announce(&addresses, &room).and_then(|()| wait_for_signal()),
+        _ => wait_for_signal(|| announce(&addresses, &room)),
     };
     relay.shut_down();
     let deadline = Instant::now() + DRAIN;
@@ -140,12 +144,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     result
 }
 
-fn wait_for_signal() -> anyhow::Result<()> {
+/// Announces that the relay is there, and waits for the signal that it should go.
+fn wait_for_signal(announce: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let (sender, signals) = mpsc::channel();
     on_signal(move || {
         // It fails when the program is ending already.
         let _ = sender.send(());
     })?;
+    announce()?;
     signals.recv().context("the signal handler is gone")
 }
 
@@ -169,11 +175,21 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
     if !addresses.is_empty() {
         let mut listeners = Vec::new();
         let mut port = port;
-        for address in addresses {
-            let listener = bind(*address, port)?;
-            // Where any port will do, it is the same one for all.
-            port = listener.local_addr()?.port();
-            listeners.push(listener);
+        for (index, address) in addresses.iter().enumerate() {
+            let earlier = addresses.get(..index).unwrap_or_default();
+            // On most systems a socket for all IPv6 addresses takes IPv4 too.
+            let is_covered = earlier.contains(&Ipv6Addr::UNSPECIFIED.into())
+                && *address == IpAddr::from(Ipv4Addr::UNSPECIFIED);
+            match bind(*address, port) {
+                _ if earlier.contains(address) => {}
+                Err(_) if is_covered => {}
+                listener => {
+                    let listener = listener?;
+                    // Where any port will do, it is the same one for all.
+                    port = listener.local_addr()?.port();
+                    listeners.push(listener);
+                }
+            }
         }
         return Ok(listeners);
     }
@@ -188,16 +204,15 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
 }
 
 fn announce(addresses: &[SocketAddr], room: &RoomName) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    for address in addresses {
-        writeln!(out, "listening on {address}")?;
-    }
+    let mut lines: Vec<String> = addresses
+        .iter()
+        .map(|address| format!("listening on {address}\n"))
+        .collect();
     if let Some(address) = addresses.first() {
         let directions = join::directions(&reachable(*address).to_string(), room);
-        writeln!(out, "friends join with: e2echat join {directions}")?;
+        lines.push(format!("friends join with: e2echat join {directions}\n"));
     }
-    out.flush()?;
-    Ok(())
+    print(&lines.concat())
 }
 
 /// The address at which others most likely reach a socket that is bound to `address`.
@@ -232,6 +247,7 @@ fn loopback(address: SocketAddr) -> Vec<SocketAddr> {
 }
 
 fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
+    let mut is_failing = false;
     loop {
         let accepted = listener.accept().and_then(|(stream, peer)| {
             let counted = relay.count_connection();
@@ -241,9 +257,13 @@ fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             connection::spawn(Arc::clone(relay), counted, stream, peer)
         });
-        if let Err(error) = accepted {
-            log::warn!("cannot take a connection: {}", reason(&error));
+        // Of many failures in a row only the first is news.
+        if let Err(error) = &accepted {
+            if !is_failing {
+                log::warn!("cannot take a connection: {}", reason(error));
+            }
             thread::sleep(BREATH);
         }
+        is_failing = accepted.is_err();
     }
 }

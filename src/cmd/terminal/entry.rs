@@ -11,6 +11,8 @@ use crate::room::text::SafeText;
 
 /// The least room for text beside the full gutter; below it the gutter shrinks.
 const MIN_TEXT_COLUMNS: usize = 12;
+/// The most rows of one entry: 4 KiB of line breaks would take everything else off the screen.
+const MAX_ROWS: usize = 200;
 /// How an inner line break is shown where an entry is one line.
 const LINE_BREAK: &str = " ⏎ ";
 
@@ -141,6 +143,13 @@ impl Gutter {
         let mut author = format!("{before}{nick}{after}");
         if time.len() + wrap::width(&author) + 1 + MIN_TEXT_COLUMNS > columns {
             time.clear();
+            // Only with the time before it is `* nick` not taken for a notice.
+            let (before, after) = if action {
+                ("<", "> *")
+            } else {
+                (before, after)
+            };
+            author = format!("{before}{nick}{after}");
             // Room for the text comes first, but half of the row is the author's.
             let free = columns.saturating_sub(before.len() + after.len() + 1);
             let longest = free.saturating_sub(MIN_TEXT_COLUMNS).max(free / 2).max(1);
@@ -170,7 +179,10 @@ fn marked(text: &SafeText, marker: char, columns: usize, paint: impl Fn(&str) ->
 fn join(rows: &[&str], first: &str, next: &str, paint: impl Fn(&str) -> String) -> String {
     let mut shown = String::new();
     let mut gutter = first;
-    for row in rows {
+    let hidden = rows.len().saturating_sub(MAX_ROWS);
+    let rest = format!("… and {hidden} more lines, which are not shown");
+    let visible = rows.iter().copied().take(MAX_ROWS);
+    for row in visible.chain((hidden > 0).then_some(rest.as_str())) {
         shown.push_str(gutter);
         if !row.is_empty() {
             shown.push(' ');

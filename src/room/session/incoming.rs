@@ -64,7 +64,7 @@ impl Session {
                 Stream::Direct(_) => Among::Both(header.sender, reader),
             },
         };
-        let comparison = self.transcript.compare(self.run, &view);
+        let comparison = self.transcript.compare(self.run, header.sender, &view);
         if !direct {
             self.transcript.append(header.epoch, bytes);
         }
@@ -127,7 +127,7 @@ impl Session {
             audience: &statement.roster,
             among: Among::AllBut(&[]),
         };
-        let comparison = self.transcript.compare(self.run, &view);
+        let comparison = self.transcript.compare(self.run, statement.sender, &view);
         if comparison == Comparison::TooEarly {
             // It was made before this member was there, and says nothing to it.
             return Vec::new();
