@@ -11,11 +11,11 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::cmd::{failure, reason};
 use crate::room::names::{Nick, RoomId};
@@ -115,7 +115,11 @@ impl People {
         let since = since.parse().ok()?;
         let meeting = Meeting::ALL.into_iter().find(|it| it.word() == word)?;
         let nick: Nick = nick.parse().ok()?;
-        if !fingerprint.starts_with("SHA256:") {
+        // One that was cut off would make its owner look like somebody else.
+        let digest = STANDARD_NO_PAD
+            .decode(fingerprint.strip_prefix("SHA256:")?)
+            .ok()?;
+        if digest.len() != 32 {
             return None;
         }
         if format!("{relay} {room}") == self.place {
@@ -167,7 +171,8 @@ impl People {
         }
     }
 
-    /// Remembers something of somebody.
+    /// Remembers something of somebody. An identity that ends with its run is not written down:
+    /// the next one under that nick would look like an impostor.
     pub(super) fn remember(
         &mut self,
         meeting: Meeting,
@@ -176,6 +181,9 @@ impl People {
     ) -> anyhow::Result<()> {
         let fingerprint = person.fingerprint.to_string();
         self.learn(meeting, &person.nick, &fingerprint, now);
+        if !person.is_lasting {
+            return Ok(());
+        }
         let line = format!(
             "{now} {} {} {} {fingerprint}\n",
             meeting.word(),
@@ -203,13 +211,12 @@ impl People {
         let mut file = open_to_append(path)?;
         file.lock()?;
         // A line that was cut off, by a full disk perhaps, must not swallow this one.
-        let mut before = String::new();
-        File::open(path)?.read_to_string(&mut before).ok();
-        let repair = if before.is_empty() || before.ends_with('\n') {
-            ""
-        } else {
-            "\n"
-        };
+        let mut last = [b'\n'];
+        if file.metadata()?.len() > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+        }
+        let repair = if last == *b"\n" { "" } else { "\n" };
         file.write_all(format!("{repair}{line}").as_bytes())?;
         file.sync_data()
     }
@@ -219,6 +226,7 @@ impl People {
 fn open_to_append(path: &std::path::Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     OpenOptions::new()
+        .read(true)
         .append(true)
         .create(true)
         .mode(0o600)
@@ -227,5 +235,106 @@ fn open_to_append(path: &std::path::Path) -> io::Result<File> {
 
 #[cfg(not(unix))]
 fn open_to_append(path: &std::path::Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
+    const TWO: &str = "SHA256:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg";
+
+    /// What a file with these lines says of the room `room` of the relay `relay`.
+    fn people(lines: &[String]) -> People {
+        let mut people = People {
+            path: Some("known-people".into()),
+            place: "relay room".to_owned(),
+            known: HashMap::new(),
+            damaged: 0,
+        };
+        people.read(&lines.join("\n"));
+        people
+    }
+
+    fn line(since: i64, word: &str, nick: &str, fingerprint: &str) -> String {
+        format!("{since} {word} relay room {nick} {fingerprint}")
+    }
+
+    fn known(people: &People, nick: &str) -> Option<(String, i64, bool)> {
+        let known = people.get(&nick.parse().unwrap())?;
+        Some((known.fingerprint.clone(), known.since, known.is_verified))
+    }
+
+    #[test]
+    fn the_first_one_seen_under_a_nick_stays_until_another_is_accepted() {
+        let lines = [line(1, "seen", "bob", ONE), line(2, "seen", "bob", TWO)];
+        assert_eq!(known(&people(&lines), "bob"), Some((ONE.into(), 1, false)));
+        let mut lines = lines.to_vec();
+        lines.push(line(3, "accepted", "bob", TWO));
+        assert_eq!(known(&people(&lines), "bob"), Some((TWO.into(), 3, false)));
+        assert_eq!(known(&people(&lines), "carol"), None);
+    }
+
+    #[test]
+    fn who_is_verified_stays_so_for_as_long_as_the_identity_is_the_same() {
+        let mut lines = vec![line(1, "seen", "bob", ONE), line(2, "verified", "bob", ONE)];
+        assert_eq!(known(&people(&lines), "bob"), Some((ONE.into(), 1, true)));
+        lines.push(line(3, "accepted", "bob", ONE));
+        assert_eq!(known(&people(&lines), "bob"), Some((ONE.into(), 1, true)));
+        lines.push(line(4, "accepted", "bob", TWO));
+        assert_eq!(known(&people(&lines), "bob"), Some((TWO.into(), 4, false)));
+        lines.push(line(5, "verified", "bob", ONE));
+        assert_eq!(known(&people(&lines), "bob"), Some((ONE.into(), 5, true)));
+    }
+
+    #[test]
+    fn nicks_that_look_alike_are_one() {
+        let people = people(&[line(1, "seen", "Lola", ONE)]);
+        for nick in ["lola", "1o1a", "LOLA", "i0ia"] {
+            assert_eq!(known(&people, nick), Some((ONE.into(), 1, false)), "{nick}");
+        }
+    }
+
+    #[test]
+    fn other_rooms_and_relays_are_not_this_one() {
+        let other_room = format!("1 seen relay attic bob {ONE}");
+        let other_relay = format!("1 seen elsewhere room bob {ONE}");
+        let people = people(&[other_room, other_relay]);
+        assert_eq!(known(&people, "bob"), None);
+        assert_eq!(people.damage(), None);
+    }
+
+    #[test]
+    fn every_line_that_is_not_whole_is_counted_and_says_nothing() {
+        let whole = line(1794787200, "seen", "bob", ONE);
+        for cut in 0..whole.len() {
+            let people = people(&[whole[..cut].to_owned(), line(1, "seen", "carol", TWO)]);
+            assert_eq!(known(&people, "bob"), None, "{}", &whole[..cut]);
+            assert!(people.damage().is_some(), "{}", &whole[..cut]);
+            assert!(known(&people, "carol").is_some());
+        }
+        for damaged in [
+            whole.replace("seen", "scene"),
+            whole.replace("1794787200", "yesterday"),
+            whole.replace("bob", "<bob>"),
+            whole.replace("SHA256", "MD5"),
+            whole.replace(' ', "  "),
+            format!("{whole}{whole}"),
+            format!("{whole} "),
+            "\u{fffd}".to_owned(),
+        ] {
+            let people = people(std::slice::from_ref(&damaged));
+            assert_eq!(known(&people, "bob"), None, "{damaged}");
+            let told = people.damage().unwrap();
+            assert!(
+                told.starts_with("1 of the lines in known-people "),
+                "{told}"
+            );
+        }
+    }
 }
