@@ -108,8 +108,9 @@ impl FromStr for Address {
             return Err(FORM);
         }
         let host = bracketed.unwrap_or(host);
+        // A name is the same in capitals, and so are the people whom one knows there.
         Ok(Self {
-            host: host.to_owned(),
+            host: host.to_ascii_lowercase(),
             port,
         })
     }
@@ -134,6 +135,7 @@ mod tests {
         for (text, shown) in [
             ("chat.example.org", "chat.example.org:4000"),
             ("chat.example.org:5000", "chat.example.org:5000"),
+            ("Chat.Example.ORG", "chat.example.org:4000"),
             ("127.0.0.1", "127.0.0.1:4000"),
             ("127.0.0.1:1", "127.0.0.1:1"),
             ("::1", "[::1]:4000"),
