@@ -72,6 +72,24 @@ impl Home {
             .current_dir(self.path());
     }
 
+    /// Makes an identity and saves it in a file of this name; returns its path and fingerprint.
+    #[track_caller]
+    pub fn identity(&self, name: &str) -> (String, String) {
+        let path = self.file(name).display().to_string();
+        let made = self.run(&["keygen", "--output", &path]);
+        let fingerprint = made
+            .stdout
+            .iter()
+            .find_map(|line| line.strip_prefix("fingerprint"));
+        let fingerprint = fingerprint.unwrap_or_else(|| panic!("no fingerprint: {made:#?}"));
+        (path, fingerprint.trim().to_owned())
+    }
+
+    /// Where the people are remembered whom this user has met.
+    pub fn known_people(&self) -> PathBuf {
+        self.file("data/e2echat/known-people")
+    }
+
     /// Runs the program to its end, with nothing on its standard input.
     pub fn run(&self, arguments: &[&str]) -> Ended {
         Process::start(self.e2echat().args(arguments), Input::Nothing).ended()
@@ -90,6 +108,14 @@ impl Ended {
     /// The exit status; a program that a signal killed has none.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
+    }
+
+    /// Checks that it was refused as wrong usage, with a text that contains `error`.
+    #[track_caller]
+    pub fn assert_misused(&self, error: &str) {
+        assert_eq!(self.code(), Some(2), "{self:#?}");
+        assert_eq!(self.stdout, [""; 0], "{self:#?}");
+        assert!(self.stderr.join("\n").contains(error), "{self:#?}");
     }
 
     /// Checks that it failed as a program of ours does: one line of error, one of advice.
@@ -296,7 +322,7 @@ impl Relay {
 /// A client without a terminal.
 pub struct Client {
     process: Process,
-    _home: Home,
+    _home: Option<Home>,
 }
 
 impl Client {
@@ -304,10 +330,36 @@ impl Client {
     #[track_caller]
     pub fn join(relay: SocketAddr, nick: &str, options: &[&str]) -> Self {
         let client = Self::start(relay, nick, options);
-        client.wait_for_line("roster", |line| {
+        client.wait_for_roster();
+        client
+    }
+
+    /// Starts one of a user who has more than one, or who comes again, and waits until it is in
+    /// the room.
+    #[track_caller]
+    pub fn join_from(home: &Home, relay: SocketAddr, nick: &str, options: &[&str]) -> Self {
+        let relay = relay.to_string();
+        let mut command = home.e2echat();
+        command.args(["join", &relay, "--nick", nick]).args(options);
+        let client = Self::start_command(&mut command);
+        client.wait_for_roster();
+        client
+    }
+
+    /// Starts a command that is one, of a user whose folder somebody else keeps.
+    pub fn start_command(command: &mut Command) -> Self {
+        Self {
+            process: Process::start(command, Input::Pipe),
+            _home: None,
+        }
+    }
+
+    /// Waits until it is in the room.
+    #[track_caller]
+    pub fn wait_for_roster(&self) {
+        self.wait_for_line("roster", |line| {
             line.starts_with("* here: ") || line == "* nobody else is here yet"
         });
-        client
     }
 
     /// Starts one.
@@ -327,7 +379,7 @@ impl Client {
     pub fn from_command(command: &mut Command, home: Home) -> Self {
         Self {
             process: Process::start(command, Input::Pipe),
-            _home: home,
+            _home: Some(home),
         }
     }
 
