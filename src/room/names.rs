@@ -141,8 +141,11 @@ impl std::str::FromStr for RoomName {
         check(name, MAX_ROOM_NAME)?;
         let name = name.to_ascii_lowercase();
         match name.strip_prefix(INVITE) {
-            Some(groups) if !is_well_formed(groups) => Err(NameError::Mistyped),
-            _ => Ok(Self(name)),
+            Some(groups) if is_well_formed(groups) => Ok(Self(name)),
+            Some(_) => Err(NameError::Mistyped),
+            // Only its beginning is mistyped: nobody gives a room such a name.
+            None if ends_as_invite(&name) => Err(NameError::Mistyped),
+            None => Ok(Self(name)),
         }
     }
 }
@@ -155,6 +158,8 @@ const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const RANDOM_CHARACTERS: usize = 20;
 const CHECKSUM_CHARACTERS: u32 = 4;
 const GROUP: usize = 4;
+/// The length of what follows their beginning.
+const GROUPS_LENGTH: usize = 6 * (GROUP + 1) - 1;
 
 fn digit(value: usize) -> char {
     let digit = DIGITS.get(value % DIGITS.len());
@@ -177,6 +182,13 @@ fn is_well_formed(groups: &str) -> bool {
     let all = groups.replace('-', "");
     let parts = all.split_at_checked(RANDOM_CHARACTERS);
     is_grouped && parts.is_some_and(|(random, sum)| checksum(random).eq(sum.chars()))
+}
+
+fn ends_as_invite(name: &str) -> bool {
+    let start = name.len().checked_sub(GROUPS_LENGTH);
+    start
+        .and_then(|start| name.get(start..))
+        .is_some_and(is_well_formed)
 }
 
 impl std::fmt::Display for RoomName {
@@ -250,19 +262,38 @@ mod tests {
         let read: RoomName = invite.to_uppercase().parse().unwrap();
         assert!(read.is_invite() && read.to_string() == invite);
         assert_ne!(RoomName::invite().to_string(), invite);
-        for position in 4..invite.len() {
-            let mut mistyped = invite.clone().into_bytes();
-            mistyped[position] = if mistyped[position] == b'x' {
-                b'y'
-            } else {
-                b'x'
-            };
-            let mistyped = String::from_utf8(mistyped).unwrap();
-            let refused = mistyped.parse::<RoomName>();
-            assert_eq!(refused, Err(NameError::Mistyped), "{mistyped}");
+        let groups = &invite["inv-".len()..];
+        for beginning in ["", "i", "in-", "imv-", "invx", "nv-", "iinv-", "INF-"] {
+            let mistyped = format!("{beginning}{groups}").parse::<RoomName>();
+            assert_eq!(mistyped, Err(NameError::Mistyped), "{beginning}");
         }
         for mistyped in [&invite[..invite.len() - 1], "inv-", "inv-ited"] {
             assert_eq!(mistyped.parse::<RoomName>(), Err(NameError::Mistyped));
+        }
+        assert!("inventors".parse::<RoomName>().is_ok());
+    }
+
+    #[test]
+    fn no_character_of_an_invite_can_be_mistyped() {
+        let random = "k0wz7n3hq9bx4m1tce8g";
+        let all: String = random.chars().chain(checksum(random)).collect();
+        let groups: Vec<&str> = (0..6).map(|group| &all[4 * group..][..4]).collect();
+        let invite = format!("inv-{}", groups.join("-"));
+        assert!(invite.parse::<RoomName>().is_ok());
+        for position in 0..invite.len() {
+            for other in "0123456789abcdefghijklmnopqrstuvwxyz-_.".chars() {
+                let mut mistyped: Vec<char> = invite.chars().collect();
+                if mistyped[position] != other {
+                    mistyped[position] = other;
+                    let mistyped: String = mistyped.into_iter().collect();
+                    let refused = mistyped.parse::<RoomName>();
+                    assert_eq!(refused, Err(NameError::Mistyped), "{mistyped}");
+                }
+            }
+            let mut shorter = invite.clone();
+            shorter.remove(position);
+            let refused = shorter.parse::<RoomName>();
+            assert_eq!(refused, Err(NameError::Mistyped), "{shorter}");
         }
     }
 

@@ -156,17 +156,7 @@ pub(super) fn directions(relay: &str, room: &RoomName) -> String {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let (relay, room) = match (&args.place, &args.seat.room) {
-        (Some(place), _) => {
-            let room = place.room.clone();
-            (
-                place.relay.clone(),
-                room.unwrap_or_else(|| args.seat.room()),
-            )
-        }
-        (None, Some(Room::Invite(relay, room))) => (relay.clone(), room.clone()),
-        (None, _) => ask_for_invite()?,
-    };
+    let (relay, room) = args.place()?;
     let name = relay.to_string();
     run_at(
         &name,
@@ -178,19 +168,59 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     )
 }
 
+impl Args {
+    /// The relay and the room.
+    fn place(&self) -> anyhow::Result<(Address, RoomName)> {
+        let seat = &self.seat;
+        let Some(Place { relay, room }) = &self.place else {
+            return match &seat.room {
+                Some(Room::Invite(relay, room)) => Ok((relay.clone(), room.clone())),
+                None if !seat.new_room => ask_for_invite(),
+                _ => Err(usage(
+                    "it is not said where the relay is: put HOST:PORT after `e2echat join`",
+                )),
+            };
+        };
+        if let Some(Room::Invite(other, _)) = &seat.room
+            && other != relay
+        {
+            return Err(usage(&format!(
+                "the invite leads to {other}, and not to {relay}: leave {relay} out"
+            )));
+        }
+        let Some(room) = room else {
+            return Ok((relay.clone(), seat.room()));
+        };
+        let is_same = seat.room.is_none() || seat.room() == *room;
+        if seat.new_room || !is_same {
+            return Err(usage(
+                "the room is given twice, after the relay and with --room, --new-room or E2ECHAT_ROOM: leave one out",
+            ));
+        }
+        Ok((relay.clone(), room.clone()))
+    }
+}
+
 /// Asks on the terminal, where it is not shown.
 fn ask_for_invite() -> anyhow::Result<(Address, RoomName)> {
-    let usage = |text: String| clap::Error::raw(clap::error::ErrorKind::ValueValidation, text);
     let invite = rpassword::prompt_password("invite: ").map_err(|_| {
-        usage("say where the relay is: e2echat join HOST:PORT, or an invite\n".to_owned())
+        usage("it is not said where to go: put HOST:PORT or an invite after `e2echat join`, or an invite in E2ECHAT_ROOM")
     })?;
     match invite.trim().parse() {
         Ok(Room::Invite(relay, room)) => Ok((relay, room)),
-        Ok(Room::Name(_)) => {
-            Err(usage("an invite has the form HOST:PORT/inv-...\n".to_owned()).into())
-        }
-        Err(error) => Err(usage(format!("{error}\n")).into()),
+        Ok(Room::Name(_)) => Err(usage("an invite has the form HOST:PORT/inv-...")),
+        Err(_) if invite.trim().is_empty() => Err(usage("no invite was given")),
+        Err(error) => Err(usage(&error)),
     }
+}
+
+/// The error for what was typed wrongly.
+fn usage(error: &str) -> anyhow::Error {
+    clap::Error::raw(
+        clap::error::ErrorKind::ValueValidation,
+        format!("{error}\n"),
+    )
+    .into()
 }
 
 /// Joins the relay that people call `name`, at one of the addresses that `resolve` finds. Calls
@@ -234,9 +264,9 @@ pub(super) fn run_at(
     })?;
     let _ = hurry.set(terminal.hurry());
     terminal.show(notice(if room.is_invite() {
-        format!("room at {name}, by an invite: nobody else can enter, or get in between")
+        format!("room at {name}, by an invite: only those who have it can enter; keep it secret")
     } else {
-        format!("room {room} at {name}; others can guess its name")
+        format!("room {room} at {name}: anybody who guesses this name can enter")
     }));
     if seat.new_room {
         let directions = directions(name, room);
