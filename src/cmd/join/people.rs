@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn every_line_that_is_not_whole_is_counted_and_says_nothing() {
-        let whole = line(1794787200, "seen", "bob", ONE);
+        let whole = line(1_794_787_200, "seen", "bob", ONE);
         for cut in 0..whole.len() {
             let people = people(&[whole[..cut].to_owned(), line(1, "seen", "carol", TWO)]);
             assert_eq!(known(&people, "bob"), None, "{}", &whole[..cut]);
