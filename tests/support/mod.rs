@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test program is not a library")]
 
 pub mod peer;
+pub mod person;
 pub mod process;
 pub mod proxy;
 pub mod screen;

@@ -15,8 +15,6 @@ use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
-use super::process::Home;
-
 /// How long a wait lasts before the test fails.
 const DEADLINE: Duration = Duration::from_mins(1);
 /// How often a wait looks.
@@ -95,46 +93,6 @@ impl Screen {
             child,
             master: pair.master,
         }
-    }
-
-    /// Starts our program as this user, with nothing of ours in the environment.
-    pub fn e2echat(home: &Home, arguments: &[&str], rows: u16, columns: u16) -> Self {
-        Self::e2echat_with(home, &[], arguments, rows, columns)
-    }
-
-    /// The same, with variables in the environment.
-    pub fn e2echat_with(
-        home: &Home,
-        variables: &[(&str, &str)],
-        arguments: &[&str],
-        rows: u16,
-        columns: u16,
-    ) -> Self {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_e2echat"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("E2ECHAT_") {
-                command.env_remove(name);
-            }
-        }
-        command.args(arguments);
-        command.env("HOME", home.path());
-        command.env("XDG_CONFIG_HOME", home.file("config"));
-        command.env("XDG_DATA_HOME", home.file("data"));
-        for (name, value) in variables {
-            command.env(name, value);
-        }
-        Self::spawn(command, rows, columns)
-    }
-
-    /// Starts our program as this user in a room, on a screen so wide that no row wraps, and waits
-    /// for the prompt.
-    pub fn join(home: &Home, relay: &str, nick: &str, options: &[&str]) -> Self {
-        let arguments = [&["join", relay, "--nick", nick], options].concat();
-        let screen = Self::e2echat(home, &arguments, 50, 600);
-        screen.wait_for("prompt", |shown| {
-            shown.contains("here") && shown.lines().any(|line| line.starts_with('>'))
-        });
-        screen
     }
 
     /// Waits until a row is as expected, and returns it.
