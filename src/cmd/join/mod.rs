@@ -86,7 +86,8 @@ pub(super) struct Seat {
     #[arg(long, env = "E2ECHAT_IDENTITY", hide_env = true, value_name = "FILE")]
     identity: Option<PathBuf>,
 
-    /// Write only to people who were here before; the others see that they are left out
+    /// Write only to people whom you met here before, when you were here without this option; the
+    /// others see that they are left out
     #[arg(long)]
     only_known: bool,
 
@@ -287,7 +288,7 @@ pub(super) fn run_at(
         }
     })?;
 
-    let trust = Trust::new(people);
+    let trust = Trust::new(people, !seat.only_known);
     if let Some(damage) = trust.damage() {
         terminal.show(warning(damage));
     }

@@ -12,6 +12,8 @@ const SUFFIX: usize = 6;
 /// The people of a room and what is known of them.
 pub(super) struct Trust {
     people: People,
+    /// Whether somebody new is somebody known the next time.
+    remembers_new: bool,
 }
 
 /// What is to be said about somebody.
@@ -21,8 +23,11 @@ pub(super) enum Remark {
 }
 
 impl Trust {
-    pub(super) fn new(people: People) -> Self {
-        Self { people }
+    pub(super) fn new(people: People, remembers_new: bool) -> Self {
+        Self {
+            people,
+            remembers_new,
+        }
     }
 
     /// What is wrong with the file.
@@ -41,7 +46,7 @@ impl Trust {
         session.set_standing(person.sid, person.standing);
         match person.standing {
             Standing::Changed => Some(self.changed(person)),
-            Standing::New if person.is_lasting => {
+            Standing::New if person.is_lasting && self.remembers_new => {
                 let written = self.people.remember(Meeting::Seen, person, now);
                 written
                     .err()
