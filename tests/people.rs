@@ -100,10 +100,10 @@ fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_ac
     let end = &is[is.len() - 6..];
     ada.enter("is that really you?");
     bob.wait_for_line("that something is withheld", |line| {
-        line == "* ada wrote something and left you out"
+        line == "* ada wrote something and left you out: ada does not know you yet, or you came while it was typed"
     });
     ada.wait_for_row("that nobody reads it", |row| {
-        row == "* 0 can read this, 1 left out"
+        row == "* 0 can read this, 1 left out: not trusted, or come while you typed; see /names"
     });
     ada.enter("/names");
     ada.wait_for_row("bob in the list", |row| {

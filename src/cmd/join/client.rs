@@ -173,9 +173,9 @@ impl Client<'_> {
             Command::Verify { nick, digits: "" } => {
                 if let Some(person) = self.find(nick) {
                     let digits = Trust::comparison(&self.session, &person);
-                    let nick = &person.nick;
+                    let (nick, own) = (&person.nick, self.nick);
                     self.block(&format!(
-                        "{nick} sees the same number, if nobody is between you:\n{digits}\nCompare by telephone or face to face, never here. If it is the same, type:\n/verify {nick} {digits}"
+                        "Is {nick} really {nick}? Call {nick}, or meet, and have {nick} type /verify {own} too.\nUnless somebody is posing as one of you, both of you see this number:\n{digits}\nRead it to each other, never in here. If it is the same, type it after /verify {nick}"
                     ));
                 }
             }
@@ -189,7 +189,7 @@ impl Client<'_> {
             Command::Code { digits: "" } => {
                 let code = Trust::room_code(&self.session);
                 self.block(&format!(
-                    "Everybody here sees the same code, if nobody is between you:\n{code}\nCompare it by another way. If it is the same for all, type:\n/code {code}"
+                    "Is everybody here who they say? Call each other, or meet, and have all type /code.\nUnless somebody is posing as another, all of you see this code:\n{code}\nRead it to each other, never in here. If it is the same for all, type it after /code"
                 ));
             }
             Command::Code { digits } => {
@@ -220,7 +220,11 @@ impl Client<'_> {
         let found = others.find(|person| Some(person.nick.skeleton()) == skeleton);
         if found.is_none() {
             self.terminal
-                .show(warning(format!("nobody here is called {nick}")));
+                .show(warning(if skeleton == Some(self.nick.skeleton()) {
+                    "that is you; your own fingerprint is what /fingerprint shows".to_owned()
+                } else {
+                    format!("nobody here is called {nick}; /names shows who is here")
+                }));
         }
         found
     }
@@ -295,7 +299,7 @@ impl Client<'_> {
                 } else if readers < others {
                     let left_out = others - readers;
                     self.terminal.show(notice(format!(
-                        "{readers} can read this, {left_out} left out"
+                        "{readers} can read this, {left_out} left out: not trusted, or come while you typed; see /names"
                     )));
                 }
                 return;

@@ -89,7 +89,7 @@ impl People {
                         path.display(),
                         reason(&error)
                     ),
-                    "see to the file: without it a changed identity would not be noticed",
+                    "make it readable for you, or move it away: without it a changed identity is not noticed",
                 ));
             }
         };
@@ -150,7 +150,7 @@ impl People {
     pub(super) fn damage(&self) -> Option<String> {
         let path = self.path.as_ref().filter(|_| self.damaged > 0)?;
         Some(format!(
-            "{} of the lines in {} cannot be read; they are left as they are, and what they said is not known",
+            "{} of the lines in {} cannot be read: somebody whom you know may look new. They are left as they are; if you have a copy of the file, restore it",
             self.damaged,
             path.display()
         ))
@@ -193,7 +193,7 @@ impl People {
         self.append(&line).map_err(|error| {
             let path = self.path.as_deref().unwrap_or("the file".as_ref());
             anyhow::anyhow!(
-                "cannot write down in {} who {} is: {}",
+                "cannot write down in {} who {} is, so a change would not be noticed the next time: {}",
                 path.display(),
                 person.nick,
                 reason(&error)

@@ -58,14 +58,14 @@ impl Trust {
 
     fn changed(&self, person: &Person) -> Remark {
         let nick = &person.nick;
+        let fingerprint = person.fingerprint.to_string();
+        let end = suffix(&fingerprint);
         let before = self
             .people
             .get(nick)
             .map_or("another", |known| known.fingerprint.as_str());
         Remark::Warning(format!(
-            "THE IDENTITY OF {nick} HAS CHANGED: it was {before} and is {} now. Either {nick} has made a new key, or somebody else is here under this name. Nothing that you write goes there. Ask {nick} by another way, and if it is right, type: /trust {nick} {}",
-            person.fingerprint,
-            suffix(&person.fingerprint.to_string()),
+            "THE IDENTITY OF {nick} HAS CHANGED: {nick} has made a new key, or somebody else is here under this name. Nothing that you write goes there. Ask {nick}, on the telephone or face to face, whether the fingerprint ends in {end} now, and only then type: /trust {nick} {end} (it was {before} and is {fingerprint} now)",
         ))
     }
 
@@ -107,8 +107,7 @@ impl Trust {
         }
         if end.chars().count() < SUFFIX || !fingerprint.ends_with(end) {
             return Remark::Warning(format!(
-                "nothing is accepted: {nick} has {fingerprint} now; give its last {SUFFIX} characters: /trust {nick} {}",
-                suffix(&fingerprint)
+                "nothing is accepted: {nick} has {fingerprint} now. Give its last {SUFFIX} characters or more, and only if {nick} has told them to you; if {nick} told you others, somebody else is here under this name"
             ));
         }
         self.settle(session, Meeting::Accepted, person, now)
@@ -133,7 +132,7 @@ impl Trust {
         let nick = &person.nick;
         if !same_digits(digits, &Self::comparison(session, person)) {
             return Remark::Warning(format!(
-                "the numbers differ: {nick} is NOT verified. If {nick} read them to you rightly, somebody is between you"
+                "the numbers differ: {nick} is NOT verified. Compare again with /verify {nick}; if they still differ, somebody is posing as {nick} or as you: write nothing secret here"
             ));
         }
         self.settle(session, Meeting::Verified, person, now)
@@ -150,8 +149,13 @@ impl Trust {
         let written = self.people.remember(meeting, person, now);
         session.set_standing(person.sid, self.people.standing(person));
         match (written, meeting) {
-            (Err(error), _) => Remark::Warning(error.to_string()),
-            (Ok(()), Meeting::Verified) => Remark::Notice(format!("{nick} is verified")),
+            (Err(error), _) => Remark::Warning(format!("{error}. It counts until you leave")),
+            (Ok(()), Meeting::Verified) if person.is_lasting => {
+                Remark::Notice(format!("{nick} is verified"))
+            }
+            (Ok(()), Meeting::Verified) => Remark::Notice(format!(
+                "{nick} is verified for this stay, as this identity is made for one"
+            )),
             (Ok(()), _) => Remark::Notice(format!("{nick} is known by {} now", person.fingerprint)),
         }
     }
@@ -181,7 +185,7 @@ impl Trust {
     ) -> Vec<Remark> {
         if !same_digits(digits, &Self::room_code(session)) {
             return vec![Remark::Warning(
-                "the codes differ: nobody is verified. Somebody may have come or gone in between; if not, you are shown different people".to_owned(),
+                "the codes differ: nobody is verified. Compare again with /code, which changes when somebody comes or goes; if they still differ, somebody is posing as another: write nothing secret here".to_owned(),
             )];
         }
         let others = session.others();

@@ -41,13 +41,13 @@ pub(super) fn event(event: Event) -> Option<Entry> {
             departure: Departure::Left,
             is_signed: false,
         } => warning(format!(
-            "{nick} has left, says the relay, and has not said so: perhaps the relay has cut the two of you off from each other"
+            "the relay says that {nick} has left, but {nick} has not said so: it may have cut the two of you off from each other; ask {nick} by another way"
         )),
         Event::Left {
             nick, departure, ..
         } => notice(format!("{nick} {departure}")),
         Event::Disbelieved(reason) => warning(format!(
-            "the relay presents somebody who is not to be believed: {reason}; your messages do not go there"
+            "the relay presents somebody who is not to be believed: {reason}; your messages do not go there; if a friend cannot get in, use another relay"
         )),
         Event::Message {
             from,
@@ -62,9 +62,11 @@ pub(super) fn event(event: Event) -> Option<Entry> {
             };
             message(&from, false, kind, text)
         }
-        Event::LeftOut(nick) => notice(format!("{nick} wrote something and left you out")),
+        Event::LeftOut(nick) => notice(format!(
+            "{nick} wrote something and left you out: {nick} does not know you yet, or you came while it was typed"
+        )),
         Event::OtherView(nick) => warning(format!(
-            "{nick} and you are shown different things by the relay: other members, other messages, or another order; compare with /code"
+            "the relay shows {nick} and you different things: other members, other messages, or another order; compare /code by another way, and write nothing secret until then"
         )),
         Event::Missing(nick, 1) => warning(format!(
             "a message from {nick} did not arrive: the relay has lost it or kept it back; ask {nick} to repeat it"
@@ -76,18 +78,20 @@ pub(super) fn event(event: Event) -> Option<Entry> {
             "{count} messages from {nick} did not arrive: the relay has lost them or kept them back; ask {nick} to repeat them"
         )),
         Event::Equivocation(nick) => warning(format!(
-            "{nick} has signed two different messages for one place: {nick} or a broken client is telling people different things"
+            "{nick} has signed two different messages for one place: {nick}, or a broken program, tells people different things; ask {nick} by another way"
         )),
         Event::Quiet(nick, seconds) => warning(format!(
-            "nothing that {nick} signed has come for {seconds} seconds: the connection may be broken, or the relay keeps it back"
+            "nothing that {nick} signed has come for {seconds} seconds: the connection may be broken, or the relay keeps it back; ask {nick} by another way"
         )),
         Event::StaleKey(nick) => warning(format!(
             "{nick} has used one session key for more than a day and gets no messages from you; ask {nick} to join again"
         )),
         Event::Unopened(nick, reason) => warning(format!(
-            "something came under the name of {nick} and is not shown: {reason}"
+            "something came under the name of {nick} and is not shown: {reason}; ask {nick} to say it again"
         )),
-        Event::Stray => warning("something came from nobody in this room and is not shown"),
+        Event::Stray => warning(
+            "something came from nobody in this room and is not shown: the relay is broken, or meddles; if it goes on, use another relay",
+        ),
         Event::Entered(_)
         | Event::Joined(_)
         | Event::Rekeyed(_)
