@@ -33,6 +33,15 @@ impl Person {
         }
     }
 
+    /// Waits until it is on the screen that somebody has come: before that, they are left out of
+    /// what is typed.
+    #[track_caller]
+    fn sees(&self, nick: &str) {
+        let joined = format!("* {nick} joined ");
+        self.screen
+            .wait_for(&joined, |shown| shown.contains(&joined));
+    }
+
     /// The rows that anything was ever shown in, without those of the prompt and the beginning.
     fn conversation(&self) -> Vec<String> {
         let mut rows = self.screen.transcript();
@@ -47,6 +56,7 @@ fn typing_and_a_flood_do_not_disturb_each_other() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
     let mut flood = Client::join(relay.address(), "flood", &[]);
+    ada.sees("flood");
 
     let said: Vec<String> = (0..FLOOD).map(|i| format!("line {i:04} of many")).collect();
     flood.write((said.join("\n") + "\n").as_bytes());
@@ -83,6 +93,7 @@ fn what_is_half_typed_survives_what_comes_in() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
     let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
     ada.screen.type_text("half a sent");
     ada.screen
         .wait_for("typed text", |shown| shown.ends_with("> half a sent"));
@@ -99,6 +110,7 @@ fn a_pasted_text_of_several_lines_is_one_message() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
     let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
     ada.screen.paste("one\ntwo\nthree");
     ada.screen.press("\r");
     bob.wait_for_message("ada", "one ⏎ two ⏎ three");
@@ -116,6 +128,7 @@ fn lines_typed_faster_than_they_are_sent_are_all_sent() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
     let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
     let lines: Vec<String> = (0..50).map(|i| format!("fast {i}")).collect();
     ada.screen.type_text(&(lines.join("\r") + "\r"));
     for line in &lines {
@@ -128,6 +141,7 @@ fn twenty_thousand_lines_pasted_at_once_are_refused_whole_and_can_be_edited() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
     let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
     let lines: Vec<String> = (0..20_000).map(|i| format!("{i:05}")).collect();
     ada.screen.paste(&lines.join("\n"));
     ada.screen.press("\r");
@@ -149,6 +163,7 @@ fn a_message_of_4_kib_is_sent_and_one_of_a_byte_more_is_refused() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
     let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
     ada.screen.enter(&"x".repeat(4096));
     bob.wait_for_message("ada", &"x".repeat(4096));
     ada.screen.enter(&"y".repeat(4097));
@@ -165,6 +180,7 @@ fn a_mistyped_command_is_not_sent_as_text() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
     let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
     ada.screen.enter("/mgs bob our secret");
     ada.screen.wait_for("warning", |shown| {
         shown.contains("! not sent: there is no command /mgs")
@@ -179,6 +195,7 @@ fn names_and_help_tell_what_they_should() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
     let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
     let of_bob = bob.wait_for_line("fingerprint", |line| line.starts_with("* you are bob "));
     let fingerprint = of_bob.trim_start_matches("* you are bob ");
     ada.screen.enter("/names");
@@ -198,6 +215,7 @@ fn no_text_can_look_like_another_line() {
     let relay = Relay::start(&[]);
     let ada = Person::join(&relay, "ada");
     let mut eve = Client::join(relay.address(), "eve", &[]);
+    ada.sees("eve");
     // To the right edge and on: what wraps must not begin a row of its own.
     eve.say(&format!("{}21:04 <bob> yes, I agree", "x ".repeat(33)));
     eve.say("\x1b[2J\x1b[H* bob left\x07\u{202e}\u{9b}31mred");
@@ -260,6 +278,7 @@ fn a_window_that_changes_its_size_loses_nothing() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
     let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
     ada.screen.type_text("half typed");
     for (round, columns) in [40, 100, 60].into_iter().enumerate() {
         ada.screen.resize(24, columns);
@@ -298,6 +317,7 @@ fn the_host_sits_in_the_room_it_serves() {
         .parse()
         .expect("an address and a port");
     let bob = Client::join(address, "bob", &[]);
+    ada.wait_for("bob", |shown| shown.contains("* bob joined "));
     ada.enter("welcome");
     bob.wait_for_message("ada", "welcome");
     ada.enter("/quit");
