@@ -75,10 +75,12 @@ fn fan_out(bencher: Bencher, members: usize) {
             .expect("there is room");
     }
     let frames: Vec<Arc<[u8]>> = message(&cards, &identity).iter().map(received).collect();
-    let mut assembly = Assembly::new(cards[0].sid(), cards[0].room(), &limits);
+    let (sender, room_id) = (cards[0].sid(), cards[0].room());
     bencher
         .counter(ItemsCount::new(members - 1))
         .bench_local(|| {
+            // A new one each time, as no number comes twice.
+            let mut assembly = Assembly::new(sender, room_id, &limits);
             for frame in &frames {
                 let Ok(ToRelay::Send(send)) = ToRelay::parse(black_box(frame)) else {
                     unreachable!("it is a SEND frame");

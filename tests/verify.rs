@@ -1,6 +1,7 @@
 //! How people make sure of each other, at their terminals.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod support;
 
@@ -363,7 +364,7 @@ fn a_new_session_key_in_the_middle_of_a_conversation_disturbs_nobody() {
     let mut ada = Screen::join(&home, &relay.address().to_string(), "ada", &[]);
     bob.wait_for_line("ada", |line| line.starts_with("* ada joined "));
     let notices = |lines: Vec<String>| lines.iter().filter(|line| line.starts_with('*')).count();
-    let noticed = notices(bob.lines());
+    let shown = notices(bob.lines());
     let rekeys = || {
         let mut stream = &proxy.recordings()[0].to_client[..];
         let mut count = 0;
@@ -402,7 +403,7 @@ fn a_new_session_key_in_the_middle_of_a_conversation_disturbs_nobody() {
     assert_eq!(numbers(ada.transcript(), "bob"), all);
     assert_eq!(numbers(ada.transcript(), "ada"), all);
     assert_eq!(bob.warnings(), [""; 0]);
-    assert_eq!(notices(bob.lines()), noticed, "{:#?}", bob.lines());
+    assert_eq!(notices(bob.lines()), shown, "{:#?}", bob.lines());
     ada.enter("/audit");
     ada.wait_for_row("that nothing happened", |row| {
         row == "* nothing went wrong so far"
