@@ -3,10 +3,11 @@
 mod support;
 
 use e2echat::room::frame::{Departure, Frame};
+use e2echat::room::message::Kind;
 use e2echat::room::notice::Notice;
-use e2echat::room::session::{End, Event, SayError};
+use e2echat::room::session::{End, Event, SayError, To};
 
-use support::world::{NOW, catch_up, left, payload, said, three};
+use support::world::{Member, NOW, World, catch_up, left, nick_of, payload, person, said, three};
 
 #[test]
 fn three_members_talk_and_leave() {
@@ -29,6 +30,46 @@ fn three_members_talk_and_leave() {
     assert_eq!(catch_up(&mut ada), gone);
     assert_eq!(world.say(&mut ada, "alone"), 0);
     assert_eq!(bob.say("late"), Err(SayError::NotInRoom));
+}
+
+#[test]
+fn what_was_typed_before_a_join_was_seen_is_not_for_the_newcomer() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let shown = ada.session.epoch();
+    let mut dora = world.enter("dora").expect("there is room");
+    assert_eq!(catch_up(&mut ada), [Event::Joined(person(&dora))]);
+    assert!(ada.session.epoch() > shown);
+    catch_up(&mut bob);
+    catch_up(&mut carol);
+    let entered = [person(&ada), person(&bob), person(&carol)];
+    assert_eq!(catch_up(&mut dora), [Event::Entered(entered.to_vec())]);
+    world.relay(&mut dora);
+    for member in [&mut ada, &mut bob, &mut carol] {
+        assert_eq!(catch_up(member), []);
+    }
+
+    let say = |world: &mut World, ada: &mut Member, shown, text| {
+        let said = ada.session.say(To::Room { shown }, Kind::Text, text, NOW);
+        world.relay(ada);
+        said
+    };
+    assert_eq!(say(&mut world, &mut ada, shown, "before"), Ok(2));
+    for member in [&mut bob, &mut carol] {
+        assert_eq!(catch_up(member), [said("ada", "before")]);
+    }
+    assert_eq!(catch_up(&mut dora), [Event::LeftOut(nick_of("ada"))]);
+    // Then the joining is on her screen. Nobody has missed anything.
+    let shown = ada.session.epoch();
+    assert_eq!(say(&mut world, &mut ada, shown, "after"), Ok(3));
+    for member in [&mut bob, &mut carol, &mut dora] {
+        assert_eq!(catch_up(member), [said("ada", "after")]);
+    }
+    // Where nothing has been on the screen yet, nobody is meant.
+    assert_eq!(say(&mut world, &mut ada, 0, "to nobody"), Ok(0));
+    for member in [&mut bob, &mut carol, &mut dora] {
+        assert_eq!(catch_up(member), [Event::LeftOut(nick_of("ada"))]);
+    }
+    assert_eq!(catch_up(&mut ada), []);
 }
 
 #[test]

@@ -145,3 +145,36 @@ impl Keys {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn a_line_carries_the_mark_that_was_shown_when_it_was_entered() {
+        let (sender, receiver) = channel();
+        let area = Arc::new(InputArea::new());
+        let keys = Keys {
+            deliver: Arc::new(move |input| drop(sender.send(input))),
+            area: Arc::clone(&area),
+            queue: Arc::new(Queue::new()),
+            history: Arc::default(),
+        };
+        let enter = |text: &str| {
+            keys.submit(text);
+            match receiver.try_recv() {
+                Ok(Input::Line { text, shown }) => (text, shown),
+                other => panic!("not a line: {other:?}"),
+            }
+        };
+        assert_eq!(enter("too early"), ("too early".to_owned(), 0));
+        area.is_shown(6);
+        // Somebody joins: their mark is on its way, and not on the screen.
+        keys.queue.push(Entry::Mark(7));
+        assert_eq!(enter("before"), ("before".to_owned(), 6));
+        area.is_shown(7);
+        assert_eq!(enter("after"), ("after".to_owned(), 7));
+    }
+}

@@ -345,4 +345,58 @@ mod tests {
         let shown = printer.stop();
         assert!(shown.starts_with("\x1b[?7l* hello\x1b[?7h\n"), "{shown:?}");
     }
+
+    /// Waits until everything up to this mark counts as shown.
+    fn wait_for_mark(area: &InputArea, mark: u64) {
+        let start = Instant::now();
+        while area.shown() != mark {
+            assert!(start.elapsed() < LONG, "at {}", area.shown());
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_mark_counts_once_what_came_before_it_is_printed() {
+        let printer = running("");
+        printer.show("ada joined");
+        printer.queue.push(Entry::Mark(6));
+        wait_for_mark(&printer.area, 6);
+        assert!(
+            printer
+                .printed
+                .try_recv()
+                .is_ok_and(|text| text.contains("* ada joined"))
+        );
+
+        // Something tall is being typed, so that bob's joining is not on the screen.
+        printer.area.shows(&too_tall());
+        printer.show("bob joined");
+        printer.queue.push(Entry::Mark(7));
+        assert!(printer.printed.recv_timeout(SHORT).is_err());
+        assert_eq!(printer.area.shown(), 6);
+        printer.area.shows("");
+        printer.queue.wake();
+        wait_for_mark(&printer.area, 7);
+        assert!(
+            printer
+                .printed
+                .try_recv()
+                .is_ok_and(|text| text.contains("* bob joined"))
+        );
+        printer.stop();
+    }
+
+    #[test]
+    fn a_mark_is_not_seen() {
+        let printer = running("");
+        printer.show("one");
+        printer.queue.push(Entry::Mark(1));
+        printer.show("two");
+        printer.queue.push(Entry::Mark(2));
+        let area = Arc::clone(&printer.area);
+        let shown = printer.stop();
+        let rows = shown.lines().filter(|row| row.contains("* "));
+        assert_eq!(rows.count(), 2, "{shown:?}");
+        assert_eq!(area.shown(), 2);
+    }
 }
