@@ -331,6 +331,7 @@ impl Client<'_> {
 
     /// Shows what happened.
     pub(super) fn show(&mut self, events: Vec<Event>) {
+        let is_shown = !events.is_empty();
         for event in events {
             match event {
                 Event::Entered(mut people) => {
@@ -362,6 +363,8 @@ impl Client<'_> {
                     }
                 }
             }
+        }
+        if is_shown {
             self.terminal.show(Entry::Mark(self.session.epoch()));
         }
     }
