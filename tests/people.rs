@@ -382,7 +382,7 @@ fn a_file_that_cannot_be_read_is_no_reason_to_trust_everybody() {
 
     fs::remove_dir(&path).unwrap();
     fs::write(&path, "").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     // The administrator can read everything.
     if fs::read(&path).is_err() {
         let ended = home.run(&["join", &address, "--nick", "ada"]);

@@ -1,4 +1,4 @@
-//! Our program on a screen, as somebody starts it.
+//! Our program at a terminal, as a user who has a folder of their own.
 
 use portable_pty::CommandBuilder;
 
@@ -44,5 +44,13 @@ impl Screen {
             shown.contains("here") && shown.lines().any(|line| line.starts_with('>'))
         });
         screen
+    }
+
+    /// Waits until a row is as expected, and returns it.
+    #[track_caller]
+    pub fn wait_for_row(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
+        let shown = self.wait_for(what, |shown| shown.lines().any(&expected));
+        let row = shown.lines().find(|row| expected(row));
+        row.expect("it has been seen").to_owned()
     }
 }
