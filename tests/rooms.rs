@@ -55,7 +55,8 @@ fn what_was_typed_before_a_join_was_seen_is_not_for_the_newcomer() {
     };
     assert_eq!(say(&mut world, &mut ada, shown, "before"), Ok(2));
     for member in [&mut bob, &mut carol] {
-        assert_eq!(catch_up(member), [said("ada", "before")]);
+        let others = Event::LeftOthersOut(nick_of("ada"), vec![nick_of("dora")]);
+        assert_eq!(catch_up(member), [others, said("ada", "before")]);
     }
     assert_eq!(catch_up(&mut dora), [Event::LeftOut(nick_of("ada"))]);
     // Then the joining is on her screen. Nobody has missed anything.

@@ -247,6 +247,13 @@ fn only_people_who_are_known_can_read() {
     ada.enter("and for carol");
     carol.wait_for_message("ada", "and for carol");
     bob.wait_for_message("ada", "and for carol");
+    // He has seen that she was left out, and is not told it at every message.
+    let told = bob.lines();
+    let notice = "* ada leaves out carol, who cannot read what follows";
+    let position = |end: &str| told.iter().position(|line| line.ends_with(end));
+    assert!(position(notice).unwrap() < position("whom I know, 1").unwrap());
+    let times = told.iter().filter(|line| *line == notice).count();
+    assert_eq!(times, 1, "{told:#?}");
     assert_eq!(bob.warnings(), [""; 0]);
     assert_eq!(carol.warnings(), [""; 0]);
 }

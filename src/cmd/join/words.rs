@@ -65,6 +65,13 @@ pub(super) fn event(event: Event) -> Option<Entry> {
         Event::LeftOut(nick) => notice(format!(
             "{nick} wrote something and left you out: {nick} does not know you yet, or you came while it was typed"
         )),
+        Event::LeftOthersOut(nick, others) => {
+            let others: Vec<&str> = others.iter().map(Nick::as_str).collect();
+            notice(format!(
+                "{nick} leaves out {}, who cannot read what follows",
+                others.join(", ")
+            ))
+        }
         Event::OtherView(nick) => warning(format!(
             "the relay shows {nick} and you different things: other members, other messages, or another order; compare /code by another way, and write nothing secret until then"
         )),

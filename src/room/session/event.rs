@@ -100,6 +100,8 @@ pub enum Event {
     },
     /// Somebody wrote, and left this member out on purpose.
     LeftOut(Nick),
+    /// What somebody wrote leaves these others out, who were not left out before.
+    LeftOthersOut(Nick, Vec<Nick>),
     /// What somebody signed shows that the relay shows the two of them different rooms or different
     /// messages.
     OtherView(Nick),

@@ -2,6 +2,7 @@
 
 use crate::cipher::encoding::Digest;
 use crate::room::message::{Header, OpenError, Opened, Stream, header_digest, open, verify};
+use crate::room::names::Nick;
 use crate::room::statement::{Occasion, Statement};
 use crate::room::text::SafeText;
 use crate::room::transcript::{Among, Comparison, View};
@@ -81,6 +82,9 @@ impl Session {
             Some(key) => open(bytes, &header, reader, key, ciphertext),
             None => Err(OpenError::KeyDestroyed),
         };
+        if !direct && let Ok(Opened::Text(..)) = opened {
+            events.extend(self.left_others_out(&header));
+        }
         events.push(match opened {
             Ok(Opened::LeftOut) => Event::LeftOut(from),
             Ok(Opened::Text(kind, text)) => Event::Message {
@@ -95,6 +99,23 @@ impl Session {
             }
         });
         events
+    }
+
+    /// Tells whom a message leaves out, where it is not the same people as before.
+    fn left_others_out(&mut self, header: &Header) -> Option<Event> {
+        let others = header.left_out.iter();
+        let mut others: Vec<Nick> = others
+            .filter_map(|sid| self.roster.get(*sid))
+            .map(|peer| peer.card.nick().clone())
+            .collect();
+        others.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        let peer = self.roster.get_mut(header.sender)?;
+        if others == peer.reported.left_out {
+            return None;
+        }
+        peer.reported.left_out.clone_from(&others);
+        let from = peer.card.nick().clone();
+        (!others.is_empty()).then_some(Event::LeftOthersOut(from, others))
     }
 
     /// A message of one's own comes back without its content, to tell its place in the order.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
 use crate::room::card::Card;
+use crate::room::names::Nick;
 use crate::room::statement::Told;
 
 use super::event::{Person, Standing};
@@ -36,6 +37,8 @@ pub(super) struct Peer {
 pub(super) struct Reported {
     pub(super) silence: bool,
     pub(super) stale_key: bool,
+    /// Whom it left out of its latest message.
+    pub(super) left_out: Vec<Nick>,
 }
 
 /// What this member sends to another one.
