@@ -8,4 +8,5 @@ pub mod person;
 pub mod process;
 pub mod proxy;
 pub mod screen;
+pub mod simulation;
 pub mod world;

@@ -1,0 +1,762 @@
+//! A room in one process, in simulated time: members who come, talk, change their keys and go, as
+//! a seed has it, with queues between them and the relay in which everything takes its time. What
+//! each member is to be told, event by event, is worked out beside it, from what was done.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
+use e2echat::cipher::pem::{IdentityPem, encode};
+use e2echat::room::card::{Card, Identity, SessionId};
+use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, ToRelay};
+use e2echat::room::message::{Header, Kind};
+use e2echat::room::relay::{Assembly, Mailbox, Outgoing, Room, admit, check_statement};
+use e2echat::room::session::{End, Event, Now, Policy, Session, Standing, To};
+
+use super::peer::lobby;
+use super::world::{nick_of, payload};
+
+const CHALLENGE: Challenge = Challenge {
+    nonce: [1; 32],
+    run: RunId([2; 16]),
+};
+
+/// How far the simulated time goes on at once.
+const STEP: Duration = Duration::from_millis(50);
+
+/// How long a frame is under way at most, each way.
+const MAX_DELAY: Duration = Duration::from_millis(1500);
+
+/// The relay passes on what is encrypted to a member's present and its previous key, no older one
+/// (PROTOCOL §11). A client that changes its key twice within the time that its card and somebody's
+/// message take would lose that message, so nobody does.
+const BETWEEN_REKEYS: Duration = Duration::from_secs(10);
+
+/// An identity key that only the member with this number has. They are made once per program.
+fn identity(number: usize) -> IdentityKey {
+    static MADE: Mutex<Vec<Option<String>>> = Mutex::new(Vec::new());
+    let known = {
+        let made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        made.get(number).cloned().flatten()
+    };
+    let pem = known.unwrap_or_else(|| {
+        let pem = encode(&IdentityKey::generate(KeySize::Bits2048), None);
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = made.len().max(number + 1);
+        made.resize(length, None);
+        made[number].get_or_insert(pem).clone()
+    });
+    IdentityPem::parse(&pem).unwrap().open().unwrap()
+}
+
+/// What a member is told, in the words of this simulation: members are numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    Joined(usize),
+    /// Who, and whether it said so itself.
+    Left(usize, Departure, bool),
+    Rekeyed(usize),
+    Message {
+        from: usize,
+        direct: bool,
+        text: String,
+    },
+    LeftOut(usize),
+}
+
+/// What somebody said, until the relay has all of it.
+struct Said {
+    text: String,
+    /// Who is to read it, and who is to see that there is something that they cannot read.
+    readers: BTreeSet<usize>,
+    left_out: BTreeSet<usize>,
+    direct: bool,
+}
+
+/// Frames of the relay's, from its room to one queue.
+#[derive(Clone, Default)]
+struct Inbox(Rc<RefCell<Vec<Vec<u8>>>>);
+
+impl Mailbox for Inbox {
+    fn post(&self, frame: Outgoing) {
+        let bytes = frame.slices().concat().split_off(4);
+        self.0.borrow_mut().push(bytes);
+    }
+}
+
+/// Frames that are under way; they arrive in order.
+struct Queue<T>(VecDeque<(Duration, T)>);
+
+impl<T> Queue<T> {
+    fn push(&mut self, at: Duration, frame: T) {
+        let at = self.0.back().map_or(at, |(last, _)| at.max(*last));
+        self.0.push_back((at, frame));
+    }
+
+    fn due(&mut self, now: Duration) -> Option<T> {
+        self.0.pop_front_if(|(at, _)| *at <= now).map(|(_, f)| f)
+    }
+}
+
+enum ToServer {
+    Frame(Vec<u8>),
+    /// The connection is lost.
+    Hangup,
+}
+
+/// A member, its connection, and what is known of it on both sides.
+pub struct Member {
+    pub nick: String,
+    pub session: Session,
+    /// Whether there is still somebody at this end.
+    pub is_here: bool,
+    pub is_leaving: bool,
+    pub ended: Option<End>,
+    up: Queue<ToServer>,
+    down: Queue<Vec<u8>>,
+    inbox: Inbox,
+    /// The relay's side: the card that the room has, or had last.
+    card: Option<Card>,
+    pub is_in_room: bool,
+    assembly: Assembly,
+    received: u64,
+    posted: u64,
+    said: VecDeque<Said>,
+    /// What it is still to be told.
+    expected: VecDeque<Told>,
+    /// Those who were there before it, from its MEMBER frames.
+    found: Option<BTreeSet<usize>>,
+    /// Whom it sees, and since which epoch.
+    sees: BTreeMap<usize, u64>,
+    entered: u64,
+    next_tick: Duration,
+    rekeyed: Duration,
+    /// A key that is being made, and when it is ready.
+    key_ready: Option<Duration>,
+    /// What it was told that it should not have been.
+    pub surprises: Vec<(Duration, String)>,
+}
+
+/// What the relay does to the frames on their way to a member.
+pub type Tamper = Box<dyn FnMut(&Frames<'_>, Vec<u8>) -> Vec<Vec<u8>>>;
+
+/// What a relay that tampers with a frame knows.
+pub struct Frames<'a> {
+    /// To whom it goes.
+    pub to: usize,
+    /// Which session is whose, of all there ever were.
+    pub owners: &'a HashMap<SessionId, usize>,
+    /// All cards there ever were.
+    pub cards: &'a [Card],
+}
+
+pub struct Simulation {
+    pub rng: StdRng,
+    pub now: Duration,
+    room: Room<Inbox>,
+    limits: Limits,
+    pub members: Vec<Member>,
+    owners: HashMap<SessionId, usize>,
+    pub cards: Vec<Card>,
+    pub tamper: Option<Tamper>,
+    texts: usize,
+    pub counts: Counts,
+}
+
+/// What a run consisted of.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub joins: usize,
+    pub leaves: usize,
+    pub losses: usize,
+    pub rekeys: usize,
+    pub messages: usize,
+    pub directs: usize,
+    pub told: usize,
+    pub left_out: usize,
+    pub ticks: usize,
+}
+
+impl Simulation {
+    pub fn new(seed: u64) -> Self {
+        let limits = Limits {
+            idle: 90,
+            grace: 0,
+            members: 64,
+            blocks: 0,
+            bytes: 0,
+        };
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            now: Duration::ZERO,
+            room: Room::new(0, &limits),
+            limits,
+            members: Vec::new(),
+            owners: HashMap::new(),
+            cards: Vec::new(),
+            tamper: None,
+            texts: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    fn clocks(&self) -> Now {
+        Now {
+            time: 1_000 + u64::try_from(self.now.as_millis()).unwrap(),
+            uptime: self.now,
+        }
+    }
+
+    fn delay(&mut self) -> Duration {
+        // Most frames are fast, and some are not.
+        let most = if self.rng.random_ratio(1, 4) {
+            MAX_DELAY
+        } else {
+            MAX_DELAY / 10
+        };
+        self.rng.random_range(Duration::ZERO..=most)
+    }
+
+    /// Those who are inside and are not about to go.
+    pub fn inside(&self) -> Vec<usize> {
+        let is_inside = |member: &Member| {
+            member.is_here && !member.is_leaving && member.session.is_inside()
+        };
+        let numbered = self.members.iter().enumerate();
+        numbered
+            .filter(|(_, member)| is_inside(member))
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    /// How many are there or about to be.
+    pub fn present(&self) -> usize {
+        let is_here = |member: &&Member| member.is_here && !member.is_leaving;
+        self.members.iter().filter(is_here).count()
+    }
+
+    /// One of those who are inside.
+    pub fn anybody(&mut self) -> Option<usize> {
+        let inside = self.inside();
+        (!inside.is_empty()).then(|| inside[self.rng.random_range(0..inside.len())])
+    }
+
+    pub fn join(&mut self) -> usize {
+        let number = self.members.len();
+        let nick = format!("member{}", letters(number));
+        let identity = Identity {
+            key: identity(number),
+            is_lasting: self.rng.random_bool(0.5),
+        };
+        let rekey_after = [Duration::from_hours(1), Duration::from_mins(3)];
+        let policy = Policy {
+            at_least: Standing::New,
+            rekey_after: rekey_after[self.rng.random_range(0..2)],
+        };
+        let session = Session::new(
+            identity,
+            SessionKey::generate(KeySize::Bits2048),
+            &nick_of(&nick),
+            &lobby(),
+            policy,
+            self.clocks(),
+        );
+        let sid = session.card().sid();
+        self.owners.insert(sid, number);
+        self.cards.push(session.card().clone());
+        let mut member = Member {
+            nick,
+            assembly: Assembly::new(sid, lobby().id(), &self.limits),
+            session,
+            is_here: true,
+            is_leaving: false,
+            ended: None,
+            up: Queue(VecDeque::new()),
+            down: Queue(VecDeque::new()),
+            inbox: Inbox::default(),
+            card: None,
+            is_in_room: false,
+            received: 0,
+            posted: 0,
+            said: VecDeque::new(),
+            expected: VecDeque::new(),
+            found: None,
+            sees: BTreeMap::new(),
+            entered: 0,
+            next_tick: self.now,
+            rekeyed: self.now,
+            key_ready: None,
+            surprises: Vec::new(),
+        };
+        let challenge = payload(&Frame::challenge(&CHALLENGE, &self.limits));
+        member.down.push(self.now + self.delay(), challenge);
+        self.members.push(member);
+        self.counts.joins += 1;
+        number
+    }
+
+    pub fn leave(&mut self, number: usize) {
+        let now = self.clocks();
+        let member = &mut self.members[number];
+        member.session.leave(now);
+        member.is_leaving = true;
+        self.counts.leaves += 1;
+        self.collect(number);
+    }
+
+    /// Somebody's connection breaks, and some of what is under way with it.
+    pub fn lose(&mut self, number: usize) {
+        let at = self.now + self.delay();
+        let member = &mut self.members[number];
+        member.is_here = false;
+        let kept = self.rng.random_range(0..=member.up.0.len());
+        member.up.0.truncate(kept);
+        member.up.push(at, ToServer::Hangup);
+        self.counts.losses += 1;
+    }
+
+    /// Somebody's next session key is being made, if it is not too early for that.
+    pub fn rekey(&mut self, number: usize) {
+        let soon = self.now + self.delay();
+        let member = &mut self.members[number];
+        let at = soon.max(member.rekeyed + BETWEEN_REKEYS);
+        member.key_ready.get_or_insert(at);
+    }
+
+    fn take_key(&mut self, number: usize) {
+        let now = self.clocks();
+        let member = &mut self.members[number];
+        if !member.key_ready.is_some_and(|at| at <= self.now) {
+            return;
+        }
+        member.key_ready = None;
+        if member.is_leaving {
+            return;
+        }
+        let before = member.session.card().sid();
+        member
+            .session
+            .rekey(SessionKey::generate(KeySize::Bits2048), now);
+        let card = member.session.card().clone();
+        if card.sid() != before {
+            self.owners.insert(card.sid(), number);
+            self.cards.push(card);
+            member.rekeyed = self.now;
+            self.counts.rekeys += 1;
+        }
+        self.collect(number);
+    }
+
+    /// Somebody says something of its own, of so many bytes or a little more, to all whom it saw a
+    /// while ago.
+    pub fn say(&mut self, number: usize, bytes: usize) {
+        let member = &self.members[number];
+        let latest = member.session.epoch();
+        let earliest = latest.saturating_sub(3).max(member.entered);
+        let shown = self.rng.random_range(earliest..=latest);
+        let (readers, left_out) = member
+            .sees
+            .iter()
+            .map(|(number, since)| (*number, *since <= shown))
+            .partition::<Vec<_>, _>(|(_, is_reader)| *is_reader);
+        let numbers = |list: Vec<(usize, bool)>| list.into_iter().map(|(n, _)| n).collect();
+        let said = Said {
+            text: self.text(number, bytes),
+            readers: numbers(readers),
+            left_out: numbers(left_out),
+            direct: false,
+        };
+        self.say_to(number, To::Room { shown }, said);
+        self.counts.messages += 1;
+    }
+
+    /// Somebody says something to another one whom it sees.
+    pub fn whisper(&mut self, number: usize, reader: usize) {
+        let nick = nick_of(&self.members[reader].nick);
+        let others = self.members[number].session.others();
+        let Some(person) = others.into_iter().find(|person| person.nick == nick) else {
+            return;
+        };
+        let said = Said {
+            text: self.text(number, 0),
+            readers: BTreeSet::from([reader]),
+            left_out: BTreeSet::new(),
+            direct: true,
+        };
+        self.say_to(number, To::Member(person.sid), said);
+        self.counts.directs += 1;
+    }
+
+    /// Somebody says something to anyone whom it sees.
+    pub fn whisper_to_anyone(&mut self, number: usize) {
+        let seen: Vec<usize> = self.members[number].sees.keys().copied().collect();
+        if !seen.is_empty() {
+            let reader = seen[self.rng.random_range(0..seen.len())];
+            self.whisper(number, reader);
+        }
+    }
+
+    fn text(&mut self, number: usize, bytes: usize) -> String {
+        self.texts += 1;
+        format!("{} from {number} {}", self.texts, "x".repeat(bytes))
+    }
+
+    fn say_to(&mut self, number: usize, to: To, said: Said) {
+        let now = self.clocks();
+        let member = &mut self.members[number];
+        let count = member.session.say(to, Kind::Text, &said.text, now);
+        assert_eq!(count, Ok(said.readers.len()), "readers of {}", said.text);
+        member.said.push_back(said);
+        self.collect(number);
+    }
+
+    /// Takes what a member has to send, and puts it on its way.
+    fn collect(&mut self, number: usize) {
+        let at = self.now + self.delay();
+        let member = &mut self.members[number];
+        for frame in member.session.take_outgoing() {
+            member.up.push(at, ToServer::Frame(payload(&frame)));
+        }
+    }
+
+    /// Takes what the relay has for its members, and puts it on its way.
+    fn distribute(&mut self) {
+        for number in 0..self.members.len() {
+            let frames = self.members[number].inbox.0.take();
+            for frame in frames {
+                if (0x10..=0x1f).contains(&frame[0]) {
+                    self.members[number].posted += 1;
+                }
+                let at = self.now + self.delay();
+                let frames = match &mut self.tamper {
+                    None => vec![frame],
+                    Some(tamper) => {
+                        let known = Frames {
+                            to: number,
+                            owners: &self.owners,
+                            cards: &self.cards,
+                        };
+                        tamper(&known, frame)
+                    }
+                };
+                for frame in frames {
+                    self.members[number].down.push(at, frame);
+                }
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.now += STEP;
+            self.relay_takes();
+            for number in 0..self.members.len() {
+                while let Some(frame) = self.members[number].down.due(self.now) {
+                    self.receive(number, &frame);
+                }
+                self.tick(number);
+                if self.members[number].is_here {
+                    self.take_key(number);
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, number: usize) {
+        let now = self.clocks();
+        let member = &mut self.members[number];
+        if !member.is_here || member.next_tick > self.now {
+            return;
+        }
+        self.counts.ticks += 1;
+        let pause = self.rng.random_range(100..2_000);
+        member.next_tick = self.now + Duration::from_millis(pause);
+        for event in member.session.tick(now) {
+            match event {
+                Event::RekeyDue => self.rekey(number),
+                other => self.surprise(number, format!("told by the clock: {other:?}")),
+            }
+        }
+        self.collect(number);
+    }
+
+    fn surprise(&mut self, number: usize, what: String) {
+        self.members[number].surprises.push((self.now, what));
+    }
+
+    /// The relay takes what has arrived, each frame in its turn.
+    fn relay_takes(&mut self) {
+        loop {
+            let first = self
+                .members
+                .iter()
+                .enumerate()
+                .filter_map(|(number, member)| Some((member.up.0.front()?.0, number)))
+                .min();
+            let Some((at, number)) = first.filter(|(at, _)| *at <= self.now) else {
+                return;
+            };
+            match self.members[number].up.due(at) {
+                Some(ToServer::Frame(frame)) => self.relay_takes_frame(number, frame.into()),
+                Some(ToServer::Hangup) => self.relay_drops(number, Departure::Lost),
+                None => {}
+            }
+            self.distribute();
+        }
+    }
+
+    fn relay_drops(&mut self, number: usize, departure: Departure) {
+        let Some(card) = self.members[number].card.clone() else {
+            return;
+        };
+        if std::mem::take(&mut self.members[number].is_in_room) {
+            self.room.leave(card.sid(), departure);
+            let is_signed = departure == Departure::Left;
+            self.expect_of_all(number, &Told::Left(number, departure, is_signed));
+        }
+    }
+
+    /// All who are in the room, but for one, are to be told something.
+    fn expect_of_all(&mut self, but: usize, told: &Told) {
+        for (number, member) in self.members.iter_mut().enumerate() {
+            if member.is_in_room && number != but {
+                member.expected.push_back(told.clone());
+            }
+        }
+    }
+
+    fn relay_takes_frame(&mut self, number: usize, bytes: Arc<[u8]>) {
+        let room = lobby().id();
+        if !self.members[number].is_in_room {
+            if self.members[number].card.is_some() {
+                return;
+            }
+            let card = admit(&bytes, &CHALLENGE, room).expect("an honest client");
+            let inbox = self.members[number].inbox.clone();
+            self.room.join(&card, &inbox).expect("there is room");
+            self.expect_of_all(number, &Told::Joined(number));
+            let there = |(number, member): (usize, &Member)| member.is_in_room.then_some(number);
+            let found = self.members.iter().enumerate().filter_map(there).collect();
+            let member = &mut self.members[number];
+            member.found = Some(found);
+            member.card = Some(card);
+            member.is_in_room = true;
+            return;
+        }
+        let member = &mut self.members[number];
+        let card = member.card.clone().expect("it is in the room");
+        member.received += 1;
+        match ToRelay::parse(&bytes).expect("an honest client") {
+            ToRelay::Send(send) => {
+                let header = Header::parse(&bytes[send.header.clone()]).unwrap();
+                assert_eq!(header.sender, card.sid());
+                let whole = member.assembly.add(Arc::clone(&bytes), send);
+                if let Some(message) = whole.expect("an honest client") {
+                    self.room.forward(&message);
+                    let said = member.said.pop_front().expect("what was said");
+                    self.expect_said(number, &said);
+                }
+            }
+            ToRelay::State(state) => {
+                check_statement(&state, card.sid(), room, &self.limits).expect("an honest client");
+                self.room.forward_statement(card.sid(), &bytes, &state);
+            }
+            ToRelay::Rekey(next) => {
+                let next = Card::parse(next, room).expect("an honest client");
+                assert!(next.succeeds(&card), "an honest client");
+                self.room.rekey(card.sid(), &next).expect("its own key");
+                member.assembly.succeed(next.sid());
+                member.card = Some(next);
+                self.expect_of_all(number, &Told::Rekeyed(number));
+            }
+            ToRelay::Leave => {
+                let count = member.received;
+                member.inbox.post(Frame::ack(count).into());
+                self.relay_drops(number, Departure::Left);
+                return;
+            }
+            ToRelay::Ack(count) => {
+                assert!(count <= member.posted, "an honest client");
+                member.received -= 1;
+                return;
+            }
+            other => panic!("not an honest client: {other:?}"),
+        }
+        let member = &self.members[number];
+        if self.rng.random_ratio(2, 3) {
+            member.inbox.post(Frame::ack(member.received).into());
+        }
+        if self.rng.random_ratio(1, 20) {
+            member.inbox.post(Frame::ping().into());
+        }
+    }
+
+    fn expect_said(&mut self, from: usize, said: &Said) {
+        for (number, member) in self.members.iter_mut().enumerate() {
+            if !member.is_in_room || number == from {
+                continue;
+            }
+            if said.readers.contains(&number) {
+                member.expected.push_back(Told::Message {
+                    from,
+                    direct: said.direct,
+                    text: said.text.clone(),
+                });
+            } else if said.left_out.contains(&number) {
+                member.expected.push_back(Told::LeftOut(from));
+                self.counts.left_out += 1;
+            }
+        }
+    }
+
+    fn receive(&mut self, number: usize, frame: &[u8]) {
+        if !self.members[number].is_here {
+            return;
+        }
+        let now = self.clocks();
+        let member = &mut self.members[number];
+        match member.session.receive(frame, now) {
+            Ok(events) => {
+                for event in events {
+                    self.told(number, event);
+                }
+                self.collect(number);
+                if self.members[number].is_leaving
+                    && matches!(ToClient::parse(frame), Ok(ToClient::Ack(_)))
+                    && self.members[number].session.untaken().next().is_none()
+                    && self.members[number].up.0.is_empty()
+                {
+                    self.members[number].is_here = false;
+                }
+            }
+            Err(end) => {
+                self.surprise(number, format!("the session ends: {end:?}"));
+                self.members[number].ended = Some(end);
+                self.lose(number);
+            }
+        }
+    }
+
+    /// Checks an event against what is to come next.
+    fn told(&mut self, number: usize, event: Event) {
+        let told = match event {
+            Event::Taken(_) => return,
+            Event::RekeyDue => return self.rekey(number),
+            Event::Entered(people) => {
+                let people: BTreeSet<usize> = people
+                    .iter()
+                    .map(|person| self.owners[&person.sid])
+                    .collect();
+                let member = &mut self.members[number];
+                member.entered = member.session.epoch();
+                member.sees = people.iter().map(|n| (*n, member.entered)).collect();
+                if member.found.as_ref() != Some(&people) {
+                    let what = format!("found {people:?} and not {:?}", member.found);
+                    self.surprise(number, what);
+                }
+                return;
+            }
+            Event::Joined(person) => {
+                let who = self.owners[&person.sid];
+                let member = &mut self.members[number];
+                member.sees.insert(who, member.session.epoch());
+                Told::Joined(who)
+            }
+            Event::Left {
+                nick,
+                departure,
+                is_signed,
+            } => {
+                let who = self.number_of(nick.as_str());
+                self.members[number].sees.remove(&who);
+                // Somebody's goodbye may arrive although its connection breaks right after it.
+                Told::Left(who, departure, is_signed && departure == Departure::Left)
+            }
+            Event::Rekeyed(nick) => Told::Rekeyed(self.number_of(nick.as_str())),
+            Event::LeftOut(nick) => Told::LeftOut(self.number_of(nick.as_str())),
+            Event::Message {
+                from, direct, text, ..
+            } => Told::Message {
+                from: self.number_of(from.as_str()),
+                direct,
+                text: text.to_string(),
+            },
+            alarm => return self.surprise(number, format!("{alarm:?}")),
+        };
+        self.counts.told += 1;
+        let expected = self.members[number].expected.pop_front();
+        if expected.as_ref() != Some(&told) {
+            self.surprise(number, format!("told {told:?} and not {expected:?}"));
+            // What is not told at all is no reason to complain of all that follows.
+            let member = &mut self.members[number];
+            if let Some(at) = member.expected.iter().position(|other| *other == told) {
+                member.expected.drain(..=at);
+            } else {
+                member.expected.extend(expected);
+                member.expected.rotate_right(1);
+            }
+        }
+    }
+
+    fn number_of(&self, nick: &str) -> usize {
+        let is_it = |member: &Member| member.nick == nick;
+        self.members.iter().position(is_it).expect("a member")
+    }
+
+    /// What anybody was told that it should not have been.
+    pub fn surprises(&self) -> Vec<String> {
+        let numbered = self.members.iter().enumerate();
+        numbered
+            .flat_map(|(number, member)| {
+                let line = move |(at, what): &(Duration, String)| {
+                    format!("{number} at {} ms: {what}", at.as_millis())
+                };
+                member.surprises.iter().map(line)
+            })
+            .collect()
+    }
+
+    /// What is wrong once nothing is under way any more.
+    pub fn unsettled(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let inside: BTreeSet<usize> = self.inside().into_iter().collect();
+        for number in &inside {
+            let member = &self.members[*number];
+            for told in &member.expected {
+                wrong.push(format!("{number} was never told {told:?}"));
+            }
+            for text in member.session.untaken() {
+                wrong.push(format!("{number} does not know that {text} was taken"));
+            }
+            for person in member.session.others() {
+                if !person.is_confirmed {
+                    wrong.push(format!("{number} has no word of {}", person.nick));
+                }
+            }
+            let others = member.session.others();
+            let sees: BTreeSet<usize> = others.iter().map(|p| self.owners[&p.sid]).collect();
+            let there: BTreeSet<usize> =
+                inside.iter().copied().filter(|n| n != number).collect();
+            if sees != there {
+                wrong.push(format!("{number} sees {sees:?} and not {there:?}"));
+            }
+        }
+        wrong
+    }
+}
+
+/// A number in letters that no other number looks like.
+fn letters(number: usize) -> String {
+    let alphabet = b"abcdefghjk";
+    let digits = number.to_string().into_bytes();
+    let letter = |digit: u8| char::from(alphabet[usize::from(digit - b'0')]);
+    digits.into_iter().map(letter).collect()
+}
