@@ -164,7 +164,6 @@ enum Occasion {
     Silence,
 }
 
-const DELIVER: u8 = 0x11;
 const JOINED: u8 = 0x12;
 const LEFT: u8 = 0x13;
 const STATEMENT: u8 = 0x15;
@@ -426,7 +425,10 @@ fn misbehave(seed: u64, misbehaviour: &Misbehaviour) -> Option<Vec<String>> {
     };
     let others: Vec<usize> = inside.iter().copied().filter(|n| *n != victim).collect();
     let other = others[room.rng.random_range(0..others.len())];
-    let (gone, former) = (first_card(gone, &room.cards), first_card(rekeyed, &room.cards));
+    let (gone, former) = (
+        first_card(gone, &room.cards),
+        first_card(rekeyed, &room.cards),
+    );
     let present = room.members[other].session.card().clone();
     let epoch = room.members[inside[0]].session.epoch();
     let place = room.rng.random_range(0..1 << 20);

@@ -126,6 +126,7 @@ pub struct Member {
     pub is_in_room: bool,
     assembly: Assembly,
     received: u64,
+    is_owed_ack: bool,
     posted: u64,
     said: VecDeque<Said>,
     /// What it is still to be told.
@@ -225,9 +226,8 @@ impl Simulation {
 
     /// Those who are inside and are not about to go.
     pub fn inside(&self) -> Vec<usize> {
-        let is_inside = |member: &Member| {
-            member.is_here && !member.is_leaving && member.session.is_inside()
-        };
+        let is_inside =
+            |member: &Member| member.is_here && !member.is_leaving && member.session.is_inside();
         let numbered = self.members.iter().enumerate();
         numbered
             .filter(|(_, member)| is_inside(member))
@@ -283,6 +283,7 @@ impl Simulation {
             card: None,
             is_in_room: false,
             received: 0,
+            is_owed_ack: false,
             posted: 0,
             said: VecDeque::new(),
             expected: VecDeque::new(),
@@ -430,9 +431,6 @@ impl Simulation {
         for number in 0..self.members.len() {
             let frames = self.members[number].inbox.0.take();
             for frame in frames {
-                if (0x10..=0x1f).contains(&frame[0]) {
-                    self.members[number].posted += 1;
-                }
                 let at = self.now + self.delay();
                 let frames = match &mut self.tamper {
                     None => vec![frame],
@@ -446,6 +444,9 @@ impl Simulation {
                     }
                 };
                 for frame in frames {
+                    if (0x10..=0x1f).contains(&frame[0]) {
+                        self.members[number].posted += 1;
+                    }
                     self.members[number].down.push(at, frame);
                 }
             }
@@ -458,6 +459,7 @@ impl Simulation {
         while self.now < end {
             self.now += STEP;
             self.relay_takes();
+            self.relay_acknowledges();
             for number in 0..self.members.len() {
                 while let Some(frame) = self.members[number].down.due(self.now) {
                     self.receive(number, &frame);
@@ -511,6 +513,17 @@ impl Simulation {
             }
             self.distribute();
         }
+    }
+
+    /// One acknowledgement for all that came in a while.
+    fn relay_acknowledges(&mut self) {
+        for member in &mut self.members {
+            if member.is_in_room && member.is_owed_ack && self.rng.random_bool(0.5) {
+                member.is_owed_ack = false;
+                member.inbox.post(Frame::ack(member.received).into());
+            }
+        }
+        self.distribute();
     }
 
     fn relay_drops(&mut self, number: usize, departure: Departure) {
@@ -591,12 +604,10 @@ impl Simulation {
             other => panic!("not an honest client: {other:?}"),
         }
         let member = &self.members[number];
-        if self.rng.random_ratio(2, 3) {
-            member.inbox.post(Frame::ack(member.received).into());
-        }
         if self.rng.random_ratio(1, 20) {
             member.inbox.post(Frame::ping().into());
         }
+        self.members[number].is_owed_ack = true;
     }
 
     fn expect_said(&mut self, from: usize, said: &Said) {
@@ -713,14 +724,18 @@ impl Simulation {
 
     /// What anybody was told that it should not have been.
     pub fn surprises(&self) -> Vec<String> {
-        let numbered = self.members.iter().enumerate();
-        numbered
-            .flat_map(|(number, member)| {
-                let line = move |(at, what): &(Duration, String)| {
-                    format!("{number} at {} ms: {what}", at.as_millis())
-                };
-                member.surprises.iter().map(line)
-            })
+        let mut all = Vec::new();
+        for (number, member) in self.members.iter().enumerate() {
+            all.extend(
+                member
+                    .surprises
+                    .iter()
+                    .map(|(at, what)| (*at, number, what)),
+            );
+        }
+        all.sort();
+        all.into_iter()
+            .map(|(at, number, what)| format!("{} ms, to {number}: {what}", at.as_millis()))
             .collect()
     }
 
@@ -743,8 +758,7 @@ impl Simulation {
             }
             let others = member.session.others();
             let sees: BTreeSet<usize> = others.iter().map(|p| self.owners[&p.sid]).collect();
-            let there: BTreeSet<usize> =
-                inside.iter().copied().filter(|n| n != number).collect();
+            let there: BTreeSet<usize> = inside.iter().copied().filter(|n| n != number).collect();
             if sees != there {
                 wrong.push(format!("{number} sees {sees:?} and not {there:?}"));
             }
