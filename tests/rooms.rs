@@ -2,10 +2,12 @@
 
 mod support;
 
+use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::room::frame::{Departure, Frame};
 use e2echat::room::message::Kind;
 use e2echat::room::notice::Notice;
 use e2echat::room::session::{End, Event, SayError, To};
+use e2echat::room::text::SafeText;
 
 use support::world::{Member, NOW, World, catch_up, left, nick_of, payload, person, said, three};
 
@@ -104,4 +106,51 @@ fn acknowledgements_say_what_was_taken_and_may_not_go_back() {
     assert_eq!(ada.receive(&payload(&Frame::ack(2))), []);
     assert_eq!(ada.receive(&payload(&Frame::ack(3))), [Event::Taken(1)]);
     assert_eq!(ada.ends(&payload(&Frame::ack(2))), End::Malformed);
+}
+
+#[test]
+fn a_goodbye_that_crosses_with_a_newcomer_is_one_to_it_too() {
+    let (mut world, mut ada, ..) = three();
+    // Ada has not seen that dave is there when she goes.
+    ada.session.leave(NOW);
+    let mut dave = world.enter("dave").expect("there is room");
+    catch_up(&mut dave);
+    world.relay(&mut ada);
+    let gone = left("ada", Departure::Left, true);
+    assert_eq!(catch_up(&mut dave), [gone]);
+}
+
+#[test]
+fn direct_messages_go_on_over_new_keys_at_both_ends() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let whisper = |world: &mut World, ada: &mut Member, bob: &mut Member, text: &str| {
+        let said = ada
+            .session
+            .say(To::Member(bob.sid()), Kind::Text, text, NOW);
+        assert_eq!(said, Ok(1));
+        world.relay(ada);
+        let message = Event::Message {
+            from: nick_of("ada"),
+            direct: true,
+            kind: Kind::Text,
+            text: SafeText::new(text),
+        };
+        assert_eq!(catch_up(bob), [message]);
+    };
+    whisper(&mut world, &mut ada, &mut bob, "before");
+    for _ in 0..2 {
+        bob.session
+            .rekey(SessionKey::generate(KeySize::Bits2048), NOW);
+        world.relay(&mut bob);
+        catch_up(&mut ada);
+        assert_eq!(catch_up(&mut bob), []);
+        whisper(&mut world, &mut ada, &mut bob, "to another key");
+        ada.session
+            .rekey(SessionKey::generate(KeySize::Bits2048), NOW);
+        world.relay(&mut ada);
+        assert_eq!(catch_up(&mut ada), []);
+        assert_eq!(catch_up(&mut bob), [Event::Rekeyed(nick_of("ada"))]);
+        whisper(&mut world, &mut ada, &mut bob, "from another key");
+    }
+    catch_up(&mut carol);
 }

@@ -63,8 +63,9 @@ impl Mailbox for Inbox {
 pub struct Member {
     pub session: Session,
     inbox: Inbox,
-    /// The relay's, for what this member sends.
+    /// The relay's, for what this member sends, and under which session id it knows it.
     assembly: Assembly,
+    listed: SessionId,
 }
 
 impl Member {
@@ -77,6 +78,7 @@ impl Member {
         let session = Session::new(identity, key, &nick_of(nick), &lobby(), POLICY, NOW);
         Self {
             assembly: Assembly::new(session.card().sid(), lobby().id(), &LIMITS),
+            listed: session.card().sid(),
             session,
             inbox: Inbox::default(),
         }
@@ -210,9 +212,9 @@ impl World {
                     }
                 }
                 Ok(ToRelay::State(state)) => {
-                    check_statement(&state, member.sid(), lobby().id(), &LIMITS)
+                    check_statement(&state, member.listed, lobby().id(), &LIMITS)
                         .expect("an honest client");
-                    self.room.forward_statement(member.sid(), &bytes, &state);
+                    self.room.forward_statement(member.listed, &bytes, &state);
                 }
                 Ok(ToRelay::Rekey(card)) => {
                     let card = Card::parse(card, lobby().id()).expect("an honest client");
@@ -220,8 +222,9 @@ impl World {
                         .rekey(card.previous(), &card)
                         .expect("a key of its own");
                     member.assembly.succeed(card.sid());
+                    member.listed = card.sid();
                 }
-                Ok(ToRelay::Leave) => self.room.leave(member.sid(), Departure::Left),
+                Ok(ToRelay::Leave) => self.room.leave(member.listed, Departure::Left),
                 other => panic!("unexpected: {other:?}"),
             }
         }

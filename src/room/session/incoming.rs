@@ -39,6 +39,9 @@ impl Session {
         if direct && header.stream != Stream::Direct(reader) {
             return vec![unopened(OpenError::NotForMe)];
         }
+        if direct && !peer.incoming.turn_to(self.keys.before(header.epoch)) {
+            return Vec::new();
+        }
         let digest: Digest = header_digest(bytes);
         let missing = match peer.incoming.take(direct, header.sequence, digest) {
             Place::New { missing } => missing,
@@ -148,15 +151,18 @@ impl Session {
             audience: &statement.roster,
             among: Among::AllBut(&[]),
         };
+        // Nobody takes a goodbye back, even one that crossed with this member's joining.
+        peer.said_goodbye |= statement.occasion == Occasion::Leave;
         let comparison = self.transcript.compare(self.run, statement.sender, &view);
         if comparison == Comparison::TooEarly {
-            // It was made before this member was there, and says nothing to it.
+            // It was made before this member was there, and says nothing else to it.
             return Vec::new();
         }
-        let told = statement.told(self.keys.at(statement.epoch).0);
+        let told = statement
+            .told(self.keys.at(statement.epoch).0)
+            .filter(|_| peer.incoming.turn_to(self.keys.before(statement.epoch)));
         let missing = peer.incoming.learn(statement.next, told);
         peer.is_heard(now.uptime);
-        peer.said_goodbye |= statement.occasion == Occasion::Leave;
         let mut events = Vec::new();
         if missing > 0 {
             self.transcript.mark_incomplete();

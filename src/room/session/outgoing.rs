@@ -211,6 +211,9 @@ impl Session {
         self.keys.announce(card.sid(), key, now.uptime);
         self.send_counted(Frame::rekey(card.bytes()));
         self.card = card;
+        for (_, peer) in self.roster.iter_mut() {
+            peer.outgoing.next_direct = 0;
+        }
         self.schedule.rekeyed = now.uptime;
         self.schedule.failures = 0;
     }

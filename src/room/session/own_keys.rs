@@ -67,6 +67,12 @@ impl OwnKeys {
         (own.sid, own.key.as_ref())
     }
 
+    /// How many session ids the roster had before the one that it had in an epoch.
+    pub(super) fn before(&self, epoch: u64) -> usize {
+        let is_listed = |own: &&OwnKey| own.listed.is_some_and(|listed| listed <= epoch);
+        self.0.iter().filter(is_listed).count().saturating_sub(1)
+    }
+
     /// Whether the present key has no successor that is announced and not listed yet.
     pub(super) fn is_settled(&self) -> bool {
         self.0.iter().all(|own| own.listed.is_some())

@@ -79,6 +79,8 @@ pub(super) struct Incoming {
     first: Option<u64>,
     /// The number of its next message to this member alone.
     next_direct: u64,
+    /// Of which of this member's own session ids, one after another, that is the number.
+    reader: usize,
     /// The latest messages: whether it was direct, the number, the digest of the header.
     recent: VecDeque<(bool, u64, Digest)>,
 }
@@ -129,6 +131,22 @@ impl Incoming {
         }
         self.recent.push_back((direct, number, digest));
         Place::New { missing }
+    }
+
+    /// What comes now is for this one of the reader's own session ids, for each of which direct
+    /// messages are counted anew. Returns whether it can be counted: not if one for a later id has
+    /// come before.
+    pub(super) fn turn_to(&mut self, reader: usize) -> bool {
+        if reader > self.reader {
+            self.reader = reader;
+            self.forget_direct();
+        }
+        reader == self.reader
+    }
+
+    fn forget_direct(&mut self) {
+        self.next_direct = 0;
+        self.recent.retain(|(direct, ..)| !direct);
     }
 
     /// The member says itself what it has sent. Returns how many messages are missing.
@@ -191,6 +209,19 @@ mod tests {
         assert_eq!(incoming.take(false, 0, ONE), Place::New { missing: 0 });
         assert_eq!(incoming.take(true, 0, TWO), Place::New { missing: 0 });
         assert_eq!(incoming.take(false, 0, TWO), Place::Taken);
+    }
+
+    #[test]
+    fn direct_messages_are_counted_anew_for_each_session_id_of_the_reader() {
+        let mut incoming = Incoming::from(0);
+        assert!(incoming.turn_to(0));
+        assert_eq!(incoming.take(true, 0, ONE), Place::New { missing: 0 });
+        assert!(incoming.turn_to(1));
+        assert_eq!(incoming.take(true, 0, TWO), Place::New { missing: 0 });
+        assert_eq!(incoming.take(true, 0, TWO), Place::Repeated);
+        // What was for the id before comes too late, and makes nothing start again.
+        assert!(!incoming.turn_to(0));
+        assert_eq!(incoming.take(true, 0, TWO), Place::Repeated);
     }
 
     #[test]
