@@ -710,9 +710,8 @@ impl Simulation {
             let member = &mut self.members[number];
             if let Some(at) = member.expected.iter().position(|other| *other == told) {
                 member.expected.drain(..=at);
-            } else {
-                member.expected.extend(expected);
-                member.expected.rotate_right(1);
+            } else if let Some(expected) = expected {
+                member.expected.push_front(expected);
             }
         }
     }

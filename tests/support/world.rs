@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
+use e2echat::cipher::pem::encode;
 use e2echat::room::card::{Card, Identity, SessionId};
 use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, ToRelay};
 use e2echat::room::message::Kind;
@@ -62,6 +63,8 @@ impl Mailbox for Inbox {
 /// A member, and what is on its way to it.
 pub struct Member {
     pub session: Session,
+    /// What is in its identity's file.
+    pub identity: String,
     inbox: Inbox,
     /// The relay's, for what this member sends, and under which session id it knows it.
     assembly: Assembly,
@@ -74,12 +77,14 @@ impl Member {
             key: IdentityKey::generate(KeySize::Bits2048),
             is_lasting: true,
         };
+        let file = encode(&identity.key, None);
         let key = SessionKey::generate(KeySize::Bits2048);
         let session = Session::new(identity, key, &nick_of(nick), &lobby(), POLICY, NOW);
         Self {
             assembly: Assembly::new(session.card().sid(), lobby().id(), &LIMITS),
             listed: session.card().sid(),
             session,
+            identity: file,
             inbox: Inbox::default(),
         }
     }
