@@ -1,6 +1,8 @@
 //! What several of the test programs need.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(unreachable_pub, reason = "a test program is not a library")]
 
 pub mod peer;
