@@ -1,6 +1,10 @@
 //! What is over stays over: once a session key is gone, everything that ever went through the relay
 //! opens nothing, whoever has it, and whatever else they get.
 
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stdout, reason = "it talks to a copy of itself")]
+
 mod support;
 
 #[cfg(target_os = "linux")]

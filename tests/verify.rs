@@ -361,7 +361,8 @@ fn the_audit_is_empty_where_all_is_well_and_keeps_alarms_with_their_time() {
 
 #[test]
 fn a_new_session_key_in_the_middle_of_a_conversation_disturbs_nobody() {
-    const REKEYS: usize = 3;
+    // A second change would have to wait until the old key is destroyed.
+    const REKEYS: usize = 1;
     const LINES: usize = 60;
     let relay = Relay::start(&[]);
     let proxy = Proxy::start(relay.address());

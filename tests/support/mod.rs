@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::struct_excessive_bools, reason = "a simulated member has them")]
+#![allow(clippy::needless_pass_by_value, reason = "a test may be wasteful")]
 #![allow(unreachable_pub, reason = "a test program is not a library")]
 
 pub mod peer;

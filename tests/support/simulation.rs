@@ -36,7 +36,7 @@ const MAX_DELAY: Duration = Duration::from_millis(1500);
 /// The relay passes on what is encrypted to a member's present and its previous key, no older one
 /// (PROTOCOL §11). A client that changes its key twice within the time that its card and somebody's
 /// message take would lose that message, so nobody does.
-const BETWEEN_REKEYS: Duration = Duration::from_secs(10);
+const BETWEEN_REKEYS: Duration = Duration::from_secs(61);
 
 /// An identity key that only the member with this number has. They are made once per program.
 fn identity(number: usize) -> IdentityKey {
@@ -333,7 +333,7 @@ impl Simulation {
     fn take_key(&mut self, number: usize) {
         let now = self.clocks();
         let member = &mut self.members[number];
-        if !member.key_ready.is_some_and(|at| at <= self.now) {
+        if member.key_ready.is_none_or(|at| at > self.now) {
             return;
         }
         member.key_ready = None;
@@ -659,7 +659,8 @@ impl Simulation {
     /// Checks an event against what is to come next.
     fn told(&mut self, number: usize, event: Event) {
         let told = match event {
-            Event::Taken(_) => return,
+            // Whom others leave out follows from who has joined meanwhile.
+            Event::Taken(_) | Event::LeftOthersOut(..) => return,
             Event::RekeyDue => return self.rekey(number),
             Event::Entered(people) => {
                 let people: BTreeSet<usize> = people

@@ -204,7 +204,10 @@ impl Client<'_> {
                     self.remark(remark);
                 }
             }
-            Command::Rekey => self.make_key(),
+            Command::Rekey if self.session.can_rekey() => self.make_key(),
+            Command::Rekey => self.terminal.show(notice(
+                "your session key was changed less than a minute ago; try again then",
+            )),
             Command::Audit if self.audit.is_empty() => {
                 self.terminal.show(notice("nothing went wrong so far"));
             }

@@ -143,6 +143,11 @@ impl Session {
         if let Err(error) = verify(bytes, signature, peer.card.identity()) {
             return vec![Event::Unopened(from, error)];
         }
+        if statement.time <= peer.stated {
+            // It was there before, and is no sign of life.
+            return Vec::new();
+        }
+        peer.stated = statement.time;
         let view = View {
             run: statement.run,
             epoch: statement.epoch,

@@ -321,6 +321,7 @@ impl Session {
             joined: joined.unwrap_or(self.epoch),
             key_since: now.uptime,
             heard: now.uptime,
+            stated: 0,
             reported: Reported::default(),
             // Of one that joins later than oneself it is known what it sends first.
             incoming: joined.map_or_else(Incoming::default, |_| Incoming::from(card.next())),

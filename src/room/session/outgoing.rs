@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::cipher::keys::{PublicKey, SessionKey};
 use crate::cipher::seal::Body;
+use crate::room::Time;
 use crate::room::card::SessionId;
 use crate::room::frame::Frame;
 use crate::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
@@ -61,6 +62,8 @@ pub(super) struct Schedule {
     rekeyed: Duration,
     is_rekeying: bool,
     failures: u32,
+    /// The time in the latest statement.
+    stated: Time,
 }
 
 impl Schedule {
@@ -71,7 +74,14 @@ impl Schedule {
             rekeyed: now,
             is_rekeying: false,
             failures: 0,
+            stated: 0,
         }
+    }
+
+    /// The time for a statement: above that of the one before, however the clock jumps.
+    fn statement_time(&mut self, now: Time) -> Time {
+        self.stated = now.max(self.stated.saturating_add(1));
+        self.stated
     }
 
     /// Newcomers are to be greeted, in a room with so many others.
@@ -188,10 +198,21 @@ impl Session {
         }
     }
 
+    /// Whether the session key can be changed now. It cannot while an old one is still there: the
+    /// relay passes on what is under way to the key before the present one, and to no other.
+    #[must_use]
+    pub fn can_rekey(&self) -> bool {
+        self.phase == Phase::Inside && self.keys.is_settled()
+    }
+
     /// Goes on under a new session key.
     pub fn rekey(&mut self, key: SessionKey, now: Now) {
         self.schedule.is_rekeying = false;
-        if self.phase != Phase::Inside || !self.keys.is_settled() {
+        // Even where nothing comes of it: a relay that does not answer must not have keys made
+        // without end.
+        self.schedule.rekeyed = now.uptime;
+        self.schedule.failures = 0;
+        if !self.can_rekey() {
             return;
         }
         // The numbers of direct messages begin anew, so their last ones are stated before.
@@ -214,8 +235,6 @@ impl Session {
         for (_, peer) in self.roster.iter_mut() {
             peer.outgoing.next_direct = 0;
         }
-        self.schedule.rekeyed = now.uptime;
-        self.schedule.failures = 0;
     }
 
     /// Does what is due. To be called about once a second, or as often as one likes.
@@ -233,7 +252,7 @@ impl Session {
         let mut events = self.notice_silence(now.uptime);
         let is_due = now.uptime.saturating_sub(self.schedule.rekeyed) >= self.policy.rekey_after
             || self.schedule.failures >= FAILURES;
-        if is_due && !self.schedule.is_rekeying {
+        if is_due && !self.schedule.is_rekeying && self.can_rekey() {
             self.schedule.is_rekeying = true;
             events.push(Event::RekeyDue);
         }
@@ -312,7 +331,7 @@ impl Session {
             roster: *view.audience,
             seen: view.seen,
             parent: *view.parent,
-            time: now.time,
+            time: self.schedule.statement_time(now.time),
             occasion,
             next: self.next,
             told,

@@ -73,9 +73,10 @@ impl OwnKeys {
         self.0.iter().filter(is_listed).count().saturating_sub(1)
     }
 
-    /// Whether the present key has no successor that is announced and not listed yet.
+    /// Whether there is one key, and the roster has it.
     pub(super) fn is_settled(&self) -> bool {
-        self.0.iter().all(|own| own.listed.is_some())
+        let mut left = self.0.iter().filter(|own| own.key.is_some());
+        left.next().is_some_and(|own| own.listed.is_some()) && left.next().is_none()
     }
 
     /// Destroys the keys whose time has come.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
+use crate::room::Time;
 use crate::room::card::Card;
 use crate::room::names::Nick;
 use crate::room::statement::Told;
@@ -26,6 +27,8 @@ pub(super) struct Peer {
     /// When its session key was first seen, and when it was last heard, by this member's clock.
     pub(super) key_since: Duration,
     pub(super) heard: Duration,
+    /// The time in its latest statement, by its own clock.
+    pub(super) stated: Time,
     pub(super) reported: Reported,
     /// What it sends.
     pub(super) incoming: Incoming,
