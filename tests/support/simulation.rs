@@ -2,6 +2,14 @@
 //! a seed has it, with queues between them and the relay in which everything takes its time. What
 //! each member is to be told, event by event, is worked out beside it, from what was done.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "all of it is a test, which may panic and print"
+)]
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
@@ -38,8 +46,10 @@ const MAX_DELAY: Duration = Duration::from_millis(1500);
 /// message take would lose that message, so nobody does.
 const BETWEEN_REKEYS: Duration = Duration::from_secs(61);
 
-/// An identity key that only the member with this number has. They are made once per program.
+/// One of a few identity keys that are made once per program; in a large room some people are there
+/// more than once.
 fn identity(number: usize) -> IdentityKey {
+    let number = number % 16;
     static MADE: Mutex<Vec<Option<String>>> = Mutex::new(Vec::new());
     let known = {
         let made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,7 +136,7 @@ pub struct Member {
     pub is_in_room: bool,
     assembly: Assembly,
     received: u64,
-    is_owed_ack: bool,
+    acknowledged: u64,
     posted: u64,
     said: VecDeque<Said>,
     /// What it is still to be told.
@@ -283,7 +293,7 @@ impl Simulation {
             card: None,
             is_in_room: false,
             received: 0,
-            is_owed_ack: false,
+            acknowledged: 0,
             posted: 0,
             said: VecDeque::new(),
             expected: VecDeque::new(),
@@ -507,7 +517,7 @@ impl Simulation {
                 return;
             };
             match self.members[number].up.due(at) {
-                Some(ToServer::Frame(frame)) => self.relay_takes_frame(number, frame.into()),
+                Some(ToServer::Frame(frame)) => self.relay_takes_frame(number, &frame.into()),
                 Some(ToServer::Hangup) => self.relay_drops(number, Departure::Lost),
                 None => {}
             }
@@ -518,8 +528,11 @@ impl Simulation {
     /// One acknowledgement for all that came in a while.
     fn relay_acknowledges(&mut self) {
         for member in &mut self.members {
-            if member.is_in_room && member.is_owed_ack && self.rng.random_bool(0.5) {
-                member.is_owed_ack = false;
+            if member.is_in_room
+                && member.acknowledged < member.received
+                && self.rng.random_bool(0.5)
+            {
+                member.acknowledged = member.received;
                 member.inbox.post(Frame::ack(member.received).into());
             }
         }
@@ -546,13 +559,13 @@ impl Simulation {
         }
     }
 
-    fn relay_takes_frame(&mut self, number: usize, bytes: Arc<[u8]>) {
+    fn relay_takes_frame(&mut self, number: usize, bytes: &Arc<[u8]>) {
         let room = lobby().id();
         if !self.members[number].is_in_room {
             if self.members[number].card.is_some() {
                 return;
             }
-            let card = admit(&bytes, &CHALLENGE, room).expect("an honest client");
+            let card = admit(bytes, &CHALLENGE, room).expect("an honest client");
             let inbox = self.members[number].inbox.clone();
             self.room.join(&card, &inbox).expect("there is room");
             self.expect_of_all(number, &Told::Joined(number));
@@ -567,11 +580,11 @@ impl Simulation {
         let member = &mut self.members[number];
         let card = member.card.clone().expect("it is in the room");
         member.received += 1;
-        match ToRelay::parse(&bytes).expect("an honest client") {
+        match ToRelay::parse(bytes).expect("an honest client") {
             ToRelay::Send(send) => {
                 let header = Header::parse(&bytes[send.header.clone()]).unwrap();
                 assert_eq!(header.sender, card.sid());
-                let whole = member.assembly.add(Arc::clone(&bytes), send);
+                let whole = member.assembly.add(Arc::clone(bytes), send);
                 if let Some(message) = whole.expect("an honest client") {
                     self.room.forward(&message);
                     let said = member.said.pop_front().expect("what was said");
@@ -580,7 +593,7 @@ impl Simulation {
             }
             ToRelay::State(state) => {
                 check_statement(&state, card.sid(), room, &self.limits).expect("an honest client");
-                self.room.forward_statement(card.sid(), &bytes, &state);
+                self.room.forward_statement(card.sid(), bytes, &state);
             }
             ToRelay::Rekey(next) => {
                 let next = Card::parse(next, room).expect("an honest client");
@@ -607,7 +620,6 @@ impl Simulation {
         if self.rng.random_ratio(1, 20) {
             member.inbox.post(Frame::ping().into());
         }
-        self.members[number].is_owed_ack = true;
     }
 
     fn expect_said(&mut self, from: usize, said: &Said) {
