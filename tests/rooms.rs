@@ -2,11 +2,13 @@
 
 mod support;
 
+use std::time::Duration;
+
 use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::room::frame::{Departure, Frame};
 use e2echat::room::message::Kind;
 use e2echat::room::notice::Notice;
-use e2echat::room::session::{End, Event, SayError, To};
+use e2echat::room::session::{End, Event, Now, SayError, To};
 use e2echat::room::text::SafeText;
 
 use support::world::{Member, NOW, World, catch_up, left, nick_of, payload, person, said, three};
@@ -151,6 +153,17 @@ fn direct_messages_go_on_over_new_keys_at_both_ends() {
         assert_eq!(catch_up(&mut ada), []);
         assert_eq!(catch_up(&mut bob), [Event::Rekeyed(nick_of("ada"))]);
         whisper(&mut world, &mut ada, &mut bob, "from another key");
+        // Until the old keys are destroyed there are no others.
+        let later = Now {
+            uptime: Duration::from_mins(1),
+            ..NOW
+        };
+        for member in [&mut ada, &mut bob] {
+            assert_eq!(member.session.tick(later), []);
+            world.relay(member);
+        }
+        assert_eq!(catch_up(&mut ada), []);
+        assert_eq!(catch_up(&mut bob), []);
     }
     catch_up(&mut carol);
 }

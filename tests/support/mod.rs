@@ -5,6 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::struct_excessive_bools, reason = "a simulated member has them")]
 #![allow(clippy::needless_pass_by_value, reason = "a test may be wasteful")]
+#![allow(
+    clippy::items_after_statements,
+    reason = "a cache stands where it is used"
+)]
 #![allow(unreachable_pub, reason = "a test program is not a library")]
 
 pub mod peer;
