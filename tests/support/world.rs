@@ -1,7 +1,7 @@
 //! A room in one process: the relay's state machine, the members' sessions, and between them
 //! whatever a test wants to do to the frames.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,10 @@ use std::time::Duration;
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use e2echat::cipher::pem::encode;
+use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity, SessionId};
 use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, ToRelay};
-use e2echat::room::message::Kind;
+use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
 use e2echat::room::names::Nick;
 use e2echat::room::notice::Notice;
 use e2echat::room::relay::{Assembly, Mailbox, Outgoing, Room, admit, check_statement};
@@ -44,6 +45,12 @@ const POLICY: Policy = Policy {
     rekey_after: Duration::from_hours(1),
 };
 
+/// The time in a world, which all its members share.
+type Clock = Rc<Cell<Now>>;
+
+/// Time in which everybody has sent a beacon.
+pub const BEACON_PERIOD: Duration = Duration::from_mins(1);
+
 /// A frame without its length: type and fields.
 pub fn payload(frame: &Frame) -> Vec<u8> {
     frame.encode().split_off(4)
@@ -65,6 +72,7 @@ pub struct Member {
     pub session: Session,
     /// What is in its identity's file.
     pub identity: String,
+    clock: Clock,
     inbox: Inbox,
     /// The relay's, for what this member sends, and under which session id it knows it.
     assembly: Assembly,
@@ -72,15 +80,17 @@ pub struct Member {
 }
 
 impl Member {
-    fn new(nick: &str) -> Self {
+    fn new(nick: &str, clock: &Clock) -> Self {
         let identity = Identity {
             key: IdentityKey::generate(KeySize::Bits2048),
             is_lasting: true,
         };
         let file = encode(&identity.key, None);
         let key = SessionKey::generate(KeySize::Bits2048);
-        let session = Session::new(identity, key, &nick_of(nick), &lobby(), POLICY, NOW);
+        let now = clock.get();
+        let session = Session::new(identity, key, &nick_of(nick), &lobby(), POLICY, now);
         Self {
+            clock: Rc::clone(clock),
             assembly: Assembly::new(session.card().sid(), lobby().id(), &LIMITS),
             listed: session.card().sid(),
             session,
@@ -117,14 +127,30 @@ impl Member {
     /// Has it say something to everybody whom it sees.
     pub fn say(&mut self, text: &str) -> Result<usize, SayError> {
         let shown = self.session.epoch();
-        self.session.say(To::Room { shown }, Kind::Text, text, NOW)
+        self.say_to(To::Room { shown }, text)
+    }
+
+    /// Has it say something.
+    pub fn say_to(&mut self, to: To, text: &str) -> Result<usize, SayError> {
+        self.session.say(to, Kind::Text, text, self.clock.get())
+    }
+
+    /// Has it do what is due.
+    pub fn tick(&mut self) -> Vec<Event> {
+        self.session.tick(self.clock.get())
+    }
+
+    /// Has it take a new session key.
+    pub fn rekey(&mut self) {
+        let key = SessionKey::generate(KeySize::Bits2048);
+        self.session.rekey(key, self.clock.get());
     }
 
     /// Hands it a frame, of a kind that does not end its session.
     #[track_caller]
     pub fn receive(&mut self, frame: &[u8]) -> Vec<Event> {
         self.session
-            .receive(frame, NOW)
+            .receive(frame, self.clock.get())
             .expect("the session goes on")
     }
 
@@ -132,7 +158,7 @@ impl Member {
     #[track_caller]
     pub fn ends(&mut self, frame: &[u8]) -> End {
         self.session
-            .receive(frame, NOW)
+            .receive(frame, self.clock.get())
             .expect_err("the session ends")
     }
 }
@@ -176,6 +202,8 @@ impl Delivery {
 /// An honest relay with one room.
 pub struct World {
     room: Room<Inbox>,
+    challenge: Challenge,
+    clock: Clock,
 }
 
 impl World {
@@ -183,7 +211,16 @@ impl World {
     pub fn new() -> Self {
         Self {
             room: Room::new(0, &LIMITS),
+            challenge: CHALLENGE,
+            clock: Rc::new(Cell::new(NOW)),
         }
+    }
+
+    /// An empty one of a relay that has been started anew.
+    pub fn restarted() -> Self {
+        let mut world = Self::new();
+        world.challenge.run = RunId([3; 16]);
+        world
     }
 
     /// The number of the room's last change.
@@ -193,14 +230,14 @@ impl World {
 
     /// Lets somebody in, who finds WELCOME and the roster on its way.
     pub fn enter(&mut self, nick: &str) -> Result<Member, Notice> {
-        let mut member = Member::new(nick);
-        let challenge = Frame::challenge(&CHALLENGE, &LIMITS);
+        let mut member = Member::new(nick, &self.clock);
+        let challenge = Frame::challenge(&self.challenge, &LIMITS);
         assert_eq!(member.receive(&payload(&challenge)), []);
         let frames = member.session.take_outgoing();
         let [hello] = frames.as_slice() else {
             panic!("not one frame, but {}", frames.len());
         };
-        let card = admit(&payload(hello), &CHALLENGE, lobby().id())?;
+        let card = admit(&payload(hello), &self.challenge, lobby().id())?;
         self.room.join(&card, &member.inbox)?;
         Ok(member)
     }
@@ -242,10 +279,139 @@ impl World {
         said.expect("it can be said")
     }
 
+    /// Has a member say something to another one alone.
+    pub fn say_to(&mut self, member: &mut Member, to: SessionId, text: &str) {
+        let said = member.say_to(To::Member(to), text);
+        self.relay(member);
+        said.expect("it can be said");
+    }
+
+    /// Has a member take a new session key.
+    pub fn rekey(&mut self, member: &mut Member) {
+        member.rekey();
+        self.relay(member);
+    }
+
+    /// Has a member say goodbye and go.
+    pub fn leave(&mut self, member: &mut Member) {
+        member.session.leave(self.clock.get());
+        self.relay(member);
+    }
+
+    /// Lets time go by.
+    pub fn advance(&mut self, by: Duration) {
+        let now = self.clock.get();
+        self.clock.set(Now {
+            time: now.time + u64::try_from(by.as_millis()).expect("not that long"),
+            uptime: now.uptime + by,
+        });
+    }
+
+    /// Lets time go by, second by second, in which the relay is honest; returns what each member
+    /// notices.
+    pub fn pass<const N: usize>(
+        &mut self,
+        by: Duration,
+        mut members: [&mut Member; N],
+    ) -> [Vec<Event>; N] {
+        let mut noticed = [const { Vec::new() }; N];
+        for _ in 0..by.as_secs() {
+            self.advance(Duration::from_secs(1));
+            for (member, noticed) in members.iter_mut().zip(&mut noticed) {
+                noticed.extend(member.tick());
+                self.relay(member);
+            }
+            for (member, noticed) in members.iter_mut().zip(&mut noticed) {
+                noticed.extend(catch_up(member));
+            }
+        }
+        noticed
+    }
+
+    /// Lets somebody in whose keys the test holds, and who signs whatever it is asked to.
+    pub fn enter_insider(&mut self, nick: &str) -> Insider {
+        let insider = Insider::new(nick);
+        self.room
+            .join(&insider.card, &insider.inbox)
+            .expect("there is room");
+        insider
+    }
+
     /// Takes a member out, as when its connection is lost.
     pub fn lose(&mut self, member: &Member) {
-        self.room.leave(member.sid(), Departure::Lost);
+        self.room.leave(member.listed, Departure::Lost);
     }
+}
+
+/// A member whose keys the test holds.
+pub struct Insider {
+    pub identity: Identity,
+    pub card: Card,
+    inbox: Inbox,
+}
+
+impl Insider {
+    /// Somebody who is in no room yet.
+    pub fn new(nick: &str) -> Self {
+        let identity = Identity {
+            key: IdentityKey::generate(KeySize::Bits2048),
+            is_lasting: true,
+        };
+        let key = SessionKey::generate(KeySize::Bits2048);
+        let card = Card::issue(&lobby(), &nick_of(nick), &identity, key.public(), 0);
+        Self {
+            identity,
+            card,
+            inbox: Inbox::default(),
+        }
+    }
+
+    /// What it says in the world's present epoch, in which nobody has said anything yet, to all
+    /// of `others`.
+    pub fn compose(
+        &self,
+        world: &World,
+        others: &[&Member],
+        sequence: u64,
+        text: &str,
+    ) -> (Header, Body) {
+        let body = Body::new(Kind::Text.code(), text.to_owned()).expect("a text");
+        let mut roster: Vec<SessionId> = others.iter().map(|member| member.sid()).collect();
+        roster.push(self.card.sid());
+        roster.sort_unstable();
+        let header = Header {
+            room: lobby().id(),
+            sender: self.card.sid(),
+            run: world.challenge.run,
+            epoch: world.epoch(),
+            stream: Stream::Room,
+            sequence,
+            time: 0,
+            left_out: Vec::new(),
+            audience: audience_digest(&roster),
+            seen: 0,
+            parent: audience_digest(&roster),
+            commitment: body.commitment(),
+        };
+        (header, body)
+    }
+
+    /// A message, as the relay delivers it to `reader`.
+    pub fn deliver(&self, header: &Header, body: &Body, reader: &Member) -> Delivery {
+        let to = (reader.sid(), reader.session.card().session());
+        let sealed = SealedMessage::seal(header, body, &self.identity.key, &[to], &[]);
+        let [(_, ciphertext)] = sealed.parcels.try_into().expect("one reader");
+        Delivery {
+            header: sealed.header,
+            signature: sealed.signature,
+            ciphertext,
+        }
+    }
+}
+
+/// The event that somebody joined.
+pub fn joined(member: &Member) -> Event {
+    Event::Joined(person(member))
 }
 
 /// Hands a member all that is on its way to it.
@@ -290,6 +456,26 @@ pub fn said(nick: &str, text: &str) -> Event {
         kind: Kind::Text,
         text: SafeText::new(text),
     }
+}
+
+/// The event that `nick` said `text` to this member alone.
+pub fn said_directly(nick: &str, text: &str) -> Event {
+    Event::Message {
+        from: nick_of(nick),
+        direct: true,
+        kind: Kind::Text,
+        text: SafeText::new(text),
+    }
+}
+
+/// The event that so many messages of `nick`'s are missing.
+pub fn missing(nick: &str, count: u64) -> Event {
+    Event::Missing(nick_of(nick), count)
+}
+
+/// The event that `nick` sees another room.
+pub fn other_view(nick: &str) -> Event {
+    Event::OtherView(nick_of(nick))
 }
 
 /// Ada, then Bob, then Carol have entered, and have seen that.

@@ -166,6 +166,7 @@ impl Session {
         let told = statement
             .told(self.keys.at(statement.epoch).0)
             .filter(|_| peer.incoming.turn_to(self.keys.before(statement.epoch)));
+        let lacks_greeting = peer.incoming.lacks_greeting(told);
         let missing = peer.incoming.learn(statement.next, told);
         peer.is_heard(now.uptime);
         let mut events = Vec::new();
@@ -174,6 +175,8 @@ impl Session {
             events.push(Event::Missing(from.clone(), missing));
         }
         match comparison {
+            // What came before its first statement was kept back, how much cannot be known.
+            _ if lacks_greeting => events.push(Event::OtherView(from)),
             Comparison::Same => peer.is_confirmed = true,
             // What is missing explains it.
             Comparison::Different if missing == 0 => events.push(Event::OtherView(from)),

@@ -356,8 +356,7 @@ impl Session {
 
     /// Somebody, oneself perhaps, has another session key.
     fn succeeded(&mut self, epoch: u64, card: &[u8], now: Now) -> Vec<Event> {
-        if card == &**self.card.bytes() {
-            self.keys.list(self.card.sid(), epoch);
+        if card == &**self.card.bytes() && self.keys.list(self.card.sid(), epoch) {
             return Vec::new();
         }
         let card = match self.believe(card) {

@@ -45,11 +45,15 @@ impl OwnKeys {
         });
     }
 
-    /// The roster has had this session id since `epoch`.
-    pub(super) fn list(&mut self, sid: SessionId, epoch: u64) {
-        if let Some(own) = self.0.iter_mut().find(|own| own.sid == sid) {
-            own.listed = Some(epoch);
-        }
+    /// The roster has this session id from `epoch` on. Returns whether that is news, and the key
+    /// one that waited for it.
+    pub(super) fn list(&mut self, sid: SessionId, epoch: u64) -> bool {
+        let mut waiting = self.0.iter_mut().filter(|own| own.listed.is_none());
+        let Some(own) = waiting.find(|own| own.sid == sid) else {
+            return false;
+        };
+        own.listed = Some(epoch);
+        true
     }
 
     /// The session id that the roster has at present.
@@ -106,7 +110,9 @@ mod tests {
         let mut keys = OwnKeys::new(OLD, key());
         keys.announce(NEW, key(), Duration::ZERO);
         assert_eq!(keys.listed(), OLD);
-        keys.list(NEW, 9);
+        assert!(keys.list(NEW, 9));
+        assert!(!keys.list(NEW, 10), "a relay may say so again");
+        assert!(!keys.list(OLD, 10));
         assert_eq!(keys.listed(), NEW);
         assert_eq!(keys.at(8).0, OLD);
         assert!(keys.at(8).1.is_some());

@@ -80,6 +80,8 @@ pub(super) struct Incoming {
     next: Option<u64>,
     /// The number of the first one that came, while it cannot be known whether others came before.
     first: Option<u64>,
+    /// Whether it has said from which number on there are messages for this member, or need not.
+    was_told: bool,
     /// The number of its next message to this member alone.
     next_direct: u64,
     /// Of which of this member's own session ids, one after another, that is the number.
@@ -104,6 +106,7 @@ impl Incoming {
     pub(super) fn from(next: u64) -> Self {
         Self {
             next: Some(next),
+            was_told: true,
             ..Self::default()
         }
     }
@@ -150,6 +153,13 @@ impl Incoming {
     fn forget_direct(&mut self) {
         self.next_direct = 0;
         self.recent.retain(|(direct, ..)| !direct);
+    }
+
+    /// Whether a statement that comes now should have been the second one: the first that somebody
+    /// makes after a newcomer has come tells it from where on there are messages for it. This is to
+    /// be said once.
+    pub(super) fn lacks_greeting(&mut self, told: Option<Told>) -> bool {
+        !std::mem::replace(&mut self.was_told, true) && told.is_none()
     }
 
     /// The member says itself what it has sent. Returns how many messages are missing.

@@ -1,0 +1,50 @@
+//! A relay that misbehaves, to watch the alarms of real clients:
+//!
+//!     cargo run --example hostile_relay -- --swap-keys --port 4001
+//!     e2echat join 127.0.0.1:4001 --nick ada        (and bob, and carol, on other terminals)
+//!
+//! - `--swap-keys`: everybody is shown keys of the relay's own under the others' nicks, and what is
+//!   written in the lobby is printed here. The members stay unconfirmed; whoever was known before
+//!   has a changed identity and gets nothing; `/verify` shows other digits to both. In a room made
+//!   with `--new-room`, nobody is believed.
+//! - `--drop-last`: every second message of each member is dropped. Say two lines: within a minute,
+//!   or when the next one comes or the member leaves, the others are told that one is missing.
+//! - `--split`: who is there is not told of who comes. Both see, at once, things from nobody in the
+//!   room, or that they are shown different things.
+//! - `--forge-leave`: whoever comes is said to have left again: an alarm, as nobody signed that.
+//! - `--replay-card`: let somebody leave: the card is presented again, and not believed.
+//! - `--reorder`: the second, fourth, ... member gets messages in pairs, the later one first. Let
+//!   two members say a line each: different orders, or a gap.
+
+#![allow(clippy::print_stdout, reason = "it tells what it does and reads")]
+#![allow(unreachable_pub, reason = "the relay is shared with the tests")]
+
+#[path = "../tests/support/hostile.rs"]
+mod hostile;
+
+use std::thread;
+
+use hostile::{Attack, HostileRelay};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let found = Attack::ALL
+        .into_iter()
+        .find(|(option, _)| arguments.iter().any(|argument| argument == option));
+    let port = arguments
+        .iter()
+        .skip_while(|argument| *argument != "--port")
+        .nth(1)
+        .map_or(Some(4000), |port| port.parse().ok());
+    let (Some((_, attack)), Some(port)) = (found, port) else {
+        let options = Attack::ALL.map(|(option, _)| option).join(" | ");
+        println!("usage: hostile_relay {options} [--port PORT]");
+        return;
+    };
+    let print = |text: &str| println!("the relay reads: {text}");
+    let address = HostileRelay::start(attack, port, print).expect("the port is free");
+    println!("{attack:?} on {address}");
+    loop {
+        thread::park();
+    }
+}

@@ -1,0 +1,291 @@
+//! A relay that makes use of somebody changing the session key: what each member sees of it, event
+//! by event.
+
+mod support;
+
+use std::time::Duration;
+
+use e2echat::room::card::{Card, SessionId};
+use e2echat::room::frame::{Frame, ToRelay};
+use e2echat::room::message::{Header, OpenError};
+use e2echat::room::session::{Disbelief, Event, To};
+
+use support::peer::session_key;
+use support::world::{
+    BEACON_PERIOD, Insider, Member, World, catch_up, joined, missing, nick_of, payload, said,
+    said_directly, three,
+};
+
+fn rekeyed(nick: &str) -> Event {
+    Event::Rekeyed(nick_of(nick))
+}
+
+fn unopened(nick: &str, error: OpenError) -> Event {
+    Event::Unopened(nick_of(nick), error)
+}
+
+/// The card in the one REKEY that a member has to send, which the relay keeps to itself.
+fn withheld_card(member: &mut Member) -> Vec<u8> {
+    let frames = member.session.take_outgoing();
+    let cards = frames
+        .iter()
+        .filter_map(|frame| match ToRelay::parse(&payload(frame)) {
+            Ok(ToRelay::Rekey(card)) => Some(card.to_vec()),
+            _ => None,
+        });
+    let [card] = cards.collect::<Vec<_>>().try_into().expect("one REKEY");
+    card
+}
+
+#[test]
+fn honest_rekeys_with_messages_of_all_kinds_raise_nothing() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say_to(&mut ada, bob.sid(), "one");
+    world.say_to(&mut bob, ada.sid(), "two");
+    assert_eq!(catch_up(&mut bob), [said_directly("ada", "one")]);
+    assert_eq!(catch_up(&mut ada), [said_directly("bob", "two")]);
+
+    // What she says to him and to all crosses with his new key.
+    bob.rekey();
+    let old = bob.session.others();
+    assert_eq!(old.len(), 2);
+    let bobs = ada
+        .session
+        .others()
+        .iter()
+        .find(|p| p.nick == nick_of("bob"))
+        .unwrap()
+        .sid;
+    world.say_to(&mut ada, bobs, "crossing");
+    world.say(&mut ada, "crossing too");
+    world.relay(&mut bob);
+    assert_eq!(
+        catch_up(&mut bob),
+        [
+            said_directly("ada", "crossing"),
+            said("ada", "crossing too")
+        ]
+    );
+    // What was on its way to his old key when the relay had the new one already.
+    world.say_to(&mut ada, bobs, "late");
+    assert_eq!(catch_up(&mut bob), [said_directly("ada", "late")]);
+    assert_eq!(catch_up(&mut ada), [rekeyed("bob")]);
+    assert_eq!(
+        catch_up(&mut carol),
+        [said("ada", "crossing too"), rekeyed("bob")]
+    );
+
+    // Both ways anew.
+    world.say_to(&mut ada, bob.sid(), "three");
+    world.say_to(&mut bob, ada.sid(), "four");
+    world.say(&mut bob, "five");
+    assert_eq!(catch_up(&mut bob), [said_directly("ada", "three")]);
+    assert_eq!(
+        catch_up(&mut ada),
+        [said_directly("bob", "four"), said("bob", "five")]
+    );
+    assert_eq!(catch_up(&mut carol), [said("bob", "five")]);
+    world.rekey(&mut ada);
+    let noticed = world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(
+        noticed,
+        [vec![], vec![rekeyed("ada")], vec![rekeyed("ada")]]
+    );
+    let everybody_is_confirmed = |m: &Member| m.session.others().iter().all(|p| p.is_confirmed);
+    assert!([&ada, &bob, &carol].into_iter().all(everybody_is_confirmed));
+}
+
+#[test]
+fn a_message_to_the_key_before_is_not_shown_again() {
+    let (mut world, mut ada, mut bob, _) = three();
+    let first = bob.sid();
+    world.say_to(&mut ada, first, "pay 10");
+    let direct = bob.intercept_message().frame();
+    world.say(&mut ada, "pay 20");
+    let to_all = bob.intercept_message().frame();
+    assert_eq!(bob.receive(&direct), [said_directly("ada", "pay 10")]);
+    assert_eq!(bob.receive(&to_all), [said("ada", "pay 20")]);
+    for _ in 0..2 {
+        world.rekey(&mut bob);
+        catch_up(&mut bob);
+        catch_up(&mut ada);
+        assert_eq!(bob.receive(&direct), []);
+        assert_eq!(bob.receive(&to_all), []);
+    }
+    world.say_to(&mut ada, bob.sid(), "done");
+    assert_eq!(catch_up(&mut bob), [said_directly("ada", "done")]);
+}
+
+#[test]
+fn the_last_message_before_a_rekey_is_dropped() {
+    for also_drops_the_beacon in [false, true] {
+        let (mut world, mut ada, mut bob, mut carol) = three();
+        world.pass(Duration::from_secs(1), [&mut ada, &mut bob, &mut carol]);
+        world.say(&mut ada, "dropped");
+        bob.intercept();
+        world.rekey(&mut ada);
+        let mut frames = bob.intercept();
+        assert_eq!(frames.len(), 2, "a beacon and the new card");
+        if also_drops_the_beacon {
+            frames.remove(0);
+        }
+        bob.deliver(frames);
+        assert_eq!(catch_up(&mut bob), [missing("ada", 1), rekeyed("ada")]);
+    }
+}
+
+#[test]
+fn the_last_direct_message_before_a_rekey_is_dropped() {
+    let (mut world, mut ada, mut bob, _) = three();
+    world.say_to(&mut ada, bob.sid(), "dropped");
+    bob.intercept();
+    world.rekey(&mut ada);
+    assert_eq!(catch_up(&mut bob), [missing("ada", 1), rekeyed("ada")]);
+}
+
+#[test]
+fn an_older_card_is_replayed_as_a_rekey() {
+    let (mut world, mut ada, mut bob, _) = three();
+    let first = ada.session.card().clone();
+    world.rekey(&mut ada);
+    let second = ada.session.card().clone();
+    world.rekey(&mut ada);
+    catch_up(&mut ada);
+    world.rekey(&mut ada);
+    catch_up(&mut bob);
+    for (number, old) in [first, second].iter().enumerate() {
+        let epoch = world.epoch() + 1 + number as u64;
+        assert_eq!(
+            bob.receive(&payload(&Frame::rekeyed(epoch, old.bytes()))),
+            [Event::Disbelieved(Disbelief::Gone)]
+        );
+    }
+    // The key that she has now is the one that he writes to.
+    bob.say("hello").unwrap();
+    let frames = bob.session.take_outgoing();
+    let sent: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
+    let is_for = |sid: SessionId| sent.windows(32).any(|window| window == sid.0);
+    assert!(is_for(ada.sid()));
+}
+
+#[test]
+fn another_sessions_card_is_presented_as_a_rekey() {
+    let (world, ada, mut bob, carol) = three();
+    // Somebody who is in the room nowhere makes a card that follows Ada's.
+    let mallory = Insider::new("ada");
+    let key = support::peer::lobby().key();
+    let follows =
+        |card: &Card| card.succeed(&key, &mallory.identity, session_key(0).public(), 0, 0);
+    let others = [
+        follows(ada.session.card()),
+        follows(carol.session.card()),
+        follows(&mallory.card),
+    ];
+    for (number, card) in others.iter().enumerate() {
+        let epoch = world.epoch() + 1 + number as u64;
+        assert_eq!(
+            bob.receive(&payload(&Frame::rekeyed(epoch, card.bytes()))),
+            [Event::Disbelieved(Disbelief::Succession)]
+        );
+    }
+    let names: Vec<_> = bob.session.others().iter().map(|p| p.sid).collect();
+    assert!(names.contains(&ada.sid()) && names.contains(&carol.sid()));
+}
+
+#[test]
+fn a_member_is_shown_its_own_card_as_a_rekey() {
+    let (mut world, mut ada, mut bob, _) = three();
+    let gone = [Event::Disbelieved(Disbelief::Gone)];
+    world.say(&mut ada, "before");
+    let before = bob.intercept_message();
+    let own = bob.session.card().bytes().to_vec();
+    let epoch = world.epoch() + 1;
+    assert_eq!(bob.receive(&payload(&Frame::rekeyed(epoch, &own))), gone);
+    assert_eq!(bob.receive(&before.frame()), [said("ada", "before")]);
+
+    // The same with a card that the relay has listed already.
+    let (mut world, mut ada, mut bob, _) = three();
+    world.rekey(&mut bob);
+    catch_up(&mut bob);
+    catch_up(&mut ada);
+    world.say(&mut ada, "before");
+    let before = bob.intercept_message();
+    let own = bob.session.card().bytes().to_vec();
+    let epoch = world.epoch() + 1;
+    assert_eq!(bob.receive(&payload(&Frame::rekeyed(epoch, &own))), gone);
+    assert_eq!(bob.receive(&before.frame()), [said("ada", "before")]);
+}
+
+#[test]
+fn frames_to_a_destroyed_key_while_the_answer_to_the_rekey_is_withheld() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    bob.rekey();
+    withheld_card(&mut bob);
+    // The old key opens what is under way, for a minute.
+    world.advance(Duration::from_millis(59_999));
+    bob.tick();
+    world.say(&mut ada, "in time");
+    assert_eq!(catch_up(&mut bob), [said("ada", "in time")]);
+    world.advance(Duration::from_millis(1));
+    bob.tick();
+    world.say(&mut ada, "too late");
+    assert_eq!(
+        catch_up(&mut bob),
+        [unopened("ada", OpenError::KeyDestroyed)]
+    );
+    // What he says meanwhile is nobody's to the others.
+    bob.session.take_outgoing();
+    bob.say("hello?").unwrap();
+    let frames = bob.session.take_outgoing();
+    let bytes = payload(&frames[0]);
+    let Ok(ToRelay::Send(send)) = ToRelay::parse(&bytes) else {
+        panic!("not SEND");
+    };
+    let header = Header::parse(&bytes[send.header]).unwrap();
+    assert_eq!(header.sender, bob.sid());
+    catch_up(&mut carol);
+    let for_carol = support::world::Delivery {
+        header: header.encode(),
+        signature: vec![0; 256],
+        ciphertext: Vec::new(),
+    };
+    assert_eq!(carol.receive(&for_carol.frame()), [Event::Stray]);
+}
+
+#[test]
+fn withheld_answers_do_not_have_keys_made_without_end() {
+    let (mut world, _, mut bob, _) = three();
+    bob.rekey();
+    withheld_card(&mut bob);
+    let mut due = 0;
+    for _ in 0..3 * 60 {
+        world.advance(Duration::from_mins(1));
+        let events = bob.tick();
+        if events.contains(&Event::RekeyDue) {
+            due += 1;
+            bob.rekey();
+        }
+        bob.session.take_outgoing();
+    }
+    assert_eq!(due, 0, "not while the answer is awaited");
+}
+
+#[test]
+fn a_departed_member_does_not_come_back_by_a_rekey() {
+    let mut world = World::new();
+    let mut ada = world.enter("ada").unwrap();
+    let mut bob = world.enter("bob").unwrap();
+    catch_up(&mut bob);
+    assert_eq!(catch_up(&mut ada).pop(), Some(joined(&bob)));
+    bob.rekey();
+    let next = withheld_card(&mut bob);
+    world.lose(&bob);
+    catch_up(&mut ada);
+    let late = payload(&Frame::rekeyed(world.epoch() + 1, &next));
+    assert_eq!(
+        ada.receive(&late),
+        [Event::Disbelieved(Disbelief::Succession)]
+    );
+    assert!(ada.session.others().is_empty());
+    assert_eq!(ada.say_to(To::Member(bob.sid()), "psst").ok(), None);
+}

@@ -1,0 +1,285 @@
+//! A relay that keeps things back and hopes that nobody asks: what the signed statements of members
+//! bring to light, and when, event by event.
+
+mod support;
+
+use std::time::Duration;
+
+use e2echat::room::frame::{Departure, Frame};
+use e2echat::room::session::{Event, Standing};
+
+use support::world::{
+    BEACON_PERIOD, World, catch_up, joined, left, missing, nick_of, other_view, payload, said,
+    three,
+};
+
+/// Whether a frame is STATEMENT.
+fn is_statement(frame: &[u8]) -> bool {
+    frame.first() == Some(&0x15)
+}
+
+#[test]
+fn an_honest_room_with_comings_and_goings_raises_nothing() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    for minute in 0..4 {
+        world.say(&mut ada, "hello");
+        world.say(&mut bob, "hello, ada");
+        let expected = [
+            vec![said("bob", "hello, ada")],
+            vec![said("ada", "hello")],
+            vec![said("ada", "hello"), said("bob", "hello, ada")],
+        ];
+        let noticed = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+        assert_eq!(noticed, expected, "minute {minute}");
+    }
+    let mut dora = world.enter("dora").unwrap();
+    let [a, b, c, d] = world.pass(
+        4 * BEACON_PERIOD,
+        [&mut ada, &mut bob, &mut carol, &mut dora],
+    );
+    assert_eq!(
+        [a, b, c],
+        [[joined(&dora)], [joined(&dora)], [joined(&dora)]]
+    );
+    assert!(matches!(d.as_slice(), [Event::Entered(people)] if people.len() == 3));
+    assert!(
+        dora.session
+            .others()
+            .iter()
+            .all(|person| person.is_confirmed)
+    );
+    world.leave(&mut carol);
+    let gone = [left("carol", Departure::Left, true)];
+    let [a, b, d] = world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob, &mut dora]);
+    assert_eq!([a, b, d], [gone.clone(), gone.clone(), gone]);
+}
+
+#[test]
+fn the_last_message_before_a_silence_is_dropped() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say(&mut ada, "dropped");
+    bob.intercept();
+    let [a, b, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(b, [missing("ada", 1)]);
+    assert_eq!((a, c), (vec![], vec![said("ada", "dropped")]));
+}
+
+#[test]
+fn the_last_direct_message_before_a_silence_is_dropped() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say_to(&mut ada, bob.sid(), "dropped");
+    bob.intercept();
+    let noticed = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(noticed, [vec![], vec![missing("ada", 1)], vec![]]);
+}
+
+#[test]
+fn the_last_message_before_a_goodbye_is_dropped() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say(&mut ada, "dropped");
+    bob.intercept();
+    world.leave(&mut ada);
+    let goodbye = left("ada", Departure::Left, true);
+    assert_eq!(catch_up(&mut bob), [missing("ada", 1), goodbye.clone()]);
+    assert_eq!(catch_up(&mut carol), [said("ada", "dropped"), goodbye]);
+}
+
+#[test]
+fn the_last_message_is_dropped_together_with_the_goodbye() {
+    let (mut world, mut ada, mut bob, _) = three();
+    world.say(&mut ada, "dropped");
+    world.leave(&mut ada);
+    let last = bob.intercept().pop().unwrap();
+    assert_eq!(bob.receive(&last), [left("ada", Departure::Left, false)]);
+}
+
+#[test]
+fn all_that_somebody_says_is_kept_back() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let mut noticed = Vec::new();
+    for _ in 0..4 * BEACON_PERIOD.as_secs() {
+        world.advance(Duration::from_secs(1));
+        ada.tick();
+        world.relay(&mut ada);
+        bob.intercept();
+        carol.tick();
+        world.relay(&mut carol);
+        noticed.extend(catch_up(&mut bob));
+        noticed.extend(bob.tick());
+    }
+    assert_eq!(noticed, [Event::Quiet(nick_of("ada"), 181)]);
+}
+
+#[test]
+fn an_old_beacon_is_replayed_to_hide_a_silence() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.pass(Duration::from_secs(1), [&mut ada, &mut bob, &mut carol]);
+    let mut beacon: Option<Vec<u8>> = None;
+    let mut noticed = Vec::new();
+    for _ in 0..5 * BEACON_PERIOD.as_secs() {
+        world.advance(Duration::from_secs(1));
+        ada.tick();
+        world.relay(&mut ada);
+        let kept = bob.intercept();
+        if let Some(beacon) = &beacon {
+            noticed.extend(bob.receive(beacon));
+        } else if let Some(first) = kept.into_iter().find(|frame| is_statement(frame)) {
+            noticed.extend(bob.receive(&first));
+            beacon = Some(first);
+        }
+        carol.tick();
+        world.relay(&mut carol);
+        noticed.extend(catch_up(&mut bob));
+        noticed.extend(bob.tick());
+    }
+    assert_eq!(noticed, [Event::Quiet(nick_of("ada"), 181)]);
+}
+
+#[test]
+fn messages_between_a_join_and_the_first_delivery_are_dropped() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let mut dora = world.enter("dora").unwrap();
+    catch_up(&mut dora);
+    catch_up(&mut ada);
+    for text in ["dropped", "dropped too"] {
+        world.say(&mut ada, text);
+    }
+    catch_up(&mut ada);
+    dora.intercept();
+    world.say(&mut ada, "first");
+    let first = dora.intercept_message();
+    // What she signed says that she had seen more in this epoch.
+    assert_eq!(
+        dora.receive(&first.frame()),
+        [other_view("ada"), said("ada", "first")]
+    );
+    let [.., d] = world.pass(
+        Duration::from_secs(1),
+        [&mut ada, &mut bob, &mut carol, &mut dora],
+    );
+    assert_eq!(d, [missing("ada", 2)]);
+}
+
+#[test]
+fn all_between_a_join_and_a_change_of_the_roster_is_dropped_greetings_too() {
+    let mut world = World::new();
+    let mut ada = world.enter("ada").unwrap();
+    let mut bob = world.enter("bob").unwrap();
+    catch_up(&mut ada);
+    catch_up(&mut bob);
+    for member in [&mut ada, &mut bob] {
+        world.relay(member);
+        catch_up(member);
+    }
+    let mut carol = world.enter("carol").unwrap();
+    assert!(matches!(
+        catch_up(&mut carol).as_slice(),
+        [Event::Entered(_)]
+    ));
+    catch_up(&mut ada);
+    world.say(&mut ada, "dropped");
+    // The greetings.
+    world.advance(Duration::from_secs(1));
+    ada.tick();
+    world.relay(&mut ada);
+    carol.intercept();
+    // A change, after which the chain of digests begins anew.
+    let mut dora = world.enter("dora").unwrap();
+    let noticed = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol, &mut dora]);
+    let [.., c, _] = noticed;
+    assert_eq!(c, [joined(&dora), other_view("ada")]);
+}
+
+#[test]
+fn an_honest_late_join_at_sequence_500_raises_nothing() {
+    let mut world = World::new();
+    let mut ada = world.enter("ada").unwrap();
+    catch_up(&mut ada);
+    for _ in 0..500 {
+        world.say(&mut ada, "alone");
+    }
+    catch_up(&mut ada);
+    let mut bob = world.enter("bob").unwrap();
+    catch_up(&mut bob);
+    catch_up(&mut ada);
+    world.say(&mut ada, "number 500");
+    let [a, b] = world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob]);
+    assert_eq!((a, b), (vec![], vec![said("ada", "number 500")]));
+}
+
+#[test]
+fn a_forged_goodbye_splits_the_room_in_two() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let epoch = world.epoch() + 1;
+    for (reader, gone) in [(&mut ada, &carol), (&mut bob, &carol)] {
+        let forged = Frame::left(epoch, gone.sid(), Departure::Left);
+        assert_eq!(
+            reader.receive(&payload(&forged)),
+            [left("carol", Departure::Left, false)]
+        );
+    }
+    // Carol, who is told nothing, sees them speak of another room.
+    let [_, _, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert!(
+        c.contains(&other_view("ada")) && c.contains(&other_view("bob")),
+        "{c:?}"
+    );
+}
+
+#[test]
+fn a_room_is_split_by_lost_connections_that_were_not_lost() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    // Ada alone is told that Carol has gone; the relay goes on passing everything.
+    let forged = Frame::left(world.epoch() + 1, carol.sid(), Departure::Lost);
+    let lost = [left("carol", Departure::Lost, false)];
+    assert_eq!(ada.receive(&payload(&forged)), lost);
+    let [a, b, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert!(a.contains(&Event::Stray), "{a:?}");
+    assert_eq!((b, c), (vec![other_view("ada")], vec![other_view("ada")]));
+}
+
+#[test]
+fn a_membership_list_that_differs_is_noticed_though_nobody_says_anything() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let ghost = support::world::Insider::new("ghost");
+    let card = payload(&Frame::joined(world.epoch() + 1, ghost.card.bytes()));
+    assert!(matches!(ada.receive(&card).as_slice(), [Event::Joined(_)]));
+    let [_, b, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!((b, c), (vec![other_view("ada")], vec![other_view("ada")]));
+    let ghosts = ada.session.others();
+    let ghost = ghosts.iter().find(|p| p.nick == nick_of("ghost")).unwrap();
+    assert!(!ghost.is_confirmed);
+}
+
+#[test]
+fn two_orders_of_messages_are_noticed_though_nobody_answers() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say(&mut ada, "one");
+    world.say(&mut bob, "two");
+    let mut frames = carol.intercept();
+    frames.reverse();
+    carol.deliver(frames);
+    let [a, b, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(a, [said("bob", "two"), other_view("carol")]);
+    assert_eq!(b, [said("ada", "one"), other_view("carol")]);
+    assert_eq!(c[..2], [said("bob", "two"), said("ada", "one")]);
+    // Whose beacon comes first is a matter of chance.
+    assert!(c.contains(&other_view("ada")) && c.contains(&other_view("bob")));
+    assert_eq!(c.len(), 4, "{c:?}");
+}
+
+#[test]
+fn a_member_left_out_sees_the_notice_and_no_gap() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let sid = carol.sid();
+    ada.session.set_standing(sid, Standing::Changed);
+    assert_eq!(world.say(&mut ada, "not for carol"), 1);
+    ada.session.set_standing(sid, Standing::Known);
+    assert_eq!(world.say(&mut ada, "for all"), 2);
+    let [a, b, c] = world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(a, []);
+    let left_out = Event::LeftOthersOut(nick_of("ada"), vec![nick_of("carol")]);
+    assert_eq!(b[..2], [left_out, said("ada", "not for carol")]);
+    assert_eq!(b[2..], [said("ada", "for all")]);
+    assert_eq!(c, [Event::LeftOut(nick_of("ada")), said("ada", "for all")]);
+}
