@@ -143,7 +143,7 @@ impl From<Malformed> for End {
 pub enum SayError {
     /// There is nothing in it.
     Empty,
-    /// It has so many bytes, which is more than [`MAX_TEXT`].
+    /// It has so many bytes, which is more than [`MAX_TEXT`](crate::cipher::seal::MAX_TEXT).
     TooLong(usize),
     /// This member is not in the room, or no longer.
     NotInRoom,
