@@ -1,11 +1,16 @@
-//! Frames: what each side sends and what it understands of the other (PROTOCOL §6).
+//! Frames: what both sides send (PROTOCOL §6). What each understands of the other's is in
+//! `to_relay` and `to_client`.
 
-use std::ops::Range;
+mod to_client;
+mod to_relay;
 
-use crate::cipher::encoding::{Decoder, Encoder, Malformed};
+use crate::cipher::encoding::{Encoder, Malformed};
 
 use super::card::SessionId;
 use super::names::RoomId;
+
+pub use self::to_client::{ToClient, Welcome};
+pub use self::to_relay::{Parcel, Send, State, ToRelay};
 
 /// The first bytes of a connection: the protocol's name.
 pub const MAGIC: [u8; 7] = *b"e2echat";
@@ -20,7 +25,7 @@ pub const MAX_HANDSHAKE_FRAME: usize = 8 * 1024;
 pub const MAX_FRAME: usize = 256 * 1024;
 
 /// The numbers of the frame types.
-pub(super) mod kind {
+pub(in crate::room) mod kind {
     pub(super) const CHALLENGE: u8 = 0x01;
     pub(super) const HELLO: u8 = 0x02;
     pub(super) const WELCOME: u8 = 0x03;
@@ -155,256 +160,6 @@ impl Departure {
         .into_iter()
         .find(|departure| departure.code() == code)
         .ok_or(Malformed)
-    }
-}
-
-/// A frame as a relay understands it.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ToRelay<'a> {
-    /// HELLO
-    Hello {
-        /// The client's card.
-        card: &'a [u8],
-        /// How many counted frames it has received.
-        received: u64,
-        /// The signature over [`Challenge::possession`].
-        proof: &'a [u8],
-    },
-    /// SEND
-    Send(Send),
-    /// REKEY: a card.
-    Rekey(&'a [u8]),
-    /// STATEMENT
-    State(State<'a>),
-    /// LEAVE
-    Leave,
-    /// PING
-    Ping,
-    /// ACK
-    Ack(u64),
-}
-
-/// A message, or the part of it that fits into a frame, on its way through the relay. Ranges are
-/// into the frame, so that its bytes can be passed on without being copied.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Send {
-    /// The header.
-    pub header: Range<usize>,
-    /// The fields `header` and `signature`, which DELIVER begins with.
-    pub signed: Range<usize>,
-    /// Whether nothing more of the message follows.
-    pub last: bool,
-    /// The ciphertexts.
-    pub parcels: Vec<Parcel>,
-}
-
-/// A statement on its way through the relay.
-#[derive(Debug, PartialEq, Eq)]
-pub struct State<'a> {
-    /// The statement.
-    pub statement: &'a [u8],
-    /// The fields `statement` and `signature`, which are passed on.
-    pub signed: Range<usize>,
-    /// Whom it is for; everybody if there are none.
-    pub to: Vec<SessionId>,
-}
-
-/// One reader's ciphertext.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parcel {
-    /// The reader.
-    pub to: SessionId,
-    /// The field `ciphertext`, which DELIVER ends with.
-    pub ciphertext: Range<usize>,
-}
-
-impl<'a> ToRelay<'a> {
-    /// Reads a frame: type and fields.
-    ///
-    /// # Errors
-    /// Where the type is not a client's, or the fields are not the type's.
-    pub fn parse(frame: &'a [u8]) -> Result<Self, Malformed> {
-        let mut fields = Decoder::new(frame);
-        let parsed = match fields.byte()? {
-            kind::HELLO => Self::Hello {
-                card: fields.string()?,
-                received: fields.u64()?,
-                proof: fields.string()?,
-            },
-            kind::SEND => {
-                let start = fields.position();
-                let header = fields.string()?.len();
-                let header = fields.position() - header..fields.position();
-                fields.string()?;
-                let signed = start..fields.position();
-                let last = fields.boolean()?;
-                let count = fields.count(32 + 4)?;
-                let mut parcels = Vec::with_capacity(count);
-                for _ in 0..count {
-                    let to = SessionId(fields.bytes()?);
-                    let start = fields.position();
-                    fields.string()?;
-                    let ciphertext = start..fields.position();
-                    parcels.push(Parcel { to, ciphertext });
-                }
-                Self::Send(Send {
-                    header,
-                    signed,
-                    last,
-                    parcels,
-                })
-            }
-            kind::REKEY => Self::Rekey(fields.string()?),
-            kind::STATEMENT => {
-                let start = fields.position();
-                let statement = fields.string()?;
-                fields.string()?;
-                let signed = start..fields.position();
-                let to = (0..fields.count(32)?)
-                    .map(|_| fields.bytes().map(SessionId))
-                    .collect::<Result<_, _>>()?;
-                Self::State(State {
-                    statement,
-                    signed,
-                    to,
-                })
-            }
-            kind::LEAVE => Self::Leave,
-            kind::PING => Self::Ping,
-            kind::ACK => Self::Ack(fields.u64()?),
-            _ => return Err(Malformed),
-        };
-        fields.finish()?;
-        Ok(parsed)
-    }
-}
-
-/// What a relay says to a client that it lets in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Welcome {
-    /// The epoch of this member's own joining.
-    pub epoch: u64,
-    /// Whether an earlier connection goes on.
-    pub resumed: bool,
-    /// How many counted frames the relay has received.
-    pub received: u64,
-    /// How many MEMBER frames follow.
-    pub members: u32,
-}
-
-/// A frame as a client understands it.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ToClient<'a> {
-    /// CHALLENGE
-    Challenge(Challenge, Limits),
-    /// WELCOME
-    Welcome(Welcome),
-    /// MEMBER: a card.
-    Member(&'a [u8]),
-    /// DELIVER
-    Deliver {
-        /// The header.
-        header: &'a [u8],
-        /// Its signature.
-        signature: &'a [u8],
-        /// The ciphertext for this client.
-        ciphertext: &'a [u8],
-    },
-    /// JOINED
-    Joined {
-        /// The new epoch.
-        epoch: u64,
-        /// The new member's card.
-        card: &'a [u8],
-    },
-    /// REKEYED
-    Rekeyed {
-        /// The new epoch.
-        epoch: u64,
-        /// The card that takes the place of the member's card before.
-        card: &'a [u8],
-    },
-    /// STATEMENT
-    Statement {
-        /// The statement.
-        statement: &'a [u8],
-        /// Its signature.
-        signature: &'a [u8],
-    },
-    /// LEFT
-    Left {
-        /// The new epoch.
-        epoch: u64,
-        /// Who left.
-        sid: SessionId,
-        /// Why.
-        departure: Departure,
-    },
-    /// PING
-    Ping,
-    /// ACK
-    Ack(u64),
-    /// NOTICE: its code.
-    Notice(u8),
-}
-
-impl<'a> ToClient<'a> {
-    /// Reads a frame: type and fields.
-    ///
-    /// # Errors
-    /// Where the type is not a relay's, or the fields are not the type's.
-    pub fn parse(frame: &'a [u8]) -> Result<Self, Malformed> {
-        let mut fields = Decoder::new(frame);
-        let parsed = match fields.byte()? {
-            kind::CHALLENGE => Self::Challenge(
-                Challenge {
-                    nonce: fields.bytes()?,
-                    run: RunId(fields.bytes()?),
-                },
-                Limits {
-                    idle: fields.u32()?,
-                    grace: fields.u32()?,
-                    members: fields.u32()?,
-                    blocks: fields.u32()?,
-                    bytes: fields.u32()?,
-                },
-            ),
-            kind::WELCOME => Self::Welcome(Welcome {
-                epoch: fields.u64()?,
-                resumed: fields.boolean()?,
-                received: fields.u64()?,
-                members: fields.u32()?,
-            }),
-            kind::MEMBER => Self::Member(fields.string()?),
-            kind::DELIVER => Self::Deliver {
-                header: fields.string()?,
-                signature: fields.string()?,
-                ciphertext: fields.string()?,
-            },
-            kind::JOINED => Self::Joined {
-                epoch: fields.u64()?,
-                card: fields.string()?,
-            },
-            kind::REKEYED => Self::Rekeyed {
-                epoch: fields.u64()?,
-                card: fields.string()?,
-            },
-            kind::STATEMENT => Self::Statement {
-                statement: fields.string()?,
-                signature: fields.string()?,
-            },
-            kind::LEFT => Self::Left {
-                epoch: fields.u64()?,
-                sid: SessionId(fields.bytes()?),
-                departure: Departure::from_code(fields.byte()?)?,
-            },
-            kind::PING => Self::Ping,
-            kind::ACK => Self::Ack(fields.u64()?),
-            kind::NOTICE => Self::Notice(fields.byte()?),
-            _ => return Err(Malformed),
-        };
-        fields.finish()?;
-        Ok(parsed)
     }
 }
 

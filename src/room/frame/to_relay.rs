@@ -1,0 +1,129 @@
+//! What a relay understands of a client's frames.
+
+use std::ops::Range;
+
+use crate::cipher::encoding::{Decoder, Malformed};
+use crate::room::card::SessionId;
+
+use super::kind;
+
+/// A frame as a relay understands it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ToRelay<'a> {
+    /// HELLO
+    Hello {
+        /// The client's card.
+        card: &'a [u8],
+        /// How many counted frames it has received.
+        received: u64,
+        /// The signature over [`Challenge::possession`](super::Challenge::possession).
+        proof: &'a [u8],
+    },
+    /// SEND
+    Send(Send),
+    /// REKEY: a card.
+    Rekey(&'a [u8]),
+    /// STATEMENT
+    State(State<'a>),
+    /// LEAVE
+    Leave,
+    /// PING
+    Ping,
+    /// ACK
+    Ack(u64),
+}
+
+/// A message, or the part of it that fits into a frame, on its way through the relay. Ranges are
+/// into the frame, so that its bytes can be passed on without being copied.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Send {
+    /// The header.
+    pub header: Range<usize>,
+    /// The fields `header` and `signature`, which DELIVER begins with.
+    pub signed: Range<usize>,
+    /// Whether nothing more of the message follows.
+    pub last: bool,
+    /// The ciphertexts.
+    pub parcels: Vec<Parcel>,
+}
+
+/// A statement on its way through the relay.
+#[derive(Debug, PartialEq, Eq)]
+pub struct State<'a> {
+    /// The statement.
+    pub statement: &'a [u8],
+    /// The fields `statement` and `signature`, which are passed on.
+    pub signed: Range<usize>,
+    /// Whom it is for; everybody if there are none.
+    pub to: Vec<SessionId>,
+}
+
+/// One reader's ciphertext.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// The reader.
+    pub to: SessionId,
+    /// The field `ciphertext`, which DELIVER ends with.
+    pub ciphertext: Range<usize>,
+}
+
+impl<'a> ToRelay<'a> {
+    /// Reads a frame: type and fields.
+    ///
+    /// # Errors
+    /// Where the type is not a client's, or the fields are not the type's.
+    pub fn parse(frame: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Decoder::new(frame);
+        let parsed = match fields.byte()? {
+            kind::HELLO => Self::Hello {
+                card: fields.string()?,
+                received: fields.u64()?,
+                proof: fields.string()?,
+            },
+            kind::SEND => {
+                let start = fields.position();
+                let header = fields.string()?.len();
+                let header = fields.position() - header..fields.position();
+                fields.string()?;
+                let signed = start..fields.position();
+                let last = fields.boolean()?;
+                let count = fields.count(32 + 4)?;
+                let mut parcels = Vec::with_capacity(count);
+                for _ in 0..count {
+                    let to = SessionId(fields.bytes()?);
+                    let start = fields.position();
+                    fields.string()?;
+                    let ciphertext = start..fields.position();
+                    parcels.push(Parcel { to, ciphertext });
+                }
+                Self::Send(Send {
+                    header,
+                    signed,
+                    last,
+                    parcels,
+                })
+            }
+            kind::REKEY => Self::Rekey(fields.string()?),
+            kind::STATEMENT => {
+                let start = fields.position();
+                let statement = fields.string()?;
+                fields.string()?;
+                let signed = start..fields.position();
+                let to = (0..fields.count(32)?)
+                    .map(|_| fields.bytes().map(SessionId))
+                    .collect::<Result<_, _>>()?;
+                Self::State(State {
+                    statement,
+                    signed,
+                    to,
+                })
+            }
+            kind::LEAVE => Self::Leave,
+            kind::PING => Self::Ping,
+            kind::ACK => Self::Ack(fields.u64()?),
+            _ => return Err(Malformed),
+        };
+        fields.finish()?;
+        Ok(parsed)
+    }
+}
