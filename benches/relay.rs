@@ -19,7 +19,10 @@ use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity};
 use e2echat::room::frame::{Frame, Limits, RunId, ToRelay};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
-use e2echat::room::relay::{Assembly, Mailbox, Outgoing, Room};
+use e2echat::room::notice::Notice;
+use e2echat::room::relay::{Intake, Mailbox, Outgoing, Room};
+
+const RUN: RunId = RunId([0; 16]);
 
 /// Counts the bytes that it gets, as the real one does, and keeps none.
 #[derive(Clone, Default)]
@@ -29,6 +32,8 @@ impl Mailbox for Counting {
     fn post(&self, frame: Outgoing) {
         self.0.set(self.0.get() + frame.len());
     }
+
+    fn dismiss(&self, _: Notice) {}
 }
 
 /// A message of one block from the first of `cards` to all the others, as frames.
@@ -38,7 +43,7 @@ fn message(cards: &[Card], identity: &Identity) -> Vec<Frame> {
     let header = Header {
         room: sender.room(),
         sender: sender.sid(),
-        run: RunId([0; 16]),
+        run: RUN,
         epoch: 1,
         stream: Stream::Room,
         sequence: 0,
@@ -53,7 +58,7 @@ fn message(cards: &[Card], identity: &Identity) -> Vec<Frame> {
         .iter()
         .map(|card| (card.sid(), card.session()))
         .collect();
-    SealedMessage::seal(&header, &body, &identity.key, &readers, &[]).into_frames()
+    SealedMessage::seal(&header, &body, &identity.key, &readers, &[]).frames()
 }
 
 /// A frame as it comes off the socket: type and fields.
@@ -75,20 +80,15 @@ fn fan_out(bencher: Bencher, members: usize) {
             .expect("there is room");
     }
     let frames: Vec<Arc<[u8]>> = message(&cards, &identity).iter().map(received).collect();
-    let (sender, room_id) = (cards[0].sid(), cards[0].room());
     bencher
         .counter(ItemsCount::new(members - 1))
         .bench_local(|| {
             // A new one each time, as no number comes twice.
-            let mut assembly = Assembly::new(sender, room_id, &limits);
+            let mut intake = Intake::new(cards[0].clone(), RUN, 1, &limits);
             for frame in &frames {
-                let Ok(ToRelay::Send(send)) = ToRelay::parse(black_box(frame)) else {
-                    unreachable!("it is a SEND frame");
-                };
-                let message = assembly.add(Arc::clone(frame), send);
-                if let Some(message) = message.expect("it is allowed") {
-                    room.forward(&message);
-                }
+                let request = intake.take(black_box(frame.clone()));
+                let request = request.expect("it is allowed");
+                room.carry_out(intake.sid(), &request).expect("it stays");
             }
         });
 }

@@ -151,10 +151,9 @@ fn nothing_at_all() {
 }
 
 #[test]
-fn a_later_generation() {
+fn a_later_generation_without_a_previous_one() {
     let fields = CardFields {
         generation: 1,
-        previous: [1; 32],
         ..good()
     };
     assert_fields_refused(&fields, Notice::CardMalformed);
@@ -208,7 +207,7 @@ fn a_proof_of_possession_that_was_made_for_another_connection() {
     };
     let mut peer = Peer::connect(relay.address());
     peer.knock(lobby().id());
-    peer.write(&Frame::hello(&good().sign(identity(0)), 0, &proof).encode());
+    peer.write(&Frame::hello(&good().sign(identity(0)), false, 0, &proof).encode());
     peer.assert_told(Notice::Possession);
 }
 
@@ -233,8 +232,12 @@ fn a_session_key_that_is_in_the_room_already() {
 }
 
 #[test]
-fn the_same_card_again() {
-    assert_refused_beside_mallory(&good(), identity(0), Notice::NickTaken);
+fn the_same_identity_again_takes_its_own_place() {
+    let relay = Relay::start(&[]);
+    let mut before = Member::join(relay.address(), "mallory", 0);
+    let now = Member::join(relay.address(), "mallory", 0);
+    assert_eq!(now.others.len(), 0);
+    before.peer.assert_told(Notice::Replaced);
 }
 
 #[test]

@@ -197,7 +197,11 @@ fn the_host_sits_in_a_room_and_ends_the_relay_by_leaving() {
     let mut relay = Relay::start(&["--nick", "host", "--room", "den"]);
     relay.wait_for_line("command", |line| line.ends_with("--nick NAME --room den"));
     relay.wait_for_line("roster", |line| line == "* nobody else is here yet");
-    let mut guest = Client::join(relay.address(), "guest", &["--room", "den"]);
+    let mut guest = Client::join(
+        relay.address(),
+        "guest",
+        &["--room", "den", "--reconnect", "0"],
+    );
     guest.say("nice place");
     relay.wait_for_line("message", |line| is_message(line, "guest", "nice place"));
     relay.say("thank you");

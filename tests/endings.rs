@@ -12,7 +12,7 @@ fn a_relay_that_is_asked_to_end_tells_its_members_and_ends_well() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let relay = Relay::start(&[]);
         let address = relay.address();
-        let members = ["ada", "bob"].map(|nick| Client::join(address, nick, &[]));
+        let members = ["ada", "bob"].map(|nick| Client::join(address, nick, &["--reconnect", "0"]));
         let ended = relay.end(signal);
         assert_eq!(ended.code(), Some(0), "{signal}: {ended:#?}");
         assert_eq!(ended.stderr, [""; 0]);
@@ -48,7 +48,7 @@ fn a_relay_ends_although_a_member_reads_nothing() {
 fn a_relay_that_is_killed() {
     let relay = Relay::start(&[]);
     let address = relay.address();
-    let ada = Client::join(address, "ada", &[]);
+    let ada = Client::join(address, "ada", &["--reconnect", "0"]);
     relay.end(Signal::SIGKILL);
     let ended = ada.ended();
     assert_eq!(ended.code(), Some(1), "{ended:#?}");
@@ -77,7 +77,7 @@ fn a_client_that_is_asked_to_end_says_goodbye() {
 
 #[test]
 fn a_client_that_is_killed() {
-    let relay = Relay::start(&[]);
+    let relay = Relay::start(&["--grace", "0"]);
     let ada = Client::join(relay.address(), "ada", &[]);
     let bob = Client::join(relay.address(), "bob", &[]);
     bob.signal(Signal::SIGKILL);

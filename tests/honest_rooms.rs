@@ -457,7 +457,7 @@ fn misbehave(seed: u64, misbehaviour: &Misbehaviour) -> Option<Vec<String>> {
         first_card(rekeyed, &room.cards),
     );
     let present = room.members[other].session.card().clone();
-    let epoch = room.members[inside[0]].session.epoch();
+    let epoch = room.epoch();
     let place = room.rng.random_range(0..1 << 20);
     let done = Rc::new(Cell::new(false));
     let held = Cell::new(None);

@@ -97,7 +97,7 @@ fn the_last_message_is_dropped_together_with_the_goodbye() {
 fn all_that_somebody_says_is_kept_back() {
     let (mut world, mut ada, mut bob, mut carol) = three();
     let mut noticed = Vec::new();
-    for _ in 0..4 * BEACON_PERIOD.as_secs() {
+    for _ in 0..5 * BEACON_PERIOD.as_secs() {
         world.advance(Duration::from_secs(1));
         ada.tick();
         world.relay(&mut ada);
@@ -107,7 +107,7 @@ fn all_that_somebody_says_is_kept_back() {
         noticed.extend(catch_up(&mut bob));
         noticed.extend(bob.tick());
     }
-    assert_eq!(noticed, [Event::Quiet(nick_of("ada"), 181)]);
+    assert_eq!(noticed, [Event::Quiet(nick_of("ada"), 241)]);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn an_old_beacon_is_replayed_to_hide_a_silence() {
         noticed.extend(catch_up(&mut bob));
         noticed.extend(bob.tick());
     }
-    assert_eq!(noticed, [Event::Quiet(nick_of("ada"), 181)]);
+    assert_eq!(noticed, [Event::Quiet(nick_of("ada"), 241)]);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn messages_between_a_join_and_the_first_delivery_are_dropped() {
     dora.intercept();
     world.say(&mut ada, "first");
     let first = dora.intercept_message();
-    // What she signed says that she had seen more in this epoch.
+    // She has not said where her numbers stand, as she would have before the first of them.
     assert_eq!(
         dora.receive(&first.frame()),
         [other_view("ada"), said("ada", "first")]
@@ -157,7 +157,7 @@ fn messages_between_a_join_and_the_first_delivery_are_dropped() {
         Duration::from_secs(1),
         [&mut ada, &mut bob, &mut carol, &mut dora],
     );
-    assert_eq!(d, [missing("ada", 2)]);
+    assert_eq!(d, []);
 }
 
 #[test]
@@ -187,7 +187,8 @@ fn all_between_a_join_and_a_change_of_the_roster_is_dropped_greetings_too() {
     let mut dora = world.enter("dora").unwrap();
     let noticed = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol, &mut dora]);
     let [.., c, _] = noticed;
-    assert_eq!(c, [joined(&dora), other_view("ada")]);
+    assert_eq!(c[0], joined(&dora));
+    assert!(c.contains(&other_view("ada")), "{c:?}");
 }
 
 #[test]

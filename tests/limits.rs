@@ -120,7 +120,7 @@ fn a_member_who_reads_too_slowly_is_dropped_and_the_others_chat_on() {
 
 #[test]
 fn a_member_of_whom_nothing_is_heard_is_dropped_and_a_client_is_heard_of() {
-    let relay = Relay::start(&["--idle-timeout", "3"]);
+    let relay = Relay::start(&["--idle-timeout", "3", "--grace", "0"]);
     let ada = Client::join(relay.address(), "ada", &[]);
     let mut silent = Member::join(relay.address(), "silent", 0);
     silent.peer.assert_told(Notice::Idle);

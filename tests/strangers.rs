@@ -196,7 +196,7 @@ fn a_member_sends_a_ping_with_a_byte_too_many() {
 fn altered(mallory: &Member, alter: impl FnOnce(&mut Header)) -> Vec<u8> {
     let (mut header, body) = mallory.compose(0, "hello");
     alter(&mut header);
-    let frames = mallory.seal(&header, &body).into_frames();
+    let frames = mallory.seal(&header, &body).frames();
     frames.iter().flat_map(Frame::encode).collect()
 }
 
@@ -232,7 +232,7 @@ fn a_member_sends_one_reader_two_parcels() {
         let (header, body) = mallory.compose(0, "hello");
         let mut message = mallory.seal(&header, &body);
         message.parcels.push(message.parcels[0].clone());
-        let frames = message.into_frames();
+        let frames = message.frames();
         frames.iter().flat_map(Frame::encode).collect()
     });
 }

@@ -151,6 +151,21 @@ impl Card {
         Self::make(&place, identity, session, issued)
     }
 
+    /// Makes the same card anew, for entering the room once more: under the same keys, but with what
+    /// the number of the next message is now.
+    #[must_use]
+    pub fn renew(&self, key: &RoomKey, identity: &Identity, next: u64, issued: Time) -> Self {
+        let place = Place {
+            room: self.room,
+            key,
+            nick: &self.nick,
+            generation: self.generation,
+            previous: self.previous,
+            next,
+        };
+        Self::make(&place, identity, &self.session, issued)
+    }
+
     /// Whether it takes the place of `before`: the same identity under the same nick, one
     /// generation later.
     #[must_use]

@@ -209,7 +209,7 @@ impl SealedMessage {
 
     /// The SEND frames that carry it: as many as its parcels need, and one if it has none.
     #[must_use]
-    pub fn into_frames(self) -> Vec<Frame> {
+    pub fn frames(&self) -> Vec<Frame> {
         let overhead = 1 + 4 + self.header.len() + 4 + self.signature.len() + 1 + 4;
         // One parcel is far shorter than a frame: 22 blocks of 256 bytes, or 10 of 512.
         let space = MAX_FRAME - overhead;

@@ -75,6 +75,8 @@ notices! {
     Idle = 16, "the relay heard nothing from this client for too long";
     /// The relay is ending.
     Shutdown = 17, "the relay is shutting down";
+    /// Somebody with the same identity entered under the same nick.
+    Replaced = 18, "you have entered this room once more, from elsewhere";
 }
 
 impl From<CardError> for Notice {

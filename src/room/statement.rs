@@ -19,15 +19,37 @@ pub enum Occasion {
     Leave,
 }
 
-/// What a statement tells one member about the messages that are for it.
+/// What a statement tells a member that has come, or come back, since the last one: the messages
+/// to the room from the statement's `next` on are for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
     /// Whom it tells.
     pub reader: SessionId,
-    /// The number of the first message to the room that was written for this reader too.
-    pub since: u64,
-    /// The number of the next message to this reader alone.
-    pub next_direct: u64,
+    /// The number of the first message that was not for it because it was away; 0 if it has not
+    /// been there before.
+    pub until: u64,
+}
+
+/// A stream of direct messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Direct {
+    /// The session id under which they are sent.
+    pub from: SessionId,
+    /// Whom they are for.
+    pub to: SessionId,
+    /// The number of the next one; below `u64::MAX`.
+    pub next: u64,
+}
+
+/// What the sender has seen of an epoch that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The epoch.
+    pub epoch: u64,
+    /// How many messages to the room of that epoch.
+    pub seen: u64,
+    /// The digest at the end of their chain.
+    pub parent: Digest,
 }
 
 /// A statement.
@@ -53,8 +75,12 @@ pub struct Statement {
     pub occasion: Occasion,
     /// The number of the sender's next message to the room; below `u64::MAX`.
     pub next: u64,
-    /// What it tells single members, in the order of their session ids.
+    /// Whom it tells where the numbers stand, in the order of their session ids.
     pub told: Vec<Told>,
+    /// The streams of direct messages to those it is for, in the order of session ids.
+    pub direct: Vec<Direct>,
+    /// The epochs of which the sender has seen more since its last statement to all, ascending.
+    pub past: Vec<Past>,
 }
 
 impl Statement {
@@ -77,10 +103,18 @@ impl Statement {
             .u64(self.next)
             .count(self.told.len());
         for told in &self.told {
+            fields = fields.bytes(&told.reader.0).u64(told.until);
+        }
+        fields = fields.count(self.direct.len());
+        for stream in &self.direct {
             fields = fields
-                .bytes(&told.reader.0)
-                .u64(told.since)
-                .u64(told.next_direct);
+                .bytes(&stream.from.0)
+                .bytes(&stream.to.0)
+                .u64(stream.next);
+        }
+        fields = fields.count(self.past.len());
+        for past in &self.past {
+            fields = fields.u64(past.epoch).u64(past.seen).bytes(&past.parent);
         }
         fields.finish()
     }
@@ -107,19 +141,38 @@ impl Statement {
                 _ => return Err(Malformed),
             },
             next: fields.u64()?,
-            told: (0..fields.count(32 + 8 + 8)?)
+            told: (0..fields.count(32 + 8)?)
                 .map(|_| {
                     Ok(Told {
                         reader: SessionId(fields.bytes()?),
-                        since: fields.u64()?,
-                        next_direct: fields.u64()?,
+                        until: fields.u64()?,
+                    })
+                })
+                .collect::<Result<_, Malformed>>()?,
+            direct: (0..fields.count(32 + 32 + 8)?)
+                .map(|_| {
+                    Ok(Direct {
+                        from: SessionId(fields.bytes()?),
+                        to: SessionId(fields.bytes()?),
+                        next: fields.u64()?,
+                    })
+                })
+                .collect::<Result<_, Malformed>>()?,
+            past: (0..fields.count(8 + 8 + 32)?)
+                .map(|_| {
+                    Ok(Past {
+                        epoch: fields.u64()?,
+                        seen: fields.u64()?,
+                        parent: fields.bytes()?,
                     })
                 })
                 .collect::<Result<_, Malformed>>()?,
         };
         fields.finish()?;
-        let is_sorted = statement.told.is_sorted_by(|a, b| a.reader < b.reader);
-        let numbers = statement.told.iter().map(|told| told.next_direct);
+        let is_sorted = statement.told.is_sorted_by(|a, b| a.reader < b.reader)
+            && (statement.direct).is_sorted_by(|a, b| (a.from, a.to) < (b.from, b.to))
+            && statement.past.is_sorted_by(|a, b| a.epoch < b.epoch);
+        let numbers = statement.direct.iter().map(|stream| stream.next);
         if !is_sorted || numbers.chain([statement.next]).any(|n| n == u64::MAX) {
             return Err(Malformed);
         }

@@ -2,33 +2,49 @@
 //! compare in order to notice that they were shown different ones (PROTOCOL §5).
 
 use std::collections::{HashSet, VecDeque};
+use std::ops::RangeInclusive;
 
 use crate::cipher::encoding::Digest;
 
 use super::card::SessionId;
 use super::frame::RunId;
 use super::message::{audience_digest, parent_digest};
+use super::statement::Past;
 
 /// How many digests of an epoch are kept. An older view cannot be compared; a message that took a
 /// normal time never has one.
 const DIGESTS: usize = 4096;
 /// How many members the rosters of past epochs that are kept have together.
 const PAST_MEMBERS: usize = 64 * 1024;
+/// How many stays in the room, and runs of the relay, are remembered.
+const STAYS: usize = 64;
+/// The most epochs that are over of which a statement says what was seen.
+const PAST_EPOCHS: usize = 64;
+
+/// A version of the roster: an epoch of one of the relay's runs, which are counted from 0 as this
+/// member has met them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
+    pub(super) run: usize,
+    pub(super) epoch: u64,
+}
 
 /// What a member has seen of a room.
 #[derive(Debug, Default)]
 pub(super) struct Transcript {
-    /// Ascending, without gaps; the last one is the present epoch.
+    /// The relay's runs, the present one last.
+    runs: Vec<RunId>,
+    /// Ascending; the last one is the present epoch.
     epochs: VecDeque<Epoch>,
     /// How many members all of them have together.
     members: usize,
-    /// The epoch in which the member joined.
-    joined: Option<u64>,
+    /// From when to when the member was in the room, each time.
+    stays: VecDeque<RangeInclusive<Version>>,
 }
 
 #[derive(Debug)]
 struct Epoch {
-    number: u64,
+    version: Version,
     /// Ascending.
     roster: Vec<SessionId>,
     /// The audience digest of all of them.
@@ -36,6 +52,8 @@ struct Epoch {
     /// The latest digests of the chain, the last of them chain(`seen`).
     chain: VecDeque<Digest>,
     seen: u64,
+    /// Of these, how many one has stated to all.
+    stated: u64,
     /// Whether messages are known to be missing.
     is_incomplete: bool,
     /// Who was found to have another view: this is said once of each.
@@ -50,6 +68,8 @@ pub(super) struct View<'a> {
     pub(super) seen: u64,
     pub(super) parent: &'a Digest,
     pub(super) audience: &'a Digest,
+    /// Whether the parent can be compared: not that of a message which is sent again.
+    pub(super) is_in_chain: bool,
     pub(super) among: Among<'a>,
 }
 
@@ -76,17 +96,55 @@ pub(super) enum Comparison {
 }
 
 impl Transcript {
+    /// Whether the relay's run may be this one: a new one, or the present one, but none that was
+    /// over before.
+    pub(super) fn may_be_in(&self, run: RunId) -> bool {
+        self.runs.last() == Some(&run) || !self.runs.contains(&run)
+    }
+
+    /// The member enters the room, in an epoch of this run.
+    pub(super) fn enter(&mut self, run: RunId, epoch: u64) {
+        if self.runs.last() != Some(&run) {
+            self.runs.push(run);
+        }
+        // Of the stay before, others may have seen more.
+        self.mark_incomplete();
+        let version = self.present(epoch);
+        self.stays.push_back(version..=version);
+        if self.stays.len() > STAYS {
+            self.stays.pop_front();
+        }
+    }
+
+    /// An epoch of the present run.
+    fn present(&self, epoch: u64) -> Version {
+        Version {
+            run: self.runs.len().saturating_sub(1),
+            epoch,
+        }
+    }
+
+    /// An epoch of a run, if the member was in the room in that run.
+    pub(super) fn version(&self, run: RunId, epoch: u64) -> Option<Version> {
+        let run = self.runs.iter().rposition(|known| *known == run)?;
+        Some(Version { run, epoch })
+    }
+
     /// Begins an epoch with this roster, oneself included, in ascending order.
     pub(super) fn begin(&mut self, number: u64, roster: Vec<SessionId>) {
-        self.joined.get_or_insert(number);
+        let version = self.present(number);
+        if let Some(stay) = self.stays.back_mut() {
+            *stay = *stay.start()..=version;
+        }
         self.members += roster.len();
         let digest = audience_digest(&roster);
         self.epochs.push_back(Epoch {
-            number,
+            version,
             roster,
             digest,
             chain: VecDeque::from([digest]),
             seen: 0,
+            stated: 0,
             is_incomplete: false,
             different: HashSet::new(),
         });
@@ -96,53 +154,99 @@ impl Transcript {
         }
     }
 
+    /// The present version, and the one in which the member entered.
+    pub(super) fn versions(&self) -> (Version, Version) {
+        let stay = self.stays.back();
+        stay.map_or_else(Default::default, |stay| (*stay.end(), *stay.start()))
+    }
+
     /// One's own view of the whole room, to be signed.
-    pub(super) fn view(&self, run: RunId) -> Option<View<'_>> {
+    pub(super) fn view(&self) -> Option<View<'_>> {
         let epoch = self.epochs.back()?;
         Some(View {
-            run,
-            epoch: epoch.number,
+            run: *self.runs.last()?,
+            epoch: epoch.version.epoch,
             seen: epoch.seen,
             parent: epoch.chain.back()?,
             audience: &epoch.digest,
+            is_in_chain: true,
             among: Among::AllBut(&[]),
         })
     }
 
+    /// What was seen of epochs that are over, and has not been stated to all.
+    pub(super) fn past(&self) -> Vec<Past> {
+        let (present, entered) = self.versions();
+        let news = |epoch: &&Epoch| {
+            (entered..present).contains(&epoch.version) && epoch.seen != epoch.stated
+        };
+        let epochs = self.epochs.iter().rev().filter(news).take(PAST_EPOCHS);
+        let mut past: Vec<Past> = epochs
+            .filter_map(|epoch| {
+                Some(Past {
+                    epoch: epoch.version.epoch,
+                    seen: epoch.seen,
+                    parent: *epoch.chain.back()?,
+                })
+            })
+            .collect();
+        past.reverse();
+        past
+    }
+
+    /// One has stated to all what one has seen.
+    pub(super) fn mark_stated(&mut self) {
+        for epoch in &mut self.epochs {
+            epoch.stated = epoch.seen;
+        }
+    }
+
     /// Compares with the view that `sender` has signed.
-    pub(super) fn compare(&mut self, run: RunId, sender: SessionId, view: &View<'_>) -> Comparison {
-        let latest = self.epochs.back().map_or(0, |epoch| epoch.number);
+    pub(super) fn compare(&mut self, sender: SessionId, view: &View<'_>) -> Comparison {
+        let (present, _) = self.versions();
         // A relay that means well tells everybody of the same run, and nobody can have seen what it
         // does only later.
-        if view.run != run || view.epoch > latest {
+        let version = self.version(view.run, view.epoch);
+        let Some(version) = version.filter(|version| *version <= present) else {
             return self
                 .epochs
                 .back_mut()
                 .map_or(Comparison::TooEarly, |epoch| epoch.differs(sender));
-        }
-        if self.joined.is_none_or(|joined| view.epoch < joined) {
+        };
+        if !self.stays.iter().any(|stay| stay.contains(&version)) {
             return Comparison::TooEarly;
         }
-        let Some(epoch) = self.epoch(view.epoch) else {
+        let Some(epoch) = self.epoch(version) else {
             return Comparison::Unknown;
         };
         if !epoch.has_audience(view) {
             return epoch.differs(sender);
         }
-        match epoch.has_parent(view) {
-            Some(true) => Comparison::Same,
-            Some(false) if !epoch.is_incomplete => epoch.differs(sender),
-            _ => Comparison::Unknown,
+        epoch.compare_parent(sender, view.is_in_chain, view.seen, view.parent)
+    }
+
+    /// Compares with what `sender` has signed that it had seen of an epoch that is over.
+    pub(super) fn compare_past(
+        &mut self,
+        run: RunId,
+        sender: SessionId,
+        past: &Past,
+    ) -> Comparison {
+        let version = self.version(run, past.epoch);
+        match version.and_then(|version| self.epoch(version)) {
+            None => Comparison::Unknown,
+            Some(epoch) => epoch.compare_parent(sender, true, past.seen, &past.parent),
         }
     }
 
-    fn epoch(&mut self, number: u64) -> Option<&mut Epoch> {
-        self.epochs.iter_mut().rfind(|epoch| epoch.number == number)
+    fn epoch(&mut self, version: Version) -> Option<&mut Epoch> {
+        let mut epochs = self.epochs.iter_mut();
+        epochs.rfind(|epoch| epoch.version == version)
     }
 
     /// Adds a message to the room to the chain of the epoch it was written in.
-    pub(super) fn append(&mut self, epoch: u64, header: &[u8]) {
-        let Some(epoch) = self.epoch(epoch) else {
+    pub(super) fn append(&mut self, version: Version, header: &[u8]) {
+        let Some(epoch) = self.epoch(version) else {
             return;
         };
         let last = epoch.chain.back().expect("a chain has a beginning");
@@ -185,14 +289,30 @@ impl Epoch {
         audience == *view.audience
     }
 
+    /// Compares what one has seen of the chain with what somebody else has.
+    fn compare_parent(
+        &mut self,
+        sender: SessionId,
+        is_in_chain: bool,
+        seen: u64,
+        parent: &Digest,
+    ) -> Comparison {
+        match self.has_parent(seen, parent) {
+            _ if !is_in_chain => Comparison::Unknown,
+            Some(true) => Comparison::Same,
+            Some(false) if !self.is_incomplete => self.differs(sender),
+            _ => Comparison::Unknown,
+        }
+    }
+
     /// Whether a parent digest is in the chain, as far as one remembers.
-    fn has_parent(&self, view: &View<'_>) -> Option<bool> {
-        let Some(back) = self.seen.checked_sub(view.seen) else {
+    fn has_parent(&self, seen: u64, parent: &Digest) -> Option<bool> {
+        let Some(back) = self.seen.checked_sub(seen) else {
             return Some(false);
         };
         let back = usize::try_from(back).unwrap_or(usize::MAX);
         let digest = self.chain.iter().rev().nth(back)?;
-        Some(digest == view.parent)
+        Some(digest == parent)
     }
 }
 
@@ -206,16 +326,26 @@ mod tests {
     const BOB: SessionId = SessionId([2; 32]);
     const CARL: SessionId = SessionId([3; 32]);
 
+    fn at(epoch: u64) -> Version {
+        Version { run: 0, epoch }
+    }
+
+    /// Somebody who enters in this epoch.
+    fn entered(epoch: u64, roster: Vec<SessionId>) -> Transcript {
+        let mut transcript = Transcript::default();
+        transcript.enter(RUN, epoch);
+        transcript.begin(epoch, roster);
+        transcript
+    }
+
     /// Three members who have seen the same from epoch 5 on.
     fn transcript() -> Transcript {
-        let mut transcript = Transcript::default();
-        transcript.begin(5, vec![ADA, BOB, CARL]);
-        transcript
+        entered(5, vec![ADA, BOB, CARL])
     }
 
     /// What a member signs that has seen `theirs`, judged by one that has seen `own`.
     fn compared(own: &mut Transcript, theirs: &Transcript) -> Comparison {
-        own.compare(RUN, BOB, &theirs.view(RUN).unwrap())
+        own.compare(BOB, &theirs.view().unwrap())
     }
 
     #[test]
@@ -223,10 +353,10 @@ mod tests {
         let [mut ada, mut bob] = [transcript(), transcript()];
         for text in [b"one", b"two"] {
             assert_eq!(compared(&mut ada, &bob), Comparison::Same);
-            ada.append(5, text);
+            ada.append(at(5), text);
             // Bob, who is behind by one, is no liar.
             assert_eq!(compared(&mut ada, &bob), Comparison::Same);
-            bob.append(5, text);
+            bob.append(at(5), text);
         }
         // What crosses with a change is still judged by the roster that it was written for.
         ada.begin(6, vec![ADA, BOB]);
@@ -236,14 +366,14 @@ mod tests {
     #[test]
     fn two_messages_in_another_order_are_noticed_once_an_epoch() {
         let [mut ada, mut bob] = [transcript(), transcript()];
-        ada.append(5, b"one");
-        ada.append(5, b"two");
-        bob.append(5, b"two");
-        bob.append(5, b"one");
+        ada.append(at(5), b"one");
+        ada.append(at(5), b"two");
+        bob.append(at(5), b"two");
+        bob.append(at(5), b"one");
         assert_eq!(compared(&mut ada, &bob), Comparison::Different);
         assert_eq!(compared(&mut ada, &bob), Comparison::Unknown);
         bob.begin(6, vec![ADA, BOB]);
-        bob.append(6, b"three");
+        bob.append(at(6), b"three");
         ada.begin(6, vec![ADA, BOB]);
         assert_eq!(compared(&mut ada, &bob), Comparison::Different);
     }
@@ -251,15 +381,14 @@ mod tests {
     #[test]
     fn a_message_kept_from_one_of_them_is_noticed() {
         let [mut ada, mut bob] = [transcript(), transcript()];
-        bob.append(5, b"not for ada");
+        bob.append(at(5), b"not for ada");
         assert_eq!(compared(&mut ada, &bob), Comparison::Different);
     }
 
     #[test]
     fn another_roster_is_noticed() {
         let mut ada = transcript();
-        let mut bob = Transcript::default();
-        bob.begin(5, vec![ADA, BOB]);
+        let bob = entered(5, vec![ADA, BOB]);
         assert_eq!(compared(&mut ada, &bob), Comparison::Different);
     }
 
@@ -273,9 +402,11 @@ mod tests {
     #[test]
     fn a_message_from_before_one_joined_is_told_apart() {
         let bob = transcript();
-        let mut ada = Transcript::default();
-        assert_eq!(compared(&mut ada, &bob), Comparison::TooEarly);
-        ada.begin(6, vec![ADA, BOB]);
+        assert_eq!(
+            compared(&mut Transcript::default(), &bob),
+            Comparison::TooEarly
+        );
+        let mut ada = entered(6, vec![ADA, BOB]);
         assert_eq!(compared(&mut ada, &bob), Comparison::TooEarly);
     }
 
@@ -285,7 +416,7 @@ mod tests {
         let digest = audience_digest(&[ADA, BOB]);
         let view = View {
             audience: &digest,
-            ..bob.view(RUN).unwrap()
+            ..bob.view().unwrap()
         };
         let without_carl = View {
             among: Among::AllBut(&[CARL]),
@@ -295,21 +426,20 @@ mod tests {
             among: Among::Both(BOB, ADA),
             ..view
         };
-        assert_eq!(ada.compare(RUN, BOB, &without_carl), Comparison::Same);
-        assert_eq!(ada.compare(RUN, BOB, &direct), Comparison::Same);
-        assert_eq!(ada.compare(RUN, BOB, &view), Comparison::Different);
+        assert_eq!(ada.compare(BOB, &without_carl), Comparison::Same);
+        assert_eq!(ada.compare(BOB, &direct), Comparison::Same);
+        assert_eq!(ada.compare(BOB, &view), Comparison::Different);
     }
 
     #[test]
     fn a_liar_and_a_gap_do_not_hide_another_view_of_somebody_else() {
         let mut ada = transcript();
         ada.mark_incomplete();
-        let mut ghost = Transcript::default();
-        ghost.begin(5, vec![ADA, BOB]);
-        let view = ghost.view(RUN).unwrap();
-        assert_eq!(ada.compare(RUN, CARL, &view), Comparison::Different);
-        assert_eq!(ada.compare(RUN, CARL, &view), Comparison::Unknown);
-        assert_eq!(ada.compare(RUN, BOB, &view), Comparison::Different);
+        let ghost = entered(5, vec![ADA, BOB]);
+        let view = ghost.view().unwrap();
+        assert_eq!(ada.compare(CARL, &view), Comparison::Different);
+        assert_eq!(ada.compare(CARL, &view), Comparison::Unknown);
+        assert_eq!(ada.compare(BOB, &view), Comparison::Different);
     }
 
     #[test]
@@ -317,7 +447,7 @@ mod tests {
         let mut ada = transcript();
         let early = transcript();
         for _ in 0..2 * DIGESTS {
-            ada.append(5, b"again");
+            ada.append(at(5), b"again");
         }
         assert_eq!(ada.epochs[0].chain.len(), DIGESTS);
         assert_eq!(compared(&mut ada, &early), Comparison::Unknown);
@@ -326,5 +456,44 @@ mod tests {
         }
         assert!(ada.members <= PAST_MEMBERS);
         assert_eq!(compared(&mut ada, &early), Comparison::Unknown);
+    }
+
+    #[test]
+    fn an_order_that_is_over_is_compared_too() {
+        let [mut ada, mut bob] = [transcript(), transcript()];
+        for (transcript, texts) in [(&mut ada, [b"one", b"two"]), (&mut bob, [b"two", b"one"])] {
+            for text in texts {
+                transcript.append(at(5), text);
+            }
+            transcript.begin(6, vec![ADA, BOB]);
+        }
+        assert_eq!(compared(&mut ada, &bob), Comparison::Same);
+        let past = bob.past();
+        assert_eq!(past.len(), 1);
+        assert_eq!(ada.compare_past(RUN, BOB, &past[0]), Comparison::Different);
+        assert_eq!(bob.compare_past(RUN, BOB, &past[0]), Comparison::Same);
+        bob.mark_stated();
+        assert_eq!(bob.past(), []);
+    }
+
+    #[test]
+    fn who_comes_back_is_compared_by_what_it_saw_of_each_stay() {
+        let [mut ada, mut bob] = [transcript(), transcript()];
+        bob.append(at(5), b"which ada missed");
+        ada.enter(RUN, 9);
+        ada.begin(9, vec![ADA, BOB]);
+        // What was written while she was there is for her, and what was in between is not.
+        assert_eq!(compared(&mut ada, &bob), Comparison::Unknown);
+        bob.begin(6, vec![BOB, CARL]);
+        assert_eq!(compared(&mut ada, &bob), Comparison::TooEarly);
+    }
+
+    #[test]
+    fn a_run_that_is_over_does_not_come_again() {
+        let mut ada = transcript();
+        let next = RunId([1; 16]);
+        assert!(ada.may_be_in(RUN) && ada.may_be_in(next));
+        ada.enter(next, 1);
+        assert!(!ada.may_be_in(RUN) && ada.may_be_in(next));
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cipher::caesar::Caesar;
+use crate::cipher::encoding::Encoder;
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cipher::keys::{IdentityKey, KeyError, PublicKey, SessionKey};
 use crate::cipher::pem::IdentityPem;
@@ -15,6 +16,7 @@ use super::frame::{Challenge, Frame, Limits, RunId};
 use super::message::{Header, Kind, OpenError, Stream, audience_digest, parent_digest};
 use super::names::{Nick, RoomName};
 use super::session::{Event, Now, Policy, Session, Standing};
+use super::statement::{Occasion, Statement, Told};
 use super::text::SafeText;
 
 const FAMILIES: [&str; 16] = [
@@ -449,25 +451,22 @@ fn card_outcome(card: &Result<Card, CardError>) -> &'static str {
 
 /// What the relay of the message vectors calls the epoch in which bob joined.
 const EPOCH: u64 = 7;
+const RUN: RunId = RunId([0x11; 16]);
 
 #[test]
 fn messages() {
-    let identity = || {
-        let file = folder().join("keys/bob_identity.pem");
-        let text = std::fs::read_to_string(file).unwrap();
-        Identity {
-            key: IdentityPem::parse(&text).unwrap().open().unwrap(),
-            is_lasting: false,
-        }
-    };
     let others = ["card_good", "card_of_cara"].map(|name| Vector::read(name).bytes("card"));
     for vector in family("message") {
         let name = &vector.name;
         let mut bob = enter(
-            identity(),
+            Identity {
+                key: identity("bob"),
+                is_lasting: false,
+            },
             SessionKey::from_identity(vector.key("session")),
             &others,
         );
+        greet(&mut bob, &vector);
         let field = |field| vector.all(field).map(move |value| (field, value));
         let texts: Vec<(&str, &str)> = vector.all("kind").zip(vector.all("text")).collect();
         let mut texts = texts.into_iter();
@@ -512,6 +511,56 @@ const POLICY: Policy = Policy {
     rekey_after: Duration::from_hours(1),
 };
 
+/// Has the others tell bob, as everybody tells a newcomer first, where their numbers stand: at that
+/// of the first message of theirs that is to come.
+fn greet(bob: &mut Session, vector: &Vector) {
+    let headers: Vec<Header> = vector
+        .all("header")
+        .filter_map(|header| Header::parse(&vector.decode("header", header)).ok())
+        .filter(|header| header.stream == Stream::Room)
+        .collect();
+    let others = bob.others();
+    let mut roster: Vec<SessionId> = others.iter().map(|person| person.sid).collect();
+    roster.push(bob.card().sid());
+    roster.sort_unstable();
+    for person in others {
+        let first = headers.iter().find(|header| header.sender == person.sid);
+        let statement = Statement {
+            room: bob.card().room(),
+            sender: person.sid,
+            run: RUN,
+            epoch: EPOCH,
+            roster: audience_digest(&roster),
+            seen: 0,
+            parent: audience_digest(&roster),
+            time: 1,
+            occasion: Occasion::Beacon,
+            next: first.map_or(0, |header| header.sequence),
+            told: vec![Told {
+                reader: bob.card().sid(),
+                until: 0,
+            }],
+            direct: Vec::new(),
+            past: Vec::new(),
+        };
+        let statement = statement.encode();
+        let signature = identity(person.nick.as_str()).sign(&statement);
+        let frame = Encoder::default()
+            .byte(0x15)
+            .string(&statement)
+            .string(&signature)
+            .finish();
+        assert_eq!(bob.receive(&frame, NOW).unwrap(), []);
+    }
+}
+
+/// Somebody's identity key.
+fn identity(nick: &str) -> IdentityKey {
+    let file = folder().join(format!("keys/{nick}_identity.pem"));
+    let text = std::fs::read_to_string(file).unwrap();
+    IdentityPem::parse(&text).unwrap().open().unwrap()
+}
+
 /// Bob's session in the lobby, which the others entered before him.
 fn enter(identity: Identity, key: SessionKey, others: &[Vec<u8>]) -> Session {
     let nick: Nick = "bob".parse().unwrap();
@@ -519,10 +568,14 @@ fn enter(identity: Identity, key: SessionKey, others: &[Vec<u8>]) -> Session {
     let mut session = Session::new(identity, key, &nick, &lobby, POLICY, NOW);
     let challenge = Challenge {
         nonce: [0; 32],
-        run: RunId([0x11; 16]),
+        run: RUN,
+    };
+    let limits = Limits {
+        members: 10,
+        ..Limits::default()
     };
     let mut frames = vec![
-        Frame::challenge(&challenge, &Limits::default()),
+        Frame::challenge(&challenge, &limits),
         Frame::welcome(EPOCH, others.len()),
     ];
     frames.extend(others.iter().map(|card| Frame::member(card)));
@@ -539,7 +592,7 @@ fn enter(identity: Identity, key: SessionKey, others: &[Vec<u8>]) -> Session {
 /// The type and the fields of a DELIVER frame, which no function of the program's makes in one
 /// piece.
 fn deliver(header: &[u8], signature: &[u8], ciphertext: &[u8]) -> Vec<u8> {
-    crate::cipher::encoding::Encoder::default()
+    Encoder::default()
         .byte(0x11)
         .string(header)
         .string(signature)

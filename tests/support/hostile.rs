@@ -18,7 +18,8 @@ use e2echat::room::frame::{
 };
 use e2echat::room::message::Header;
 use e2echat::room::names::{RoomId, RoomName};
-use e2echat::room::relay::{Assembly, Mailbox, Outgoing, Room, admit, check_statement};
+use e2echat::room::notice::Notice;
+use e2echat::room::relay::{Intake, Mailbox, Outgoing, Request, Room, admit};
 use e2echat::room::stream::read_frame;
 
 const LIMITS: Limits = Limits {
@@ -207,6 +208,10 @@ impl Mailbox for Wire {
     fn post(&self, frame: Outgoing) {
         lock(&self.0).pass(frame.slices().concat());
     }
+
+    fn dismiss(&self, notice: Notice) {
+        self.post(Frame::notice(notice.code()).into());
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -258,7 +263,7 @@ impl HostileRelay {
         let frame = Frame::challenge(&challenge, &LIMITS);
         stream.write_all(&frame.encode()).ok()?;
         let hello = read_frame(&mut stream, MAX_HANDSHAKE_FRAME).ok()?;
-        let card = admit(&hello, &challenge, room).ok()?;
+        let card = admit(&hello, &challenge, room).ok()?.card;
 
         let (to_client, frames) = channel::<Vec<u8>>();
         let mut writing = stream.try_clone().ok()?;
@@ -280,15 +285,15 @@ impl HostileRelay {
             held: None,
         };
         lock(&self.knowledge).cards.insert(card.sid(), card.clone());
-        lock(&self.rooms)
+        let joined = lock(&self.rooms)
             .entry(room)
             .or_insert_with(|| Room::new(0, &LIMITS))
             .join(&card, &Wire(Arc::new(Mutex::new(lens))))
             .ok()?;
-        let mut sid = card.sid();
-        let left = self.take_frames(&mut stream, room, &mut sid, &to_client);
+        let mut intake = Intake::new(card, RUN, joined, &LIMITS);
+        let left = self.take_frames(&mut stream, room, &mut intake, &to_client);
         if let Some(room) = lock(&self.rooms).get_mut(&room) {
-            room.leave(sid, left.unwrap_or(Departure::Lost));
+            room.leave(intake.sid(), joined, left.unwrap_or(Departure::Lost));
         }
         // A client that has said goodbye waits for the end.
         stream.shutdown(std::net::Shutdown::Read).ok()
@@ -298,46 +303,26 @@ impl HostileRelay {
         &self,
         stream: &mut TcpStream,
         room: RoomId,
-        sid: &mut SessionId,
+        intake: &mut Intake,
         to_client: &Sender<Vec<u8>>,
     ) -> Option<Departure> {
-        let mut assembly = Assembly::new(*sid, room, &LIMITS);
-        let mut received = 0;
         loop {
-            let frame: Arc<[u8]> = read_frame(stream, MAX_FRAME).ok()?.into();
-            let parsed = ToRelay::parse(&frame).ok()?;
-            let mut rooms = lock(&self.rooms);
-            let members = rooms.get_mut(&room)?;
-            match parsed {
-                ToRelay::Send(send) => {
-                    self.read(&frame, &send);
-                    if let Some(message) = assembly.add(Arc::clone(&frame), send).ok()? {
-                        members.forward(&message);
-                    }
-                }
-                ToRelay::State(state) => {
-                    check_statement(&state, *sid, room, &LIMITS).ok()?;
-                    members.forward_statement(*sid, &frame, &state);
-                }
-                ToRelay::Rekey(card) => {
-                    let card = Card::parse(card, room).ok()?;
-                    members.rekey(*sid, &card).ok()?;
-                    *sid = card.sid();
-                    assembly.succeed(*sid);
-                }
-                ToRelay::Leave => {
-                    to_client.send(Frame::ack(received + 1).encode()).ok()?;
-                    return Some(Departure::Left);
-                }
-                ToRelay::Ping => {
-                    to_client.send(Frame::ack(received).encode()).ok()?;
-                    continue;
-                }
-                ToRelay::Ack(_) => continue,
-                ToRelay::Hello { .. } => return None,
+            let frame = read_frame(stream, MAX_FRAME).ok()?;
+            if let Ok(ToRelay::Send(send)) = ToRelay::parse(&frame) {
+                self.read(&frame, &send);
             }
-            received += 1;
-            to_client.send(Frame::ack(received).encode()).ok()?;
+            let request = intake.take(frame.into()).ok()?;
+            let mut rooms = lock(&self.rooms);
+            rooms
+                .get_mut(&room)?
+                .carry_out(intake.sid(), &request)
+                .ok()?;
+            to_client
+                .send(Frame::ack(intake.received()).encode())
+                .ok()?;
+            if matches!(request, Request::Leave) {
+                return Some(Departure::Left);
+            }
         }
     }
 

@@ -22,9 +22,10 @@ use rand::{RngExt as _, SeedableRng as _};
 use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::room::card::{Card, Identity, SessionId};
-use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, ToRelay};
-use e2echat::room::message::{Header, Kind};
-use e2echat::room::relay::{Assembly, Mailbox, Outgoing, Room, admit, check_statement};
+use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
+use e2echat::room::message::Kind;
+use e2echat::room::notice::Notice;
+use e2echat::room::relay::{Intake, Mailbox, Outgoing, Request, Room, admit};
 use e2echat::room::session::{End, Event, Now, Policy, Session, Standing, To};
 
 use super::peer::lobby;
@@ -98,6 +99,10 @@ impl Mailbox for Inbox {
         let bytes = frame.slices().concat().split_off(4);
         self.0.borrow_mut().push(bytes);
     }
+
+    fn dismiss(&self, notice: Notice) {
+        self.post(Frame::notice(notice.code()).into());
+    }
 }
 
 /// Frames that are under way; they arrive in order.
@@ -131,11 +136,9 @@ pub struct Member {
     up: Queue<ToServer>,
     down: Queue<Vec<u8>>,
     inbox: Inbox,
-    /// The relay's side: the card that the room has, or had last.
-    card: Option<Card>,
+    /// The relay's side, from its entering on.
+    intake: Option<Intake>,
     pub is_in_room: bool,
-    assembly: Assembly,
-    received: u64,
     acknowledged: u64,
     posted: u64,
     said: VecDeque<Said>,
@@ -217,6 +220,11 @@ impl Simulation {
         }
     }
 
+    /// The number of the room's last change.
+    pub fn epoch(&self) -> u64 {
+        self.room.epoch()
+    }
+
     fn clocks(&self) -> Now {
         Now {
             time: 1_000 + u64::try_from(self.now.as_millis()).unwrap(),
@@ -282,7 +290,6 @@ impl Simulation {
         self.cards.push(session.card().clone());
         let mut member = Member {
             nick,
-            assembly: Assembly::new(sid, lobby().id(), &self.limits),
             session,
             is_here: true,
             is_leaving: false,
@@ -290,9 +297,8 @@ impl Simulation {
             up: Queue(VecDeque::new()),
             down: Queue(VecDeque::new()),
             inbox: Inbox::default(),
-            card: None,
+            intake: None,
             is_in_room: false,
-            received: 0,
             acknowledged: 0,
             posted: 0,
             said: VecDeque::new(),
@@ -368,7 +374,7 @@ impl Simulation {
     /// while ago.
     pub fn say(&mut self, number: usize, bytes: usize) {
         let member = &self.members[number];
-        let latest = member.session.epoch();
+        let latest = member.session.changes();
         let earliest = latest.saturating_sub(3).max(member.entered);
         let shown = self.rng.random_range(earliest..=latest);
         let (readers, left_out) = member
@@ -528,23 +534,22 @@ impl Simulation {
     /// One acknowledgement for all that came in a while.
     fn relay_acknowledges(&mut self) {
         for member in &mut self.members {
-            if member.is_in_room
-                && member.acknowledged < member.received
-                && self.rng.random_bool(0.5)
-            {
-                member.acknowledged = member.received;
-                member.inbox.post(Frame::ack(member.received).into());
+            let received = member.intake.as_ref().map_or(0, Intake::received);
+            if member.is_in_room && member.acknowledged < received && self.rng.random_bool(0.5) {
+                member.acknowledged = received;
+                member.inbox.post(Frame::ack(received).into());
             }
         }
         self.distribute();
     }
 
     fn relay_drops(&mut self, number: usize, departure: Departure) {
-        let Some(card) = self.members[number].card.clone() else {
+        let Some(intake) = &self.members[number].intake else {
             return;
         };
+        let (sid, joined) = (intake.sid(), intake.joined());
         if std::mem::take(&mut self.members[number].is_in_room) {
-            self.room.leave(card.sid(), departure);
+            self.room.leave(sid, joined, departure);
             let is_signed = departure == Departure::Left;
             self.expect_of_all(number, &Told::Left(number, departure, is_signed));
         }
@@ -562,59 +567,45 @@ impl Simulation {
     fn relay_takes_frame(&mut self, number: usize, bytes: &Arc<[u8]>) {
         let room = lobby().id();
         if !self.members[number].is_in_room {
-            if self.members[number].card.is_some() {
+            if self.members[number].intake.is_some() {
                 return;
             }
-            let card = admit(bytes, &CHALLENGE, room).expect("an honest client");
+            let card = admit(bytes, &CHALLENGE, room)
+                .expect("an honest client")
+                .card;
             let inbox = self.members[number].inbox.clone();
-            self.room.join(&card, &inbox).expect("there is room");
+            let joined = self.room.join(&card, &inbox).expect("there is room");
             self.expect_of_all(number, &Told::Joined(number));
             let there = |(number, member): (usize, &Member)| member.is_in_room.then_some(number);
             let found = self.members.iter().enumerate().filter_map(there).collect();
             let member = &mut self.members[number];
             member.found = Some(found);
-            member.card = Some(card);
+            member.intake = Some(Intake::new(card, CHALLENGE.run, joined, &self.limits));
             member.is_in_room = true;
             return;
         }
         let member = &mut self.members[number];
-        let card = member.card.clone().expect("it is in the room");
-        member.received += 1;
-        match ToRelay::parse(bytes).expect("an honest client") {
-            ToRelay::Send(send) => {
-                let header = Header::parse(&bytes[send.header.clone()]).unwrap();
-                assert_eq!(header.sender, card.sid());
-                let whole = member.assembly.add(Arc::clone(bytes), send);
-                if let Some(message) = whole.expect("an honest client") {
-                    self.room.forward(&message);
-                    let said = member.said.pop_front().expect("what was said");
-                    self.expect_said(number, &said);
-                }
+        let intake = member.intake.as_mut().expect("it is in the room");
+        let request = intake.take(Arc::clone(bytes)).expect("an honest client");
+        let (sid, received) = (intake.sid(), intake.received());
+        let done = self.room.carry_out(sid, &request);
+        done.expect("its own key");
+        match request {
+            Request::Forward(_) => {
+                let said = member.said.pop_front().expect("what was said");
+                self.expect_said(number, &said);
             }
-            ToRelay::State(state) => {
-                check_statement(&state, card.sid(), room, &self.limits).expect("an honest client");
-                self.room.forward_statement(card.sid(), bytes, &state);
-            }
-            ToRelay::Rekey(next) => {
-                let next = Card::parse(next, room).expect("an honest client");
-                assert!(next.succeeds(&card), "an honest client");
-                self.room.rekey(card.sid(), &next).expect("its own key");
-                member.assembly.succeed(next.sid());
-                member.card = Some(next);
-                self.expect_of_all(number, &Told::Rekeyed(number));
-            }
-            ToRelay::Leave => {
-                let count = member.received;
-                member.inbox.post(Frame::ack(count).into());
+            Request::Rekey(_) => self.expect_of_all(number, &Told::Rekeyed(number)),
+            Request::Leave => {
+                member.inbox.post(Frame::ack(received).into());
                 self.relay_drops(number, Departure::Left);
                 return;
             }
-            ToRelay::Ack(count) => {
+            Request::Forget(count) => {
                 assert!(count <= member.posted, "an honest client");
-                member.received -= 1;
                 return;
             }
-            other => panic!("not an honest client: {other:?}"),
+            Request::Wait | Request::State(_) | Request::Acknowledge => {}
         }
         let member = &self.members[number];
         if self.rng.random_ratio(1, 20) {
@@ -680,7 +671,7 @@ impl Simulation {
                     .map(|person| self.owners[&person.sid])
                     .collect();
                 let member = &mut self.members[number];
-                member.entered = member.session.epoch();
+                member.entered = member.session.changes();
                 member.sees = people.iter().map(|n| (*n, member.entered)).collect();
                 if member.found.as_ref() != Some(&people) {
                     let what = format!("found {people:?} and not {:?}", member.found);
@@ -691,7 +682,7 @@ impl Simulation {
             Event::Joined(person) => {
                 let who = self.owners[&person.sid];
                 let member = &mut self.members[number];
-                member.sees.insert(who, member.session.epoch());
+                member.sees.insert(who, member.session.changes());
                 Told::Joined(who)
             }
             Event::Left {

@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use e2echat::cipher::encoding::Encoder;
@@ -11,11 +10,11 @@ use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use e2echat::cipher::pem::encode;
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity, SessionId};
-use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, ToRelay};
+use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
 use e2echat::room::names::Nick;
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Assembly, Mailbox, Outgoing, Room, admit, check_statement};
+use e2echat::room::relay::{Intake, Mailbox, Outgoing, Request, Room, admit};
 use e2echat::room::session::{End, Event, Now, Person, Policy, SayError, Session, Standing, To};
 use e2echat::room::text::SafeText;
 
@@ -65,6 +64,10 @@ impl Mailbox for Inbox {
         let bytes = frame.slices().concat().split_off(4);
         self.0.borrow_mut().push(bytes);
     }
+
+    fn dismiss(&self, notice: Notice) {
+        self.post(Frame::notice(notice.code()).into());
+    }
 }
 
 /// A member, and what is on its way to it.
@@ -74,9 +77,8 @@ pub struct Member {
     pub identity: String,
     clock: Clock,
     inbox: Inbox,
-    /// The relay's, for what this member sends, and under which session id it knows it.
-    assembly: Assembly,
-    listed: SessionId,
+    /// The relay's, once the member is in the room.
+    intake: Option<Intake>,
 }
 
 impl Member {
@@ -91,8 +93,7 @@ impl Member {
         let session = Session::new(identity, key, &nick_of(nick), &lobby(), POLICY, now);
         Self {
             clock: Rc::clone(clock),
-            assembly: Assembly::new(session.card().sid(), lobby().id(), &LIMITS),
-            listed: session.card().sid(),
+            intake: None,
             session,
             identity: file,
             inbox: Inbox::default(),
@@ -114,19 +115,20 @@ impl Member {
         self.inbox.0.take()
     }
 
-    /// The one message that is on its way, taken away.
+    /// The one message that is on its way, taken away; what came before it is received.
     #[track_caller]
-    pub fn intercept_message(&self) -> Delivery {
-        let frames = self.intercept();
-        let [frame] = frames.as_slice() else {
-            panic!("not one frame, but {}", frames.len());
-        };
-        Delivery::parse(frame)
+    pub fn intercept_message(&mut self) -> Delivery {
+        let mut frames = self.intercept();
+        let message = frames.pop().expect("a message");
+        for frame in frames {
+            assert_eq!(self.receive(&frame), []);
+        }
+        Delivery::parse(&message)
     }
 
     /// Has it say something to everybody whom it sees.
     pub fn say(&mut self, text: &str) -> Result<usize, SayError> {
-        let shown = self.session.epoch();
+        let shown = self.session.changes();
         self.say_to(To::Room { shown }, text)
     }
 
@@ -231,44 +233,52 @@ impl World {
     /// Lets somebody in, who finds WELCOME and the roster on its way.
     pub fn enter(&mut self, nick: &str) -> Result<Member, Notice> {
         let mut member = Member::new(nick, &self.clock);
+        self.admit(&mut member)?;
+        Ok(member)
+    }
+
+    /// Lets somebody in once more, whose connection was broken for too long, or to another run.
+    pub fn enter_again(&mut self, member: &mut Member) -> Result<(), Notice> {
+        member.session.disconnect();
+        member.intercept();
+        self.admit(member)
+    }
+
+    fn admit(&mut self, member: &mut Member) -> Result<(), Notice> {
         let challenge = Frame::challenge(&self.challenge, &LIMITS);
         assert_eq!(member.receive(&payload(&challenge)), []);
         let frames = member.session.take_outgoing();
         let [hello] = frames.as_slice() else {
             panic!("not one frame, but {}", frames.len());
         };
-        let card = admit(&payload(hello), &self.challenge, lobby().id())?;
-        self.room.join(&card, &member.inbox)?;
-        Ok(member)
+        let card = admit(&payload(hello), &self.challenge, lobby().id())?.card;
+        let joined = self.room.join(&card, &member.inbox)?;
+        member.intake = Some(Intake::new(card, self.challenge.run, joined, &LIMITS));
+        Ok(())
     }
 
-    /// Takes from a member what it has to send, and passes it on.
+    /// Takes from a member what it has to send, passes it on, and acknowledges it.
     pub fn relay(&mut self, member: &mut Member) {
-        for frame in member.session.take_outgoing() {
-            let bytes: Arc<[u8]> = payload(&frame).into();
-            match ToRelay::parse(&bytes) {
-                Ok(ToRelay::Send(send)) => {
-                    let whole = member.assembly.add(Arc::clone(&bytes), send);
-                    if let Some(message) = whole.expect("an honest client") {
-                        self.room.forward(&message);
-                    }
-                }
-                Ok(ToRelay::State(state)) => {
-                    check_statement(&state, member.listed, lobby().id(), &LIMITS)
-                        .expect("an honest client");
-                    self.room.forward_statement(member.listed, &bytes, &state);
-                }
-                Ok(ToRelay::Rekey(card)) => {
-                    let card = Card::parse(card, lobby().id()).expect("an honest client");
-                    self.room
-                        .rekey(card.previous(), &card)
-                        .expect("a key of its own");
-                    member.assembly.succeed(card.sid());
-                    member.listed = card.sid();
-                }
-                Ok(ToRelay::Leave) => self.room.leave(member.listed, Departure::Left),
-                other => panic!("unexpected: {other:?}"),
+        loop {
+            let frames = member.session.take_outgoing();
+            if frames.is_empty() {
+                return;
             }
+            let intake = member.intake.as_mut().expect("it is in the room");
+            for frame in frames {
+                let request = intake
+                    .take(payload(&frame).into())
+                    .expect("an honest client");
+                self.room
+                    .carry_out(intake.sid(), &request)
+                    .expect("a key of its own");
+                if matches!(request, Request::Leave) {
+                    let (sid, joined) = (intake.sid(), intake.joined());
+                    self.room.leave(sid, joined, Departure::Left);
+                }
+            }
+            let ack = Frame::ack(intake.received());
+            member.receive(&payload(&ack));
         }
     }
 
@@ -339,7 +349,9 @@ impl World {
 
     /// Takes a member out, as when its connection is lost.
     pub fn lose(&mut self, member: &Member) {
-        self.room.leave(member.listed, Departure::Lost);
+        let intake = member.intake.as_ref().expect("it is in the room");
+        self.room
+            .leave(intake.sid(), intake.joined(), Departure::Lost);
     }
 }
 
@@ -501,5 +513,9 @@ pub fn three() -> (World, Member, Member, Member) {
     for member in [&mut ada, &mut bob, &mut carol] {
         assert_eq!(catch_up(member), [], "honest statements say nothing");
     }
+    let noticed = world.pass(Duration::from_secs(1), [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(noticed, [vec![], vec![], vec![]], "nor do greetings");
+    // For the tests it begins here.
+    world.clock.set(NOW);
     (world, ada, bob, carol)
 }

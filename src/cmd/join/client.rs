@@ -1,6 +1,7 @@
 //! The main thread of a client: it owns the session and decides everything.
 
 use std::io;
+use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,15 +14,20 @@ use crate::room::Time;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::{Event, Now, Person, SayError, Session, To};
+use crate::room::stream::ReadError;
 use crate::room::text::SafeText;
 
 use super::commands::{self, Command, Typed};
-use super::link::{FromRelay, Link};
+use super::connection::Connection;
+use super::link::FromRelay;
 use super::trust::{Remark, Trust};
 use super::words::{self, notice, warning};
 
 /// How long the relay has for a last acknowledgement when somebody leaves by hand.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// How long after one's own return it is said who has not come back.
+const PATIENCE_FOR_OTHERS: Duration = Duration::from_mins(1);
 
 /// How often the session is asked what is due.
 const TICK: Duration = Duration::from_millis(100);
@@ -30,8 +36,10 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) enum Happening {
     /// The user wants something.
     Typed(Input),
-    /// The relay sent something.
-    Relayed(FromRelay),
+    /// The relay sent something, over this link.
+    Relayed(u64, FromRelay),
+    /// An attempt to connect is over.
+    Dialled(u64, anyhow::Result<TcpStream>),
     /// The session key that was asked for is made.
     KeyMade(Box<SessionKey>),
 }
@@ -65,12 +73,16 @@ pub(super) struct Client<'a> {
     pub(super) session: Session,
     pub(super) trust: Trust,
     pub(super) terminal: Terminal,
-    pub(super) link: Link,
+    pub(super) connection: Connection,
+    /// How long to try to get a broken connection back.
+    pub(super) patience: Duration,
+    /// Who was there when the connection broke, and has not come back, and when that is said.
+    pub(super) missed: Option<(Vec<Nick>, Instant)>,
     /// Where a key that is made in the background arrives.
     pub(super) sender: Sender<Happening>,
     /// What went wrong, with the time of day.
     pub(super) audit: Vec<String>,
-    /// Whether the goodbye is said, and the relay has yet to acknowledge what came before it.
+    /// Whether the user wants to leave, once the relay has taken what was said.
     pub(super) leaving: bool,
     /// When to go without that.
     pub(super) deadline: Option<Instant>,
@@ -86,22 +98,20 @@ impl Client<'_> {
             let until = self.deadline.map_or(until_tick, |at| at.min(until_tick));
             match inputs.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Happening::Typed(input)) => self.typed(input),
-                Ok(Happening::Relayed(FromRelay::Frame(frame))) => {
-                    let events = self.session.receive(&frame, self.clock.now());
-                    self.link.credit();
-                    match events {
-                        Ok(events) => self.show(events),
-                        Err(_) if self.leaving => return Ok(()),
-                        Err(end) => return Err(words::end(self.name, end)),
+                Ok(Happening::Relayed(link, what)) if self.connection.is_present(link) => {
+                    let relayed = match what {
+                        FromRelay::Frame(frame) => self.receive(&frame),
+                        FromRelay::Down(error) => self.lost(words::down(self.name, &error)),
+                    };
+                    match relayed {
+                        Err(_) if self.leaving && self.session.has_said_goodbye() => return Ok(()),
+                        relayed => relayed?,
                     }
                 }
-                Ok(Happening::Relayed(FromRelay::Down(error))) => {
-                    return if self.leaving {
-                        Ok(())
-                    } else {
-                        Err(words::down(self.name, &error))
-                    };
+                Ok(Happening::Dialled(link, stream)) if self.connection.is_present(link) => {
+                    self.connection.dialled(stream, self.session.received());
                 }
+                Ok(Happening::Relayed(..) | Happening::Dialled(..)) => {}
                 Ok(Happening::KeyMade(key)) => self.session.rekey(*key, self.clock.now()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -112,10 +122,68 @@ impl Client<'_> {
                 }
                 self.quit();
             }
-            let due = self.session.tick(self.clock.now());
-            self.show(due);
-            self.link.send(self.session.take_outgoing());
+            self.tick()?;
+            let is_down = !self.connection.is_up();
+            if self.leaving && is_down && self.session.untaken().next().is_none() {
+                return Ok(());
+            }
         }
+    }
+
+    /// Takes a frame.
+    fn receive(&mut self, frame: &[u8]) -> anyhow::Result<()> {
+        let was_inside = self.session.is_inside();
+        let events = self.session.receive(frame, self.clock.now());
+        self.connection.received();
+        match events {
+            Ok(events) => {
+                if self.session.is_inside() {
+                    self.connection.is_settled();
+                }
+                self.show(events);
+                Ok(())
+            }
+            Err(end) => {
+                let error = words::end(self.name, end);
+                if words::is_final(end, was_inside) {
+                    return Err(error);
+                }
+                self.lost(error)
+            }
+        }
+    }
+
+    /// The connection is lost: it will be made again, unless that has been tried for too long.
+    fn lost(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        let has_patience = self.connection.broken_for() < self.patience;
+        if self.session.has_said_goodbye() || !has_patience {
+            return Err(error);
+        }
+        if self.session.is_inside() {
+            let why = error.to_string();
+            let why = why.lines().next().unwrap_or_default();
+            self.terminal.show(notice(format!(
+                "{why}; trying to get it back; what you say meanwhile is sent then"
+            )));
+        }
+        self.session.disconnect();
+        self.connection.pause();
+        Ok(())
+    }
+
+    /// Does what is due.
+    fn tick(&mut self) -> anyhow::Result<()> {
+        self.connection.tick(self.session.is_waiting());
+        if !self.connection.is_up() && self.connection.broken_for() >= self.patience {
+            return Err(words::down(self.name, &ReadError::TimedOut));
+        }
+        if let Some((absent, _)) = self.missed.take_if(|(_, at)| *at <= Instant::now()) {
+            self.terminal.show(words::absent(&absent));
+        }
+        let due = self.session.tick(self.clock.now());
+        self.show(due);
+        self.connection.send(self.session.take_outgoing());
+        Ok(())
     }
 
     fn typed(&mut self, input: Input) {
@@ -123,7 +191,7 @@ impl Client<'_> {
             Input::Line { text, shown } if self.terminal.is_interactive() => {
                 self.typed_line(&text, shown);
             }
-            Input::Line { text, .. } => self.say(&text, self.session.epoch()),
+            Input::Line { text, .. } => self.say(&text, self.session.changes()),
             Input::TooLong { bytes } => {
                 self.too_long(bytes);
                 self.terminal.credit();
@@ -358,6 +426,24 @@ impl Client<'_> {
                         self.remark(remark);
                     }
                 }
+                Event::Resumed => self.terminal.show(notice("connected again")),
+                Event::Returned { mut people, absent } => {
+                    let remarks = self.meet(&mut people);
+                    self.terminal.show(words::returned(&people));
+                    for remark in remarks {
+                        self.remark(remark);
+                    }
+                    let until = Instant::now() + PATIENCE_FOR_OTHERS;
+                    self.missed = (!absent.is_empty()).then_some((absent, until));
+                }
+                Event::Back(person) => {
+                    let nick = person.nick.clone();
+                    let remarks = self.meet(&mut [person]);
+                    self.is_back(&nick);
+                    for remark in remarks {
+                        self.remark(remark);
+                    }
+                }
                 Event::Taken(messages) => (0..messages).for_each(|_| self.terminal.credit()),
                 Event::RekeyDue => self.make_key(),
                 event => {
@@ -368,7 +454,20 @@ impl Client<'_> {
             }
         }
         if is_shown {
-            self.terminal.show(Entry::Mark(self.session.epoch()));
+            self.terminal.show(Entry::Mark(self.session.changes()));
+        }
+    }
+
+    /// Somebody is back. After the relay has been away, so is everybody, and this is said once.
+    fn is_back(&mut self, nick: &Nick) {
+        let Some((absent, _)) = &mut self.missed else {
+            self.terminal.show(notice(format!("{nick} is back")));
+            return;
+        };
+        absent.retain(|other| other != nick);
+        if absent.is_empty() {
+            self.missed = None;
+            self.terminal.show(notice("everybody is back"));
         }
     }
 
@@ -403,7 +502,11 @@ impl Client<'_> {
             self.terminal
                 .show(warning(format!("not delivered: {text}")));
         }
-        let untaken = untaken.len();
+        let held: Vec<(Vec<Nick>, &str)> = self.session.undelivered().collect();
+        for (nicks, text) in &held {
+            self.terminal.show(words::undelivered(nicks, text));
+        }
+        let untaken = untaken.len() + held.len();
         let shown = self.terminal.stop();
         end?;
         if let Err(error) = shown
@@ -413,7 +516,7 @@ impl Client<'_> {
         }
         if untaken > 0 {
             return Err(failure(
-                "the relay did not take everything that was said",
+                "not everything that was said was delivered",
                 "join again and say it again",
             ));
         }

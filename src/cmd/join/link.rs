@@ -1,29 +1,26 @@
-//! The client's connection: connecting, the handshake, and then two threads.
+//! One connection to the relay: connecting, and then two threads.
 //!
 //! The reading thread takes frames off the socket and delivers them; it ends, with a last word,
-//! when the connection does. The writing thread takes frames from a channel and sends PING when
-//! there has been nothing to send for a while; it ends when the channel is closed or the socket
-//! fails, and a failure also ends the reading thread. Dropping the [`Link`] ends both.
+//! when the connection does. When nothing has come for a while it asks the relay for an answer, and
+//! when none comes either, takes the connection for dead. The writing thread takes frames from a
+//! channel; it ends when the channel is closed or the socket fails, and a failure also ends the
+//! reading thread. Dropping the [`Link`] ends both.
 
-use std::io::{self, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cmd::credits::Credits;
-use crate::cmd::deadline::DeadlineReader;
 use crate::cmd::{failure, reason};
 use crate::room::frame::{
-    Frame, Limits, MAX_FRAME, MAX_HANDSHAKE_FRAME, counts, is_ping, preamble,
+    Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, ToClient, counts, is_ping, preamble,
 };
-use crate::room::session::{End, Event, Session};
+use crate::room::names::RoomId;
 use crate::room::stream::{ReadError, read_frame};
-
-use super::client::Clock;
-use super::words;
 
 /// How long connecting, and then entering the room, may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +31,10 @@ const FRAMES: usize = 1024;
 /// The most bytes that are written at once.
 const BATCH_BYTES: usize = 64 * 1024;
 
+/// The least time for which a relay can make a client wait before it asks for an answer, in
+/// seconds: a hostile one must not make it ask many times a second.
+const MIN_IDLE: u32 = 3;
+
 /// What comes from the relay.
 #[derive(Debug)]
 pub(super) enum FromRelay {
@@ -43,8 +44,12 @@ pub(super) enum FromRelay {
     Down(ReadError),
 }
 
-/// Connects to the relay that people call `name`.
-pub(super) fn connect(name: &str, addresses: &[SocketAddr]) -> anyhow::Result<TcpStream> {
+/// Connects to the relay that people call `name`, for a room.
+pub(super) fn connect(
+    name: &str,
+    addresses: &[SocketAddr],
+    room: RoomId,
+) -> anyhow::Result<TcpStream> {
     let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
     for address in addresses {
         result = TcpStream::connect_timeout(address, PATIENCE);
@@ -52,56 +57,17 @@ pub(super) fn connect(name: &str, addresses: &[SocketAddr]) -> anyhow::Result<Tc
             break;
         }
     }
-    let stream = result.map_err(|error: io::Error| {
+    let begin = |mut stream: TcpStream| {
+        stream.set_nodelay(true)?;
+        stream.write_all(&preamble(room))?;
+        Ok(stream)
+    };
+    result.and_then(begin).map_err(|error: io::Error| {
         failure(
             format!("cannot connect to {name}: {}", reason(&error)),
             "is the relay running there, and the port right?",
         )
-    })?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-/// Enters the room. Returns what happened on the way.
-pub(super) fn enter(
-    name: &str,
-    stream: &TcpStream,
-    session: &mut Session,
-    clock: &Clock,
-) -> anyhow::Result<Vec<Event>> {
-    let mut socket = stream;
-    let mut reader = DeadlineReader::new(stream, Instant::now() + PATIENCE);
-    let mut events = Vec::new();
-    let lost = |error| words::no_handshake(name, error);
-    socket
-        .write_all(&preamble(session.card().room()))
-        .map_err(|error| lost(error.into()))?;
-    while !session.is_inside() {
-        let limit = if session.is_welcome() {
-            MAX_FRAME
-        } else {
-            MAX_HANDSHAKE_FRAME
-        };
-        let frame = read_frame(&mut reader, limit).map_err(lost)?;
-        if session.is_welcome() && is_ping(&frame) {
-            let ack = Frame::ack(0).encode();
-            socket.write_all(&ack).map_err(|error| lost(error.into()))?;
-        }
-        events.extend(
-            session
-                .receive(&frame, clock.now())
-                .map_err(|end| match end {
-                    End::Malformed => words::not_a_relay(name),
-                    end => words::end(name, end),
-                })?,
-        );
-        for frame in session.take_outgoing() {
-            socket
-                .write_all(&frame.encode())
-                .map_err(|error| lost(error.into()))?;
-        }
-    }
-    Ok(events)
+    })
 }
 
 /// What the writing thread is to write.
@@ -112,13 +78,12 @@ enum Outgoing {
 }
 
 /// What has been read, for the answers to PING. At most one answer is waiting at a time.
-#[derive(Default)]
 struct Received {
     counted: AtomicU64,
     is_ack_due: AtomicBool,
 }
 
-/// A connection whose handshake is done.
+/// A connection.
 pub(super) struct Link {
     stream: Arc<TcpStream>,
     outgoing: Sender<Outgoing>,
@@ -126,30 +91,39 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Starts the threads.
+    /// Starts the threads. So many counted frames were received over the connection before, in
+    /// case it goes on.
     pub(super) fn start(
         stream: TcpStream,
-        limits: &Limits,
+        received: u64,
         deliver: impl Fn(FromRelay) + Send + 'static,
-    ) -> anyhow::Result<Self> {
-        // A hostile relay must not make us ping many times a second.
-        let idle = Duration::from_secs(limits.idle.max(3).into());
-        stream.set_read_timeout(Some(idle))?;
+    ) -> io::Result<Self> {
+        stream.set_read_timeout(Some(PATIENCE))?;
         let (outgoing, queue) = channel();
-        let received = Arc::new(Received::default());
+        let received = Arc::new(Received {
+            counted: AtomicU64::new(received),
+            is_ack_due: AtomicBool::new(false),
+        });
         let link = Self {
             stream: Arc::new(stream),
             outgoing: outgoing.clone(),
             credits: Arc::new(Credits::new(FRAMES)),
         };
-        thread::Builder::new().name("link-reader".into()).spawn({
-            let (stream, credits) = (Arc::clone(&link.stream), Arc::clone(&link.credits));
-            let received = Arc::clone(&received);
-            move || read(&stream, &credits, &received, &outgoing, deliver)
-        })?;
+        let reader = Reader {
+            stream: Arc::clone(&link.stream),
+            credits: Arc::clone(&link.credits),
+            received: Arc::clone(&received),
+            outgoing,
+        };
+        thread::Builder::new()
+            .name("link-reader".into())
+            .spawn(move || {
+                let error = reader.read(&deliver);
+                deliver(FromRelay::Down(error));
+            })?;
         thread::Builder::new().name("link-writer".into()).spawn({
             let stream = Arc::clone(&link.stream);
-            move || write(&stream, &queue, &received, idle / 3)
+            move || write(&stream, &queue, &received)
         })?;
         Ok(link)
     }
@@ -166,47 +140,92 @@ impl Link {
     pub(super) fn credit(&self) {
         self.credits.give();
     }
+
+    /// Ends the connection. What came over it is still delivered, and its last word after that.
+    pub(super) fn shut_down(&self) {
+        // It fails where the other end was faster.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // It fails where the other end was faster.
-        let _ = self.stream.shutdown(Shutdown::Both);
+        self.shut_down();
         self.credits.give();
     }
 }
 
-fn read(
-    stream: &TcpStream,
-    credits: &Credits,
-    received: &Received,
-    outgoing: &Sender<Outgoing>,
-    deliver: impl Fn(FromRelay),
-) {
-    let mut reader = BufReader::new(stream);
-    loop {
-        credits.take();
-        match read_frame(&mut reader, MAX_FRAME) {
-            Ok(frame) => {
-                let counted = u64::from(counts(&frame));
-                received.counted.fetch_add(counted, Ordering::SeqCst);
-                if is_ping(&frame) && !received.is_ack_due.swap(true, Ordering::SeqCst) {
-                    // It fails when the socket has, which is about to show here too.
-                    let _ = outgoing.send(Outgoing::Ack);
+/// What the reading thread has.
+struct Reader {
+    stream: Arc<TcpStream>,
+    credits: Arc<Credits>,
+    received: Arc<Received>,
+    outgoing: Sender<Outgoing>,
+}
+
+impl Reader {
+    /// Reads frames until the connection is over, and returns why.
+    fn read(&self, deliver: &impl Fn(FromRelay)) -> ReadError {
+        let mut reader = BufReader::new(&*self.stream);
+        let mut limit = MAX_HANDSHAKE_FRAME;
+        loop {
+            self.credits.take();
+            let frame = match self.wait(&mut reader, limit == MAX_FRAME) {
+                Ok(()) => read_frame(&mut reader, limit),
+                Err(error) => Err(error),
+            };
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => return error,
+            };
+            if limit == MAX_HANDSHAKE_FRAME {
+                match ToClient::parse(&frame) {
+                    Ok(ToClient::Challenge(_, limits)) => {
+                        let idle = Duration::from_secs(limits.idle.max(MIN_IDLE).into());
+                        if let Err(error) = self.stream.set_read_timeout(Some(idle / 3)) {
+                            return error.into();
+                        }
+                    }
+                    Ok(ToClient::Welcome(welcome)) => {
+                        limit = MAX_FRAME;
+                        if !welcome.resumed {
+                            self.received.counted.store(0, Ordering::SeqCst);
+                        }
+                    }
+                    // What else there is, is for the session to judge.
+                    _ => {}
                 }
-                deliver(FromRelay::Frame(frame));
             }
-            Err(error) => return deliver(FromRelay::Down(error)),
+            let counted = u64::from(counts(&frame));
+            self.received.counted.fetch_add(counted, Ordering::SeqCst);
+            if is_ping(&frame) && !self.received.is_ack_due.swap(true, Ordering::SeqCst) {
+                // It fails when the socket has, which is about to show here too.
+                let _ = self.outgoing.send(Outgoing::Ack);
+            }
+            deliver(FromRelay::Frame(frame));
+        }
+    }
+
+    /// Waits until something comes. After some time without a word the relay is asked for one.
+    fn wait(&self, reader: &mut BufReader<&TcpStream>, may_ask: bool) -> Result<(), ReadError> {
+        let mut has_asked = !may_ask;
+        loop {
+            match reader.fill_buf() {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => match ReadError::from(error) {
+                    ReadError::TimedOut if !has_asked => {
+                        has_asked = true;
+                        let _ = self.outgoing.send(Outgoing::Frame(Frame::ping()));
+                    }
+                    error => return Err(error),
+                },
+            }
         }
     }
 }
 
-fn write(
-    mut stream: &TcpStream,
-    queue: &Receiver<Outgoing>,
-    received: &Received,
-    ping_after: Duration,
-) {
+fn write(mut stream: &TcpStream, queue: &Receiver<Outgoing>, received: &Received) {
     let encode = |outgoing| match outgoing {
         Outgoing::Frame(frame) => frame.encode(),
         Outgoing::Ack => {
@@ -214,12 +233,8 @@ fn write(
             Frame::ack(received.counted.load(Ordering::SeqCst)).encode()
         }
     };
-    loop {
-        let mut bytes = match queue.recv_timeout(ping_after) {
-            Ok(outgoing) => encode(outgoing),
-            Err(RecvTimeoutError::Timeout) => Frame::ping().encode(),
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
+    while let Ok(outgoing) = queue.recv() {
+        let mut bytes = encode(outgoing);
         while bytes.len() < BATCH_BYTES
             && let Ok(outgoing) = queue.try_recv()
         {

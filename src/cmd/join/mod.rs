@@ -9,6 +9,7 @@
 mod address;
 mod client;
 mod commands;
+mod connection;
 mod link;
 mod people;
 mod trust;
@@ -16,18 +17,20 @@ mod words;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::room::card::Identity;
 use crate::room::names::{Nick, RoomName};
-use crate::room::session::{Policy, Session, Standing};
+use crate::room::session::{End, Event, Policy, Session, Standing};
+use crate::room::stream::ReadError;
 
 use self::address::{Address, Place, Room};
 use self::client::{Client, Clock, Happening};
-use self::link::Link;
+use self::connection::{Connection, Dial};
+use self::link::{FromRelay, PATIENCE};
 use self::people::People;
 use self::trust::Trust;
 use self::words::{notice, warning};
@@ -103,6 +106,11 @@ pub(super) struct Seat {
     #[arg(long, value_name = "MINUTES", default_value_t = 60,
           value_parser = clap::value_parser!(u32).range(1..=720))]
     rekey: u32,
+
+    /// Seconds for which to try to get a broken connection back [default: without end on a
+    /// terminal, 300 without one]
+    #[arg(long, value_name = "SECS")]
+    reconnect: Option<u32>,
 }
 
 impl Seat {
@@ -125,6 +133,15 @@ impl Seat {
                 Standing::New
             },
             rekey_after: Duration::from_secs(60 * u64::from(self.rekey)),
+        }
+    }
+
+    /// How long to try to get a broken connection back.
+    fn patience(&self, is_interactive: bool) -> Duration {
+        match self.reconnect {
+            Some(seconds) => Duration::from_secs(seconds.into()),
+            None if is_interactive => Duration::MAX,
+            None => Duration::from_mins(5),
         }
     }
 
@@ -161,7 +178,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let name = relay.to_string();
     run_at(
         &name,
-        || relay.resolve(),
+        move || relay.resolve(),
         &args.nick,
         &room,
         &args.seat,
@@ -228,7 +245,7 @@ fn usage(error: &str) -> anyhow::Error {
 /// `entered` before anything is shown.
 pub(super) fn run_at(
     name: &str,
-    resolve: impl FnOnce() -> anyhow::Result<Vec<SocketAddr>>,
+    resolve: impl Fn() -> anyhow::Result<Vec<SocketAddr>> + Send + Sync + 'static,
     nick: &Nick,
     room: &RoomName,
     seat: &Seat,
@@ -241,10 +258,17 @@ pub(super) fn run_at(
     let clock = Clock::start();
     let policy = seat.policy();
     let mut session = Session::new(identity, key, nick, room, policy, clock.now());
-    let stream = link::connect(name, &resolve()?)?;
-    let on_the_way = link::enter(name, &stream, &mut session, &clock)?;
-
     let (sender, inputs) = channel();
+    let dial = Dial {
+        name: name.to_owned(),
+        resolve: Arc::new(resolve),
+        room: room.id(),
+        happenings: sender.clone(),
+    };
+    let stream = dial.connect()?;
+    let mut connection = Connection::start(dial, stream)?;
+    let on_the_way = enter(name, &mut connection, &inputs, &mut session, &clock)?;
+
     let hurry: Arc<OnceLock<Hurry>> = Arc::default();
     on_signal({
         let (sender, hurry) = (sender.clone(), Arc::clone(&hurry));
@@ -281,13 +305,6 @@ pub(super) fn run_at(
             "this identity is for this run only; `e2echat keygen` saves one",
         ));
     }
-    let link = Link::start(stream, session.limits(), {
-        let sender = sender.clone();
-        move |from_relay| {
-            let _ = sender.send(Happening::Relayed(from_relay));
-        }
-    })?;
-
     let trust = Trust::new(people, !seat.only_known);
     if let Some(damage) = trust.damage() {
         terminal.show(warning(damage));
@@ -299,8 +316,10 @@ pub(super) fn run_at(
         clock,
         session,
         trust,
+        patience: seat.patience(terminal.is_interactive()),
         terminal,
-        link,
+        connection,
+        missed: None,
         sender,
         audit: Vec::new(),
         leaving: false,
@@ -310,4 +329,37 @@ pub(super) fn run_at(
     client.show(on_the_way);
     let end = client.run(&inputs);
     client.finish(end)
+}
+
+/// Enters the room over a new connection. Returns what happened on the way.
+fn enter(
+    name: &str,
+    connection: &mut Connection,
+    inputs: &Receiver<Happening>,
+    session: &mut Session,
+    clock: &Clock,
+) -> anyhow::Result<Vec<Event>> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut events = Vec::new();
+    while !session.is_inside() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let frame = match inputs.recv_timeout(left) {
+            Ok(Happening::Relayed(_, FromRelay::Frame(frame))) => frame,
+            Ok(Happening::Relayed(_, FromRelay::Down(error))) => {
+                return Err(words::no_handshake(name, error));
+            }
+            // Nothing else can happen yet.
+            Ok(_) => continue,
+            Err(_) => return Err(words::no_handshake(name, ReadError::TimedOut)),
+        };
+        let received = session.receive(&frame, clock.now());
+        connection.received();
+        events.extend(received.map_err(|end| match end {
+            End::Malformed => words::not_a_relay(name),
+            end => words::end(name, end),
+        })?);
+        connection.send(session.take_outgoing());
+    }
+    connection.is_settled();
+    Ok(events)
 }

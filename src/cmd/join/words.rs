@@ -6,7 +6,7 @@ use crate::room::frame::Departure;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
-use crate::room::session::{End, Event};
+use crate::room::session::{End, Event, Person};
 use crate::room::stream::ReadError;
 use crate::room::text::SafeText;
 
@@ -66,10 +66,9 @@ pub(super) fn event(event: Event) -> Option<Entry> {
             "{nick} wrote something and left you out: {nick} does not know you yet, or you came while it was typed"
         )),
         Event::LeftOthersOut(nick, others) => {
-            let others: Vec<&str> = others.iter().map(Nick::as_str).collect();
+            let others = list(&others);
             notice(format!(
-                "{nick} leaves out {}, who cannot read what follows",
-                others.join(", ")
+                "{nick} leaves out {others}, who cannot read what follows"
             ))
         }
         Event::OtherView(nick) => warning(format!(
@@ -99,13 +98,59 @@ pub(super) fn event(event: Event) -> Option<Entry> {
         Event::Stray => warning(
             "something came from nobody in this room and is not shown: the relay is broken, or meddles; if it goes on, use another relay",
         ),
+        Event::Undelivered(nicks, text) => undelivered(&nicks, &text),
         Event::Entered(_)
+        | Event::Resumed
+        | Event::Returned { .. }
+        | Event::Back(_)
         | Event::Joined(_)
         | Event::Rekeyed(_)
         | Event::RekeyDue
         | Event::Taken(_) => return None,
     };
     Some(entry)
+}
+
+/// What was said, and did not reach these, who have not come back.
+pub(super) fn undelivered(nicks: &[Nick], text: &str) -> Entry {
+    warning(format!("not delivered to {}: {text}", list(nicks)))
+}
+
+/// The room that one has come back to.
+pub(super) fn returned(people: &[Person]) -> Entry {
+    if people.is_empty() {
+        return notice("connected again; nobody else is here");
+    }
+    let nicks: Vec<Nick> = people.iter().map(|person| person.nick.clone()).collect();
+    notice(format!("connected again; here: {}", list(&nicks)))
+}
+
+/// Who has not come back.
+pub(super) fn absent(nicks: &[Nick]) -> Entry {
+    notice(format!("not here any more: {}", list(nicks)))
+}
+
+fn list(nicks: &[Nick]) -> String {
+    let nicks: Vec<&str> = nicks.iter().map(Nick::as_str).collect();
+    nicks.join(", ")
+}
+
+/// Whether it makes no sense to connect again after this. Whoever answers as no relay would may
+/// not be the relay, unless it was.
+pub(super) fn is_final(end: End, was_inside: bool) -> bool {
+    match end {
+        End::UnknownNotice(_) => true,
+        End::Malformed => was_inside,
+        End::Notice(notice) => !matches!(
+            notice,
+            Notice::HandshakeTooSlow
+                | Notice::RoomFull
+                | Notice::RelayFull
+                | Notice::QueueFull
+                | Notice::Idle
+                | Notice::Shutdown
+        ),
+    }
 }
 
 /// The error for a handshake that came to nothing.
@@ -162,6 +207,7 @@ pub(super) fn end(name: &str, end: End) -> anyhow::Error {
         Notice::CardIdentityKey => "make another identity with `e2echat keygen`",
         Notice::QueueFull | Notice::Idle => "join again when the network is better",
         Notice::Shutdown => "join again when it is back",
+        Notice::Replaced => "this one is not in the room any more",
         Notice::Malformed
         | Notice::CardMalformed
         | Notice::CardRoom

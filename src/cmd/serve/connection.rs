@@ -13,17 +13,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cmd::deadline::DeadlineReader;
-use crate::room::card::Card;
-use crate::room::frame::{
-    Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME, ToRelay, VERSION,
-};
+use crate::room::frame::{Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME, VERSION};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Mailbox as _, Outgoing, admit};
+use crate::room::relay::{Entry, Outgoing, admit};
 use crate::room::stream::{ReadError, read_frame};
 
 use super::outbox::{Closed, Outbox};
-use super::relay::{Counted, Membership, Relay};
+use super::relay::{Counted, Membership, Next, Relay};
 
 /// Room for a frame's parsing and RSA arithmetic, and no more: there may be thousands of threads.
 const READER_STACK: usize = 256 * 1024;
@@ -51,8 +48,7 @@ pub(super) fn spawn(
         .name("reader".into())
         .stack_size(READER_STACK)
         .spawn(move || {
-            let full = counted.number() > relay.config.max_connections;
-            if let Err(error) = serve(&relay, stream, peer, full) {
+            if let Err(error) = serve(&relay, counted, stream, peer) {
                 log::debug!("{peer}: {error}");
             }
         })
@@ -89,14 +85,23 @@ impl From<io::Error> for Refusal {
     }
 }
 
-fn serve(relay: &Relay, stream: TcpStream, peer: SocketAddr, full: bool) -> io::Result<()> {
+fn serve(relay: &Relay, counted: Counted, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(WRITE_CHECK))?;
-    match shake_hands(relay, &stream, full) {
-        Ok((room, card)) => {
+    let stream = Arc::new(stream);
+    let full = counted.number() > relay.config.max_connections;
+    let placed = shake_hands(relay, &stream, full).and_then(|(room, entry)| {
+        let who = format!("{} {}", entry.card.nick(), entry.card.fingerprint());
+        let (membership, connection) = take_place(relay, &stream, room, entry)?;
+        Ok((membership, connection, who))
+    });
+    match placed {
+        Ok((membership, connection, who)) => {
             let idle = Duration::from_secs(relay.config.limits.idle.into());
             stream.set_read_timeout(Some(idle))?;
-            serve_member(relay, stream, peer, room, &card)
+            let verb = if connection == 0 { "joined" } else { "resumed" };
+            log::info!("{who} {verb} from {peer}");
+            serve_member(membership, connection, stream, counted, &who)
         }
         Err(Refusal::Silent) => {
             log::debug!("{peer} hung up early, or does not speak the protocol");
@@ -104,14 +109,14 @@ fn serve(relay: &Relay, stream: TcpStream, peer: SocketAddr, full: bool) -> io::
         }
         Err(Refusal::Told(notice)) => {
             log::info!("refused {peer}: {notice}");
-            (&stream).write_all(&Frame::notice(notice.code()).encode())?;
+            (&*stream).write_all(&Frame::notice(notice.code()).encode())?;
             linger(&stream)
         }
     }
 }
 
 /// Finds out who wants to enter which room.
-fn shake_hands(relay: &Relay, stream: &TcpStream, full: bool) -> Result<(RoomId, Card), Refusal> {
+fn shake_hands(relay: &Relay, stream: &TcpStream, full: bool) -> Result<(RoomId, Entry), Refusal> {
     let mut reader = DeadlineReader::new(stream, Instant::now() + relay.config.handshake);
     let mut magic = [0; MAGIC.len()];
     if reader.read_exact(&mut magic).is_err() || magic != MAGIC {
@@ -142,110 +147,103 @@ fn linger(stream: &TcpStream) -> io::Result<()> {
     io::copy(&mut rest, &mut io::sink()).map(drop)
 }
 
-fn serve_member(
-    relay: &Relay,
-    stream: TcpStream,
-    peer: SocketAddr,
+/// Gives a client the place of the member that it wants to go on as, or a new one.
+fn take_place<'a>(
+    relay: &'a Relay,
+    stream: &Arc<TcpStream>,
     room: RoomId,
-    card: &Card,
+    entry: Entry,
+) -> Result<(Membership<'a>, u64), Refusal> {
+    if let Some(received) = entry.resumes {
+        let resumed = relay.resume(room, &entry.card, received, stream);
+        if let Some((membership, connection)) = resumed.map_err(|_| Notice::Malformed)? {
+            let welcome = Frame::welcome_back(membership.received());
+            (&**stream).write_all(&welcome.encode())?;
+            return Ok((membership, connection));
+        }
+    }
+    let outbox = Arc::new(Outbox::new(relay.config.queue_bytes, Arc::clone(stream)));
+    Ok((relay.join(room, entry.card, &outbox)?, 0))
+}
+
+fn serve_member(
+    membership: Membership<'_>,
+    connection: u64,
+    stream: Arc<TcpStream>,
+    counted: Counted,
+    who: &str,
 ) -> io::Result<()> {
-    let stream = Arc::new(stream);
-    let outbox = Arc::new(Outbox::new(relay.config.queue_bytes));
+    let outbox = Arc::clone(membership.outbox());
     let writer = thread::Builder::new()
         .name("writer".into())
         .stack_size(WRITER_STACK)
         .spawn({
             let (stream, outbox) = (Arc::clone(&stream), Arc::clone(&outbox));
-            move || write_frames(&stream, &outbox)
+            move || write_frames(&stream, &outbox, connection)
         })?;
-    let (nick, fingerprint) = (card.nick(), card.fingerprint());
-    match relay.join(room, card, &outbox) {
-        Ok(mut membership) => {
-            log::info!("{nick} {fingerprint} joined from {peer}");
-            let departure = read_frames(&stream, &mut membership);
-            membership.end(departure);
-            log::info!("{nick} {fingerprint} {departure}");
+    let mut membership = membership;
+    let departure = read_frames(&stream, &mut membership);
+    let is_broken = matches!(departure, Departure::Lost | Departure::Silent);
+    if is_broken && outbox.closed().is_none() && membership.is_kept() {
+        // It fails where the other end was faster.
+        let _ = stream.shutdown(Shutdown::Both);
+        drop((stream, counted));
+        match membership.keep(connection, departure) {
+            Some(departure) => log::info!("{who} {departure}"),
+            None => log::debug!("{who} has come back"),
         }
-        Err(notice) => {
-            log::info!("refused {nick} {fingerprint} from {peer}: {notice}");
-            outbox.close(Some(notice));
-        }
+    } else {
+        membership.end(departure);
+        log::info!("{who} {departure}");
     }
     writer
         .join()
         .map_err(|_| io::Error::other("the writing thread panicked"))
 }
 
+/// After so many counted frames without a pause the member gets an acknowledgement.
+const ACKNOWLEDGE_AFTER: u64 = 64;
+
 /// Takes what the member sends, until there is a reason for it to go.
 fn read_frames(stream: &TcpStream, membership: &mut Membership<'_>) -> Departure {
     let mut reader = BufReader::new(stream);
-    let outbox = Arc::clone(membership.outbox());
-    let mut assembly = membership.assembly();
-    let mut received = 0;
-    let mut acknowledged = 0;
+    let mut acknowledged = membership.received();
     loop {
-        let frame: Arc<[u8]> = match read_frame(&mut reader, MAX_FRAME) {
-            Ok(frame) => frame.into(),
+        let frame = match read_frame(&mut reader, MAX_FRAME) {
+            Ok(frame) => frame,
             Err(ReadError::TimedOut) => return Departure::Silent,
             Err(ReadError::Length) => return Departure::Misbehaved,
             Err(ReadError::Closed | ReadError::Broken | ReadError::Io(_)) => {
-                return match outbox.closed() {
+                return match membership.outbox().closed() {
                     Some(Closed::Overflow) => Departure::Slow,
                     _ => Departure::Lost,
                 };
             }
         };
-        let ack_now = match ToRelay::parse(&frame) {
-            Ok(ToRelay::Send(send)) => {
-                match assembly.add(frame, send) {
-                    Ok(Some(message)) => membership.forward(&message),
-                    Ok(None) => {}
-                    Err(_) => return Departure::Misbehaved,
-                }
-                received += 1;
-                // One acknowledgement for all that came at once.
-                reader.buffer().is_empty()
-            }
-            Ok(ToRelay::State(state)) if membership.state(&frame, &state).is_ok() => {
-                received += 1;
-                reader.buffer().is_empty()
-            }
-            Ok(ToRelay::Rekey(card)) => {
-                let Ok(sid) = membership.rekey(card) else {
-                    return Departure::Misbehaved;
-                };
-                assembly.succeed(sid);
-                received += 1;
-                reader.buffer().is_empty()
-            }
-            Ok(ToRelay::Ping) => true,
-            Ok(ToRelay::Ack(count)) if (acknowledged..=outbox.counted()).contains(&count) => {
-                acknowledged = count;
-                false
-            }
-            Ok(ToRelay::Leave) => {
-                outbox.post(Frame::ack(received + 1).into());
-                return Departure::Left;
-            }
-            _ => return Departure::Misbehaved,
-        };
-        if ack_now {
-            outbox.post(Frame::ack(received).into());
+        let next = membership.take(frame);
+        let news = membership.received() - acknowledged;
+        // One acknowledgement for all that came at once.
+        let is_due = news >= ACKNOWLEDGE_AFTER || news > 0 && reader.buffer().is_empty();
+        if is_due || matches!(next, Next::Acknowledge | Next::End(Departure::Left)) {
+            membership.acknowledge();
+            acknowledged = membership.received();
+        }
+        if let Next::End(departure) = next {
+            return departure;
         }
     }
 }
 
 /// Empties the outbox into the socket until either is done, and then shuts the socket down.
-fn write_frames(stream: &TcpStream, outbox: &Outbox) {
+fn write_frames(stream: &TcpStream, outbox: &Outbox, connection: u64) {
     let mut batch = Vec::new();
     loop {
         batch.clear();
-        outbox.take(&mut batch);
+        outbox.take(connection, &mut batch);
         if batch.is_empty() || write_batch(stream, outbox, &batch).is_err() {
             break;
         }
     }
-    outbox.close(None);
     // It fails where the client was faster.
     let _ = stream.shutdown(Shutdown::Both);
 }

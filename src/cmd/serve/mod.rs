@@ -86,6 +86,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "SECS", default_value_t = 90, help_heading = LIMITS,
           value_parser = clap::value_parser!(u32).range(3..))]
     idle_timeout: u32,
+
+    /// Seconds for which the place of a member is kept whose connection broke
+    #[arg(long, value_name = "SECS", default_value_t = 60, help_heading = LIMITS)]
+    grace: u32,
 }
 
 const LIMITS: &str = "Limits";
@@ -95,7 +99,7 @@ impl Args {
         Config {
             limits: Limits {
                 idle: self.idle_timeout,
-                grace: 0,
+                grace: self.grace,
                 members: self.max_members,
                 blocks: 0,
                 bytes: 0,
@@ -131,7 +135,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let name = reachable(*address).to_string();
             // The host is there before anybody is told that the room is.
             let announce = || announce(&addresses, &room);
-            let resolve = || Ok(loopback(*address));
+            let address = *address;
+            let resolve = move || Ok(loopback(address));
             join::run_at(&name, resolve, nick, &room, &args.seat, announce)
         }
         _ => wait_for_signal(|| announce(&addresses, &room)),

@@ -1,66 +1,94 @@
-//! The bounded queue between a room and one member's socket.
+//! A member's place at the relay: the bounded queue between its room and its socket, and whose
+//! connection that is at present.
 //!
 //! Rooms put frames in, under their lock and without ever waiting; the connection's writing thread
 //! takes them out. A queue that overflows is closed and emptied: the member is told why, and
-//! nobody waits for it.
+//! nobody waits for it. When a connection breaks, the queue goes on, and its reading thread leaves
+//! here what it knows, for the member's next connection to take.
 
-use std::collections::VecDeque;
+use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use crate::cipher::encoding::Malformed;
 use crate::room::frame::Frame;
 use crate::room::notice::Notice;
-use crate::room::relay::{Mailbox, Outgoing};
+use crate::room::relay::{Backlog, Intake, Mailbox, Outgoing};
 
-/// The most frames and bytes that are taken at once.
-const BATCH_FRAMES: usize = 256;
-const BATCH_BYTES: usize = 64 * 1024;
+/// When nothing was to be sent for so long, a member is asked to acknowledge what it has.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a new connection waits for the one before it to end.
+const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// A member's queue.
 pub(super) struct Outbox {
-    max_bytes: usize,
-    queue: Mutex<Queue>,
-    changed: Condvar,
+    state: Mutex<State>,
+    /// Wakes the writing thread.
+    filled: Condvar,
+    /// Wakes whoever waits for a connection to end, or for the next one.
+    moved: Condvar,
 }
 
-#[derive(Default)]
-struct Queue {
-    frames: VecDeque<Outgoing>,
-    bytes: usize,
-    counted: u64,
+struct State {
+    backlog: Backlog,
     closed: Option<Closed>,
+    /// The present connection, and its number.
+    stream: Arc<TcpStream>,
+    connection: u64,
+    is_writer_asleep: bool,
+    /// What the last connection's reading thread knew, while there is no other.
+    parked: Option<Intake>,
 }
 
 /// Why a queue takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
-    /// The connection is over.
+    /// The member is not in its room any more, or the relay ends.
     Done,
     /// The member did not read fast enough.
     Overflow,
 }
 
+/// What became of a place whose connection broke.
+pub(super) enum Kept {
+    /// The member has come back over another connection.
+    Resumed,
+    /// It has not, or its place is closed: here is what is known of it.
+    Given(Intake, Option<Closed>),
+}
+
 impl Outbox {
-    /// An empty queue of at most `max_bytes` bytes.
-    pub(super) fn new(max_bytes: usize) -> Self {
+    /// An empty queue of at most `max_bytes` bytes, for a first connection.
+    pub(super) fn new(max_bytes: usize, stream: Arc<TcpStream>) -> Self {
         Self {
-            max_bytes,
-            queue: Mutex::default(),
-            changed: Condvar::new(),
+            state: Mutex::new(State {
+                backlog: Backlog::new(max_bytes),
+                closed: None,
+                stream,
+                connection: 0,
+                is_writer_asleep: false,
+                parked: None,
+            }),
+            filled: Condvar::new(),
+            moved: Condvar::new(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes the queue, after a last frame if there is one. What is in it is still sent.
     pub(super) fn close(&self, last: Option<Notice>) {
-        let mut queue = self.lock();
-        if queue.closed.is_none() {
-            queue.frames.extend(last.map(notice));
-            queue.closed = Some(Closed::Done);
-            self.changed.notify_one();
+        let mut state = self.lock();
+        if state.closed.is_none() {
+            // Where the queue is full, the goodbye is lost.
+            let _ = last.map(|last| state.backlog.post(notice(last)));
+            state.closed = Some(Closed::Done);
         }
+        self.filled.notify_one();
+        self.moved.notify_all();
     }
 
     /// Whether the queue is closed, and why.
@@ -68,90 +96,123 @@ impl Outbox {
         self.lock().closed
     }
 
-    /// How many counted frames were put in.
-    pub(super) fn counted(&self) -> u64 {
-        self.lock().counted
+    /// The member has taken so many counted frames.
+    ///
+    /// # Errors
+    /// Where that cannot be.
+    pub(super) fn acknowledge(&self, count: u64) -> Result<(), Malformed> {
+        self.lock().backlog.acknowledge(count)
     }
 
     /// Waits for frames and moves some of them into `batch`, which must be empty. Leaves it empty
-    /// when the queue is closed and nothing is left.
-    pub(super) fn take(&self, batch: &mut Vec<Outgoing>) {
-        let mut queue = self.lock();
-        while queue.frames.is_empty() && queue.closed.is_none() {
-            queue = self
-                .changed
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        let mut bytes = 0;
-        while bytes < BATCH_BYTES && batch.len() < BATCH_FRAMES {
-            let Some(frame) = queue.frames.pop_front() else {
-                break;
+    /// when nothing more will be for this connection.
+    pub(super) fn take(&self, connection: u64, batch: &mut Vec<Outgoing>) {
+        let mut state = self.lock();
+        while state.backlog.is_empty() && state.closed.is_none() && state.connection == connection {
+            state.is_writer_asleep = true;
+            state = if state.backlog.is_unasked() {
+                let (mut state, waited) = self
+                    .filled
+                    .wait_timeout(state, ASK_AFTER)
+                    .unwrap_or_else(PoisonError::into_inner);
+                if waited.timed_out() && state.connection == connection {
+                    batch.extend(state.backlog.ask());
+                }
+                state
+            } else {
+                self.filled
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner)
             };
-            bytes += frame.len();
-            batch.push(frame);
+            state.is_writer_asleep = false;
+            if !batch.is_empty() {
+                return;
+            }
         }
-        queue.bytes = queue.bytes.saturating_sub(bytes);
+        if state.connection == connection {
+            state.backlog.take(batch);
+        }
+    }
+
+    /// Leaves here what is known of the member, whose connection broke, until it comes back, its
+    /// place is closed, or the time is over.
+    pub(super) fn keep(&self, connection: u64, intake: Intake, grace: Duration) -> Kept {
+        let deadline = Instant::now() + grace;
+        let mut state = self.lock();
+        state.parked = Some(intake);
+        self.moved.notify_all();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let is_over = state.closed.is_some() || left == Duration::ZERO;
+            if state.connection != connection {
+                return Kept::Resumed;
+            }
+            if is_over && let Some(intake) = state.parked.take() {
+                return Kept::Given(intake, state.closed);
+            }
+            let (woken, _) = self
+                .moved
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+        }
+    }
+
+    /// Takes the place for another connection, over which the member says that it has taken so
+    /// many counted frames. Returns what is known of the member, and the connection's number;
+    /// nothing if the place is not there any more.
+    ///
+    /// # Errors
+    /// Where the member cannot have taken so many.
+    pub(super) fn take_over(
+        &self,
+        stream: &Arc<TcpStream>,
+        received: u64,
+    ) -> Result<Option<(Intake, u64)>, Malformed> {
+        let before = Arc::clone(&self.lock().stream);
+        // It fails where that connection is over already.
+        let _ = before.shutdown(Shutdown::Both);
+        let is_waiting = |state: &mut State| state.parked.is_none() && state.closed.is_none();
+        let (mut state, _) = self
+            .moved
+            .wait_timeout_while(self.lock(), HAND_OVER, is_waiting)
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.closed.is_some() || state.parked.is_none() {
+            return Ok(None);
+        }
+        state.backlog.resume(received)?;
+        state.stream = Arc::clone(stream);
+        state.connection += 1;
+        self.filled.notify_all();
+        self.moved.notify_all();
+        let connection = state.connection;
+        Ok(state.parked.take().map(|intake| (intake, connection)))
     }
 }
 
 impl Mailbox for Arc<Outbox> {
     fn post(&self, frame: Outgoing) {
-        let mut queue = self.lock();
-        if queue.closed.is_some() {
+        let mut state = self.lock();
+        if state.closed.is_some() {
             return;
         }
-        if queue.bytes + frame.len() > self.max_bytes {
-            queue.frames.clear();
-            queue.frames.push_back(notice(Notice::QueueFull));
-            queue.closed = Some(Closed::Overflow);
-        } else {
-            queue.bytes += frame.len();
-            queue.counted += u64::from(frame.is_counted());
-            queue.frames.push_back(frame);
+        if state.backlog.post(frame).is_err() {
+            state.backlog.clear();
+            // An empty queue has room for it.
+            let _ = state.backlog.post(notice(Notice::QueueFull));
+            state.closed = Some(Closed::Overflow);
+            self.moved.notify_all();
         }
-        self.changed.notify_one();
+        if state.is_writer_asleep {
+            self.filled.notify_one();
+        }
+    }
+
+    fn dismiss(&self, notice: Notice) {
+        self.close(Some(notice));
     }
 }
 
 fn notice(notice: Notice) -> Outgoing {
     Frame::notice(notice.code()).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn taken(outbox: &Outbox) -> Vec<Vec<u8>> {
-        let mut batch = Vec::new();
-        outbox.take(&mut batch);
-        batch.iter().map(|frame| frame.slices().concat()).collect()
-    }
-
-    #[test]
-    fn frames_leave_in_the_order_in_which_they_came() {
-        let outbox = Arc::new(Outbox::new(1000));
-        outbox.post(Frame::ack(1).into());
-        outbox.post(Frame::ack(2).into());
-        assert_eq!(
-            taken(&outbox),
-            [Frame::ack(1).encode(), Frame::ack(2).encode()]
-        );
-        outbox.close(None);
-        assert!(taken(&outbox).is_empty());
-    }
-
-    #[test]
-    fn a_member_that_does_not_read_is_told_so_and_gets_nothing_more() {
-        let outbox = Arc::new(Outbox::new(20));
-        for count in 0..3 {
-            outbox.post(Frame::ack(count).into());
-        }
-        assert_eq!(outbox.closed(), Some(Closed::Overflow));
-        outbox.post(Frame::ping().into());
-        assert_eq!(
-            taken(&outbox),
-            [Frame::notice(Notice::QueueFull.code()).encode()]
-        );
-    }
 }

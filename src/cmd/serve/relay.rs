@@ -6,6 +6,7 @@
 //! only the room's.
 
 use std::collections::HashMap;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,20 +14,20 @@ use std::time::Duration;
 use rand::Rng as _;
 
 use crate::cipher::encoding::Malformed;
-use crate::room::card::{Card, SessionId};
-use crate::room::frame::{Challenge, Departure, Limits, RunId, State};
+use crate::room::card::Card;
+use crate::room::frame::{Challenge, Departure, Frame, Limits, RunId};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Assembly, Message, Room, check_statement};
+use crate::room::relay::{Intake, Mailbox as _, Request, Room};
 
-use super::outbox::Outbox;
+use super::outbox::{Closed, Kept, Outbox};
 
 /// What the relay allows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Config {
     /// What clients are told of it.
     pub(super) limits: Limits,
-    /// The most connections at once.
+    /// The most connections at once, and the most members.
     pub(super) max_connections: usize,
     /// The most bytes that wait for one member.
     pub(super) queue_bytes: usize,
@@ -42,6 +43,7 @@ pub(super) struct Relay {
     run: RunId,
     rooms: Mutex<Rooms>,
     connections: AtomicUsize,
+    members: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -61,6 +63,7 @@ impl Relay {
             run: RunId(run),
             rooms: Mutex::default(),
             connections: AtomicUsize::new(0),
+            members: AtomicUsize::new(0),
         }
     }
 
@@ -91,28 +94,66 @@ impl Relay {
     pub(super) fn join(
         &self,
         id: RoomId,
-        card: &Card,
+        card: Card,
         outbox: &Arc<Outbox>,
     ) -> Result<Membership<'_>, Notice> {
+        let place = Place::count(&self.members);
+        if place.number > self.config.max_connections {
+            return Err(Notice::RelayFull);
+        }
         let mut rooms = lock(&self.rooms);
-        let room = if let Some(room) = rooms.by_id.get(&id) {
-            lock(room).join(card, outbox)?;
-            Arc::clone(room)
+        let (room, joined) = if let Some(room) = rooms.by_id.get(&id) {
+            let joined = lock(room).join(&card, outbox)?;
+            (Arc::clone(room), joined)
         } else {
             let mut room = Room::new(rooms.last_epoch, &self.config.limits);
-            room.join(card, outbox)?;
+            let joined = room.join(&card, outbox)?;
             let room = Arc::new(Mutex::new(room));
             rooms.by_id.insert(id, Arc::clone(&room));
-            room
+            (room, joined)
         };
         Ok(Membership {
             relay: self,
             id,
             room,
-            card: card.clone(),
             outbox: Arc::clone(outbox),
+            intake: Some(Intake::new(card, self.run, joined, &self.config.limits)),
             departure: Departure::Lost,
+            _place: place,
         })
+    }
+
+    /// Lets a member that is still in a room go on over another connection. Returns that
+    /// connection's number too, or nothing if the member is not there any more.
+    ///
+    /// # Errors
+    /// Where it cannot have received so many frames.
+    pub(super) fn resume(
+        &self,
+        id: RoomId,
+        card: &Card,
+        received: u64,
+        stream: &Arc<TcpStream>,
+    ) -> Result<Option<(Membership<'_>, u64)>, Malformed> {
+        let Some(room) = lock(&self.rooms).by_id.get(&id).map(Arc::clone) else {
+            return Ok(None);
+        };
+        let Some(outbox) = lock(&room).mailbox(card.sid()).map(Arc::clone) else {
+            return Ok(None);
+        };
+        let taken = outbox.take_over(stream, received)?;
+        Ok(taken.map(|(intake, connection)| {
+            let membership = Membership {
+                relay: self,
+                id,
+                room,
+                outbox,
+                intake: Some(intake),
+                departure: Departure::Lost,
+                _place: Place::count(&self.members),
+            };
+            (membership, connection)
+        }))
     }
 
     /// Tells every member that the relay is ending, and hangs up once they have what is waiting
@@ -137,7 +178,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection that is counted.
+/// One of the relay's connections, counted for as long as this lives.
 pub(super) struct Counted {
     relay: Arc<Relay>,
     number: usize,
@@ -156,68 +197,125 @@ impl Drop for Counted {
     }
 }
 
-/// A member's place in a room, which it leaves, however its thread ends.
+/// A member that is counted for as long as this lives.
+struct Place<'a> {
+    members: &'a AtomicUsize,
+    number: usize,
+}
+
+impl<'a> Place<'a> {
+    fn count(members: &'a AtomicUsize) -> Self {
+        let number = members.fetch_add(1, Ordering::Relaxed) + 1;
+        Self { members, number }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.members.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the reading thread is to do after a frame.
+pub(super) enum Next {
+    /// To go on.
+    Continue,
+    /// To acknowledge what was taken before it goes on.
+    Acknowledge,
+    /// To end.
+    End(Departure),
+}
+
+/// A member's place in a room, which it leaves, however its thread ends, unless the member has
+/// come back over another connection.
 pub(super) struct Membership<'a> {
     relay: &'a Relay,
     id: RoomId,
     room: SharedRoom,
-    card: Card,
     outbox: Arc<Outbox>,
+    /// `None` once another connection has it.
+    intake: Option<Intake>,
     departure: Departure,
+    _place: Place<'a>,
 }
 
 impl Membership<'_> {
+    /// Takes a frame that the member sent.
+    pub(super) fn take(&mut self, frame: Vec<u8>) -> Next {
+        let Some(intake) = &mut self.intake else {
+            return Next::End(Departure::Lost);
+        };
+        match intake.take(frame.into()) {
+            Ok(Request::Wait) => {}
+            Ok(request @ (Request::Forward(_) | Request::State(_) | Request::Rekey(_))) => {
+                let done = lock(&self.room).carry_out(intake.sid(), &request);
+                if done.is_err() {
+                    return Next::End(Departure::Misbehaved);
+                }
+            }
+            Ok(Request::Leave) => return Next::End(Departure::Left),
+            Ok(Request::Acknowledge) => return Next::Acknowledge,
+            Ok(Request::Forget(count)) => {
+                if self.outbox.acknowledge(count).is_err() {
+                    return Next::End(Departure::Misbehaved);
+                }
+            }
+            Err(Malformed) => return Next::End(Departure::Misbehaved),
+        }
+        Next::Continue
+    }
+
+    /// How many counted frames were taken from the member.
+    pub(super) fn received(&self) -> u64 {
+        self.intake.as_ref().map_or(0, Intake::received)
+    }
+
+    /// Acknowledges them.
+    pub(super) fn acknowledge(&self) {
+        self.outbox.post(Frame::ack(self.received()).into());
+    }
+
     /// The member's queue.
     pub(super) fn outbox(&self) -> &Arc<Outbox> {
         &self.outbox
     }
 
-    /// What holds the member's messages back until they are complete.
-    pub(super) fn assembly(&self) -> Assembly {
-        Assembly::new(self.card.sid(), self.id, &self.relay.config.limits)
-    }
-
-    /// Passes a message of the member's to its readers.
-    pub(super) fn forward(&self, message: &Message) {
-        lock(&self.room).forward(message);
-    }
-
-    /// Passes a statement of the member's, which is the frame `bytes`, to those it is for.
-    ///
-    /// # Errors
-    /// Where it may not make it.
-    pub(super) fn state(&self, bytes: &Arc<[u8]>, state: &State<'_>) -> Result<(), Malformed> {
-        check_statement(state, self.card.sid(), self.id, &self.relay.config.limits)?;
-        lock(&self.room).forward_statement(self.card.sid(), bytes, state);
-        Ok(())
-    }
-
-    /// Gives the member the session key of this card.
-    ///
-    /// # Errors
-    /// Where it does not follow the member's present card.
-    pub(super) fn rekey(&mut self, card: &[u8]) -> Result<SessionId, Notice> {
-        let card = Card::parse(card, self.id)?;
-        if !card.succeeds(&self.card) {
-            return Err(Notice::CardMalformed);
-        }
-        lock(&self.room).rekey(self.card.sid(), &card)?;
-        self.card = card;
-        Ok(self.card.sid())
+    /// Whether the place is kept when the connection breaks.
+    pub(super) fn is_kept(&self) -> bool {
+        self.relay.config.limits.grace > 0
     }
 
     /// Leaves the room for this reason.
     pub(super) fn end(mut self, departure: Departure) {
         self.departure = departure;
     }
+
+    /// Keeps the place of a member whose connection broke, for as long as the relay has promised.
+    /// Returns why it had to go, if it has not come back.
+    pub(super) fn keep(mut self, connection: u64, departure: Departure) -> Option<Departure> {
+        let grace = Duration::from_secs(self.relay.config.limits.grace.into());
+        let intake = self.intake.take()?;
+        let Kept::Given(intake, closed) = self.outbox.keep(connection, intake, grace) else {
+            return None;
+        };
+        self.intake = Some(intake);
+        self.departure = match closed {
+            Some(Closed::Overflow) => Departure::Slow,
+            Some(Closed::Done) | None => departure,
+        };
+        Some(self.departure)
+    }
 }
 
 impl Drop for Membership<'_> {
     /// A room vanishes with its last member.
     fn drop(&mut self) {
+        let Some(intake) = &self.intake else {
+            return;
+        };
         let mut rooms = lock(&self.relay.rooms);
         let mut room = lock(&self.room);
-        room.leave(self.card.sid(), self.departure);
+        room.leave(intake.sid(), intake.joined(), self.departure);
         if room.is_empty() {
             rooms.last_epoch = rooms.last_epoch.max(room.epoch());
             rooms.by_id.remove(&self.id);

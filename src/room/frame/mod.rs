@@ -204,12 +204,16 @@ impl Frame {
 
     /// HELLO
     #[must_use]
-    pub fn hello(card: &[u8], received: u64, proof: &[u8]) -> Self {
-        let fields = Encoder::default().string(card).u64(received).string(proof);
+    pub fn hello(card: &[u8], resumes: bool, received: u64, proof: &[u8]) -> Self {
+        let fields = Encoder::default()
+            .string(card)
+            .boolean(resumes)
+            .u64(received)
+            .string(proof);
         Self::new(kind::HELLO, fields)
     }
 
-    /// WELCOME, for a member that does not resume.
+    /// WELCOME, for a member that joins.
     #[must_use]
     pub fn welcome(epoch: u64, members: usize) -> Self {
         let fields = Encoder::default()
@@ -217,6 +221,18 @@ impl Frame {
             .boolean(false)
             .u64(0)
             .count(members);
+        Self::new(kind::WELCOME, fields)
+    }
+
+    /// WELCOME, for a member that goes on where its connection broke, and of which so many
+    /// counted frames were taken.
+    #[must_use]
+    pub fn welcome_back(received: u64) -> Self {
+        let fields = Encoder::default()
+            .u64(0)
+            .boolean(true)
+            .u64(received)
+            .count(0);
         Self::new(kind::WELCOME, fields)
     }
 

@@ -8,7 +8,7 @@ use super::{Challenge, Departure, Limits, RunId, kind};
 /// What a relay says to a client that it lets in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Welcome {
-    /// The epoch of this member's own joining.
+    /// The epoch of this member's own joining; 0 if it resumes.
     pub epoch: u64,
     /// Whether an earlier connection goes on.
     pub resumed: bool,

@@ -14,6 +14,8 @@ pub enum ToRelay<'a> {
     Hello {
         /// The client's card.
         card: &'a [u8],
+        /// Whether it wants to go on where its connection broke.
+        resumes: bool,
         /// How many counted frames it has received.
         received: u64,
         /// The signature over [`Challenge::possession`](super::Challenge::possession).
@@ -77,6 +79,7 @@ impl<'a> ToRelay<'a> {
         let parsed = match fields.byte()? {
             kind::HELLO => Self::Hello {
                 card: fields.string()?,
+                resumes: fields.boolean()?,
                 received: fields.u64()?,
                 proof: fields.string()?,
             },

@@ -5,28 +5,9 @@ use std::sync::Arc;
 
 use crate::cipher::encoding::Malformed;
 use crate::room::card::SessionId;
-use crate::room::frame::{Limits, Send, State};
+use crate::room::frame::{Limits, RunId, Send};
 use crate::room::message::{Header, Stream};
 use crate::room::names::RoomId;
-use crate::room::statement::Statement;
-
-/// Checks that `sender` may make this statement in `room`, to no more than a room's members.
-///
-/// # Errors
-/// Where PROTOCOL §8 does not allow it.
-pub fn check_statement(
-    state: &State<'_>,
-    sender: SessionId,
-    room: RoomId,
-    limits: &Limits,
-) -> Result<(), Malformed> {
-    let statement = Statement::parse(state.statement)?;
-    let is_too_many = u32::try_from(state.to.len()).map_or(true, |to| to > limits.members);
-    if statement.sender != sender || statement.room != room || is_too_many {
-        return Err(Malformed);
-    }
-    Ok(())
-}
 
 /// The longest ciphertext for one reader, with what belongs to it, in bytes (PROTOCOL §8).
 const MAX_PARCEL: usize = 6144;
@@ -69,9 +50,10 @@ impl Part {
 /// Holds the frames of a member's message back until the last has come, so that the message has
 /// one place in the room's order.
 #[derive(Debug)]
-pub struct Assembly {
-    sender: SessionId,
-    room: RoomId,
+pub(super) struct Assembly {
+    /// The relay's run, and the epoch of it in which the member joined.
+    run: RunId,
+    joined: u64,
     /// The least that the number of the next message to the room may be.
     next: u64,
     max_bytes: usize,
@@ -80,13 +62,12 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// For what `sender` sends in `room`.
-    #[must_use]
-    pub fn new(sender: SessionId, room: RoomId, limits: &Limits) -> Self {
+    /// For what a member sends that joined in this epoch.
+    pub(super) fn new(run: RunId, joined: u64, limits: &Limits) -> Self {
         let members = usize::try_from(limits.members).unwrap_or(usize::MAX);
         Self {
-            sender,
-            room,
+            run,
+            joined,
             next: 0,
             max_bytes: members.saturating_add(1).saturating_mul(MAX_PARCEL),
             bytes: 0,
@@ -94,19 +75,22 @@ impl Assembly {
         }
     }
 
-    /// From now on the sender has another session id.
-    pub fn succeed(&mut self, sender: SessionId) {
-        self.sender = sender;
-    }
-
     /// Adds a frame, which was parsed to `send`. Returns the message if that was the last of it.
     ///
     /// # Errors
     /// Where PROTOCOL §8 does not allow it.
-    pub fn add(&mut self, frame: Arc<[u8]>, send: Send) -> Result<Option<Message>, Malformed> {
+    pub(super) fn add(
+        &mut self,
+        sender: SessionId,
+        room: RoomId,
+        frame: Arc<[u8]>,
+        send: Send,
+    ) -> Result<Option<Message>, Malformed> {
         let part = Part { frame, send };
-        let header = part.check(self.sender, self.room)?;
-        if self.parts.is_empty() && header.stream == Stream::Room {
+        let header = part.check(sender, room)?;
+        // What was written before it joined is sent again, to readers who have come back since.
+        let is_new = header.run == self.run && header.epoch >= self.joined;
+        if self.parts.is_empty() && header.stream == Stream::Room && is_new {
             // A number that comes late would be news to some readers and not to others.
             if header.sequence < self.next {
                 return Err(Malformed);

@@ -2,35 +2,58 @@
 //!
 //! It sees cards, headers and ciphertexts, and has no key to open anything. What it sends goes
 //! into each member's [`Mailbox`]; how it gets from there to a socket is not its affair.
+//!
+//! - this file: entering, and a room.
+//! - `intake`, `assembly`: what a member sends.
+//! - `backlog`, `outgoing`: what is sent to a member.
 
 mod assembly;
+mod backlog;
+mod intake;
 mod outgoing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::cipher::fingerprint::Fingerprint;
+
 use super::card::{Card, SessionId};
-use super::frame::{Challenge, Departure, Frame, Limits, State, ToRelay};
+use super::frame::{Challenge, Departure, Frame, Limits, ToRelay};
 use super::names::RoomId;
 use super::notice::Notice;
 use super::roster::Roster;
 
-pub use self::assembly::{Assembly, Message, check_statement};
+pub use self::assembly::Message;
+pub use self::backlog::{Backlog, Overflow};
+pub use self::intake::{Intake, Request, Stated};
 pub use self::outgoing::Outgoing;
 
 /// Where frames for a member are put. Putting one there must not block.
 pub trait Mailbox: Clone {
     /// Takes a frame. Frames leave in the order in which they came.
     fn post(&self, frame: Outgoing);
+
+    /// Takes a last frame: the member is not in the room any more.
+    fn dismiss(&self, notice: Notice);
+}
+
+/// What a client asks for that wants to enter a room.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its card.
+    pub card: Card,
+    /// If it wants to go on where its connection broke: how many counted frames it has taken.
+    pub resumes: Option<u64>,
 }
 
 /// Checks the first frame of a client that wants to enter `room`.
 ///
 /// # Errors
 /// With what to tell it before hanging up.
-pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Card, Notice> {
+pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Entry, Notice> {
     let Ok(ToRelay::Hello {
         card,
+        resumes,
         received,
         proof,
     }) = ToRelay::parse(frame)
@@ -38,12 +61,12 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Card, 
         return Err(Notice::Malformed);
     };
     let card = Card::parse(card, room)?;
-    if card.generation() != 0 {
-        return Err(Notice::CardMalformed);
-    }
     let possession = challenge.possession(card.sid(), received);
     if card.identity().verifies(&possession, proof) {
-        Ok(card)
+        Ok(Entry {
+            card,
+            resumes: resumes.then_some(received),
+        })
     } else {
         Err(Notice::Possession)
     }
@@ -51,9 +74,11 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Card, 
 
 struct Occupant<M> {
     card: Arc<[u8]>,
+    fingerprint: Fingerprint,
+    skeleton: String,
     mailbox: M,
-    /// The session id that it had before.
-    former: Option<SessionId>,
+    /// The epoch in which it joined.
+    joined: u64,
 }
 
 /// A room: its members and the number of its last change.
@@ -101,19 +126,29 @@ impl<M: Mailbox> Room<M> {
         self.roster.iter().map(|(_, occupant)| &occupant.mailbox)
     }
 
-    /// Adds a member: it gets WELCOME and the roster, the others learn of it.
+    /// The mailbox of the member with this session id, or with the one that followed it.
+    #[must_use]
+    pub fn mailbox(&self, sid: SessionId) -> Option<&M> {
+        self.occupant(sid).map(|occupant| &occupant.mailbox)
+    }
+
+    /// Adds a member: it gets WELCOME and the roster, the others learn of it. If it is there
+    /// already, under the same nick and identity, it takes its own place. Returns the epoch.
     ///
     /// # Errors
     /// With what to tell it before hanging up.
-    pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<(), Notice> {
+    pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<u64, Notice> {
+        let occupant = Occupant {
+            card: Arc::clone(card.bytes()),
+            fingerprint: card.fingerprint(),
+            skeleton: card.nick().skeleton(),
+            mailbox: mailbox.clone(),
+            joined: self.epoch + 1,
+        };
+        self.replace(&occupant);
         if self.roster.len() >= self.max_members {
             return Err(Notice::RoomFull);
         }
-        let occupant = Occupant {
-            card: Arc::clone(card.bytes()),
-            mailbox: mailbox.clone(),
-            former: None,
-        };
         let others = self.roster.len();
         self.roster.insert(card, occupant)?;
         self.epoch += 1;
@@ -125,71 +160,107 @@ impl<M: Mailbox> Room<M> {
                 other.mailbox.post(joined.clone());
             }
         }
-        Ok(())
+        // A message may be under way to the key that it had when it was here before.
+        if card.generation() > 0 && self.roster.get(card.previous()).is_none() {
+            let successor = self.successors.entry(card.previous());
+            successor.or_insert(card.sid());
+        }
+        Ok(self.epoch)
     }
 
-    /// Removes a member, if it is there, and tells the others.
-    pub fn leave(&mut self, sid: SessionId, departure: Departure) {
-        if let Some(gone) = self.roster.remove(sid) {
-            self.successors
-                .retain(|former, _| gone.former != Some(*former));
-            self.epoch += 1;
-            let left = Outgoing::from(Frame::left(self.epoch, sid, departure));
-            for mailbox in self.mailboxes() {
-                mailbox.post(left.clone());
-            }
+    /// Removes whoever is the newcomer itself, as it was when it was last heard of.
+    fn replace(&mut self, newcomer: &Occupant<M>) {
+        let is_same = |other: &Occupant<M>| {
+            (other.fingerprint, &other.skeleton) == (newcomer.fingerprint, &newcomer.skeleton)
+        };
+        let before = self.roster.iter().find(|(_, other)| is_same(other));
+        if let Some((sid, other)) = before {
+            other.mailbox.dismiss(Notice::Replaced);
+            let joined = other.joined;
+            self.leave(sid, joined, Departure::Lost);
         }
     }
 
-    /// Gives a member the session key of `card`, which follows its present one.
+    /// Removes the member that joined in this epoch, if it is there, and tells the others.
+    pub fn leave(&mut self, sid: SessionId, joined: u64, departure: Departure) {
+        if self.roster.get(sid).is_none_or(|o| o.joined != joined) {
+            return;
+        }
+        self.roster.remove(sid);
+        self.successors.retain(|_, successor| *successor != sid);
+        self.epoch += 1;
+        self.tell_all(Frame::left(self.epoch, sid, departure));
+    }
+
+    fn tell_all(&self, frame: Frame) {
+        let frame = Outgoing::from(frame);
+        for mailbox in self.mailboxes() {
+            mailbox.post(frame.clone());
+        }
+    }
+
+    /// Gives a member the session key of `card`, which follows its present one. If somebody else
+    /// has that key, the member is removed.
     ///
     /// # Errors
-    /// Where somebody has that key.
-    pub fn rekey(&mut self, sid: SessionId, card: &Card) -> Result<(), Notice> {
+    /// In that case.
+    fn rekey(&mut self, card: &Card) -> Result<(), Notice> {
+        let sid = card.previous();
         let Some(mut occupant) = self.roster.remove(sid) else {
             return Ok(());
         };
-        self.successors
-            .retain(|former, _| occupant.former != Some(*former));
-        occupant.card = Arc::clone(card.bytes());
-        occupant.former = Some(sid);
-        self.roster.insert(card, occupant)?;
-        self.successors.insert(sid, card.sid());
+        self.successors.retain(|_, successor| *successor != sid);
         self.epoch += 1;
-        let rekeyed = Outgoing::from(Frame::rekeyed(self.epoch, card.bytes()));
-        for mailbox in self.mailboxes() {
-            mailbox.post(rekeyed.clone());
+        occupant.card = Arc::clone(card.bytes());
+        if let Err(conflict) = self.roster.insert(card, occupant) {
+            self.tell_all(Frame::left(self.epoch, sid, Departure::Misbehaved));
+            return Err(conflict.into());
+        }
+        self.successors.insert(sid, card.sid());
+        self.tell_all(Frame::rekeyed(self.epoch, card.bytes()));
+        Ok(())
+    }
+
+    /// Does what a member asks of its room.
+    ///
+    /// # Errors
+    /// Where the member cannot stay.
+    pub fn carry_out(&mut self, sender: SessionId, request: &Request) -> Result<(), Notice> {
+        match request {
+            Request::Forward(message) => self.forward(message),
+            Request::State(stated) => self.forward_statement(sender, stated),
+            Request::Rekey(card) => self.rekey(card)?,
+            Request::Wait | Request::Leave | Request::Acknowledge | Request::Forget(_) => {}
         }
         Ok(())
     }
 
-    /// Passes a statement of `sender`'s, which is the frame `bytes`, to those it is for.
-    pub fn forward_statement(&self, sender: SessionId, bytes: &Arc<[u8]>, state: &State<'_>) {
-        let frame = Outgoing::statement(bytes, state.signed.clone());
-        if state.to.is_empty() {
+    /// Passes a statement of `sender`'s to those it is for.
+    fn forward_statement(&self, sender: SessionId, stated: &Stated) {
+        if stated.to.is_empty() {
             for (sid, occupant) in self.roster.iter() {
                 if sid != sender {
-                    occupant.mailbox.post(frame.clone());
+                    occupant.mailbox.post(stated.frame.clone());
                 }
             }
         }
-        for reader in state.to.iter().filter_map(|sid| self.occupant(*sid)) {
-            reader.mailbox.post(frame.clone());
+        for reader in stated.to.iter().filter_map(|sid| self.mailbox(*sid)) {
+            reader.post(stated.frame.clone());
         }
     }
 
     fn occupant(&self, sid: SessionId) -> Option<&Occupant<M>> {
-        let present = self.successors.get(&sid).copied().unwrap_or(sid);
-        self.roster.get(present)
+        let successor = || self.roster.get(*self.successors.get(&sid)?);
+        self.roster.get(sid).or_else(successor)
     }
 
     /// Passes each parcel of a message to its reader. Parcels for somebody who is not there are
     /// dropped.
-    pub fn forward(&self, message: &Message) {
+    fn forward(&self, message: &Message) {
         for part in &message.0 {
             for parcel in &part.send.parcels {
-                if let Some(reader) = self.occupant(parcel.to) {
-                    reader.mailbox.post(Outgoing::deliver(
+                if let Some(reader) = self.mailbox(parcel.to) {
+                    reader.post(Outgoing::deliver(
                         &part.frame,
                         part.send.signed.clone(),
                         parcel.ciphertext.clone(),

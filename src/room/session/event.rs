@@ -70,8 +70,19 @@ impl std::fmt::Display for Disbelief {
 pub enum Event {
     /// This member is in the room, with these others.
     Entered(Vec<Person>),
+    /// The connection goes on where it broke: nothing is lost.
+    Resumed,
+    /// This member has entered the room once more, which the relay had taken it out of.
+    Returned {
+        /// Who is there.
+        people: Vec<Person>,
+        /// Who was there when the connection broke, and is not now.
+        absent: Vec<Nick>,
+    },
     /// Somebody came.
     Joined(Person),
+    /// Somebody came back whose connection was broken for long.
+    Back(Person),
     /// Somebody went.
     Left {
         /// Who.
@@ -119,6 +130,8 @@ pub enum Event {
     Stray,
     /// The relay has taken so many more of the messages that were said.
     Taken(usize),
+    /// What was said has not reached these, who have not come back.
+    Undelivered(Vec<Nick>, String),
 }
 
 /// Why a session ends.

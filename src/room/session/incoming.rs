@@ -5,7 +5,7 @@ use crate::room::message::{Header, OpenError, Opened, Stream, header_digest, ope
 use crate::room::names::Nick;
 use crate::room::statement::{Occasion, Statement};
 use crate::room::text::SafeText;
-use crate::room::transcript::{Among, Comparison, View};
+use crate::room::transcript::{Among, Comparison, Version, View};
 
 use super::event::Event;
 use super::peer::Place;
@@ -22,10 +22,13 @@ impl Session {
         let Ok(header) = Header::parse(bytes) else {
             return vec![Event::Stray];
         };
-        if header.sender == self.card.sid() || header.sender == self.keys.listed() {
-            return self.came_back(&header, bytes);
+        let known = self.transcript.version(header.run, header.epoch);
+        let (present, entered) = self.transcript.versions();
+        let version = known.unwrap_or(present);
+        if self.keys.contains(header.sender) {
+            return self.came_back(bytes, version);
         }
-        let (reader, key) = self.keys.at(header.epoch);
+        let (reader, key) = self.keys.at(version);
         let sender = self.roster.get_mut(header.sender);
         let (Some(peer), true) = (sender, header.room == self.card.room()) else {
             return vec![Event::Stray];
@@ -39,11 +42,9 @@ impl Session {
         if direct && header.stream != Stream::Direct(reader) {
             return vec![unopened(OpenError::NotForMe)];
         }
-        if direct && !peer.incoming.turn_to(self.keys.before(header.epoch)) {
-            return Vec::new();
-        }
         let digest: Digest = header_digest(bytes);
-        let missing = match peer.incoming.take(direct, header.sequence, digest) {
+        let stream = direct.then_some((header.sender, reader));
+        let missing = match peer.incoming.take(stream, header.sequence, digest) {
             Place::New { missing } => missing,
             Place::Repeated => return Vec::new(),
             Place::Taken => return vec![Event::Equivocation(from)],
@@ -57,22 +58,29 @@ impl Session {
             }
             events.push(Event::Missing(from.clone(), missing));
         }
+        // What was written before its sender, or this member, last joined is sent again, and comes to
+        // each reader at another time.
+        let is_in_chain = version >= entered && version >= peer.joined;
         let view = View {
             run: header.run,
             epoch: header.epoch,
             seen: header.seen,
             parent: &header.parent,
             audience: &header.audience,
+            is_in_chain,
             among: match header.stream {
                 Stream::Room => Among::AllBut(&header.left_out),
                 Stream::Direct(_) => Among::Both(header.sender, reader),
             },
         };
-        let comparison = self.transcript.compare(self.run, header.sender, &view);
-        if !direct {
-            self.transcript.append(header.epoch, bytes);
+        let comparison = self.transcript.compare(header.sender, &view);
+        if !direct && is_in_chain {
+            self.transcript.append(version, bytes);
         }
+        // A greeting comes before all that is written for a newcomer.
+        let lacks_greeting = is_in_chain && std::mem::take(&mut peer.incoming.owes_greeting);
         match comparison {
+            _ if lacks_greeting => events.push(Event::OtherView(from.clone())),
             Comparison::Same => peer.is_confirmed = true,
             Comparison::Unknown => {}
             Comparison::Different => events.push(Event::OtherView(from.clone())),
@@ -122,12 +130,15 @@ impl Session {
     }
 
     /// A message of one's own comes back without its content, to tell its place in the order.
-    fn came_back(&mut self, header: &Header, bytes: &[u8]) -> Vec<Event> {
+    fn came_back(&mut self, bytes: &[u8], version: Version) -> Vec<Event> {
         if self.on_their_way.front().map(Vec::as_slice) != Some(bytes) {
             return vec![Event::Stray];
         }
         self.on_their_way.pop_front();
-        self.transcript.append(header.epoch, bytes);
+        let (_, entered) = self.transcript.versions();
+        if version >= entered {
+            self.transcript.append(version, bytes);
+        }
         Vec::new()
     }
 
@@ -154,29 +165,47 @@ impl Session {
             seen: statement.seen,
             parent: &statement.parent,
             audience: &statement.roster,
+            is_in_chain: true,
             among: Among::AllBut(&[]),
         };
         // Nobody takes a goodbye back, even one that crossed with this member's joining.
         peer.said_goodbye |= statement.occasion == Occasion::Leave;
-        let comparison = self.transcript.compare(self.run, statement.sender, &view);
+        let comparison = self.transcript.compare(statement.sender, &view);
         if comparison == Comparison::TooEarly {
             // It was made before this member was there, and says nothing else to it.
             return Vec::new();
         }
-        let told = statement
-            .told(self.keys.at(statement.epoch).0)
-            .filter(|_| peer.incoming.turn_to(self.keys.before(statement.epoch)));
-        let lacks_greeting = peer.incoming.lacks_greeting(told);
-        let missing = peer.incoming.learn(statement.next, told);
+        let known = self.transcript.version(statement.run, statement.epoch);
+        let (present, _) = self.transcript.versions();
+        let (reader, _) = self.keys.at(known.unwrap_or(present));
+        let told = statement.told(reader);
+        let owed_greeting = std::mem::take(&mut peer.incoming.owes_greeting);
+        let mut missing = peer
+            .incoming
+            .learn(statement.next, told.map(|told| told.until));
+        if missing > 0 {
+            self.transcript.mark_incomplete();
+        }
+        for stream in &statement.direct {
+            if self.keys.contains(stream.to) {
+                missing += peer.incoming.learn_direct(stream);
+            }
+        }
         peer.is_heard(now.uptime);
         let mut events = Vec::new();
         if missing > 0 {
-            self.transcript.mark_incomplete();
             events.push(Event::Missing(from.clone(), missing));
         }
+        let past = statement.past.iter();
+        let past = past.map(|past| {
+            self.transcript
+                .compare_past(statement.run, statement.sender, past)
+        });
+        let past_differs = past.filter(|past| *past == Comparison::Different).count() > 0;
         match comparison {
             // What came before its first statement was kept back, how much cannot be known.
-            _ if lacks_greeting => events.push(Event::OtherView(from)),
+            _ if owed_greeting && told.is_none() => events.push(Event::OtherView(from)),
+            _ if past_differs && missing == 0 => events.push(Event::OtherView(from)),
             Comparison::Same => peer.is_confirmed = true,
             // What is missing explains it.
             Comparison::Different if missing == 0 => events.push(Event::OtherView(from)),

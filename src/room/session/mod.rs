@@ -13,22 +13,21 @@ mod incoming;
 mod outgoing;
 mod own_keys;
 mod peer;
+mod unacknowledged;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
-
-use sha2::{Digest as _, Sha256};
 
 use crate::cipher::encoding::Digest;
 use crate::cipher::keys::SessionKey;
 
 use super::Time;
-use super::card::{Card, Identity, SessionId};
-use super::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
+use super::card::{Card, CardError, Identity, SessionId};
+use super::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, Welcome};
 use super::names::{Nick, RoomKey, RoomName};
 use super::notice::Notice;
-use super::roster::{Conflict, Roster};
-use super::transcript::Transcript;
+use super::roster::{Conflict, Roster, modulus_digest};
+use super::transcript::{Transcript, Version};
 
 pub use self::event::{Disbelief, End, Event, Person, SayError, Standing};
 pub use self::outgoing::{Policy, To};
@@ -36,6 +35,13 @@ pub use self::outgoing::{Policy, To};
 use self::outgoing::Schedule;
 use self::own_keys::OwnKeys;
 use self::peer::{Incoming, Outgoing, Peer, Reported};
+use self::unacknowledged::Unacknowledged;
+
+/// The most members of a room that a client takes from a relay.
+const MAX_MEMBERS: u32 = 65_536;
+
+/// How many of those who are away are remembered.
+const MAX_ABSENT: usize = 4096;
 
 /// A point in time, by both of a machine's clocks.
 #[derive(Clone, Copy, Debug)]
@@ -46,53 +52,60 @@ pub struct Now {
     pub uptime: Duration,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How far the present connection is.
 enum Phase {
     /// Nothing has come yet.
     Begun,
-    /// The card is presented.
-    Presented,
-    /// The relay let this member in, and so many cards are still to come.
-    Entering(u32),
+    /// This card is presented.
+    Presented(Card),
+    /// The relay let this member in, and the cards of the others come.
+    Entering(Welcome, Vec<Result<Card, CardError>>),
     /// The room is known.
     Inside,
-    /// The goodbye is said.
-    Leaving,
 }
 
-/// A text that was sent, and that the relay has not acknowledged.
-struct Untaken {
-    /// How many counted frames had been sent with its last one.
-    sent: u64,
-    text: String,
+/// How somebody came to be in the room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    /// It was there before this member.
+    Found,
+    /// It came later.
+    Joined,
 }
 
-/// A session in a room.
+/// A session in a room. It outlives its connections.
 pub struct Session {
     identity: Identity,
     keys: OwnKeys,
-    /// The card that this member presents. While a new session key is on its way, the roster still
-    /// has the one before.
+    /// The card that this member presents.
     card: Card,
+    /// The card that the roster has: while a new session key is on its way, the one before.
+    listed: Card,
     room_key: RoomKey,
     phase: Phase,
+    /// Whether this member has been in the room, over whatever connection.
+    has_entered: bool,
+    is_leaving: bool,
+    said_goodbye: bool,
     run: RunId,
     limits: Limits,
     epoch: u64,
+    /// How many changes of the roster this member was shown, in whatever run of the relay.
+    changes: u64,
     roster: Roster<Peer>,
+    /// Those who were in the room and may come back, for all that is known.
+    absent: HashMap<SessionId, Peer>,
     /// Whose session keys they are, of all that were ever seen, one's own included: neither a key
-    /// nor a session comes twice.
+    /// nor a session that is over comes twice.
     sessions: HashMap<Digest, SessionId>,
     /// The number of this member's next message to the room.
     next: u64,
     transcript: Transcript,
     /// The headers of this member's own messages to the room that have not come back yet.
     on_their_way: VecDeque<Vec<u8>>,
-    /// Counted frames: sent, of these acknowledged, and received.
-    sent: u64,
-    taken: u64,
+    unacknowledged: Unacknowledged,
+    /// How many counted frames were received.
     received: u64,
-    untaken: VecDeque<Untaken>,
     outgoing: Vec<Frame>,
     policy: Policy,
     schedule: Schedule,
@@ -110,26 +123,28 @@ impl Session {
         now: Now,
     ) -> Self {
         let card = Card::issue(room, nick, &identity, key.public(), now.time);
-        let mut roster = Roster::default();
-        roster.reserve(&card).expect("nobody is in an empty roster");
         Self {
             sessions: HashMap::from([(modulus_digest(&card), card.sid())]),
             keys: OwnKeys::new(card.sid(), key),
+            roster: roster_around(&card),
+            listed: card.clone(),
             card,
             identity,
             room_key: room.key(),
             phase: Phase::Begun,
+            has_entered: false,
+            is_leaving: false,
+            said_goodbye: false,
             run: RunId([0; 16]),
             limits: Limits::default(),
             epoch: 0,
-            roster,
+            changes: 0,
+            absent: HashMap::new(),
             next: 0,
             transcript: Transcript::default(),
             on_their_way: VecDeque::new(),
-            sent: 0,
-            taken: 0,
+            unacknowledged: Unacknowledged::default(),
             received: 0,
-            untaken: VecDeque::new(),
             outgoing: Vec::new(),
             policy,
             schedule: Schedule::new(now.uptime),
@@ -148,16 +163,29 @@ impl Session {
         &self.limits
     }
 
-    /// Whether the relay has let this member in.
-    #[must_use]
-    pub fn is_welcome(&self) -> bool {
-        !matches!(self.phase, Phase::Begun | Phase::Presented)
-    }
-
-    /// Whether this member is in the room, and knows who else is.
+    /// Whether this member is in the room, and connected to it.
     #[must_use]
     pub fn is_inside(&self) -> bool {
-        self.phase == Phase::Inside
+        matches!(self.phase, Phase::Inside)
+    }
+
+    /// Whether the goodbye is said: the connection may end.
+    #[must_use]
+    pub fn has_said_goodbye(&self) -> bool {
+        self.said_goodbye
+    }
+
+    /// How many counted frames were received over the present connection and those before it that
+    /// it goes on with.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Whether anything was sent that the relay has not acknowledged.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.unacknowledged.is_empty()
     }
 
     /// The others in the room, by nick.
@@ -177,12 +205,32 @@ impl Session {
 
     /// The texts that were sent and that the relay has not acknowledged, in order.
     pub fn untaken(&self) -> impl Iterator<Item = &str> {
-        self.untaken.iter().map(|untaken| untaken.text.as_str())
+        self.unacknowledged.texts()
+    }
+
+    /// The texts that the relay has taken, and that wait for these to come back.
+    pub fn undelivered(&self) -> impl Iterator<Item = (Vec<Nick>, &str)> {
+        self.unacknowledged
+            .held()
+            .map(|said| (self.absent_nicks(said.readers()), said.text()))
+    }
+
+    /// Who of these is away.
+    fn absent_nicks(&self, sids: impl Iterator<Item = SessionId>) -> Vec<Nick> {
+        sids.filter_map(|sid| self.absent.get(&sid))
+            .map(|peer| peer.card.nick().clone())
+            .collect()
     }
 
     /// The frames that are to be sent now, in order.
     pub fn take_outgoing(&mut self) -> Vec<Frame> {
         std::mem::take(&mut self.outgoing)
+    }
+
+    /// The connection is over. What is said meanwhile is sent over the next one.
+    pub fn disconnect(&mut self) {
+        self.phase = Phase::Begun;
+        self.outgoing.clear();
     }
 
     /// Takes a frame from the relay: its type and fields.
@@ -191,69 +239,167 @@ impl Session {
     /// Where the session is over.
     pub fn receive(&mut self, frame: &[u8], now: Now) -> Result<Vec<Event>, End> {
         let frame = ToClient::parse(frame)?;
-        match (self.phase, frame) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Begun);
+        match (phase, frame) {
             (_, ToClient::Notice(code)) => {
                 Err(Notice::from_code(code).map_or(End::UnknownNotice(code), End::Notice))
             }
             (Phase::Begun, ToClient::Challenge(challenge, limits)) => {
-                self.present(&challenge, limits);
+                self.limits = limits;
+                self.present(&challenge, now)?;
                 Ok(Vec::new())
             }
-            (Phase::Presented, ToClient::Welcome(welcome)) => {
-                // There is nothing to resume, so this would be somebody else's welcome.
-                if welcome.resumed || welcome.received != 0 {
-                    return Err(End::Malformed);
+            (Phase::Presented(card), ToClient::Welcome(welcome)) => {
+                if welcome.resumed {
+                    return self.resume(&welcome, now);
                 }
-                self.epoch = welcome.epoch;
-                Ok(self.entering(welcome.members, now))
+                self.check(&welcome)?;
+                self.listed = card;
+                self.enter(welcome, Vec::new(), now)
             }
-            (Phase::Entering(cards @ 1..), ToClient::Member(card)) => {
-                let mut events = Vec::from_iter(self.admit(card, None, now).err());
-                events.extend(self.entering(cards - 1, now));
-                Ok(events)
+            (Phase::Entering(welcome, mut cards), ToClient::Member(card)) => {
+                cards.push(Card::parse_as_member(
+                    card,
+                    self.card.room(),
+                    &self.room_key,
+                ));
+                self.enter(welcome, cards, now)
             }
             // It is answered where frames are read: after decryption, the time that the answer
             // takes would tell how that went.
-            (_, ToClient::Ping) if self.is_welcome() => Ok(Vec::new()),
-            (Phase::Inside | Phase::Leaving, frame) => self.receive_inside(&frame, now),
+            (phase @ (Phase::Entering(..) | Phase::Inside), ToClient::Ping) => {
+                self.phase = phase;
+                Ok(Vec::new())
+            }
+            (Phase::Inside, frame) => {
+                self.phase = Phase::Inside;
+                self.receive_inside(&frame, now)
+            }
             _ => Err(End::Malformed),
         }
     }
 
-    fn present(&mut self, challenge: &Challenge, limits: Limits) {
-        let possession = challenge.possession(self.card.sid(), self.received);
-        let proof = self.identity.key.sign(&possession);
-        self.outgoing
-            .push(Frame::hello(self.card.bytes(), self.received, &proof));
+    fn present(&mut self, challenge: &Challenge, now: Now) -> Result<(), End> {
+        // A run that was over does not come again: it would repeat its epochs.
+        if !self.transcript.may_be_in(challenge.run) {
+            return Err(End::Malformed);
+        }
         self.run = challenge.run;
-        self.limits = limits;
-        self.phase = Phase::Presented;
+        let card = if self.has_entered {
+            let (key, identity) = (&self.room_key, &self.identity);
+            self.listed.renew(key, identity, self.next, now.time)
+        } else {
+            self.card.clone()
+        };
+        let possession = challenge.possession(card.sid(), self.received);
+        let proof = self.identity.key.sign(&possession);
+        self.outgoing.push(Frame::hello(
+            card.bytes(),
+            self.has_entered,
+            self.received,
+            &proof,
+        ));
+        self.phase = Phase::Presented(card);
+        Ok(())
     }
 
-    fn entering(&mut self, cards: u32, now: Now) -> Vec<Event> {
-        if cards > 0 {
-            self.phase = Phase::Entering(cards);
-            return Vec::new();
+    /// The relay goes on with this member where the connection broke.
+    fn resume(&mut self, welcome: &Welcome, now: Now) -> Result<Vec<Event>, End> {
+        let is_same_run = self
+            .transcript
+            .view()
+            .is_some_and(|view| view.run == self.run);
+        if !is_same_run || welcome.members > 0 {
+            return Err(End::Malformed);
         }
+        let taken = self.unacknowledged.acknowledge(welcome.received)?;
         self.phase = Phase::Inside;
-        self.begin_epoch(self.epoch);
+        self.outgoing.extend(self.unacknowledged.frames());
+        self.say_goodbye_if_due(now);
+        let mut events = vec![Event::Resumed];
+        events.extend((taken > 0).then_some(Event::Taken(taken)));
+        Ok(events)
+    }
+
+    /// Whether a relay can let this member in like that.
+    fn check(&self, welcome: &Welcome) -> Result<(), End> {
+        let is_next = self.transcript.view().is_none_or(|view| {
+            // No epoch comes twice in a run.
+            view.run != self.run || view.epoch < welcome.epoch
+        });
+        let fits = welcome.members < self.limits.members.min(MAX_MEMBERS);
+        if is_next && fits && welcome.received == 0 {
+            Ok(())
+        } else {
+            Err(End::Malformed)
+        }
+    }
+
+    fn enter(
+        &mut self,
+        welcome: Welcome,
+        cards: Vec<Result<Card, CardError>>,
+        now: Now,
+    ) -> Result<Vec<Event>, End> {
+        if usize::try_from(welcome.members) != Ok(cards.len()) {
+            self.phase = Phase::Entering(welcome, cards);
+            return Ok(Vec::new());
+        }
+        let before: HashSet<SessionId> = self.roster.iter().map(|(sid, _)| sid).collect();
+        for sid in &before {
+            self.remove(*sid);
+        }
+        self.roster = roster_around(&self.card);
+        if self.keys.listed() == self.card.sid() {
+            self.card = self.listed.clone();
+        }
+        self.transcript.enter(self.run, welcome.epoch);
+        self.begin_change(welcome.epoch);
+        let mut events = Vec::new();
+        for card in cards {
+            let placed = card
+                .map_err(|error| Event::Disbelieved(Disbelief::Card(error)))
+                .and_then(|card| self.admit(&card, Arrival::Found, &before, now));
+            events.extend(placed.err());
+        }
+        self.begin_epoch();
+        self.received = 0;
+        self.phase = Phase::Inside;
+        let is_return = std::mem::replace(&mut self.has_entered, true);
+        self.send_again(now);
         self.state_to_all(now);
-        vec![Event::Entered(self.others())]
+        self.say_goodbye_if_due(now);
+        let people = self.others();
+        events.push(if is_return {
+            let absent = self.absent_nicks(before.into_iter());
+            Event::Returned { people, absent }
+        } else {
+            Event::Entered(people)
+        });
+        Ok(events)
     }
 
     fn receive_inside(&mut self, frame: &ToClient<'_>, now: Now) -> Result<Vec<Event>, End> {
         let events = match *frame {
-            ToClient::Ack(count) => return self.acknowledged(count),
+            ToClient::Ack(count) => {
+                let taken = self.unacknowledged.acknowledge(count)?;
+                self.say_goodbye_if_due(now);
+                return Ok(Vec::from_iter((taken > 0).then_some(Event::Taken(taken))));
+            }
             ToClient::Joined { epoch, card } => {
                 self.check_epoch(epoch)?;
-                let event = self.admit(card, Some(epoch), now);
-                self.begin_epoch(epoch);
-                vec![event.map_or_else(|event| event, Event::Joined)]
+                self.begin_change(epoch);
+                let joined = Card::parse_as_member(card, self.card.room(), &self.room_key)
+                    .map_err(|error| Event::Disbelieved(Disbelief::Card(error)))
+                    .and_then(|card| self.join(&card, now));
+                self.begin_epoch();
+                vec![joined.unwrap_or_else(|disbelieved| disbelieved)]
             }
             ToClient::Rekeyed { epoch, card } => {
                 self.check_epoch(epoch)?;
-                let events = self.succeeded(epoch, card, now);
-                self.begin_epoch(epoch);
+                self.begin_change(epoch);
+                let events = self.succeeded(card, now);
+                self.begin_epoch();
                 events
             }
             ToClient::Left {
@@ -262,9 +408,11 @@ impl Session {
                 departure,
             } => {
                 self.check_epoch(epoch)?;
-                let gone = self.roster.remove(sid);
-                self.begin_epoch(epoch);
-                Vec::from_iter(gone.map(|peer| left(&peer, departure)))
+                self.begin_change(epoch);
+                let left = self.roster.get(sid).map(|peer| left(peer, departure));
+                self.remove(sid);
+                self.begin_epoch();
+                Vec::from_iter(left)
             }
             ToClient::Deliver {
                 header,
@@ -281,19 +429,6 @@ impl Session {
         Ok(events)
     }
 
-    fn acknowledged(&mut self, count: u64) -> Result<Vec<Event>, End> {
-        if !(self.taken..=self.sent).contains(&count) {
-            return Err(End::Malformed);
-        }
-        self.taken = count;
-        let before = self.untaken.len();
-        self.untaken.retain(|untaken| untaken.sent > count);
-        match before - self.untaken.len() {
-            0 => Ok(Vec::new()),
-            taken => Ok(vec![Event::Taken(taken)]),
-        }
-    }
-
     /// Each change of the roster has the number after the one before.
     fn check_epoch(&self, epoch: u64) -> Result<(), End> {
         if self.epoch.checked_add(1) == Some(epoch) {
@@ -303,66 +438,143 @@ impl Session {
         }
     }
 
-    fn begin_epoch(&mut self, epoch: u64) {
+    fn begin_change(&mut self, epoch: u64) {
         self.epoch = epoch;
+        self.changes += 1;
+    }
+
+    fn begin_epoch(&mut self) {
         let mut roster: Vec<SessionId> = self.roster.iter().map(|(sid, _)| sid).collect();
         roster.push(self.keys.listed());
         roster.sort_unstable();
-        self.transcript.begin(epoch, roster);
+        self.transcript.begin(self.epoch, roster);
     }
 
-    /// Adds a member, which joined in this epoch, or before oneself.
-    fn admit(&mut self, card: &[u8], joined: Option<u64>, now: Now) -> Result<Person, Event> {
-        let card = self.believe(card).map_err(Event::Disbelieved)?;
+    /// The present version of the roster.
+    fn version(&self) -> Version {
+        let found = self.transcript.version(self.run, self.epoch);
+        found.unwrap_or_default()
+    }
+
+    fn join(&mut self, card: &Card, now: Now) -> Result<Event, Event> {
+        let is_back = self.knows(card).is_some();
+        let person = self.admit(card, Arrival::Joined, &HashSet::new(), now)?;
+        self.schedule.greet(self.roster.len(), now.uptime);
+        self.send_held(card);
+        Ok(if is_back {
+            Event::Back(person)
+        } else {
+            Event::Joined(person)
+        })
+    }
+
+    /// Takes a member out of the roster. Unless it has said goodbye, it may come back.
+    fn remove(&mut self, sid: SessionId) {
+        if let Some(mut peer) = self.roster.remove(sid)
+            && !peer.said_goodbye
+            && self.absent.len() < MAX_ABSENT
+        {
+            peer.outgoing.end(self.next);
+            peer.incoming.forget_recent();
+            self.absent.insert(sid, peer);
+        }
+    }
+
+    /// Under which session id somebody was here before who comes with this card.
+    fn knows(&self, card: &Card) -> Option<SessionId> {
+        let before = [card.sid(), card.previous()];
+        before.into_iter().find(|sid| {
+            (self.absent.get(sid))
+                .is_some_and(|peer| peer.card.sid() == card.sid() || card.succeeds(&peer.card))
+        })
+    }
+
+    /// Adds a member to the roster. Those of `shown` are on the user's screen already.
+    fn admit(
+        &mut self,
+        card: &Card,
+        arrival: Arrival,
+        shown: &HashSet<SessionId>,
+        now: Now,
+    ) -> Result<Person, Event> {
+        self.believe(card).map_err(Event::Disbelieved)?;
+        let known = self.knows(card).and_then(|sid| self.absent.remove(&sid));
+        let known = known.map(|peer| {
+            let is_shown = shown.contains(&peer.card.sid());
+            let key_since = if peer.card.sid() == card.sid() {
+                peer.key_since
+            } else {
+                now.uptime
+            };
+            (is_shown.then_some(peer.shown), key_since, peer)
+        });
+        let (shown, key_since, incoming, mut outgoing, standing, stated) = match known {
+            Some((shown, key_since, peer)) => {
+                let mut incoming = peer.incoming;
+                incoming.owes_greeting = arrival == Arrival::Found;
+                let (outgoing, standing) = (peer.outgoing, peer.standing);
+                (shown, key_since, incoming, outgoing, standing, peer.stated)
+            }
+            None => {
+                let incoming = match arrival {
+                    Arrival::Found => Incoming::owing(),
+                    Arrival::Joined => Incoming::from(card.next()),
+                };
+                let outgoing = Outgoing::default();
+                (None, now.uptime, incoming, outgoing, Standing::default(), 0)
+            }
+        };
+        // Whoever meets this member for the first time knows that it has said nothing yet.
+        if arrival == Arrival::Joined || self.next > 0 {
+            outgoing.begin();
+        }
         let peer = Peer {
-            standing: Standing::default(),
+            card: card.clone(),
+            standing,
             is_confirmed: false,
             said_goodbye: false,
-            joined: joined.unwrap_or(self.epoch),
-            key_since: now.uptime,
+            shown: shown.unwrap_or(self.changes),
+            joined: self.version(),
+            here_since: now.uptime,
+            key_since,
             heard: now.uptime,
-            stated: 0,
+            stated,
             reported: Reported::default(),
-            // Of one that joins later than oneself it is known what it sends first.
-            incoming: joined.map_or_else(Incoming::default, |_| Incoming::from(card.next())),
-            outgoing: Outgoing {
-                since: self.next,
-                next_direct: 0,
-                is_untold: joined.is_some(),
-            },
-            card: card.clone(),
+            incoming,
+            outgoing,
         };
-        if joined.is_some() {
-            self.schedule.greet(self.roster.len(), now.uptime);
-        }
-        let newcomer = peer.person();
+        let person = peer.person();
         self.roster
-            .insert(&card, peer)
+            .insert(card, peer)
             .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
-        self.sessions.insert(modulus_digest(&card), card.sid());
-        Ok(newcomer)
+        self.sessions.insert(modulus_digest(card), card.sid());
+        Ok(person)
     }
 
-    /// Checks a card that the relay presents.
-    fn believe(&self, card: &[u8]) -> Result<Card, Disbelief> {
-        let card = Card::parse_as_member(card, self.card.room(), &self.room_key)
-            .map_err(Disbelief::Card)?;
-        match self.sessions.get(&modulus_digest(&card)) {
-            None => Ok(card),
-            Some(sid) if *sid == card.sid() => Err(Disbelief::Gone),
-            Some(_) => Err(Disbelief::Conflict(Conflict::SessionKey)),
+    /// Whether a card can be that of somebody who is in the room.
+    fn believe(&self, card: &Card) -> Result<(), Disbelief> {
+        match self.sessions.get(&modulus_digest(card)) {
+            None => Ok(()),
+            Some(sid) if *sid != card.sid() => Err(Disbelief::Conflict(Conflict::SessionKey)),
+            Some(sid) if self.absent.contains_key(sid) => Ok(()),
+            Some(_) => Err(Disbelief::Gone),
         }
     }
 
     /// Somebody, oneself perhaps, has another session key.
-    fn succeeded(&mut self, epoch: u64, card: &[u8], now: Now) -> Vec<Event> {
-        if card == &**self.card.bytes() && self.keys.list(self.card.sid(), epoch) {
+    fn succeeded(&mut self, card: &[u8], now: Now) -> Vec<Event> {
+        let version = self.version();
+        if card == &**self.card.bytes() && self.keys.list(self.card.sid(), version) {
+            self.listed = self.card.clone();
             return Vec::new();
         }
-        let card = match self.believe(card) {
+        let card = match Card::parse_as_member(card, self.card.room(), &self.room_key) {
             Ok(card) => card,
-            Err(disbelief) => return vec![Event::Disbelieved(disbelief)],
+            Err(error) => return vec![Event::Disbelieved(Disbelief::Card(error))],
         };
+        if let Err(disbelief) = self.believe(&card) {
+            return vec![Event::Disbelieved(disbelief)];
+        }
         let before = self.roster.get(card.previous());
         if !before.is_some_and(|peer| card.succeeds(&peer.card)) {
             return vec![Event::Disbelieved(Disbelief::Succession)];
@@ -372,14 +584,14 @@ impl Session {
         };
         let nick = card.nick().clone();
         let mut events = Vec::new();
-        let missing = peer.incoming.succeed(card.next());
+        let missing = peer.incoming.learn(card.next(), None);
         if missing > 0 {
             self.transcript.mark_incomplete();
             events.push(Event::Missing(nick.clone(), missing));
         }
+        peer.incoming.forget_recent();
         peer.key_since = now.uptime;
         peer.reported.stale_key = false;
-        peer.outgoing.next_direct = 0;
         peer.card = card.clone();
         self.sessions.insert(modulus_digest(&card), card.sid());
         events.push(match self.roster.insert(&card, peer) {
@@ -390,14 +602,17 @@ impl Session {
     }
 }
 
+/// An empty roster in which nobody else can take this member's nick or session key.
+fn roster_around(card: &Card) -> Roster<Peer> {
+    let mut roster = Roster::default();
+    roster.reserve(card).expect("nobody is in an empty roster");
+    roster
+}
+
 fn left(peer: &Peer, departure: Departure) -> Event {
     Event::Left {
         nick: peer.card.nick().clone(),
         departure,
         is_signed: peer.said_goodbye,
     }
-}
-
-fn modulus_digest(card: &Card) -> Digest {
-    Sha256::digest(card.session().modulus()).into()
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 use crate::cipher::keys::{PublicKey, SessionKey};
 use crate::cipher::seal::Body;
 use crate::room::Time;
-use crate::room::card::SessionId;
+use crate::room::card::{Card, SessionId};
 use crate::room::frame::Frame;
 use crate::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
-use crate::room::statement::{Occasion, Statement, Told};
+use crate::room::statement::{Direct, Occasion, Statement, Told};
 
 use super::event::{Event, SayError, Standing};
 use super::peer::Peer;
-use super::{Now, Phase, Session, Untaken, modulus_digest};
+use super::unacknowledged::{Said, Sent};
+use super::{Now, Session, modulus_digest};
 
 /// Everybody states now and then what it sees: this often, or in a large room so seldom that
 /// checking everybody's statements takes less than 1% of a processor, at 0.1 ms each.
@@ -24,8 +25,12 @@ const BEACON_PER_MEMBER: Duration = Duration::from_millis(10);
 const GREETING: Duration = Duration::from_millis(200);
 const GREETING_PER_MEMBER: Duration = Duration::from_millis(20);
 
-/// After so many beacons that did not come, somebody's silence is reported.
-const SILENT_BEACONS: u32 = 3;
+/// After so many beacons that did not come, somebody's silence is reported: by then the relay has
+/// given up a connection that was broken all the time.
+const SILENT_BEACONS: u32 = 4;
+
+/// A session key that is too old is reported after this time: who comes back with one, changes it.
+const NEW_KEY: Duration = Duration::from_mins(1);
 
 /// A session key that was first seen longer ago than this gets no more messages.
 const MAX_KEY_AGE: Duration = Duration::from_hours(24);
@@ -36,10 +41,10 @@ const FAILURES: u32 = 64;
 /// Whom a message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
-    /// Everybody who was in the room in this epoch, which is what was on the user's screen. Who
-    /// came since is left out.
+    /// Everybody who was in the room after this change of the roster, which is what was on the
+    /// user's screen. Who came since is left out.
     Room {
-        /// The epoch.
+        /// The number of the change, as [`Session::changes`] has it.
         shown: u64,
     },
     /// One member.
@@ -98,10 +103,10 @@ impl Schedule {
 }
 
 impl Session {
-    /// The epoch of the roster at present.
+    /// How many changes of the roster there were, with the first one on entering.
     #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.epoch
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Says something, and returns how many can read it.
@@ -115,9 +120,10 @@ impl Session {
         let Some(body) = Body::new(kind.code(), text.to_owned()) else {
             return Err(SayError::TooLong(text.len()));
         };
-        if self.phase != Phase::Inside {
+        if !self.has_entered || self.is_leaving {
             return Err(SayError::NotInRoom);
         }
+        self.greet(now);
         let least = self.policy.at_least.max(Standing::New);
         let may_read = |peer: &Peer| peer.standing >= least && !is_stale(peer, now.uptime);
         let mut readers: Vec<(SessionId, &PublicKey)> = Vec::new();
@@ -126,7 +132,7 @@ impl Session {
         let (stream, sequence) = match to {
             To::Room { shown } => {
                 for (sid, peer) in self.roster.iter() {
-                    if may_read(peer) && peer.joined <= shown {
+                    if may_read(peer) && peer.shown <= shown {
                         readers.push((sid, peer.card.session()));
                     } else {
                         left_out.push(sid);
@@ -135,13 +141,18 @@ impl Session {
                 (Stream::Room, self.next)
             }
             To::Member(sid) => {
-                let peer = self.roster.get(sid).filter(|peer| may_read(peer));
-                let peer = peer.ok_or(SayError::NotThere)?;
-                readers.push((sid, peer.card.session()));
-                (Stream::Direct(sid), peer.outgoing.next_direct)
+                let number = match self.roster.get_mut(sid) {
+                    Some(peer) if may_read(peer) => {
+                        *peer.outgoing.direct.next(self.card.sid(), sid)
+                    }
+                    _ => return Err(SayError::NotThere),
+                };
+                let readable = self.roster.get(sid).map(|peer| (sid, peer.card.session()));
+                readers.extend(readable);
+                (Stream::Direct(sid), number)
             }
         };
-        let view = self.transcript.view(self.run).ok_or(SayError::NotInRoom)?;
+        let view = self.transcript.view().ok_or(SayError::NotInRoom)?;
         let mut audience: Vec<SessionId> = readers.iter().map(|(sid, _)| *sid).collect();
         audience.push(match to {
             To::Room { .. } => own,
@@ -151,8 +162,8 @@ impl Session {
         let header = Header {
             room: self.card.room(),
             sender: self.card.sid(),
-            run: self.run,
-            epoch: self.epoch,
+            run: view.run,
+            epoch: view.epoch,
             stream,
             sequence,
             time: now.time,
@@ -169,32 +180,61 @@ impl Session {
         let message = SealedMessage::seal(&header, &body, &self.identity.key, &readers, &informed);
         let count = readers.len();
         match to {
-            To::Room { .. } => {
-                self.next += 1;
-                self.on_their_way.push_back(message.header.clone());
-            }
+            To::Room { .. } => self.next += 1,
             To::Member(sid) => {
                 if let Some(peer) = self.roster.get_mut(sid) {
-                    peer.outgoing.next_direct += 1;
+                    *peer.outgoing.direct.next(self.card.sid(), sid) += 1;
                 }
             }
         }
-        for frame in message.into_frames() {
-            self.send_counted(frame);
-        }
-        self.untaken.push_back(Untaken {
-            sent: self.sent,
-            text: text.to_owned(),
-        });
+        self.send(Sent::Message(Said::new(message, text.to_owned())));
         Ok(count)
     }
 
-    /// Says goodbye. What was said before arrives before it.
+    /// Says goodbye, once the relay has taken all that was said before.
     pub fn leave(&mut self, now: Now) {
-        if self.phase == Phase::Inside {
+        self.is_leaving = true;
+        self.say_goodbye_if_due(now);
+    }
+
+    pub(super) fn say_goodbye_if_due(&mut self, now: Now) {
+        let is_due = self.is_leaving && !self.said_goodbye && self.is_inside();
+        if is_due && !self.unacknowledged.has_message() {
             self.state(Occasion::Leave, &[], now);
-            self.send_counted(Frame::leave());
-            self.phase = Phase::Leaving;
+            self.send(Sent::Word(Frame::leave()));
+            self.said_goodbye = true;
+        }
+    }
+
+    /// Sends what the relay had not taken when this member had to enter the room anew, as it was.
+    /// What is for somebody who is away is kept too.
+    pub(super) fn send_again(&mut self, now: Now) {
+        self.on_their_way.clear();
+        for sent in self.unacknowledged.begin_again() {
+            if let Sent::Message(said) = &sent {
+                let absent = &self.absent;
+                let is_away = |sid| absent.contains_key(&sid);
+                self.unacknowledged.hold(said, is_away, now.uptime);
+            }
+            self.send(sent);
+        }
+    }
+
+    /// Sends what was kept for somebody who has come back with this card.
+    pub(super) fn send_held(&mut self, card: &Card) {
+        let is_back = |sid| sid == card.sid() || sid == card.previous();
+        for said in self.unacknowledged.take_held(is_back) {
+            self.send(Sent::Message(said));
+        }
+    }
+
+    fn send(&mut self, sent: Sent) {
+        if let Sent::Message(said) = &sent {
+            self.on_their_way.extend(said.header_to_come_back());
+        }
+        let frames = self.unacknowledged.push(sent);
+        if self.is_inside() {
+            self.outgoing.extend(frames);
         }
     }
 
@@ -202,7 +242,7 @@ impl Session {
     /// relay passes on what is under way to the key before the present one, and to no other.
     #[must_use]
     pub fn can_rekey(&self) -> bool {
-        self.phase == Phase::Inside && self.keys.is_settled()
+        self.is_inside() && !self.is_leaving && self.keys.is_settled()
     }
 
     /// Goes on under a new session key.
@@ -215,8 +255,6 @@ impl Session {
         if !self.can_rekey() {
             return;
         }
-        // The numbers of direct messages begin anew, so their last ones are stated before.
-        self.state_to_all(now);
         let card = self.card.succeed(
             &self.room_key,
             &self.identity,
@@ -230,18 +268,22 @@ impl Session {
             .expect("its nick was just released, and nobody can have a key that was just made");
         self.sessions.insert(modulus_digest(&card), card.sid());
         self.keys.announce(card.sid(), key, now.uptime);
-        self.send_counted(Frame::rekey(card.bytes()));
+        self.send(Sent::Key(Frame::rekey(card.bytes())));
         self.card = card;
-        for (_, peer) in self.roster.iter_mut() {
-            peer.outgoing.next_direct = 0;
-        }
     }
 
     /// Does what is due. To be called about once a second, or as often as one likes.
     pub fn tick(&mut self, now: Now) -> Vec<Event> {
         self.keys.destroy_old(now.uptime);
-        if self.phase != Phase::Inside {
-            return Vec::new();
+        let expired = self.unacknowledged.take_expired(now.uptime);
+        let mut events: Vec<Event> = expired
+            .iter()
+            .map(|said| (self.absent_nicks(said.readers()), said.text().to_owned()))
+            .filter(|(nicks, _)| !nicks.is_empty())
+            .map(|(nicks, text)| Event::Undelivered(nicks, text))
+            .collect();
+        if !self.is_inside() || self.is_leaving {
+            return events;
         }
         if self.schedule.greeting.is_some_and(|at| at <= now.uptime) {
             self.greet(now);
@@ -249,7 +291,7 @@ impl Session {
         if self.schedule.beacon + self.beacon_period(true) <= now.uptime {
             self.state_to_all(now);
         }
-        let mut events = self.notice_silence(now.uptime);
+        events.extend(self.notice_silence(now.uptime));
         let is_due = now.uptime.saturating_sub(self.schedule.rekeyed) >= self.policy.rekey_after
             || self.schedule.failures >= FAILURES;
         if is_due && !self.schedule.is_rekeying && self.can_rekey() {
@@ -268,7 +310,8 @@ impl Session {
                 peer.reported.silence = true;
                 events.push(Event::Quiet(peer.card.nick().clone(), silence.as_secs()));
             }
-            if is_stale(peer, now) && !peer.reported.stale_key {
+            let is_new = now.saturating_sub(peer.here_since) < NEW_KEY;
+            if is_stale(peer, now) && !is_new && !peer.reported.stale_key {
                 peer.reported.stale_key = true;
                 events.push(Event::StaleKey(peer.card.nick().clone()));
             }
@@ -292,8 +335,10 @@ impl Session {
     pub(super) fn state_to_all(&mut self, now: Now) {
         self.schedule.beacon = now.uptime;
         self.state(Occasion::Beacon, &[], now);
+        self.transcript.mark_stated();
     }
 
+    /// Tells newcomers, if there are any, where the numbers stand.
     fn greet(&mut self, now: Now) {
         self.schedule.greeting = None;
         let newcomers: Vec<SessionId> = self
@@ -309,24 +354,28 @@ impl Session {
 
     /// States what one sees, to these members, or to all if there are none.
     fn state(&mut self, occasion: Occasion, to: &[SessionId], now: Now) {
-        let Some(view) = self.transcript.view(self.run) else {
+        let Some(view) = self.transcript.view() else {
             return;
         };
         let mut told = Vec::new();
+        let mut direct = Vec::new();
         for (reader, peer) in self.roster.iter() {
-            let is_addressed = to.is_empty() || to.contains(&reader);
-            if is_addressed && (peer.outgoing.is_untold || peer.outgoing.next_direct > 0) {
+            if !to.is_empty() && !to.contains(&reader) {
+                continue;
+            }
+            direct.extend(peer.outgoing.direct.iter());
+            if peer.outgoing.is_untold {
                 told.push(Told {
                     reader,
-                    since: peer.outgoing.since,
-                    next_direct: peer.outgoing.next_direct,
+                    until: peer.outgoing.until.unwrap_or(0),
                 });
             }
         }
+        direct.sort_unstable_by_key(|stream: &Direct| (stream.from, stream.to));
         let statement = Statement {
             room: self.card.room(),
             sender: self.card.sid(),
-            run: self.run,
+            run: view.run,
             epoch: view.epoch,
             roster: *view.audience,
             seen: view.seen,
@@ -335,20 +384,21 @@ impl Session {
             occasion,
             next: self.next,
             told,
+            direct,
+            past: if to.is_empty() {
+                self.transcript.past()
+            } else {
+                Vec::new()
+            },
         };
         for told in &statement.told {
             if let Some(peer) = self.roster.get_mut(told.reader) {
-                peer.outgoing.is_untold = false;
+                peer.outgoing.is_told();
             }
         }
         let statement = statement.encode();
         let signature = self.identity.key.sign(&statement);
-        self.send_counted(Frame::state(&statement, &signature, to));
-    }
-
-    fn send_counted(&mut self, frame: Frame) {
-        self.sent += 1;
-        self.outgoing.push(frame);
+        self.send(Sent::Word(Frame::state(&statement, &signature, to)));
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::cipher::keys::SessionKey;
 use crate::room::card::SessionId;
+use crate::room::transcript::Version;
 
 /// How long a key outlives the announcement of the next one.
 const REMAINS: Duration = Duration::from_mins(1);
@@ -13,8 +14,8 @@ pub(super) struct OwnKeys(Vec<OwnKey>);
 
 struct OwnKey {
     sid: SessionId,
-    /// The epoch from which on the roster has it; `None` while the relay has not said so.
-    listed: Option<u64>,
+    /// The version from which on the roster has it; `None` while the relay has not said so.
+    listed: Option<Version>,
     /// When it is destroyed, if its successor has been announced.
     ends: Option<Duration>,
     /// `None` once it is destroyed.
@@ -26,7 +27,7 @@ impl OwnKeys {
     pub(super) fn new(sid: SessionId, key: SessionKey) -> Self {
         Self(vec![OwnKey {
             sid,
-            listed: Some(0),
+            listed: Some(Version::default()),
             ends: None,
             key: Some(key),
         }])
@@ -45,36 +46,37 @@ impl OwnKeys {
         });
     }
 
-    /// The roster has this session id from `epoch` on. Returns whether that is news, and the key
-    /// one that waited for it.
-    pub(super) fn list(&mut self, sid: SessionId, epoch: u64) -> bool {
+    /// The roster has this session id from this version on. Returns whether that is news, and the
+    /// key one that waited for it.
+    pub(super) fn list(&mut self, sid: SessionId, version: Version) -> bool {
         let mut waiting = self.0.iter_mut().filter(|own| own.listed.is_none());
         let Some(own) = waiting.find(|own| own.sid == sid) else {
             return false;
         };
-        own.listed = Some(epoch);
+        own.listed = Some(version);
         true
     }
 
     /// The session id that the roster has at present.
     pub(super) fn listed(&self) -> SessionId {
-        self.at(u64::MAX).0
+        let own = self.0.iter().rfind(|own| own.listed.is_some());
+        own.expect("the first one was listed from the beginning")
+            .sid
     }
 
-    /// The session id that the roster had in an epoch, and its key, if it is not destroyed.
-    pub(super) fn at(&self, epoch: u64) -> (SessionId, Option<&SessionKey>) {
+    /// The session id that the roster had in a version, and its key, if it is not destroyed.
+    pub(super) fn at(&self, version: Version) -> (SessionId, Option<&SessionKey>) {
         let own = self
             .0
             .iter()
-            .rfind(|own| own.listed.is_some_and(|listed| listed <= epoch))
+            .rfind(|own| own.listed.is_some_and(|listed| listed <= version))
             .expect("the first one was listed from the beginning");
         (own.sid, own.key.as_ref())
     }
 
-    /// How many session ids the roster had before the one that it had in an epoch.
-    pub(super) fn before(&self, epoch: u64) -> usize {
-        let is_listed = |own: &&OwnKey| own.listed.is_some_and(|listed| listed <= epoch);
-        self.0.iter().filter(is_listed).count().saturating_sub(1)
+    /// Whether it is or was a session id of this member's.
+    pub(super) fn contains(&self, sid: SessionId) -> bool {
+        self.0.iter().any(|own| own.sid == sid)
     }
 
     /// Whether there is one key, and the roster has it.
@@ -101,6 +103,10 @@ mod tests {
     const OLD: SessionId = SessionId([1; 32]);
     const NEW: SessionId = SessionId([2; 32]);
 
+    fn at(epoch: u64) -> Version {
+        Version { run: 0, epoch }
+    }
+
     fn key() -> SessionKey {
         SessionKey::generate(KeySize::Bits2048)
     }
@@ -110,12 +116,12 @@ mod tests {
         let mut keys = OwnKeys::new(OLD, key());
         keys.announce(NEW, key(), Duration::ZERO);
         assert_eq!(keys.listed(), OLD);
-        assert!(keys.list(NEW, 9));
-        assert!(!keys.list(NEW, 10), "a relay may say so again");
-        assert!(!keys.list(OLD, 10));
+        assert!(keys.list(NEW, at(9)));
+        assert!(!keys.list(NEW, at(10)), "a relay may say so again");
+        assert!(!keys.list(OLD, at(10)));
         assert_eq!(keys.listed(), NEW);
-        assert_eq!(keys.at(8).0, OLD);
-        assert!(keys.at(8).1.is_some());
+        assert_eq!(keys.at(at(8)).0, OLD);
+        assert!(keys.at(at(8)).1.is_some());
     }
 
     #[test]
@@ -123,8 +129,8 @@ mod tests {
         let mut keys = OwnKeys::new(OLD, key());
         keys.announce(NEW, key(), Duration::ZERO);
         keys.destroy_old(Duration::from_millis(59_999));
-        assert!(keys.at(8).1.is_some());
+        assert!(keys.at(at(8)).1.is_some());
         keys.destroy_old(REMAINS);
-        assert!(keys.at(8).1.is_none());
+        assert!(keys.at(at(8)).1.is_none());
     }
 }

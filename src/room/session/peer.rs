@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
 use crate::room::Time;
-use crate::room::card::Card;
+use crate::room::card::{Card, SessionId};
 use crate::room::names::Nick;
-use crate::room::statement::Told;
+use crate::room::statement::Direct;
+use crate::room::transcript::Version;
 
 use super::event::{Person, Standing};
 
 /// How many of a member's latest messages are remembered, in order to notice two for one place.
 const RECENT: usize = 64;
+
+/// How many streams of direct messages are remembered, each way. There is another one for each
+/// session key of either side.
+const STREAMS: usize = 8;
 
 /// Another member.
 pub(super) struct Peer {
@@ -22,9 +27,14 @@ pub(super) struct Peer {
     pub(super) is_confirmed: bool,
     /// Whether it has signed its goodbye.
     pub(super) said_goodbye: bool,
-    /// The epoch in which it joined, as far as that is known.
-    pub(super) joined: u64,
-    /// When its session key was first seen, and when it was last heard, by this member's clock.
+    /// The change of the roster with which it came onto the user's screen.
+    pub(super) shown: u64,
+    /// The epoch in which it joined last, as far as that is known. What it wrote before is in no
+    /// chain.
+    pub(super) joined: Version,
+    /// When it joined, when its session key was first seen, and when it was last heard, by this
+    /// member's clock.
+    pub(super) here_since: Duration,
     pub(super) key_since: Duration,
     pub(super) heard: Duration,
     /// The time in its latest statement, by its own clock.
@@ -45,13 +55,58 @@ pub(super) struct Reported {
 }
 
 /// What this member sends to another one.
+#[derive(Default)]
 pub(super) struct Outgoing {
-    /// The number of the first message to the room that is for it too.
-    pub(super) since: u64,
-    /// The number of the next message to it alone.
-    pub(super) next_direct: u64,
-    /// Whether it has yet to be told so.
+    /// The number of the first message to the room that is not for it, if it was away.
+    pub(super) until: Option<u64>,
+    /// Whether it has yet to be told where the numbers stand.
     pub(super) is_untold: bool,
+    /// The streams of direct messages to it.
+    pub(super) direct: Streams,
+}
+
+impl Outgoing {
+    /// It is there from now on, and is to be told where the numbers stand.
+    pub(super) fn begin(&mut self) {
+        self.is_untold = true;
+    }
+
+    /// It is away from now on; `next` is the number of the next message to the room.
+    pub(super) fn end(&mut self, next: u64) {
+        self.until.get_or_insert(next);
+        self.is_untold = false;
+    }
+
+    /// It has been told.
+    pub(super) fn is_told(&mut self) {
+        self.is_untold = false;
+        self.until = None;
+    }
+}
+
+/// Streams of direct messages, each from one session id to another, with the numbers of their next
+/// messages.
+#[derive(Default)]
+pub(super) struct Streams(VecDeque<Direct>);
+
+impl Streams {
+    /// The number of the next message in a stream.
+    pub(super) fn next(&mut self, from: SessionId, to: SessionId) -> &mut u64 {
+        let is_it = |stream: &Direct| (stream.from, stream.to) == (from, to);
+        if !self.0.iter().any(is_it) {
+            if self.0.len() == STREAMS {
+                self.0.pop_front();
+            }
+            self.0.push_back(Direct { from, to, next: 0 });
+        }
+        let found = self.0.iter_mut().find(|stream| is_it(stream));
+        &mut found.expect("it was just added").next
+    }
+
+    /// The streams in which there was something.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Direct> {
+        self.0.iter().copied().filter(|stream| stream.next > 0)
+    }
 }
 
 impl Peer {
@@ -78,16 +133,12 @@ impl Peer {
 pub(super) struct Incoming {
     /// The number of its next message to the room, as far as it can be known.
     next: Option<u64>,
-    /// The number of the first one that came, while it cannot be known whether others came before.
-    first: Option<u64>,
-    /// Whether it has said from which number on there are messages for this member, or need not.
-    was_told: bool,
-    /// The number of its next message to this member alone.
-    next_direct: u64,
-    /// Of which of this member's own session ids, one after another, that is the number.
-    reader: usize,
-    /// The latest messages: whether it was direct, the number, the digest of the header.
-    recent: VecDeque<(bool, u64, Digest)>,
+    /// Whether it was there when this member came, and has yet to tell it where its numbers stand.
+    pub(super) owes_greeting: bool,
+    /// The streams of direct messages from it.
+    direct: Streams,
+    /// The latest messages: whom it was for, if direct, the number, the digest of the header.
+    recent: VecDeque<(Option<SessionId>, u64, Digest)>,
 }
 
 /// What a message's number says of it.
@@ -106,24 +157,33 @@ impl Incoming {
     pub(super) fn from(next: u64) -> Self {
         Self {
             next: Some(next),
-            was_told: true,
             ..Self::default()
         }
     }
 
-    /// A message with this number has come.
-    pub(super) fn take(&mut self, direct: bool, number: u64, digest: Digest) -> Place {
-        let next = if direct {
-            &mut self.next_direct
-        } else {
-            if self.next.is_none() {
-                self.first = Some(number);
-            }
-            self.next.get_or_insert(number)
+    /// Of one that was there before this member it is known when it has said so.
+    pub(super) fn owing() -> Self {
+        Self {
+            owes_greeting: true,
+            ..Self::default()
+        }
+    }
+
+    /// A message to the room, or one from one session id to another, has come.
+    pub(super) fn take(
+        &mut self,
+        direct: Option<(SessionId, SessionId)>,
+        number: u64,
+        digest: Digest,
+    ) -> Place {
+        let next = match direct {
+            Some((from, to)) => self.direct.next(from, to),
+            None => self.next.get_or_insert(number),
         };
+        let to = direct.map(|(_, to)| to);
         let Some(missing) = number.checked_sub(*next) else {
-            let other = |(d, n, known): &(bool, u64, Digest)| {
-                (*d, *n) == (direct, number) && *known != digest
+            let other = |(t, n, known): &(Option<SessionId>, u64, Digest)| {
+                (*t, *n) == (to, number) && *known != digest
             };
             return if self.recent.iter().any(other) {
                 Place::Taken
@@ -135,137 +195,105 @@ impl Incoming {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back((direct, number, digest));
+        self.recent.push_back((to, number, digest));
         Place::New { missing }
     }
 
-    /// What comes now is for this one of the reader's own session ids, for each of which direct
-    /// messages are counted anew. Returns whether it can be counted: not if one for a later id has
-    /// come before.
-    pub(super) fn turn_to(&mut self, reader: usize) -> bool {
-        if reader > self.reader {
-            self.reader = reader;
-            self.forget_direct();
-        }
-        reader == self.reader
+    /// The member says itself what it has sent to the room: that the number of the next message is
+    /// `next`, and, if this reader was away, that those from `until` on were not for it. Returns how
+    /// many messages are missing.
+    pub(super) fn learn(&mut self, next: u64, until: Option<u64>) -> u64 {
+        let expected = self.next.unwrap_or(next);
+        self.next = Some(expected.max(next));
+        until.unwrap_or(next).min(next).saturating_sub(expected)
     }
 
-    fn forget_direct(&mut self) {
-        self.next_direct = 0;
-        self.recent.retain(|(direct, ..)| !direct);
-    }
-
-    /// Whether a statement that comes now should have been the second one: the first that somebody
-    /// makes after a newcomer has come tells it from where on there are messages for it. This is to
-    /// be said once.
-    pub(super) fn lacks_greeting(&mut self, told: Option<Told>) -> bool {
-        !std::mem::replace(&mut self.was_told, true) && told.is_none()
-    }
-
-    /// The member says itself what it has sent. Returns how many messages are missing.
-    pub(super) fn learn(&mut self, next: u64, told: Option<Told>) -> u64 {
-        let mut missing = 0;
-        if let Some(told) = told {
-            if let Some(first) = self.first.take() {
-                missing += first.saturating_sub(told.since);
-            }
-            self.next.get_or_insert(told.since);
-            missing += told.next_direct.saturating_sub(self.next_direct);
-            self.next_direct = self.next_direct.max(told.next_direct);
-        }
-        if let Some(expected) = &mut self.next {
-            missing += next.saturating_sub(*expected);
-            *expected = next.max(*expected);
-        }
+    /// The same for a stream of direct messages.
+    pub(super) fn learn_direct(&mut self, stream: &Direct) -> u64 {
+        let expected = self.direct.next(stream.from, stream.to);
+        let missing = stream.next.saturating_sub(*expected);
+        *expected = stream.next.max(*expected);
         missing
     }
 
-    /// The member goes on under another session id, where direct messages are counted anew.
-    pub(super) fn succeed(&mut self, next: u64) -> u64 {
-        let missing = self.learn(next, None);
-        self.next_direct = 0;
-        self.recent.clear();
-        missing
+    /// What was long ago need not be remembered of one who is away.
+    pub(super) fn forget_recent(&mut self) {
+        self.recent = VecDeque::new();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::card::SessionId;
 
     const ONE: Digest = [1; 32];
     const TWO: Digest = [2; 32];
-
-    fn told(since: u64, next_direct: u64) -> Told {
-        Told {
-            reader: SessionId([0; 32]),
-            since,
-            next_direct,
-        }
-    }
+    const ADA: SessionId = SessionId([1; 32]);
+    const BOB: SessionId = SessionId([2; 32]);
+    const BOB_LATER: SessionId = SessionId([3; 32]);
 
     #[test]
     fn a_number_comes_once_and_never_goes_down() {
         let mut incoming = Incoming::from(0);
-        assert_eq!(incoming.take(false, 0, ONE), Place::New { missing: 0 });
-        assert_eq!(incoming.take(false, 0, ONE), Place::Repeated);
-        assert_eq!(incoming.take(false, 3, ONE), Place::New { missing: 2 });
-        assert_eq!(incoming.take(false, 1, ONE), Place::Repeated);
-        assert_eq!(incoming.learn(2, Some(told(0, 0))), 0);
-        assert_eq!(incoming.take(false, 3, ONE), Place::Repeated);
+        assert_eq!(incoming.take(None, 0, ONE), Place::New { missing: 0 });
+        assert_eq!(incoming.take(None, 0, ONE), Place::Repeated);
+        assert_eq!(incoming.take(None, 3, ONE), Place::New { missing: 2 });
+        assert_eq!(incoming.take(None, 1, ONE), Place::Repeated);
+        assert_eq!(incoming.learn(2, Some(0)), 0);
+        assert_eq!(incoming.take(None, 3, ONE), Place::Repeated);
     }
 
     #[test]
     fn two_messages_for_one_place_are_noticed() {
         let mut incoming = Incoming::from(0);
-        assert_eq!(incoming.take(false, 0, ONE), Place::New { missing: 0 });
-        assert_eq!(incoming.take(true, 0, TWO), Place::New { missing: 0 });
-        assert_eq!(incoming.take(false, 0, TWO), Place::Taken);
+        assert_eq!(incoming.take(None, 0, ONE), Place::New { missing: 0 });
+        let direct = Some((ADA, BOB));
+        assert_eq!(incoming.take(direct, 0, TWO), Place::New { missing: 0 });
+        assert_eq!(incoming.take(None, 0, TWO), Place::Taken);
     }
 
     #[test]
-    fn direct_messages_are_counted_anew_for_each_session_id_of_the_reader() {
+    fn direct_messages_are_counted_for_each_pair_of_session_ids() {
         let mut incoming = Incoming::from(0);
-        assert!(incoming.turn_to(0));
-        assert_eq!(incoming.take(true, 0, ONE), Place::New { missing: 0 });
-        assert!(incoming.turn_to(1));
-        assert_eq!(incoming.take(true, 0, TWO), Place::New { missing: 0 });
-        assert_eq!(incoming.take(true, 0, TWO), Place::Repeated);
-        // What was for the id before comes too late, and makes nothing start again.
-        assert!(!incoming.turn_to(0));
-        assert_eq!(incoming.take(true, 0, TWO), Place::Repeated);
+        let (before, after) = (Some((ADA, BOB)), Some((ADA, BOB_LATER)));
+        assert_eq!(incoming.take(before, 0, ONE), Place::New { missing: 0 });
+        assert_eq!(incoming.take(after, 0, ONE), Place::New { missing: 0 });
+        assert_eq!(incoming.take(before, 0, ONE), Place::Repeated);
+        // That the last one before a new key is missing is known afterwards.
+        let stream = Direct {
+            from: ADA,
+            to: BOB,
+            next: 2,
+        };
+        assert_eq!(incoming.learn_direct(&stream), 1);
+        assert_eq!(incoming.learn_direct(&stream), 0);
+        assert_eq!(incoming.take(before, 1, TWO), Place::Repeated);
     }
 
     #[test]
     fn numbers_at_the_end_of_the_scale_are_numbers() {
         let mut incoming = Incoming::from(0);
         let last = u64::MAX - 1;
-        assert_eq!(
-            incoming.take(false, last, ONE),
-            Place::New { missing: last }
-        );
-        assert_eq!(incoming.take(false, last, ONE), Place::Repeated);
+        assert_eq!(incoming.take(None, last, ONE), Place::New { missing: last });
+        assert_eq!(incoming.take(None, last, ONE), Place::Repeated);
     }
 
     #[test]
     fn the_last_message_before_a_silence_is_missed() {
         let mut incoming = Incoming::from(7);
-        assert_eq!(incoming.take(false, 7, ONE), Place::New { missing: 0 });
+        assert_eq!(incoming.take(None, 7, ONE), Place::New { missing: 0 });
         assert_eq!(incoming.learn(9, None), 1);
         assert_eq!(incoming.learn(9, None), 0);
-        assert_eq!(incoming.learn(9, Some(told(7, 2))), 2);
     }
 
     #[test]
-    fn a_late_join_misses_nothing_but_what_was_for_it() {
-        let mut incoming = Incoming::default();
-        assert_eq!(incoming.take(false, 500, ONE), Place::New { missing: 0 });
-        assert_eq!(incoming.learn(501, Some(told(500, 0))), 0);
-        let mut incoming = Incoming::default();
-        assert_eq!(incoming.take(false, 500, ONE), Place::New { missing: 0 });
-        assert_eq!(incoming.learn(501, Some(told(498, 0))), 2);
-        let mut incoming = Incoming::default();
-        assert_eq!(incoming.learn(501, Some(told(500, 0))), 1);
+    fn who_comes_late_or_was_away_misses_only_what_was_for_it() {
+        let mut late = Incoming::owing();
+        assert_eq!(late.learn(500, Some(0)), 0);
+        assert_eq!(late.take(None, 501, ONE), Place::New { missing: 1 });
+        let mut away = Incoming::from(7);
+        assert_eq!(away.take(None, 7, ONE), Place::New { missing: 0 });
+        assert_eq!(away.learn(500, Some(10)), 2);
+        assert_eq!(away.take(None, 500, ONE), Place::New { missing: 0 });
     }
 }

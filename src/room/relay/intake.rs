@@ -1,0 +1,126 @@
+//! What the relay takes from one member, frame by frame: checked, counted, and put together. It
+//! outlives the member's connection.
+
+use std::sync::Arc;
+
+use crate::cipher::encoding::Malformed;
+use crate::room::card::{Card, SessionId};
+use crate::room::frame::{Limits, RunId, State, ToRelay};
+use crate::room::names::RoomId;
+use crate::room::statement::Statement;
+
+use super::Outgoing;
+use super::assembly::{Assembly, Message};
+
+/// A statement, as it is to be passed on.
+#[derive(Debug)]
+pub struct Stated {
+    pub(super) frame: Outgoing,
+    /// Whom it is for; everybody if there are none.
+    pub(super) to: Vec<SessionId>,
+}
+
+/// What a frame asks of the relay.
+#[derive(Debug)]
+pub enum Request {
+    /// Nothing yet: it is a part of a message.
+    Wait,
+    /// To pass on a message.
+    Forward(Message),
+    /// To pass on a statement.
+    State(Stated),
+    /// To give the member the session key of this card, which follows its present one.
+    Rekey(Card),
+    /// To let the member go.
+    Leave,
+    /// To acknowledge what was taken.
+    Acknowledge,
+    /// To forget so many frames that the member has taken.
+    Forget(u64),
+}
+
+/// What is known of a member's sending.
+#[derive(Debug)]
+pub struct Intake {
+    card: Card,
+    joined: u64,
+    assembly: Assembly,
+    max_readers: u32,
+    received: u64,
+}
+
+impl Intake {
+    /// For the member that joined with `card` in this epoch.
+    #[must_use]
+    pub fn new(card: Card, run: RunId, joined: u64, limits: &Limits) -> Self {
+        Self {
+            assembly: Assembly::new(run, joined, limits),
+            card,
+            joined,
+            max_readers: limits.members,
+            received: 0,
+        }
+    }
+
+    /// The member's session id.
+    #[must_use]
+    pub fn sid(&self) -> SessionId {
+        self.card.sid()
+    }
+
+    /// The epoch in which the member joined.
+    #[must_use]
+    pub fn joined(&self) -> u64 {
+        self.joined
+    }
+
+    /// How many counted frames were taken.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Takes a frame.
+    ///
+    /// # Errors
+    /// Where PROTOCOL §8 does not allow it.
+    pub fn take(&mut self, frame: Arc<[u8]>) -> Result<Request, Malformed> {
+        let (sender, room) = (self.card.sid(), self.card.room());
+        let request = match ToRelay::parse(&frame)? {
+            ToRelay::Ping => return Ok(Request::Acknowledge),
+            ToRelay::Ack(count) => return Ok(Request::Forget(count)),
+            ToRelay::Hello { .. } => return Err(Malformed),
+            ToRelay::Send(send) => {
+                let message = self.assembly.add(sender, room, Arc::clone(&frame), send)?;
+                message.map_or(Request::Wait, Request::Forward)
+            }
+            ToRelay::State(state) => {
+                self.check(&state, room)?;
+                Request::State(Stated {
+                    frame: Outgoing::statement(&frame, state.signed),
+                    to: state.to,
+                })
+            }
+            ToRelay::Rekey(card) => {
+                let card = Card::parse(card, room).map_err(|_| Malformed)?;
+                if !card.succeeds(&self.card) {
+                    return Err(Malformed);
+                }
+                self.card = card.clone();
+                Request::Rekey(card)
+            }
+            ToRelay::Leave => Request::Leave,
+        };
+        self.received += 1;
+        Ok(request)
+    }
+
+    fn check(&self, state: &State<'_>, room: RoomId) -> Result<(), Malformed> {
+        let statement = Statement::parse(state.statement)?;
+        let is_too_many = u32::try_from(state.to.len()).map_or(true, |to| to > self.max_readers);
+        if statement.sender != self.card.sid() || statement.room != room || is_too_many {
+            return Err(Malformed);
+        }
+        Ok(())
+    }
+}
