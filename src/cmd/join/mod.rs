@@ -13,6 +13,7 @@ mod connection;
 mod link;
 mod people;
 mod trust;
+mod typed;
 mod words;
 
 use std::net::SocketAddr;
