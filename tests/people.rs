@@ -7,8 +7,12 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
 
-use support::process::{Client, Home, Relay, is_message};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use support::process::{Client, Home, Relay, is_message, wait_for};
 use support::screen::Screen;
 
 /// The lines of the file in which a user's people are remembered.
@@ -413,4 +417,93 @@ fn where_nothing_can_be_written_the_chat_goes_on_with_a_warning() {
     bob.say("hello, ada");
     ada.wait_for_line("answer", |line| is_message(line, "bob", "hello, ada"));
     assert_eq!(ada.leave().code(), Some(0));
+}
+
+/// Puts a pipe, and links to devices, where the people are remembered; each is gone after `look`.
+fn with_strange_files(path: &Path, mut look: impl FnMut()) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    mkfifo(path, Mode::S_IRWXU).unwrap();
+    look();
+    fs::remove_file(path).unwrap();
+    for device in ["/dev/zero", "/dev/full", "/dev/tty", "/dev/null"] {
+        symlink(device, path).unwrap();
+        look();
+        assert!(path.is_symlink());
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn what_is_no_file_is_refused_at_once_and_left_alone() {
+    let relay = Relay::start(&[]);
+    let home = Home::new();
+    let address = relay.address().to_string();
+    let path = home.known_people();
+    let shown = path.display();
+    let error = format!(
+        "cannot read {shown}, where the people you know are: it is not a file, but a pipe or a device"
+    );
+    with_strange_files(&path, || {
+        home.run(&["join", &address, "--nick", "ada"])
+            .assert_failure(&error);
+    });
+}
+
+#[test]
+fn what_is_no_file_any_more_keeps_nobody_waiting() {
+    let relay = Relay::start(&[]);
+    let (home, others) = (Home::new(), Home::new());
+    let (identity, _) = others.identity("id.pem");
+    let path = home.known_people();
+    let mut ada = Client::join_from(&home, relay.address(), "ada", &[]);
+    let mut number = 0;
+    with_strange_files(&path, || {
+        number += 1;
+        let nick = format!("bob{number}");
+        let bob = Client::join(relay.address(), &nick, &["--identity", &identity]);
+        let start = format!("! cannot write down in {} who {nick} is", path.display());
+        let told = ada.wait_for_line(&start, |line| line.starts_with(&start));
+        assert!(told.contains("not a file, but a pipe"), "{told}");
+        ada.say(&format!("hello {number}"));
+        bob.wait_for_message("ada", &format!("hello {number}"));
+    });
+    assert_eq!(ada.leave().code(), Some(0));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn whoever_writes_waits_for_the_lock() {
+    use std::io::Write as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    let relay = Relay::start(&[]);
+    let (home, others) = (Home::new(), Home::new());
+    let (identity, is) = others.identity("bob.pem");
+    let path = home.known_people();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut held = fs::File::create(&path).unwrap();
+    held.lock().unwrap();
+    held.write_all(b"half a ").unwrap();
+    let inode = format!(":{} ", held.metadata().unwrap().ino());
+    let is_waiting = || {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        let mut lines = locks.lines();
+        lines.any(|line| line.contains("-> FLOCK") && line.contains(&inode))
+    };
+
+    let ada = Client::join_from(&home, relay.address(), "ada", &[]);
+    let bob = Client::join(relay.address(), "bob", &["--identity", &identity]);
+    wait_for(
+        || is_waiting().then_some(()),
+        || "nobody waits for the lock".to_owned(),
+    );
+    assert_eq!(known_people(&home), ["half a "]);
+    held.write_all(b"line\n").unwrap();
+    drop(held);
+    wait_for_joined(&ada, "bob", &is, "new");
+    let lines = known_people(&home);
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    assert_eq!(lines[0], "half a line");
+    assert!(lines[1].ends_with(&format!(" bob {is}")), "{lines:#?}");
+    drop(bob);
 }

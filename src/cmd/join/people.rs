@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -26,7 +26,7 @@ use crate::room::session::{Person, Standing};
 pub(super) enum Meeting {
     /// They were there for the first time.
     Seen,
-    /// They had another identity before, and the user accepted this one.
+    /// The user accepted this identity, in the place of another one or as a first one.
     Accepted,
     /// The user has compared safety numbers with them.
     Verified,
@@ -79,7 +79,7 @@ impl People {
         let Some(path) = &people.path else {
             return Ok(people);
         };
-        let text = match fs::read(path) {
+        let text = match regular(path).and_then(|()| fs::read(path)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(people),
             Err(error) => {
@@ -89,7 +89,7 @@ impl People {
                         path.display(),
                         reason(&error)
                     ),
-                    "make it readable for you, or move it away: without it a changed identity is not noticed",
+                    "make it a file that you can read, or move it away: without it a changed identity is not noticed",
                 ));
             }
         };
@@ -208,6 +208,10 @@ impl People {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
+        match regular(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut file = open_to_append(path)?;
         file.lock()?;
         // A line that was cut off, by a full disk perhaps, must not swallow this one.
@@ -222,8 +226,21 @@ impl People {
     }
 }
 
+/// Refuses what would wait for somebody to write to it, never end, or do something at being written
+/// to: pipes and devices.
+fn regular(path: &Path) -> io::Result<()> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() {
+        Ok(())
+    } else if kind.is_dir() {
+        Err(io::ErrorKind::IsADirectory.into())
+    } else {
+        Err(io::Error::other("it is not a file, but a pipe or a device"))
+    }
+}
+
 #[cfg(unix)]
-fn open_to_append(path: &std::path::Path) -> io::Result<File> {
+fn open_to_append(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     OpenOptions::new()
         .read(true)
@@ -234,7 +251,7 @@ fn open_to_append(path: &std::path::Path) -> io::Result<File> {
 }
 
 #[cfg(not(unix))]
-fn open_to_append(path: &std::path::Path) -> io::Result<File> {
+fn open_to_append(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .append(true)
