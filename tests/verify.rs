@@ -7,8 +7,10 @@ mod support;
 use std::fs;
 
 use e2echat::room::frame::{MAX_FRAME, ToClient};
+use e2echat::room::names::RoomName;
 use e2echat::room::stream::read_frame;
 
+use support::peer::Member;
 use support::process::{Client, Home, Relay, wait_for};
 use support::proxy::Proxy;
 use support::screen::Screen;
@@ -173,6 +175,11 @@ fn one_code_is_for_the_whole_room() {
         .map(|screen| first_digits(screen, "/code"))
         .collect();
     assert!(codes.iter().all(|code| *code == codes[0]), "{codes:#?}");
+    for screen in &screens {
+        screen.wait_for_row("whom it is for", |row| {
+            row.ends_with("you see this code, which is for ada, bob, carol:")
+        });
+    }
 
     let [ada, bob, _] = screens.as_mut_slice() else {
         panic!("three");
@@ -198,6 +205,144 @@ fn one_code_is_for_the_whole_room() {
     bob.enter("/code");
     bob.wait_for_row("another code", |row| {
         is_digits(row) && row != format!("| {}", codes[0])
+    });
+    bob.wait_for_row("whom it is for", |row| {
+        row.ends_with("which is for ada, bob, carol, dave:")
+    });
+}
+
+#[test]
+fn a_code_for_one_alone_is_none() {
+    let relay = Relay::start(&[]);
+    let mut ada = Screen::join(&Home::new(), &relay.address().to_string(), "ada", &[]);
+    ada.enter("/code");
+    ada.wait_for("that nobody is here", |shown| {
+        shown.matches("* nobody else is here yet").count() == 2
+    });
+}
+
+#[test]
+fn whom_only_the_relay_asserts_is_told_by_names_and_nobody_else() {
+    let relay = Relay::start(&[]);
+    let mut ada = Screen::join(&Home::new(), &relay.address().to_string(), "ada", &[]);
+    let _bob = Client::join(relay.address(), "bob", &[]);
+    wait_for_joined(&ada, "bob");
+    // It is in the room, and signs nothing but its card.
+    let _silent = Member::join(relay.address(), "silent", 0);
+    wait_for_joined(&ada, "silent");
+    ada.enter("/names");
+    ada.wait_for_row("who has not been heard", |row| {
+        row == "* of silent nothing signed has come yet: so far, only the relay says that they are here"
+    });
+    let about = |start: &str| ada.wait_for_row(start, |row| row.starts_with(start));
+    assert!(about("* bob joined ").ends_with(" (for this stay only)"));
+    assert!(about("* here: silent ").ends_with(" (for this stay only)"));
+}
+
+#[test]
+fn at_the_first_meeting_it_is_said_once_how_to_make_sure_of_somebody() {
+    const ADVICE: &str = "* to make sure that nobody is posing as ";
+    let relay = Relay::start(&[]);
+    let address = relay.address().to_string();
+    let (adas, bobs) = (Home::new(), Home::new());
+    let (identity, _) = bobs.identity("bob.pem");
+    let ada = Screen::join(&adas, &address, "ada", &[]);
+    let bob = Client::join(relay.address(), "bob", &["--identity", &identity]);
+    let advice = ada.wait_for_row("advice", |row| row.starts_with(ADVICE));
+    assert!(
+        advice.ends_with("as bob, whom you meet for the first time, type /verify bob"),
+        "{advice}"
+    );
+    let carol = Client::join(relay.address(), "carol", &[]);
+    carol.wait_for_roster();
+    wait_for_joined(&ada, "carol");
+    // Whoever meets two at once compares the code.
+    let dave = Screen::join(&Home::new(), &address, "dave", &[]);
+    wait_for_joined(&ada, "dave");
+    let advice = dave.wait_for_row("advice", |row| row.starts_with(ADVICE));
+    assert!(advice.contains("as ada or bob or carol, "), "{advice}");
+    assert!(advice.ends_with(", type /code"), "{advice}");
+    assert_eq!(ada.contents().matches(ADVICE).count(), 1);
+    drop((ada, dave));
+    for left in ["* ada left", "* dave left"] {
+        bob.wait_for_line(left, |line| line == left);
+    }
+
+    // Who is known, or can only have come by an invite, needs no such advice.
+    carol.leave();
+    let ada = Screen::join(&adas, &address, "ada", &[]);
+    ada.wait_for_row("bob, known", |row| {
+        row.starts_with("* here: bob ") && row.contains("known")
+    });
+    assert!(!ada.contents().contains(ADVICE));
+    let room = RoomName::invite().to_string();
+    let ada = Screen::join(&adas, &address, "ada", &["--room", &room]);
+    let _bob = Client::join(relay.address(), "bob", &["--room", &room]);
+    wait_for_joined(&ada, "bob");
+    assert!(!ada.contents().contains(ADVICE));
+}
+
+#[test]
+fn whom_one_does_not_know_one_gets_to_know_with_trust_or_verify() {
+    let relay = Relay::start(&[]);
+    let address = relay.address();
+    let (home, others) = (Home::new(), Home::new());
+    let (bobs, bob_is) = others.identity("bob.pem");
+    let (carols, _) = others.identity("carol.pem");
+    let only_known = ["--only-known"];
+    let mut ada = Screen::join(&home, &address.to_string(), "ada", &only_known);
+    let advice = |screen: &Screen, nick: &str, option: &str, command: &str| {
+        let expected = format!(
+            "* nothing that you write goes to {nick}, as you asked with {option}; to change that, type {command}"
+        );
+        screen.wait_for_row(&expected, |row| row == expected);
+    };
+    let bob = Client::join(address, "bob", &["--identity", &bobs]);
+    let row = ada.wait_for_row("bob", |row| row.starts_with("* bob joined "));
+    assert!(row.ends_with(" (new, gets no messages)"), "{row}");
+    advice(&ada, "bob", "--only-known", "/verify bob or /trust bob");
+    let carol = Client::join(address, "carol", &["--identity", &carols]);
+    advice(
+        &ada,
+        "carol",
+        "--only-known",
+        "/verify carol or /trust carol",
+    );
+
+    ada.enter("/trust bob");
+    ada.wait_for_row("whom to ask", |row| {
+        row.starts_with("* ask bob, on the telephone")
+    });
+    ada.enter("/trust bob AAAAAA");
+    ada.wait_for_row("refusal", |row| row.starts_with("! nothing is accepted: "));
+    ada.enter(&format!("/trust bob {}", &bob_is[bob_is.len() - 6..]));
+    ada.wait_for_row("acceptance", |row| {
+        row == format!("* bob is known by {bob_is} now")
+    });
+    let digits = first_digits(&mut ada, "/verify carol");
+    ada.enter(&format!("/verify carol {digits}"));
+    ada.wait_for_row("success", |row| row == "* carol is verified");
+    ada.enter("to both");
+    bob.wait_for_message("ada", "to both");
+    carol.wait_for_message("ada", "to both");
+    ada.enter("/quit");
+    assert!(ada.wait_exit().success());
+
+    // It is remembered, with the option and without.
+    let mut ada = Screen::join(&home, &address.to_string(), "ada", &only_known);
+    ada.wait_for_row("bob", |row| {
+        row.starts_with(&format!("* here: bob {bob_is} (known since "))
+    });
+    ada.wait_for_row("carol", |row| row.contains("(verified, known since "));
+    ada.enter("/quit");
+    assert!(ada.wait_exit().success());
+
+    // Nobody is verified by the end of a fingerprint.
+    let mut ada = Screen::join(&home, &address.to_string(), "ada", &["--only-verified"]);
+    advice(&ada, "bob", "--only-verified", "/verify bob");
+    ada.enter(&format!("/trust bob {}", &bob_is[bob_is.len() - 6..]));
+    ada.wait_for_row("what helps", |row| {
+        row == "* the identity of bob has not changed; /verify bob makes sure of it"
     });
 }
 
@@ -322,8 +467,11 @@ fn fingerprints_of_oneself_of_others_and_of_nobody() {
             "! that is you; your own fingerprint is what /fingerprint shows",
         ),
         ("/verify", "! it is used like this: /verify NICK [DIGITS]"),
-        ("/trust bob", "! it is used like this: /trust NICK END"),
-        ("/trust bob abcdef", "* the identity of bob has not changed"),
+        ("/trust", "! it is used like this: /trust NICK [END]"),
+        (
+            "/trust bob abcdef",
+            "* the identity of bob has not changed; /verify bob makes sure of it",
+        ),
     ] {
         ada.enter(command);
         ada.wait_for_row(command, |row| row == answer);

@@ -12,7 +12,7 @@ use crate::cipher::seal::MAX_TEXT;
 use crate::cmd::terminal::{Entry, Input, Terminal};
 use crate::cmd::{failure, reason, unwritable};
 use crate::room::Time;
-use crate::room::names::Nick;
+use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Event, Now, Person, Session};
 use crate::room::stream::ReadError;
 
@@ -66,6 +66,7 @@ pub(super) struct Client<'a> {
     /// What people call the relay.
     pub(super) name: &'a str,
     pub(super) nick: &'a Nick,
+    pub(super) room: &'a RoomName,
     pub(super) key_size: KeySize,
     pub(super) clock: Clock,
     pub(super) session: Session,
@@ -241,6 +242,7 @@ impl Client<'_> {
                 Event::Entered(mut people) => {
                     let remarks = self.meet(&mut people);
                     self.names(&people);
+                    self.advise(&people);
                     for remark in remarks {
                         self.remark(remark);
                     }
@@ -249,12 +251,11 @@ impl Client<'_> {
                     let mut people = [person];
                     let remarks = self.meet(&mut people);
                     for person in &people {
-                        let about = self.trust.describe(person);
-                        self.terminal.show(notice(format!(
-                            "{} joined {} {about}",
-                            person.nick, person.fingerprint
-                        )));
+                        let about = self.trust.introduce(self.session.policy(), person);
+                        self.terminal
+                            .show(notice(format!("{} joined {about}", person.nick)));
                     }
+                    self.advise(&people);
                     for remark in remarks {
                         self.remark(remark);
                     }
@@ -312,6 +313,19 @@ impl Client<'_> {
             remarks.extend(self.trust.meet(&mut self.session, person, now));
         }
         remarks
+    }
+
+    /// Says what to do about these people, where somebody sits who can do it.
+    fn advise(&mut self, people: &[Person]) {
+        if !self.terminal.is_interactive() {
+            return;
+        }
+        let policy = self.session.policy();
+        let advice = Trust::advice(policy, people)
+            .or_else(|| self.trust.first_contact(self.room.is_invite(), people));
+        if let Some(advice) = advice {
+            self.terminal.show(notice(advice));
+        }
     }
 
     /// Leaves once the relay has taken everything, however long that takes.

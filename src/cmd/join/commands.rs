@@ -66,12 +66,12 @@ const TABLE: [Row; 9] = [
         parse: |digits| Some(Command::Code { digits }),
     },
     Row {
-        usage: "/trust NICK END",
-        help: "accept somebody's changed identity, by the end of its fingerprint",
+        usage: "/trust NICK [END]",
+        help: "accept somebody's new identity, by the end of its fingerprint",
         parse: |rest| {
-            let (nick, end) = rest.split_once(' ')?;
+            let (nick, end) = rest.split_once(' ').unwrap_or((rest, ""));
             let end = end.trim();
-            Some(Command::Trust { nick, end })
+            (!nick.is_empty()).then_some(Command::Trust { nick, end })
         },
     },
     Row {
@@ -135,10 +135,7 @@ mod tests {
     fn an_unknown_or_misused_command_is_not_a_text() {
         assert_eq!(Typed::parse("/nmaes"), Typed::Unknown("/nmaes"));
         assert_eq!(Typed::parse("/quit now"), Typed::Misused("/quit"));
-        assert_eq!(
-            Typed::parse("/trust bob"),
-            Typed::Misused("/trust NICK END")
-        );
+        assert_eq!(Typed::parse("/trust"), Typed::Misused("/trust NICK [END]"));
         assert_eq!(Typed::parse("/"), Typed::Unknown("/"));
     }
 

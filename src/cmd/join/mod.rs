@@ -90,12 +90,13 @@ pub(super) struct Seat {
     #[arg(long, env = "E2ECHAT_IDENTITY", hide_env = true, value_name = "FILE")]
     identity: Option<PathBuf>,
 
-    /// Write only to people whom you met here before, when you were here without this option; the
-    /// others see that they are left out
+    /// Write only to people whom you know: you met them here before, without this option, or have
+    /// accepted them with /trust or /verify; the others see that they are left out
     #[arg(long)]
     only_known: bool,
 
-    /// Write only to people whom you have verified with /verify or /code
+    /// Write only to people whom you have verified with /verify or /code; the others see that they
+    /// are left out
     #[arg(long)]
     only_verified: bool,
 
@@ -313,6 +314,7 @@ pub(super) fn run_at(
     let mut client = Client {
         name,
         nick,
+        room,
         key_size: seat.bits,
         clock,
         session,

@@ -2,7 +2,8 @@
 
 use crate::cipher::encoding::Encoder;
 use crate::cipher::fingerprint::{Fingerprint, digit_groups};
-use crate::room::session::{Person, Session, Standing};
+use crate::room::names::Nick;
+use crate::room::session::{Person, Policy, Session, Standing};
 
 use super::people::{Meeting, People};
 
@@ -14,6 +15,8 @@ pub(super) struct Trust {
     people: People,
     /// Whether somebody new is somebody known the next time.
     remembers_new: bool,
+    /// Whether the user was told what to do about people whom they meet for the first time.
+    has_advised: bool,
 }
 
 /// What is to be said about somebody.
@@ -27,6 +30,7 @@ impl Trust {
         Self {
             people,
             remembers_new,
+            has_advised: false,
         }
     }
 
@@ -45,7 +49,7 @@ impl Trust {
         person.standing = self.people.standing(person);
         session.set_standing(person.sid, person.standing);
         match person.standing {
-            Standing::Changed => Some(self.changed(person)),
+            Standing::Changed => Some(changed(&person.nick)),
             Standing::New if person.is_lasting && self.remembers_new => {
                 let written = self.people.remember(Meeting::Seen, person, now);
                 written
@@ -56,21 +60,31 @@ impl Trust {
         }
     }
 
-    fn changed(&self, person: &Person) -> Remark {
-        let nick = &person.nick;
-        let fingerprint = person.fingerprint.to_string();
-        let end = suffix(&fingerprint);
-        let before = self
-            .people
-            .get(nick)
-            .map_or("another", |known| known.fingerprint.as_str());
-        Remark::Warning(format!(
-            "THE IDENTITY OF {nick} HAS CHANGED: {nick} has made a new key, or somebody else is here under this name. Nothing that you write goes there. Ask {nick}, on the telephone or face to face, whether the fingerprint ends in {end} now, and only then type: /trust {nick} {end} (it was {before} and is {fingerprint} now)",
-        ))
+    /// What stands behind somebody's name where it is announced. A fingerprint that has changed is
+    /// not there: who could copy it would accept it without having asked.
+    pub(super) fn introduce(&self, policy: &Policy, person: &Person) -> String {
+        let about = self.describe(policy, person);
+        if person.standing == Standing::Changed {
+            format!("({about})")
+        } else {
+            format!("{} ({about})", person.fingerprint)
+        }
     }
 
-    /// What stands behind somebody's name in lists.
-    pub(super) fn describe(&self, person: &Person) -> String {
+    /// The same with the fingerprint in any case.
+    pub(super) fn identify(&self, policy: &Policy, person: &Person) -> String {
+        let about = self.describe(policy, person);
+        let before = match self.people.get(&person.nick) {
+            Some(known) if person.standing == Standing::Changed => {
+                format!("; it was {}", known.fingerprint)
+            }
+            _ => String::new(),
+        };
+        format!("{} ({about}{before})", person.fingerprint)
+    }
+
+    /// What is known of somebody.
+    fn describe(&self, policy: &Policy, person: &Person) -> String {
         let since = || {
             let known = self.people.get(&person.nick)?;
             let since = jiff::Timestamp::from_second(known.since).ok()?;
@@ -78,21 +92,66 @@ impl Trust {
             Some(format!(" since {day}"))
         };
         let known = match person.standing {
-            Standing::Changed => "IDENTITY CHANGED, gets no messages".to_owned(),
+            Standing::Changed => "IDENTITY CHANGED".to_owned(),
             Standing::New if person.is_lasting => "new".to_owned(),
             Standing::New => "for this stay only".to_owned(),
             Standing::Known => format!("known{}", since().unwrap_or_default()),
             Standing::Verified => format!("verified, known{}", since().unwrap_or_default()),
         };
-        let confirmed = if person.is_confirmed {
+        let left_out = if policy.admits(person.standing) {
             ""
         } else {
-            ", unconfirmed"
+            ", gets no messages"
         };
-        format!("({known}{confirmed})")
+        format!("{known}{left_out}")
     }
 
-    /// Accepts somebody's changed identity, given the end of its fingerprint.
+    /// What to do about those of these people who get no messages because the user wants it so.
+    pub(super) fn advice(policy: &Policy, people: &[Person]) -> Option<String> {
+        let left_out: Vec<&str> = people
+            .iter()
+            .filter(|it| it.standing != Standing::Changed && !policy.admits(it.standing))
+            .map(|person| person.nick.as_str())
+            .collect();
+        let nick = match left_out.as_slice() {
+            [] => return None,
+            [nick] => nick,
+            _ => "NICK",
+        };
+        let (option, remedy) = if policy.at_least == Standing::Verified {
+            ("--only-verified", format!("/verify {nick}"))
+        } else {
+            ("--only-known", format!("/verify {nick} or /trust {nick}"))
+        };
+        Some(format!(
+            "nothing that you write goes to {}, as you asked with {option}; to change that, type {remedy}",
+            left_out.join(", ")
+        ))
+    }
+
+    /// What to do about people who are there for the first time. It is said once: whoever does not
+    /// want to know need not read it again.
+    pub(super) fn first_contact(&mut self, by_invite: bool, people: &[Person]) -> Option<String> {
+        let new: Vec<&str> = people
+            .iter()
+            .filter(|person| person.standing == Standing::New)
+            .map(|person| person.nick.as_str())
+            .collect();
+        let command = match new.as_slice() {
+            // By an invite nobody can have come in between.
+            _ if by_invite || self.has_advised => return None,
+            [] => return None,
+            [nick] => format!("/verify {nick}"),
+            _ => "/code".to_owned(),
+        };
+        self.has_advised = true;
+        Some(format!(
+            "to make sure that nobody is posing as {}, whom you meet for the first time, type {command}",
+            new.join(" or ")
+        ))
+    }
+
+    /// Accepts somebody's identity that is new or has changed, given the end of its fingerprint.
     pub(super) fn accept(
         &mut self,
         session: &mut Session,
@@ -102,12 +161,27 @@ impl Trust {
     ) -> Remark {
         let nick = &person.nick;
         let fingerprint = person.fingerprint.to_string();
-        if person.standing != Standing::Changed {
-            return Remark::Notice(format!("the identity of {nick} has not changed"));
+        let policy = session.policy();
+        let is_left_out = person.standing == Standing::New && policy.at_least == Standing::Known;
+        if person.standing != Standing::Changed && !is_left_out {
+            return Remark::Notice(format!(
+                "the identity of {nick} has not changed; /verify {nick} makes sure of it"
+            ));
         }
-        if end.chars().count() < SUFFIX || !fingerprint.ends_with(end) {
+        if end.is_empty() {
+            return Remark::Notice(format!(
+                "ask {}, and type them after /trust {nick}",
+                for_end(nick)
+            ));
+        }
+        if end.chars().count() < SUFFIX {
             return Remark::Warning(format!(
-                "nothing is accepted: {nick} has {fingerprint} now. Give its last {SUFFIX} characters or more, and only if {nick} has told them to you; if {nick} told you others, somebody else is here under this name"
+                "nothing is accepted: type at least {SUFFIX} characters after /trust {nick}, as {nick} has told them to you"
+            ));
+        }
+        if !fingerprint.ends_with(end) {
+            return Remark::Warning(format!(
+                "nothing is accepted: the fingerprint of whoever is here as {nick} does not end so. Have {nick} read the end of it to you once more, in capitals or not as it stands there; if it is what you typed, somebody else is here under this name: write nothing secret here"
             ));
         }
         self.settle(session, Meeting::Accepted, person, now)
@@ -147,7 +221,8 @@ impl Trust {
     ) -> Remark {
         let nick = &person.nick;
         let written = self.people.remember(meeting, person, now);
-        session.set_standing(person.sid, self.people.standing(person));
+        let standing = self.people.standing(person);
+        session.set_standing(person.sid, standing);
         match (written, meeting) {
             (Err(error), _) => Remark::Warning(format!("{error}. It counts until you leave")),
             (Ok(()), Meeting::Verified) if person.is_lasting => {
@@ -155,6 +230,10 @@ impl Trust {
             }
             (Ok(()), Meeting::Verified) => Remark::Notice(format!(
                 "{nick} is verified for this stay, as this identity is made for one"
+            )),
+            (Ok(()), _) if !session.policy().admits(standing) => Remark::Notice(format!(
+                "{nick} is known by {} now, and gets no messages before you have typed /verify {nick}, as you asked with --only-verified",
+                person.fingerprint
             )),
             (Ok(()), _) => Remark::Notice(format!("{nick} is known by {} now", person.fingerprint)),
         }
@@ -196,9 +275,19 @@ impl Trust {
     }
 }
 
-fn suffix(fingerprint: &str) -> &str {
-    let start = fingerprint.len().saturating_sub(SUFFIX);
-    fingerprint.get(start..).unwrap_or(fingerprint)
+/// The warning does not say what the fingerprint is now: somebody who can copy it asks nobody.
+fn changed(nick: &Nick) -> Remark {
+    Remark::Warning(format!(
+        "THE IDENTITY OF {nick} HAS CHANGED: {nick} has made a new key, or somebody else is here under this name. Nothing that you write goes there. Ask {}, and only then type: /trust {nick} and these characters",
+        for_end(nick)
+    ))
+}
+
+/// Whom to ask, how, and for what.
+fn for_end(nick: &Nick) -> String {
+    format!(
+        "{nick}, on the telephone or face to face, for the last {SUFFIX} characters of the fingerprint that {nick} sees with /fingerprint"
+    )
 }
 
 /// Whether two numbers are the same but for how they are grouped. No digits are never the same.

@@ -35,16 +35,16 @@ impl Client<'_> {
             Command::Help => self.block(&commands::help()),
             Command::Names => {
                 self.own_fingerprint();
-                self.names(&self.session.others());
+                let others = self.session.others();
+                self.names(&others);
+                self.unconfirmed(&others);
             }
             Command::Fingerprint { nick: None } => self.own_fingerprint(),
             Command::Fingerprint { nick: Some(nick) } => {
                 if let Some(person) = self.find(nick) {
-                    let about = self.trust.describe(&person);
-                    self.terminal.show(notice(format!(
-                        "{} {} {about}",
-                        person.nick, person.fingerprint
-                    )));
+                    let about = self.trust.identify(self.session.policy(), &person);
+                    self.terminal
+                        .show(notice(format!("{} {about}", person.nick)));
                 }
             }
             Command::Verify { nick, digits: "" } => {
@@ -63,12 +63,7 @@ impl Client<'_> {
                     self.remark(remark);
                 }
             }
-            Command::Code { digits: "" } => {
-                let code = Trust::room_code(&self.session);
-                self.block(&format!(
-                    "Is everybody here who they say? Call each other, or meet, and have all type /code.\nUnless somebody is posing as another, all of you see this code:\n{code}\nRead it to each other, never in here. If it is the same for all, type it after /code"
-                ));
-            }
+            Command::Code { digits: "" } => self.code(),
             Command::Code { digits } => {
                 for remark in self.trust.verify_all(&mut self.session, digits, seconds()) {
                     self.remark(remark);
@@ -91,6 +86,23 @@ impl Client<'_> {
             Command::Audit => self.block(&self.audit.join("\n")),
             Command::Quit => self.quit(),
         }
+    }
+
+    /// Shows the code of the room, with the nicks that it is for: it says nothing of anybody else.
+    fn code(&self) {
+        let others = self.session.others();
+        if others.is_empty() {
+            self.terminal.show(notice("nobody else is here yet"));
+            return;
+        }
+        let code = Trust::room_code(&self.session);
+        let mut nicks: Vec<&str> = others.iter().map(|person| person.nick.as_str()).collect();
+        nicks.push(self.nick.as_str());
+        nicks.sort_by_key(|nick| nick.to_ascii_lowercase());
+        let nicks = nicks.join(", ");
+        self.block(&format!(
+            "Is everybody here who they say? Call each other, or meet, and have all type /code.\nUnless somebody is posing as another, all of you see this code, which is for {nicks}:\n{code}\nRead it to each other, never in here. If it is the same for all, type it after /code"
+        ));
     }
 
     /// Whoever has this nick, or one that looks like it.
@@ -120,10 +132,24 @@ impl Client<'_> {
             self.terminal.show(notice("nobody else is here yet"));
         }
         for person in people {
-            let about = self.trust.describe(person);
+            let about = self.trust.introduce(self.session.policy(), person);
+            self.terminal
+                .show(notice(format!("here: {} {about}", person.nick)));
+        }
+    }
+
+    /// Says who has not shown that they are there. It takes an honest member less than a second, so
+    /// it is not worth a word when somebody comes.
+    fn unconfirmed(&self, people: &[Person]) {
+        let nicks: Vec<&str> = people
+            .iter()
+            .filter(|person| !person.is_confirmed)
+            .map(|person| person.nick.as_str())
+            .collect();
+        if !nicks.is_empty() {
             self.terminal.show(notice(format!(
-                "here: {} {} {about}",
-                person.nick, person.fingerprint
+                "of {} nothing signed has come yet: so far, only the relay says that they are here",
+                nicks.join(", ")
             )));
         }
     }

@@ -60,6 +60,14 @@ pub struct Policy {
     pub rekey_after: Duration,
 }
 
+impl Policy {
+    /// Whether somebody of whom this is known gets messages.
+    #[must_use]
+    pub fn admits(&self, standing: Standing) -> bool {
+        standing >= self.at_least.max(Standing::New)
+    }
+}
+
 /// What is due when.
 pub(super) struct Schedule {
     beacon: Duration,
@@ -109,6 +117,12 @@ impl Session {
         self.changes
     }
 
+    /// Who gets messages.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Says something, and returns how many can read it.
     ///
     /// # Errors
@@ -124,8 +138,9 @@ impl Session {
             return Err(SayError::NotInRoom);
         }
         self.greet(now);
-        let least = self.policy.at_least.max(Standing::New);
-        let may_read = |peer: &Peer| peer.standing >= least && !is_stale(peer, now.uptime);
+        let may_read =
+            |peer: &Peer| self.policy.admits(peer.standing) && !is_stale(peer, now.uptime);
+
         let mut readers: Vec<(SessionId, &PublicKey)> = Vec::new();
         let mut left_out = Vec::new();
         let own = self.keys.listed();
