@@ -179,6 +179,46 @@ fn the_token_stands_whole_in_one_row_and_survives_a_redraw() {
 }
 
 #[test]
+fn the_invite_is_shown_again_to_whoever_asks() {
+    let relay = Relay::start(&[]);
+    let (_ada, token) = host(relay.address());
+    let home = Home::new();
+    let mut bob = Screen::join(&home, &token, "bob", &[]);
+    assert!(!bob.contents().contains("friends join"));
+    bob.enter("/invite");
+    let row = bob.wait_for_row("token", |row| row.starts_with("* friends join with: "));
+    assert_eq!(token_in(&row), token);
+    bob.wait_for_row("how to hand it on", |row| {
+        row == "* only those who have this invite can enter; hand it on by another way than this relay"
+    });
+}
+
+#[test]
+fn a_name_that_can_be_guessed_is_no_invite() {
+    let relay = Relay::start(&[]);
+    let (home, address) = (Home::new(), relay.address().to_string());
+    for (options, directions) in [
+        (&[][..], format!("{address} --nick NAME")),
+        (
+            &["--room", "den"],
+            format!("{address} --nick NAME --room den"),
+        ),
+    ] {
+        let mut bob = Screen::join(&home, &address, "bob", options);
+        bob.enter("/invite");
+        let room = options.last().unwrap_or(&"lobby");
+        bob.wait_for_row("directions", |row| {
+            row == format!("* friends join with: e2echat join {directions}")
+        });
+        bob.wait_for_row("what to do instead", |row| {
+            row.starts_with(&format!(
+                "* that is no invite: anybody who guesses the name {room} can enter; "
+            )) && row.ends_with(&format!(" e2echat join {address} --nick bob --new-room"))
+        });
+    }
+}
+
+#[test]
 fn no_character_of_a_token_can_be_mistyped() {
     const ERROR: &str = "this invite is mistyped: copy it again, all of it";
     let relay = Relay::start(&[]);

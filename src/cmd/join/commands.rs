@@ -22,6 +22,7 @@ pub(super) enum Command<'a> {
     Verify { nick: &'a str, digits: &'a str },
     Code { digits: &'a str },
     Trust { nick: &'a str, end: &'a str },
+    Invite,
     Rekey,
     Audit,
     Quit,
@@ -33,7 +34,7 @@ struct Row {
     parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
 }
 
-const TABLE: [Row; 9] = [
+const TABLE: [Row; 10] = [
     Row {
         usage: "/help",
         help: "show this list",
@@ -73,6 +74,11 @@ const TABLE: [Row; 9] = [
             let end = end.trim();
             (!nick.is_empty()).then_some(Command::Trust { nick, end })
         },
+    },
+    Row {
+        usage: "/invite",
+        help: "show how friends get into this room",
+        parse: |rest| alone(rest, Command::Invite),
     },
     Row {
         usage: "/rekey",

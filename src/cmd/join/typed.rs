@@ -9,6 +9,7 @@ use crate::room::text::SafeText;
 
 use super::client::{Client, seconds};
 use super::commands::{self, Command, Typed};
+use super::directions;
 use super::trust::Trust;
 use super::words::{self, notice, warning};
 
@@ -76,6 +77,7 @@ impl Client<'_> {
                     self.remark(remark);
                 }
             }
+            Command::Invite => self.invite(),
             Command::Rekey if self.session.can_rekey() => self.make_key(),
             Command::Rekey => self.terminal.show(notice(
                 "your session key was changed less than a minute ago; try again then",
@@ -103,6 +105,23 @@ impl Client<'_> {
         self.block(&format!(
             "Is everybody here who they say? Call each other, or meet, and have all type /code.\nUnless somebody is posing as another, all of you see this code, which is for {nicks}:\n{code}\nRead it to each other, never in here. If it is the same for all, type it after /code"
         ));
+    }
+
+    /// Says how friends get into this room.
+    fn invite(&self) {
+        let (relay, room, nick) = (self.name, self.room, self.nick);
+        let directions = directions(relay, room);
+        self.terminal.show(notice(format!(
+            "friends join with: e2echat join {directions}"
+        )));
+        self.terminal.show(notice(if room.is_invite() {
+            "only those who have this invite can enter; hand it on by another way than this relay"
+                .to_owned()
+        } else {
+            format!(
+                "that is no invite: anybody who guesses the name {room} can enter; to make a room that nobody can guess, leave and type: e2echat join {relay} --nick {nick} --new-room"
+            )
+        }));
     }
 
     /// Whoever has this nick, or one that looks like it.
