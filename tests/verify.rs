@@ -237,6 +237,11 @@ fn whom_only_the_relay_asserts_is_told_by_names_and_nobody_else() {
     let about = |start: &str| ada.wait_for_row(start, |row| row.starts_with(start));
     assert!(about("* bob joined ").ends_with(" (for this stay only)"));
     assert!(about("* here: silent ").ends_with(" (for this stay only)"));
+    // Where it lasts, nobody has to ask.
+    ada.wait_for_row("that it lasts", |row| {
+        row.starts_with("* so far, only the relay says that silent is here: ")
+    });
+    assert!(!ada.contents().contains("says that bob"));
 }
 
 #[test]

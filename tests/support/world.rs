@@ -485,6 +485,11 @@ pub fn missing(nick: &str, count: u64) -> Event {
     Event::Missing(nick_of(nick), count)
 }
 
+/// The event that somebody has not shown to be there.
+pub fn unconfirmed(nick: &str) -> Event {
+    Event::Unconfirmed(nick_of(nick))
+}
+
 /// The event that `nick` sees another room.
 pub fn other_view(nick: &str) -> Event {
     Event::OtherView(nick_of(nick))

@@ -89,6 +89,9 @@ pub(super) fn event(event: Event) -> Option<Entry> {
         Event::Quiet(nick, seconds) => warning(format!(
             "nothing that {nick} signed has come for {seconds} seconds: the connection may be broken, or the relay keeps it back; ask {nick} by another way"
         )),
+        Event::Unconfirmed(nick) => notice(format!(
+            "so far, only the relay says that {nick} is here: nothing that {nick} signed for this room, as you see it, has come; ask {nick} by another way"
+        )),
         Event::StaleKey(nick) => warning(format!(
             "{nick} has used one session key for more than a day and gets no messages from you; ask {nick} to join again"
         )),

@@ -122,6 +122,8 @@ pub enum Event {
     Equivocation(Nick),
     /// Nothing that is signed has come from somebody for so many seconds.
     Quiet(Nick, u64),
+    /// Somebody has still not shown that they are really there.
+    Unconfirmed(Nick),
     /// Somebody has used one session key for so long that it gets no more messages.
     StaleKey(Nick),
     /// Something came under somebody's name and is not shown.

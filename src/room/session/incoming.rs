@@ -83,7 +83,10 @@ impl Session {
             _ if lacks_greeting => events.push(Event::OtherView(from.clone())),
             Comparison::Same => peer.is_confirmed = true,
             Comparison::Unknown => {}
-            Comparison::Different => events.push(Event::OtherView(from.clone())),
+            Comparison::Different => {
+                peer.reported.unconfirmed = true;
+                events.push(Event::OtherView(from.clone()));
+            }
             Comparison::TooEarly => {
                 events.push(unopened(OpenError::NotForMe));
                 return events;
@@ -202,6 +205,10 @@ impl Session {
                 .compare_past(statement.run, statement.sender, past)
         });
         let past_differs = past.filter(|past| *past == Comparison::Different).count() > 0;
+        // What is about to be told says more than that nothing has come that agrees.
+        let differs = comparison == Comparison::Different || past_differs;
+        peer.reported.unconfirmed |= owed_greeting && told.is_none() || differs;
+
         match comparison {
             // What came before its first statement was kept back, how much cannot be known.
             _ if owed_greeting && told.is_none() => events.push(Event::OtherView(from)),

@@ -32,6 +32,10 @@ const SILENT_BEACONS: u32 = 4;
 /// A session key that is too old is reported after this time: who comes back with one, changes it.
 const NEW_KEY: Duration = Duration::from_mins(1);
 
+/// Who is there shows it by a greeting, or by what it states when it comes. It is reported who has
+/// not when this has passed after the greeting was due.
+const UNCONFIRMED: Duration = Duration::from_secs(10);
+
 /// A session key that was first seen longer ago than this gets no more messages.
 const MAX_KEY_AGE: Duration = Duration::from_hours(24);
 
@@ -99,9 +103,7 @@ impl Schedule {
 
     /// Newcomers are to be greeted, in a room with so many others.
     pub(super) fn greet(&mut self, others: usize, now: Duration) {
-        let others = u32::try_from(others).unwrap_or(u32::MAX);
-        self.greeting
-            .get_or_insert(now + GREETING + GREETING_PER_MEMBER.saturating_mul(others));
+        self.greeting.get_or_insert(now + greeting_delay(others));
     }
 
     /// A message did not open.
@@ -318,8 +320,14 @@ impl Session {
 
     fn notice_silence(&mut self, now: Duration) -> Vec<Event> {
         let patience = self.beacon_period(false) * SILENT_BEACONS;
+        let introduction = UNCONFIRMED + greeting_delay(self.roster.len());
         let mut events = Vec::new();
         for (_, peer) in self.roster.iter_mut() {
+            let is_late = now.saturating_sub(peer.key_since) > introduction;
+            if is_late && !peer.is_confirmed && !peer.reported.unconfirmed {
+                peer.reported.unconfirmed = true;
+                events.push(Event::Unconfirmed(peer.card.nick().clone()));
+            }
             let silence = now.saturating_sub(peer.heard);
             if silence > patience && !peer.reported.silence {
                 peer.reported.silence = true;
@@ -415,6 +423,12 @@ impl Session {
         let signature = self.identity.key.sign(&statement);
         self.send(Sent::Word(Frame::state(&statement, &signature, to)));
     }
+}
+
+/// How long newcomers wait for their greeting, in a room with so many others.
+fn greeting_delay(others: usize) -> Duration {
+    let others = u32::try_from(others).unwrap_or(u32::MAX);
+    GREETING + GREETING_PER_MEMBER.saturating_mul(others)
 }
 
 fn is_stale(peer: &Peer, now: Duration) -> bool {

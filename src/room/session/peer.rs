@@ -48,6 +48,7 @@ pub(super) struct Peer {
 /// What has been said of a member once, and need not be said again.
 #[derive(Default)]
 pub(super) struct Reported {
+    pub(super) unconfirmed: bool,
     pub(super) silence: bool,
     pub(super) stale_key: bool,
     /// Whom it left out of its latest message.
