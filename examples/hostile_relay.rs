@@ -3,18 +3,22 @@
 //!     cargo run --example hostile_relay -- --swap-keys --port 4001
 //!     e2echat join 127.0.0.1:4001 --nick ada        (and bob, and carol, on other terminals)
 //!
-//! - `--swap-keys`: everybody is shown keys of the relay's own under the others' nicks, and what is
-//!   written in the lobby is printed here. The members stay unconfirmed; whoever was known before
-//!   has a changed identity and gets nothing; `/verify` shows other digits to both. In a room made
-//!   with `--new-room`, nobody is believed.
+//! - `--swap-keys`: everybody is shown keys of the relay's own under the others' nicks. What is said
+//!   in the lobby is printed here, once for each reader, and encrypted again: the members talk, and
+//!   nothing is wrong but the fingerprints. `/verify` and `/code` show other digits to everybody;
+//!   whoever was known before has a changed identity and gets nothing. In a room made with
+//!   `--new-room`, nobody is believed.
 //! - `--drop-last`: every second message of each member is dropped. Say two lines: within a minute,
 //!   or when the next one comes or the member leaves, the others are told that one is missing.
-//! - `--split`: who is there is not told of who comes. Both see, at once, things from nobody in the
-//!   room, or that they are shown different things.
+//! - `--split`: who is there is not told of who comes, and sees, at once, things from nobody in the
+//!   room. Who came last is told after 10 seconds that only the relay says that the others are there,
+//!   and after three minutes that nothing comes from them.
 //! - `--forge-leave`: whoever comes is said to have left again: an alarm, as nobody signed that.
 //! - `--replay-card`: let somebody leave: the card is presented again, and not believed.
-//! - `--reorder`: the second, fourth, ... member gets messages in pairs, the later one first. Let
-//!   two members say a line each: different orders, or a gap.
+//! - `--reorder`: the second, fourth, ... member gets messages in pairs, the later one first. Let the
+//!   first and the third of three say a line each: the second sees the other order at once, if they
+//!   had seen each other's, and the others when the second says something. If the first says both
+//!   lines, the second misses one.
 
 #![allow(clippy::print_stdout, reason = "it tells what it does and reads")]
 #![allow(unreachable_pub, reason = "the relay is shared with the tests")]

@@ -3,11 +3,13 @@
 mod support;
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
 
 use e2echat::room::names::RoomName;
 
 use support::hostile::{Attack, HostileRelay};
-use support::process::{Client, Home};
+use support::process::{Client, Home, wait_for};
+use support::screen::Screen;
 
 fn relay(attack: Attack) -> SocketAddr {
     HostileRelay::start(attack, 0, |_| ()).expect("a free port")
@@ -64,6 +66,81 @@ fn keys_of_a_known_person_swapped_in_the_lobby_are_noticed_and_get_nothing() {
     ada.say("secret");
     ada.wait_for_line("left out", |line| {
         line.contains("0 can read this, 1 left out")
+    });
+}
+
+/// The digits that a command shows.
+#[track_caller]
+fn digits(screen: &mut Screen, command: &str, what: &str) -> String {
+    screen.enter(command);
+    let is_digits = |row: &str| {
+        row.strip_prefix("| ")
+            .is_some_and(|row| row.bytes().all(|b| b.is_ascii_digit() || b == b' '))
+    };
+    let shown = screen.wait_for("digits", |shown| {
+        let after = shown.split_once(what).map(|(_, after)| after);
+        after.is_some_and(|after| after.lines().any(is_digits))
+    });
+    let after = shown.split_once(what).map_or("", |(_, after)| after);
+    let row = after.lines().find(|row| is_digits(row)).unwrap_or_default();
+    row.trim_start_matches("| ").to_owned()
+}
+
+#[test]
+fn keys_swapped_from_the_start_in_the_lobby_show_in_nothing_but_the_digits() {
+    static READ: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let read = |text: &str| READ.lock().expect("nobody panics").push(text.to_owned());
+    let relay = HostileRelay::start(Attack::SwapKeys, 0, read).expect("a free port");
+    let address = relay.to_string();
+    let (adas, bobs) = (Home::new(), Home::new());
+    for home in [&adas, &bobs] {
+        assert_eq!(home.run(&["keygen"]).code(), Some(0));
+    }
+    let mut ada = Screen::join(&adas, &address, "ada", &[]);
+    let mut bob = Screen::join(&bobs, &address, "bob", &[]);
+    for (screen, other) in [(&ada, "bob"), (&bob, "ada")] {
+        screen.wait_for_row("room", |row| {
+            row == format!("* room lobby at {address}: anybody who guesses this name can enter")
+        });
+        screen.wait_for_row("what to do about it", |row| {
+            row.starts_with(&format!(
+                "* to make sure that nobody is posing as {other}, "
+            )) && row.ends_with(&format!(", type /verify {other}"))
+        });
+    }
+
+    // They talk, and each sees what the other says.
+    ada.enter("the key is under the mat");
+    bob.wait_for("message", |shown| {
+        shown.contains("<ada> the key is under the mat")
+    });
+    bob.enter("which mat?");
+    ada.wait_for("answer", |shown| shown.contains("<bob> which mat?"));
+    let read = || READ.lock().expect("nobody panics").clone();
+    wait_for(
+        || (read() == ["the key is under the mat", "which mat?"]).then_some(()),
+        || format!("the relay has read {:#?}", read()),
+    );
+
+    let adas_digits = digits(&mut ada, "/verify bob", "both of you see this number:");
+    let bobs_digits = digits(&mut bob, "/verify ada", "both of you see this number:");
+    assert_ne!(adas_digits, bobs_digits);
+    let covered = "see this code, which is for ada, bob:";
+    let adas_code = digits(&mut ada, "/code", covered);
+    let bobs_code = digits(&mut bob, "/code", covered);
+    assert_ne!(adas_code, bobs_code);
+    for screen in [&ada, &bob] {
+        let shown = screen.contents();
+        assert!(!shown.contains("\n! "), "{shown}");
+    }
+    // Whoever does as they are told is warned.
+    ada.enter(&format!("/verify bob {bobs_digits}"));
+    ada.wait_for_row("alarm", |row| {
+        row.starts_with("! the numbers differ: bob is NOT verified") && row.contains("posing as")
+    });
+    bob.enter(&format!("/code {adas_code}"));
+    bob.wait_for_row("alarm", |row| {
+        row.starts_with("! the codes differ: nobody is verified") && row.contains("posing as")
     });
 }
 

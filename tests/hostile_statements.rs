@@ -190,7 +190,6 @@ fn all_between_a_join_and_a_change_of_the_roster_is_dropped_greetings_too() {
     let [.., c, _] = noticed;
     assert_eq!(c[0], joined(&dora));
     assert!(c.contains(&other_view("ada")), "{c:?}");
-
 }
 
 #[test]

@@ -7,20 +7,24 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
-use e2echat::cipher::seal;
 use e2echat::room::card::{Card, SessionId};
 use e2echat::room::frame::{
-    Challenge, Departure, Frame, Limits, MAX_FRAME, MAX_HANDSHAKE_FRAME, PREAMBLE, RunId, Send,
-    ToClient, ToRelay,
+    Challenge, Departure, Frame, Limits, MAX_FRAME, MAX_HANDSHAKE_FRAME, PREAMBLE, RunId, ToClient,
 };
 use e2echat::room::message::Header;
 use e2echat::room::names::{RoomId, RoomName};
 use e2echat::room::notice::Notice;
 use e2echat::room::relay::{Intake, Mailbox, Outgoing, Request, Room, admit};
 use e2echat::room::stream::read_frame;
+
+#[path = "middle.rs"]
+mod middle;
+
+use middle::Middle;
 
 const LIMITS: Limits = Limits {
     idle: 90,
@@ -30,12 +34,19 @@ const LIMITS: Limits = Limits {
     bytes: 0,
 };
 
-const RUN: RunId = RunId([5; 16]);
+const CHALLENGE: Challenge = Challenge {
+    nonce: [6; 32],
+    run: RunId([5; 16]),
+};
+
+/// How often the relay's puppets do what is due.
+const TICK: Duration = Duration::from_millis(50);
 
 /// What the relay does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attack {
-    /// Presents everybody with keys of its own, and reads what is written to them.
+    /// Presents everybody with keys of its own. In the lobby, whose name it knows, it is a [`Middle`]
+    /// that reads everything and passes it on; elsewhere its cards have a wrong MAC.
     SwapKeys,
     /// Passes no second message of anybody's on.
     DropLast,
@@ -61,37 +72,28 @@ impl Attack {
     ];
 }
 
-/// A made-up member, who stands for a real one.
-struct Double {
-    card: Card,
-    key: SessionKey,
-}
-
 /// What the relay knows of everybody.
 struct Knowledge {
     identity: IdentityKey,
-    /// By the real session ids.
-    doubles: HashMap<SessionId, Double>,
+    /// Made-up members who stand for real ones, by the real session ids.
+    doubles: HashMap<SessionId, Card>,
     /// The cards of all who were ever there.
     cards: HashMap<SessionId, Card>,
 }
 
 impl Knowledge {
-    fn double(&mut self, card: &Card) -> &Double {
+    fn double(&mut self, card: &Card) -> &Card {
         let identity = &self.identity;
-        self.doubles.entry(card.sid()).or_insert_with(|| {
-            let key = SessionKey::generate(KeySize::Bits2048);
-            Double {
-                card: forge(card, identity, &key),
-                key,
-            }
-        })
+        self.doubles
+            .entry(card.sid())
+            .or_insert_with(|| forge(card, identity))
     }
 }
 
-/// A card with somebody's nick and the relay's keys. Its MAC is good if the room is the lobby: the
-/// relay can only guess.
-fn forge(card: &Card, identity: &IdentityKey, key: &SessionKey) -> Card {
+/// A card with somebody's nick and the relay's keys, for a room whose name the relay does not know:
+/// its MAC is that of another one.
+fn forge(card: &Card, identity: &IdentityKey) -> Card {
+    let key = SessionKey::generate(KeySize::Bits2048);
     let unauthenticated = Encoder::tagged("e2echat/1 card")
         .bytes(&card.room().0)
         .string(card.nick().as_str().as_bytes())
@@ -112,7 +114,6 @@ fn forge(card: &Card, identity: &IdentityKey, key: &SessionKey) -> Card {
 /// What stands between the room and one member.
 struct Lens {
     attack: Attack,
-    own: SessionId,
     room: RoomId,
     /// Whether it is one of every second member.
     is_second: bool,
@@ -136,7 +137,7 @@ impl Lens {
     fn card(&self, bytes: &[u8]) -> Vec<u8> {
         let card = Card::parse(bytes, self.room).expect("it was checked");
         if self.attack == Attack::SwapKeys {
-            return lock(&self.knowledge).double(&card).card.bytes().to_vec();
+            return lock(&self.knowledge).double(&card).bytes().to_vec();
         }
         bytes.to_vec()
     }
@@ -163,10 +164,7 @@ impl Lens {
                 departure,
             }) => {
                 let epoch = epoch.wrapping_add(self.shift);
-                let double = lock(&self.knowledge)
-                    .doubles
-                    .get(&sid)
-                    .map(|d| d.card.sid());
+                let double = lock(&self.knowledge).doubles.get(&sid).map(Card::sid);
                 self.send(&Frame::left(epoch, double.unwrap_or(sid), departure));
                 let card = lock(&self.knowledge).cards.get(&sid).cloned();
                 if let (Attack::ReplayCard, Some(card)) = (self.attack, card) {
@@ -184,7 +182,6 @@ impl Lens {
             }) if !ciphertext.is_empty() => {
                 let header = Header::parse(header).expect("it was checked");
                 match self.attack {
-                    Attack::SwapKeys if header.sender != self.own => {}
                     Attack::DropLast if header.sequence % 2 == 1 => {}
                     Attack::Reorder if self.is_second => match self.held.take() {
                         None => self.held = Some(whole),
@@ -223,12 +220,12 @@ pub struct HostileRelay {
     attack: Attack,
     rooms: Mutex<HashMap<RoomId, Room<Wire>>>,
     knowledge: Arc<Mutex<Knowledge>>,
-    /// What it has read that was not meant for it.
-    on_read: fn(&str),
+    middle: Mutex<Middle>,
 }
 
 impl HostileRelay {
-    /// Starts one on a port of this machine; 0 is a free one.
+    /// Starts one on a port of this machine; 0 is a free one. Calls `on_read` with what it reads
+    /// that was not meant for it.
     pub fn start(attack: Attack, port: u16, on_read: fn(&str)) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
@@ -240,7 +237,16 @@ impl HostileRelay {
                 doubles: HashMap::new(),
                 cards: HashMap::new(),
             })),
-            on_read,
+            middle: Mutex::new(Middle::new(CHALLENGE, on_read)),
+        });
+        thread::spawn({
+            let relay = Arc::clone(&relay);
+            move || {
+                loop {
+                    thread::sleep(TICK);
+                    lock(&relay.middle).play();
+                }
+            }
         });
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -256,14 +262,10 @@ impl HostileRelay {
         let mut preamble = [0; PREAMBLE];
         stream.read_exact(&mut preamble).ok()?;
         let room = RoomId(preamble.last_chunk().copied()?);
-        let challenge = Challenge {
-            nonce: [6; 32],
-            run: RUN,
-        };
-        let frame = Frame::challenge(&challenge, &LIMITS);
+        let frame = Frame::challenge(&CHALLENGE, &LIMITS);
         stream.write_all(&frame.encode()).ok()?;
         let hello = read_frame(&mut stream, MAX_HANDSHAKE_FRAME).ok()?;
-        let card = admit(&hello, &challenge, room).ok()?.card;
+        let card = admit(&hello, &CHALLENGE, room).ok()?.card;
 
         let (to_client, frames) = channel::<Vec<u8>>();
         let mut writing = stream.try_clone().ok()?;
@@ -274,10 +276,34 @@ impl HostileRelay {
                 }
             }
         });
+        if self.attack == Attack::SwapKeys && room == RoomName::lobby().id() {
+            let nick = card.nick().as_str().to_owned();
+            let joined = lock(&self.middle).join(&card, to_client.clone())?;
+            let mut intake = Intake::new(card, CHALLENGE.run, joined, &LIMITS);
+            let left = take_frames(&mut stream, &to_client, &mut intake, |sid, request| {
+                lock(&self.middle).take(&nick, sid, request)
+            });
+            let left = left.unwrap_or(Departure::Lost);
+            lock(&self.middle).leave(&nick, left);
+        } else {
+            let joined = self.join(&card, &to_client)?;
+            let mut intake = Intake::new(card, CHALLENGE.run, joined, &LIMITS);
+            let left = take_frames(&mut stream, &to_client, &mut intake, |sid, request| {
+                let mut rooms = lock(&self.rooms);
+                rooms.get_mut(&room)?.carry_out(sid, request).ok()
+            });
+            if let Some(room) = lock(&self.rooms).get_mut(&room) {
+                room.leave(intake.sid(), joined, left.unwrap_or(Departure::Lost));
+            }
+        }
+        // A client that has said goodbye waits for the end.
+        stream.shutdown(std::net::Shutdown::Read).ok()
+    }
+
+    fn join(&self, card: &Card, to_client: &Sender<Vec<u8>>) -> Option<u64> {
         let lens = Lens {
             attack: self.attack,
-            own: card.sid(),
-            room,
+            room: card.room(),
             is_second: lock(&self.knowledge).cards.len() % 2 == 1,
             knowledge: Arc::clone(&self.knowledge),
             to_client: to_client.clone(),
@@ -285,61 +311,30 @@ impl HostileRelay {
             held: None,
         };
         lock(&self.knowledge).cards.insert(card.sid(), card.clone());
-        let joined = lock(&self.rooms)
-            .entry(room)
+        lock(&self.rooms)
+            .entry(card.room())
             .or_insert_with(|| Room::new(0, &LIMITS))
-            .join(&card, &Wire(Arc::new(Mutex::new(lens))))
+            .join(card, &Wire(Arc::new(Mutex::new(lens))))
+            .ok()
+    }
+}
+
+/// Reads frames and acknowledges them until the client says goodbye, or breaks the rules.
+fn take_frames(
+    stream: &mut TcpStream,
+    to_client: &Sender<Vec<u8>>,
+    intake: &mut Intake,
+    mut carry_out: impl FnMut(SessionId, &Request) -> Option<()>,
+) -> Option<Departure> {
+    loop {
+        let request = intake
+            .take(read_frame(stream, MAX_FRAME).ok()?.into())
             .ok()?;
-        let mut intake = Intake::new(card, RUN, joined, &LIMITS);
-        let left = self.take_frames(&mut stream, room, &mut intake, &to_client);
-        if let Some(room) = lock(&self.rooms).get_mut(&room) {
-            room.leave(intake.sid(), joined, left.unwrap_or(Departure::Lost));
+        carry_out(intake.sid(), &request)?;
+        let ack = Frame::ack(intake.received()).encode();
+        to_client.send(ack).ok()?;
+        if matches!(request, Request::Leave) {
+            return Some(Departure::Left);
         }
-        // A client that has said goodbye waits for the end.
-        stream.shutdown(std::net::Shutdown::Read).ok()
-    }
-
-    fn take_frames(
-        &self,
-        stream: &mut TcpStream,
-        room: RoomId,
-        intake: &mut Intake,
-        to_client: &Sender<Vec<u8>>,
-    ) -> Option<Departure> {
-        loop {
-            let frame = read_frame(stream, MAX_FRAME).ok()?;
-            if let Ok(ToRelay::Send(send)) = ToRelay::parse(&frame) {
-                self.read(&frame, &send);
-            }
-            let request = intake.take(frame.into()).ok()?;
-            let mut rooms = lock(&self.rooms);
-            rooms
-                .get_mut(&room)?
-                .carry_out(intake.sid(), &request)
-                .ok()?;
-            to_client
-                .send(Frame::ack(intake.received()).encode())
-                .ok()?;
-            if matches!(request, Request::Leave) {
-                return Some(Departure::Left);
-            }
-        }
-    }
-
-    /// Opens what is encrypted to a key of the relay's own.
-    fn read(&self, frame: &[u8], send: &Send) -> Option<()> {
-        let header = frame.get(send.header.clone())?;
-        let commitment = Header::parse(header).ok()?.commitment;
-        let knowledge = lock(&self.knowledge);
-        for parcel in &send.parcels {
-            let mut doubles = knowledge.doubles.values();
-            if let Some(double) = doubles.find(|double| double.card.sid() == parcel.to) {
-                let ciphertext = frame.get(parcel.ciphertext.clone())?.get(4..)?;
-                let sid = double.card.sid();
-                let opened = seal::open(header, &commitment, &sid.0, &double.key, ciphertext);
-                (self.on_read)(&opened.ok()?.into_text());
-            }
-        }
-        Some(())
     }
 }

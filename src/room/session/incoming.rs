@@ -80,13 +80,12 @@ impl Session {
         // A greeting comes before all that is written for a newcomer.
         let lacks_greeting = is_in_chain && std::mem::take(&mut peer.incoming.owes_greeting);
         match comparison {
-            _ if lacks_greeting => events.push(Event::OtherView(from.clone())),
-            Comparison::Same => peer.is_confirmed = true,
-            Comparison::Unknown => {}
-            Comparison::Different => {
+            _ if lacks_greeting || comparison == Comparison::Different => {
                 peer.reported.unconfirmed = true;
                 events.push(Event::OtherView(from.clone()));
             }
+            Comparison::Same => peer.is_confirmed = true,
+            Comparison::Unknown | Comparison::Different => {}
             Comparison::TooEarly => {
                 events.push(unopened(OpenError::NotForMe));
                 return events;

@@ -323,7 +323,7 @@ impl Session {
         let introduction = UNCONFIRMED + greeting_delay(self.roster.len());
         let mut events = Vec::new();
         for (_, peer) in self.roster.iter_mut() {
-            let is_late = now.saturating_sub(peer.key_since) > introduction;
+            let is_late = now.saturating_sub(peer.here_since) > introduction;
             if is_late && !peer.is_confirmed && !peer.reported.unconfirmed {
                 peer.reported.unconfirmed = true;
                 events.push(Event::Unconfirmed(peer.card.nick().clone()));

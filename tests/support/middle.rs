@@ -1,0 +1,289 @@
+//! A relay in the middle, in a room whose name it has guessed: everybody sits in a room of their
+//! own, in which the relay plays all the others, under their nicks and with keys of its own. What
+//! somebody says to a puppet is read, and said again by their own puppet in the other's room.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant, SystemTime};
+
+use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
+use e2echat::cipher::pem::{self, IdentityPem};
+use e2echat::room::card::{Card, Identity, SessionId};
+use e2echat::room::frame::{Challenge, Departure, Frame};
+use e2echat::room::message::Kind;
+use e2echat::room::names::RoomName;
+use e2echat::room::notice::Notice;
+use e2echat::room::relay::{Intake, Mailbox, Outgoing, Request, Room};
+use e2echat::room::session::{Event, Now, Policy, Session, Standing, To};
+
+use super::LIMITS;
+
+/// Whole frames, to a client or to a puppet.
+#[derive(Clone)]
+struct Post(Sender<Vec<u8>>);
+
+impl Mailbox for Post {
+    fn post(&self, frame: Outgoing) {
+        // It fails where the reader is gone.
+        let _ = self.0.send(frame.slices().concat());
+    }
+
+    fn dismiss(&self, notice: Notice) {
+        self.post(Frame::notice(notice.code()).into());
+    }
+}
+
+/// A frame without its length.
+fn payload(frame: &[u8]) -> &[u8] {
+    frame.get(4..).expect("a frame has a length")
+}
+
+/// Somebody whom the relay plays.
+struct Puppet {
+    session: Session,
+    intake: Intake,
+    inbox: Receiver<Vec<u8>>,
+}
+
+impl Puppet {
+    fn enter(card: &Card, key: IdentityKey, challenge: &Challenge, stage: &mut Stage) -> Self {
+        let identity = Identity {
+            key,
+            is_lasting: card.is_lasting(),
+        };
+        let policy = Policy {
+            at_least: Standing::New,
+            rekey_after: Duration::from_hours(1),
+        };
+        let key = SessionKey::generate(KeySize::Bits2048);
+        let (nick, room, now) = (card.nick(), RoomName::lobby(), stage.clock.now());
+        let mut session = Session::new(identity, key, nick, &room, policy, now);
+        let frame = Frame::challenge(challenge, &LIMITS).encode();
+        session
+            .receive(payload(&frame), now)
+            .expect("a challenge is what it waits for");
+        session.take_outgoing();
+        let (post, inbox) = channel();
+        let card = session.card().clone();
+        let joined = stage
+            .room
+            .join(&card, &Post(post))
+            .expect("real members with this nick were let in");
+        Self {
+            session,
+            intake: Intake::new(card, challenge.run, joined, &LIMITS),
+            inbox,
+        }
+    }
+
+    /// Hears what has come, and sends what is due.
+    fn act(&mut self, room: &mut Room<Post>, now: Now) -> Vec<Event> {
+        let mut events = Vec::new();
+        for frame in self.inbox.try_iter() {
+            events.extend(
+                self.session
+                    .receive(payload(&frame), now)
+                    .into_iter()
+                    .flatten(),
+            );
+        }
+        events.extend(self.session.tick(now));
+        if events.contains(&Event::RekeyDue) {
+            let key = SessionKey::generate(KeySize::Bits2048);
+            self.session.rekey(key, now);
+        }
+        for frame in self.session.take_outgoing() {
+            let request = self.intake.take(payload(&frame.encode()).into());
+            let request = request.expect("a puppet keeps to the rules");
+            room.carry_out(self.intake.sid(), &request)
+                .expect("a key of its own");
+        }
+        if self.session.is_inside() {
+            let ack = Frame::ack(self.intake.received()).encode();
+            let taken = self.session.receive(payload(&ack), now);
+            events.extend(taken.into_iter().flatten());
+        }
+        events
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Clock(Instant);
+
+impl Clock {
+    fn now(self) -> Now {
+        let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        Now {
+            time: time.as_millis().try_into().unwrap_or_default(),
+            uptime: self.0.elapsed(),
+        }
+    }
+}
+
+/// The room of one real member.
+struct Stage {
+    victim: Card,
+    room: Room<Post>,
+    /// By the nicks of those for whom they stand.
+    puppets: BTreeMap<String, Puppet>,
+    clock: Clock,
+}
+
+/// What a real member has said to a puppet.
+struct Said {
+    by: String,
+    to: String,
+    direct: bool,
+    kind: Kind,
+    text: String,
+}
+
+impl Stage {
+    fn act(&mut self) -> Vec<Said> {
+        let now = self.clock.now();
+        let mut said = Vec::new();
+        for (nick, puppet) in &mut self.puppets {
+            for event in puppet.act(&mut self.room, now) {
+                match event {
+                    Event::Message {
+                        from,
+                        direct,
+                        kind,
+                        text,
+                    } if from == *self.victim.nick() => said.push(Said {
+                        by: from.to_string(),
+                        to: nick.clone(),
+                        direct,
+                        kind,
+                        text: text.to_string(),
+                    }),
+                    _ => {}
+                }
+            }
+        }
+        said
+    }
+
+    /// Has the puppet of whoever said it say it again.
+    fn repeat(&mut self, said: &Said) -> Option<()> {
+        let puppet = self.puppets.get_mut(&said.by)?;
+        let to = if said.direct {
+            let others = puppet.session.others();
+            To::Member(others.iter().find(|it| it.nick == *self.victim.nick())?.sid)
+        } else {
+            To::Room {
+                shown: puppet.session.changes(),
+            }
+        };
+        let now = self.clock.now();
+        puppet.session.say(to, said.kind, &said.text, now).ok()?;
+        Some(())
+    }
+}
+
+/// The relay's puppets, and those who watch them.
+pub(super) struct Middle {
+    challenge: Challenge,
+    stages: BTreeMap<String, Stage>,
+    /// Everybody who comes again has the same identity as before.
+    identities: HashMap<String, String>,
+    clock: Clock,
+    on_read: fn(&str),
+}
+
+impl Middle {
+    pub(super) fn new(challenge: Challenge, on_read: fn(&str)) -> Self {
+        Self {
+            challenge,
+            stages: BTreeMap::new(),
+            identities: HashMap::new(),
+            clock: Clock(Instant::now()),
+            on_read,
+        }
+    }
+
+    fn identity(&mut self, nick: &str) -> IdentityKey {
+        let saved = self.identities.entry(nick.to_owned()).or_insert_with(|| {
+            let key = IdentityKey::generate(KeySize::Bits2048);
+            pem::encode(&key, None)
+        });
+        let file = IdentityPem::parse(saved).ok();
+        file.and_then(|file| file.open().ok())
+            .expect("it was written here")
+    }
+
+    /// Somebody comes.
+    pub(super) fn join(&mut self, card: &Card, to_client: Sender<Vec<u8>>) -> Option<u64> {
+        let nick = card.nick().to_string();
+        let mut stage = Stage {
+            victim: card.clone(),
+            room: Room::new(0, &LIMITS),
+            puppets: BTreeMap::new(),
+            clock: self.clock,
+        };
+        let others: Vec<Card> = self.stages.values().map(|it| it.victim.clone()).collect();
+        if others
+            .iter()
+            .any(|it| it.nick().skeleton() == card.nick().skeleton())
+        {
+            return None;
+        }
+        for other in &others {
+            let of = other.nick().to_string();
+            let puppet = Puppet::enter(other, self.identity(&of), &self.challenge, &mut stage);
+            stage.puppets.insert(of, puppet);
+        }
+        let joined = stage.room.join(card, &Post(to_client)).ok()?;
+        let challenge = self.challenge;
+        for other in &others {
+            let key = self.identity(&nick);
+            let stage = self.stages.get_mut(other.nick().as_str())?;
+            let puppet = Puppet::enter(card, key, &challenge, stage);
+            stage.puppets.insert(nick.clone(), puppet);
+        }
+        self.stages.insert(nick, stage);
+        self.play();
+        Some(joined)
+    }
+
+    /// A real member asks for something.
+    pub(super) fn take(&mut self, nick: &str, sid: SessionId, request: &Request) -> Option<()> {
+        let room = &mut self.stages.get_mut(nick)?.room;
+        room.carry_out(sid, request).ok()?;
+        self.play();
+        Some(())
+    }
+
+    /// A real member goes.
+    pub(super) fn leave(&mut self, nick: &str, departure: Departure) {
+        self.stages.remove(nick);
+        let now = self.clock.now();
+        for stage in self.stages.values_mut() {
+            if let Some(mut puppet) = stage.puppets.remove(nick) {
+                if departure == Departure::Left {
+                    puppet.session.leave(now);
+                    puppet.act(&mut stage.room, now);
+                }
+                let (sid, joined) = (puppet.intake.sid(), puppet.intake.joined());
+                stage.room.leave(sid, joined, departure);
+            }
+        }
+        self.play();
+    }
+
+    /// Has the puppets do what is due, until nobody has anything to repeat.
+    pub(super) fn play(&mut self) {
+        loop {
+            let said: Vec<Said> = self.stages.values_mut().flat_map(Stage::act).collect();
+            if said.is_empty() {
+                return;
+            }
+            for said in said {
+                (self.on_read)(&said.text);
+                if let Some(stage) = self.stages.get_mut(&said.to) {
+                    stage.repeat(&said);
+                }
+            }
+        }
+    }
+}
