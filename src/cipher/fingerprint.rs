@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use super::encoding::Digest;
+use super::encoding::{Digest, Malformed};
 
 /// SHA-256 of an identity's `SubjectPublicKeyInfo`. Displays as `ssh-keygen -l` shows one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,9 +45,23 @@ pub fn digit_groups(digest: &Digest) -> String {
     groups.join(" ")
 }
 
+/// What the text of a fingerprint begins with.
+const ALGORITHM: &str = "SHA256:";
+
 impl std::fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SHA256:{}", STANDARD_NO_PAD.encode(self.0))
+        write!(f, "{ALGORITHM}{}", STANDARD_NO_PAD.encode(self.0))
+    }
+}
+
+impl std::str::FromStr for Fingerprint {
+    type Err = Malformed;
+
+    /// Reads the text that it displays as, and no other.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let digest = text.strip_prefix(ALGORITHM).ok_or(Malformed)?;
+        let digest = STANDARD_NO_PAD.decode(digest).map_err(|_| Malformed)?;
+        digest.try_into().map(Self).map_err(|_| Malformed)
     }
 }
 
@@ -62,6 +76,27 @@ mod tests {
             Fingerprint::of(b"").to_string(),
             "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
         );
+    }
+
+    #[test]
+    fn it_is_read_as_it_is_shown_and_not_otherwise() {
+        let shown = Fingerprint::of(b"").to_string();
+        assert_eq!(shown.parse(), Ok(Fingerprint::of(b"")));
+        let (start, _) = shown.split_at(shown.len() - 1);
+        for other in [
+            "",
+            "SHA256:",
+            start,
+            &format!("{shown}="),
+            &format!("{shown}A"),
+            &format!(" {shown}"),
+            // The bits that no byte has must be 0.
+            &format!("{start}V"),
+            &shown.replace("SHA256", "sha256"),
+            &shown.replace('+', "-"),
+        ] {
+            assert_eq!(other.parse::<Fingerprint>(), Err(Malformed), "{other}");
+        }
     }
 
     #[test]
