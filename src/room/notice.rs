@@ -77,6 +77,12 @@ notices! {
     Shutdown = 17, "the relay is shutting down";
     /// Somebody with the same identity entered under the same nick.
     Replaced = 18, "you have entered this room once more, from elsewhere";
+    /// There are as many connections from the client's address as there may be.
+    AddressFull = 19, "too many connections from this address";
+    /// There were too many joins from the client's address.
+    JoinsTooFast = 20, "too many joins from this address";
+    /// The relay has a list of identities, and this one is not on it.
+    NotListed = 21, "this identity is not on the relay's list";
 }
 
 impl From<CardError> for Notice {

@@ -211,6 +211,11 @@ pub(super) fn end(name: &str, end: End) -> anyhow::Error {
         Notice::QueueFull | Notice::Idle => "join again when the network is better",
         Notice::Shutdown => "join again when it is back",
         Notice::Replaced => "this one is not in the room any more",
+        Notice::AddressFull => "end other clients on this network, or try again later",
+        Notice::JoinsTooFast => "try again in a minute",
+        Notice::NotListed => {
+            "save an identity with `e2echat keygen`, and give its fingerprint to whoever runs the relay"
+        }
         Notice::Malformed
         | Notice::CardMalformed
         | Notice::CardRoom
