@@ -9,8 +9,10 @@
 
 mod assembly;
 mod backlog;
+mod bucket;
 mod intake;
 mod outgoing;
+mod throttle;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,8 +27,11 @@ use super::roster::Roster;
 
 pub use self::assembly::Message;
 pub use self::backlog::{Backlog, Overflow};
+pub use self::bucket::{Bucket, Rate};
 pub use self::intake::{Intake, Request, Stated};
+
 pub use self::outgoing::Outgoing;
+pub use self::throttle::{Cost, Throttle};
 
 /// Where frames for a member are put. Putting one there must not block.
 pub trait Mailbox: Clone {
