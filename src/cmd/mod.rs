@@ -90,6 +90,9 @@ fn on_signal(act: impl FnMut() + Send + 'static) -> anyhow::Result<()> {
     Ok(ctrlc::set_handler(act)?)
 }
 
+/// The target of the relay's figures, which whoever asked for them sees without asking for more.
+const STATS: &str = "stats";
+
 /// Sends warnings, and as much more as `verbose` asks for, to standard error.
 fn start_log(verbose: u8) {
     let level = match verbose {
@@ -99,6 +102,7 @@ fn start_log(verbose: u8) {
     };
     env_logger::Builder::new()
         .filter_module(env!("CARGO_PKG_NAME"), level)
+        .filter_module(STATS, log::LevelFilter::Info)
         .format(|out, record| {
             let time = out.timestamp_seconds();
             writeln!(out, "{time} {}", record.args())

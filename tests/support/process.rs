@@ -264,7 +264,12 @@ impl Relay {
         let home = Home::new();
         let mut command = home.e2echat();
         command.arg("serve").args(options);
-        let process = Process::start(&mut command, Input::Pipe);
+        Self::from_command(&mut command, home)
+    }
+
+    /// Starts a command that is one, and waits until it listens.
+    pub fn from_command(command: &mut Command, home: Home) -> Self {
+        let process = Process::start(command, Input::Pipe);
         let line = process
             .stdout
             .wait_for("address", |line| line.starts_with("listening on "));
@@ -290,6 +295,11 @@ impl Relay {
         self.process.stderr.wait_for(what, expected)
     }
 
+    /// Its log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.process.stderr.all()
+    }
+
     /// Waits for a line on standard output.
     #[track_caller]
     pub fn wait_for_line(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
@@ -313,8 +323,18 @@ impl Relay {
     }
 
     /// Ends it with a signal.
-    pub fn end(mut self, signal: Signal) -> Ended {
+    pub fn end(self, signal: Signal) -> Ended {
+        self.signal(signal);
+        self.ended()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    /// Waits for its end.
+    pub fn ended(mut self) -> Ended {
         self.process.ended()
     }
 }

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use log::Level;
+
 use crate::cmd::deadline::DeadlineReader;
 use crate::room::frame::{Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME, VERSION};
 use crate::room::names::RoomId;
@@ -19,8 +21,9 @@ use crate::room::notice::Notice;
 use crate::room::relay::{Entry, Outgoing, admit};
 use crate::room::stream::{ReadError, read_frame};
 
+use super::guard::Pass;
 use super::outbox::{Closed, Outbox};
-use super::relay::{Counted, Membership, Next, Relay};
+use super::relay::{Membership, Next, Relay};
 
 /// Room for a frame's parsing and RSA arithmetic, and no more: there may be thousands of threads.
 const READER_STACK: usize = 256 * 1024;
@@ -40,7 +43,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Where the system has no thread to give.
 pub(super) fn spawn(
     relay: Arc<Relay>,
-    counted: Counted,
+    pass: Pass,
     stream: TcpStream,
     peer: SocketAddr,
 ) -> io::Result<()> {
@@ -48,8 +51,9 @@ pub(super) fn spawn(
         .name("reader".into())
         .stack_size(READER_STACK)
         .spawn(move || {
-            if let Err(error) = serve(&relay, counted, stream, peer) {
-                log::debug!("{peer}: {error}");
+            if let Err(error) = serve(&relay, stream, peer, pass) {
+                let line = format_args!("{peer}: {error}");
+                relay.guard.strangers.write(Level::Debug, line);
             }
         })
         .map(drop)
@@ -85,12 +89,11 @@ impl From<io::Error> for Refusal {
     }
 }
 
-fn serve(relay: &Relay, counted: Counted, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+fn serve(relay: &Relay, stream: TcpStream, peer: SocketAddr, pass: Pass) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(WRITE_CHECK))?;
     let stream = Arc::new(stream);
-    let full = counted.number() > relay.config.max_connections;
-    let placed = shake_hands(relay, &stream, full).and_then(|(room, entry)| {
+    let placed = shake_hands(relay, &stream, &pass).and_then(|(room, entry)| {
         let who = format!("{} {}", entry.card.nick(), entry.card.fingerprint());
         let (membership, connection) = take_place(relay, &stream, room, entry)?;
         Ok((membership, connection, who))
@@ -100,15 +103,17 @@ fn serve(relay: &Relay, counted: Counted, stream: TcpStream, peer: SocketAddr) -
             let idle = Duration::from_secs(relay.config.limits.idle.into());
             stream.set_read_timeout(Some(idle))?;
             let verb = if connection == 0 { "joined" } else { "resumed" };
-            log::info!("{who} {verb} from {peer}");
-            serve_member(membership, connection, stream, counted, &who)
+            let line = format_args!("{who} {verb} from {peer}");
+            relay.guard.members.write(Level::Info, line);
+            serve_member(relay, membership, connection, stream, pass, &who)
         }
         Err(Refusal::Silent) => {
-            log::debug!("{peer} hung up early, or does not speak the protocol");
+            let line = format_args!("{peer} hung up early, or does not speak the protocol");
+            relay.guard.strangers.write(Level::Debug, line);
             Ok(())
         }
         Err(Refusal::Told(notice)) => {
-            log::info!("refused {peer}: {notice}");
+            relay.guard.refused(peer, notice);
             (&*stream).write_all(&Frame::notice(notice.code()).encode())?;
             linger(&stream)
         }
@@ -116,7 +121,7 @@ fn serve(relay: &Relay, counted: Counted, stream: TcpStream, peer: SocketAddr) -
 }
 
 /// Finds out who wants to enter which room.
-fn shake_hands(relay: &Relay, stream: &TcpStream, full: bool) -> Result<(RoomId, Entry), Refusal> {
+fn shake_hands(relay: &Relay, stream: &TcpStream, pass: &Pass) -> Result<(RoomId, Entry), Refusal> {
     let mut reader = DeadlineReader::new(stream, Instant::now() + relay.config.handshake);
     let mut magic = [0; MAGIC.len()];
     if reader.read_exact(&mut magic).is_err() || magic != MAGIC {
@@ -128,15 +133,16 @@ fn shake_hands(relay: &Relay, stream: &TcpStream, full: bool) -> Result<(RoomId,
         return Err(Notice::Version.into());
     }
     reader.read_exact(&mut room)?;
-    if full {
-        return Err(Notice::RelayFull.into());
-    }
+    pass.check()?;
     let challenge = relay.challenge();
     let frame = Frame::challenge(&challenge, &relay.config.limits);
     (&*stream).write_all(&frame.encode())?;
     let hello = read_frame(&mut reader, MAX_HANDSHAKE_FRAME)?;
+    pass.check_join()?;
     let room = RoomId(room);
-    Ok((room, admit(&hello, &challenge, room)?))
+    let entry = admit(&hello, &challenge, room)?;
+    relay.guard.check_listed(entry.card.fingerprint())?;
+    Ok((room, entry))
 }
 
 /// Waits until a client that was told goodbye has hung up: closing earlier, with something of its
@@ -167,10 +173,11 @@ fn take_place<'a>(
 }
 
 fn serve_member(
-    membership: Membership<'_>,
+    relay: &Relay,
+    mut membership: Membership<'_>,
     connection: u64,
     stream: Arc<TcpStream>,
-    counted: Counted,
+    pass: Pass,
     who: &str,
 ) -> io::Result<()> {
     let outbox = Arc::clone(membership.outbox());
@@ -179,22 +186,25 @@ fn serve_member(
         .stack_size(WRITER_STACK)
         .spawn({
             let (stream, outbox) = (Arc::clone(&stream), Arc::clone(&outbox));
-            move || write_frames(&stream, &outbox, connection)
-        })?;
-    let mut membership = membership;
+            let guard = Arc::clone(&relay.guard);
+            move || {
+                write_frames(&stream, &outbox, connection);
+                guard.hang_up(&stream);
+            }
+        })
+        .inspect_err(|error| relay.guard.is_short(error))?;
     let departure = read_frames(&stream, &mut membership);
     let is_broken = matches!(departure, Departure::Lost | Departure::Silent);
     if is_broken && outbox.closed().is_none() && membership.is_kept() {
         // It fails where the other end was faster.
         let _ = stream.shutdown(Shutdown::Both);
-        drop((stream, counted));
-        match membership.keep(connection, departure) {
-            Some(departure) => log::info!("{who} {departure}"),
-            None => log::debug!("{who} has come back"),
+        drop((stream, pass));
+        if let Some(departure) = membership.keep(connection, departure) {
+            relay.guard.departed(who, departure);
         }
     } else {
         membership.end(departure);
-        log::info!("{who} {departure}");
+        relay.guard.departed(who, departure);
     }
     writer
         .join()
@@ -231,10 +241,11 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership<'_>) -> Departure
         if let Next::End(departure) = next {
             return departure;
         }
+        membership.pause();
     }
 }
 
-/// Empties the outbox into the socket until either is done, and then shuts the socket down.
+/// Empties the outbox into the socket until either is done.
 fn write_frames(stream: &TcpStream, outbox: &Outbox, connection: u64) {
     let mut batch = Vec::new();
     loop {
@@ -244,8 +255,6 @@ fn write_frames(stream: &TcpStream, outbox: &Outbox, connection: u64) {
             break;
         }
     }
-    // It fails where the client was faster.
-    let _ = stream.shutdown(Shutdown::Both);
 }
 
 /// Whether an error is what a socket's timeout gives, which depends on the platform.

@@ -1,12 +1,20 @@
 //! `e2echat serve`: the relay, and with `--nick` somebody who sits in it.
 //!
-//! Threads: one that accepts per listening socket, for as long as the process lives; two per
-//! connection (see [`connection`]); the main one, which waits for a signal, or for the host to
-//! leave.
+//! Threads: one that accepts per listening socket, and one that keeps the log, for as long as the
+//! process lives; two per connection (see [`connection`]); the main one, which waits for a signal,
+//! or for the host to leave.
 
+mod allow;
 mod connection;
+mod descriptors;
+mod gate;
+mod guard;
+mod journal;
+mod limits;
 mod outbox;
 mod relay;
+mod stats;
+mod trouble;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
@@ -17,10 +25,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::cmd::join::{self, Seat};
-use crate::cmd::{DEFAULT_PORT, failure, on_signal, print, reason, start_log};
+use crate::cmd::{DEFAULT_PORT, STATS, failure, on_signal, print, reason, start_log};
 use crate::room::frame::Limits;
 use crate::room::names::{Nick, RoomName};
 
+use self::limits::Shares;
 use self::relay::{Config, Relay};
 
 /// How long members have to take their last frames when the relay ends.
@@ -30,8 +39,8 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// asked again in a tight loop.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// How many connections above the maximum are still told that the relay is full.
-const TOLD_FULL: usize = 8;
+/// How often it is looked at whether something is due for the log.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Run the relay that connects the members of rooms; it can read nothing of what they say
 #[derive(clap::Args, Debug)]
@@ -59,6 +68,11 @@ pub(super) struct Args {
     /// Log who joins, leaves and is refused to standard error; -vv logs broken connections too
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "nick")]
     verbose: u8,
+
+    /// Log a line of figures every so many seconds
+    #[arg(long, value_name = "SECS", conflicts_with = "nick",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    stats: Option<u32>,
 
     #[command(flatten, next_help_heading = "With --nick")]
     seat: Seat,
@@ -90,6 +104,9 @@ pub(super) struct Args {
     /// Seconds for which the place of a member is kept whose connection broke
     #[arg(long, value_name = "SECS", default_value_t = 60, help_heading = LIMITS)]
     grace: u32,
+
+    #[command(flatten, next_help_heading = LIMITS)]
+    shares: Shares,
 }
 
 const LIMITS: &str = "Limits";
@@ -97,14 +114,14 @@ const LIMITS: &str = "Limits";
 impl Args {
     fn config(&self) -> Config {
         Config {
+            max_members: usize::try_from(self.max_connections).unwrap_or(usize::MAX),
             limits: Limits {
                 idle: self.idle_timeout,
                 grace: self.grace,
                 members: self.max_members,
-                blocks: 0,
-                bytes: 0,
+                blocks: self.shares.blocks(),
+                bytes: self.shares.bytes(),
             },
-            max_connections: usize::try_from(self.max_connections).unwrap_or(usize::MAX),
             queue_bytes: self.max_queue,
             handshake: Duration::from_secs(self.handshake_timeout.into()),
         }
@@ -122,7 +139,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         .iter()
         .map(TcpListener::local_addr)
         .collect::<io::Result<Vec<SocketAddr>>>()?;
-    let relay = Arc::new(Relay::new(args.config()));
+    let connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
+    let connections = descriptors::provide(connections, listeners.len());
+    let guard = args.shares.guard(connections)?;
+    let relay = Arc::new(Relay::new(args.config(), guard));
+    keep_log(&relay, args.stats)?;
     for listener in listeners {
         let relay = Arc::clone(&relay);
         thread::Builder::new()
@@ -251,24 +272,45 @@ fn loopback(address: SocketAddr) -> Vec<SocketAddr> {
         .collect()
 }
 
+/// Starts the thread that writes what is due into the log, whether anybody comes or not: the figures
+/// every `stats` seconds, if they are wanted.
+fn keep_log(relay: &Arc<Relay>, stats: Option<u32>) -> io::Result<()> {
+    let relay = Arc::clone(relay);
+    let stats = stats.map(|seconds| Duration::from_secs(seconds.into()));
+    let keep = move || {
+        let mut told = Instant::now();
+        loop {
+            thread::sleep(TICK);
+            relay.guard.catch_up();
+            if let Some(stats) = stats
+                && told.elapsed() >= stats
+            {
+                told += stats;
+                log::info!(target: STATS, "{}", relay.guard.stats.line(relay.census()));
+            }
+        }
+    };
+    let builder = thread::Builder::new().name("log".into());
+    builder.spawn(keep).map(drop)
+}
+
 fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
-    let mut is_failing = false;
     loop {
         let accepted = listener.accept().and_then(|(stream, peer)| {
-            let counted = relay.count_connection();
-            if counted.number() > relay.config.max_connections + TOLD_FULL {
-                return Ok(());
-            }
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-            connection::spawn(Arc::clone(relay), counted, stream, peer)
+            let Some(pass) = relay.guard.enter(peer.ip()) else {
+                return Ok(());
+            };
+            connection::spawn(Arc::clone(relay), pass, stream, peer)
         });
-        // Of many failures in a row only the first is news.
-        if let Err(error) = &accepted {
-            if !is_failing {
-                log::warn!("cannot take a connection: {}", reason(error));
+        match accepted {
+            Ok(()) => {}
+            // Whoever hung up before being taken must not keep the others waiting.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                relay.guard.is_short(&error);
+                thread::sleep(BREATH);
             }
-            thread::sleep(BREATH);
         }
-        is_failing = accepted.is_err();
     }
 }

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 
@@ -20,15 +21,20 @@ use crate::room::names::RoomId;
 use crate::room::notice::Notice;
 use crate::room::relay::{Intake, Mailbox as _, Request, Room};
 
+use super::guard::Guard;
 use super::outbox::{Closed, Kept, Outbox};
+use super::stats::Census;
+
+/// How often a thread that leaves a member unread looks whether the member is still there.
+const CHECK: Duration = Duration::from_millis(100);
 
 /// What the relay allows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Config {
     /// What clients are told of it.
     pub(super) limits: Limits,
-    /// The most connections at once, and the most members.
-    pub(super) max_connections: usize,
+    /// The most members.
+    pub(super) max_members: usize,
     /// The most bytes that wait for one member.
     pub(super) queue_bytes: usize,
     /// How long the handshake may take.
@@ -40,9 +46,9 @@ type SharedRoom = Arc<Mutex<Room<Arc<Outbox>>>>;
 /// All rooms of a relay.
 pub(super) struct Relay {
     pub(super) config: Config,
+    pub(super) guard: Arc<Guard>,
     run: RunId,
     rooms: Mutex<Rooms>,
-    connections: AtomicUsize,
     members: AtomicUsize,
 }
 
@@ -55,14 +61,14 @@ struct Rooms {
 
 impl Relay {
     /// A relay without rooms.
-    pub(super) fn new(config: Config) -> Self {
+    pub(super) fn new(config: Config, guard: Guard) -> Self {
         let mut run = [0; 16];
         rand::rng().fill_bytes(&mut run);
         Self {
             config,
+            guard: Arc::new(guard),
             run: RunId(run),
             rooms: Mutex::default(),
-            connections: AtomicUsize::new(0),
             members: AtomicUsize::new(0),
         }
     }
@@ -74,15 +80,6 @@ impl Relay {
         Challenge {
             nonce,
             run: self.run,
-        }
-    }
-
-    /// Counts a connection in, for as long as the returned value lives.
-    pub(super) fn count_connection(self: &Arc<Self>) -> Counted {
-        let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        Counted {
-            relay: Arc::clone(self),
-            number,
         }
     }
 
@@ -98,10 +95,11 @@ impl Relay {
         outbox: &Arc<Outbox>,
     ) -> Result<Membership<'_>, Notice> {
         let place = Place::count(&self.members);
-        if place.number > self.config.max_connections {
+        if place.number > self.config.max_members {
             return Err(Notice::RelayFull);
         }
         let mut rooms = lock(&self.rooms);
+        self.guard.check_open()?;
         let (room, joined) = if let Some(room) = rooms.by_id.get(&id) {
             let joined = lock(room).join(&card, outbox)?;
             (Arc::clone(room), joined)
@@ -159,10 +157,21 @@ impl Relay {
     /// Tells every member that the relay is ending, and hangs up once they have what is waiting
     /// for them.
     pub(super) fn shut_down(&self) {
+        self.guard.end();
         for room in lock(&self.rooms).by_id.values() {
             for outbox in lock(room).mailboxes() {
                 outbox.close(Some(Notice::Shutdown));
             }
+        }
+    }
+
+    /// How many members, rooms and connections there are.
+    pub(super) fn census(&self) -> Census {
+        let rooms = lock(&self.rooms);
+        Census {
+            members: rooms.by_id.values().map(|room| lock(room).len()).sum(),
+            rooms: rooms.by_id.len(),
+            connections: self.guard.connections(),
         }
     }
 
@@ -176,25 +185,6 @@ impl Relay {
 /// left half done by one.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// One of the relay's connections, counted for as long as this lives.
-pub(super) struct Counted {
-    relay: Arc<Relay>,
-    number: usize,
-}
-
-impl Counted {
-    /// How many connections there were with this one.
-    pub(super) fn number(&self) -> usize {
-        self.number
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.relay.connections.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// A member that is counted for as long as this lives.
@@ -265,6 +255,26 @@ impl Membership<'_> {
         Next::Continue
     }
 
+    /// Counts the frame that was taken last. Where the member sends too fast, it is left unread for a
+    /// while: so nothing is lost, its own system holds it back, and nobody else notices.
+    pub(super) fn pause(&mut self) {
+        let Some(intake) = &mut self.intake else {
+            return;
+        };
+        let guard = &self.relay.guard;
+        let (cost, pause) = intake.pay(guard.uptime());
+        guard.stats.deliveries.add(cost.parcels);
+        guard.stats.bytes.add(cost.bytes);
+        let until = Instant::now() + pause;
+        while self.outbox.closed().is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            thread::sleep(left.min(CHECK));
+        }
+    }
+
     /// How many counted frames were taken from the member.
     pub(super) fn received(&self) -> u64 {
         self.intake.as_ref().map_or(0, Intake::received)
@@ -306,6 +316,8 @@ impl Membership<'_> {
         Some(self.departure)
     }
 }
+
+impl<'a> Membership<'a> {}
 
 impl Drop for Membership<'_> {
     /// A room vanishes with its last member.

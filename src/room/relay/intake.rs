@@ -2,6 +2,7 @@
 //! outlives the member's connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cipher::encoding::Malformed;
 use crate::room::card::{Card, SessionId};
@@ -11,6 +12,7 @@ use crate::room::statement::Statement;
 
 use super::Outgoing;
 use super::assembly::{Assembly, Message};
+use super::throttle::{Cost, Throttle};
 
 /// A statement, as it is to be passed on.
 #[derive(Debug)]
@@ -47,6 +49,9 @@ pub struct Intake {
     assembly: Assembly,
     max_readers: u32,
     received: u64,
+    throttle: Throttle,
+    /// What the latest frame costs.
+    cost: Cost,
 }
 
 impl Intake {
@@ -59,6 +64,8 @@ impl Intake {
             joined,
             max_readers: limits.members,
             received: 0,
+            throttle: Throttle::new(limits),
+            cost: Cost::default(),
         }
     }
 
@@ -86,7 +93,9 @@ impl Intake {
     /// Where PROTOCOL §8 does not allow it.
     pub fn take(&mut self, frame: Arc<[u8]>) -> Result<Request, Malformed> {
         let (sender, room) = (self.card.sid(), self.card.room());
-        let request = match ToRelay::parse(&frame)? {
+        let parsed = ToRelay::parse(&frame)?;
+        self.cost = Cost::of(frame.len(), &parsed);
+        let request = match parsed {
             ToRelay::Ping => return Ok(Request::Acknowledge),
             ToRelay::Ack(count) => return Ok(Request::Forget(count)),
             ToRelay::Hello { .. } => return Err(Malformed),
@@ -113,6 +122,11 @@ impl Intake {
         };
         self.received += 1;
         Ok(request)
+    }
+
+    /// Counts the latest frame: what it costs, and how long the next one has to wait for that.
+    pub fn pay(&mut self, uptime: Duration) -> (Cost, Duration) {
+        (self.cost, self.throttle.take(&self.cost, uptime))
     }
 
     fn check(&self, state: &State<'_>, room: RoomId) -> Result<(), Malformed> {

@@ -17,7 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const BURST: Duration = Duration::from_secs(2);
 
 /// What a frame counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Blocks of 256 bytes of ciphertext. A frame has at least one: reading it is work too.
     pub blocks: u64,

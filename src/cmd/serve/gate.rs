@@ -1,0 +1,242 @@
+//! How many connections there may be, in all and from one address, and how many joins from one.
+//!
+//! Whoever has an address has its whole IPv6 /64, so that is what counts as one.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use crate::room::notice::Notice;
+use crate::room::relay::{Bucket, Rate};
+
+/// How many connections too many are told why at once. The others are hung up on without a word.
+pub(super) const TOLD: usize = 8;
+
+/// How many addresses are remembered for their joins. What is forgotten beyond that is the joins
+/// of those with the fewest.
+const MAX_REMEMBERED: usize = 4096;
+
+/// What a [`Gate`] allows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GateLimits {
+    /// The most connections at once.
+    pub(super) connections: usize,
+    /// The most connections at once from one network.
+    pub(super) per_network: usize,
+    /// The most joins from one network.
+    pub(super) joins: Rate,
+}
+
+/// An IPv4 address or an IPv6 /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Network(IpAddr);
+
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        })
+    }
+}
+
+/// What becomes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is one of those that there may be.
+    In,
+    /// It is one too many, and told why.
+    Told(Notice),
+    /// It is one too many, and one too many to be told.
+    Ignored,
+}
+
+/// Counts connections and joins.
+#[derive(Debug)]
+pub(super) struct Gate {
+    limits: GateLimits,
+    connections: usize,
+    told: usize,
+    by_network: HashMap<Network, usize>,
+    joins: HashMap<Network, Bucket>,
+}
+
+impl Gate {
+    /// Before the first connection.
+    pub(super) fn new(limits: GateLimits) -> Self {
+        Self {
+            limits,
+            connections: 0,
+            told: 0,
+            by_network: HashMap::new(),
+            joins: HashMap::new(),
+        }
+    }
+
+    /// How many connections are in.
+    pub(super) fn connections(&self) -> usize {
+        self.connections
+    }
+
+    /// Judges a new connection, and counts it until it leaves, which all but those that are ignored
+    /// must do.
+    pub(super) fn enter(&mut self, network: Network) -> Verdict {
+        match self.refusal(network) {
+            None => {
+                self.connections += 1;
+                *self.by_network.entry(network).or_default() += 1;
+                Verdict::In
+            }
+            Some(notice) if self.told < TOLD => {
+                self.told += 1;
+                Verdict::Told(notice)
+            }
+            Some(_) => Verdict::Ignored,
+        }
+    }
+
+    fn refusal(&self, network: Network) -> Option<Notice> {
+        let here = self.by_network.get(&network).copied().unwrap_or_default();
+        if here >= self.limits.per_network {
+            Some(Notice::AddressFull)
+        } else if self.connections >= self.limits.connections {
+            Some(Notice::RelayFull)
+        } else {
+            None
+        }
+    }
+
+    /// The end of a connection of which that was the verdict.
+    pub(super) fn leave(&mut self, network: Network, verdict: Verdict) {
+        match verdict {
+            Verdict::In => {
+                self.connections -= 1;
+                if let Some(here) = self.by_network.get_mut(&network) {
+                    *here -= 1;
+                    if *here == 0 {
+                        self.by_network.remove(&network);
+                    }
+                }
+            }
+            Verdict::Told(_) => self.told -= 1,
+            Verdict::Ignored => {}
+        }
+    }
+
+    /// Counts somebody who wants to join. Returns whether that may be. Times are counted from any
+    /// moment, the same for all calls.
+    pub(super) fn join(&mut self, network: Network, now: Duration) -> bool {
+        if self.joins.len() >= MAX_REMEMBERED && !self.joins.contains_key(&network) {
+            self.forget(now);
+        }
+        let joins = self.joins.entry(network).or_default();
+        joins.try_take(&self.limits.joins, 1, now)
+    }
+
+    /// Makes room for one more network.
+    fn forget(&mut self, now: Duration) {
+        self.joins.retain(|_, joins| !joins.is_full(now));
+        if self.joins.len() >= MAX_REMEMBERED {
+            let fewest = self.joins.iter().min_by_key(|(_, joins)| **joins);
+            if let Some(fewest) = fewest.map(|(network, _)| *network) {
+                self.joins.remove(&fewest);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn gate() -> Gate {
+        Gate::new(GateLimits {
+            connections: 5,
+            per_network: 3,
+            joins: Rate::new(NonZeroU32::new(6).unwrap(), MINUTE, MINUTE),
+        })
+    }
+
+    fn network(text: &str) -> Network {
+        Network::from(text.parse::<IpAddr>().unwrap())
+    }
+
+    #[test]
+    fn a_network_is_an_ipv4_address_or_an_ipv6_64() {
+        assert_eq!(network("::ffff:10.0.0.1"), network("10.0.0.1"));
+        assert_ne!(network("10.0.0.2"), network("10.0.0.1"));
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:0:0:1"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn one_network_gets_no_more_than_its_own_and_another_the_rest() {
+        let mut gate = gate();
+        let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
+        assert!((0..3).all(|_| gate.enter(one) == Verdict::In));
+        assert_eq!(gate.enter(one), Verdict::Told(Notice::AddressFull));
+        assert!((0..2).all(|_| gate.enter(other) == Verdict::In));
+        assert_eq!(gate.enter(other), Verdict::Told(Notice::RelayFull));
+        assert_eq!(gate.connections(), 5);
+        gate.leave(one, Verdict::In);
+        assert_eq!(gate.enter(other), Verdict::In);
+    }
+
+    #[test]
+    fn few_are_told_at_once() {
+        let mut gate = gate();
+        let one = network("10.0.0.1");
+        assert!((0..3).all(|_| gate.enter(one) == Verdict::In));
+        let told = Verdict::Told(Notice::AddressFull);
+        assert!((0..TOLD).all(|_| gate.enter(one) == told));
+        assert_eq!(gate.enter(one), Verdict::Ignored);
+        gate.leave(one, Verdict::Ignored);
+        assert_eq!(gate.enter(one), Verdict::Ignored);
+        gate.leave(one, told);
+        assert_eq!(gate.enter(one), told);
+        assert_eq!(gate.connections(), 3);
+    }
+
+    #[test]
+    fn networks_without_connections_are_forgotten() {
+        let mut gate = gate();
+        for number in 0..1000 {
+            let network = network(&format!("2001:db8:0:{number:x}::1"));
+            let verdict = gate.enter(network);
+            assert_eq!(verdict, Verdict::In);
+            gate.leave(network, verdict);
+        }
+        assert!(gate.by_network.is_empty());
+    }
+
+    #[test]
+    fn joins_are_counted_by_network_and_minute() {
+        let mut gate = gate();
+        let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
+        assert!((0..6).all(|_| gate.join(one, MINUTE)));
+        assert!(!gate.join(one, MINUTE));
+        assert!(gate.join(other, MINUTE));
+        assert!(gate.join(one, MINUTE + MINUTE / 6));
+        assert!(!gate.join(one, MINUTE + MINUTE / 6));
+    }
+
+    #[test]
+    fn the_table_of_joins_is_bounded_and_remembers_the_worst() {
+        let mut gate = gate();
+        let worst = network("10.0.0.1");
+        assert!((0..6).all(|_| gate.join(worst, MINUTE)));
+        for number in 0..2 * u32::try_from(MAX_REMEMBERED).unwrap() {
+            let network = Network(Ipv6Addr::from_bits(u128::from(number) << 64).into());
+            assert!(gate.join(network, MINUTE));
+        }
+        assert!(gate.joins.len() <= MAX_REMEMBERED);
+        assert!(!gate.join(worst, MINUTE));
+        // Once all is earned again, nothing is worth remembering.
+        assert!(gate.join(network("10.0.0.2"), 3 * MINUTE));
+        assert_eq!(gate.joins.len(), 1);
+    }
+}

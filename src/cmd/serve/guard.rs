@@ -1,0 +1,210 @@
+//! Who gets through the door, and what is said of those who do not.
+
+use std::fmt::Display;
+use std::io;
+use std::net::{IpAddr, Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use log::Level;
+
+use crate::cipher::fingerprint::Fingerprint;
+use crate::cmd::reason;
+use crate::room::frame::Departure;
+use crate::room::notice::Notice;
+
+use super::allow::AllowList;
+use super::gate::{Gate, GateLimits, Network, Verdict};
+use super::journal::Journal;
+use super::stats::Stats;
+use super::trouble::Trouble;
+
+/// What all connections of a relay have to pass, and where they are counted.
+pub(super) struct Guard {
+    gate: Mutex<Gate>,
+    allowed: Option<AllowList>,
+    shortage: Mutex<Trouble>,
+    is_ending: AtomicBool,
+    started: Instant,
+    /// The figures.
+    pub(super) stats: Stats,
+    /// Where the log speaks of those who are no members.
+    pub(super) strangers: Journal,
+    /// Where it speaks of members.
+    pub(super) members: Journal,
+}
+
+impl Guard {
+    /// A guard for a relay that has no connection yet, with the list of who may enter, if not all.
+    pub(super) fn new(limits: GateLimits, allowed: Option<AllowList>) -> Self {
+        Self {
+            gate: Mutex::new(Gate::new(limits)),
+            allowed,
+            shortage: Mutex::default(),
+            is_ending: AtomicBool::new(false),
+            started: Instant::now(),
+            stats: Stats::default(),
+            strangers: Journal::new("strangers"),
+            members: Journal::new("members"),
+        }
+    }
+
+    /// Lets a connection in, for as long as the returned value lives, or none if it is to be
+    /// hung up on at once.
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Pass> {
+        let network = Network::from(address);
+        let verdict = lock(&self.gate).enter(network);
+        if verdict == Verdict::Ignored {
+            self.stats.refusals.add(1);
+            self.strangers.write(
+                Level::Info,
+                format_args!("hung up on {address}: there are too many"),
+            );
+            return None;
+        }
+        Some(Pass {
+            guard: Arc::clone(self),
+            network,
+            verdict,
+        })
+    }
+
+    /// How many connections there are.
+    pub(super) fn connections(&self) -> usize {
+        lock(&self.gate).connections()
+    }
+
+    /// Checks that an identity may enter.
+    ///
+    /// # Errors
+    /// With what to tell it.
+    pub(super) fn check_listed(&self, fingerprint: Fingerprint) -> Result<(), Notice> {
+        match &self.allowed {
+            Some(allowed) if !allowed.allows(fingerprint) => Err(Notice::NotListed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts somebody who was told why not, and logs it.
+    pub(super) fn refused(&self, who: impl Display, notice: Notice) {
+        self.stats.refusals.add(1);
+        let line = format_args!("refused {who}: {notice}");
+        self.strangers.write(Level::Info, line);
+    }
+
+    /// Counts a member that is gone, and logs it.
+    pub(super) fn departed(&self, who: impl Display, departure: Departure) {
+        if departure == Departure::Slow {
+            self.stats.slow.add(1);
+        }
+        // Whoever was told that the relay ends hangs up, and is not to be blamed for it.
+        let line = if departure == Departure::Lost && self.is_ending() {
+            format!("{who} was sent away, as the relay ends")
+        } else {
+            format!("{who} {departure}")
+        };
+        self.members.write(Level::Info, format_args!("{line}"));
+    }
+
+    /// The system lacks what a newcomer needs: a descriptor, a thread, memory.
+    pub(super) fn is_short(&self, error: &io::Error) {
+        self.stats.refusals.add(1);
+        if lock(&self.shortage).happens(self.uptime()) {
+            log::warn!(
+                "cannot take newcomers at the moment: {}; members stay; lower --max-connections, or allow the relay more threads and open files",
+                reason(error)
+            );
+        }
+    }
+
+    /// Logs what is overdue. To be called about once a second.
+    pub(super) fn catch_up(&self) {
+        self.strangers.catch_up();
+        self.members.catch_up();
+        if let Some(times) = lock(&self.shortage).ended(self.uptime()) {
+            log::warn!("newcomers are taken again; {times} times one was not");
+        }
+    }
+
+    /// From now on nobody gets in.
+    pub(super) fn end(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
+    }
+
+    /// Checks that the relay is not about to end.
+    ///
+    /// # Errors
+    /// With what to tell a newcomer.
+    pub(super) fn check_open(&self) -> Result<(), Notice> {
+        if self.is_ending() {
+            Err(Notice::Shutdown)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Shuts a member's socket down, now that all that will be written to it has been. When the relay
+    /// ends, what the member still sends is taken up to its own end, as a system that gets something
+    /// for a closed socket forgets what it has yet to deliver. Otherwise it ends the reading thread.
+    pub(super) fn hang_up(&self, stream: &TcpStream) {
+        let how = if self.is_ending() {
+            Shutdown::Write
+        } else {
+            Shutdown::Both
+        };
+        // It fails where the client was faster.
+        let _ = stream.shutdown(how);
+    }
+
+    /// How long the relay has been there.
+    pub(super) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection that is counted.
+pub(super) struct Pass {
+    guard: Arc<Guard>,
+    network: Network,
+    verdict: Verdict,
+}
+
+impl Pass {
+    /// Checks that it may stay at all.
+    ///
+    /// # Errors
+    /// With what to tell it.
+    pub(super) fn check(&self) -> Result<(), Notice> {
+        match self.verdict {
+            Verdict::Told(notice) => Err(notice),
+            Verdict::In | Verdict::Ignored => self.guard.check_open(),
+        }
+    }
+
+    /// Counts a wish to join.
+    ///
+    /// # Errors
+    /// With what to tell it.
+    pub(super) fn check_join(&self) -> Result<(), Notice> {
+        if lock(&self.guard.gate).join(self.network, self.guard.uptime()) {
+            Ok(())
+        } else {
+            Err(Notice::JoinsTooFast)
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        lock(&self.guard.gate).leave(self.network, self.verdict);
+    }
+}
