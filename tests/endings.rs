@@ -2,6 +2,12 @@
 
 mod support;
 
+use std::thread;
+use std::time::Duration;
+
+use e2echat::room::frame::{Frame, ToClient};
+use e2echat::room::message::Stream;
+use e2echat::room::notice::Notice;
 use nix::sys::signal::Signal;
 
 use support::peer::{Member, Peer, lobby};
@@ -42,6 +48,62 @@ fn a_relay_ends_although_a_member_reads_nothing() {
     ada.say("hello");
     ada.wait_for_message("ada", "hello");
     assert_eq!(relay.end(Signal::SIGINT).code(), Some(0));
+}
+
+#[test]
+fn a_relay_that_ends_has_its_members_take_what_waits_for_them() {
+    let unlimited = [
+        "--max-queue",
+        "64000000",
+        "--max-bytes",
+        "0",
+        "--max-blocks",
+        "0",
+    ];
+    let relay = Relay::start(&[&unlimited[..], &["-v"]].concat());
+    let mut slow = Member::join(relay.address(), "slow", 0);
+    let mut writer = Member::join(relay.address(), "writer", 1);
+    let (mut header, body) = writer.compose(0, "hello");
+    header.stream = Stream::Direct(slow.sid);
+    let mut message = writer.seal(&header, &body);
+    // Far more than the system keeps for a socket.
+    message.parcels = vec![(slow.sid, vec![0; 200_000])];
+    let count = 100;
+    for _ in 0..count {
+        writer.send(message.clone());
+    }
+    writer.wait_for_ack(count);
+    relay.signal(Signal::SIGTERM);
+    writer.peer.assert_told(Notice::Shutdown);
+    drop(writer);
+    let mut delivered = 0;
+    loop {
+        thread::sleep(Duration::from_millis(10));
+        let frame = slow.peer.read().expect("a notice before the end");
+        match ToClient::parse(&frame) {
+            Ok(ToClient::Deliver { .. }) => delivered += 1,
+            Ok(ToClient::Joined { .. }) => {}
+            Ok(ToClient::Notice(code)) => {
+                assert_eq!(Notice::from_code(code), Some(Notice::Shutdown));
+                break;
+            }
+            other => panic!("unexpected: {other:?}"),
+        }
+        // It is as lively as it would be in a conversation.
+        slow.peer.write(&Frame::ping().encode());
+    }
+    assert_eq!(delivered, count);
+    slow.peer.assert_hung_up();
+    drop(slow);
+    let ended = relay.ended();
+    assert_eq!(ended.code(), Some(0), "{ended:#?}");
+    let log = ended.stderr.join("\n");
+    assert!(!log.contains("lost the connection"), "{log}");
+    assert_eq!(
+        log.matches("was sent away, as the relay ends").count(),
+        2,
+        "{log}"
+    );
 }
 
 #[test]

@@ -230,6 +230,20 @@ impl Member {
         }
     }
 
+    /// Reads until the relay has acknowledged so many frames.
+    #[track_caller]
+    pub fn wait_for_ack(&mut self, expected: u64) {
+        assert!(self.peer.write(&Frame::ping().encode()));
+        loop {
+            let frame = self.peer.read().expect("an answer");
+            if let Ok(ToClient::Ack(count)) = ToClient::parse(&frame)
+                && count >= expected
+            {
+                return;
+            }
+        }
+    }
+
     /// A body, and the header of a message to the room that says it.
     pub fn compose(&self, sequence: u64, text: &str) -> (Header, Body) {
         let body = Body::new(Kind::Text.code(), text.to_owned()).expect("neither empty nor long");

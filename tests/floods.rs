@@ -1,0 +1,281 @@
+//! Strangers and members who want more than their share: connections, joins, bytes, lines of the
+//! log. They do not get it, and whoever is in a room notices nothing.
+
+mod support;
+
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use e2echat::room::card::SessionId;
+use e2echat::room::frame::{ToClient, preamble};
+use e2echat::room::notice::Notice;
+
+use support::peer::{Member, Peer, identity, lobby};
+use support::process::{Client, Home, Relay, is_message, wait_for};
+
+/// What a stranger finds who asks for the lobby.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Welcome {
+    Challenge,
+    Told(Notice),
+    Nothing,
+}
+
+fn welcome(stranger: &mut Peer) -> Welcome {
+    stranger.write(&preamble(lobby().id()));
+    let Some(frame) = stranger.read_or_broken() else {
+        return Welcome::Nothing;
+    };
+    match ToClient::parse(&frame) {
+        Ok(ToClient::Challenge(..)) => Welcome::Challenge,
+        Ok(ToClient::Notice(code)) => Welcome::Told(Notice::from_code(code).expect("a notice")),
+        other => panic!("unexpected: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn assert_chatting(ada: &mut Client, bob: &mut Client) {
+    ada.say("can you read me?");
+    bob.wait_for_message("ada", "can you read me?");
+    bob.say("loud and clear");
+    ada.wait_for_message("bob", "loud and clear");
+    for client in [ada, bob] {
+        assert_eq!(client.warnings(), [""; 0]);
+    }
+}
+
+#[test]
+fn three_hundred_connections_from_one_address() {
+    let relay = Relay::start(&["--max-per-address", "20", "-v"]);
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    let start = Instant::now();
+    let mut strangers: Vec<Peer> = (0..300).map(|_| Peer::connect(relay.address())).collect();
+    let found: Vec<Welcome> = strangers.iter_mut().map(welcome).collect();
+    let count = |expected| found.iter().filter(|found| **found == expected).count();
+    assert_eq!(count(Welcome::Challenge), 20 - 2, "{found:?}");
+    // Eight at once are told, and some more once those have gone.
+    assert!(count(Welcome::Told(Notice::AddressFull)) >= 8, "{found:?}");
+    assert!(count(Welcome::Nothing) > 200, "{found:?}");
+    assert_chatting(&mut ada, &mut bob);
+    // The log says how many there were, in few lines.
+    relay.wait_for_log("more", |line| line.contains("more about strangers"));
+    let lines = relay
+        .log()
+        .iter()
+        .filter(|line| line.contains("refused") || line.contains("hung up"))
+        .count();
+    let seconds = usize::try_from(start.elapsed().as_secs()).expect("few");
+    assert!(lines <= 10 * (seconds + 2), "{:#?}", relay.log());
+    // Once those who were told have gone, one too many of ours is told too.
+    let told = Welcome::Told(Notice::AddressFull);
+    wait_for(
+        || (welcome(&mut Peer::connect(relay.address())) == told).then_some(()),
+        || "nobody is told any more".into(),
+    );
+    let refused = Client::start(relay.address(), "carol", &[]).ended();
+    let address = relay.address();
+    refused.assert_failure(&format!(
+        "too many connections from this address ({address})"
+    ));
+    drop(strangers);
+    wait_for(
+        || (welcome(&mut Peer::connect(address)) == Welcome::Challenge).then_some(()),
+        || "nobody gets in any more".into(),
+    );
+    assert_chatting(&mut ada, &mut bob);
+}
+
+#[test]
+fn joins_in_a_rush() {
+    let relay = Relay::start(&["--joins-per-minute", "10"]);
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    let hello = || {
+        let mut stranger = Peer::connect(relay.address());
+        stranger.present(b"no card", SessionId([7; 32]), identity(0));
+        let frame = stranger.read().expect("a notice");
+        match ToClient::parse(&frame) {
+            Ok(ToClient::Notice(code)) => Notice::from_code(code),
+            other => panic!("unexpected: {other:?}"),
+        }
+    };
+    let start = Instant::now();
+    let told: Vec<_> = (0..60).map(|_| hello()).collect();
+    let count = |notice| told.iter().filter(|told| **told == Some(notice)).count();
+    let (looked_at, refused) = (count(Notice::CardMalformed), count(Notice::JoinsTooFast));
+    assert_eq!(looked_at + refused, told.len(), "{told:?}");
+    let earned = usize::try_from(start.elapsed().as_secs() / 6).expect("few");
+    assert!((1..=10 + earned).contains(&looked_at), "{told:?}");
+    // As long as it goes on, a client of ours is told so too.
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                hello();
+            }
+        });
+        let refused = Client::start(relay.address(), "carol", &[]).ended();
+        is_over.store(true, Ordering::Relaxed);
+        let address = relay.address();
+        refused.assert_failure(&format!("too many joins from this address ({address})"));
+    });
+    assert_chatting(&mut ada, &mut bob);
+}
+
+/// Lets a member send ten messages of 200 kB with no pause, which takes the relay at least
+/// `seconds` under these limits, and checks that nobody suffers from it.
+#[track_caller]
+fn assert_slowed_down(limits: &[&str], seconds: u64) {
+    let relay = Relay::start(limits);
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    let mut flood = Member::join(relay.address(), "flood", 0);
+    let count = 10;
+    let messages: Vec<_> = (0..count)
+        .map(|number| {
+            let (header, body) = flood.compose(number, &format!("flood {number}"));
+            let mut message = flood.seal(&header, &body);
+            let nobody = (SessionId([9; 32]), vec![0; 200_000]);
+            message.parcels.push(nobody);
+            message
+        })
+        .collect();
+    let start = Instant::now();
+    let flooding = thread::spawn(move || {
+        for message in messages {
+            flood.send(message);
+        }
+        // It is not dropped for it, and all of it was taken.
+        flood.wait_for_ack(count);
+        flood
+    });
+    bob.wait_for_message("flood", "flood 0");
+    ada.say("it is quiet here");
+    bob.wait_for_message("ada", "it is quiet here");
+    let last = format!("flood {}", count - 1);
+    assert!(
+        !bob.lines()
+            .iter()
+            .any(|line| is_message(line, "flood", &last))
+    );
+    let _flood = flooding.join().expect("the member is not dropped");
+    let took = start.elapsed();
+    assert!(took >= Duration::from_secs(seconds), "{took:?}");
+    for client in [&ada, &bob] {
+        client.wait_for_message("flood", &last);
+        let lines = client.lines();
+        let places: Vec<_> = (0..count)
+            .map(|number| {
+                let text = format!("flood {number}");
+                lines
+                    .iter()
+                    .position(|line| is_message(line, "flood", &text))
+            })
+            .collect();
+        assert!(places.iter().all(Option::is_some), "{lines:#?}");
+        assert!(places.is_sorted(), "{lines:#?}");
+        assert_eq!(client.warnings(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_member_that_sends_too_many_blocks_is_slowed_down_and_nothing_is_lost() {
+    // 784 blocks each.
+    assert_slowed_down(&["--max-blocks", "1200", "--max-bytes", "0"], 4);
+}
+
+#[test]
+fn a_member_that_sends_too_many_bytes_is_slowed_down_and_nothing_is_lost() {
+    assert_slowed_down(&["--max-blocks", "0", "--max-bytes", "300000"], 4);
+}
+
+#[test]
+fn what_a_member_may_send_is_announced() {
+    let limits = |options: &[&str]| {
+        let relay = Relay::start(options);
+        let mut peer = Peer::connect(relay.address());
+        peer.write(&preamble(lobby().id()));
+        let frame = peer.read().expect("a challenge");
+        match ToClient::parse(&frame) {
+            Ok(ToClient::Challenge(_, limits)) => (limits.blocks, limits.bytes),
+            other => panic!("no challenge: {other:?}"),
+        }
+    };
+    assert_eq!(limits(&[]), (5000, 4_194_304));
+    let options = ["--max-blocks", "256", "--max-bytes", "0"];
+    assert_eq!(limits(&options), (256, 0));
+}
+
+#[test]
+fn limits_under_which_no_client_could_live_are_refused() {
+    for option in ["--max-blocks=255", "--max-bytes=65535", "--max-bytes=-1"] {
+        let ended = Home::new().run(&["serve", option]);
+        ended.assert_misused(option.split('=').next().expect("a name"));
+    }
+    for option in ["--max-per-address=0", "--joins-per-minute=0", "--stats=0"] {
+        let ended = Home::new().run(&["serve", option]);
+        ended.assert_misused(option.split('=').next().expect("a name"));
+    }
+}
+
+#[test]
+fn figures_are_logged_and_nothing_else_unless_asked_for() {
+    let relay = Relay::start(&["--stats", "1"]);
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let _bob = Client::join(relay.address(), "bob", &["--room", "attic"]);
+    Peer::connect(relay.address()).present(b"no card", SessionId([7; 32]), identity(0));
+    relay.wait_for_log("figures", |line| {
+        line.contains("now: 2 members, 2 rooms, 2 connections; since the start: ")
+            && line.ends_with(" 0 dropped as slow, 1 refused")
+    });
+    ada.say("hello?");
+    relay.wait_for_log("a delivery", |line| line.contains(": 1 deliveries, "));
+    for line in relay.log() {
+        assert!(line.contains(" now: "), "{line}");
+    }
+}
+
+/// A relay that a shell starts after it has run this.
+#[cfg(unix)]
+fn relay_after(preparation: &str, options: &str) -> Relay {
+    let home = Home::new();
+    let mut command = Command::new("sh");
+    home.isolate(&mut command);
+    let program = env!("CARGO_BIN_EXE_e2echat");
+    let script =
+        format!("{preparation} && exec '{program}' serve --bind 127.0.0.1 --port 0 {options}");
+    command.args(["-c", &script]);
+    Relay::from_command(&mut command, home)
+}
+
+#[cfg(unix)]
+#[test]
+fn the_soft_limit_of_open_files_is_raised() {
+    let relay = relay_after("ulimit -S -n 20", "--max-connections 60");
+    let mut strangers: Vec<Peer> = (0..60).map(|_| Peer::connect(relay.address())).collect();
+    for stranger in &mut strangers {
+        assert_eq!(welcome(stranger), Welcome::Challenge);
+    }
+    assert_eq!(relay.log(), [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hard_limit_of_open_files_that_is_too_low_lowers_the_number_of_connections() {
+    let relay = relay_after("ulimit -n 60", "--max-connections 1000");
+    relay.wait_for_log("warning", |line| {
+        line.contains("60 open files") && line.contains("not for 1000") && line.contains("ulimit")
+    });
+    let mut strangers: Vec<Peer> = (0..70).map(|_| Peer::connect(relay.address())).collect();
+    let found: Vec<Welcome> = strangers.iter_mut().map(welcome).collect();
+    assert!(found.contains(&Welcome::Challenge), "{found:?}");
+    assert!(
+        found.contains(&Welcome::Told(Notice::RelayFull)),
+        "{found:?}"
+    );
+    // It never ran out of them.
+    assert_eq!(relay.log().len(), 1, "{:#?}", relay.log());
+}
