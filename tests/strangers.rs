@@ -8,6 +8,7 @@ use e2echat::room::frame::{Frame, preamble};
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::names::RoomId;
 use e2echat::room::notice::Notice;
+use e2echat::room::statement::{Occasion, Statement};
 
 use support::peer::{Member, Peer, frame, lobby};
 use support::process::{Client, Relay};
@@ -24,6 +25,8 @@ impl Witnesses {
         let relay = Relay::start(options);
         let ada = Client::join(relay.address(), "ada", &[]);
         let bob = Client::join(relay.address(), "bob", &[]);
+        // What she wrote before would not be for him.
+        ada.wait_for_line("bob", |line| line.starts_with("* bob joined "));
         Self { relay, ada, bob }
     }
 
@@ -234,6 +237,27 @@ fn a_member_sends_one_reader_two_parcels() {
         message.parcels.push(message.parcels[0].clone());
         let frames = message.frames();
         frames.iter().flat_map(Frame::encode).collect()
+    });
+}
+
+#[test]
+fn a_member_states_something_to_one_reader_many_times() {
+    assert_dropped_for(|mallory| {
+        let statement = Statement {
+            room: lobby().id(),
+            sender: mallory.sid,
+            run: mallory.run,
+            epoch: mallory.epoch,
+            roster: [0; 32],
+            seen: 0,
+            parent: [0; 32],
+            time: 1,
+            occasion: Occasion::Beacon,
+            next: 0,
+            told: Vec::new(),
+        };
+        let to = [mallory.others[0].sid(); 2];
+        Frame::state(&statement.encode(), b"not even signed", &to).encode()
     });
 }
 

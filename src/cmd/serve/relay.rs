@@ -317,7 +317,6 @@ impl Membership<'_> {
     }
 }
 
-impl<'a> Membership<'a> {}
 
 impl Drop for Membership<'_> {
     /// A room vanishes with its last member.

@@ -9,6 +9,13 @@ use crate::room::frame::{Limits, RunId, Send};
 use crate::room::message::{Header, Stream};
 use crate::room::names::RoomId;
 
+/// Whether nobody stands there twice: so no member gets more from another than that one has sent.
+pub(super) fn is_unique(readers: &[SessionId]) -> bool {
+    let mut readers = readers.to_vec();
+    readers.sort_unstable();
+    readers.is_sorted_by(|a, b| a < b)
+}
+
 /// The longest ciphertext for one reader, with what belongs to it, in bytes (PROTOCOL §8).
 const MAX_PARCEL: usize = 6144;
 
@@ -30,11 +37,10 @@ impl Part {
     /// Whether `sender` may send this in `room`.
     fn check(&self, sender: SessionId, room: RoomId) -> Result<Header, Malformed> {
         let header = Header::parse(self.bytes(&self.send.header))?;
-        let mut readers: Vec<SessionId> = self.send.parcels.iter().map(|p| p.to).collect();
-        readers.sort_unstable();
+        let readers: Vec<SessionId> = self.send.parcels.iter().map(|p| p.to).collect();
         let is_allowed = header.sender == sender
             && header.room == room
-            && readers.is_sorted_by(|a, b| a < b)
+            && is_unique(&readers)
             && match header.stream {
                 Stream::Room => true,
                 Stream::Direct(reader) => readers.iter().all(|sid| *sid == reader),

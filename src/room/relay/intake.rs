@@ -11,7 +11,7 @@ use crate::room::names::RoomId;
 use crate::room::statement::Statement;
 
 use super::Outgoing;
-use super::assembly::{Assembly, Message};
+use super::assembly::{Assembly, Message, is_unique};
 use super::throttle::{Cost, Throttle};
 
 /// A statement, as it is to be passed on.
@@ -132,9 +132,10 @@ impl Intake {
     fn check(&self, state: &State<'_>, room: RoomId) -> Result<(), Malformed> {
         let statement = Statement::parse(state.statement)?;
         let is_too_many = u32::try_from(state.to.len()).map_or(true, |to| to > self.max_readers);
-        if statement.sender != self.card.sid() || statement.room != room || is_too_many {
-            return Err(Malformed);
-        }
-        Ok(())
+        let is_allowed = statement.sender == self.card.sid()
+            && statement.room == room
+            && !is_too_many
+            && is_unique(&state.to);
+        if is_allowed { Ok(()) } else { Err(Malformed) }
     }
 }
