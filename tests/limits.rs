@@ -82,7 +82,8 @@ fn a_handshake_that_takes_too_long() {
 
 #[test]
 fn a_member_who_reads_too_slowly_is_dropped_and_the_others_chat_on() {
-    let relay = Relay::start(&["--max-queue", "8000000"]);
+    let unlimited = ["--max-bytes", "0", "--max-blocks", "0"];
+    let relay = Relay::start(&[&unlimited[..], &["--max-queue", "8000000"]].concat());
     let mut ada = Client::join(relay.address(), "ada", &[]);
     let bob = Client::join(relay.address(), "bob", &[]);
     // It enters, and reads nothing more, while another writes to it alone.
