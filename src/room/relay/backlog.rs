@@ -36,7 +36,7 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// An empty one of at most `max_bytes` bytes.
+    /// An empty one of at most `max_bytes` bytes, counted as [`Outgoing::weight`] does.
     #[must_use]
     pub fn new(max_bytes: usize) -> Self {
         Self {
@@ -61,10 +61,10 @@ impl Backlog {
     /// # Errors
     /// Where there is no room for it.
     pub fn post(&mut self, frame: Outgoing) -> Result<(), Overflow> {
-        if self.bytes + frame.len() > self.max_bytes {
+        if self.bytes + frame.weight() > self.max_bytes {
             return Err(Overflow);
         }
-        self.bytes += frame.len();
+        self.bytes += frame.weight();
         self.waiting.push_back(frame);
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Backlog {
                 self.unasked_bytes += frame.len();
                 self.unacknowledged.push_back(frame.clone());
             } else {
-                self.bytes -= frame.len();
+                self.bytes -= frame.weight();
             }
             batch.push(frame);
         }
@@ -117,7 +117,7 @@ impl Backlog {
         if news > self.unacknowledged.len() {
             return Err(Malformed);
         }
-        let taken: usize = self.unacknowledged.drain(..news).map(|f| f.len()).sum();
+        let taken: usize = self.unacknowledged.drain(..news).map(|f| f.weight()).sum();
         self.bytes -= taken;
         self.acknowledged = count;
         // What a burst needed is given back.
@@ -138,7 +138,7 @@ impl Backlog {
         self.unacknowledged.append(&mut self.waiting);
         std::mem::swap(&mut self.unacknowledged, &mut self.waiting);
         self.waiting.retain(Outgoing::is_counted);
-        self.bytes = self.waiting.iter().map(Outgoing::len).sum();
+        self.bytes = self.waiting.iter().map(Outgoing::weight).sum();
         (self.unasked_frames, self.unasked_bytes) = (0, 0);
         Ok(())
     }
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_was_not_acknowledged_is_sent_again_and_nothing_else() {
-        let mut backlog = Backlog::new(1000);
+        let mut backlog = Backlog::new(1 << 20);
         for _ in 0..5 {
             backlog.post(counted()).unwrap();
             backlog.post(Frame::ack(1).into()).unwrap();
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn acknowledgements_of_what_was_never_sent_or_taken_back_are_refused() {
-        let mut backlog = Backlog::new(1000);
+        let mut backlog = Backlog::new(1 << 20);
         backlog.post(counted()).unwrap();
         assert_eq!(backlog.acknowledge(1), Err(Malformed));
         assert_eq!(taken(&mut backlog), 1);
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_is_not_acknowledged_fills_it_too() {
-        let mut backlog = Backlog::new(3 * counted().len());
+        let mut backlog = Backlog::new(3 * counted().weight());
         for _ in 0..3 {
             backlog.post(counted()).unwrap();
         }

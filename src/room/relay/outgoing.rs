@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::room::frame::{self, Frame};
 
+/// What a frame takes in memory beside its bytes: itself, and the allocation that these are in.
+const OVERHEAD: usize = 128;
+
 /// A frame on its way to a client. Cloning it does not copy what is in it.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
@@ -14,29 +17,33 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// The frame DELIVER, put together from two places in the frame SEND. It keeps that one alive
-    /// only if it is most of it: otherwise a few who do not read could hold far more memory than
-    /// their queues are charged for.
+    /// The frame DELIVER, put together from two places in the frame SEND.
     pub(super) fn deliver(
         send: &Arc<[u8]>,
         signed: Range<usize>,
         ciphertext: Range<usize>,
     ) -> Self {
-        let shared = Self::new(frame::kind::DELIVER, Arc::clone(send), [signed, ciphertext]);
-        if 2 * shared.len() >= send.len() {
+        Self::passed_on(frame::kind::DELIVER, send, [signed, ciphertext])
+    }
+
+    /// The frame STATEMENT, as it was sent but for whom it is for.
+    pub(super) fn statement(state: &Arc<[u8]>, signed: Range<usize>) -> Self {
+        let nothing = signed.end..signed.end;
+        Self::passed_on(frame::kind::STATEMENT, state, [signed, nothing])
+    }
+
+    /// Parts of a frame that came in. It is kept alive only if they are most of it: otherwise a few
+    /// who do not read could hold far more memory than their queues are charged for.
+    fn passed_on(kind: u8, source: &Arc<[u8]>, parts: [Range<usize>; 2]) -> Self {
+        let shared = Self::new(kind, Arc::clone(source), parts);
+        if 2 * shared.len() >= source.len() {
             return shared;
         }
         let [_, first, second] = shared.slices();
         let whole = 0..first.len() + second.len();
         let nothing = whole.end..whole.end;
         let copy = [first, second].concat().into();
-        Self::new(frame::kind::DELIVER, copy, [whole, nothing])
-    }
-
-    /// The frame STATEMENT, as it was sent but for whom it is for.
-    pub(super) fn statement(state: &Arc<[u8]>, signed: Range<usize>) -> Self {
-        let nothing = signed.end..signed.end;
-        Self::new(frame::kind::STATEMENT, Arc::clone(state), [signed, nothing])
+        Self::new(kind, copy, [whole, nothing])
     }
 
     fn new(kind: u8, source: Arc<[u8]>, parts: [Range<usize>; 2]) -> Self {
@@ -63,6 +70,13 @@ impl Outgoing {
     #[allow(clippy::len_without_is_empty, reason = "a frame is never empty")]
     pub fn len(&self) -> usize {
         self.head.len() + self.parts[0].len() + self.parts[1].len()
+    }
+
+    /// What to charge for it: about the bytes that it takes in memory, or half of them where it
+    /// keeps alive the frame that it came in.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        OVERHEAD + self.len()
     }
 
     /// Whether it counts for ACK.
