@@ -35,6 +35,15 @@ fn welcome(stranger: &mut Peer) -> Welcome {
     }
 }
 
+/// Two who see each other.
+#[track_caller]
+fn two_members(relay: &Relay) -> (Client, Client) {
+    let ada = Client::join(relay.address(), "ada", &[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.wait_for_line("bob", |line| line.starts_with("* bob joined "));
+    (ada, bob)
+}
+
 #[track_caller]
 fn assert_chatting(ada: &mut Client, bob: &mut Client) {
     ada.say("can you read me?");
@@ -49,8 +58,7 @@ fn assert_chatting(ada: &mut Client, bob: &mut Client) {
 #[test]
 fn three_hundred_connections_from_one_address() {
     let relay = Relay::start(&["--max-per-address", "20", "-v"]);
-    let mut ada = Client::join(relay.address(), "ada", &[]);
-    let mut bob = Client::join(relay.address(), "bob", &[]);
+    let (mut ada, mut bob) = two_members(&relay);
     let start = Instant::now();
     let mut strangers: Vec<Peer> = (0..300).map(|_| Peer::connect(relay.address())).collect();
     let found: Vec<Welcome> = strangers.iter_mut().map(welcome).collect();
@@ -91,8 +99,7 @@ fn three_hundred_connections_from_one_address() {
 #[test]
 fn joins_in_a_rush() {
     let relay = Relay::start(&["--joins-per-minute", "10"]);
-    let mut ada = Client::join(relay.address(), "ada", &[]);
-    let mut bob = Client::join(relay.address(), "bob", &[]);
+    let (mut ada, mut bob) = two_members(&relay);
     let hello = || {
         let mut stranger = Peer::connect(relay.address());
         stranger.present(b"no card", SessionId([7; 32]), identity(0));
@@ -130,8 +137,7 @@ fn joins_in_a_rush() {
 #[track_caller]
 fn assert_slowed_down(limits: &[&str], seconds: u64) {
     let relay = Relay::start(limits);
-    let mut ada = Client::join(relay.address(), "ada", &[]);
-    let bob = Client::join(relay.address(), "bob", &[]);
+    let (mut ada, bob) = two_members(&relay);
     let mut flood = Member::join(relay.address(), "flood", 0);
     let count = 10;
     let messages: Vec<_> = (0..count)
