@@ -77,6 +77,12 @@ fn three_hundred_connections_from_one_address() {
         .count();
     let seconds = usize::try_from(start.elapsed().as_secs()).expect("few");
     assert!(lines <= 10 * (seconds + 2), "{:#?}", relay.log());
+    let summaries = relay
+        .log()
+        .iter()
+        .filter(|line| line.contains("more about"))
+        .count();
+    assert!(summaries <= seconds + 2, "{:#?}", relay.log());
     // Once those who were told have gone, one too many of ours is told too.
     let told = Welcome::Told(Notice::AddressFull);
     wait_for(

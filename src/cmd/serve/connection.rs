@@ -4,7 +4,7 @@
 //! what the client sends, and at the end takes the member out of its room and waits for the writing
 //! thread. That one empties the member's [`Outbox`] into the socket, and ends when the queue is
 //! closed and empty, or the socket fails; either way it shuts the socket down, which ends the
-//! reading thread.
+//! reading thread, at once or when the client hangs up (see [`Guard::hang_up`](super::guard::Guard::hang_up)).
 
 use std::io::{self, BufReader, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -109,7 +109,6 @@ impl Guard {
 
     /// The system lacks what a newcomer needs: a descriptor, a thread, memory.
     pub(super) fn is_short(&self, error: &io::Error) {
-        self.stats.refusals.add(1);
         if lock(&self.shortage).happens(self.uptime()) {
             log::warn!(
                 "cannot take newcomers at the moment: {}; members stay; lower --max-connections, or allow the relay more threads and open files",
@@ -123,7 +122,7 @@ impl Guard {
         self.strangers.catch_up();
         self.members.catch_up();
         if let Some(times) = lock(&self.shortage).ended(self.uptime()) {
-            log::warn!("newcomers are taken again; {times} times one was not");
+            log::warn!("newcomers are taken again, after {times} failures");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Arguments;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::Level;
@@ -21,28 +21,17 @@ struct Quota {
 }
 
 impl Quota {
-    /// Whether a line may be written, and how many were left out before it. One that may not is
-    /// counted.
-    fn admit(&mut self, now: Duration) -> Option<u64> {
+    /// Whether a line may be written. One that may not is counted.
+    fn admit(&mut self, now: Duration) -> bool {
         let rate = Rate::new(LINES, SECOND, SECOND);
-        if self.used.try_take(&rate, 1, now) {
-            return Some(std::mem::take(&mut self.left_out));
-        }
-        self.left_out += 1;
-        None
+        let is_admitted = self.used.try_take(&rate, 1, now);
+        self.left_out += u64::from(!is_admitted);
+        is_admitted
     }
 
-    /// How many lines were left out, once that may be written.
-    fn overdue(&mut self, now: Duration) -> Option<u64> {
-        if self.left_out == 0 {
-            return None;
-        }
-        let left_out = self.left_out;
-        let admitted = self.admit(now);
-        if admitted.is_none() {
-            self.left_out = left_out;
-        }
-        admitted
+    /// How many lines were left out since this was asked last.
+    fn left_out(&mut self) -> u64 {
+        std::mem::take(&mut self.left_out)
     }
 }
 
@@ -69,28 +58,21 @@ impl Journal {
         if !log::log_enabled!(level) {
             return;
         }
-        if let Some(left_out) = self.ask(Quota::admit) {
-            self.write_left_out(left_out);
+        if self.quota().admit(self.started.elapsed()) {
             log::log!(level, "{line}");
         }
     }
 
     /// Says how many lines were left out, if any were. To be called about once a second.
     pub(super) fn catch_up(&self) {
-        if let Some(left_out) = self.ask(Quota::overdue) {
-            self.write_left_out(left_out);
-        }
-    }
-
-    fn ask(&self, question: impl FnOnce(&mut Quota, Duration) -> Option<u64>) -> Option<u64> {
-        let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
-        question(&mut quota, self.started.elapsed())
-    }
-
-    fn write_left_out(&self, left_out: u64) {
+        let left_out = self.quota().left_out();
         if left_out > 0 {
             log::info!("… and {left_out} more about {}", self.subject);
         }
+    }
+
+    fn quota(&self) -> MutexGuard<'_, Quota> {
+        self.quota.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,23 +81,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_lines_a_second_and_then_how_many_more_there_were() {
+    fn so_many_lines_a_second_and_how_many_more_there_were() {
         let mut quota = Quota::default();
-        let written = (0..1000).filter(|_| quota.admit(SECOND).is_some()).count();
+        let written = (0..1000).filter(|_| quota.admit(SECOND)).count();
         assert_eq!(written, 10);
-        assert_eq!(quota.admit(SECOND + SECOND / 10), Some(990));
-        assert_eq!(quota.admit(2 * SECOND), Some(0));
-    }
-
-    #[test]
-    fn what_was_left_out_is_said_although_nothing_more_comes() {
-        let mut quota = Quota::default();
-        assert_eq!(quota.overdue(SECOND), None);
-        for _ in 0..15 {
-            quota.admit(SECOND);
-        }
-        assert_eq!(quota.overdue(SECOND), None);
-        assert_eq!(quota.overdue(2 * SECOND), Some(5));
-        assert_eq!(quota.overdue(3 * SECOND), None);
+        assert_eq!(quota.left_out(), 990);
+        assert_eq!(quota.left_out(), 0);
+        assert!(quota.admit(SECOND + SECOND / 10));
+        assert!(!quota.admit(SECOND + SECOND / 10));
+        assert_eq!(quota.left_out(), 1);
     }
 }

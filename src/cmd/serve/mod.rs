@@ -167,6 +167,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     while !relay.is_deserted() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
     }
+    relay.guard.catch_up();
     result
 }
 
