@@ -317,7 +317,6 @@ impl Membership<'_> {
     }
 }
 
-
 impl Drop for Membership<'_> {
     /// A room vanishes with its last member.
     fn drop(&mut self) {
