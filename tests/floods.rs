@@ -196,12 +196,12 @@ fn assert_slowed_down(limits: &[&str], seconds: u64) {
 #[test]
 fn a_member_that_sends_too_many_blocks_is_slowed_down_and_nothing_is_lost() {
     // 784 blocks each.
-    assert_slowed_down(&["--max-blocks", "1200", "--max-bytes", "0"], 4);
+    assert_slowed_down(&["--max-blocks", "1200", "--max-bytes", "0"], 3);
 }
 
 #[test]
 fn a_member_that_sends_too_many_bytes_is_slowed_down_and_nothing_is_lost() {
-    assert_slowed_down(&["--max-blocks", "0", "--max-bytes", "300000"], 4);
+    assert_slowed_down(&["--max-blocks", "0", "--max-bytes", "300000"], 3);
 }
 
 #[test]

@@ -255,6 +255,8 @@ fn a_member_states_something_to_one_reader_many_times() {
             occasion: Occasion::Beacon,
             next: 0,
             told: Vec::new(),
+            direct: Vec::new(),
+            past: Vec::new(),
         };
         let to = [mallory.others[0].sid(); 2];
         Frame::state(&statement.encode(), b"not even signed", &to).encode()

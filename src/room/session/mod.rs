@@ -34,7 +34,7 @@ pub use self::outgoing::{Policy, To};
 
 use self::outgoing::Schedule;
 use self::own_keys::OwnKeys;
-use self::peer::{Incoming, Outgoing, Peer, Reported};
+use self::peer::{Arrival, Peer, Reported};
 use self::unacknowledged::Unacknowledged;
 
 /// The most members of a room that a client takes from a relay.
@@ -62,15 +62,6 @@ enum Phase {
     Entering(Welcome, Vec<Result<Card, CardError>>),
     /// The room is known.
     Inside,
-}
-
-/// How somebody came to be in the room.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Arrival {
-    /// It was there before this member.
-    Found,
-    /// It came later.
-    Joined,
 }
 
 /// A session in a room. It outlives its connections.
@@ -499,50 +490,24 @@ impl Session {
     ) -> Result<Person, Event> {
         self.believe(card).map_err(Event::Disbelieved)?;
         let known = self.knows(card).and_then(|sid| self.absent.remove(&sid));
-        let known = known.map(|peer| {
-            let is_shown = shown.contains(&peer.card.sid());
-            let key_since = if peer.card.sid() == card.sid() {
-                peer.key_since
-            } else {
-                now.uptime
-            };
-            (is_shown.then_some(peer.shown), key_since, peer)
-        });
-        let (shown, key_since, incoming, mut outgoing, standing, stated) = match known {
-            Some((shown, key_since, peer)) => {
-                let mut incoming = peer.incoming;
-                incoming.owes_greeting = arrival == Arrival::Found;
-                let (outgoing, standing) = (peer.outgoing, peer.standing);
-                (shown, key_since, incoming, outgoing, standing, peer.stated)
-            }
-            None => {
-                let incoming = match arrival {
-                    Arrival::Found => Incoming::owing(),
-                    Arrival::Joined => Incoming::from(card.next()),
-                };
-                let outgoing = Outgoing::default();
-                (None, now.uptime, incoming, outgoing, Standing::default(), 0)
-            }
-        };
+        let mut peer = known.unwrap_or_else(|| Peer::new(card.clone(), now.uptime));
+        if peer.card.sid() != card.sid() {
+            peer.key_since = now.uptime;
+        }
+        if !shown.contains(&peer.card.sid()) {
+            peer.shown = self.changes;
+        }
+        peer.card = card.clone();
+        peer.joined = self.version();
+        peer.here_since = now.uptime;
+        peer.heard = now.uptime;
+        peer.is_confirmed = false;
+        peer.reported = Reported::default();
+        peer.incoming.begin(arrival, card.next());
         // Whoever meets this member for the first time knows that it has said nothing yet.
         if arrival == Arrival::Joined || self.next > 0 {
-            outgoing.begin();
+            peer.outgoing.begin();
         }
-        let peer = Peer {
-            card: card.clone(),
-            standing,
-            is_confirmed: false,
-            said_goodbye: false,
-            shown: shown.unwrap_or(self.changes),
-            joined: self.version(),
-            here_since: now.uptime,
-            key_since,
-            heard: now.uptime,
-            stated,
-            reported: Reported::default(),
-            incoming,
-            outgoing,
-        };
         let person = peer.person();
         self.roster
             .insert(card, peer)

@@ -45,6 +45,15 @@ pub(super) struct Peer {
     pub(super) outgoing: Outgoing,
 }
 
+/// How somebody came to be in the room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It was there before this member.
+    Found,
+    /// It came later.
+    Joined,
+}
+
 /// What has been said of a member once, and need not be said again.
 #[derive(Default)]
 pub(super) struct Reported {
@@ -111,6 +120,25 @@ impl Streams {
 }
 
 impl Peer {
+    /// Somebody of whom nothing is known but the card, which is seen now.
+    pub(super) fn new(card: Card, now: Duration) -> Self {
+        Self {
+            card,
+            standing: Standing::default(),
+            is_confirmed: false,
+            said_goodbye: false,
+            shown: 0,
+            joined: Version::default(),
+            here_since: now,
+            key_since: now,
+            heard: now,
+            stated: 0,
+            reported: Reported::default(),
+            incoming: Incoming::default(),
+            outgoing: Outgoing::default(),
+        }
+    }
+
     pub(super) fn person(&self) -> Person {
         Person {
             nick: self.card.nick().clone(),
@@ -154,19 +182,13 @@ pub(super) enum Place {
 }
 
 impl Incoming {
-    /// Of one that joined later than this member it is known what it sends first.
-    pub(super) fn from(next: u64) -> Self {
-        Self {
-            next: Some(next),
-            ..Self::default()
-        }
-    }
-
-    /// Of one that was there before this member it is known when it has said so.
-    pub(super) fn owing() -> Self {
-        Self {
-            owes_greeting: true,
-            ..Self::default()
+    /// The member is there, with a card that says what it sends next. Of one that comes later than
+    /// oneself, and is new, that is the first number to expect; of one that was there before, it is
+    /// known when it has said so.
+    pub(super) fn begin(&mut self, arrival: Arrival, next: u64) {
+        self.owes_greeting = arrival == Arrival::Found;
+        if arrival == Arrival::Joined {
+            self.next.get_or_insert(next);
         }
     }
 
@@ -233,9 +255,21 @@ mod tests {
     const BOB: SessionId = SessionId([2; 32]);
     const BOB_LATER: SessionId = SessionId([3; 32]);
 
+    fn joined(next: u64) -> Incoming {
+        let mut incoming = Incoming::default();
+        incoming.begin(Arrival::Joined, next);
+        incoming
+    }
+
+    fn found() -> Incoming {
+        let mut incoming = Incoming::default();
+        incoming.begin(Arrival::Found, 0);
+        incoming
+    }
+
     #[test]
     fn a_number_comes_once_and_never_goes_down() {
-        let mut incoming = Incoming::from(0);
+        let mut incoming = joined(0);
         assert_eq!(incoming.take(None, 0, ONE), Place::New { missing: 0 });
         assert_eq!(incoming.take(None, 0, ONE), Place::Repeated);
         assert_eq!(incoming.take(None, 3, ONE), Place::New { missing: 2 });
@@ -246,7 +280,7 @@ mod tests {
 
     #[test]
     fn two_messages_for_one_place_are_noticed() {
-        let mut incoming = Incoming::from(0);
+        let mut incoming = joined(0);
         assert_eq!(incoming.take(None, 0, ONE), Place::New { missing: 0 });
         let direct = Some((ADA, BOB));
         assert_eq!(incoming.take(direct, 0, TWO), Place::New { missing: 0 });
@@ -255,7 +289,7 @@ mod tests {
 
     #[test]
     fn direct_messages_are_counted_for_each_pair_of_session_ids() {
-        let mut incoming = Incoming::from(0);
+        let mut incoming = joined(0);
         let (before, after) = (Some((ADA, BOB)), Some((ADA, BOB_LATER)));
         assert_eq!(incoming.take(before, 0, ONE), Place::New { missing: 0 });
         assert_eq!(incoming.take(after, 0, ONE), Place::New { missing: 0 });
@@ -273,7 +307,7 @@ mod tests {
 
     #[test]
     fn numbers_at_the_end_of_the_scale_are_numbers() {
-        let mut incoming = Incoming::from(0);
+        let mut incoming = joined(0);
         let last = u64::MAX - 1;
         assert_eq!(incoming.take(None, last, ONE), Place::New { missing: last });
         assert_eq!(incoming.take(None, last, ONE), Place::Repeated);
@@ -281,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_last_message_before_a_silence_is_missed() {
-        let mut incoming = Incoming::from(7);
+        let mut incoming = joined(7);
         assert_eq!(incoming.take(None, 7, ONE), Place::New { missing: 0 });
         assert_eq!(incoming.learn(9, None), 1);
         assert_eq!(incoming.learn(9, None), 0);
@@ -289,10 +323,10 @@ mod tests {
 
     #[test]
     fn who_comes_late_or_was_away_misses_only_what_was_for_it() {
-        let mut late = Incoming::owing();
+        let mut late = found();
         assert_eq!(late.learn(500, Some(0)), 0);
         assert_eq!(late.take(None, 501, ONE), Place::New { missing: 1 });
-        let mut away = Incoming::from(7);
+        let mut away = joined(7);
         assert_eq!(away.take(None, 7, ONE), Place::New { missing: 0 });
         assert_eq!(away.learn(500, Some(10)), 2);
         assert_eq!(away.take(None, 500, ONE), Place::New { missing: 0 });
