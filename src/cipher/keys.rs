@@ -269,6 +269,8 @@ impl SessionKey {
 
     /// Decrypts one block: RSAES-OAEP with blinding (RFC 8017 §7.1.2). A failure has no reasons.
     pub(crate) fn decrypt(&self, label: [u8; 32], block: &[u8]) -> Option<Vec<u8>> {
+        #[cfg(test)]
+        DECRYPTIONS.set(DECRYPTIONS.get() + 1);
         self.0
             .private
             .decrypt_blinded(
@@ -278,6 +280,12 @@ impl SessionKey {
             )
             .ok()
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many blocks this thread has tried to decrypt.
+    pub(crate) static DECRYPTIONS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 impl std::fmt::Debug for IdentityKey {

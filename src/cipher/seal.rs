@@ -157,7 +157,7 @@ pub(crate) fn label(header: &[u8], id: &[u8; 32], index: usize, count: usize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cipher::keys::KeySize;
+    use crate::cipher::keys::{DECRYPTIONS, KeySize};
 
     const HEADER: &[u8] = b"some header";
     const ID: [u8; 32] = [7; 32];
@@ -208,6 +208,22 @@ mod tests {
         ] {
             let opened = open(header, &commitment, &id, &key, ciphertext);
             assert!(opened == Err(CannotOpen), "{what}");
+        }
+    }
+
+    #[test]
+    fn garbage_costs_one_decryption_and_an_impossible_length_none() {
+        let key = SessionKey::generate(KeySize::Bits2048);
+        let decryptions = |ciphertext: &[u8]| {
+            let before = DECRYPTIONS.get();
+            let opened = open(HEADER, &[0; 32], &ID, &key, ciphertext);
+            assert!(opened == Err(CannotOpen));
+            DECRYPTIONS.get() - before
+        };
+        assert_eq!(decryptions(&[1; 20 * 256]), 1);
+        assert_eq!(decryptions(&[1; 256]), 1);
+        for length in [0, 1, 255, 257, 1024 * 256] {
+            assert_eq!(decryptions(&vec![1; length]), 0, "{length}");
         }
     }
 

@@ -8,10 +8,12 @@
 //! - [`relay`]: the relay's room, blind to content. It never names a private key.
 //! - [`session`]: the client's session in a room.
 //! - [`names`], [`card`], [`message`], [`statement`], [`notice`], [`roster`]: what both sides share.
+//! - [`comparison`]: what people compare by another way.
 //! - [`text`]: text from others, made harmless.
 //! - `transcript`: what a member has seen of a room, for comparing.
 
 pub mod card;
+pub mod comparison;
 pub mod frame;
 pub mod message;
 pub mod names;

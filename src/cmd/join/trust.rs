@@ -1,7 +1,7 @@
 //! Who the others are: what is known of them, and what the user says of them.
 
-use crate::cipher::encoding::Encoder;
-use crate::cipher::fingerprint::{Fingerprint, digit_groups};
+use crate::cipher::fingerprint::Fingerprint;
+use crate::room::comparison;
 use crate::room::names::Nick;
 use crate::room::session::{Person, Policy, Session, Standing};
 
@@ -189,10 +189,7 @@ impl Trust {
 
     /// The digits that both sides see when they compare.
     pub(super) fn comparison(session: &Session, person: &Person) -> String {
-        let mut both = [session.card().fingerprint(), person.fingerprint];
-        both.sort();
-        both.map(|fingerprint| fingerprint.safety_number())
-            .join(" ")
+        comparison::pair(session.card().fingerprint(), person.fingerprint)
     }
 
     /// Marks somebody as verified, given the digits that were compared.
@@ -241,18 +238,10 @@ impl Trust {
 
     /// The digits that everybody in a room sees, if all of them see the same people.
     pub(super) fn room_code(session: &Session) -> String {
-        let mut all: Vec<Fingerprint> = session.others().iter().map(|p| p.fingerprint).collect();
-        all.push(session.card().fingerprint());
-        all.sort();
-        // Two digests, as one has the digits for 100 bits.
-        let halves = [1, 2].map(|half| {
-            let mut fields = Encoder::tagged("e2echat/1 room code").byte(half);
-            for fingerprint in &all {
-                fields = fields.bytes(fingerprint.as_bytes());
-            }
-            digit_groups(&fields.digest())
-        });
-        halves.join(" ")
+        let mut everybody: Vec<Fingerprint> =
+            session.others().iter().map(|p| p.fingerprint).collect();
+        everybody.push(session.card().fingerprint());
+        comparison::room_code(everybody)
     }
 
     /// Marks everybody as verified, given the digits that were compared.
