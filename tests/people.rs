@@ -107,7 +107,7 @@ fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_ac
     ] {
         assert!(warning.contains(part), "no {part}: {warning}");
     }
-    let end = &is[is.len() - 6..];
+    let end = &is[is.len() - 10..];
     ada.enter("is that really you?");
     bob.wait_for_line("that something is withheld", |line| {
         line == "* ada wrote something and left you out: ada does not know you yet, or you came while it was typed"
@@ -128,7 +128,7 @@ fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_ac
         })
         .collect();
     let mut refusals = 0;
-    for wrong in [&end[1..], "AAAAAA", &was[was.len() - 6..], &swapped] {
+    for wrong in [&end[1..], "AAAAAAAAAA", &was[was.len() - 10..], &swapped] {
         if wrong == end {
             continue;
         }
@@ -207,13 +207,13 @@ fn what_could_be_copied_without_asking_is_shown_to_nobody_who_does_not_ask_for_i
     let mut ada = Screen::join(&home, &address.to_string(), "ada", &[]);
     let _bob = Client::join(address, "bob", &["--identity", &second]);
     ada.wait_for_row("warning", |row| row.starts_with("! THE IDENTITY OF bob"));
-    let end = &is[is.len() - 6..];
+    let end = &is[is.len() - 10..];
     ada.enter("/names");
     let listed = "* here: bob (IDENTITY CHANGED, gets no messages)";
     ada.wait_for_row("bob in the list", |row| row == listed);
     ada.enter("/trust bob");
     ada.wait_for_row("whom to ask for what", |row| {
-        row.starts_with("* ask bob, on the telephone or face to face, for the last 6 characters")
+        row.starts_with("* ask bob, on the telephone or face to face, for the last 10 characters")
     });
     let shown = ada.contents();
     assert!(shown.contains("\n* bob joined (IDENTITY CHANGED, gets no messages)\n"));

@@ -320,7 +320,7 @@ fn whom_one_does_not_know_one_gets_to_know_with_trust_or_verify() {
     });
     ada.enter("/trust bob AAAAAA");
     ada.wait_for_row("refusal", |row| row.starts_with("! nothing is accepted: "));
-    ada.enter(&format!("/trust bob {}", &bob_is[bob_is.len() - 6..]));
+    ada.enter(&format!("/trust bob {}", &bob_is[bob_is.len() - 10..]));
     ada.wait_for_row("acceptance", |row| {
         row == format!("* bob is known by {bob_is} now")
     });
@@ -345,7 +345,7 @@ fn whom_one_does_not_know_one_gets_to_know_with_trust_or_verify() {
     // Nobody is verified by the end of a fingerprint.
     let mut ada = Screen::join(&home, &address.to_string(), "ada", &["--only-verified"]);
     advice(&ada, "bob", "--only-verified", "/verify bob");
-    ada.enter(&format!("/trust bob {}", &bob_is[bob_is.len() - 6..]));
+    ada.enter(&format!("/trust bob {}", &bob_is[bob_is.len() - 10..]));
     ada.wait_for_row("what helps", |row| {
         row == "* the identity of bob has not changed; /verify bob makes sure of it"
     });

@@ -7,8 +7,10 @@ use crate::room::session::{Person, Policy, Session, Standing};
 
 use super::people::{Meeting, People};
 
-/// How many of a fingerprint's last characters must be given in order to accept it.
-const SUFFIX: usize = 6;
+/// How many of a fingerprint's last characters must be given in order to accept it: 58 bits. Somebody
+/// who wants to pose under a key with the same end can try the products of each two of many primes,
+/// and so needs the primes for half as many bits alone.
+const SUFFIX: usize = 10;
 
 /// The people of a room and what is known of them.
 pub(super) struct Trust {
