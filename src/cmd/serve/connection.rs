@@ -160,11 +160,14 @@ fn take_place<'a>(
     room: RoomId,
     entry: Entry,
 ) -> Result<(Membership<'a>, u64), Refusal> {
-    if let Some(received) = entry.resumes {
-        let resumed = relay.resume(room, &entry.card, received, stream);
+    if let Some(stay) = entry.resumes {
+        let resumed = relay.resume(room, &entry.card, stay, stream);
         if let Some((membership, connection)) = resumed.map_err(|_| Notice::Malformed)? {
             let welcome = Frame::welcome_back(membership.received());
-            (&**stream).write_all(&welcome.encode())?;
+            if (&**stream).write_all(&welcome.encode()).is_err() {
+                // This connection is broken too, as is about to show: the place is kept.
+                let _ = stream.shutdown(Shutdown::Both);
+            }
             return Ok((membership, connection));
         }
     }
@@ -231,9 +234,12 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership<'_>) -> Departure
             }
         };
         let next = membership.take(frame);
+        let pause = membership.pay();
         let news = membership.received() - acknowledged;
-        // One acknowledgement for all that came at once.
-        let is_due = news >= ACKNOWLEDGE_AFTER || news > 0 && reader.buffer().is_empty();
+        // One acknowledgement for all that came at once, and one before each pause: who hears
+        // nothing for long takes the connection for dead.
+        let is_last = reader.buffer().is_empty() || !pause.is_zero();
+        let is_due = news >= ACKNOWLEDGE_AFTER || news > 0 && is_last;
         if is_due || matches!(next, Next::Acknowledge | Next::End(Departure::Left)) {
             membership.acknowledge();
             acknowledged = membership.received();
@@ -241,7 +247,9 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership<'_>) -> Departure
         if let Next::End(departure) = next {
             return departure;
         }
-        membership.pause();
+        if !membership.rest(pause) {
+            return Departure::Lost;
+        }
     }
 }
 

@@ -37,6 +37,8 @@ struct State {
     stream: Arc<TcpStream>,
     connection: u64,
     is_writer_asleep: bool,
+    /// Whether another connection waits for the present one to end.
+    is_contested: bool,
     /// What the last connection's reading thread knew, while there is no other.
     parked: Option<Intake>,
 }
@@ -68,6 +70,7 @@ impl Outbox {
                 stream,
                 connection: 0,
                 is_writer_asleep: false,
+                is_contested: false,
                 parked: None,
             }),
             filled: Condvar::new(),
@@ -94,6 +97,11 @@ impl Outbox {
     /// Whether the queue is closed, and why.
     pub(super) fn closed(&self) -> Option<Closed> {
         self.lock().closed
+    }
+
+    /// Whether another connection waits for the present one to end.
+    pub(super) fn is_contested(&self) -> bool {
+        self.lock().is_contested
     }
 
     /// The member has taken so many counted frames.
@@ -124,13 +132,16 @@ impl Outbox {
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner)
             };
-            state.is_writer_asleep = false;
             if !batch.is_empty() {
-                return;
+                break;
             }
         }
+        // The next connection's writing thread may be asleep already.
         if state.connection == connection {
-            state.backlog.take(batch);
+            state.is_writer_asleep = false;
+            if batch.is_empty() {
+                state.backlog.take(batch);
+            }
         }
     }
 
@@ -169,20 +180,27 @@ impl Outbox {
         stream: &Arc<TcpStream>,
         received: u64,
     ) -> Result<Option<(Intake, u64)>, Malformed> {
-        let before = Arc::clone(&self.lock().stream);
-        // It fails where that connection is over already.
-        let _ = before.shutdown(Shutdown::Both);
-        let is_waiting = |state: &mut State| state.parked.is_none() && state.closed.is_none();
+        let is_waiting = |state: &mut State| {
+            let is_waiting = state.parked.is_none() && state.closed.is_none();
+            if is_waiting {
+                state.is_contested = true;
+                // It fails where that connection is over already.
+                let _ = state.stream.shutdown(Shutdown::Both);
+            }
+            is_waiting
+        };
         let (mut state, _) = self
             .moved
             .wait_timeout_while(self.lock(), HAND_OVER, is_waiting)
             .unwrap_or_else(PoisonError::into_inner);
+        state.is_contested = false;
         if state.closed.is_some() || state.parked.is_none() {
             return Ok(None);
         }
         state.backlog.resume(received)?;
         state.stream = Arc::clone(stream);
         state.connection += 1;
+        state.is_writer_asleep = false;
         self.filled.notify_all();
         self.moved.notify_all();
         let connection = state.connection;

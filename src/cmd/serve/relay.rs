@@ -19,7 +19,7 @@ use crate::room::card::Card;
 use crate::room::frame::{Challenge, Departure, Frame, Limits, RunId};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Intake, Mailbox as _, Request, Room};
+use crate::room::relay::{Intake, Mailbox as _, Request, Room, Stay};
 
 use super::guard::Guard;
 use super::outbox::{Closed, Kept, Outbox};
@@ -130,16 +130,17 @@ impl Relay {
         &self,
         id: RoomId,
         card: &Card,
-        received: u64,
+        stay: Stay,
         stream: &Arc<TcpStream>,
     ) -> Result<Option<(Membership<'_>, u64)>, Malformed> {
         let Some(room) = lock(&self.rooms).by_id.get(&id).map(Arc::clone) else {
             return Ok(None);
         };
-        let Some(outbox) = lock(&room).mailbox(card.sid()).map(Arc::clone) else {
+        let outbox = (lock(&room).mailbox_since(card.sid(), stay.joined)).map(Arc::clone);
+        let Some(outbox) = outbox else {
             return Ok(None);
         };
-        let taken = outbox.take_over(stream, received)?;
+        let taken = outbox.take_over(stream, stay.received)?;
         Ok(taken.map(|(intake, connection)| {
             let membership = Membership {
                 relay: self,
@@ -255,21 +256,31 @@ impl Membership<'_> {
         Next::Continue
     }
 
-    /// Counts the frame that was taken last. Where the member sends too fast, it is left unread for a
-    /// while: so nothing is lost, its own system holds it back, and nobody else notices.
-    pub(super) fn pause(&mut self) {
+    /// Counts the frame that was taken last. Returns for how long the member is to be left unread,
+    /// as it sends too fast: so nothing is lost, its own system holds it back, and nobody else
+    /// notices.
+    pub(super) fn pay(&mut self) -> Duration {
         let Some(intake) = &mut self.intake else {
-            return;
+            return Duration::ZERO;
         };
         let guard = &self.relay.guard;
         let (cost, pause) = intake.pay(guard.uptime());
         guard.stats.deliveries.add(cost.parcels);
         guard.stats.bytes.add(cost.bytes);
+        pause
+    }
+
+    /// Leaves the member unread for so long. Returns whether its connection is still wanted then:
+    /// it ends at once when the member comes over another one.
+    pub(super) fn rest(&self, pause: Duration) -> bool {
         let until = Instant::now() + pause;
-        while self.outbox.closed().is_none() {
+        loop {
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+            if left.is_zero() || self.outbox.closed().is_some() {
+                return true;
+            }
+            if self.outbox.is_contested() {
+                return false;
             }
             thread::sleep(left.min(CHECK));
         }

@@ -204,10 +204,10 @@ impl Frame {
 
     /// HELLO
     #[must_use]
-    pub fn hello(card: &[u8], resumes: bool, received: u64, proof: &[u8]) -> Self {
+    pub fn hello(card: &[u8], resumes: u64, received: u64, proof: &[u8]) -> Self {
         let fields = Encoder::default()
             .string(card)
-            .boolean(resumes)
+            .u64(resumes)
             .u64(received)
             .string(proof);
         Self::new(kind::HELLO, fields)

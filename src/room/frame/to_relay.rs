@@ -14,9 +14,10 @@ pub enum ToRelay<'a> {
     Hello {
         /// The client's card.
         card: &'a [u8],
-        /// Whether it wants to go on where its connection broke.
-        resumes: bool,
-        /// How many counted frames it has received.
+        /// The epoch in which it joined, if it wants to go on where its connection broke; 0 if it
+        /// wants to join.
+        resumes: u64,
+        /// How many counted frames it has received since then.
         received: u64,
         /// The signature over [`Challenge::possession`](super::Challenge::possession).
         proof: &'a [u8],
@@ -79,7 +80,7 @@ impl<'a> ToRelay<'a> {
         let parsed = match fields.byte()? {
             kind::HELLO => Self::Hello {
                 card: fields.string()?,
-                resumes: fields.boolean()?,
+                resumes: fields.u64()?,
                 received: fields.u64()?,
                 proof: fields.string()?,
             },

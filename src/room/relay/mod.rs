@@ -47,8 +47,17 @@ pub trait Mailbox: Clone {
 pub struct Entry {
     /// Its card.
     pub card: Card,
-    /// If it wants to go on where its connection broke: how many counted frames it has taken.
-    pub resumes: Option<u64>,
+    /// If it wants to go on where its connection broke: from where.
+    pub resumes: Option<Stay>,
+}
+
+/// How far a member has come in its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// The epoch in which it joined: it may not know that it has joined once more since.
+    pub joined: u64,
+    /// How many counted frames it has taken since then.
+    pub received: u64,
 }
 
 /// Checks the first frame of a client that wants to enter `room`.
@@ -70,7 +79,10 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Entry,
     if card.identity().verifies(&possession, proof) {
         Ok(Entry {
             card,
-            resumes: resumes.then_some(received),
+            resumes: (resumes > 0).then_some(Stay {
+                joined: resumes,
+                received,
+            }),
         })
     } else {
         Err(Notice::Possession)
@@ -132,9 +144,16 @@ impl<M: Mailbox> Room<M> {
     }
 
     /// The mailbox of the member with this session id, or with the one that followed it.
-    #[must_use]
-    pub fn mailbox(&self, sid: SessionId) -> Option<&M> {
+    fn mailbox(&self, sid: SessionId) -> Option<&M> {
         self.occupant(sid).map(|occupant| &occupant.mailbox)
+    }
+
+    /// The mailbox of the member with this session id, if that is the one that joined in this
+    /// epoch.
+    #[must_use]
+    pub fn mailbox_since(&self, sid: SessionId, joined: u64) -> Option<&M> {
+        let occupant = self.occupant(sid)?;
+        (occupant.joined == joined).then_some(&occupant.mailbox)
     }
 
     /// Adds a member: it gets WELCOME and the roster, the others learn of it. If it is there

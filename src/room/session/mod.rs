@@ -282,16 +282,23 @@ impl Session {
         } else {
             self.card.clone()
         };
-        let possession = challenge.possession(card.sid(), self.received);
+        let (joined, received) = self.stay_in(challenge.run);
+        let possession = challenge.possession(card.sid(), received);
         let proof = self.identity.key.sign(&possession);
-        self.outgoing.push(Frame::hello(
-            card.bytes(),
-            self.has_entered,
-            self.received,
-            &proof,
-        ));
+        self.outgoing
+            .push(Frame::hello(card.bytes(), joined, received, &proof));
         self.phase = Phase::Presented(card);
         Ok(())
+    }
+
+    /// The stay in the room that can go on in this run of the relay: in which epoch it began, and
+    /// how many counted frames were received since. Both are 0 if there is none.
+    fn stay_in(&self, run: RunId) -> (u64, u64) {
+        let (_, entered) = self.transcript.versions();
+        match self.transcript.view() {
+            Some(view) if view.run == run => (entered.epoch, self.received),
+            _ => (0, 0),
+        }
     }
 
     /// The relay goes on with this member where the connection broke.
