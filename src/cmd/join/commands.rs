@@ -24,6 +24,7 @@ pub(super) enum Command<'a> {
     Trust { nick: &'a str, end: &'a str },
     Invite,
     Rekey,
+    Reconnect,
     Audit,
     Quit,
 }
@@ -34,7 +35,7 @@ struct Row {
     parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
 }
 
-const TABLE: [Row; 10] = [
+const TABLE: [Row; 11] = [
     Row {
         usage: "/help",
         help: "show this list",
@@ -84,6 +85,11 @@ const TABLE: [Row; 10] = [
         usage: "/rekey",
         help: "change your session key now",
         parse: |rest| alone(rest, Command::Rekey),
+    },
+    Row {
+        usage: "/reconnect",
+        help: "make a new connection to the relay now",
+        parse: |rest| alone(rest, Command::Reconnect),
     },
     Row {
         usage: "/audit",

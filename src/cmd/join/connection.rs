@@ -60,8 +60,10 @@ pub(super) struct Connection {
     /// How many attempts have failed, since when there is no connection.
     failures: u32,
     broken: Option<Instant>,
-    /// When something was last sent or received.
+    /// When something was last received, or nothing was to be acknowledged.
     stirred: Instant,
+    /// Whether the user wants another connection at once.
+    is_hurried: bool,
 }
 
 impl Connection {
@@ -74,6 +76,7 @@ impl Connection {
             failures: 0,
             broken: None,
             stirred: Instant::now(),
+            is_hurried: false,
         };
         connection.begin(stream, 0)?;
         Ok(connection)
@@ -123,11 +126,8 @@ impl Connection {
     }
 
     /// Sends frames over the present link.
-    pub(super) fn send(&mut self, frames: Vec<Frame>) {
-        if let State::Up(link, _) = &self.state
-            && !frames.is_empty()
-        {
-            self.stirred = Instant::now();
+    pub(super) fn send(&self, frames: Vec<Frame>) {
+        if let State::Up(link, _) = &self.state {
             link.send(frames);
         }
     }
@@ -137,16 +137,27 @@ impl Connection {
         self.broken.get_or_insert_with(Instant::now);
         let doubled = FIRST_PAUSE.saturating_mul(1 << self.failures.min(5));
         let longest = doubled.min(LONGEST_PAUSE).as_secs_f64();
-        let pause = rand::rng().random_range(longest / 5.0..longest);
+        let mut pause = rand::rng().random_range(longest / 5.0..longest);
+        if std::mem::take(&mut self.is_hurried) {
+            pause = 0.0;
+        }
         self.failures += 1;
         self.number += 1;
         self.state = State::Pausing(Instant::now() + Duration::from_secs_f64(pause));
     }
 
+    /// Whether the present connection ends because the user wants another one.
+    pub(super) fn is_hurried(&self) -> bool {
+        self.is_hurried
+    }
+
     /// Makes another connection now.
     pub(super) fn redial(&mut self) {
         match &mut self.state {
-            State::Up(link, _) => link.shut_down(),
+            State::Up(link, _) => {
+                self.is_hurried = true;
+                link.shut_down();
+            }
             State::Pausing(until) => *until = Instant::now(),
             State::Dialling => {}
         }
@@ -154,6 +165,9 @@ impl Connection {
 
     /// Does what is due. `is_waiting` tells whether the relay has something to acknowledge.
     pub(super) fn tick(&mut self, is_waiting: bool) {
+        if !is_waiting {
+            self.stirred = Instant::now();
+        }
         match &self.state {
             State::Pausing(until) if *until <= Instant::now() => {
                 self.state = State::Dialling;
@@ -161,7 +175,7 @@ impl Connection {
             }
             State::Up(link, deadline) => {
                 let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
-                if is_late || is_waiting && self.stirred.elapsed() >= STALL {
+                if is_late || self.stirred.elapsed() >= STALL {
                     link.shut_down();
                 }
             }

@@ -79,9 +79,18 @@ impl Client<'_> {
             }
             Command::Invite => self.invite(),
             Command::Rekey if self.session.can_rekey() => self.make_key(),
+            Command::Rekey if !self.session.is_inside() => {
+                self.terminal.show(notice(
+                    "there is no connection at the moment; try again when it is back",
+                ));
+            }
             Command::Rekey => self.terminal.show(notice(
                 "your session key was changed less than a minute ago; try again then",
             )),
+            Command::Reconnect => {
+                self.terminal.show(notice("making a new connection"));
+                self.connection.redial();
+            }
             Command::Audit if self.audit.is_empty() => {
                 self.terminal.show(notice("nothing went wrong so far"));
             }
