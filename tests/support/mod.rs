@@ -18,4 +18,5 @@ pub mod process;
 pub mod proxy;
 pub mod screen;
 pub mod simulation;
+pub mod storm;
 pub mod world;

@@ -137,6 +137,13 @@ enum Input {
     Pipe,
 }
 
+/// What a running program has of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Belongings {
+    pub threads: usize,
+    pub descriptors: usize,
+}
+
 /// A running program. Dropping it kills the program.
 struct Process {
     child: Child,
@@ -173,6 +180,17 @@ impl Process {
     fn signal(&self, signal: Signal) {
         let pid = self.child.id().try_into().expect("a process id");
         kill(Pid::from_raw(pid), signal).expect("the program can be signalled");
+    }
+
+    fn belongings(&self) -> Belongings {
+        let count = |what: &str| {
+            let entries = std::fs::read_dir(format!("/proc/{}/{what}", self.child.id()));
+            entries.expect("the program runs").count()
+        };
+        Belongings {
+            threads: count("task"),
+            descriptors: count("fd"),
+        }
     }
 
     fn ended(&mut self) -> Ended {
@@ -287,6 +305,11 @@ impl Relay {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it has of the system.
+    pub fn belongings(&self) -> Belongings {
+        self.process.belongings()
     }
 
     /// Waits for a line of its log, which goes to standard error.
@@ -428,6 +451,11 @@ impl Client {
     /// What it has written so far.
     pub fn lines(&self) -> Vec<String> {
         self.process.stdout.all()
+    }
+
+    /// What it has of the system.
+    pub fn belongings(&self) -> Belongings {
+        self.process.belongings()
     }
 
     /// The lines so far that are warnings.
