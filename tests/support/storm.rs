@@ -44,6 +44,7 @@ struct Shared {
     rng: Mutex<StdRng>,
     is_raging: AtomicBool,
     is_swallowing: AtomicBool,
+    is_blocked: AtomicBool,
     is_ending: AtomicBool,
     blows: AtomicUsize,
 }
@@ -58,6 +59,7 @@ impl Storm {
             rng: Mutex::new(StdRng::seed_from_u64(seed)),
             is_raging: AtomicBool::new(false),
             is_swallowing: AtomicBool::new(false),
+            is_blocked: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             blows: AtomicUsize::new(0),
         });
@@ -97,6 +99,12 @@ impl Storm {
         shared.is_swallowing.store(is_swallowing, Ordering::SeqCst);
     }
 
+    /// From now on there is no way: connections are cut, those that there are too; or there is one
+    /// again.
+    pub fn block(&self, is_blocked: bool) {
+        self.shared.is_blocked.store(is_blocked, Ordering::SeqCst);
+    }
+
     /// How many connections were broken.
     pub fn blows(&self) -> usize {
         self.shared.blows.load(Ordering::SeqCst)
@@ -120,6 +128,9 @@ impl Shared {
     }
 
     fn connect(self: &Arc<Self>, client: TcpStream) -> io::Result<()> {
+        if self.is_blocked.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         let relay = TcpStream::connect(self.relay)?;
         let way = Arc::new(Way {
             shared: Arc::clone(self),
@@ -201,6 +212,10 @@ impl Way {
         let shared = &self.shared;
         while !shared.is_raging.load(Ordering::SeqCst) {
             if self.is_closed() || shared.is_ending.load(Ordering::SeqCst) {
+                return;
+            }
+            if shared.is_blocked.load(Ordering::SeqCst) {
+                self.cut();
                 return;
             }
             thread::sleep(LOOK);

@@ -14,7 +14,6 @@ use crate::cmd::{failure, reason, unwritable};
 use crate::room::Time;
 use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Event, Now, Person, Session};
-use crate::room::stream::ReadError;
 
 use super::connection::Connection;
 use super::link::FromRelay;
@@ -174,7 +173,7 @@ impl Client<'_> {
     fn tick(&mut self) -> anyhow::Result<()> {
         self.connection.tick(self.session.is_waiting());
         if !self.connection.is_up() && self.connection.broken_for() >= self.patience {
-            return Err(words::down(self.name, &ReadError::TimedOut));
+            return Err(words::no_way_back(self.name, self.patience));
         }
         if let Some((absent, _)) = self.missed.take_if(|(_, at)| *at <= Instant::now()) {
             self.terminal.show(words::absent(&absent));

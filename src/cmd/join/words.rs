@@ -1,5 +1,7 @@
 //! What happens in a room, and why it ends, in words for the screen.
 
+use std::time::Duration;
+
 use crate::cmd::terminal::Entry;
 use crate::cmd::{failure, reason};
 use crate::room::frame::Departure;
@@ -227,6 +229,15 @@ pub(super) fn end(name: &str, end: End) -> anyhow::Error {
         }
     };
     failure(format!("{notice} ({name})"), hint)
+}
+
+/// The error for a connection that could not be made again in the time that there was.
+pub(super) fn no_way_back(name: &str, patience: Duration) -> anyhow::Error {
+    let seconds = patience.as_secs();
+    failure(
+        format!("no way back to {name} within {seconds} seconds"),
+        "join again when the relay, or the network, is back; --reconnect says how long to try",
+    )
 }
 
 /// The error for a connection that ended in the middle of a session.
