@@ -238,6 +238,29 @@ fn the_newest_of_two_with_one_identity_stays() {
 }
 
 #[test]
+fn who_went_elsewhere_is_not_replaced_by_what_was_left_behind() {
+    let relay = Relay::start(&[]);
+    let storm = Storm::start(relay.address(), 0);
+    let (home, mut ada) = (Home::new(), Client::join(relay.address(), "ada", &[]));
+    let (identity, _) = home.identity("bob.pem");
+    let options = ["--identity", identity.as_str()];
+    let older = Client::join_from(&home, storm.address(), "bob", &options);
+    storm.block(true);
+    older.wait_for_line("loss", is_lost);
+    let newer = Client::join_from(&home, relay.address(), "bob", &options);
+    storm.block(false);
+    let error = format!(
+        "you have entered this room once more, from elsewhere ({})",
+        storm.address()
+    );
+    older.ended().assert_failure(&error);
+    ada.wait_for_line("bob", |line| line == "* bob lost the connection");
+    ada.say("hello bob");
+    newer.wait_for_message("ada", "hello bob");
+    assert_eq!(newer.leave().code(), Some(0));
+}
+
+#[test]
 fn a_way_that_swallows_everything_is_noticed_at_both_ends() {
     let relay = Relay::start(&["--idle-timeout", "3", "--grace", "1"]);
     let storm = Storm::start(relay.address(), 0);

@@ -151,6 +151,8 @@ pub(super) fn is_final(end: End, was_inside: bool) -> bool {
             Notice::HandshakeTooSlow
                 | Notice::RoomFull
                 | Notice::RelayFull
+                | Notice::AddressFull
+                | Notice::JoinsTooFast
                 | Notice::QueueFull
                 | Notice::Idle
                 | Notice::Shutdown

@@ -161,8 +161,8 @@ fn take_place<'a>(
     entry: Entry,
 ) -> Result<(Membership<'a>, u64), Refusal> {
     if let Some(stay) = entry.resumes {
-        let resumed = relay.resume(room, &entry.card, stay, stream);
-        if let Some((membership, connection)) = resumed.map_err(|_| Notice::Malformed)? {
+        let resumed = relay.resume(room, &entry.card, stay, stream)?;
+        if let Some((membership, connection)) = resumed {
             let welcome = Frame::welcome_back(membership.received());
             if (&**stream).write_all(&welcome.encode()).is_err() {
                 // This connection is broken too, as is about to show: the place is kept.

@@ -33,14 +33,21 @@ pub(super) struct Outbox {
 struct State {
     backlog: Backlog,
     closed: Option<Closed>,
-    /// The present connection, and its number.
-    stream: Arc<TcpStream>,
+    /// The present connection, if there is one, and its number.
+    stream: Option<Arc<TcpStream>>,
     connection: u64,
     is_writer_asleep: bool,
     /// Whether another connection waits for the present one to end.
     is_contested: bool,
     /// What the last connection's reading thread knew, while there is no other.
     parked: Option<Intake>,
+}
+
+impl State {
+    /// Whether this connection is the present one, and not broken.
+    fn serves(&self, connection: u64) -> bool {
+        self.connection == connection && self.stream.is_some()
+    }
 }
 
 /// Why a queue takes nothing more.
@@ -67,7 +74,7 @@ impl Outbox {
             state: Mutex::new(State {
                 backlog: Backlog::new(max_bytes),
                 closed: None,
-                stream,
+                stream: Some(stream),
                 connection: 0,
                 is_writer_asleep: false,
                 is_contested: false,
@@ -116,14 +123,14 @@ impl Outbox {
     /// when nothing more will be for this connection.
     pub(super) fn take(&self, connection: u64, batch: &mut Vec<Outgoing>) {
         let mut state = self.lock();
-        while state.backlog.is_empty() && state.closed.is_none() && state.connection == connection {
+        while state.backlog.is_empty() && state.closed.is_none() && state.serves(connection) {
             state.is_writer_asleep = true;
             state = if state.backlog.is_unasked() {
                 let (mut state, waited) = self
                     .filled
                     .wait_timeout(state, ASK_AFTER)
                     .unwrap_or_else(PoisonError::into_inner);
-                if waited.timed_out() && state.connection == connection {
+                if waited.timed_out() && state.serves(connection) {
                     batch.extend(state.backlog.ask());
                 }
                 state
@@ -137,7 +144,7 @@ impl Outbox {
             }
         }
         // The next connection's writing thread may be asleep already.
-        if state.connection == connection {
+        if state.serves(connection) {
             state.is_writer_asleep = false;
             if batch.is_empty() {
                 state.backlog.take(batch);
@@ -151,6 +158,10 @@ impl Outbox {
         let deadline = Instant::now() + grace;
         let mut state = self.lock();
         state.parked = Some(intake);
+        // Nothing of the connection is kept but what is known: its writing thread ends too.
+        state.stream = None;
+        state.is_writer_asleep = false;
+        self.filled.notify_all();
         self.moved.notify_all();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -185,7 +196,7 @@ impl Outbox {
             if is_waiting {
                 state.is_contested = true;
                 // It fails where that connection is over already.
-                let _ = state.stream.shutdown(Shutdown::Both);
+                let _ = (state.stream.as_ref()).map(|stream| stream.shutdown(Shutdown::Both));
             }
             is_waiting
         };
@@ -198,10 +209,8 @@ impl Outbox {
             return Ok(None);
         }
         state.backlog.resume(received)?;
-        state.stream = Arc::clone(stream);
+        state.stream = Some(Arc::clone(stream));
         state.connection += 1;
-        state.is_writer_asleep = false;
-        self.filled.notify_all();
         self.moved.notify_all();
         let connection = state.connection;
         Ok(state.parked.take().map(|intake| (intake, connection)))

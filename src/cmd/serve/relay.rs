@@ -125,22 +125,29 @@ impl Relay {
     /// connection's number too, or nothing if the member is not there any more.
     ///
     /// # Errors
-    /// Where it cannot have received so many frames.
+    /// Where it cannot have received so many frames, or has come from elsewhere since.
     pub(super) fn resume(
         &self,
         id: RoomId,
         card: &Card,
         stay: Stay,
         stream: &Arc<TcpStream>,
-    ) -> Result<Option<(Membership<'_>, u64)>, Malformed> {
+    ) -> Result<Option<(Membership<'_>, u64)>, Notice> {
         let Some(room) = lock(&self.rooms).by_id.get(&id).map(Arc::clone) else {
             return Ok(None);
         };
-        let outbox = (lock(&room).mailbox_since(card.sid(), stay.joined)).map(Arc::clone);
+        let outbox = {
+            let room = lock(&room);
+            if room.is_replaced(card) {
+                return Err(Notice::Replaced);
+            }
+            room.mailbox_since(card.sid(), stay.joined).map(Arc::clone)
+        };
         let Some(outbox) = outbox else {
             return Ok(None);
         };
-        let taken = outbox.take_over(stream, stay.received)?;
+        let taken = outbox.take_over(stream, stay.received);
+        let taken = taken.map_err(|Malformed| Notice::Malformed)?;
         Ok(taken.map(|(intake, connection)| {
             let membership = Membership {
                 relay: self,

@@ -156,6 +156,20 @@ impl<M: Mailbox> Room<M> {
         (occupant.joined == joined).then_some(&occupant.mailbox)
     }
 
+    /// Whether the same identity is there under the same nick, but from elsewhere: in another
+    /// session, which did not follow this one.
+    #[must_use]
+    pub fn is_replaced(&self, card: &Card) -> bool {
+        self.occupant(card.sid()).is_none() && self.find_self(card).is_some()
+    }
+
+    fn find_self(&self, card: &Card) -> Option<(SessionId, &Occupant<M>)> {
+        let (fingerprint, skeleton) = (card.fingerprint(), card.nick().skeleton());
+        self.roster.iter().find(|(_, occupant)| {
+            occupant.fingerprint == fingerprint && occupant.skeleton == skeleton
+        })
+    }
+
     /// Adds a member: it gets WELCOME and the roster, the others learn of it. If it is there
     /// already, under the same nick and identity, it takes its own place. Returns the epoch.
     ///
@@ -169,7 +183,7 @@ impl<M: Mailbox> Room<M> {
             mailbox: mailbox.clone(),
             joined: self.epoch + 1,
         };
-        self.replace(&occupant);
+        self.replace(card);
         if self.roster.len() >= self.max_members {
             return Err(Notice::RoomFull);
         }
@@ -193,12 +207,8 @@ impl<M: Mailbox> Room<M> {
     }
 
     /// Removes whoever is the newcomer itself, as it was when it was last heard of.
-    fn replace(&mut self, newcomer: &Occupant<M>) {
-        let is_same = |other: &Occupant<M>| {
-            (other.fingerprint, &other.skeleton) == (newcomer.fingerprint, &newcomer.skeleton)
-        };
-        let before = self.roster.iter().find(|(_, other)| is_same(other));
-        if let Some((sid, other)) = before {
+    fn replace(&mut self, newcomer: &Card) {
+        if let Some((sid, other)) = self.find_self(newcomer) {
             other.mailbox.dismiss(Notice::Replaced);
             let joined = other.joined;
             self.leave(sid, joined, Departure::Lost);
