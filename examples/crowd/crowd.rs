@@ -1,0 +1,216 @@
+//! The members of one room, all in one thread.
+
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use e2echat::cipher::encoding::Encoder;
+use e2echat::room::card::{Card, SessionId};
+use e2echat::room::frame::{Frame, RunId};
+use e2echat::room::message::{Header, Stream, audience_digest};
+use e2echat::room::names::{RoomId, RoomName};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rand::Rng as _;
+
+use super::member::{Company, Member};
+use super::relay::Relay;
+
+/// How long anything may take before it is taken for a failure.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// The length of the ciphertext of a usual line of chat, and of a signature, at 2048 bits.
+const BLOCK: usize = 256;
+
+/// The number of the frame DELIVER (PROTOCOL §6).
+const DELIVER: u8 = 0x11;
+
+/// How many such parcels fit into a frame of 256 KiB.
+const PARCELS: usize = 800;
+
+/// The members of a room, and what they send.
+pub struct Crowd<'a> {
+    company: &'a Company,
+    room: RoomId,
+    cards: Vec<Card>,
+    members: Vec<Member>,
+    buffer: Vec<u8>,
+    sequence: u64,
+}
+
+impl<'a> Crowd<'a> {
+    /// Those who are to enter the room of this name.
+    pub fn new(company: &'a Company, room: &str, members: usize) -> anyhow::Result<Self> {
+        let room: RoomName = room.parse()?;
+        let cards = (0..members)
+            .map(|number| company.card(&room, number))
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            cards,
+            ..Self::of(company, room.id(), Vec::new())
+        })
+    }
+
+    /// Those who are on these connections.
+    pub fn of(company: &'a Company, room: RoomId, members: Vec<Member>) -> Self {
+        Self {
+            company,
+            room,
+            cards: Vec::new(),
+            members,
+            buffer: vec![0; 64 * 1024],
+            sequence: 0,
+        }
+    }
+
+    /// The room.
+    pub fn room(&self) -> RoomId {
+        self.room
+    }
+
+    /// Enters the room, one member after the other.
+    pub fn enter(&mut self, relay: &Relay) -> anyhow::Result<()> {
+        for card in std::mem::take(&mut self.cards) {
+            self.members.push(Member::knock(relay.address, card)?);
+            self.turn_until(|crowd| crowd.members.last().is_some_and(Member::is_in))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all know all.
+    pub fn settle(&mut self) -> anyhow::Result<()> {
+        self.turn_until(|crowd| {
+            let others = crowd.members.len() - 1;
+            crowd.members.iter().all(|member| member.known == others)
+        })
+    }
+
+    /// Waits until everybody has got this many messages, and nobody more.
+    pub fn read_until_delivered(&mut self, messages: u64) -> anyhow::Result<()> {
+        self.turn_until(|crowd| crowd.least_delivered() >= messages)?;
+        ensure!(
+            self.delivered() == messages * self.members.len() as u64,
+            "somebody got more than was sent"
+        );
+        Ok(())
+    }
+
+    /// How many messages everybody has got.
+    pub fn least_delivered(&self) -> u64 {
+        let delivered = self.members.iter().map(|member| member.delivered);
+        delivered.min().unwrap_or_default()
+    }
+
+    /// How many messages all have got together.
+    pub fn delivered(&self) -> u64 {
+        self.members.iter().map(|member| member.delivered).sum()
+    }
+
+    /// Whether all that was to be sent is under way.
+    pub fn has_written(&self) -> bool {
+        self.members.iter().all(Member::has_written)
+    }
+
+    fn turn_until(&mut self, is_done: impl Fn(&Self) -> bool) -> anyhow::Result<()> {
+        let deadline = Instant::now() + DEADLINE;
+        while !is_done(self) {
+            ensure!(Instant::now() < deadline, "the relay does not answer");
+            self.turn(Duration::from_secs(1))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for something to come, and takes it; and writes where that goes on.
+    pub fn turn(&mut self, wait: Duration) -> anyhow::Result<()> {
+        let mut sockets: Vec<PollFd<'_>> = self
+            .members
+            .iter()
+            .map(|member| {
+                let mut events = PollFlags::POLLIN;
+                events.set(PollFlags::POLLOUT, !member.has_written());
+                PollFd::new(member.stream.as_fd(), events)
+            })
+            .collect();
+        poll(&mut sockets, PollTimeout::try_from(wait)?)?;
+        let events: Vec<PollFlags> = sockets
+            .iter()
+            .map(|socket| socket.revents().unwrap_or(PollFlags::all()))
+            .collect();
+        for (member, events) in self.members.iter_mut().zip(events) {
+            if events.contains(PollFlags::POLLOUT) {
+                member.write_rest()?;
+            }
+            if !(events - PollFlags::POLLOUT).is_empty() {
+                member.read(&mut self.buffer, self.company)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has this member send a message to all.
+    pub fn say(&mut self, sender: usize) -> anyhow::Result<()> {
+        let message = self.message(sender);
+        self.write(sender, &message)
+    }
+
+    /// Has this member write bytes.
+    pub fn write(&mut self, sender: usize, bytes: &[u8]) -> anyhow::Result<()> {
+        let sender = self.members.get_mut(sender).context("no such member")?;
+        sender.write(bytes)
+    }
+
+    /// A message to all, the sender included, as it goes to the relay.
+    pub fn message(&mut self, sender: usize) -> Vec<u8> {
+        let header = self.header(sender);
+        self.sequence += 1;
+        let random = random_block();
+        let parcels: Vec<(SessionId, Vec<u8>)> = self
+            .members
+            .iter()
+            .map(|reader| (reader.sid, random.to_vec()))
+            .collect();
+        let parts = parcels.chunks(PARCELS);
+        let last = parts.len() - 1;
+        parts
+            .enumerate()
+            .flat_map(|(index, part)| Frame::send(&header, &random, index == last, part).encode())
+            .collect()
+    }
+
+    /// A message of this member as it comes to each of its readers.
+    pub fn delivery(&self, sender: usize) -> Vec<u8> {
+        let fields = Encoder::default()
+            .byte(DELIVER)
+            .string(&self.header(sender))
+            .string(&random_block())
+            .string(&random_block());
+        Encoder::default().string(fields.as_slice()).finish()
+    }
+
+    fn header(&self, sender: usize) -> Vec<u8> {
+        let sender = self.members.get(sender);
+        let digest = audience_digest(&[]);
+        Header {
+            room: self.room,
+            sender: sender.map_or(SessionId([0; 32]), |sender| sender.sid),
+            run: sender
+                .and_then(|sender| sender.run)
+                .unwrap_or(RunId([0; 16])),
+            epoch: self.members.len() as u64,
+            stream: Stream::Room,
+            sequence: self.sequence,
+            time: 0,
+            left_out: Vec::new(),
+            audience: digest,
+            seen: 0,
+            parent: digest,
+            commitment: digest,
+        }
+        .encode()
+    }
+}
+
+fn random_block() -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    rand::rng().fill_bytes(&mut block);
+    block
+}

@@ -1,0 +1,218 @@
+//! Measures the relay under a crowd: the real `e2echat serve`, started by this program with higher
+//! limits and talked to over the loopback by members who speak the wire protocol.
+//!
+//!     cargo build --release --bins --examples
+//!     target/release/examples/crowd memory     # 10,000 idle members: bytes, threads, descriptors
+//!     target/release/examples/crowd room       # 1000 members of one room: joining, one message
+//!     target/release/examples/crowd load       # as many messages as go: deliveries/s, time for each
+//!     target/release/examples/crowd latency    # 20 messages/s: to the last reader, and without a relay
+//!
+//! Every command has a --help. The relay is the `e2echat` beside this program's folder. The figures
+//! of processes are those of Linux's /proc. `memory` opens two descriptors a member, one in each
+//! process, and two threads in the relay: `ulimit -n` and `ulimit -u` have to allow for that.
+//!
+//! The members have one identity, and session keys that nobody has the private halves of; what they
+//! send is random bytes in a true frame. A relay cannot tell, as it has no key to look with.
+
+#![allow(clippy::print_stdout, reason = "it tells what it measured")]
+#![allow(unreachable_pub, reason = "an example is not a library")]
+
+mod crowd;
+mod latency;
+mod member;
+mod relay;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use self::crowd::Crowd;
+use self::member::Company;
+use self::relay::Relay;
+
+/// Measure the relay under a crowd
+#[derive(clap::Parser)]
+enum Command {
+    /// What idle members cost
+    Memory {
+        #[arg(long, default_value_t = 10_000)]
+        members: usize,
+        #[arg(long, default_value_t = 100)]
+        rooms: usize,
+    },
+    /// How long one message takes to all members of a large room, and how long they take to join
+    Room {
+        #[arg(long, default_value_t = 1000)]
+        members: usize,
+    },
+    /// How much one room passes on, and what processor time it takes
+    Load {
+        #[arg(long, default_value_t = 100)]
+        members: usize,
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// How many of the members send
+        #[arg(long, default_value_t = 1)]
+        senders: usize,
+        /// The most messages of each sender that somebody has not read yet
+        #[arg(long, default_value_t = 64)]
+        window: u64,
+    },
+    /// How long a message takes to its last reader, with the relay and without
+    Latency {
+        #[arg(long, default_value_t = 100)]
+        members: usize,
+        /// Messages a second
+        #[arg(long, default_value_t = 20)]
+        rate: u32,
+        #[arg(long, default_value_t = 15)]
+        seconds: u32,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Command::parse() {
+        Command::Memory { members, rooms } => memory(members, rooms.max(1)),
+        Command::Room { members } => room(members),
+        Command::Load {
+            members,
+            seconds,
+            senders,
+            window,
+        } => load(members, Duration::from_secs(seconds), senders, window),
+        Command::Latency {
+            members,
+            rate,
+            seconds,
+        } => latency::measure(members, rate.max(1), seconds),
+    }
+}
+
+fn memory(members: usize, rooms: usize) -> anyhow::Result<()> {
+    allow_descriptors(members)?;
+    let company = Company::new();
+    let relay = Relay::start(members)?;
+    let before = relay.figures()?;
+    let mut crowds = Vec::new();
+    for number in 0..rooms {
+        let share = members * (number + 1) / rooms - members * number / rooms;
+        let mut crowd = Crowd::new(&company, &format!("room-{number}"), share)?;
+        crowd.enter(&relay)?;
+        crowds.push(crowd);
+    }
+    for crowd in &mut crowds {
+        crowd.settle()?;
+    }
+    thread::sleep(Duration::from_secs(1));
+    let after = relay.figures()?;
+    println!("{members} idle members in {rooms} rooms");
+    println!("  relay     before      after   per member");
+    let per_member = |value: u64| precise(value) / precise(members as u64);
+    println!(
+        "  resident  {:>6} KiB {:>7} KiB {:>6.2} KiB",
+        before.resident_kib,
+        after.resident_kib,
+        per_member(after.resident_kib.saturating_sub(before.resident_kib)),
+    );
+    println!(
+        "  threads   {:>6} {:>11} {:>9.2}",
+        before.threads,
+        after.threads,
+        per_member(after.threads - before.threads),
+    );
+    if let (Some(before), Some(after)) = (before.descriptors, after.descriptors) {
+        println!(
+            "  files     {before:>6} {after:>11} {:>9.2}",
+            per_member(after - before),
+        );
+    }
+    Ok(())
+}
+
+fn room(members: usize) -> anyhow::Result<()> {
+    allow_descriptors(members)?;
+    let company = Company::new();
+    let relay = Relay::start(members)?;
+    let mut crowd = Crowd::new(&company, "room", members)?;
+    let start = Instant::now();
+    crowd.enter(&relay)?;
+    crowd.settle()?;
+    let joining = start.elapsed();
+    let start = Instant::now();
+    crowd.say(0)?;
+    crowd.read_until_delivered(1)?;
+    println!("one room of {members} members, nobody dropped");
+    println!("  joining, till all know all  {joining:.2?}");
+    println!("  one message to all          {:.2?}", start.elapsed());
+    let figures = relay.figures()?;
+    println!(
+        "  relay: {} KiB resident, {:.2?} of processor time in all",
+        figures.resident_kib, figures.processor,
+    );
+    Ok(())
+}
+
+fn load(members: usize, time: Duration, senders: usize, window: u64) -> anyhow::Result<()> {
+    allow_descriptors(members)?;
+    let senders = senders.clamp(1, members);
+    let company = Company::new();
+    let relay = Relay::start(members)?;
+    let mut crowd = Crowd::new(&company, "room", members)?;
+    crowd.enter(&relay)?;
+    crowd.settle()?;
+    let (before, start) = (relay.figures()?, Instant::now());
+    let mut said = 0;
+    while start.elapsed() < time {
+        let all_read = crowd.least_delivered() / senders as u64;
+        while said < all_read + window && crowd.has_written() {
+            for sender in 0..senders {
+                crowd.say(sender)?;
+            }
+            said += 1;
+        }
+        crowd.turn(Duration::from_millis(100))?;
+    }
+    let (after, elapsed) = (relay.figures()?, start.elapsed());
+    let deliveries = crowd.delivered();
+    crowd.read_until_delivered(said * senders as u64)?;
+    let processor = after.processor.saturating_sub(before.processor);
+    println!("{senders} of {members} members send, for {elapsed:.2?}; nobody dropped");
+    println!(
+        "  deliveries                  {:.0}/s",
+        precise(deliveries) / elapsed.as_secs_f64(),
+    );
+    println!(
+        "  relay's processor time      {processor:.2?}, {:.0} % of one core",
+        100.0 * processor.as_secs_f64() / elapsed.as_secs_f64(),
+    );
+    println!(
+        "  processor time a delivery   {:.2} µs",
+        1e6 * processor.as_secs_f64() / precise(deliveries),
+    );
+    println!("  resident                    {} KiB", after.resident_kib);
+    Ok(())
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "nobody reads that many digits of a measurement"
+)]
+fn precise(count: u64) -> f64 {
+    count as f64
+}
+
+/// Raises the limit on open files as far as it is needed, here and for the relay that is started.
+fn allow_descriptors(members: usize) -> anyhow::Result<()> {
+    // A second for each in `latency`, and a few for what else is open.
+    let needed = 2 * members as u64 + 64;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < needed {
+        let wanted = needed.min(hard);
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)
+            .context("the limit on open files cannot be raised")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! One member: its card, its socket, and what it has understood so far.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use anyhow::{Context as _, bail};
+use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
+use e2echat::room::card::{Card, Identity, SessionId};
+use e2echat::room::frame::{Challenge, Frame, RunId, ToClient, counts, preamble};
+use e2echat::room::names::{Nick, RoomName};
+use e2echat::room::notice::Notice;
+use rand::Rng as _;
+
+/// The keys that all members share, as making a pair for each would take hours.
+pub struct Company {
+    identity: Identity,
+    model: SessionKey,
+}
+
+impl Company {
+    pub fn new() -> Self {
+        Self {
+            identity: Identity {
+                key: IdentityKey::generate(KeySize::Bits2048),
+                is_lasting: false,
+            },
+            model: SessionKey::generate(KeySize::Bits2048),
+        }
+    }
+
+    /// The card with which number `number` enters a room.
+    pub fn card(&self, room: &RoomName, number: usize) -> anyhow::Result<Card> {
+        // Hexadecimal digits do not look alike.
+        let nick: Nick = format!("m-{number:x}").parse()?;
+        Ok(Card::issue(
+            room,
+            &nick,
+            &self.identity,
+            &self.public_key()?,
+            0,
+        ))
+    }
+
+    /// A public key to which nobody has the private one.
+    fn public_key(&self) -> anyhow::Result<PublicKey> {
+        let mut spki = self.model.public().spki().to_vec();
+        // RFC 8017 A.1.1: the modulus ends 5 bytes before the end, with the exponent behind it. Its
+        // first byte stays, so that it has 2048 bits, and its last, so that it is odd.
+        let end = spki.len() - 5;
+        let modulus = spki.get_mut(end - 255..end - 1).context("no modulus")?;
+        rand::rng().fill_bytes(modulus);
+        Ok(PublicKey::from_spki(&spki)?)
+    }
+
+    /// The answer to a relay's challenge.
+    fn hello(&self, card: &Card, challenge: &Challenge) -> Frame {
+        let possession = challenge.possession(card.sid(), 0);
+        Frame::hello(card.bytes(), 0, &self.identity.key.sign(&possession))
+    }
+}
+
+/// Somebody in a room, or on the way into it.
+pub struct Member {
+    pub stream: TcpStream,
+    pub sid: SessionId,
+    /// The relay's run, once it has told it.
+    pub run: Option<RunId>,
+    /// How many messages it has got, its own included.
+    pub delivered: u64,
+    /// How many others it knows.
+    pub known: usize,
+    /// What it shows the relay when that asks who it is.
+    card: Option<Card>,
+    /// How many others were in the room before it, once the relay has let it in.
+    earlier: Option<usize>,
+    counted: u64,
+    /// The beginning of a frame of which the rest has not come.
+    partial: Vec<u8>,
+    /// What the socket has not taken yet.
+    unwritten: Vec<u8>,
+}
+
+impl Member {
+    /// Connects, and asks for the room of this card.
+    pub fn knock(relay: SocketAddr, card: Card) -> anyhow::Result<Self> {
+        let mut member = Self::new(TcpStream::connect(relay)?, card.sid())?;
+        member.write(&preamble(card.room()))?;
+        member.card = Some(card);
+        Ok(member)
+    }
+
+    /// A member on a connection on which nothing was said.
+    pub fn new(stream: TcpStream, sid: SessionId) -> anyhow::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream,
+            sid,
+            run: None,
+            delivered: 0,
+            known: 0,
+            card: None,
+            earlier: None,
+            counted: 0,
+            partial: Vec::new(),
+            unwritten: Vec::new(),
+        })
+    }
+
+    /// Whether it knows all who were in the room before it.
+    pub fn is_in(&self) -> bool {
+        self.earlier.is_some_and(|earlier| self.known >= earlier)
+    }
+
+    /// Whether the socket has taken everything.
+    pub fn has_written(&self) -> bool {
+        self.unwritten.is_empty()
+    }
+
+    /// Writes as much as goes, and keeps the rest.
+    pub fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.unwritten.extend_from_slice(bytes);
+        self.write_rest()
+    }
+
+    /// Writes as much as goes of what was kept.
+    pub fn write_rest(&mut self) -> anyhow::Result<()> {
+        let mut written = 0;
+        while let Some(rest) = self.unwritten.get(written..)
+            && !rest.is_empty()
+        {
+            match self.stream.write(rest) {
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.unwritten.drain(..written);
+        Ok(())
+    }
+
+    /// Takes what has come, at most a buffer of it.
+    pub fn read(&mut self, buffer: &mut [u8], company: &Company) -> anyhow::Result<()> {
+        let length = match self.stream.read(buffer) {
+            Ok(0) => bail!("the relay hung up"),
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let read = buffer.get(..length).unwrap_or_default();
+        let mut all = std::mem::take(&mut self.partial);
+        if all.is_empty() {
+            self.partial = self.take_frames(read, company)?.to_vec();
+        } else {
+            all.extend_from_slice(read);
+            self.partial = self.take_frames(&all, company)?.to_vec();
+        }
+        Ok(())
+    }
+
+    /// Takes the whole frames at the beginning of `bytes`, and returns the rest.
+    fn take_frames<'a>(
+        &mut self,
+        mut bytes: &'a [u8],
+        company: &Company,
+    ) -> anyhow::Result<&'a [u8]> {
+        while let Some((length, rest)) = bytes.split_first_chunk()
+            && let Some((frame, rest)) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)
+        {
+            self.take(frame, company)?;
+            bytes = rest;
+        }
+        Ok(bytes)
+    }
+
+    fn take(&mut self, frame: &[u8], company: &Company) -> anyhow::Result<()> {
+        self.counted += u64::from(counts(frame));
+        match ToClient::parse(frame)? {
+            ToClient::Challenge(challenge, _) => {
+                let card = self.card.take().context("a second challenge")?;
+                self.run = Some(challenge.run);
+                self.write(&company.hello(&card, &challenge).encode())?;
+            }
+            ToClient::Welcome(welcome) => self.earlier = Some(welcome.members as usize),
+            ToClient::Member(_) | ToClient::Joined { .. } => self.known += 1,
+            ToClient::Deliver { .. } => self.delivered += 1,
+            ToClient::Ping => self.write(&Frame::ack(self.counted).encode())?,
+            ToClient::Left { departure, .. } => bail!("a member {departure}"),
+            ToClient::Notice(code) => match Notice::from_code(code) {
+                Some(notice) => bail!("{notice}"),
+                None => bail!("the relay hangs up for the unknown reason {code}"),
+            },
+            ToClient::Ack(_) | ToClient::Statement { .. } | ToClient::Rekeyed { .. } => {}
+        }
+        Ok(())
+    }
+}

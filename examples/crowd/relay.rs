@@ -1,0 +1,108 @@
+//! The relay that is measured, as a process of its own, and what the system says of it.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+/// How many of the system's ticks a second has in /proc/PID/stat, on every Linux.
+const TICKS: u64 = 100;
+
+/// A running relay, which ends with this value.
+pub struct Relay {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+/// What the relay uses.
+pub struct Figures {
+    pub resident_kib: u64,
+    pub threads: u64,
+    /// Nothing where the system does not tell.
+    pub descriptors: Option<u64>,
+    /// By all its threads, in the program and in the system.
+    pub processor: Duration,
+}
+
+impl Relay {
+    /// Starts a relay on a free port that takes this many members, in one room or in many.
+    pub fn start(members: usize) -> anyhow::Result<Self> {
+        let program = program()?;
+        let members = members.to_string();
+        let mut child = Command::new(&program)
+            .args(["serve", "--bind", "127.0.0.1", "--port", "0"])
+            .args(["--max-connections", &members, "--max-members", &members])
+            // Idle members say nothing here for as long as the measurement takes.
+            .args(["--idle-timeout", "3600", "--handshake-timeout", "60"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let mut line = String::new();
+        if let Some(output) = child.stdout.take() {
+            BufReader::new(output).read_line(&mut line)?;
+        }
+        let address = line
+            .trim_end()
+            .strip_prefix("listening on ")
+            .context("the relay does not say where it listens")?
+            .parse()?;
+        Ok(Self { child, address })
+    }
+
+    /// What it uses now.
+    pub fn figures(&self) -> anyhow::Result<Figures> {
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let read = |name: &str| {
+            std::fs::read_to_string(process.join(name))
+                .with_context(|| format!("there is no /proc/PID/{name}: this takes Linux"))
+        };
+        let status = read("status")?;
+        let field = |name: &str| -> anyhow::Result<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next());
+            Ok(number.context("a field is missing")?.parse()?)
+        };
+        let descriptors = std::fs::read_dir(process.join("fd")).ok();
+        Ok(Figures {
+            resident_kib: field("VmRSS:")?,
+            threads: field("Threads:")?,
+            descriptors: descriptors.map(|entries| entries.count() as u64),
+            processor: processor_time(&read("stat")?)?,
+        })
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // It fails where the relay has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The relay's program: examples are built into a folder beside it.
+fn program() -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let folder = this
+        .ancestors()
+        .nth(2)
+        .context("this program has no place")?;
+    Ok(folder.join("e2echat"))
+}
+
+/// The fields `utime` and `stime` of `proc_pid_stat(5)`.
+fn processor_time(stat: &str) -> anyhow::Result<Duration> {
+    // The name of the program, in brackets, may itself have spaces and brackets in it.
+    let (_, fields) = stat.rsplit_once(')').context("no name in /proc/PID/stat")?;
+    // The first after the name is field 3, the state.
+    let ticks = fields.split_whitespace().skip(14 - 3).take(2);
+    let ticks: u64 = ticks
+        .map(str::parse::<u64>)
+        .sum::<Result<u64, _>>()
+        .context("no times in /proc/PID/stat")?;
+    Ok(Duration::from_millis(ticks * 1000 / TICKS))
+}
