@@ -84,7 +84,7 @@ fn fan_out(bencher: Bencher, members: usize) {
         .counter(ItemsCount::new(members - 1))
         .bench_local(|| {
             // A new one each time, as no number comes twice.
-            let mut intake = Intake::new(cards[0].clone(), RUN, 1, &limits);
+            let mut intake = Intake::new(&cards[0], RUN, 1, &limits);
             for frame in &frames {
                 let request = intake.take(black_box(frame.clone()));
                 let request = request.expect("it is allowed");

@@ -2,11 +2,13 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use e2echat::room::frame::{Frame, ToClient};
 use e2echat::room::message::Stream;
 use e2echat::room::notice::Notice;
 
-use support::peer::{Member, Peer, lobby};
+use support::peer::{Member, Peer, lobby, made_up_key};
 use support::process::{Client, Relay};
 
 #[test]
@@ -117,6 +119,45 @@ fn a_member_who_reads_too_slowly_is_dropped_and_the_others_chat_on() {
         Ok(ToClient::Notice(told)) => assert_eq!(told, code),
         other => assert!(matches!(other, Ok(ToClient::Deliver { .. })), "{other:?}"),
     }
+}
+
+#[test]
+fn many_members_who_read_nothing_keep_nobody_waiting() {
+    let unlimited = ["--max-bytes", "0", "--max-blocks", "0"];
+    let relay = Relay::start(&[&unlimited[..], &["--max-queue", "64000000"]].concat());
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    let stopped: Vec<Member> = (0..8)
+        .map(|number| {
+            let nick = format!("stopped-{number:x}");
+            Member::join_with(relay.address(), &nick, 0, &made_up_key())
+        })
+        .collect();
+    let mut flood = Member::join(relay.address(), "flood", 1);
+    let (mut header, body) = flood.compose(0, "hello");
+    // Far more than the system keeps for a socket.
+    let count = 50;
+    for reader in &stopped {
+        header.stream = Stream::Direct(reader.sid);
+        let mut message = flood.seal(&header, &body);
+        message.parcels = vec![(reader.sid, vec![0; 200_000])];
+        for _ in 0..count {
+            flood.send(message.clone());
+        }
+    }
+    flood.wait_for_ack(count * 8);
+    let start = Instant::now();
+    for number in 0..10 {
+        let (question, answer) = (format!("are you there? {number}"), format!("yes! {number}"));
+        ada.say(&question);
+        bob.wait_for_message("ada", &question);
+        bob.say(&answer);
+        ada.wait_for_message("bob", &answer);
+    }
+    // That is how long the relay waits for one who does not read.
+    assert!(start.elapsed() < Duration::from_secs(10));
+    let is_gone = |line: &String| line.contains("stopped") && line.contains("dropped");
+    assert!(!ada.lines().iter().any(is_gone));
 }
 
 #[test]

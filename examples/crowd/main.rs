@@ -9,7 +9,7 @@
 //!
 //! Every command has a --help. The relay is the `e2echat` beside this program's folder. The figures
 //! of processes are those of Linux's /proc. `memory` opens two descriptors a member, one in each
-//! process, and two threads in the relay: `ulimit -n` and `ulimit -u` have to allow for that.
+//! process, and a thread in the relay: `ulimit -n` and `ulimit -u` have to allow for that.
 //!
 //! The members have one identity, and session keys that nobody has the private halves of; what they
 //! send is random bytes in a true frame. A relay cannot tell, as it has no key to look with.
@@ -32,6 +32,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use self::crowd::Crowd;
 use self::member::Company;
 use self::relay::Relay;
+
+/// How long members are idle before it is looked at what they cost.
+const SETTLE: Duration = Duration::from_secs(12);
 
 /// Measure the relay under a crowd
 #[derive(clap::Parser)]
@@ -106,7 +109,14 @@ fn memory(members: usize, rooms: usize) -> anyhow::Result<()> {
     for crowd in &mut crowds {
         crowd.settle()?;
     }
-    thread::sleep(Duration::from_secs(1));
+    // They are asked to acknowledge what they have got, and do so.
+    let start = Instant::now();
+    while start.elapsed() < SETTLE {
+        for crowd in &mut crowds {
+            crowd.turn(Duration::ZERO)?;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
     let after = relay.figures()?;
     println!("{members} idle members in {rooms} rooms");
     println!("  relay     before      after   per member");

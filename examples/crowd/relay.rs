@@ -36,7 +36,12 @@ impl Relay {
             .args(["serve", "--bind", "127.0.0.1", "--port", "0"])
             .args(["--max-connections", &members, "--max-members", &members])
             // All come from one address, and as fast as they can.
-            .args(["--max-per-address", &members, "--joins-per-minute", "1000000"])
+            .args([
+                "--max-per-address",
+                &members,
+                "--joins-per-minute",
+                "1000000",
+            ])
             .args(["--max-blocks", "0", "--max-bytes", "0"])
             // Idle members say nothing here for as long as the measurement takes.
             .args(["--idle-timeout", "3600", "--handshake-timeout", "60"])

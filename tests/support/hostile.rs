@@ -279,7 +279,7 @@ impl HostileRelay {
         if self.attack == Attack::SwapKeys && room == RoomName::lobby().id() {
             let nick = card.nick().as_str().to_owned();
             let joined = lock(&self.middle).join(&card, to_client.clone())?;
-            let mut intake = Intake::new(card, CHALLENGE.run, joined, &LIMITS);
+            let mut intake = Intake::new(&card, CHALLENGE.run, joined, &LIMITS);
             let left = take_frames(&mut stream, &to_client, &mut intake, |sid, request| {
                 lock(&self.middle).take(&nick, sid, request)
             });
@@ -287,7 +287,7 @@ impl HostileRelay {
             lock(&self.middle).leave(&nick, left);
         } else {
             let joined = self.join(&card, &to_client)?;
-            let mut intake = Intake::new(card, CHALLENGE.run, joined, &LIMITS);
+            let mut intake = Intake::new(&card, CHALLENGE.run, joined, &LIMITS);
             let left = take_frames(&mut stream, &to_client, &mut intake, |sid, request| {
                 let mut rooms = lock(&self.rooms);
                 rooms.get_mut(&room)?.carry_out(sid, request).ok()

@@ -71,7 +71,7 @@ impl Puppet {
             .expect("real members with this nick were let in");
         Self {
             session,
-            intake: Intake::new(card, challenge.run, joined, &LIMITS),
+            intake: Intake::new(&card, challenge.run, joined, &LIMITS),
             inbox,
         }
     }

@@ -13,6 +13,7 @@ use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_diges
 use e2echat::room::names::{RoomId, RoomName};
 use e2echat::room::notice::Notice;
 use e2echat::room::stream::{ReadError, read_frame};
+use rand::Rng as _;
 
 use super::process::DEADLINE;
 
@@ -33,6 +34,18 @@ pub fn session_key(number: usize) -> &'static SessionKey {
     static KEYS: [OnceLock<SessionKey>; 3] = [const { OnceLock::new() }; 3];
     let key = KEYS.get(number).expect("there are three");
     key.get_or_init(|| SessionKey::generate(KeySize::Bits2048))
+}
+
+/// A public key of 2048 bits to which nobody has the private one, as there are more members in some
+/// tests than it is worth making keys for.
+pub fn made_up_key() -> PublicKey {
+    let mut spki = session_key(0).public().spki().to_vec();
+    // RFC 8017 A.1.1: the modulus ends 5 bytes before the end, with the exponent behind it. It stays
+    // as long as it is, and odd.
+    let end = spki.len() - 5;
+    let modulus = spki.get_mut(end - 255..end - 1).expect("a modulus");
+    rand::rng().fill_bytes(modulus);
+    PublicKey::from_spki(&spki).expect("a key")
 }
 
 /// A frame of any type with any fields.
@@ -201,8 +214,14 @@ impl Member {
     /// Enters as everybody does, with the shared keys of this number.
     #[track_caller]
     pub fn join(relay: SocketAddr, nick: &str, number: usize) -> Self {
+        Self::join_with(relay, nick, number, session_key(number).public())
+    }
+
+    /// The same with another session key.
+    #[track_caller]
+    pub fn join_with(relay: SocketAddr, nick: &str, number: usize, key: &PublicKey) -> Self {
         let identity = identity(number);
-        let fields = CardFields::new(nick, identity, session_key(number).public());
+        let fields = CardFields::new(nick, identity, key);
         let mut peer = Peer::connect(relay);
         let challenge = peer.knock(lobby().id());
         let proof = identity.sign(&challenge.possession(fields.sid(), 0));

@@ -580,7 +580,7 @@ impl Simulation {
             let found = self.members.iter().enumerate().filter_map(there).collect();
             let member = &mut self.members[number];
             member.found = Some(found);
-            member.intake = Some(Intake::new(card, CHALLENGE.run, joined, &self.limits));
+            member.intake = Some(Intake::new(&card, CHALLENGE.run, joined, &self.limits));
             member.is_in_room = true;
             return;
         }

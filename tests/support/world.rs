@@ -253,7 +253,7 @@ impl World {
         };
         let card = admit(&payload(hello), &self.challenge, lobby().id())?.card;
         let joined = self.room.join(&card, &member.inbox)?;
-        member.intake = Some(Intake::new(card, self.challenge.run, joined, &LIMITS));
+        member.intake = Some(Intake::new(&card, self.challenge.run, joined, &LIMITS));
         Ok(())
     }
 

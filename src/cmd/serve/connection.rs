@@ -1,12 +1,13 @@
-//! One connection of the relay: two threads around one socket.
+//! One connection of the relay: two threads one after the other.
 //!
-//! The reading thread owns the connection: it does the handshake, starts the writing thread, takes
-//! what the client sends, and at the end takes the member out of its room and waits for the writing
-//! thread. That one empties the member's [`Outbox`] into the socket, and ends when the queue is
-//! closed and empty, or the socket fails; either way it shuts the socket down, which ends the
-//! reading thread, at once or when the client hangs up (see [`Guard::hang_up`](super::guard::Guard::hang_up)).
+//! The first does the handshake, gives the member its place, and ends: the arithmetic touches far
+//! more stack than all that follows. The reading thread takes what the client sends, and at the end
+//! takes the member out of its room, unless that may come back. What is sent to the client is put into
+//! the member's [`Outbox`](super::outbox::Outbox), which a [`writer`](super::writer) empties: it shuts
+//! the socket down when the queue is closed and empty, or the socket fails, which ends the reading
+//! thread, at once or when the client hangs up (see [`Guard::hang_up`](super::guard::Guard::hang_up)).
 
-use std::io::{self, BufReader, IoSlice, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -18,26 +19,30 @@ use crate::cmd::deadline::DeadlineReader;
 use crate::room::frame::{Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME, VERSION};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Entry, Outgoing, admit};
+use crate::room::relay::{Entry, admit};
 use crate::room::stream::{ReadError, read_frame};
 
 use super::guard::Pass;
-use super::outbox::{Closed, Outbox};
+use super::outbox::Closed;
 use super::relay::{Membership, Next, Relay};
 
-/// Room for a frame's parsing and RSA arithmetic, and no more: there may be thousands of threads.
-const READER_STACK: usize = 256 * 1024;
-const WRITER_STACK: usize = 64 * 1024;
+/// Room for RSA arithmetic. It is over four times the other stacks, as glibc would otherwise pass it
+/// on to one of them with all the pages that the arithmetic has touched.
+pub(super) const ARITHMETIC_STACK: usize = 512 * 1024;
 
-/// How long a client may leave its socket unread before the connection is given up, and how often
-/// it is looked at whether that is worth waiting for.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-const WRITE_CHECK: Duration = Duration::from_millis(500);
+/// For a thread that stays as long as its member. What is never touched costs nothing.
+const READER_STACK: usize = 64 * 1024;
+
+/// Enough for all that a member sends but messages, which are read to where they stay.
+const READ_BUFFER: usize = 256;
+
+/// How long a write takes at most, where a socket cannot be asked not to wait at all.
+const WRITE_WAIT: Duration = Duration::from_millis(5);
 
 /// How long a client that was told goodbye may take to hang up.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Starts the threads of a connection.
+/// Starts the thread that finds out who is there.
 ///
 /// # Errors
 /// Where the system has no thread to give.
@@ -48,8 +53,8 @@ pub(super) fn spawn(
     peer: SocketAddr,
 ) -> io::Result<()> {
     thread::Builder::new()
-        .name("reader".into())
-        .stack_size(READER_STACK)
+        .name("handshake".into())
+        .stack_size(ARITHMETIC_STACK)
         .spawn(move || {
             if let Err(error) = serve(&relay, stream, peer, pass) {
                 let line = format_args!("{peer}: {error}");
@@ -89,13 +94,13 @@ impl From<io::Error> for Refusal {
     }
 }
 
-fn serve(relay: &Relay, stream: TcpStream, peer: SocketAddr, pass: Pass) -> io::Result<()> {
+fn serve(relay: &Arc<Relay>, stream: TcpStream, peer: SocketAddr, pass: Pass) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(WRITE_CHECK))?;
+    stream.set_write_timeout(Some(WRITE_WAIT))?;
     let stream = Arc::new(stream);
     let placed = shake_hands(relay, &stream, &pass).and_then(|(room, entry)| {
         let who = format!("{} {}", entry.card.nick(), entry.card.fingerprint());
-        let (membership, connection) = take_place(relay, &stream, room, entry)?;
+        let (membership, connection) = take_place(relay, &stream, room, &entry)?;
         Ok((membership, connection, who))
     });
     match placed {
@@ -105,7 +110,12 @@ fn serve(relay: &Relay, stream: TcpStream, peer: SocketAddr, pass: Pass) -> io::
             let verb = if connection == 0 { "joined" } else { "resumed" };
             let line = format_args!("{who} {verb} from {peer}");
             relay.guard.members.write(Level::Info, line);
-            serve_member(relay, membership, connection, stream, pass, &who)
+            thread::Builder::new()
+                .name("reader".into())
+                .stack_size(READER_STACK)
+                .spawn(move || serve_member(membership, connection, stream, pass, &who))
+                .map(drop)
+                .inspect_err(|error| relay.guard.is_short(error))
         }
         Err(Refusal::Silent) => {
             let line = format_args!("{peer} hung up early, or does not speak the protocol");
@@ -154,72 +164,54 @@ fn linger(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Gives a client the place of the member that it wants to go on as, or a new one.
-fn take_place<'a>(
-    relay: &'a Relay,
+fn take_place(
+    relay: &Arc<Relay>,
     stream: &Arc<TcpStream>,
     room: RoomId,
-    entry: Entry,
-) -> Result<(Membership<'a>, u64), Refusal> {
+    entry: &Entry,
+) -> Result<(Membership, u64), Refusal> {
     if let Some(stay) = entry.resumes {
-        let resumed = relay.resume(room, &entry.card, stay, stream)?;
-        if let Some((membership, connection)) = resumed {
-            let welcome = Frame::welcome_back(membership.received());
-            if (&**stream).write_all(&welcome.encode()).is_err() {
-                // This connection is broken too, as is about to show: the place is kept.
-                let _ = stream.shutdown(Shutdown::Both);
-            }
-            return Ok((membership, connection));
+        if let Some(resumed) = relay.resume(room, &entry.card, stay, stream)? {
+            return Ok(resumed);
         }
     }
-    let outbox = Arc::new(Outbox::new(relay.config.queue_bytes, Arc::clone(stream)));
-    Ok((relay.join(room, entry.card, &outbox)?, 0))
+    let outbox = relay.outbox(stream);
+    Ok((relay.join(room, &entry.card, &outbox)?, 0))
 }
 
 fn serve_member(
-    relay: &Relay,
-    mut membership: Membership<'_>,
+    mut membership: Membership,
     connection: u64,
     stream: Arc<TcpStream>,
     pass: Pass,
     who: &str,
-) -> io::Result<()> {
+) {
     let outbox = Arc::clone(membership.outbox());
-    let writer = thread::Builder::new()
-        .name("writer".into())
-        .stack_size(WRITER_STACK)
-        .spawn({
-            let (stream, outbox) = (Arc::clone(&stream), Arc::clone(&outbox));
-            let guard = Arc::clone(&relay.guard);
-            move || {
-                write_frames(&stream, &outbox, connection);
-                guard.hang_up(&stream);
-            }
-        })
-        .inspect_err(|error| relay.guard.is_short(error))?;
+    let guard = Arc::clone(membership.guard());
     let departure = read_frames(&stream, &mut membership);
     let is_broken = matches!(departure, Departure::Lost | Departure::Silent);
     if is_broken && outbox.closed().is_none() && membership.is_kept() {
         // It fails where the other end was faster.
         let _ = stream.shutdown(Shutdown::Both);
-        drop((stream, pass));
+        drop(stream);
+        let _waiting = pass.wait();
         if let Some(departure) = membership.keep(connection, departure) {
-            relay.guard.departed(who, departure);
+            guard.departed(who, departure);
         }
     } else {
         membership.end(departure);
-        relay.guard.departed(who, departure);
+        guard.departed(who, departure);
+        outbox.wait_for_end(connection);
+        drop(pass);
     }
-    writer
-        .join()
-        .map_err(|_| io::Error::other("the writing thread panicked"))
 }
 
 /// After so many counted frames without a pause the member gets an acknowledgement.
 const ACKNOWLEDGE_AFTER: u64 = 64;
 
 /// Takes what the member sends, until there is a reason for it to go.
-fn read_frames(stream: &TcpStream, membership: &mut Membership<'_>) -> Departure {
-    let mut reader = BufReader::new(stream);
+fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
+    let mut reader = BufReader::with_capacity(READ_BUFFER, stream);
     let mut acknowledged = membership.received();
     loop {
         let frame = match read_frame(&mut reader, MAX_FRAME) {
@@ -251,52 +243,4 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership<'_>) -> Departure
             return Departure::Lost;
         }
     }
-}
-
-/// Empties the outbox into the socket until either is done.
-fn write_frames(stream: &TcpStream, outbox: &Outbox, connection: u64) {
-    let mut batch = Vec::new();
-    loop {
-        batch.clear();
-        outbox.take(connection, &mut batch);
-        if batch.is_empty() || write_batch(stream, outbox, &batch).is_err() {
-            break;
-        }
-    }
-}
-
-/// Whether an error is what a socket's timeout gives, which depends on the platform.
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-    )
-}
-
-/// Writes many frames with few calls, from where their bytes are. A client whose socket is full
-/// gets the time that there is, but none if its queue has overflowed meanwhile.
-fn write_batch(mut stream: &TcpStream, outbox: &Outbox, batch: &[Outgoing]) -> io::Result<()> {
-    let mut slices: Vec<IoSlice<'_>> = batch
-        .iter()
-        .flat_map(Outgoing::slices)
-        .map(IoSlice::new)
-        .collect();
-    let mut slices = &mut slices[..];
-    let mut deadline = Instant::now() + WRITE_TIMEOUT;
-    while !slices.is_empty() {
-        match stream.write_vectored(slices) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                IoSlice::advance_slices(&mut slices, written);
-                deadline = Instant::now() + WRITE_TIMEOUT;
-            }
-            Err(error)
-                if is_timeout(&error)
-                    && outbox.closed() != Some(Closed::Overflow)
-                    && Instant::now() < deadline => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

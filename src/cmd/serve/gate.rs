@@ -21,6 +21,9 @@ const MAX_REMEMBERED: usize = 4096;
 pub(super) struct GateLimits {
     /// The most connections at once.
     pub(super) connections: usize,
+    /// The most threads at once: each connection has one, and each member who has none and may
+    /// come back.
+    pub(super) threads: usize,
     /// The most connections at once from one network.
     pub(super) per_network: usize,
     /// The most joins from one network.
@@ -56,6 +59,7 @@ pub(super) enum Verdict {
 pub(super) struct Gate {
     limits: GateLimits,
     connections: usize,
+    waiting: usize,
     told: usize,
     by_network: HashMap<Network, usize>,
     joins: HashMap<Network, Bucket>,
@@ -67,6 +71,7 @@ impl Gate {
         Self {
             limits,
             connections: 0,
+            waiting: 0,
             told: 0,
             by_network: HashMap::new(),
             joins: HashMap::new(),
@@ -99,7 +104,9 @@ impl Gate {
         let here = self.by_network.get(&network).copied().unwrap_or_default();
         if here >= self.limits.per_network {
             Some(Notice::AddressFull)
-        } else if self.connections >= self.limits.connections {
+        } else if self.connections >= self.limits.connections
+            || self.connections + self.waiting >= self.limits.threads
+        {
             Some(Notice::RelayFull)
         } else {
             None
@@ -121,6 +128,16 @@ impl Gate {
             Verdict::Told(_) => self.told -= 1,
             Verdict::Ignored => {}
         }
+    }
+
+    /// Counts a thread that waits for a member to come back.
+    pub(super) fn wait(&mut self) {
+        self.waiting += 1;
+    }
+
+    /// That one has ended.
+    pub(super) fn end_waiting(&mut self) {
+        self.waiting -= 1;
     }
 
     /// Counts somebody who wants to join. Returns whether that may be. Times are counted from any
@@ -156,6 +173,7 @@ mod tests {
     fn gate() -> Gate {
         Gate::new(GateLimits {
             connections: 5,
+            threads: 6,
             per_network: 3,
             joins: Rate::new(NonZeroU32::new(6).unwrap(), MINUTE, MINUTE),
         })
@@ -183,6 +201,21 @@ mod tests {
         assert_eq!(gate.enter(other), Verdict::Told(Notice::RelayFull));
         assert_eq!(gate.connections(), 5);
         gate.leave(one, Verdict::In);
+        assert_eq!(gate.enter(other), Verdict::In);
+    }
+
+    #[test]
+    fn those_who_may_come_back_leave_fewer_threads_for_others() {
+        let mut gate = gate();
+        let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
+        for _ in 0..3 {
+            assert_eq!(gate.enter(one), Verdict::In);
+            gate.leave(one, Verdict::In);
+            gate.wait();
+        }
+        assert!((0..3).all(|_| gate.enter(one) == Verdict::In));
+        assert_eq!(gate.enter(other), Verdict::Told(Notice::RelayFull));
+        gate.end_waiting();
         assert_eq!(gate.enter(other), Verdict::In);
     }
 

@@ -200,10 +200,27 @@ impl Pass {
             Err(Notice::JoinsTooFast)
         }
     }
+
+    /// The connection is over, but its thread waits for the member to come back, for as long as
+    /// the returned value lives.
+    pub(super) fn wait(self) -> Waiting {
+        let guard = Arc::clone(&self.guard);
+        lock(&guard.gate).wait();
+        Waiting(guard)
+    }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         lock(&self.guard.gate).leave(self.network, self.verdict);
+    }
+}
+
+/// A thread that is counted although it has no connection.
+pub(super) struct Waiting(Arc<Guard>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        lock(&self.0.gate).end_waiting();
     }
 }

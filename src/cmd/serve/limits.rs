@@ -60,13 +60,14 @@ impl Shares {
         self.max_bytes
     }
 
-    /// The guard who sees to it, with no more than so many connections in all.
+    /// The guard who sees to it, with no more than so many connections and threads in all.
     ///
     /// # Errors
     /// Where the list of identities cannot be used.
-    pub(super) fn guard(&self, connections: usize) -> anyhow::Result<Guard> {
+    pub(super) fn guard(&self, connections: usize, threads: usize) -> anyhow::Result<Guard> {
         let limits = GateLimits {
             connections,
+            threads,
             per_network: usize::try_from(self.max_per_address.get()).unwrap_or(usize::MAX),
             joins: Rate::new(self.joins_per_minute, MINUTE, MINUTE),
         };

@@ -1,10 +1,11 @@
 //! `e2echat serve`: the relay, and with `--nick` somebody who sits in it.
 //!
-//! Threads: one that accepts per listening socket, and one that keeps the log, for as long as the
-//! process lives; two per connection (see [`connection`]); the main one, which waits for a signal,
-//! or for the host to leave.
+//! Threads: one that accepts per listening socket, a few that write (see [`writer`]), and one that
+//! keeps the log, for as long as the process lives; one per connection (see [`connection`]); the main
+//! one, which waits for a signal, or for the host to leave.
 
 mod allow;
+mod batch;
 mod connection;
 mod descriptors;
 mod gate;
@@ -14,7 +15,9 @@ mod limits;
 mod outbox;
 mod relay;
 mod stats;
+mod threads;
 mod trouble;
+mod writer;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
@@ -112,9 +115,9 @@ pub(super) struct Args {
 const LIMITS: &str = "Limits";
 
 impl Args {
-    fn config(&self) -> Config {
+    fn config(&self, connections: usize) -> Config {
         Config {
-            max_members: usize::try_from(self.max_connections).unwrap_or(usize::MAX),
+            max_members: connections,
             limits: Limits {
                 idle: self.idle_timeout,
                 grace: self.grace,
@@ -141,8 +144,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         .collect::<io::Result<Vec<SocketAddr>>>()?;
     let connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
     let connections = descriptors::provide(connections, listeners.len());
-    let guard = args.shares.guard(connections)?;
-    let relay = Arc::new(Relay::new(args.config(), guard));
+    let threads = threads::possible().unwrap_or(usize::MAX);
+    let connections = threads::limit(connections, threads);
+    let guard = args.shares.guard(connections, threads)?;
+    let relay = Arc::new(Relay::new(args.config(connections), guard)?);
     keep_log(&relay, args.stats)?;
     for listener in listeners {
         let relay = Arc::clone(&relay);

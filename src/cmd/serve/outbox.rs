@@ -1,10 +1,10 @@
 //! A member's place at the relay: the bounded queue between its room and its socket, and whose
 //! connection that is at present.
 //!
-//! Rooms put frames in, under their lock and without ever waiting; the connection's writing thread
-//! takes them out. A queue that overflows is closed and emptied: the member is told why, and
-//! nobody waits for it. When a connection breaks, the queue goes on, and its reading thread leaves
-//! here what it knows, for the member's next connection to take.
+//! Rooms put frames in, under their lock and without ever waiting; one of the [`Writer`]s takes them
+//! out. A queue that overflows is closed and emptied: the member is told why, and nobody waits for
+//! it. When a connection breaks, the queue goes on, and its reading thread leaves here what it knows,
+//! for the member's next connection to take.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,17 +15,27 @@ use crate::room::frame::Frame;
 use crate::room::notice::Notice;
 use crate::room::relay::{Backlog, Intake, Mailbox, Outgoing};
 
+use super::batch::{Batch, Sent};
+use super::guard::Guard;
+use super::writer::Writer;
+
 /// When nothing was to be sent for so long, a member is asked to acknowledge what it has.
 const ASK_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a client may leave its socket unread before the connection is given up.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a full socket is left alone: each time twice as long as before.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a new connection waits for the one before it to end.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// A member's queue.
 pub(super) struct Outbox {
+    writer: Arc<Writer>,
     state: Mutex<State>,
-    /// Wakes the writing thread.
-    filled: Condvar,
     /// Wakes whoever waits for a connection to end, or for the next one.
     moved: Condvar,
 }
@@ -33,10 +43,18 @@ pub(super) struct Outbox {
 struct State {
     backlog: Backlog,
     closed: Option<Closed>,
-    /// The present connection, if there is one, and its number.
-    stream: Option<Arc<TcpStream>>,
+    /// The number of the present connection.
     connection: u64,
-    is_writer_asleep: bool,
+    /// Where to write; nothing once no more will be written to the present connection.
+    stream: Option<Arc<TcpStream>>,
+    /// Whether the writer knows that there is something to be sent.
+    is_pending: bool,
+    /// What a full socket has left.
+    rest: Option<Box<Rest>>,
+    /// Whether the writer will come to [`Outbox::ask`].
+    is_to_ask: bool,
+    /// When there was last nothing more to be sent.
+    quiet_since: Instant,
     /// Whether another connection waits for the present one to end.
     is_contested: bool,
     /// What the last connection's reading thread knew, while there is no other.
@@ -44,10 +62,33 @@ struct State {
 }
 
 impl State {
-    /// Whether this connection is the present one, and not broken.
-    fn serves(&self, connection: u64) -> bool {
-        self.connection == connection && self.stream.is_some()
+    /// Nothing more is written to the present connection. Returns it, if it is not over already.
+    fn end_connection(&mut self) -> Option<Arc<TcpStream>> {
+        self.is_pending = false;
+        self.rest = None;
+        self.stream.take()
     }
+}
+
+/// What is to be sent first, and how long the socket has been full.
+struct Rest {
+    batch: Batch,
+    since: Instant,
+    pause: Duration,
+    /// When it is tried again.
+    until: Instant,
+}
+
+/// When a writer is to come back to a queue.
+pub(super) enum Next {
+    /// When it is on its list again.
+    Nothing,
+    /// In its next round.
+    SendNow,
+    /// At this time, to send.
+    SendAt(Instant),
+    /// At this time, to see whether to ask.
+    AskAt(Instant),
 }
 
 /// Why a queue takes nothing more.
@@ -69,18 +110,21 @@ pub(super) enum Kept {
 
 impl Outbox {
     /// An empty queue of at most `max_bytes` bytes, for a first connection.
-    pub(super) fn new(max_bytes: usize, stream: Arc<TcpStream>) -> Self {
+    pub(super) fn new(max_bytes: usize, stream: Arc<TcpStream>, writer: &Arc<Writer>) -> Self {
         Self {
+            writer: Arc::clone(writer),
             state: Mutex::new(State {
                 backlog: Backlog::new(max_bytes),
                 closed: None,
-                stream: Some(stream),
                 connection: 0,
-                is_writer_asleep: false,
+                stream: Some(stream),
+                is_pending: false,
+                rest: None,
+                is_to_ask: false,
+                quiet_since: Instant::now(),
                 is_contested: false,
                 parked: None,
             }),
-            filled: Condvar::new(),
             moved: Condvar::new(),
         }
     }
@@ -89,15 +133,23 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets the writer know, if it does not and there is a connection.
+    fn call_writer(self: &Arc<Self>, state: &mut State) {
+        if !state.is_pending && state.stream.is_some() {
+            state.is_pending = true;
+            self.writer.enlist(Arc::clone(self));
+        }
+    }
+
     /// Closes the queue, after a last frame if there is one. What is in it is still sent.
-    pub(super) fn close(&self, last: Option<Notice>) {
+    pub(super) fn close(self: &Arc<Self>, last: Option<Notice>) {
         let mut state = self.lock();
         if state.closed.is_none() {
             // Where the queue is full, the goodbye is lost.
             let _ = last.map(|last| state.backlog.post(notice(last)));
             state.closed = Some(Closed::Done);
         }
-        self.filled.notify_one();
+        self.call_writer(&mut state);
         self.moved.notify_all();
     }
 
@@ -119,37 +171,129 @@ impl Outbox {
         self.lock().backlog.acknowledge(count)
     }
 
-    /// Waits for frames and moves some of them into `batch`, which must be empty. Leaves it empty
-    /// when nothing more will be for this connection.
-    pub(super) fn take(&self, connection: u64, batch: &mut Vec<Outgoing>) {
+    /// Sends what there is, but no more than one batch, and hangs up when nothing more will come.
+    /// For the writer, whose `batch` must be empty and is so again afterwards.
+    pub(super) fn send(&self, batch: &mut Batch, guard: &Guard, now: Instant) -> Next {
         let mut state = self.lock();
-        while state.backlog.is_empty() && state.closed.is_none() && state.serves(connection) {
-            state.is_writer_asleep = true;
-            state = if state.backlog.is_unasked() {
-                let (mut state, waited) = self
-                    .filled
-                    .wait_timeout(state, ASK_AFTER)
-                    .unwrap_or_else(PoisonError::into_inner);
-                if waited.timed_out() && state.serves(connection) {
-                    batch.extend(state.backlog.ask());
+        let Some(stream) = state.stream.clone() else {
+            return Next::Nothing;
+        };
+        if state.rest.as_ref().is_some_and(|rest| rest.until > now) {
+            return Next::Nothing;
+        }
+        let connection = state.connection;
+        let full = state.rest.take().map(|rest| {
+            *batch = rest.batch;
+            (rest.since, rest.pause)
+        });
+        if batch.frames.is_empty() {
+            state.backlog.take(&mut batch.frames);
+        }
+        if batch.frames.is_empty() {
+            return self.rest_or_hang_up(state, guard, now);
+        }
+        drop(state);
+        let sent = batch.send(&stream);
+        let left = std::mem::take(batch);
+        let mut state = self.lock();
+        // If there is another connection, the writer has been told of it.
+        if state.connection != connection || state.stream.is_none() {
+            return Next::Nothing;
+        }
+        let (since, pause) = match (sent, full) {
+            (Ok(Sent::All), _) => {
+                *batch = left;
+                if state.backlog.is_empty() {
+                    return self.rest_or_hang_up(state, guard, now);
                 }
-                state
-            } else {
-                self.filled
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner)
-            };
-            if !batch.is_empty() {
-                break;
+                return Next::SendNow;
             }
-        }
-        // The next connection's writing thread may be asleep already.
-        if state.serves(connection) {
-            state.is_writer_asleep = false;
-            if batch.is_empty() {
-                state.backlog.take(batch);
+            (Ok(Sent::Nothing), Some((since, pause)))
+                if state.closed != Some(Closed::Overflow)
+                    && now.saturating_duration_since(since) < WRITE_TIMEOUT =>
+            {
+                (since, LONGEST_PAUSE.min(2 * pause))
             }
+            (Ok(Sent::Part), _) | (Ok(Sent::Nothing), None) => (now, SHORTEST_PAUSE),
+            (Ok(Sent::Nothing), Some(_)) | (Err(_), _) => {
+                drop(state);
+                self.give_up(guard);
+                return Next::Nothing;
+            }
+        };
+        state.rest = Some(Box::new(Rest {
+            batch: left,
+            since,
+            pause,
+            until: now + pause,
+        }));
+        Next::SendAt(now + pause)
+    }
+
+    /// All is sent: waits for more, if there can be any.
+    fn rest_or_hang_up(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        guard: &Guard,
+        now: Instant,
+    ) -> Next {
+        if state.closed.is_some() {
+            drop(state);
+            self.give_up(guard);
+            return Next::Nothing;
         }
+        state.is_pending = false;
+        state.quiet_since = now;
+        if state.is_to_ask || !state.backlog.wants_quiet() {
+            return Next::Nothing;
+        }
+        state.is_to_ask = true;
+        Next::AskAt(now + ASK_AFTER)
+    }
+
+    /// Asks for an acknowledgement where nothing else was to be sent for long enough.
+    pub(super) fn ask(&self, now: Instant) -> Next {
+        let mut state = self.lock();
+        state.is_to_ask = false;
+        if state.stream.is_none() || state.closed.is_some() || !state.backlog.wants_quiet() {
+            return Next::Nothing;
+        }
+        let due = if state.is_pending {
+            now + ASK_AFTER
+        } else {
+            state.quiet_since + ASK_AFTER
+        };
+        if due > now {
+            state.is_to_ask = true;
+            return Next::AskAt(due);
+        }
+        let Some(ping) = state.backlog.ask() else {
+            return Next::Nothing;
+        };
+        state.is_pending = true;
+        state.rest = Some(Box::new(Rest {
+            batch: Batch::from(ping),
+            since: now,
+            pause: SHORTEST_PAUSE,
+            until: now,
+        }));
+        Next::SendNow
+    }
+
+    /// Hangs up: nothing more will be written to the present connection.
+    pub(super) fn give_up(&self, guard: &Guard) {
+        let stream = self.lock().end_connection();
+        if let Some(stream) = stream {
+            guard.hang_up(&stream);
+        }
+        self.moved.notify_all();
+    }
+
+    /// Waits until nothing more will be written to a connection.
+    pub(super) fn wait_for_end(&self, connection: u64) {
+        let is_written_to =
+            |state: &mut State| state.connection == connection && state.stream.is_some();
+        drop(self.moved.wait_while(self.lock(), is_written_to));
     }
 
     /// Leaves here what is known of the member, whose connection broke, until it comes back, its
@@ -157,11 +301,11 @@ impl Outbox {
     pub(super) fn keep(&self, connection: u64, intake: Intake, grace: Duration) -> Kept {
         let deadline = Instant::now() + grace;
         let mut state = self.lock();
+        if state.connection == connection {
+            // Its descriptor is free for another.
+            drop(state.end_connection());
+        }
         state.parked = Some(intake);
-        // Nothing of the connection is kept but what is known: its writing thread ends too.
-        state.stream = None;
-        state.is_writer_asleep = false;
-        self.filled.notify_all();
         self.moved.notify_all();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -187,7 +331,7 @@ impl Outbox {
     /// # Errors
     /// Where the member cannot have taken so many.
     pub(super) fn take_over(
-        &self,
+        self: &Arc<Self>,
         stream: &Arc<TcpStream>,
         received: u64,
     ) -> Result<Option<(Intake, u64)>, Malformed> {
@@ -205,15 +349,24 @@ impl Outbox {
             .wait_timeout_while(self.lock(), HAND_OVER, is_waiting)
             .unwrap_or_else(PoisonError::into_inner);
         state.is_contested = false;
-        if state.closed.is_some() || state.parked.is_none() {
+        if state.closed.is_some() {
             return Ok(None);
         }
-        state.backlog.resume(received)?;
+        let Some(intake) = state.parked.take() else {
+            return Ok(None);
+        };
+        let welcome = Frame::welcome_back(intake.received());
+        if let Err(error) = state.backlog.resume(received, welcome.into()) {
+            state.parked = Some(intake);
+            return Err(error);
+        }
         state.stream = Some(Arc::clone(stream));
         state.connection += 1;
+        // The writer may still be busy with the connection before.
+        state.rest = None;
+        self.call_writer(&mut state);
         self.moved.notify_all();
-        let connection = state.connection;
-        Ok(state.parked.take().map(|intake| (intake, connection)))
+        Ok(Some((intake, state.connection)))
     }
 }
 
@@ -230,9 +383,7 @@ impl Mailbox for Arc<Outbox> {
             state.closed = Some(Closed::Overflow);
             self.moved.notify_all();
         }
-        if state.is_writer_asleep {
-            self.filled.notify_one();
-        }
+        self.call_writer(&mut state);
     }
 
     fn dismiss(&self, notice: Notice) {

@@ -6,6 +6,7 @@
 //! only the room's.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,14 +17,16 @@ use rand::Rng as _;
 
 use crate::cipher::encoding::Malformed;
 use crate::room::card::Card;
-use crate::room::frame::{Challenge, Departure, Frame, Limits, RunId};
+use crate::room::frame::{Challenge, Departure, Frame, Limits, RunId, is_rekey};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
 use crate::room::relay::{Intake, Mailbox as _, Request, Room, Stay};
 
+use super::connection::ARITHMETIC_STACK;
 use super::guard::Guard;
 use super::outbox::{Closed, Kept, Outbox};
 use super::stats::Census;
+use super::writer::Writers;
 
 /// How often a thread that leaves a member unread looks whether the member is still there.
 const CHECK: Duration = Duration::from_millis(100);
@@ -47,9 +50,12 @@ type SharedRoom = Arc<Mutex<Room<Arc<Outbox>>>>;
 pub(super) struct Relay {
     pub(super) config: Config,
     pub(super) guard: Arc<Guard>,
+    writers: Writers,
     run: RunId,
     rooms: Mutex<Rooms>,
     members: AtomicUsize,
+    /// Whose turn it is to have a thread for arithmetic.
+    arithmetic: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -61,16 +67,28 @@ struct Rooms {
 
 impl Relay {
     /// A relay without rooms.
-    pub(super) fn new(config: Config, guard: Guard) -> Self {
+    ///
+    /// # Errors
+    /// Where the system has no threads for the writers.
+    pub(super) fn new(config: Config, guard: Guard) -> io::Result<Self> {
         let mut run = [0; 16];
         rand::rng().fill_bytes(&mut run);
-        Self {
+        let guard = Arc::new(guard);
+        Ok(Self {
             config,
-            guard: Arc::new(guard),
+            writers: Writers::start(&guard)?,
+            guard,
             run: RunId(run),
             rooms: Mutex::default(),
             members: AtomicUsize::new(0),
-        }
+            arithmetic: Mutex::new(()),
+        })
+    }
+
+    /// A queue for a newcomer on this connection.
+    pub(super) fn outbox(&self, stream: &Arc<TcpStream>) -> Arc<Outbox> {
+        let (most, writer) = (self.config.queue_bytes, self.writers.next());
+        Arc::new(Outbox::new(most, Arc::clone(stream), writer))
     }
 
     /// Random bytes for a handshake.
@@ -89,35 +107,34 @@ impl Relay {
     /// # Errors
     /// With what to tell it before hanging up.
     pub(super) fn join(
-        &self,
+        self: &Arc<Self>,
         id: RoomId,
-        card: Card,
+        card: &Card,
         outbox: &Arc<Outbox>,
-    ) -> Result<Membership<'_>, Notice> {
-        let place = Place::count(&self.members);
+    ) -> Result<Membership, Notice> {
+        let place = Place::count(self);
         if place.number > self.config.max_members {
             return Err(Notice::RelayFull);
         }
         let mut rooms = lock(&self.rooms);
         self.guard.check_open()?;
         let (room, joined) = if let Some(room) = rooms.by_id.get(&id) {
-            let joined = lock(room).join(&card, outbox)?;
+            let joined = lock(room).join(card, outbox)?;
             (Arc::clone(room), joined)
         } else {
             let mut room = Room::new(rooms.last_epoch, &self.config.limits);
-            let joined = room.join(&card, outbox)?;
+            let joined = room.join(card, outbox)?;
             let room = Arc::new(Mutex::new(room));
             rooms.by_id.insert(id, Arc::clone(&room));
             (room, joined)
         };
         Ok(Membership {
-            relay: self,
             id,
             room,
             outbox: Arc::clone(outbox),
             intake: Some(Intake::new(card, self.run, joined, &self.config.limits)),
             departure: Departure::Lost,
-            _place: place,
+            place,
         })
     }
 
@@ -127,12 +144,12 @@ impl Relay {
     /// # Errors
     /// Where it cannot have received so many frames, or has come from elsewhere since.
     pub(super) fn resume(
-        &self,
+        self: &Arc<Self>,
         id: RoomId,
         card: &Card,
         stay: Stay,
         stream: &Arc<TcpStream>,
-    ) -> Result<Option<(Membership<'_>, u64)>, Notice> {
+    ) -> Result<Option<(Membership, u64)>, Notice> {
         let Some(room) = lock(&self.rooms).by_id.get(&id).map(Arc::clone) else {
             return Ok(None);
         };
@@ -150,13 +167,12 @@ impl Relay {
         let taken = taken.map_err(|Malformed| Notice::Malformed)?;
         Ok(taken.map(|(intake, connection)| {
             let membership = Membership {
-                relay: self,
                 id,
                 room,
                 outbox,
                 intake: Some(intake),
                 departure: Departure::Lost,
-                _place: Place::count(&self.members),
+                place: Place::count(self),
             };
             (membership, connection)
         }))
@@ -195,22 +211,37 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Runs `work` in a thread that has the stack for it. Nothing comes back where there is none to be
+/// had, or it panicked.
+fn with_arithmetic<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .name("rekey".into())
+            .stack_size(ARITHMETIC_STACK)
+            .spawn_scoped(scope, work)
+            .ok()?;
+        thread.join().ok()
+    })
+}
+
 /// A member that is counted for as long as this lives.
-struct Place<'a> {
-    members: &'a AtomicUsize,
+struct Place {
+    relay: Arc<Relay>,
     number: usize,
 }
 
-impl<'a> Place<'a> {
-    fn count(members: &'a AtomicUsize) -> Self {
-        let number = members.fetch_add(1, Ordering::Relaxed) + 1;
-        Self { members, number }
+impl Place {
+    fn count(relay: &Arc<Relay>) -> Self {
+        Self {
+            number: relay.members.fetch_add(1, Ordering::Relaxed) + 1,
+            relay: Arc::clone(relay),
+        }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.members.fetch_sub(1, Ordering::Relaxed);
+        self.relay.members.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -226,24 +257,35 @@ pub(super) enum Next {
 
 /// A member's place in a room, which it leaves, however its thread ends, unless the member has
 /// come back over another connection.
-pub(super) struct Membership<'a> {
-    relay: &'a Relay,
+pub(super) struct Membership {
     id: RoomId,
     room: SharedRoom,
     outbox: Arc<Outbox>,
     /// `None` once another connection has it.
     intake: Option<Intake>,
     departure: Departure,
-    _place: Place<'a>,
+    place: Place,
 }
 
-impl Membership<'_> {
-    /// Takes a frame that the member sent.
+impl Membership {
+    /// Takes a frame that the member sent. Not a part of the loop that waits for one, so that what
+    /// this has on its stack is on that of no member that is silent.
+    #[inline(never)]
     pub(super) fn take(&mut self, frame: Vec<u8>) -> Next {
         let Some(intake) = &mut self.intake else {
             return Next::End(Departure::Lost);
         };
-        match intake.take(frame.into()) {
+        let request = if is_rekey(&frame) {
+            // One after the other: many at once would be as many threads.
+            let _turn = lock(&self.place.relay.arithmetic);
+            match with_arithmetic(|| intake.take(frame.into())) {
+                Some(request) => request,
+                None => return Next::End(Departure::Lost),
+            }
+        } else {
+            intake.take(frame.into())
+        };
+        match request {
             Ok(Request::Wait) => {}
             Ok(request @ (Request::Forward(_) | Request::State(_) | Request::Rekey(_))) => {
                 let done = lock(&self.room).carry_out(intake.sid(), &request);
@@ -270,7 +312,7 @@ impl Membership<'_> {
         let Some(intake) = &mut self.intake else {
             return Duration::ZERO;
         };
-        let guard = &self.relay.guard;
+        let guard = &self.place.relay.guard;
         let (cost, pause) = intake.pay(guard.uptime());
         guard.stats.deliveries.add(cost.parcels);
         guard.stats.bytes.add(cost.bytes);
@@ -308,9 +350,14 @@ impl Membership<'_> {
         &self.outbox
     }
 
+    /// Who watches over all members.
+    pub(super) fn guard(&self) -> &Arc<Guard> {
+        &self.place.relay.guard
+    }
+
     /// Whether the place is kept when the connection breaks.
     pub(super) fn is_kept(&self) -> bool {
-        self.relay.config.limits.grace > 0
+        self.place.relay.config.limits.grace > 0
     }
 
     /// Leaves the room for this reason.
@@ -321,7 +368,7 @@ impl Membership<'_> {
     /// Keeps the place of a member whose connection broke, for as long as the relay has promised.
     /// Returns why it had to go, if it has not come back.
     pub(super) fn keep(mut self, connection: u64, departure: Departure) -> Option<Departure> {
-        let grace = Duration::from_secs(self.relay.config.limits.grace.into());
+        let grace = Duration::from_secs(self.place.relay.config.limits.grace.into());
         let intake = self.intake.take()?;
         let Kept::Given(intake, closed) = self.outbox.keep(connection, intake, grace) else {
             return None;
@@ -335,13 +382,13 @@ impl Membership<'_> {
     }
 }
 
-impl Drop for Membership<'_> {
+impl Drop for Membership {
     /// A room vanishes with its last member.
     fn drop(&mut self) {
         let Some(intake) = &self.intake else {
             return;
         };
-        let mut rooms = lock(&self.relay.rooms);
+        let mut rooms = lock(&self.place.relay.rooms);
         let mut room = lock(&self.room);
         room.leave(intake.sid(), intake.joined(), self.departure);
         if room.is_empty() {

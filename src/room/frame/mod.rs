@@ -49,6 +49,12 @@ pub fn is_ping(frame: &[u8]) -> bool {
     frame.first() == Some(&kind::PING)
 }
 
+/// Whether a frame that was received, its type first, brings a new session key.
+#[must_use]
+pub fn is_rekey(frame: &[u8]) -> bool {
+    frame.first() == Some(&kind::REKEY)
+}
+
 /// Whether a frame that was received, its type first, is counted for ACK.
 #[must_use]
 pub fn counts(frame: &[u8]) -> bool {

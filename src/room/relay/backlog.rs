@@ -16,6 +16,9 @@ const BATCH_BYTES: usize = 64 * 1024;
 const ASK_FRAMES: usize = 64;
 const ASK_BYTES: usize = 64 * 1024;
 
+/// For how many frames space is kept while there are none.
+const KEPT_FRAMES: usize = 8;
+
 /// There is no room for a frame: the member does not read, or does not acknowledge.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overflow;
@@ -87,24 +90,31 @@ impl Backlog {
             batch.push(frame);
         }
         if self.unasked_frames >= ASK_FRAMES || self.unasked_bytes >= ASK_BYTES {
-            batch.extend(self.ask());
+            batch.push(self.ping());
         }
     }
 
     /// The frame that asks the member for an acknowledgement, if there is something to
-    /// acknowledge that it has not been asked for.
+    /// acknowledge that it has not been asked for. It is quiet: what a rush has taken is given back.
     pub fn ask(&mut self) -> Option<Outgoing> {
+        if self.waiting.is_empty() && self.waiting.capacity() > KEPT_FRAMES {
+            self.waiting = VecDeque::new();
+        }
         if self.unasked_frames == 0 {
             return None;
         }
-        (self.unasked_frames, self.unasked_bytes) = (0, 0);
-        Some(Frame::ping().into())
+        Some(self.ping())
     }
 
-    /// Whether [`Backlog::ask`] has something to ask for.
+    fn ping(&mut self) -> Outgoing {
+        (self.unasked_frames, self.unasked_bytes) = (0, 0);
+        Frame::ping().into()
+    }
+
+    /// Whether [`Backlog::ask`] has something to do.
     #[must_use]
-    pub fn is_unasked(&self) -> bool {
-        self.unasked_frames > 0
+    pub fn wants_quiet(&self) -> bool {
+        self.unasked_frames > 0 || self.waiting.capacity() > KEPT_FRAMES
     }
 
     /// The member has taken so many counted frames.
@@ -121,23 +131,24 @@ impl Backlog {
         self.bytes -= taken;
         self.acknowledged = count;
         // What a burst needed is given back.
-        if self.unacknowledged.is_empty() && self.unacknowledged.capacity() > ASK_FRAMES {
+        if self.unacknowledged.is_empty() && self.unacknowledged.capacity() > KEPT_FRAMES {
             self.unacknowledged = VecDeque::new();
         }
         Ok(())
     }
 
     /// A new connection takes over, over which the member says that it has taken so many counted
-    /// frames: the others are sent again. Frames that are not counted belonged to the connection
+    /// frames: after the frame `first`, the others are sent again. Frames that are not counted belonged to the connection
     /// before.
     ///
     /// # Errors
     /// As [`Backlog::acknowledge`].
-    pub fn resume(&mut self, received: u64) -> Result<(), Malformed> {
+    pub fn resume(&mut self, received: u64, first: Outgoing) -> Result<(), Malformed> {
         self.acknowledge(received)?;
         self.unacknowledged.append(&mut self.waiting);
         std::mem::swap(&mut self.unacknowledged, &mut self.waiting);
         self.waiting.retain(Outgoing::is_counted);
+        self.waiting.push_front(first);
         self.bytes = self.waiting.iter().map(Outgoing::weight).sum();
         (self.unasked_frames, self.unasked_bytes) = (0, 0);
         Ok(())
@@ -175,11 +186,11 @@ mod tests {
         assert_eq!(taken(&mut backlog), 5);
         backlog.post(counted()).unwrap();
         backlog.acknowledge(2).unwrap();
-        backlog.resume(3).unwrap();
+        backlog.resume(3, Frame::welcome_back(0).into()).unwrap();
         let mut batch = Vec::new();
         backlog.take(&mut batch);
-        assert_eq!(batch.len(), 3);
-        assert!(batch.iter().all(Outgoing::is_counted));
+        let is_counted: Vec<bool> = batch.iter().map(Outgoing::is_counted).collect();
+        assert_eq!(is_counted, [false, true, true, true]);
     }
 
     #[test]
@@ -192,7 +203,8 @@ mod tests {
         assert_eq!(backlog.acknowledge(u64::MAX), Err(Malformed));
         assert_eq!(backlog.acknowledge(1), Ok(()));
         assert_eq!(backlog.acknowledge(0), Err(Malformed));
-        assert_eq!(backlog.resume(0), Err(Malformed));
+        let welcome = Frame::welcome_back(0);
+        assert_eq!(backlog.resume(0, welcome.into()), Err(Malformed));
     }
 
     #[test]
@@ -217,13 +229,14 @@ mod tests {
         };
         backlog.post(counted()).unwrap();
         assert_eq!(pings(&mut backlog), 1);
-        assert!(backlog.is_unasked());
+        assert!(backlog.wants_quiet());
         assert!(backlog.ask().is_some());
         assert!(backlog.ask().is_none());
         for _ in 0..ASK_FRAMES {
             backlog.post(counted()).unwrap();
         }
         assert_eq!(pings(&mut backlog), ASK_FRAMES + 1);
-        assert!(!backlog.is_unasked());
+        assert!(backlog.ask().is_none());
+        assert!(!backlog.wants_quiet());
     }
 }

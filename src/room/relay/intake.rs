@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cipher::encoding::Malformed;
+use crate::cipher::fingerprint::Fingerprint;
 use crate::room::card::{Card, SessionId};
 use crate::room::frame::{Limits, RunId, State, ToRelay};
-use crate::room::names::RoomId;
+use crate::room::names::{Nick, RoomId};
 use crate::room::statement::Statement;
 
 use super::Outgoing;
@@ -41,10 +42,40 @@ pub enum Request {
     Forget(u64),
 }
 
+/// What is kept of a member's card: enough to know the next one by. A parsed card, with its keys
+/// ready for arithmetic, takes kilobytes.
+#[derive(Debug)]
+struct Lineage {
+    sid: SessionId,
+    nick: Nick,
+    identity: Fingerprint,
+    generation: u32,
+}
+
+impl Lineage {
+    fn of(card: &Card) -> Self {
+        Self {
+            sid: card.sid(),
+            nick: card.nick().clone(),
+            identity: card.fingerprint(),
+            generation: card.generation(),
+        }
+    }
+
+    /// As [`Card::succeeds`].
+    fn is_before(&self, card: &Card) -> bool {
+        self.sid == card.previous()
+            && self.nick == *card.nick()
+            && self.identity == card.fingerprint()
+            && self.generation.checked_add(1) == Some(card.generation())
+    }
+}
+
 /// What is known of a member's sending.
 #[derive(Debug)]
 pub struct Intake {
-    card: Card,
+    room: RoomId,
+    lineage: Lineage,
     joined: u64,
     assembly: Assembly,
     max_readers: u32,
@@ -57,10 +88,11 @@ pub struct Intake {
 impl Intake {
     /// For the member that joined with `card` in this epoch.
     #[must_use]
-    pub fn new(card: Card, run: RunId, joined: u64, limits: &Limits) -> Self {
+    pub fn new(card: &Card, run: RunId, joined: u64, limits: &Limits) -> Self {
         Self {
+            room: card.room(),
+            lineage: Lineage::of(card),
             assembly: Assembly::new(run, joined, limits),
-            card,
             joined,
             max_readers: limits.members,
             received: 0,
@@ -72,7 +104,7 @@ impl Intake {
     /// The member's session id.
     #[must_use]
     pub fn sid(&self) -> SessionId {
-        self.card.sid()
+        self.lineage.sid
     }
 
     /// The epoch in which the member joined.
@@ -92,7 +124,7 @@ impl Intake {
     /// # Errors
     /// Where PROTOCOL §8 does not allow it.
     pub fn take(&mut self, frame: Arc<[u8]>) -> Result<Request, Malformed> {
-        let (sender, room) = (self.card.sid(), self.card.room());
+        let (sender, room) = (self.lineage.sid, self.room);
         let parsed = ToRelay::parse(&frame)?;
         self.cost = Cost::of(frame.len(), &parsed);
         let request = match parsed {
@@ -112,10 +144,10 @@ impl Intake {
             }
             ToRelay::Rekey(card) => {
                 let card = Card::parse(card, room).map_err(|_| Malformed)?;
-                if !card.succeeds(&self.card) {
+                if !self.lineage.is_before(&card) {
                     return Err(Malformed);
                 }
-                self.card = card.clone();
+                self.lineage = Lineage::of(&card);
                 Request::Rekey(card)
             }
             ToRelay::Leave => Request::Leave,
@@ -132,7 +164,7 @@ impl Intake {
     fn check(&self, state: &State<'_>, room: RoomId) -> Result<(), Malformed> {
         let statement = Statement::parse(state.statement)?;
         let is_too_many = u32::try_from(state.to.len()).map_or(true, |to| to > self.max_readers);
-        let is_allowed = statement.sender == self.card.sid()
+        let is_allowed = statement.sender == self.lineage.sid
             && statement.room == room
             && !is_too_many
             && is_unique(&state.to);

@@ -1,0 +1,150 @@
+//! Frames on their way into a socket, which may take only some of them at a time.
+
+use std::io::{self, IoSlice};
+use std::net::TcpStream;
+
+use crate::room::relay::Outgoing;
+
+/// What a socket took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Everything.
+    All,
+    /// A part: it is full now.
+    Part,
+    /// Nothing: it is full.
+    Nothing,
+}
+
+/// Frames that are sent together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) frames: Vec<Outgoing>,
+    /// How many bytes of the first have been sent.
+    sent: usize,
+}
+
+impl From<Outgoing> for Batch {
+    fn from(frame: Outgoing) -> Self {
+        Self {
+            frames: vec![frame],
+            sent: 0,
+        }
+    }
+}
+
+impl Batch {
+    /// Sends as much as goes without waiting, with one call and from where the bytes are. What was
+    /// sent is not in the batch any more.
+    ///
+    /// # Errors
+    /// Where the connection is broken.
+    pub(super) fn send(&mut self, stream: &TcpStream) -> io::Result<Sent> {
+        let mut slices = Vec::with_capacity(3 * self.frames.len());
+        let mut skipped = self.sent;
+        for slice in self.frames.iter().flat_map(Outgoing::slices) {
+            let rest = slice.get(skipped..).unwrap_or_default();
+            skipped = skipped.saturating_sub(slice.len());
+            if !rest.is_empty() {
+                slices.push(IoSlice::new(rest));
+            }
+        }
+        match send(stream, &slices) {
+            Ok(written) => Ok(self.advance(written)),
+            Err(error) if is_temporary(&error) => Ok(Sent::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn advance(&mut self, written: usize) -> Sent {
+        self.sent += written;
+        let mut whole = 0;
+        for frame in &self.frames {
+            if self.sent < frame.len() {
+                break;
+            }
+            self.sent -= frame.len();
+            whole += 1;
+        }
+        self.frames.drain(..whole);
+        if self.frames.is_empty() {
+            Sent::All
+        } else if written > 0 {
+            Sent::Part
+        } else {
+            Sent::Nothing
+        }
+    }
+}
+
+/// Whether a socket is only full, which is said differently on different systems.
+fn is_temporary(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
+}
+
+/// Does not wait, although the socket is one whose reader does.
+#[cfg(unix)]
+fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    use nix::sys::socket::{MsgFlags, sendmsg};
+    use std::os::fd::AsRawFd as _;
+    let flags = MsgFlags::MSG_DONTWAIT;
+    Ok(sendmsg::<()>(stream.as_raw_fd(), slices, &[], flags, None)?)
+}
+
+/// Waits for as long as the socket's timeout says.
+#[cfg(not(unix))]
+fn send(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    io::Write::write_vectored(&mut stream, slices)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::room::frame::Frame;
+
+    #[test]
+    fn what_a_full_socket_leaves_is_sent_later_byte_for_byte() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        near.set_write_timeout(Some(Duration::from_millis(5)))
+            .unwrap();
+        let (mut far, _) = listener.accept().unwrap();
+        let frames: Vec<Frame> = (0..100u8)
+            .map(|number| Frame::member(&vec![number; 200_000]))
+            .collect();
+        let expected: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
+        let mut batch = Batch {
+            frames: frames.into_iter().map(Outgoing::from).collect(),
+            sent: 0,
+        };
+        while batch.send(&near).unwrap() != Sent::Nothing {}
+        assert!(!batch.frames.is_empty(), "the socket is never full");
+        let length = expected.len();
+        let reader = thread::spawn(move || {
+            let mut read = vec![0; length];
+            far.read_exact(&mut read).unwrap();
+            read
+        });
+        while batch.send(&near).unwrap() != Sent::All {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(reader.join().unwrap() == expected);
+    }
+
+    #[test]
+    fn a_broken_connection_is_not_a_full_one() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        near.shutdown(std::net::Shutdown::Both).unwrap();
+        let mut batch = Batch::from(Outgoing::from(Frame::ping()));
+        batch.send(&near).unwrap_err();
+    }
+}

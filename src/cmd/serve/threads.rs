@@ -1,0 +1,45 @@
+//! As many threads as the system has memory mappings for. Where it has none left for a new thread's
+//! signal stack, the standard library ends the whole process.
+
+use std::fs;
+
+/// A stack and a signal stack, each with a guard page.
+const PER_THREAD: usize = 4;
+/// For the program and its libraries, the allocator, the threads that serve no connection, the
+/// stacks that glibc keeps, and a handshake's thread that ends a moment after the reader has begun.
+const RESERVE: usize = 4096;
+
+/// How many threads there may be for connections, if anything limits them.
+pub(super) fn possible() -> Option<usize> {
+    let limit = fs::read_to_string("/proc/sys/vm/max_map_count").ok()?;
+    Some(threads(limit.trim().parse().ok()?))
+}
+
+fn threads(mappings: usize) -> usize {
+    (mappings.saturating_sub(RESERVE) / PER_THREAD).max(1)
+}
+
+/// How many of so many connections are possible with so many threads. Warns if that is fewer.
+pub(super) fn limit(connections: usize, threads: usize) -> usize {
+    if connections > threads {
+        let needed = connections
+            .saturating_mul(PER_THREAD)
+            .saturating_add(RESERVE);
+        log::warn!(
+            "the system allows memory mappings for {threads} connections at once and not for {connections}: have the administrator run `sysctl vm.max_map_count={needed}`"
+        );
+    }
+    connections.min(threads)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_limit_is_enough_for_ten_thousand() {
+        assert_eq!(limit(10_000, threads(65_530)), 10_000);
+        assert_eq!(limit(20_000, threads(65_530)), 15_358);
+        assert_eq!(limit(1, threads(0)), 1);
+    }
+}
