@@ -207,3 +207,13 @@ fn a_past_reader_encrypts_a_message_again_for_one_who_joined_later() {
         [Event::Unopened(nick_of("ada"), OpenError::NotForMe)]
     );
 }
+
+#[test]
+fn who_takes_its_own_place_and_goes_is_gone() {
+    let (mut world, mut ada, mut bob, _) = three();
+    world.enter_again(&mut ada).expect("it is its own place");
+    world.lose(&ada);
+    let events = catch_up(&mut bob);
+    let gone = left("ada", Departure::Lost, false);
+    assert_eq!(events.last(), Some(&gone), "{events:?}");
+}

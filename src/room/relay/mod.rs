@@ -176,18 +176,20 @@ impl<M: Mailbox> Room<M> {
     /// # Errors
     /// With what to tell it before hanging up.
     pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<u64, Notice> {
-        let occupant = Occupant {
+        let mut occupant = Occupant {
             card: Arc::clone(card.bytes()),
             fingerprint: card.fingerprint(),
             skeleton: card.nick().skeleton(),
             mailbox: mailbox.clone(),
-            joined: self.epoch + 1,
+            joined: 0,
         };
         self.replace(card);
         if self.roster.len() >= self.max_members {
             return Err(Notice::RoomFull);
         }
         let others = self.roster.len();
+        // Only now, as it was a change too if somebody was replaced.
+        occupant.joined = self.epoch + 1;
         self.roster.insert(card, occupant)?;
         self.epoch += 1;
         mailbox.post(Frame::welcome(self.epoch, others).into());
