@@ -3,12 +3,15 @@
 mod support;
 
 use e2echat::room::card::SessionId;
-use e2echat::room::message::{Header, OpenError, Stream};
+use e2echat::room::frame::{Frame, MAX_FRAME};
+use e2echat::room::message::{Header, OpenError, SealedMessage, Stream};
 use e2echat::room::names::RoomName;
 use e2echat::room::session::Event;
+use e2echat::room::statement::{Direct, Occasion, Past, Statement};
 
 use support::world::{
-    BEACON_PERIOD, Insider, Member, World, catch_up, missing, nick_of, other_view, said, three,
+    BEACON_PERIOD, Insider, Member, World, catch_up, missing, nick_of, other_view, payload, said,
+    three,
 };
 
 fn unopened(error: OpenError) -> Event {
@@ -86,6 +89,77 @@ fn greatest_numbers_unsigned_and_signed() {
     let gap = missing("ada", u64::MAX - 2);
     assert_eq!(bob.receive(&end.frame()), [gap, said("ada", "the end")]);
     assert_eq!(bob.receive(&end.frame()), []);
+}
+
+/// What Ada states without having seen or said anything.
+fn statement(world: &World, ada: &Insider, others: &[&Member]) -> Statement {
+    let (header, _) = ada.compose(world, others, 0, "unsaid");
+    Statement {
+        room: header.room,
+        sender: header.sender,
+        run: header.run,
+        epoch: header.epoch,
+        roster: header.audience,
+        seen: header.seen,
+        parent: header.parent,
+        time: 1,
+        occasion: Occasion::Beacon,
+        next: 0,
+        told: Vec::new(),
+        direct: Vec::new(),
+        past: Vec::new(),
+    }
+}
+
+#[test]
+fn greatest_numbers_in_a_statement_are_more_missing_messages_than_there_are_numbers() {
+    let (world, ada, mut bob, carol) = with_insider();
+    let mut statement = statement(&world, &ada, &[&bob, &carol]);
+    statement.next = u64::MAX - 1;
+    statement.direct = vec![Direct {
+        from: ada.card.sid(),
+        to: bob.sid(),
+        next: u64::MAX - 1,
+    }];
+    let bytes = statement.encode();
+    let mut frame = payload(&Frame::state(&bytes, &ada.identity.key.sign(&bytes), &[]));
+    // What the relay passes on has no list of those it is for.
+    frame.truncate(frame.len() - 4);
+    assert_eq!(bob.receive(&frame), [missing("ada", u64::MAX)]);
+}
+
+#[test]
+fn a_statement_of_more_past_epochs_than_a_reader_has_to_look_up() {
+    let (world, ada, bob, carol) = with_insider();
+    let mut statement = statement(&world, &ada, &[&bob, &carol]);
+    let past = |epoch| Past {
+        epoch,
+        seen: 1,
+        parent: [0; 32],
+    };
+    statement.past = (0..64).map(past).collect();
+    assert!(Statement::parse(&statement.encode()).is_ok());
+    statement.past.push(past(64));
+    assert!(Statement::parse(&statement.encode()).is_err());
+}
+
+#[test]
+fn a_message_that_leaves_thousands_out_is_sent_in_whole_frames_or_not_at_all() {
+    let (world, ada, bob, _) = with_insider();
+    let (mut header, _) = ada.compose(&world, &[&bob], 0, "not for everybody");
+    for (count, fits) in [(4000, true), (5000, false), (10_000, false)] {
+        let nobody = |n: u16| SessionId([n.to_be_bytes(); 16].as_flattened().try_into().unwrap());
+        header.left_out = (0..count).map(nobody).collect();
+        assert_eq!(header.fits(), fits, "{count}");
+        let message = SealedMessage {
+            header: header.encode(),
+            signature: vec![0; 256],
+            parcels: vec![(bob.sid(), vec![0; 512]); 1000],
+        };
+        let frames = message.frames();
+        let is_whole = |frame: &Frame| payload(frame).len() <= MAX_FRAME;
+        assert!(!fits || frames.iter().all(is_whole), "{count}");
+    }
 }
 
 #[test]

@@ -13,6 +13,9 @@ use super::names::RoomId;
 
 const TAG: &str = "e2echat/1 message";
 
+/// The longest header that is sent: it goes into each frame of its message, beside parcels.
+const MAX_HEADER: usize = MAX_FRAME / 2;
+
 /// Whom a message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -107,6 +110,12 @@ impl Header {
             .bytes(&self.parent)
             .bytes(&self.commitment)
             .finish()
+    }
+
+    /// Whether it is short enough to be sent: it is not if it leaves thousands out.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        self.encode().len() <= MAX_HEADER
     }
 
     /// Reads a header. Nothing is known yet of who signed it.
@@ -207,12 +216,13 @@ impl SealedMessage {
         }
     }
 
-    /// The SEND frames that carry it: as many as its parcels need, and one if it has none.
+    /// The SEND frames that carry it: as many as its parcels need, and one if it has none. Its header
+    /// must be one that [fits](Header::fits).
     #[must_use]
     pub fn frames(&self) -> Vec<Frame> {
         let overhead = 1 + 4 + self.header.len() + 4 + self.signature.len() + 1 + 4;
         // One parcel is far shorter than a frame: 22 blocks of 256 bytes, or 10 of 512.
-        let space = MAX_FRAME - overhead;
+        let space = MAX_FRAME.saturating_sub(overhead);
         let mut parts: Vec<&[(SessionId, Vec<u8>)]> = Vec::new();
         let (mut start, mut used) = (0, 0);
         for (index, (_, ciphertext)) in self.parcels.iter().enumerate() {

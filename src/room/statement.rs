@@ -10,6 +10,9 @@ use super::names::RoomId;
 
 const TAG: &str = "e2echat/1 statement";
 
+/// The most epochs that are over of which a statement says what was seen.
+pub const MAX_PAST: usize = 64;
+
 /// What a statement is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
@@ -79,7 +82,8 @@ pub struct Statement {
     pub told: Vec<Told>,
     /// The streams of direct messages to those it is for, in the order of session ids.
     pub direct: Vec<Direct>,
-    /// The epochs of which the sender has seen more since its last statement to all, ascending.
+    /// The epochs of which the sender has seen more since its last statement to all, ascending; at most
+    /// [`MAX_PAST`].
     pub past: Vec<Past>,
 }
 
@@ -172,8 +176,10 @@ impl Statement {
         let is_sorted = statement.told.is_sorted_by(|a, b| a.reader < b.reader)
             && (statement.direct).is_sorted_by(|a, b| (a.from, a.to) < (b.from, b.to))
             && statement.past.is_sorted_by(|a, b| a.epoch < b.epoch);
+        // Each is looked up, by every reader.
+        let is_short = statement.past.len() <= MAX_PAST;
         let numbers = statement.direct.iter().map(|stream| stream.next);
-        if !is_sorted || numbers.chain([statement.next]).any(|n| n == u64::MAX) {
+        if !is_sorted || !is_short || numbers.chain([statement.next]).any(|n| n == u64::MAX) {
             return Err(Malformed);
         }
         Ok(statement)

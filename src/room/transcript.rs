@@ -9,7 +9,7 @@ use crate::cipher::encoding::Digest;
 use super::card::SessionId;
 use super::frame::RunId;
 use super::message::{audience_digest, parent_digest};
-use super::statement::Past;
+use super::statement::{MAX_PAST, Past};
 
 /// How many digests of an epoch are kept. An older view cannot be compared; a message that took a
 /// normal time never has one.
@@ -18,8 +18,6 @@ const DIGESTS: usize = 4096;
 const PAST_MEMBERS: usize = 64 * 1024;
 /// How many stays in the room, and runs of the relay, are remembered.
 const STAYS: usize = 64;
-/// The most epochs that are over of which a statement says what was seen.
-const PAST_EPOCHS: usize = 64;
 
 /// A version of the roster: an epoch of one of the relay's runs, which are counted from 0 as this
 /// member has met them.
@@ -180,7 +178,7 @@ impl Transcript {
         let news = |epoch: &&Epoch| {
             (entered..present).contains(&epoch.version) && epoch.seen != epoch.stated
         };
-        let epochs = self.epochs.iter().rev().filter(news).take(PAST_EPOCHS);
+        let epochs = self.epochs.iter().rev().filter(news).take(MAX_PAST);
         let mut past: Vec<Past> = epochs
             .filter_map(|epoch| {
                 Some(Past {

@@ -211,6 +211,12 @@ impl Client<'_> {
                 self.terminal.show(warning("not sent: the line is empty"));
             }
             Err(SayError::TooLong(bytes)) => self.too_long(bytes as u64),
+            Err(SayError::TooManyLeftOut) => {
+                self.refused |= !self.terminal.is_interactive();
+                self.terminal.show(warning(format!(
+                    "not sent: it would leave out so many that their names do not fit into a message: {text}"
+                )));
+            }
             Err(SayError::NotInRoom | SayError::NotThere) => {
                 self.refused |= !self.terminal.is_interactive();
                 self.terminal

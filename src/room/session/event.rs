@@ -160,6 +160,8 @@ pub enum SayError {
     Empty,
     /// It has so many bytes, which is more than [`MAX_TEXT`](crate::cipher::seal::MAX_TEXT).
     TooLong(usize),
+    /// So many are left out that their names do not fit into a frame.
+    TooManyLeftOut,
     /// This member is not in the room, or no longer.
     NotInRoom,
     /// Whom it is for is not in the room, or is not trusted.

@@ -190,7 +190,8 @@ impl Session {
         }
         for stream in &statement.direct {
             if self.keys.contains(stream.to) {
-                missing += peer.incoming.learn_direct(stream);
+                // The numbers are the sender's own, and may be as great as numbers get.
+                missing = missing.saturating_add(peer.incoming.learn_direct(stream));
             }
         }
         peer.is_heard(now.uptime);

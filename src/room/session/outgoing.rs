@@ -190,6 +190,9 @@ impl Session {
             parent: *view.parent,
             commitment: body.commitment(),
         };
+        if !header.fits() {
+            return Err(SayError::TooManyLeftOut);
+        }
         let mut informed = header.left_out.clone();
         if stream == Stream::Room {
             informed.push(self.card.sid());

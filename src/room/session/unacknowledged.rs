@@ -119,7 +119,8 @@ impl Unacknowledged {
     /// Where it said more before, or more than were sent.
     pub(super) fn acknowledge(&mut self, count: u64) -> Result<usize, Malformed> {
         let news = count.checked_sub(self.taken).ok_or(Malformed)?;
-        let mut frames = self.partly + usize::try_from(news).map_err(|_| Malformed)?;
+        let news = usize::try_from(news).map_err(|_| Malformed)?;
+        let mut frames = self.partly.checked_add(news).ok_or(Malformed)?;
         let all: usize = self.sent.iter().map(|(frames, _)| frames).sum();
         if frames > all {
             return Err(Malformed);
