@@ -10,6 +10,15 @@ mod passphrase;
 mod serve;
 mod terminal;
 
+/// What people write, on the terminal, in arguments and into files: read without touching anything,
+/// so that it can be tried with whatever there may be.
+pub mod written {
+    pub use super::join::address::{Address, Place, Room};
+    pub use super::join::commands::{Command, Typed};
+    pub use super::join::people::{Acquaintance, Acquaintances, Meeting};
+    pub use super::serve::allow::fingerprints;
+}
+
 use std::io::{self, Write as _};
 
 use clap::Parser;

@@ -9,16 +9,18 @@ use crate::room::names::{NameError, RoomName};
 
 /// The address of a relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cmd) struct Address {
+pub struct Address {
     host: String,
     port: u16,
 }
 
 /// A relay, and a room there if it is named: `HOST:PORT/ROOM`, which is how an invite is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) relay: Address,
-    pub(super) room: Option<RoomName>,
+pub struct Place {
+    /// The relay.
+    pub relay: Address,
+    /// The room.
+    pub room: Option<RoomName>,
 }
 
 impl FromStr for Place {
@@ -39,8 +41,10 @@ impl FromStr for Place {
 
 /// A room as it is named in the environment or when asked for: by name, or by an invite.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Room {
+pub enum Room {
+    /// A name.
     Name(RoomName),
+    /// An invite: the relay, and the name.
     Invite(Address, RoomName),
 }
 
@@ -102,6 +106,8 @@ impl FromStr for Address {
             !host.is_empty()
                 && !host.contains([':', '[', ']'])
                 && !host.contains(char::is_whitespace)
+                // It is shown, and a terminal would obey it.
+                && !host.contains(char::is_control)
         };
         let is_ipv6 = |host: &str| host.parse::<Ipv6Addr>().is_ok();
         if !bracketed.map_or_else(|| is_name(host) || is_ipv6(host), is_ipv6) {
@@ -157,6 +163,7 @@ mod tests {
             "host:65536",
             "host:x",
             "a b",
+            "a\u{1b}[2Jb",
             "http://host",
             "[x]",
         ] {

@@ -2,7 +2,7 @@
 
 /// What a line on the terminal asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Typed<'a> {
+pub enum Typed<'a> {
     /// To say this.
     Text(&'a str),
     /// To do this.
@@ -15,17 +15,45 @@ pub(super) enum Typed<'a> {
 
 /// The commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Command<'a> {
+pub enum Command<'a> {
+    /// To show the commands.
     Help,
+    /// To show who is here.
     Names,
-    Fingerprint { nick: Option<&'a str> },
-    Verify { nick: &'a str, digits: &'a str },
-    Code { digits: &'a str },
-    Trust { nick: &'a str, end: &'a str },
+    /// To show a fingerprint.
+    Fingerprint {
+        /// Whose, if not one's own.
+        nick: Option<&'a str>,
+    },
+    /// To compare safety numbers.
+    Verify {
+        /// With whom.
+        nick: &'a str,
+        /// What was compared, if it was.
+        digits: &'a str,
+    },
+    /// To compare the room's code.
+    Code {
+        /// What was compared, if it was.
+        digits: &'a str,
+    },
+    /// To accept an identity.
+    Trust {
+        /// Whose.
+        nick: &'a str,
+        /// How its fingerprint ends.
+        end: &'a str,
+    },
+    /// To show how friends get in.
     Invite,
+    /// To change the session key.
     Rekey,
+    /// To try the connection anew.
     Reconnect,
+    /// To show what went wrong.
+
     Audit,
+    /// To leave.
     Quit,
 }
 
@@ -115,7 +143,8 @@ impl Row {
 
 impl<'a> Typed<'a> {
     /// Understands a line. Two slashes at its beginning stand for a text that begins with one.
-    pub(super) fn parse(line: &'a str) -> Self {
+    #[must_use]
+    pub fn parse(line: &'a str) -> Self {
         let Some(rest) = line.strip_prefix('/') else {
             return Self::Text(line);
         };

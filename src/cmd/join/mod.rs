@@ -6,12 +6,12 @@
 //! terminal, each through a queue of its own. The channel is not bounded, because the terminal's
 //! threads must never wait; credits bound what can be in it.
 
-mod address;
+pub(super) mod address;
 mod client;
-mod commands;
+pub(super) mod commands;
 mod connection;
 mod link;
-mod people;
+pub(super) mod people;
 mod trust;
 mod typed;
 mod words;

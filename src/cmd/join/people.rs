@@ -15,15 +15,16 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::cipher::fingerprint::Fingerprint;
 use crate::cmd::{failure, reason};
 use crate::room::names::{Nick, RoomId};
 use crate::room::session::{Person, Standing};
 
 /// What is remembered of somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meeting {
+pub enum Meeting {
     /// They were there for the first time.
     Seen,
     /// The user accepted this identity, in the place of another one or as a first one.
@@ -46,19 +47,18 @@ impl Meeting {
 
 /// What is known of a nick.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Acquaintance {
+pub struct Acquaintance {
     /// The fingerprint that is accepted for it.
-    pub(super) fingerprint: String,
+    pub fingerprint: String,
     /// Since when, in seconds since 1970.
-    pub(super) since: i64,
+    pub since: i64,
     /// Whether the user has compared safety numbers.
-    pub(super) is_verified: bool,
+    pub is_verified: bool,
 }
 
-/// The people met in one room of one relay.
-pub(super) struct People {
-    /// `None` where there is no place to remember them.
-    path: Option<PathBuf>,
+/// What the lines of the file say of the people in one room of one relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acquaintances {
     /// The relay and the room, as they stand in a line.
     place: String,
     /// By what is the same for nicks that look alike.
@@ -66,38 +66,19 @@ pub(super) struct People {
     damaged: usize,
 }
 
-impl People {
-    /// Reads what is remembered of this room.
-    pub(super) fn open(relay: &str, room: RoomId) -> anyhow::Result<Self> {
-        let room = URL_SAFE_NO_PAD.encode(room.0);
-        let mut people = Self {
-            path: dirs::data_dir().map(|folder| folder.join("e2echat").join("known-people")),
-            place: format!("{relay} {room}"),
+impl Acquaintances {
+    /// Nobody in this room.
+    #[must_use]
+    pub fn none(relay: &str, room: RoomId) -> Self {
+        Self {
+            place: format!("{relay} {}", URL_SAFE_NO_PAD.encode(room.0)),
             known: HashMap::new(),
             damaged: 0,
-        };
-        let Some(path) = &people.path else {
-            return Ok(people);
-        };
-        let text = match regular(path).and_then(|()| fs::read(path)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(people),
-            Err(error) => {
-                return Err(failure(
-                    format!(
-                        "cannot read {}, where the people you know are: {}",
-                        path.display(),
-                        reason(&error)
-                    ),
-                    "make it a file that you can read, or move it away: without it a changed identity is not noticed",
-                ));
-            }
-        };
-        people.read(&String::from_utf8_lossy(&text));
-        Ok(people)
+        }
     }
 
-    fn read(&mut self, text: &str) {
+    /// Learns what is in the text of a file.
+    pub fn read(&mut self, text: &str) {
         for line in text.lines() {
             match self.read_line(line) {
                 Some(()) => {}
@@ -116,19 +97,16 @@ impl People {
         let meeting = Meeting::ALL.into_iter().find(|it| it.word() == word)?;
         let nick: Nick = nick.parse().ok()?;
         // One that was cut off would make its owner look like somebody else.
-        let digest = STANDARD_NO_PAD
-            .decode(fingerprint.strip_prefix("SHA256:")?)
-            .ok()?;
-        if digest.len() != 32 {
-            return None;
-        }
+        let fingerprint: Fingerprint = fingerprint.parse().ok()?;
         if format!("{relay} {room}") == self.place {
             self.learn(meeting, &nick, fingerprint, since);
         }
         Some(())
     }
 
-    fn learn(&mut self, meeting: Meeting, nick: &Nick, fingerprint: &str, since: i64) {
+    /// Learns one thing, of `since` in seconds since 1970.
+    pub fn learn(&mut self, meeting: Meeting, nick: &Nick, fingerprint: Fingerprint, since: i64) {
+        let fingerprint = fingerprint.to_string();
         let before = self.known.get(&nick.skeleton());
         let is_same = before.is_some_and(|known| known.fingerprint == fingerprint);
         // Two clients that meet somebody at the same time both write that it is the first time.
@@ -136,29 +114,90 @@ impl People {
             return;
         }
         let acquaintance = Acquaintance {
-            fingerprint: fingerprint.to_owned(),
             since: before
                 .filter(|_| is_same)
                 .map_or(since, |known| known.since),
             is_verified: meeting == Meeting::Verified
                 || before.is_some_and(|known| is_same && known.is_verified),
+            fingerprint,
         };
         self.known.insert(nick.skeleton(), acquaintance);
     }
 
+    /// The line that says what [`Acquaintances::learn`] learns.
+    #[must_use]
+    pub fn line(
+        &self,
+        meeting: Meeting,
+        nick: &Nick,
+        fingerprint: Fingerprint,
+        since: i64,
+    ) -> String {
+        let (word, place) = (meeting.word(), &self.place);
+        format!("{since} {word} {place} {nick} {fingerprint}\n")
+    }
+
+    /// How many lines could not be read.
+    #[must_use]
+    pub fn damaged(&self) -> usize {
+        self.damaged
+    }
+
+    /// What is known of a nick.
+    #[must_use]
+    pub fn get(&self, nick: &Nick) -> Option<&Acquaintance> {
+        self.known.get(&nick.skeleton())
+    }
+}
+
+/// The people met in one room of one relay.
+pub(super) struct People {
+    /// `None` where there is no place to remember them.
+    path: Option<PathBuf>,
+    known: Acquaintances,
+}
+
+impl People {
+    /// Reads what is remembered of this room.
+    pub(super) fn open(relay: &str, room: RoomId) -> anyhow::Result<Self> {
+        let mut people = Self {
+            path: dirs::data_dir().map(|folder| folder.join("e2echat").join("known-people")),
+            known: Acquaintances::none(relay, room),
+        };
+        let Some(path) = &people.path else {
+            return Ok(people);
+        };
+        let text = match regular(path).and_then(|()| fs::read(path)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(people),
+            Err(error) => {
+                return Err(failure(
+                    format!(
+                        "cannot read {}, where the people you know are: {}",
+                        path.display(),
+                        reason(&error)
+                    ),
+                    "make it a file that you can read, or move it away: without it a changed identity is not noticed",
+                ));
+            }
+        };
+        people.known.read(&String::from_utf8_lossy(&text));
+        Ok(people)
+    }
+
     /// How many lines cannot be read, and in which file.
     pub(super) fn damage(&self) -> Option<String> {
-        let path = self.path.as_ref().filter(|_| self.damaged > 0)?;
+        let path = self.path.as_ref().filter(|_| self.known.damaged > 0)?;
         Some(format!(
             "{} of the lines in {} cannot be read: somebody whom you know may look new. They are left as they are; if you have a copy of the file, restore it",
-            self.damaged,
+            self.known.damaged,
             path.display()
         ))
     }
 
     /// What is known of a nick.
     pub(super) fn get(&self, nick: &Nick) -> Option<&Acquaintance> {
-        self.known.get(&nick.skeleton())
+        self.known.get(nick)
     }
 
     /// What is known of somebody's identity.
@@ -179,17 +218,12 @@ impl People {
         person: &Person,
         now: i64,
     ) -> anyhow::Result<()> {
-        let fingerprint = person.fingerprint.to_string();
-        self.learn(meeting, &person.nick, &fingerprint, now);
+        let (nick, fingerprint) = (&person.nick, person.fingerprint);
+        self.known.learn(meeting, nick, fingerprint, now);
         if !person.is_lasting {
             return Ok(());
         }
-        let line = format!(
-            "{now} {} {} {} {fingerprint}\n",
-            meeting.word(),
-            self.place,
-            person.nick
-        );
+        let line = self.known.line(meeting, nick, fingerprint, now);
         self.append(&line).map_err(|error| {
             let path = self.path.as_deref().unwrap_or("the file".as_ref());
             anyhow::anyhow!(
@@ -270,11 +304,13 @@ mod tests {
     fn people(lines: &[String]) -> People {
         let mut people = People {
             path: Some("known-people".into()),
-            place: "relay room".to_owned(),
-            known: HashMap::new(),
-            damaged: 0,
+            known: Acquaintances {
+                place: "relay room".to_owned(),
+                known: HashMap::new(),
+                damaged: 0,
+            },
         };
-        people.read(&lines.join("\n"));
+        people.known.read(&lines.join("\n"));
         people
     }
 

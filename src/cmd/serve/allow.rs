@@ -153,15 +153,19 @@ fn read(path: &Path) -> Result<HashSet<Fingerprint>, ListError> {
     if u64::try_from(bytes.len()).map_or(true, |length| length > MAX_FILE) {
         return Err(ListError::TooLong);
     }
-    parse(&String::from_utf8_lossy(&bytes))
+    fingerprints(&String::from_utf8_lossy(&bytes)).map_err(ListError::Line)
 }
 
-fn parse(text: &str) -> Result<HashSet<Fingerprint>, ListError> {
+/// The fingerprints in the text of a list.
+///
+/// # Errors
+/// With the number of the first line that is wrong, counted from 1.
+pub fn fingerprints(text: &str) -> Result<HashSet<Fingerprint>, usize> {
     let mut listed = HashSet::new();
     for (index, line) in text.lines().enumerate() {
         let content = line.split('#').next().unwrap_or_default().trim();
         if !content.is_empty() {
-            let fingerprint = content.parse().map_err(|_| ListError::Line(index + 1))?;
+            let fingerprint = content.parse().map_err(|_| index + 1)?;
             listed.insert(fingerprint);
         }
     }
@@ -176,8 +180,8 @@ mod tests {
     fn comments_and_blank_lines_are_nobody() {
         let [ada, bob] = ["ada", "bob"].map(|name| Fingerprint::of(name.as_bytes()));
         let text = format!("# friends\r\n\r\n  {ada}  # ada\n\t\n{bob}\n{ada}");
-        assert_eq!(parse(&text).unwrap(), HashSet::from([ada, bob]));
-        assert!(parse("").unwrap().is_empty());
+        assert_eq!(fingerprints(&text).unwrap(), HashSet::from([ada, bob]));
+        assert!(fingerprints("").unwrap().is_empty());
     }
 
     #[test]
@@ -185,8 +189,7 @@ mod tests {
         let ada = Fingerprint::of(b"ada");
         for bad in ["ada", "SHA256:", &format!("{ada} {ada}"), "\u{fffd}"] {
             let text = format!("# friends\n{ada}\n{bad}\nworse");
-            let error = parse(&text).unwrap_err();
-            assert!(matches!(error, ListError::Line(3)), "{bad}: {error}");
+            assert_eq!(fingerprints(&text), Err(3), "{bad}");
         }
     }
 }

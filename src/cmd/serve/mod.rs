@@ -4,8 +4,9 @@
 //! keeps the log, for as long as the process lives; one per connection (see [`connection`]); the main
 //! one, which waits for a signal, or for the host to leave.
 
-mod allow;
+pub(super) mod allow;
 mod batch;
+
 mod connection;
 mod descriptors;
 mod gate;
