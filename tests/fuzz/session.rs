@@ -1,0 +1,477 @@
+//! A client's session, and a relay that does whatever bytes say with what honest and dishonest
+//! members send.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use e2echat::cipher::encoding::Encoder;
+use e2echat::cipher::keys::{KeySize, SessionKey};
+use e2echat::cipher::pem::{IdentityPem, encode};
+use e2echat::cipher::seal::Body;
+use e2echat::room::card::{Card, Identity, SessionId};
+use e2echat::room::frame::{
+    Challenge, Departure, Frame, Limits, MAX_FRAME, RunId, ToClient, ToRelay,
+};
+use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
+use e2echat::room::notice::Notice;
+use e2echat::room::relay::{Intake, Mailbox, Outgoing, Room, admit};
+use e2echat::room::session::{Event, Now, Policy, Session, Standing, To};
+use e2echat::room::statement::{Direct, Occasion, Past, Statement, Told};
+
+use super::keys::{Fields, identity, room, sign};
+use super::script::Script;
+use super::written::check_safe;
+
+const LIMITS: Limits = Limits {
+    idle: 90,
+    grace: 60,
+    members: 10,
+    blocks: 0,
+    bytes: 0,
+};
+const CHALLENGE: Challenge = Challenge {
+    nonce: [1; 32],
+    run: RunId([2; 16]),
+};
+const POLICY: Policy = Policy {
+    at_least: Standing::New,
+    rekey_after: Duration::from_hours(1),
+};
+/// So much is done with one session: what libFuzzer makes is longer.
+const MAX_STEPS: usize = 64;
+/// The number of Mallory's identity, and of the others of whom Mallory has cards made.
+const MALLORY: usize = 2;
+
+#[derive(Clone, Default)]
+struct Inbox(Rc<RefCell<VecDeque<Vec<u8>>>>);
+
+impl Mailbox for Inbox {
+    fn post(&self, frame: Outgoing) {
+        let bytes = frame.slices().concat().split_off(4);
+        self.0.borrow_mut().push_back(bytes);
+    }
+
+    fn dismiss(&self, _: Notice) {}
+}
+
+/// An honest session and its place in the honest room.
+struct Member {
+    session: Session,
+    inbox: Inbox,
+    intake: Intake,
+}
+
+/// An honest room with Ada, who says what she is told to, and Mallory, whose keys are known here.
+/// They stay from one run to the next, as keys take long to make.
+struct World {
+    room: Room<Inbox>,
+    ada: Member,
+    mallory: Card,
+    /// How many texts Ada has said, each another.
+    said: usize,
+}
+
+/// A client's session.
+pub fn session(bytes: &[u8]) {
+    thread_local! {
+        static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
+    }
+    // Where this panics, the next run has another world.
+    let world = WORLD.take().filter(|world| world.said < 1000);
+    let mut run = Run::new(world.unwrap_or_else(World::new));
+    let mut script = Script::new(bytes);
+    for _ in 0..MAX_STEPS {
+        if script.is_over() || !run.step(&mut script) {
+            break;
+        }
+    }
+    WORLD.set(Some(run.end()));
+}
+
+fn payload(frame: &Frame) -> Vec<u8> {
+    frame.encode().split_off(4)
+}
+
+fn now(seconds: u64) -> Now {
+    Now {
+        time: seconds * 1000,
+        uptime: Duration::from_secs(seconds),
+    }
+}
+
+/// Has somebody enter the honest room. What the relay answers waits in the inbox.
+fn enter(relay: &mut Room<Inbox>, nick: &str, number: usize) -> Member {
+    let pem = encode(identity(number), None);
+    let identity = Identity {
+        key: IdentityPem::parse(&pem).unwrap().open().unwrap(),
+        is_lasting: true,
+    };
+    let key = SessionKey::generate(KeySize::Bits2048);
+    let nick = nick.parse().unwrap();
+    let mut session = Session::new(identity, key, &nick, room(), POLICY, now(0));
+    let challenge = payload(&Frame::challenge(&CHALLENGE, &LIMITS));
+    assert_eq!(session.receive(&challenge, now(0)), Ok(Vec::new()));
+    let [hello] = session.take_outgoing().try_into().unwrap();
+    let entry = admit(&payload(&hello), &CHALLENGE, room().id()).expect("an honest client");
+    let inbox = Inbox::default();
+    let joined = relay.join(&entry.card, &inbox).expect("there is room");
+    Member {
+        intake: Intake::new(entry.card, CHALLENGE.run, joined, &LIMITS),
+        session,
+        inbox,
+    }
+}
+
+impl Member {
+    /// Takes what it has to send to the honest room.
+    fn send(&mut self, relay: &mut Room<Inbox>) {
+        for frame in self.session.take_outgoing() {
+            let frame = payload(&frame);
+            assert!(frame.len() <= MAX_FRAME && ToRelay::parse(&frame).is_ok());
+            let request = self.intake.take(frame.into()).expect("an honest client");
+            let carried = relay.carry_out(self.intake.sid(), &request);
+            assert_eq!(carried, Ok(()));
+        }
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let mut relay = Room::new(0, &LIMITS);
+        let ada = enter(&mut relay, "ada", 0);
+        let mallory = Fields::new("mallory", MALLORY, 0).card().expect("a card");
+        relay
+            .join(&mallory, &Inbox::default())
+            .expect("there is room");
+        let mut world = Self {
+            room: relay,
+            ada,
+            mallory,
+            said: 0,
+        };
+        world.ada_catches_up(0);
+        world
+    }
+
+    /// Ada sees all that happens, and nothing but the truth.
+    fn ada_catches_up(&mut self, seconds: u64) {
+        for frame in self.ada.inbox.0.take() {
+            let events = self.ada.session.receive(&frame, now(seconds));
+            assert!(events.is_ok(), "{events:?}");
+        }
+        self.ada.session.tick(now(seconds));
+        self.ada.send(&mut self.room);
+        let ack = payload(&Frame::ack(self.ada.intake.received()));
+        assert!(self.ada.session.receive(&ack, now(seconds)).is_ok());
+    }
+}
+
+/// One life of Bob's, whose relay lies.
+struct Run {
+    world: World,
+    bob: Member,
+    seconds: u64,
+    /// The epoch that Bob was told.
+    epoch: u64,
+    /// What was said to him: by whom, directly or not, and whether he has been shown it.
+    said: HashMap<(String, bool), Option<&'static str>>,
+    changes: u64,
+    mallory_said: u64,
+}
+
+impl Run {
+    fn new(mut world: World) -> Self {
+        let bob = enter(&mut world.room, "bob", 1);
+        world.ada_catches_up(0);
+        Self {
+            world,
+            bob,
+            seconds: 0,
+            epoch: 0,
+            said: HashMap::new(),
+            changes: 0,
+            mallory_said: 0,
+        }
+    }
+
+    /// Bob is gone for good.
+    fn end(mut self) -> World {
+        let (sid, joined) = (self.bob.intake.sid(), self.bob.intake.joined());
+        self.world.room.leave(sid, joined, Departure::Lost);
+        self.world.ada_catches_up(self.seconds);
+        self.world
+    }
+
+    /// Does one thing. Returns whether Bob's session goes on.
+    fn step(&mut self, script: &mut Script<'_>) -> bool {
+        let honest = || self.bob.inbox.0.borrow_mut().pop_front();
+        let frame = match script.pick(16) {
+            0..=4 => honest(),
+            5 => honest().map(|frame| script.damage(&frame)),
+            6 => self.reorder(),
+            7 => self.bob.inbox.0.borrow().front().cloned(),
+            8 => {
+                self.ada_speaks(script.flag());
+                None
+            }
+            9 => Some(self.mallory_speaks(script)),
+            10 => Some(self.mallory_states(script)),
+            11 | 12 => Some(self.roster_changes(script)),
+            13 => return self.bob_acts(script),
+            14 => Some(script.bytes().to_vec()),
+            _ => Some(payload(&Frame::ack(
+                script.number(self.bob.intake.received()),
+            ))),
+        };
+        frame.is_none_or(|frame| self.deliver(&frame))
+    }
+
+    fn reorder(&self) -> Option<Vec<u8>> {
+        let mut inbox = self.bob.inbox.0.borrow_mut();
+        let first = inbox.pop_front()?;
+        let second = inbox.pop_front();
+        inbox.push_front(first);
+        second
+    }
+
+    fn deliver(&mut self, frame: &[u8]) -> bool {
+        match ToClient::parse(frame) {
+            Ok(ToClient::Welcome(welcome)) => self.epoch = welcome.epoch,
+            Ok(
+                ToClient::Joined { epoch, .. }
+                | ToClient::Left { epoch, .. }
+                | ToClient::Rekeyed { epoch, .. },
+            ) => self.epoch = epoch,
+            _ => {}
+        }
+        let Ok(events) = self.bob.session.receive(frame, now(self.seconds)) else {
+            return false;
+        };
+        self.check(events);
+        true
+    }
+
+    fn check(&mut self, events: Vec<Event>) {
+        for event in events {
+            let Event::Message {
+                from, direct, text, ..
+            } = event
+            else {
+                continue;
+            };
+            check_safe(&text);
+            let said = self.said.get_mut(&(text.as_str().to_owned(), direct));
+            let author = said.and_then(Option::take);
+            assert_eq!(
+                author,
+                Some(from.as_str()),
+                "shown what was not said: {text}"
+            );
+        }
+        let others = self.bob.session.others();
+        let mut skeletons: HashSet<String> = others.iter().map(|it| it.nick.skeleton()).collect();
+        assert!(skeletons.len() == others.len() && skeletons.insert("bob".to_owned()));
+        assert!(self.bob.session.changes() >= self.changes);
+        self.changes = self.bob.session.changes();
+    }
+
+    fn ada_speaks(&mut self, direct: bool) {
+        let World {
+            ada, room, said, ..
+        } = &mut self.world;
+        let text = format!("ada says {said}");
+        *said += 1;
+        let to = if direct {
+            To::Member(self.bob.session.card().sid())
+        } else {
+            let shown = ada.session.changes();
+            To::Room { shown }
+        };
+        let sent = ada.session.say(to, Kind::Text, &text, now(self.seconds));
+        assert!(sent.is_ok(), "{sent:?}");
+        ada.send(room);
+        self.said.insert((text, direct), Some("ada"));
+        self.world.ada_catches_up(self.seconds);
+    }
+
+    /// Ada, Mallory, Bob, or nobody.
+    fn somebody(&self, script: &mut Script<'_>) -> SessionId {
+        match script.pick(5) {
+            0 | 1 => self.bob.session.card().sid(),
+            2 => self.world.ada.session.card().sid(),
+            3 => self.world.mallory.sid(),
+            _ => SessionId([script.byte(); 32]),
+        }
+    }
+
+    fn everybody(&self) -> Vec<SessionId> {
+        let others = self.bob.session.others();
+        let mut all: Vec<SessionId> = others.iter().map(|person| person.sid).collect();
+        all.push(self.bob.session.card().sid());
+        all.sort_unstable();
+        all
+    }
+
+    fn mallory_speaks(&mut self, script: &mut Script<'_>) -> Vec<u8> {
+        let text = format!("mallory says {}\u{1b}[2J\u{202e}", self.mallory_said);
+        let shown = text.replace(['\u{1b}', '\u{202e}'], "\u{fffd}");
+        let body = Body::new(script.pick(3).try_into().unwrap(), text).unwrap();
+        let direct = script.flag();
+        let audience = if direct {
+            let mut both = vec![self.world.mallory.sid(), self.somebody(script)];
+            both.sort_unstable();
+            both
+        } else {
+            self.everybody()
+        };
+        let header = Header {
+            room: room().id(),
+            sender: match script.pick(8) {
+                7 => self.somebody(script),
+                _ => self.world.mallory.sid(),
+            },
+            run: if script.pick(8) == 7 {
+                RunId([9; 16])
+            } else {
+                CHALLENGE.run
+            },
+            epoch: script.number(self.epoch),
+            stream: if direct {
+                Stream::Direct(self.somebody(script))
+            } else {
+                Stream::Room
+            },
+            sequence: script.number(self.mallory_said),
+            time: 0,
+            left_out: (0..script.pick(2)).map(|_| self.somebody(script)).collect(),
+            audience: audience_digest(&audience),
+            seen: script.number(0),
+            parent: audience_digest(&audience),
+            commitment: body.commitment(),
+        };
+        self.mallory_said += 1;
+        self.said.insert((shown, direct), Some("mallory"));
+        let bob = self.bob.session.card();
+        let readers = [(bob.sid(), bob.session())];
+        let sealed = SealedMessage::seal(&header, &body, identity(MALLORY), &readers, &[]);
+        let [(_, mut ciphertext)] = sealed.parcels.try_into().unwrap();
+        if script.pick(4) == 3 {
+            ciphertext = script.damage(&ciphertext);
+        }
+        Encoder::default()
+            .byte(0x11)
+            .string(&sealed.header)
+            .string(&sealed.signature)
+            .string(&ciphertext)
+            .finish()
+    }
+
+    fn mallory_states(&self, script: &mut Script<'_>) -> Vec<u8> {
+        let roster = audience_digest(&self.everybody());
+        let told = (0..script.pick(3)).map(|_| Told {
+            reader: self.somebody(script),
+            until: script.number(0),
+        });
+        let mut told: Vec<Told> = told.collect();
+        told.sort_by_key(|told| told.reader);
+        let direct = (0..script.pick(3)).map(|_| Direct {
+            from: self.somebody(script),
+            to: self.somebody(script),
+            next: script.number(0),
+        });
+        let mut direct: Vec<Direct> = direct.collect();
+        direct.sort_by_key(|stream| (stream.from, stream.to));
+        let past = (0..script.pick(3)).map(|_| Past {
+            epoch: script.number(self.epoch),
+            seen: script.number(0),
+            parent: roster,
+        });
+        let mut past: Vec<Past> = past.collect();
+        past.sort_by_key(|past| past.epoch);
+        let statement = Statement {
+            told,
+            direct,
+            past,
+            room: room().id(),
+            sender: self.world.mallory.sid(),
+            run: CHALLENGE.run,
+            epoch: script.number(self.epoch),
+            roster,
+            seen: script.number(0),
+            parent: roster,
+            time: script.number(self.seconds + 1),
+            occasion: match script.pick(8) {
+                7 => Occasion::Leave,
+                _ => Occasion::Beacon,
+            },
+            next: script.number(self.mallory_said),
+        };
+        let bytes = statement.encode();
+        Encoder::default()
+            .byte(0x15)
+            .string(&bytes)
+            .string(&sign(MALLORY, &bytes))
+            .finish()
+    }
+
+    /// A change of the roster that did not happen.
+    fn roster_changes(&self, script: &mut Script<'_>) -> Vec<u8> {
+        let epoch = script.number(self.epoch.wrapping_add(1));
+        let mallory = &self.world.mallory;
+        let bytes = match script.pick(8) {
+            0 => mallory.bytes().to_vec(),
+            1 => self.world.ada.session.card().bytes().to_vec(),
+            2 => self.bob.session.card().bytes().to_vec(),
+            3 => Fields {
+                generation: 1,
+                previous: mallory.sid(),
+                next: script.number(self.mallory_said),
+                ..Fields::new("mallory", MALLORY, 3)
+            }
+            .bytes(),
+            n => {
+                let nick = ["Bob", "zoe", "z0e", "mall0ry"][n - 4];
+                Fields::new(nick, MALLORY, script.pick(5)).bytes()
+            }
+        };
+        payload(&match script.pick(4) {
+            0 => Frame::joined(epoch, &bytes),
+            1 => Frame::rekeyed(epoch, &bytes),
+            2 => Frame::left(epoch, self.somebody(script), Departure::Lost),
+            _ => match script.pick(4) {
+                0 => Frame::welcome(epoch, script.pick(4)),
+                1 => Frame::welcome_back(script.number(self.bob.intake.received())),
+                2 => Frame::challenge(&CHALLENGE, &LIMITS),
+                _ => Frame::member(&bytes),
+            },
+        })
+    }
+
+    fn bob_acts(&mut self, script: &mut Script<'_>) -> bool {
+        match script.pick(6) {
+            0 => {
+                self.seconds += u64::from(script.byte());
+                let events = self.bob.session.tick(now(self.seconds));
+                self.check(events);
+            }
+            1 | 2 => {
+                let shown = script.number(self.bob.session.changes());
+                let to = match script.flag() {
+                    true => To::Member(self.somebody(script)),
+                    false => To::Room { shown },
+                };
+                let _ = (self.bob.session).say(to, Kind::Text, "bob says", now(self.seconds));
+            }
+            3 => self.bob.session.disconnect(),
+            4 => self.bob.session.leave(now(self.seconds)),
+            _ => {}
+        }
+        for frame in self.bob.session.take_outgoing() {
+            let frame = payload(&frame);
+            assert!(frame.len() <= MAX_FRAME && ToRelay::parse(&frame).is_ok());
+        }
+        true
+    }
+}

@@ -1,0 +1,144 @@
+//! What people write: on the terminal, in arguments, into files, and to each other.
+
+use e2echat::cipher::fingerprint::Fingerprint;
+use e2echat::cmd::written::{
+    Acquaintances, Address, Command, Meeting, Place, Room, Typed, fingerprints,
+};
+use e2echat::room::names::Nick;
+use e2echat::room::text::SafeText;
+use unicode_width::UnicodeWidthChar as _;
+
+use super::keys::room;
+
+/// What has no form of its own, from Unicode's own list of `Default_Ignorable_Code_Point`, and the
+/// characters that change the direction of text.
+const INVISIBLE: [(u32, u32); 17] = [
+    (0xad, 0xad),
+    (0x34f, 0x34f),
+    (0x61c, 0x61c),
+    (0x115f, 0x1160),
+    (0x17b4, 0x17b5),
+    (0x180b, 0x180f),
+    (0x200b, 0x200f),
+    (0x2028, 0x202e),
+    (0x2060, 0x206f),
+    (0x3164, 0x3164),
+    (0xfe00, 0xfe0f),
+    (0xfeff, 0xfeff),
+    (0xffa0, 0xffa0),
+    (0xfff0, 0xfffb),
+    (0x1bca0, 0x1bca3),
+    (0x1d173, 0x1d17a),
+    (0xe0000, 0xe0fff),
+];
+
+/// What may be written to a terminal.
+pub fn check_safe(text: &SafeText) {
+    let (mut marks, mut at_start) = (0, true);
+    for character in text.as_str().chars() {
+        let code = u32::from(character);
+        assert!(character == '\n' || !character.is_control(), "{code:x}");
+        let is_in = |&(first, last): &(u32, u32)| (first..=last).contains(&code);
+        assert!(!INVISIBLE.iter().any(is_in), "{code:x}");
+        let is_private = (0xe000..=0xf8ff).contains(&code) || code >= 0xf0000;
+        assert!(!is_private && code & 0xfffe != 0xfffe, "{code:x}");
+        let is_mark = character != '\n' && character.width() == Some(0);
+        marks = if is_mark { marks + 1 } else { 0 };
+        assert!(marks <= 4 && !(is_mark && at_start), "{code:x}");
+        at_start = character == '\n' || is_mark && at_start;
+    }
+    assert_eq!(SafeText::new(text.as_str()), *text);
+}
+
+/// Text from others.
+pub fn text(bytes: &[u8]) {
+    let untrusted = String::from_utf8_lossy(bytes);
+    let safe = SafeText::new(&untrusted);
+    check_safe(&safe);
+    let is_plain = |c: char| c == '\n' || (' '..='~').contains(&c);
+    if untrusted.chars().all(is_plain) {
+        assert_eq!(safe.as_str(), untrusted);
+    }
+}
+
+/// A line on the terminal, and an address or room on the command line.
+pub fn commands(bytes: &[u8]) {
+    let line = &*String::from_utf8_lossy(bytes);
+    match Typed::parse(line) {
+        Typed::Text(text) => {
+            let is_escaped = text.starts_with('/') && line.strip_prefix('/') == Some(text);
+            assert!(is_escaped || text == line && !line.starts_with('/'));
+        }
+        Typed::Unknown(unknown) => assert!(unknown == line && line.starts_with('/')),
+        Typed::Misused(usage) => {
+            let name = usage.split(' ').next();
+            assert_eq!(line.split(char::is_whitespace).next(), name);
+        }
+        Typed::Command(command) => check_command(line, command),
+    }
+    if let Ok(address) = line.parse::<Address>() {
+        check_address(&address);
+    }
+    if let Ok(place) = line.parse::<Place>() {
+        check_address(&place.relay);
+    }
+    if let Ok(Room::Invite(address, name)) = line.parse() {
+        check_address(&address);
+        let place: Place = format!("{address}/{name}").parse().unwrap();
+        assert_eq!((place.relay, place.room), (address, Some(name)));
+    }
+}
+
+fn check_command(line: &str, command: Command<'_>) {
+    assert!(line.starts_with('/') && !line.starts_with("//"));
+    match command {
+        Command::Verify { nick, .. } | Command::Trust { nick, .. } => assert!(!nick.is_empty()),
+        Command::Fingerprint { nick } => assert_ne!(nick, Some("")),
+        _ => {}
+    }
+}
+
+fn check_address(address: &Address) {
+    let shown = address.to_string();
+    assert!(!shown.contains(char::is_control) && !shown.contains(char::is_whitespace));
+    assert_eq!(shown.parse(), Ok(address.clone()));
+}
+
+/// The file of people whom one knows: it says the same as what was learnt while it was written.
+pub fn known_people(bytes: &[u8]) {
+    let text = &*String::from_utf8_lossy(bytes);
+    let mut people = Acquaintances::none("relay", room().id());
+    people.read(text);
+    assert!(people.damaged() <= text.lines().count());
+    let nick: Nick = "bob".parse().unwrap();
+    for (index, meeting) in [Meeting::Seen, Meeting::Accepted, Meeting::Verified]
+        .into_iter()
+        .enumerate()
+    {
+        let fingerprint = Fingerprint::of(bytes.get(index..=index).unwrap_or_default());
+        let line = people.line(meeting, &nick, fingerprint, -1);
+        let mut read = people.clone();
+        read.read(&line);
+        people.learn(meeting, &nick, fingerprint, -1);
+        assert_eq!(read, people);
+        let known = people.get(&nick).unwrap();
+        assert!(meeting == Meeting::Seen || known.fingerprint == fingerprint.to_string());
+        assert!(meeting != Meeting::Verified || known.is_verified);
+    }
+}
+
+/// The list of those who may enter.
+pub fn allow(bytes: &[u8]) {
+    let text = &*String::from_utf8_lossy(bytes);
+    match fingerprints(text) {
+        Ok(listed) => {
+            let lines: Vec<String> = listed.iter().map(Fingerprint::to_string).collect();
+            assert_eq!(fingerprints(&lines.join("\n")), Ok(listed));
+        }
+        Err(number) => {
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(fingerprints(&lines[..number - 1].join("\n")).is_ok());
+            assert_eq!(fingerprints(lines[number - 1]), Err(1));
+        }
+    }
+}
