@@ -68,16 +68,23 @@ impl<T> Roster<T> {
     /// # Errors
     /// Where one of them is taken.
     pub fn reserve(&mut self, card: &Card) -> Result<(), Conflict> {
-        let skeleton = card.nick().skeleton();
-        let modulus = modulus_digest(card);
-        if self.skeletons.contains(&skeleton) {
+        self.check(card)?;
+        self.skeletons.insert(card.nick().skeleton());
+        self.moduli.insert(modulus_digest(card));
+        Ok(())
+    }
+
+    /// Whether the nick and the session key of `card` are free.
+    ///
+    /// # Errors
+    /// Where one of them is taken.
+    pub fn check(&self, card: &Card) -> Result<(), Conflict> {
+        if self.skeletons.contains(&card.nick().skeleton()) {
             return Err(Conflict::Nick);
         }
-        if self.moduli.contains(&modulus) {
+        if self.moduli.contains(&modulus_digest(card)) {
             return Err(Conflict::SessionKey);
         }
-        self.skeletons.insert(skeleton);
-        self.moduli.insert(modulus);
         Ok(())
     }
 

@@ -196,7 +196,7 @@ impl Peer {
     pub fn present(&mut self, card: &[u8], sid: SessionId, signer: &IdentityKey) {
         let challenge = self.knock(lobby().id());
         let proof = signer.sign(&challenge.possession(sid, 0));
-        assert!(self.write(&Frame::hello(card, 0, 0, &proof).encode()));
+        assert!(self.write(&Frame::hello(card, None, 0, &proof).encode()));
     }
 }
 
@@ -225,7 +225,7 @@ impl Member {
         let mut peer = Peer::connect(relay);
         let challenge = peer.knock(lobby().id());
         let proof = identity.sign(&challenge.possession(fields.sid(), 0));
-        assert!(peer.write(&Frame::hello(&fields.sign(identity), 0, 0, &proof).encode()));
+        assert!(peer.write(&Frame::hello(&fields.sign(identity), None, 0, &proof).encode()));
         let frame = peer.read().expect("a welcome");
         let Ok(ToClient::Welcome(welcome)) = ToClient::parse(&frame) else {
             panic!("no welcome: {:?}", ToClient::parse(&frame));

@@ -51,7 +51,6 @@ pub enum Command<'a> {
     /// To try the connection anew.
     Reconnect,
     /// To show what went wrong.
-
     Audit,
     /// To leave.
     Quit,

@@ -158,7 +158,7 @@ impl Relay {
             if room.is_replaced(card) {
                 return Err(Notice::Replaced);
             }
-            room.mailbox_since(card.sid(), stay.joined).map(Arc::clone)
+            room.place(card, stay.joined).map(Arc::clone)
         };
         let Some(outbox) = outbox else {
             return Ok(None);

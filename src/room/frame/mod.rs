@@ -208,12 +208,13 @@ impl Frame {
         Self::new(kind::CHALLENGE, fields)
     }
 
-    /// HELLO
+    /// HELLO. A client that goes on where its connection broke tells in which epoch it joined: a
+    /// relay may have let it in anew since, which it does not know of.
     #[must_use]
-    pub fn hello(card: &[u8], resumes: u64, received: u64, proof: &[u8]) -> Self {
+    pub fn hello(card: &[u8], resumes: Option<u64>, received: u64, proof: &[u8]) -> Self {
         let fields = Encoder::default()
             .string(card)
-            .u64(resumes)
+            .u64(resumes.unwrap_or(0))
             .u64(received)
             .string(proof);
         Self::new(kind::HELLO, fields)

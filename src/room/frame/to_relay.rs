@@ -14,9 +14,8 @@ pub enum ToRelay<'a> {
     Hello {
         /// The client's card.
         card: &'a [u8],
-        /// The epoch in which it joined, if it wants to go on where its connection broke; 0 if it
-        /// wants to join.
-        resumes: u64,
+        /// The epoch in which it joined, if it wants to go on where its connection broke.
+        resumes: Option<u64>,
         /// How many counted frames it has received since then.
         received: u64,
         /// The signature over [`Challenge::possession`](super::Challenge::possession).
@@ -80,7 +79,7 @@ impl<'a> ToRelay<'a> {
         let parsed = match fields.byte()? {
             kind::HELLO => Self::Hello {
                 card: fields.string()?,
-                resumes: fields.u64()?,
+                resumes: Some(fields.u64()?).filter(|joined| *joined > 0),
                 received: fields.u64()?,
                 proof: fields.string()?,
             },

@@ -21,7 +21,17 @@ const MAX_PARCEL: usize = 6144;
 
 /// A message that is complete, as the frames that brought it.
 #[derive(Debug)]
-pub struct Message(pub(super) Vec<Part>);
+pub struct Message {
+    pub(super) parts: Vec<Part>,
+    sender: SessionId,
+}
+
+impl Message {
+    /// Under which session id it was written.
+    pub(super) fn sender(&self) -> SessionId {
+        self.sender
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Part {
@@ -34,11 +44,11 @@ impl Part {
         self.frame.get(range.clone()).unwrap_or_default()
     }
 
-    /// Whether `sender` may send this in `room`.
-    fn check(&self, sender: SessionId, room: RoomId) -> Result<Header, Malformed> {
+    /// Whether a member that has or had these session ids may send this in `room`.
+    fn check(&self, senders: &[SessionId], room: RoomId) -> Result<Header, Malformed> {
         let header = Header::parse(self.bytes(&self.send.header))?;
         let readers: Vec<SessionId> = self.send.parcels.iter().map(|p| p.to).collect();
-        let is_allowed = header.sender == sender
+        let is_allowed = senders.contains(&header.sender)
             && header.room == room
             && is_unique(&readers)
             && match header.stream {
@@ -87,13 +97,13 @@ impl Assembly {
     /// Where PROTOCOL §8 does not allow it.
     pub(super) fn add(
         &mut self,
-        sender: SessionId,
+        senders: &[SessionId],
         room: RoomId,
         frame: Arc<[u8]>,
         send: Send,
     ) -> Result<Option<Message>, Malformed> {
         let part = Part { frame, send };
-        let header = part.check(sender, room)?;
+        let header = part.check(senders, room)?;
         // What was written before it joined is sent again, to readers who have come back since.
         let is_new = header.run == self.run && header.epoch >= self.joined;
         if self.parts.is_empty() && header.stream == Stream::Room && is_new {
@@ -116,7 +126,10 @@ impl Assembly {
         self.parts.push(part);
         Ok(is_last.then(|| {
             self.bytes = 0;
-            Message(std::mem::take(&mut self.parts))
+            Message {
+                parts: std::mem::take(&mut self.parts),
+                sender: header.sender,
+            }
         }))
     }
 }

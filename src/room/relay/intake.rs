@@ -47,6 +47,8 @@ pub enum Request {
 #[derive(Debug)]
 struct Lineage {
     sid: SessionId,
+    /// The session id before, if there was one.
+    previous: Option<SessionId>,
     nick: Nick,
     identity: Fingerprint,
     generation: u32,
@@ -56,6 +58,7 @@ impl Lineage {
     fn of(card: &Card) -> Self {
         Self {
             sid: card.sid(),
+            previous: (card.generation() > 0).then(|| card.previous()),
             nick: card.nick().clone(),
             identity: card.fingerprint(),
             generation: card.generation(),
@@ -124,7 +127,7 @@ impl Intake {
     /// # Errors
     /// Where PROTOCOL §8 does not allow it.
     pub fn take(&mut self, frame: Arc<[u8]>) -> Result<Request, Malformed> {
-        let (sender, room) = (self.lineage.sid, self.room);
+        let room = self.room;
         let parsed = ToRelay::parse(&frame)?;
         self.cost = Cost::of(frame.len(), &parsed);
         let request = match parsed {
@@ -132,7 +135,8 @@ impl Intake {
             ToRelay::Ack(count) => return Ok(Request::Forget(count)),
             ToRelay::Hello { .. } => return Err(Malformed),
             ToRelay::Send(send) => {
-                let message = self.assembly.add(sender, room, Arc::clone(&frame), send)?;
+                let message =
+                    (self.assembly).add(&self.senders(), room, Arc::clone(&frame), send)?;
                 message.map_or(Request::Wait, Request::Forward)
             }
             ToRelay::State(state) => {
@@ -159,6 +163,13 @@ impl Intake {
     /// Counts the latest frame: what it costs, and how long the next one has to wait for that.
     pub fn pay(&mut self, uptime: Duration) -> (Cost, Duration) {
         (self.cost, self.throttle.take(&self.cost, uptime))
+    }
+
+    /// The session ids under which its messages may be written: what it sends again may be from
+    /// before it changed its key.
+    fn senders(&self) -> Vec<SessionId> {
+        let Lineage { sid, previous, .. } = self.lineage;
+        [sid].into_iter().chain(previous).collect()
     }
 
     fn check(&self, state: &State<'_>, room: RoomId) -> Result<(), Malformed> {

@@ -79,10 +79,7 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Entry,
     if card.identity().verifies(&possession, proof) {
         Ok(Entry {
             card,
-            resumes: (resumes > 0).then_some(Stay {
-                joined: resumes,
-                received,
-            }),
+            resumes: resumes.map(|joined| Stay { joined, received }),
         })
     } else {
         Err(Notice::Possession)
@@ -143,24 +140,26 @@ impl<M: Mailbox> Room<M> {
         self.roster.iter().map(|(_, occupant)| &occupant.mailbox)
     }
 
+    /// The mailbox of whoever joined in this epoch, if it is the one that `card` is of, under
+    /// whatever session key.
+    #[must_use]
+    pub fn place(&self, card: &Card, joined: u64) -> Option<&M> {
+        let mut occupants = self.roster.iter().map(|(_, occupant)| occupant);
+        let is_it = |o: &&Occupant<M>| o.joined == joined && o.fingerprint == card.fingerprint();
+        occupants.find(is_it).map(|occupant| &occupant.mailbox)
+    }
+
     /// The mailbox of the member with this session id, or with the one that followed it.
     fn mailbox(&self, sid: SessionId) -> Option<&M> {
         self.occupant(sid).map(|occupant| &occupant.mailbox)
-    }
-
-    /// The mailbox of the member with this session id, if that is the one that joined in this
-    /// epoch.
-    #[must_use]
-    pub fn mailbox_since(&self, sid: SessionId, joined: u64) -> Option<&M> {
-        let occupant = self.occupant(sid)?;
-        (occupant.joined == joined).then_some(&occupant.mailbox)
     }
 
     /// Whether the same identity is there under the same nick, but from elsewhere: in another
     /// session, which did not follow this one.
     #[must_use]
     pub fn is_replaced(&self, card: &Card) -> bool {
-        self.occupant(card.sid()).is_none() && self.find_self(card).is_some()
+        let mut sessions = [card.sid(), card.previous()].into_iter();
+        sessions.all(|sid| self.occupant(sid).is_none()) && self.find_self(card).is_some()
     }
 
     fn find_self(&self, card: &Card) -> Option<(SessionId, &Occupant<M>)> {
@@ -263,7 +262,13 @@ impl<M: Mailbox> Room<M> {
     /// Where the member cannot stay.
     pub fn carry_out(&mut self, sender: SessionId, request: &Request) -> Result<(), Notice> {
         match request {
-            Request::Forward(message) => self.forward(message),
+            Request::Forward(message) => {
+                // It may be written under a session key from before, which is nobody else's.
+                if message.sender() != sender && self.roster.get(message.sender()).is_some() {
+                    return Err(Notice::Malformed);
+                }
+                self.forward(message);
+            }
             Request::State(stated) => self.forward_statement(sender, stated),
             Request::Rekey(card) => self.rekey(card)?,
             Request::Wait | Request::Leave | Request::Acknowledge | Request::Forget(_) => {}
@@ -293,7 +298,7 @@ impl<M: Mailbox> Room<M> {
     /// Passes each parcel of a message to its reader. Parcels for somebody who is not there are
     /// dropped.
     fn forward(&self, message: &Message) {
-        for part in &message.0 {
+        for part in &message.parts {
             for parcel in &part.send.parcels {
                 if let Some(reader) = self.mailbox(parcel.to) {
                     reader.post(Outgoing::deliver(

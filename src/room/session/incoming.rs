@@ -29,7 +29,9 @@ impl Session {
             return self.came_back(bytes, version);
         }
         let (reader, key) = self.keys.at(version);
-        let sender = self.roster.get_mut(header.sender);
+        // What is sent again may be from before its sender changed the key.
+        let sid = self.present_sid(header.sender).unwrap_or(header.sender);
+        let sender = self.roster.get_mut(sid);
         let (Some(peer), true) = (sender, header.room == self.card.room()) else {
             return vec![Event::Stray];
         };
@@ -122,7 +124,8 @@ impl Session {
             .map(|peer| peer.card.nick().clone())
             .collect();
         others.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-        let peer = self.roster.get_mut(header.sender)?;
+        let sid = self.present_sid(header.sender)?;
+        let peer = self.roster.get_mut(sid)?;
         if others == peer.reported.left_out {
             return None;
         }
@@ -172,13 +175,13 @@ impl Session {
         };
         // Nobody takes a goodbye back, even one that crossed with this member's joining.
         peer.said_goodbye |= statement.occasion == Occasion::Leave;
-        let comparison = self.transcript.compare(statement.sender, &view);
-        if comparison == Comparison::TooEarly {
-            // It was made before this member was there, and says nothing else to it.
+        let known = self.transcript.version(statement.run, statement.epoch);
+        let (present, entered) = self.transcript.versions();
+        if known.is_some_and(|version| version < entered) {
+            // It was made before this member was there, or last came, and says nothing else to it.
             return Vec::new();
         }
-        let known = self.transcript.version(statement.run, statement.epoch);
-        let (present, _) = self.transcript.versions();
+        let comparison = self.transcript.compare(statement.sender, &view);
         let (reader, _) = self.keys.at(known.unwrap_or(present));
         let told = statement.told(reader);
         let owed_greeting = std::mem::take(&mut peer.incoming.owes_greeting);

@@ -70,12 +70,13 @@ pub struct Session {
     keys: OwnKeys,
     /// The card that this member presents.
     card: Card,
-    /// The card that the roster has: while a new session key is on its way, the one before.
-    listed: Card,
     room_key: RoomKey,
     phase: Phase,
     /// Whether this member has been in the room, over whatever connection.
     has_entered: bool,
+    /// The epoch in which it joined, if it knows the room as it was since then: it can go on from
+    /// there.
+    joined: Option<u64>,
     is_leaving: bool,
     said_goodbye: bool,
     run: RunId,
@@ -118,12 +119,12 @@ impl Session {
             sessions: HashMap::from([(modulus_digest(&card), card.sid())]),
             keys: OwnKeys::new(card.sid(), key),
             roster: roster_around(&card),
-            listed: card.clone(),
             card,
             identity,
             room_key: room.key(),
             phase: Phase::Begun,
             has_entered: false,
+            joined: None,
             is_leaving: false,
             said_goodbye: false,
             run: RunId([0; 16]),
@@ -245,7 +246,9 @@ impl Session {
                     return self.resume(&welcome, now);
                 }
                 self.check(&welcome)?;
-                self.listed = card;
+                self.card = card;
+                // Whatever breaks from here on, what the connection before brought is over.
+                (self.joined, self.received) = (None, 0);
                 self.enter(welcome, Vec::new(), now)
             }
             (Phase::Entering(welcome, mut cards), ToClient::Member(card)) => {
@@ -277,37 +280,32 @@ impl Session {
         }
         self.run = challenge.run;
         let card = if self.has_entered {
+            // The latest one, even if it is not known whether the relay has had it: others may
+            // have seen it.
             let (key, identity) = (&self.room_key, &self.identity);
-            self.listed.renew(key, identity, self.next, now.time)
+            self.card.renew(key, identity, self.next, now.time)
         } else {
             self.card.clone()
         };
-        let (joined, received) = self.stay_in(challenge.run);
+        let resumes = self.joined.filter(|_| self.is_in_this_run());
+        let received = resumes.map_or(0, |_| self.received);
         let possession = challenge.possession(card.sid(), received);
         let proof = self.identity.key.sign(&possession);
-        self.outgoing
-            .push(Frame::hello(card.bytes(), joined, received, &proof));
+        let hello = Frame::hello(card.bytes(), resumes, received, &proof);
+        self.outgoing.push(hello);
         self.phase = Phase::Presented(card);
         Ok(())
     }
 
-    /// The stay in the room that can go on in this run of the relay: in which epoch it began, and
-    /// how many counted frames were received since. Both are 0 if there is none.
-    fn stay_in(&self, run: RunId) -> (u64, u64) {
-        let (_, entered) = self.transcript.versions();
-        match self.transcript.view() {
-            Some(view) if view.run == run => (entered.epoch, self.received),
-            _ => (0, 0),
-        }
+    /// Whether the relay is still in the run in which this member was in the room.
+    fn is_in_this_run(&self) -> bool {
+        let view = self.transcript.view();
+        view.is_some_and(|view| view.run == self.run)
     }
 
     /// The relay goes on with this member where the connection broke.
     fn resume(&mut self, welcome: &Welcome, now: Now) -> Result<Vec<Event>, End> {
-        let is_same_run = self
-            .transcript
-            .view()
-            .is_some_and(|view| view.run == self.run);
-        if !is_same_run || welcome.members > 0 {
+        if self.joined.is_none() || !self.is_in_this_run() || welcome.members > 0 {
             return Err(End::Malformed);
         }
         let taken = self.unacknowledged.acknowledge(welcome.received)?;
@@ -348,11 +346,9 @@ impl Session {
             self.remove(*sid);
         }
         self.roster = roster_around(&self.card);
-        if self.keys.listed() == self.card.sid() {
-            self.card = self.listed.clone();
-        }
         self.transcript.enter(self.run, welcome.epoch);
         self.begin_change(welcome.epoch);
+        self.keys.list(self.card.sid(), self.version());
         let mut events = Vec::new();
         for card in cards {
             let placed = card
@@ -361,7 +357,7 @@ impl Session {
             events.extend(placed.err());
         }
         self.begin_epoch();
-        self.received = 0;
+        self.joined = Some(welcome.epoch);
         self.phase = Phase::Inside;
         let is_return = std::mem::replace(&mut self.has_entered, true);
         self.send_again(now);
@@ -458,12 +454,22 @@ impl Session {
         let is_back = self.knows(card).is_some();
         let person = self.admit(card, Arrival::Joined, &HashSet::new(), now)?;
         self.schedule.greet(self.roster.len(), now.uptime);
-        self.send_held(card);
+        self.send_held();
         Ok(if is_back {
             Event::Back(person)
         } else {
             Event::Joined(person)
         })
+    }
+
+    /// Under which session id a member is in the roster that has or had this one.
+    fn present_sid(&self, sid: SessionId) -> Option<SessionId> {
+        if self.roster.get(sid).is_some() {
+            return Some(sid);
+        }
+        let mut peers = self.roster.iter();
+        let found = peers.find(|(_, peer)| peer.former == Some(sid));
+        found.map(|(present, _)| present)
     }
 
     /// Takes a member out of the roster. Unless it has said goodbye, it may come back.
@@ -496,13 +502,17 @@ impl Session {
         now: Now,
     ) -> Result<Person, Event> {
         self.believe(card).map_err(Event::Disbelieved)?;
+        self.roster
+            .check(card)
+            .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
         let known = self.knows(card).and_then(|sid| self.absent.remove(&sid));
         let mut peer = known.unwrap_or_else(|| Peer::new(card.clone(), now.uptime));
-        if peer.card.sid() != card.sid() {
-            peer.key_since = now.uptime;
-        }
         if !shown.contains(&peer.card.sid()) {
             peer.shown = self.changes;
+        }
+        if peer.card.sid() != card.sid() {
+            peer.former = Some(peer.card.sid());
+            peer.key_since = now.uptime;
         }
         peer.card = card.clone();
         peer.joined = self.version();
@@ -537,8 +547,9 @@ impl Session {
     fn succeeded(&mut self, card: &[u8], now: Now) -> Vec<Event> {
         let version = self.version();
         if card == &**self.card.bytes() && self.keys.list(self.card.sid(), version) {
-            self.listed = self.card.clone();
-            return Vec::new();
+            // The relay has taken all that came before the key too.
+            let taken = self.unacknowledged.acknowledge_key();
+            return Vec::from_iter((taken > 0).then_some(Event::Taken(taken)));
         }
         let card = match Card::parse_as_member(card, self.card.room(), &self.room_key) {
             Ok(card) => card,
@@ -564,6 +575,7 @@ impl Session {
         peer.incoming.forget_recent();
         peer.key_since = now.uptime;
         peer.reported.stale_key = false;
+        peer.former = Some(peer.card.sid());
         peer.card = card.clone();
         self.sessions.insert(modulus_digest(&card), card.sid());
         events.push(match self.roster.insert(&card, peer) {

@@ -1,11 +1,12 @@
 //! What this member says, states and announces, and when.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::cipher::keys::{PublicKey, SessionKey};
 use crate::cipher::seal::Body;
 use crate::room::Time;
-use crate::room::card::{Card, SessionId};
+use crate::room::card::SessionId;
 use crate::room::frame::Frame;
 use crate::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
 use crate::room::statement::{Direct, Occasion, Statement, Told};
@@ -230,20 +231,25 @@ impl Session {
     /// What is for somebody who is away is kept too.
     pub(super) fn send_again(&mut self, now: Now) {
         self.on_their_way.clear();
-        for sent in self.unacknowledged.begin_again() {
-            if let Sent::Message(said) = &sent {
-                let absent = &self.absent;
-                let is_away = |sid| absent.contains_key(&sid);
-                self.unacknowledged.hold(said, is_away, now.uptime);
-            }
-            self.send(sent);
+        let messages = self.unacknowledged.begin_again();
+        // What was kept is older.
+        self.send_held();
+        for said in messages {
+            let absent = &self.absent;
+            let is_away = |sid| absent.contains_key(&sid);
+            self.unacknowledged.hold(&said, is_away, now.uptime);
+            self.send(Sent::Message(said));
         }
     }
 
-    /// Sends what was kept for somebody who has come back with this card.
-    pub(super) fn send_held(&mut self, card: &Card) {
-        let is_back = |sid| sid == card.sid() || sid == card.previous();
-        for said in self.unacknowledged.take_held(is_back) {
+    /// Sends what was kept for those who have come back.
+    pub(super) fn send_held(&mut self) {
+        let readers = self.unacknowledged.held_for();
+        let back: HashSet<SessionId> = readers
+            .into_iter()
+            .filter(|sid| self.present_sid(*sid).is_some())
+            .collect();
+        for said in self.unacknowledged.take_held(&back) {
             self.send(Sent::Message(said));
         }
     }
@@ -287,6 +293,8 @@ impl Session {
             .reserve(&card)
             .expect("its nick was just released, and nobody can have a key that was just made");
         self.sessions.insert(modulus_digest(&card), card.sid());
+        // The relay, and the others, know of no key before the last one.
+        self.unacknowledged.give_up_all_but(self.card.sid());
         self.keys.announce(card.sid(), key, now.uptime);
         self.send(Sent::Key(Frame::rekey(card.bytes())));
         self.card = card;

@@ -1,7 +1,7 @@
 //! What a member has sent and the relay has not acknowledged, for sending it again as it was; and
 //! what the relay could not deliver, because its reader was away.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::cipher::encoding::Malformed;
@@ -37,6 +37,11 @@ impl Said {
     pub(super) fn readers(&self) -> impl Iterator<Item = SessionId> {
         let parcels = self.sealed.parcels.iter();
         parcels.filter(|(_, c)| !c.is_empty()).map(|(sid, _)| *sid)
+    }
+
+    /// Under which session id it was written.
+    fn sender(&self) -> Option<SessionId> {
+        Some(Header::parse(&self.sealed.header).ok()?.sender)
     }
 
     /// Its header, if it is one that comes back: to the room, and sent for the first time.
@@ -90,7 +95,7 @@ pub(super) struct Unacknowledged {
     /// thing in `sent`, which it has not acknowledged as a whole.
     taken: u64,
     partly: usize,
-    /// Messages for those who are away, and since when they wait.
+    /// Messages for those who are away, and until when they wait.
     held: Vec<(Duration, Said)>,
 }
 
@@ -135,6 +140,19 @@ impl Unacknowledged {
         Ok(taken)
     }
 
+    /// The relay has shown that it has taken the new session key that is on its way, and so
+    /// everything before it. Returns what [`Unacknowledged::acknowledge`] does.
+    pub(super) fn acknowledge_key(&mut self) -> usize {
+        let is_key = |(_, sent): &(usize, Sent)| matches!(sent, Sent::Key(_));
+        let Some(place) = self.sent.iter().position(is_key) else {
+            return 0;
+        };
+        let frames: usize = self.sent.iter().take(place + 1).map(|(n, _)| n).sum();
+        let news = u64::try_from(frames - self.partly).expect("a usize");
+        self.acknowledge(self.taken + news)
+            .expect("so many were sent")
+    }
+
     /// The frames that the relay has not taken, for a connection that goes on where it broke.
     pub(super) fn frames(&self) -> Vec<Frame> {
         let all = self.sent.iter().flat_map(|(_, sent)| sent.frames());
@@ -142,24 +160,37 @@ impl Unacknowledged {
     }
 
     /// Begins to count anew, in another membership, and returns what is to be sent in it again.
-    pub(super) fn begin_again(&mut self) -> Vec<Sent> {
+    ///
+    /// These are the messages: statements were true over that connection, and a new session key is
+    /// in the card that the member comes with.
+    pub(super) fn begin_again(&mut self) -> Vec<Said> {
         (self.taken, self.partly) = (0, 0);
         let sent = std::mem::take(&mut self.sent).into_iter();
-        let lasts = |sent: &Sent| !matches!(sent, Sent::Word(_));
-        sent.map(|(_, sent)| sent).filter(lasts).collect()
+        let messages = sent.filter_map(|(_, sent)| match sent {
+            Sent::Message(said) => Some(said),
+            Sent::Word(_) | Sent::Key(_) => None,
+        });
+        messages.collect()
     }
 
     /// Keeps a message for those of its readers who are away.
     pub(super) fn hold(&mut self, said: &Said, is_away: impl Fn(SessionId) -> bool, now: Duration) {
         self.held
-            .extend(said.only_for(is_away).map(|said| (now, said)));
+            .extend(said.only_for(is_away).map(|said| (now + HOLD, said)));
     }
 
-    /// Takes the messages that were kept for one who has come back.
-    pub(super) fn take_held(&mut self, is_back: impl Fn(SessionId) -> bool) -> Vec<Said> {
+    /// For whom messages are kept.
+    pub(super) fn held_for(&self) -> HashSet<SessionId> {
+        let parcels = self.held.iter().flat_map(|(_, said)| &said.sealed.parcels);
+        parcels.map(|(sid, _)| *sid).collect()
+    }
+
+    /// Takes the messages that were kept for those who have come back.
+    pub(super) fn take_held(&mut self, back: &HashSet<SessionId>) -> Vec<Said> {
+        let is_back = |sid| back.contains(&sid);
         let mut taken = Vec::new();
         for (_, said) in &mut self.held {
-            taken.extend(said.only_for(&is_back));
+            taken.extend(said.only_for(is_back));
             said.sealed.parcels.retain(|(sid, _)| !is_back(*sid));
         }
         self.held
@@ -167,9 +198,18 @@ impl Unacknowledged {
         taken
     }
 
+    /// Gives up the messages that wait and were not written under this session id.
+    pub(super) fn give_up_all_but(&mut self, sender: SessionId) {
+        for (until, said) in &mut self.held {
+            if said.sender() != Some(sender) {
+                *until = Duration::ZERO;
+            }
+        }
+    }
+
     /// Takes the messages that have waited too long.
     pub(super) fn take_expired(&mut self, now: Duration) -> Vec<Said> {
-        let is_expired = |(since, _): &mut (Duration, Said)| now.saturating_sub(*since) >= HOLD;
+        let is_expired = |(until, _): &mut (Duration, Said)| *until <= now;
         let expired = self.held.extract_if(.., is_expired);
         expired.map(|(_, said)| said).collect()
     }
