@@ -29,7 +29,7 @@ use e2echat::room::card::Card;
 use e2echat::room::frame::{Departure, Frame, ToClient};
 use e2echat::room::message::{Header, Stream};
 
-use support::simulation::{Frames, Simulation, Tamper};
+use support::simulation::{Faults, Frames, Simulation, Tamper};
 use support::world::payload;
 
 /// Nobody's beacons are further apart.
@@ -149,6 +149,92 @@ fn a_long_message_to_fifty_arrives_whole() {
         room.pass(Duration::from_secs(10));
         settle(&mut room);
     });
+}
+
+/// Connections break all the time, and are made again before the relay gives up.
+fn broken(seed: u64) {
+    let mut room = Simulation::with_faults(
+        seed,
+        Faults {
+            // A key that is changed opens what is under way for a minute, in which everybody must
+            // have heard of it.
+            pause: Duration::from_secs(6),
+            is_lossless: true,
+        },
+    );
+    for _ in 0..3 {
+        room.join();
+    }
+    for _ in 0..12 {
+        happen(&mut room, 3, 5, 6);
+        for _ in 0..room.rng.random_range(0..3) {
+            if let Some(number) = room.anybody() {
+                room.break_connection(number);
+            }
+        }
+    }
+    room.calm_down();
+    // Places that nobody takes again are given up.
+    room.pass(2 * PERIOD);
+    settle(&mut room);
+    println!("seed {seed}: {:?}", room.counts);
+}
+
+#[test]
+fn nobody_notices_connections_that_break_and_are_made_again() {
+    for_seeds(1_000, 12, broken);
+}
+
+/// Members are away for longer than the relay waits for them, or the relay forgets everything.
+fn forgotten(seed: u64) {
+    let mut room = Simulation::with_faults(
+        seed,
+        Faults {
+            pause: Duration::from_secs(100),
+            is_lossless: false,
+        },
+    );
+    for _ in 0..3 {
+        room.join();
+    }
+    room.pass(Duration::from_secs(5));
+    for _ in 0..8 {
+        happen(&mut room, 3, 4, 5);
+        let somebody = room.anybody();
+        match (room.rng.random_range(0..4), somebody) {
+            (0, _) => room.restart(),
+            (1 | 2, Some(number)) => room.break_connection(number),
+            _ => {}
+        }
+    }
+    room.calm_down();
+    // By then every place is taken again or given up, and so are the messages that wait.
+    room.pass(Duration::from_mins(8));
+    let unaccounted = room.unaccounted();
+    assert_undisturbed(&room);
+    assert!(unaccounted.is_empty(), "{unaccounted:#?}");
+    // All agree, and hear each other.
+    settle(&mut room);
+    let missing = room.ledger.all_missing();
+    let (arrived, lost) = room.ledger.count();
+    let inside = room.inside();
+    for number in &inside {
+        room.say(*number, 0);
+    }
+    room.pass(Duration::from_secs(10));
+    settle(&mut room);
+    let more = inside.len() * inside.len().saturating_sub(1);
+    assert_eq!(room.ledger.count(), (arrived + more, lost));
+    assert_eq!(room.ledger.all_missing(), missing);
+    println!(
+        "seed {seed}: {:?}, {missing} of {lost} lost were missed",
+        room.counts
+    );
+}
+
+#[test]
+fn what_gets_lost_is_missed() {
+    for_seeds(2_000, 8, forgotten);
 }
 
 /// What goes to a member instead of a frame.

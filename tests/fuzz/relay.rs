@@ -309,7 +309,7 @@ impl World {
             Ok(epoch) => {
                 assert_eq!(epoch, self.room.epoch());
                 self.members[slot] = Some(Member {
-                    intake: Intake::new(card.clone(), RUN, epoch, &LIMITS),
+                    intake: Intake::new(&card, RUN, epoch, &LIMITS),
                     generation: card.generation(),
                     card,
                     key,

@@ -118,7 +118,7 @@ fn enter(relay: &mut Room<Inbox>, nick: &str, number: usize) -> Member {
     let inbox = Inbox::default();
     let joined = relay.join(&entry.card, &inbox).expect("there is room");
     Member {
-        intake: Intake::new(entry.card, CHALLENGE.run, joined, &LIMITS),
+        intake: Intake::new(&entry.card, CHALLENGE.run, joined, &LIMITS),
         session,
         inbox,
     }

@@ -12,6 +12,7 @@
 #![allow(unreachable_pub, reason = "a test program is not a library")]
 
 pub mod hostile;
+pub mod ledger;
 pub mod peer;
 pub mod person;
 pub mod process;

@@ -1,6 +1,10 @@
 //! A room in one process, in simulated time: members who come, talk, change their keys and go, as
 //! a seed has it, with queues between them and the relay in which everything takes its time. What
 //! each member is to be told, event by event, is worked out beside it, from what was done.
+//!
+//! Connections may break, and be made again. For as long as the relay keeps the places of those
+//! whose connection is broken, nobody is to notice. Where it does not, or forgets everything, a
+//! [`Ledger`] has what became of every message.
 
 #![allow(
     clippy::indexing_slicing,
@@ -25,16 +29,21 @@ use e2echat::room::card::{Card, Identity, SessionId};
 use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
 use e2echat::room::message::Kind;
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Intake, Mailbox, Outgoing, Request, Room, admit};
+use e2echat::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room, admit};
 use e2echat::room::session::{End, Event, Now, Policy, Session, Standing, To};
 
+use super::ledger::Ledger;
 use super::peer::lobby;
 use super::world::{nick_of, payload};
 
-const CHALLENGE: Challenge = Challenge {
-    nonce: [1; 32],
-    run: RunId([2; 16]),
-};
+/// How long the relay keeps the place of a member whose connection is broken.
+const GRACE: Duration = Duration::from_mins(1);
+
+/// How much the relay keeps for a member: in a simulation, all there is.
+const QUEUE_BYTES: usize = 1 << 30;
+
+/// The type of the frame HELLO.
+const HELLO: u8 = 0x02;
 
 /// How far the simulated time goes on at once.
 const STEP: Duration = Duration::from_millis(50);
@@ -90,14 +99,20 @@ struct Said {
     direct: bool,
 }
 
-/// Frames of the relay's, from its room to one queue.
-#[derive(Clone, Default)]
-struct Inbox(Rc<RefCell<Vec<Vec<u8>>>>);
+/// What the relay has for a member.
+#[derive(Clone)]
+struct Inbox(Rc<RefCell<Backlog>>);
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self(Rc::new(RefCell::new(Backlog::new(QUEUE_BYTES))))
+    }
+}
 
 impl Mailbox for Inbox {
     fn post(&self, frame: Outgoing) {
-        let bytes = frame.slices().concat().split_off(4);
-        self.0.borrow_mut().push(bytes);
+        let posted = self.0.borrow_mut().post(frame);
+        posted.expect("there is room");
     }
 
     fn dismiss(&self, notice: Notice) {
@@ -121,8 +136,25 @@ impl<T> Queue<T> {
 
 enum ToServer {
     Frame(Vec<u8>),
-    /// The connection is lost.
+    /// The connection is broken.
     Hangup,
+    /// It is, and the relay does not keep the member's place.
+    Gone,
+}
+
+enum ToMember {
+    Frame(Vec<u8>),
+    /// The connection is broken.
+    Down,
+}
+
+/// What goes wrong with connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Faults {
+    /// How long it takes at most until a member whose connection broke makes another one.
+    pub pause: Duration,
+    /// Whether the relay still has every member's place by then, and is never started anew.
+    pub is_lossless: bool,
 }
 
 /// A member, its connection, and what is known of it on both sides.
@@ -133,14 +165,26 @@ pub struct Member {
     pub is_here: bool,
     pub is_leaving: bool,
     pub ended: Option<End>,
-    up: Queue<ToServer>,
-    down: Queue<Vec<u8>>,
+    up: Queue<(u64, ToServer)>,
+    down: Queue<(u64, ToMember)>,
+    /// Which connection is its present one, whether that is broken, which neither side need know
+    /// yet, and when it makes another one.
+    connection: u64,
+    is_broken: bool,
+    reconnects: Option<Duration>,
+    pause: Duration,
+    /// When the connection breaks by itself.
+    breaks: Option<Duration>,
+    /// When it answers the relay's question what it has received.
+    answers: Option<Duration>,
     inbox: Inbox,
+    /// The connection that the relay has for it, and until when it keeps its place without.
+    served: Option<u64>,
+    kept: Option<Duration>,
     /// The relay's side, from its entering on.
     intake: Option<Intake>,
     pub is_in_room: bool,
     acknowledged: u64,
-    posted: u64,
     said: VecDeque<Said>,
     /// What it is still to be told.
     expected: VecDeque<Told>,
@@ -149,6 +193,8 @@ pub struct Member {
     /// Whom it sees, and since which epoch.
     sees: BTreeMap<usize, u64>,
     entered: u64,
+    /// When it was in the room for the first time.
+    pub entered_at: Option<Duration>,
     next_tick: Duration,
     rekeyed: Duration,
     /// A key that is being made, and when it is ready.
@@ -174,6 +220,9 @@ pub struct Simulation {
     pub rng: StdRng,
     pub now: Duration,
     room: Room<Inbox>,
+    challenge: Challenge,
+    faults: Option<Faults>,
+    pub ledger: Ledger,
     limits: Limits,
     pub members: Vec<Member>,
     owners: HashMap<SessionId, usize>,
@@ -194,6 +243,9 @@ pub struct Counts {
     pub directs: usize,
     pub told: usize,
     pub left_out: usize,
+    pub breaks: usize,
+    pub resumed: usize,
+    pub restarts: usize,
     pub ticks: usize,
 }
 
@@ -210,6 +262,12 @@ impl Simulation {
             rng: StdRng::seed_from_u64(seed),
             now: Duration::ZERO,
             room: Room::new(0, &limits),
+            challenge: Challenge {
+                nonce: [1; 32],
+                run: RunId([2; 16]),
+            },
+            faults: None,
+            ledger: Ledger::default(),
             limits,
             members: Vec::new(),
             owners: HashMap::new(),
@@ -218,6 +276,18 @@ impl Simulation {
             texts: 0,
             counts: Counts::default(),
         }
+    }
+
+    /// With connections that break.
+    pub fn with_faults(seed: u64, faults: Faults) -> Self {
+        Self {
+            faults: Some(faults),
+            ..Self::new(seed)
+        }
+    }
+
+    fn is_lossless(&self) -> bool {
+        self.faults.is_none_or(|faults| faults.is_lossless)
     }
 
     /// The number of the room's last change.
@@ -259,9 +329,16 @@ impl Simulation {
         self.members.iter().filter(is_here).count()
     }
 
-    /// One of those who are inside.
+    /// One of those who are inside, or were when their connection broke.
     pub fn anybody(&mut self) -> Option<usize> {
-        let inside = self.inside();
+        let may_speak =
+            |member: &Member| member.is_here && !member.is_leaving && member.entered_at.is_some();
+        let inside: Vec<usize> = match self.faults {
+            None => self.inside(),
+            Some(_) => (0..self.members.len())
+                .filter(|number| may_speak(&self.members[*number]))
+                .collect(),
+        };
         (!inside.is_empty()).then(|| inside[self.rng.random_range(0..inside.len())])
     }
 
@@ -288,7 +365,7 @@ impl Simulation {
         let sid = session.card().sid();
         self.owners.insert(sid, number);
         self.cards.push(session.card().clone());
-        let mut member = Member {
+        let member = Member {
             nick,
             session,
             is_here: true,
@@ -296,26 +373,116 @@ impl Simulation {
             ended: None,
             up: Queue(VecDeque::new()),
             down: Queue(VecDeque::new()),
+            connection: 0,
+            is_broken: false,
+            reconnects: None,
+            pause: Duration::ZERO,
+            breaks: None,
+            answers: None,
             inbox: Inbox::default(),
+            served: None,
+            kept: None,
             intake: None,
             is_in_room: false,
             acknowledged: 0,
-            posted: 0,
             said: VecDeque::new(),
             expected: VecDeque::new(),
             found: None,
             sees: BTreeMap::new(),
             entered: 0,
+            entered_at: None,
             next_tick: self.now,
             rekeyed: self.now,
             key_ready: None,
             surprises: Vec::new(),
         };
-        let challenge = payload(&Frame::challenge(&CHALLENGE, &self.limits));
-        member.down.push(self.now + self.delay(), challenge);
         self.members.push(member);
+        self.connect(number);
         self.counts.joins += 1;
         number
+    }
+
+    /// Somebody makes a connection, which may break again before it is in the room.
+    fn connect(&mut self, number: usize) {
+        let at = self.now + self.delay();
+        let breaks = self.faults.is_some() && self.rng.random_ratio(1, 4);
+        let lasts = Duration::from_millis(if breaks {
+            self.rng.random_range(0..4_000)
+        } else {
+            0
+        });
+        let challenge = payload(&Frame::challenge(&self.challenge, &self.limits));
+        let member = &mut self.members[number];
+        member.is_broken = false;
+        member.breaks = breaks.then_some(self.now + lasts);
+        let down = (member.connection, ToMember::Frame(challenge));
+        member.down.push(at, down);
+    }
+
+    /// Somebody's connection breaks, and some of what is under way with it. Each side learns of it
+    /// in its time, the relay sometimes only by the next connection.
+    pub fn break_connection(&mut self, number: usize) {
+        let Some(faults) = self.faults else { return };
+        let (at, notices) = (self.now + self.delay(), self.rng.random_ratio(3, 4));
+        let pause = self.rng.random_range(Duration::ZERO..=faults.pause);
+        let member = &mut self.members[number];
+        if !member.is_here || member.is_broken || member.reconnects.is_some() {
+            return;
+        }
+        self.counts.breaks += 1;
+        member.is_broken = true;
+        member.breaks = None;
+        member.answers = None;
+        member.pause = pause;
+        member
+            .up
+            .0
+            .truncate(self.rng.random_range(0..=member.up.0.len()));
+        if notices {
+            member.up.push(at, (member.connection, ToServer::Hangup));
+        }
+        let kept = self.rng.random_range(0..=member.down.0.len());
+        member.down.0.truncate(kept);
+        member.down.push(at, (member.connection, ToMember::Down));
+    }
+
+    /// The relay is started anew, and has forgotten everything.
+    pub fn restart(&mut self) {
+        self.counts.restarts += 1;
+        let [first, ..] = self.challenge.run.0;
+        self.challenge.run = RunId([first + 1; 16]);
+        self.room = Room::new(0, &self.limits);
+        for number in 0..self.members.len() {
+            self.break_connection(number);
+            let member = &mut self.members[number];
+            member.up.0.clear();
+            member.inbox = Inbox::default();
+            member.intake = None;
+            member.is_in_room = false;
+            member.acknowledged = 0;
+            (member.served, member.kept) = (None, None);
+        }
+    }
+
+    /// Nothing breaks any more.
+    pub fn calm_down(&mut self) {
+        for member in &mut self.members {
+            member.breaks = None;
+        }
+        if let Some(faults) = &mut self.faults {
+            faults.pause = Duration::ZERO;
+        }
+    }
+
+    fn is_down(&mut self, number: usize) {
+        let member = &mut self.members[number];
+        member.session.disconnect();
+        member.connection += 1;
+        if member.session.has_said_goodbye() {
+            member.is_here = false;
+        } else {
+            member.reconnects = Some(self.now + member.pause);
+        }
     }
 
     pub fn leave(&mut self, number: usize) {
@@ -334,7 +501,7 @@ impl Simulation {
         member.is_here = false;
         let kept = self.rng.random_range(0..=member.up.0.len());
         member.up.0.truncate(kept);
-        member.up.push(at, ToServer::Hangup);
+        member.up.push(at, (member.connection, ToServer::Gone));
         self.counts.losses += 1;
     }
 
@@ -373,6 +540,9 @@ impl Simulation {
     /// Somebody says something of its own, of so many bytes or a little more, to all whom it saw a
     /// while ago.
     pub fn say(&mut self, number: usize, bytes: usize) {
+        if !self.is_lossless() {
+            return self.say_to_all(number, bytes);
+        }
         let member = &self.members[number];
         let latest = member.session.changes();
         let earliest = latest.saturating_sub(3).max(member.entered);
@@ -387,6 +557,21 @@ impl Simulation {
             text: self.text(number, bytes),
             readers: numbers(readers),
             left_out: numbers(left_out),
+            direct: false,
+        };
+        self.say_to(number, To::Room { shown }, said);
+        self.counts.messages += 1;
+    }
+
+    /// Somebody says something to all whom it sees.
+    pub fn say_to_all(&mut self, number: usize, bytes: usize) {
+        let session = &self.members[number].session;
+        let shown = session.changes();
+        let others = session.others();
+        let said = Said {
+            text: self.text(number, bytes),
+            readers: others.iter().map(|p| self.owners[&p.sid]).collect(),
+            left_out: BTreeSet::new(),
             direct: false,
         };
         self.say_to(number, To::Room { shown }, said);
@@ -412,7 +597,9 @@ impl Simulation {
 
     /// Somebody says something to anyone whom it sees.
     pub fn whisper_to_anyone(&mut self, number: usize) {
-        let seen: Vec<usize> = self.members[number].sees.keys().copied().collect();
+        let others = self.members[number].session.others();
+        let seen: BTreeSet<usize> = others.iter().map(|p| self.owners[&p.sid]).collect();
+        let seen: Vec<usize> = seen.into_iter().collect();
         if !seen.is_empty() {
             let reader = seen[self.rng.random_range(0..seen.len())];
             self.whisper(number, reader);
@@ -429,6 +616,9 @@ impl Simulation {
         let member = &mut self.members[number];
         let count = member.session.say(to, Kind::Text, &said.text, now);
         assert_eq!(count, Ok(said.readers.len()), "readers of {}", said.text);
+        let (text, readers) = (said.text.clone(), said.readers.iter().copied());
+        self.ledger
+            .said(number, said.direct, text, self.now, readers.collect());
         member.said.push_back(said);
         self.collect(number);
     }
@@ -438,15 +628,33 @@ impl Simulation {
         let at = self.now + self.delay();
         let member = &mut self.members[number];
         for frame in member.session.take_outgoing() {
-            member.up.push(at, ToServer::Frame(payload(&frame)));
+            if !member.is_broken {
+                let up = (member.connection, ToServer::Frame(payload(&frame)));
+                member.up.push(at, up);
+            }
         }
     }
 
     /// Takes what the relay has for its members, and puts it on its way.
     fn distribute(&mut self) {
         for number in 0..self.members.len() {
-            let frames = self.members[number].inbox.0.take();
-            for frame in frames {
+            let member = &mut self.members[number];
+            let Some(connection) = member.served else {
+                continue;
+            };
+            let mut batches = Vec::new();
+            while !member.inbox.0.borrow().is_empty() {
+                let mut batch = Vec::new();
+                member.inbox.0.borrow_mut().take(&mut batch);
+                batches.extend(batch);
+            }
+            if self.faults.is_some() && self.rng.random_ratio(1, 50) {
+                batches.extend(member.inbox.0.borrow_mut().ask());
+            }
+            // What goes into a broken connection is gone.
+            let is_lost = member.is_broken || connection != member.connection;
+            for frame in batches.into_iter().filter(|_| !is_lost) {
+                let frame = frame.slices().concat().split_off(4);
                 let at = self.now + self.delay();
                 let frames = match &mut self.tamper {
                     None => vec![frame],
@@ -460,10 +668,8 @@ impl Simulation {
                     }
                 };
                 for frame in frames {
-                    if (0x10..=0x1f).contains(&frame[0]) {
-                        self.members[number].posted += 1;
-                    }
-                    self.members[number].down.push(at, frame);
+                    let down = (connection, ToMember::Frame(frame));
+                    self.members[number].down.push(at, down);
                 }
             }
         }
@@ -477,14 +683,51 @@ impl Simulation {
             self.relay_takes();
             self.relay_acknowledges();
             for number in 0..self.members.len() {
-                while let Some(frame) = self.members[number].down.due(self.now) {
-                    self.receive(number, &frame);
+                self.keep_connection(number);
+                while let Some((connection, down)) = self.members[number].down.due(self.now) {
+                    match down {
+                        _ if connection != self.members[number].connection => {}
+                        ToMember::Frame(frame) => self.receive(number, &frame),
+                        ToMember::Down => self.is_down(number),
+                    }
                 }
                 self.tick(number);
                 if self.members[number].is_here {
                     self.take_key(number);
                 }
             }
+        }
+    }
+
+    /// Breaks a connection, makes one, and has each side do what is due.
+    fn keep_connection(&mut self, number: usize) {
+        let now = self.now;
+        let member = &mut self.members[number];
+        if member.breaks.is_some_and(|at| at <= now) {
+            self.break_connection(number);
+        }
+        let member = &mut self.members[number];
+        if member.is_here && member.reconnects.take_if(|at| *at <= now).is_some() {
+            self.connect(number);
+        }
+        let at = self.now + self.delay_if(self.members[number].answers.is_some());
+        let member = &mut self.members[number];
+        if member.answers.take_if(|at| *at <= now).is_some() && !member.is_broken {
+            let ack = payload(&Frame::ack(member.session.received()));
+            member
+                .up
+                .push(at, (member.connection, ToServer::Frame(ack)));
+        }
+        if member.kept.take_if(|until| *until <= now).is_some() {
+            self.relay_drops(number, Departure::Lost);
+        }
+    }
+
+    fn delay_if(&mut self, is_needed: bool) -> Duration {
+        if is_needed {
+            self.delay()
+        } else {
+            Duration::ZERO
         }
     }
 
@@ -500,6 +743,9 @@ impl Simulation {
         for event in member.session.tick(now) {
             match event {
                 Event::RekeyDue => self.rekey(number),
+                // Somebody's connection may break right after it has come.
+                Event::Unconfirmed(_) if self.faults.is_some() => {}
+                other if !self.is_lossless() => self.told_roughly(number, other),
                 other => self.surprise(number, format!("told by the clock: {other:?}")),
             }
         }
@@ -523,19 +769,38 @@ impl Simulation {
                 return;
             };
             match self.members[number].up.due(at) {
-                Some(ToServer::Frame(frame)) => self.relay_takes_frame(number, &frame.into()),
-                Some(ToServer::Hangup) => self.relay_drops(number, Departure::Lost),
+                Some((connection, up)) => self.relay_takes_from(number, connection, up),
                 None => {}
             }
             self.distribute();
         }
     }
 
+    fn relay_takes_from(&mut self, number: usize, connection: u64, up: ToServer) {
+        let member = &mut self.members[number];
+        match up {
+            ToServer::Frame(hello) if hello[0] == HELLO => {
+                self.relay_admits(number, connection, &hello);
+            }
+            ToServer::Frame(frame) if member.served == Some(connection) => {
+                self.relay_takes_frame(number, &frame.into());
+            }
+            ToServer::Hangup if member.served == Some(connection) => {
+                member.served = None;
+                member.kept = Some(self.now + GRACE);
+            }
+            ToServer::Gone => self.relay_drops(number, Departure::Lost),
+            ToServer::Frame(_) | ToServer::Hangup => {}
+        }
+    }
+
     /// One acknowledgement for all that came in a while.
     fn relay_acknowledges(&mut self) {
+        let often = if self.faults.is_some() { 0.1 } else { 0.5 };
         for member in &mut self.members {
             let received = member.intake.as_ref().map_or(0, Intake::received);
-            if member.is_in_room && member.acknowledged < received && self.rng.random_bool(0.5) {
+            let is_due = member.is_in_room && member.acknowledged < received;
+            if is_due && self.rng.random_bool(often) {
                 member.acknowledged = received;
                 member.inbox.post(Frame::ack(received).into());
             }
@@ -557,6 +822,9 @@ impl Simulation {
 
     /// All who are in the room, but for one, are to be told something.
     fn expect_of_all(&mut self, but: usize, told: &Told) {
+        if !self.is_lossless() {
+            return;
+        }
         for (number, member) in self.members.iter_mut().enumerate() {
             if member.is_in_room && number != but {
                 member.expected.push_back(told.clone());
@@ -564,33 +832,63 @@ impl Simulation {
         }
     }
 
-    fn relay_takes_frame(&mut self, number: usize, bytes: &Arc<[u8]>) {
-        let room = lobby().id();
-        if !self.members[number].is_in_room {
-            if self.members[number].intake.is_some() {
-                return;
+    fn relay_admits(&mut self, number: usize, connection: u64, hello: &[u8]) {
+        let entry = admit(hello, &self.challenge, lobby().id()).expect("an honest client");
+        let at = self.now + self.delay();
+        let place = entry.resumes.and_then(|from| {
+            let inbox = self.room.place(&entry.card, from.joined)?.clone();
+            Some((inbox, from.received))
+        });
+        let has_entered = self.members[number].entered_at.is_some();
+        let member = &mut self.members[number];
+        (member.served, member.kept) = (Some(connection), None);
+        if let Some((inbox, received)) = place {
+            let resumed = inbox.0.borrow_mut().resume(received);
+            resumed.expect("an honest client");
+            let taken = member.intake.as_ref().expect("it has a place").received();
+            let welcome = payload(&Frame::welcome_back(taken));
+            if connection == member.connection && !member.is_broken {
+                member.down.push(at, (connection, ToMember::Frame(welcome)));
             }
-            let card = admit(bytes, &CHALLENGE, room)
-                .expect("an honest client")
-                .card;
-            let inbox = self.members[number].inbox.clone();
-            let joined = self.room.join(&card, &inbox).expect("there is room");
-            self.expect_of_all(number, &Told::Joined(number));
-            let there = |(number, member): (usize, &Member)| member.is_in_room.then_some(number);
-            let found = self.members.iter().enumerate().filter_map(there).collect();
-            let member = &mut self.members[number];
-            member.found = Some(found);
-            member.intake = Some(Intake::new(&card, CHALLENGE.run, joined, &self.limits));
-            member.is_in_room = true;
+            self.counts.resumed += 1;
+
             return;
         }
+        if has_entered && self.is_lossless() {
+            self.surprise(number, "its place is gone".to_owned());
+        }
+        if std::mem::take(&mut self.members[number].is_in_room) {
+            let lost = Told::Left(number, Departure::Lost, false);
+            self.expect_of_all(number, &lost);
+        }
+        let inbox = Inbox::default();
+        let joined = self.room.join(&entry.card, &inbox).expect("there is room");
+        self.expect_of_all(number, &Told::Joined(number));
+        let there = |(number, member): (usize, &Member)| member.is_in_room.then_some(number);
+        let found = self.members.iter().enumerate().filter_map(there).collect();
         let member = &mut self.members[number];
+        member.inbox = inbox;
+        member.expected.clear();
+        member.acknowledged = 0;
+        member.found = Some(found);
+        let run = self.challenge.run;
+        member.intake = Some(Intake::new(&entry.card, run, joined, &self.limits));
+        member.is_in_room = true;
+    }
+
+    fn relay_takes_frame(&mut self, number: usize, bytes: &Arc<[u8]>) {
+        let is_lossless = self.is_lossless();
+        let member = &mut self.members[number];
+        if !member.is_in_room {
+            return;
+        }
         let intake = member.intake.as_mut().expect("it is in the room");
         let request = intake.take(Arc::clone(bytes)).expect("an honest client");
         let (sid, received) = (intake.sid(), intake.received());
         let done = self.room.carry_out(sid, &request);
         done.expect("its own key");
         match request {
+            Request::Forward(_) if !is_lossless => {}
             Request::Forward(_) => {
                 let said = member.said.pop_front().expect("what was said");
                 self.expect_said(number, &said);
@@ -602,7 +900,8 @@ impl Simulation {
                 return;
             }
             Request::Forget(count) => {
-                assert!(count <= member.posted, "an honest client");
+                let acknowledged = member.inbox.0.borrow_mut().acknowledge(count);
+                acknowledged.expect("an honest client");
                 return;
             }
             Request::Wait | Request::State(_) | Request::Acknowledge => {}
@@ -636,6 +935,10 @@ impl Simulation {
             return;
         }
         let now = self.clocks();
+        if frame == payload(&Frame::ping()) && self.faults.is_some() {
+            let late = Duration::from_millis(self.rng.random_range(0..3_000));
+            self.members[number].answers.get_or_insert(self.now + late);
+        }
         let member = &mut self.members[number];
         match member.session.receive(frame, now) {
             Ok(events) => {
@@ -661,9 +964,15 @@ impl Simulation {
 
     /// Checks an event against what is to come next.
     fn told(&mut self, number: usize, event: Event) {
+        if matches!(event, Event::Entered(_)) {
+            self.members[number].entered_at = Some(self.now);
+        }
+        if !self.is_lossless() {
+            return self.told_roughly(number, event);
+        }
         let told = match event {
             // Whom others leave out follows from who has joined meanwhile.
-            Event::Taken(_) | Event::LeftOthersOut(..) => return,
+            Event::Taken(_) | Event::LeftOthersOut(..) | Event::Resumed => return,
             Event::RekeyDue => return self.rekey(number),
             Event::Entered(people) => {
                 let people: BTreeSet<usize> = people
@@ -679,7 +988,7 @@ impl Simulation {
                 }
                 return;
             }
-            Event::Joined(person) => {
+            Event::Joined(person) | Event::Back(person) => {
                 let who = self.owners[&person.sid];
                 let member = &mut self.members[number];
                 member.sees.insert(who, member.session.changes());
@@ -718,6 +1027,54 @@ impl Simulation {
                 member.expected.push_front(expected);
             }
         }
+    }
+
+    /// Checks an event against what may be told to somebody who was away, or of somebody who was.
+    fn told_roughly(&mut self, number: usize, event: Event) {
+        let wrong = match event {
+            Event::RekeyDue => return self.rekey(number),
+            Event::Message {
+                from, direct, text, ..
+            } => {
+                let from = self.number_of(from.as_str());
+                let ledger = &mut self.ledger;
+                ledger.arrived(from, number, direct, &text.to_string())
+            }
+            Event::Missing(from, count) => {
+                let from = self.number_of(from.as_str());
+                self.ledger.missing(from, number, count);
+                None
+            }
+            Event::Undelivered(readers, text) => {
+                let readers = readers.iter().map(|nick| self.number_of(nick.as_str()));
+                let readers = readers.collect();
+                self.ledger.undelivered(&readers, &text);
+                None
+            }
+            Event::Taken(_)
+            | Event::LeftOut(_)
+            | Event::LeftOthersOut(..)
+            | Event::Resumed
+            | Event::Entered(_)
+            | Event::Returned { .. }
+            | Event::Joined(_)
+            | Event::Back(_)
+            | Event::Left { .. }
+            | Event::Rekeyed(_) => None,
+            alarm => Some(format!("{alarm:?}")),
+        };
+        if let Some(wrong) = wrong {
+            self.surprise(number, wrong);
+        }
+    }
+
+    /// Which messages neither arrived nor were reported, of those whose two ends are still there.
+    pub fn unaccounted(&self) -> Vec<String> {
+        let is_here = |number: usize| self.members[number].is_here;
+        self.ledger.unaccounted(|from, to, said| {
+            let was_there = self.members[to].entered_at.is_some_and(|at| at <= said);
+            is_here(from) && is_here(to) && was_there
+        })
     }
 
     fn number_of(&self, nick: &str) -> usize {

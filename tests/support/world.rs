@@ -100,6 +100,11 @@ impl Member {
         }
     }
 
+    /// How many counted frames the relay has taken from it.
+    pub fn taken(&self) -> u64 {
+        self.intake.as_ref().map_or(0, Intake::received)
+    }
+
     /// The session id.
     pub fn sid(&self) -> SessionId {
         self.session.card().sid()
@@ -244,9 +249,20 @@ impl World {
         self.admit(member)
     }
 
+    /// The relay forgets everything, and is in another run.
+    pub fn restart(&mut self) {
+        let [first, ..] = self.challenge.run.0;
+        self.challenge.run = RunId([first + 1; 16]);
+        self.room = Room::new(0, &LIMITS);
+    }
+
+    /// The relay's first frame.
+    pub fn challenge(&self) -> Vec<u8> {
+        payload(&Frame::challenge(&self.challenge, &LIMITS))
+    }
+
     fn admit(&mut self, member: &mut Member) -> Result<(), Notice> {
-        let challenge = Frame::challenge(&self.challenge, &LIMITS);
-        assert_eq!(member.receive(&payload(&challenge)), []);
+        assert_eq!(member.receive(&self.challenge()), []);
         let frames = member.session.take_outgoing();
         let [hello] = frames.as_slice() else {
             panic!("not one frame, but {}", frames.len());
@@ -259,11 +275,17 @@ impl World {
 
     /// Takes from a member what it has to send, passes it on, and acknowledges it.
     pub fn relay(&mut self, member: &mut Member) {
-        loop {
-            let frames = member.session.take_outgoing();
-            if frames.is_empty() {
-                return;
-            }
+        while self.pass_on(member) {
+            let ack = Frame::ack(member.taken());
+            member.receive(&payload(&ack));
+        }
+    }
+
+    /// Takes from a member what it has to send, and passes it on. Returns whether there was any.
+    pub fn pass_on(&mut self, member: &mut Member) -> bool {
+        let frames = member.session.take_outgoing();
+        let is_any = !frames.is_empty();
+        if is_any {
             let intake = member.intake.as_mut().expect("it is in the room");
             for frame in frames {
                 let request = intake
@@ -277,9 +299,8 @@ impl World {
                     self.room.leave(sid, joined, Departure::Left);
                 }
             }
-            let ack = Frame::ack(intake.received());
-            member.receive(&payload(&ack));
         }
+        is_any
     }
 
     /// Has a member say something; returns how many are to read it.

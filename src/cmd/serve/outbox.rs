@@ -356,10 +356,11 @@ impl Outbox {
             return Ok(None);
         };
         let welcome = Frame::welcome_back(intake.received());
-        if let Err(error) = state.backlog.resume(received, welcome.into()) {
+        if let Err(error) = state.backlog.resume(received) {
             state.parked = Some(intake);
             return Err(error);
         }
+        state.backlog.post_first(welcome.into());
         state.stream = Some(Arc::clone(stream));
         state.connection += 1;
         // The writer may still be busy with the connection before.

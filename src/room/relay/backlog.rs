@@ -138,20 +138,25 @@ impl Backlog {
     }
 
     /// A new connection takes over, over which the member says that it has taken so many counted
-    /// frames: after the frame `first`, the others are sent again. Frames that are not counted belonged to the connection
+    /// frames: the others are sent again. Frames that are not counted belonged to the connection
     /// before.
     ///
     /// # Errors
     /// As [`Backlog::acknowledge`].
-    pub fn resume(&mut self, received: u64, first: Outgoing) -> Result<(), Malformed> {
+    pub fn resume(&mut self, received: u64) -> Result<(), Malformed> {
         self.acknowledge(received)?;
         self.unacknowledged.append(&mut self.waiting);
         std::mem::swap(&mut self.unacknowledged, &mut self.waiting);
         self.waiting.retain(Outgoing::is_counted);
-        self.waiting.push_front(first);
         self.bytes = self.waiting.iter().map(Outgoing::weight).sum();
         (self.unasked_frames, self.unasked_bytes) = (0, 0);
         Ok(())
+    }
+
+    /// Adds a frame before all that waits, and that is not counted.
+    pub fn post_first(&mut self, frame: Outgoing) {
+        self.bytes += frame.weight();
+        self.waiting.push_front(frame);
     }
 
     /// Drops everything that waits.
@@ -186,7 +191,7 @@ mod tests {
         assert_eq!(taken(&mut backlog), 5);
         backlog.post(counted()).unwrap();
         backlog.acknowledge(2).unwrap();
-        backlog.resume(3, Frame::welcome_back(0).into()).unwrap();
+        backlog.resume(3).unwrap();
         let mut batch = Vec::new();
         backlog.take(&mut batch);
         let is_counted: Vec<bool> = batch.iter().map(Outgoing::is_counted).collect();
@@ -203,8 +208,7 @@ mod tests {
         assert_eq!(backlog.acknowledge(u64::MAX), Err(Malformed));
         assert_eq!(backlog.acknowledge(1), Ok(()));
         assert_eq!(backlog.acknowledge(0), Err(Malformed));
-        let welcome = Frame::welcome_back(0);
-        assert_eq!(backlog.resume(0, welcome.into()), Err(Malformed));
+        assert_eq!(backlog.resume(0), Err(Malformed));
     }
 
     #[test]

@@ -214,6 +214,14 @@ impl Session {
             .collect()
     }
 
+    /// Who these are, wherever they are.
+    fn nicks(&self, sids: impl Iterator<Item = SessionId>) -> Vec<Nick> {
+        let present = |sid| self.roster.get(self.present_sid(sid)?);
+        sids.filter_map(|sid| self.absent.get(&sid).or_else(|| present(sid)))
+            .map(|peer| peer.card.nick().clone())
+            .collect()
+    }
+
     /// The frames that are to be sent now, in order.
     pub fn take_outgoing(&mut self) -> Vec<Frame> {
         std::mem::take(&mut self.outgoing)

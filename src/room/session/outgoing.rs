@@ -234,7 +234,12 @@ impl Session {
         let messages = self.unacknowledged.begin_again();
         // What was kept is older.
         self.send_held();
+        let senders = [self.card.sid(), self.card.previous()].map(Some);
         for said in messages {
+            if !senders.contains(&said.sender()) {
+                self.unacknowledged.give_up(said);
+                continue;
+            }
             let absent = &self.absent;
             let is_away = |sid| absent.contains_key(&sid);
             self.unacknowledged.hold(&said, is_away, now.uptime);
@@ -306,9 +311,8 @@ impl Session {
         let expired = self.unacknowledged.take_expired(now.uptime);
         let mut events: Vec<Event> = expired
             .iter()
-            .map(|said| (self.absent_nicks(said.readers()), said.text().to_owned()))
-            .filter(|(nicks, _)| !nicks.is_empty())
-            .map(|(nicks, text)| Event::Undelivered(nicks, text))
+            .filter(|said| said.readers().next().is_some())
+            .map(|said| Event::Undelivered(self.nicks(said.readers()), said.text().to_owned()))
             .collect();
         if !self.is_inside() || self.is_leaving {
             return events;

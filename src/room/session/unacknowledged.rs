@@ -40,7 +40,7 @@ impl Said {
     }
 
     /// Under which session id it was written.
-    fn sender(&self) -> Option<SessionId> {
+    pub(super) fn sender(&self) -> Option<SessionId> {
         Some(Header::parse(&self.sealed.header).ok()?.sender)
     }
 
@@ -205,6 +205,11 @@ impl Unacknowledged {
                 *until = Duration::ZERO;
             }
         }
+    }
+
+    /// Gives up a message that cannot be sent again.
+    pub(super) fn give_up(&mut self, said: Said) {
+        self.held.push((Duration::ZERO, said));
     }
 
     /// Takes the messages that have waited too long.

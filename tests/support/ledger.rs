@@ -1,0 +1,116 @@
+//! What became of every message of a simulation in which some may get lost: it arrives once, or
+//! somebody is told that it did not.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+/// What became of a message, for one reader.
+#[derive(Default)]
+struct Fate {
+    has_arrived: bool,
+    /// Whether its sender was told that it did not.
+    is_reported: bool,
+}
+
+struct Message {
+    from: usize,
+    direct: bool,
+    text: String,
+    at: Duration,
+    fates: BTreeMap<usize, Fate>,
+}
+
+/// All messages there ever were, oldest first.
+#[derive(Default)]
+pub struct Ledger {
+    messages: Vec<Message>,
+    /// The last one that arrived, of those from one member to another, direct or not.
+    last: HashMap<(usize, usize, bool), usize>,
+    /// How many messages from one member another one was told that it misses.
+    missing: BTreeMap<(usize, usize), u64>,
+}
+
+impl Ledger {
+    /// Somebody said something.
+    pub fn said(
+        &mut self,
+        from: usize,
+        direct: bool,
+        text: String,
+        at: Duration,
+        readers: BTreeSet<usize>,
+    ) {
+        let unknown = |reader| (reader, Fate::default());
+        self.messages.push(Message {
+            from,
+            direct,
+            text,
+            at,
+            fates: readers.into_iter().map(unknown).collect(),
+        });
+    }
+
+    /// A message was shown to somebody. Returns what is wrong with that.
+    pub fn arrived(&mut self, from: usize, to: usize, direct: bool, text: &str) -> Option<String> {
+        let is_it = |m: &Message| (m.from, m.direct, m.text.as_str()) == (from, direct, text);
+        let Some(place) = self.messages.iter().position(is_it) else {
+            return Some(format!("{text:?} was never said by {from}"));
+        };
+        let Some(fate) = self.messages[place].fates.get_mut(&to) else {
+            return Some(format!("{text:?} was not for it"));
+        };
+        if std::mem::replace(&mut fate.has_arrived, true) {
+            return Some(format!("{text:?} came twice"));
+        }
+        let last = self.last.insert((from, to, direct), place);
+        (last > Some(place)).then(|| format!("{text:?} came late"))
+    }
+
+    /// Somebody was told that messages are missing.
+    pub fn missing(&mut self, from: usize, to: usize, count: u64) {
+        *self.missing.entry((from, to)).or_default() += count;
+    }
+
+    /// How many were reported missing.
+    pub fn all_missing(&self) -> u64 {
+        self.missing.values().sum()
+    }
+
+    /// The sender was told that a message did not reach these.
+    pub fn undelivered(&mut self, readers: &BTreeSet<usize>, text: &str) {
+        for message in self.messages.iter_mut().filter(|m| m.text == text) {
+            for (reader, fate) in &mut message.fates {
+                fate.is_reported |= readers.contains(reader);
+            }
+        }
+    }
+
+    /// How many messages arrived, and how many did not, reader by reader.
+    pub fn count(&self) -> (usize, usize) {
+        let fates = self.messages.iter().flat_map(|m| m.fates.values());
+        let (arrived, lost): (Vec<_>, Vec<_>) = fates.partition(|fate| fate.has_arrived);
+        (arrived.len(), lost.len())
+    }
+
+    /// The messages that neither arrived nor were reported, where that matters for a sender, a
+    /// reader and the time.
+    pub fn unaccounted(&self, matters: impl Fn(usize, usize, Duration) -> bool) -> Vec<String> {
+        let mut lost: BTreeMap<(usize, usize), Vec<&str>> = BTreeMap::new();
+        for message in &self.messages {
+            for (to, fate) in &message.fates {
+                let is_lost = !fate.has_arrived && !fate.is_reported;
+                if is_lost && matters(message.from, *to, message.at) {
+                    let texts = lost.entry((message.from, *to)).or_default();
+                    texts.push(&message.text);
+                }
+            }
+        }
+        let is_more = |(pair, texts): &(&(usize, usize), &Vec<&str>)| {
+            texts.len() as u64 > self.missing.get(*pair).copied().unwrap_or(0)
+        };
+        let unaccounted = lost.iter().filter(is_more);
+        unaccounted
+            .map(|((from, to), texts)| format!("{to} lost {texts:?} of {from}"))
+            .collect()
+    }
+}
