@@ -91,6 +91,9 @@ pub(super) enum Comparison {
     Different,
     /// It is a view of a time before one was there.
     TooEarly,
+    /// It is a view of a time between two stays. One may have been in the room without seeing it:
+    /// the relay keeps those whose connections are broken.
+    Unseen,
 }
 
 impl Transcript {
@@ -212,7 +215,12 @@ impl Transcript {
                 .map_or(Comparison::TooEarly, |epoch| epoch.differs(sender));
         };
         if !self.stays.iter().any(|stay| stay.contains(&version)) {
-            return Comparison::TooEarly;
+            let is_before = |stay: &RangeInclusive<Version>| *stay.start() < version;
+            return if self.stays.iter().any(is_before) {
+                Comparison::Unseen
+            } else {
+                Comparison::TooEarly
+            };
         }
         let Some(epoch) = self.epoch(version) else {
             return Comparison::Unknown;

@@ -27,7 +27,7 @@ use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::room::card::{Card, Identity, SessionId};
 use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
-use e2echat::room::message::Kind;
+use e2echat::room::message::{Kind, OpenError};
 use e2echat::room::notice::Notice;
 use e2echat::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room, admit};
 use e2echat::room::session::{End, Event, Now, Policy, Session, Standing, To};
@@ -195,6 +195,8 @@ pub struct Member {
     entered: u64,
     /// When it was in the room for the first time.
     pub entered_at: Option<Duration>,
+    /// When it saw each of the others for the first time.
+    met: BTreeMap<usize, Duration>,
     next_tick: Duration,
     rekeyed: Duration,
     /// A key that is being made, and when it is ready.
@@ -391,6 +393,7 @@ impl Simulation {
             sees: BTreeMap::new(),
             entered: 0,
             entered_at: None,
+            met: BTreeMap::new(),
             next_tick: self.now,
             rekeyed: self.now,
             key_ready: None,
@@ -405,7 +408,9 @@ impl Simulation {
     /// Somebody makes a connection, which may break again before it is in the room.
     fn connect(&mut self, number: usize) {
         let at = self.now + self.delay();
-        let breaks = self.faults.is_some() && self.rng.random_ratio(1, 4);
+        // What is said to somebody who has joined and never got to know it, is not for anybody.
+        let may_break = !self.is_lossless() || self.members[number].entered_at.is_some();
+        let breaks = self.faults.is_some() && may_break && self.rng.random_ratio(1, 4);
         let lasts = Duration::from_millis(if breaks {
             self.rng.random_range(0..4_000)
         } else {
@@ -426,7 +431,8 @@ impl Simulation {
         let (at, notices) = (self.now + self.delay(), self.rng.random_ratio(3, 4));
         let pause = self.rng.random_range(Duration::ZERO..=faults.pause);
         let member = &mut self.members[number];
-        if !member.is_here || member.is_broken || member.reconnects.is_some() {
+        let may_break = !faults.is_lossless || member.entered_at.is_some();
+        if !member.is_here || member.is_broken || member.reconnects.is_some() || !may_break {
             return;
         }
         self.counts.breaks += 1;
@@ -480,6 +486,9 @@ impl Simulation {
         member.connection += 1;
         if member.session.has_said_goodbye() {
             member.is_here = false;
+            // The relay notices when it hears nothing any more.
+            let up = (member.connection - 1, ToServer::Hangup);
+            member.up.push(self.now, up);
         } else {
             member.reconnects = Some(self.now + member.pause);
         }
@@ -1031,6 +1040,11 @@ impl Simulation {
 
     /// Checks an event against what may be told to somebody who was away, or of somebody who was.
     fn told_roughly(&mut self, number: usize, event: Event) {
+        let now = self.now;
+        let member = &mut self.members[number];
+        for person in member.session.others() {
+            member.met.entry(self.owners[&person.sid]).or_insert(now);
+        }
         let wrong = match event {
             Event::RekeyDue => return self.rekey(number),
             Event::Message {
@@ -1061,6 +1075,8 @@ impl Simulation {
             | Event::Back(_)
             | Event::Left { .. }
             | Event::Rekeyed(_) => None,
+            // It was written when this member had joined and did not know it yet.
+            Event::Unopened(_, OpenError::NotForMe) if self.is_new(number) => None,
             alarm => Some(format!("{alarm:?}")),
         };
         if let Some(wrong) = wrong {
@@ -1068,12 +1084,21 @@ impl Simulation {
         }
     }
 
+    fn is_new(&self, number: usize) -> bool {
+        let entered = self.members[number].entered_at;
+        entered.is_none_or(|at| self.now < at + Duration::from_secs(10))
+    }
+
     /// Which messages neither arrived nor were reported, of those whose two ends are still there.
     pub fn unaccounted(&self) -> Vec<String> {
         let is_here = |number: usize| self.members[number].is_here;
         self.ledger.unaccounted(|from, to, said| {
-            let was_there = self.members[to].entered_at.is_some_and(|at| at <= said);
-            is_here(from) && is_here(to) && was_there
+            // What is lost of somebody whom the reader has not met yet, it cannot miss.
+            let has_met = self.members[to]
+                .met
+                .get(&from)
+                .is_some_and(|at| *at <= said);
+            is_here(from) && is_here(to) && has_met
         })
     }
 

@@ -88,6 +88,11 @@ impl Session {
             }
             Comparison::Same => peer.is_confirmed = true,
             Comparison::Unknown | Comparison::Different => {}
+            // Whether it was for this member cannot be known.
+            Comparison::Unseen => {
+                events.push(Event::Missing(from, 1));
+                return events;
+            }
             Comparison::TooEarly => {
                 events.push(unopened(OpenError::NotForMe));
                 return events;
