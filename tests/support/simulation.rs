@@ -195,7 +195,7 @@ pub struct Member {
     entered: u64,
     /// When it was in the room for the first time.
     pub entered_at: Option<Duration>,
-    /// When it saw each of the others for the first time.
+    /// When it first had a word of each of the others, and so knew its numbers.
     met: BTreeMap<usize, Duration>,
     next_tick: Duration,
     rekeyed: Duration,
@@ -1042,7 +1042,8 @@ impl Simulation {
     fn told_roughly(&mut self, number: usize, event: Event) {
         let now = self.now;
         let member = &mut self.members[number];
-        for person in member.session.others() {
+        let others = member.session.others().into_iter();
+        for person in others.filter(|person| person.is_confirmed) {
             member.met.entry(self.owners[&person.sid]).or_insert(now);
         }
         let wrong = match event {
@@ -1076,7 +1077,11 @@ impl Simulation {
             | Event::Left { .. }
             | Event::Rekeyed(_) => None,
             // It was written when this member had joined and did not know it yet.
-            Event::Unopened(_, OpenError::NotForMe) if self.is_new(number) => None,
+            Event::Unopened(_, OpenError::NotForMe) | Event::OtherView(_)
+                if self.is_new(number) =>
+            {
+                None
+            }
             alarm => Some(format!("{alarm:?}")),
         };
         if let Some(wrong) = wrong {

@@ -62,7 +62,8 @@ impl Session {
         }
         // What was written before its sender, or this member, last joined is sent again, and comes to
         // each reader at another time.
-        let is_in_chain = version >= entered && version >= peer.joined;
+        // What is of a run that it does not know is in no chain of its own either.
+        let is_in_chain = known.is_some() && version >= entered && version >= peer.joined;
         let view = View {
             run: header.run,
             epoch: header.epoch,
