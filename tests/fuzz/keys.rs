@@ -49,10 +49,13 @@ fn read(pem: &str) -> IdentityKey {
     IdentityPem::parse(pem).unwrap().open().unwrap()
 }
 
+/// Signatures, by who signed what.
+type Signatures = HashMap<(usize, Vec<u8>), Vec<u8>>;
+
 /// A signature, which is made once for the same bytes: it takes longer than all the rest.
 pub fn sign(signer: usize, bytes: &[u8]) -> Vec<u8> {
     thread_local! {
-        static MADE: RefCell<HashMap<(usize, Vec<u8>), Vec<u8>>> = RefCell::default();
+        static MADE: RefCell<Signatures> = RefCell::default();
     }
     MADE.with_borrow_mut(|made| {
         // A fuzzer runs for days.

@@ -458,9 +458,10 @@ impl Run {
             }
             1 | 2 => {
                 let shown = script.number(self.bob.session.changes());
-                let to = match script.flag() {
-                    true => To::Member(self.somebody(script)),
-                    false => To::Room { shown },
+                let to = if script.flag() {
+                    To::Member(self.somebody(script))
+                } else {
+                    To::Room { shown }
                 };
                 let _ = (self.bob.session).say(to, Kind::Text, "bob says", now(self.seconds));
             }
