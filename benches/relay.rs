@@ -86,7 +86,7 @@ fn fan_out(bencher: Bencher, members: usize) {
             // A new one each time, as no number comes twice.
             let mut intake = Intake::new(&cards[0], RUN, 1, &limits);
             for frame in &frames {
-                let request = intake.take(black_box(frame.clone()));
+                let request = intake.take(black_box(frame));
                 let request = request.expect("it is allowed");
                 room.carry_out(intake.sid(), &request).expect("it stays");
             }

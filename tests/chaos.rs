@@ -4,6 +4,12 @@
 //! `E2ECHAT_SEED=N` repeats a run, as far as the machine's own timing lets it. The large one:
 //! `cargo test --release --test chaos -- --ignored`
 
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the seed and the figures are for whoever runs it"
+)]
+
 mod support;
 
 use std::iter::{once, repeat_n};

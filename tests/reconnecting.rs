@@ -1,6 +1,8 @@
 //! What a person and a pipe are shown when a connection breaks and comes back, and who may take
 //! whose place.
 
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+
 mod support;
 
 use std::thread;

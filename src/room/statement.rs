@@ -28,8 +28,9 @@ pub enum Occasion {
 pub struct Told {
     /// Whom it tells.
     pub reader: SessionId,
-    /// The number of the first message that was not for it because it was away; 0 if it has not
-    /// been there before.
+    /// The number of the first message ever that was for it, or will be.
+    pub since: u64,
+    /// The number of the first message that was not for it because it was away, or the next one.
     pub until: u64,
 }
 
@@ -107,7 +108,7 @@ impl Statement {
             .u64(self.next)
             .count(self.told.len());
         for told in &self.told {
-            fields = fields.bytes(&told.reader.0).u64(told.until);
+            fields = fields.bytes(&told.reader.0).u64(told.since).u64(told.until);
         }
         fields = fields.count(self.direct.len());
         for stream in &self.direct {
@@ -145,10 +146,11 @@ impl Statement {
                 _ => return Err(Malformed),
             },
             next: fields.u64()?,
-            told: (0..fields.count(32 + 8)?)
+            told: (0..fields.count(32 + 8 + 8)?)
                 .map(|_| {
                     Ok(Told {
                         reader: SessionId(fields.bytes()?),
+                        since: fields.u64()?,
                         until: fields.u64()?,
                     })
                 })

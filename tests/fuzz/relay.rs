@@ -390,6 +390,7 @@ impl World {
     fn statement(&self, slot: usize, script: &mut Script<'_>) -> Vec<u8> {
         let told = (0..script.pick(3)).map(|_| Told {
             reader: self.somebody(script),
+            since: 0,
             until: 0,
         });
         let statement = Statement {
@@ -447,7 +448,7 @@ impl World {
     fn send(&mut self, slot: usize, frame: Vec<u8>) {
         let member = self.member_mut(slot);
         let before = member.intake.received();
-        let Ok(request) = member.intake.take(frame.clone().into()) else {
+        let Ok(request) = member.intake.take(&frame.clone().into()) else {
             assert_eq!(member.intake.received(), before);
             return self.leave(slot, Departure::Misbehaved);
         };

@@ -328,7 +328,7 @@ fn take_frames(
 ) -> Option<Departure> {
     loop {
         let request = intake
-            .take(read_frame(stream, MAX_FRAME).ok()?.into())
+            .take(&read_frame(stream, MAX_FRAME).ok()?.into())
             .ok()?;
         carry_out(intake.sid(), &request)?;
         let ack = Frame::ack(intake.received()).encode();

@@ -892,15 +892,15 @@ impl Simulation {
             return;
         }
         let intake = member.intake.as_mut().expect("it is in the room");
-        let request = intake.take(Arc::clone(bytes)).expect("an honest client");
+        let request = intake.take(bytes).expect("an honest client");
         let (sid, received) = (intake.sid(), intake.received());
         let done = self.room.carry_out(sid, &request);
         done.expect("its own key");
         match request {
             Request::Forward(_) if !is_lossless => {}
             Request::Forward(_) => {
-                let said = member.said.pop_front().expect("what was said");
-                self.expect_said(number, &said);
+                let message = member.said.pop_front().expect("what was said");
+                self.expect_said(number, &message);
             }
             Request::Rekey(_) => self.expect_of_all(number, &Told::Rekeyed(number)),
             Request::Leave => {

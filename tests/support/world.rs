@@ -289,7 +289,7 @@ impl World {
             let intake = member.intake.as_mut().expect("it is in the room");
             for frame in frames {
                 let request = intake
-                    .take(payload(&frame).into())
+                    .take(&payload(&frame).into())
                     .expect("an honest client");
                 self.room
                     .carry_out(intake.sid(), &request)

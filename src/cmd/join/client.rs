@@ -109,9 +109,9 @@ impl Client<'_> {
                 Ok(Happening::Dialled(link, stream)) if self.connection.is_present(link) => {
                     self.connection.dialled(stream, self.session.received());
                 }
-                Ok(Happening::Relayed(..) | Happening::Dialled(..)) => {}
                 Ok(Happening::KeyMade(key)) => self.session.rekey(*key, self.clock.now()),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Happening::Relayed(..) | Happening::Dialled(..))
+                | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             if self.deadline.is_some_and(|at| at <= Instant::now()) {

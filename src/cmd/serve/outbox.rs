@@ -105,7 +105,7 @@ pub(super) enum Kept {
     /// The member has come back over another connection.
     Resumed,
     /// It has not, or its place is closed: here is what is known of it.
-    Given(Intake, Option<Closed>),
+    Given(Box<Intake>, Option<Closed>),
 }
 
 impl Outbox {
@@ -314,7 +314,7 @@ impl Outbox {
                 return Kept::Resumed;
             }
             if is_over && let Some(intake) = state.parked.take() {
-                return Kept::Given(intake, state.closed);
+                return Kept::Given(Box::new(intake), state.closed);
             }
             let (woken, _) = self
                 .moved

@@ -278,12 +278,12 @@ impl Membership {
         let request = if is_rekey(&frame) {
             // One after the other: many at once would be as many threads.
             let _turn = lock(&self.place.relay.arithmetic);
-            match with_arithmetic(|| intake.take(frame.into())) {
+            match with_arithmetic(|| intake.take(&frame.into())) {
                 Some(request) => request,
                 None => return Next::End(Departure::Lost),
             }
         } else {
-            intake.take(frame.into())
+            intake.take(&frame.into())
         };
         match request {
             Ok(Request::Wait) => {}
@@ -373,7 +373,7 @@ impl Membership {
         let Kept::Given(intake, closed) = self.outbox.keep(connection, intake, grace) else {
             return None;
         };
-        self.intake = Some(intake);
+        self.intake = Some(*intake);
         self.departure = match closed {
             Some(Closed::Overflow) => Departure::Slow,
             Some(Closed::Done) | None => departure,

@@ -126,9 +126,9 @@ impl Intake {
     ///
     /// # Errors
     /// Where PROTOCOL §8 does not allow it.
-    pub fn take(&mut self, frame: Arc<[u8]>) -> Result<Request, Malformed> {
+    pub fn take(&mut self, frame: &Arc<[u8]>) -> Result<Request, Malformed> {
         let room = self.room;
-        let parsed = ToRelay::parse(&frame)?;
+        let parsed = ToRelay::parse(frame)?;
         self.cost = Cost::of(frame.len(), &parsed);
         let request = match parsed {
             ToRelay::Ping => return Ok(Request::Acknowledge),
@@ -136,13 +136,13 @@ impl Intake {
             ToRelay::Hello { .. } => return Err(Malformed),
             ToRelay::Send(send) => {
                 let message =
-                    (self.assembly).add(&self.senders(), room, Arc::clone(&frame), send)?;
+                    (self.assembly).add(&self.senders(), room, Arc::clone(frame), send)?;
                 message.map_or(Request::Wait, Request::Forward)
             }
             ToRelay::State(state) => {
                 self.check(&state, room)?;
                 Request::State(Stated {
-                    frame: Outgoing::statement(&frame, state.signed),
+                    frame: Outgoing::statement(frame, state.signed),
                     to: state.to,
                 })
             }

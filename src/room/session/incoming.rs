@@ -191,9 +191,7 @@ impl Session {
         let (reader, _) = self.keys.at(known.unwrap_or(present));
         let told = statement.told(reader);
         let owed_greeting = std::mem::take(&mut peer.incoming.owes_greeting);
-        let mut missing = peer
-            .incoming
-            .learn(statement.next, told.map(|told| told.until));
+        let mut missing = peer.incoming.learn(statement.next, told);
         if missing > 0 {
             self.transcript.mark_incomplete();
         }

@@ -529,10 +529,9 @@ impl Session {
         peer.is_confirmed = false;
         peer.reported = Reported::default();
         peer.incoming.begin(arrival, card.next());
+        peer.outgoing.begin(self.next);
         // Whoever meets this member for the first time knows that it has said nothing yet.
-        if arrival == Arrival::Joined || self.next > 0 {
-            peer.outgoing.begin();
-        }
+        peer.outgoing.is_untold = arrival == Arrival::Joined || self.next > 0;
         let person = peer.person();
         self.roster
             .insert(card, peer)

@@ -405,7 +405,8 @@ impl Session {
             if peer.outgoing.is_untold {
                 told.push(Told {
                     reader,
-                    until: peer.outgoing.until.unwrap_or(0),
+                    since: peer.outgoing.since.unwrap_or(self.next),
+                    until: peer.outgoing.until.unwrap_or(self.next),
                 });
             }
         }

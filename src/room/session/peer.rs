@@ -7,7 +7,7 @@ use crate::cipher::encoding::Digest;
 use crate::room::Time;
 use crate::room::card::{Card, SessionId};
 use crate::room::names::Nick;
-use crate::room::statement::Direct;
+use crate::room::statement::{Direct, Told};
 use crate::room::transcript::Version;
 
 use super::event::{Person, Standing};
@@ -69,7 +69,9 @@ pub(super) struct Reported {
 /// What this member sends to another one.
 #[derive(Default)]
 pub(super) struct Outgoing {
-    /// The number of the first message to the room that is not for it, if it was away.
+    /// The number of the first message to the room that is for it.
+    pub(super) since: Option<u64>,
+    /// The number of the first one that is not for it, if it was away.
     pub(super) until: Option<u64>,
     /// Whether it has yet to be told where the numbers stand.
     pub(super) is_untold: bool,
@@ -78,9 +80,9 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// It is there from now on, and is to be told where the numbers stand.
-    pub(super) fn begin(&mut self) {
-        self.is_untold = true;
+    /// It is there from now on; `next` is the number of the next message to the room.
+    pub(super) fn begin(&mut self, next: u64) {
+        self.since.get_or_insert(next);
     }
 
     /// It is away from now on; `next` is the number of the next message to the room.
@@ -225,13 +227,14 @@ impl Incoming {
         Place::New { missing }
     }
 
-    /// The member says itself what it has sent to the room: that the number of the next message is
-    /// `next`, and, if this reader was away, that those from `until` on were not for it. Returns how
+    /// The member says itself that the number of its next message to the room is `next`, and, if
+    /// this reader has come since it last said so, which of those before were for it. Returns how
     /// many messages are missing.
-    pub(super) fn learn(&mut self, next: u64, until: Option<u64>) -> u64 {
-        let expected = self.next.unwrap_or(next);
+    pub(super) fn learn(&mut self, next: u64, told: Option<Told>) -> u64 {
+        let (since, until) = told.map_or((next, next), |told| (told.since, told.until));
+        let expected = self.next.unwrap_or(since.min(next));
         self.next = Some(expected.max(next));
-        until.unwrap_or(next).min(next).saturating_sub(expected)
+        until.min(next).saturating_sub(expected)
     }
 
     /// The same for a stream of direct messages.
@@ -258,6 +261,14 @@ mod tests {
     const BOB: SessionId = SessionId([2; 32]);
     const BOB_LATER: SessionId = SessionId([3; 32]);
 
+    fn told(since: u64, until: u64) -> Option<Told> {
+        Some(Told {
+            reader: BOB,
+            since,
+            until,
+        })
+    }
+
     fn joined(next: u64) -> Incoming {
         let mut incoming = Incoming::default();
         incoming.begin(Arrival::Joined, next);
@@ -277,7 +288,7 @@ mod tests {
         assert_eq!(incoming.take(None, 0, ONE), Place::Repeated);
         assert_eq!(incoming.take(None, 3, ONE), Place::New { missing: 2 });
         assert_eq!(incoming.take(None, 1, ONE), Place::Repeated);
-        assert_eq!(incoming.learn(2, Some(0)), 0);
+        assert_eq!(incoming.learn(2, told(0, 0)), 0);
         assert_eq!(incoming.take(None, 3, ONE), Place::Repeated);
     }
 
@@ -327,11 +338,13 @@ mod tests {
     #[test]
     fn who_comes_late_or_was_away_misses_only_what_was_for_it() {
         let mut late = found();
-        assert_eq!(late.learn(500, Some(0)), 0);
+        assert_eq!(late.learn(500, told(500, 500)), 0);
         assert_eq!(late.take(None, 501, ONE), Place::New { missing: 1 });
+        let mut deaf = found();
+        assert_eq!(deaf.learn(500, told(490, 495)), 5);
         let mut away = joined(7);
         assert_eq!(away.take(None, 7, ONE), Place::New { missing: 0 });
-        assert_eq!(away.learn(500, Some(10)), 2);
+        assert_eq!(away.learn(500, told(3, 10)), 2);
         assert_eq!(away.take(None, 500, ONE), Place::New { missing: 0 });
     }
 }

@@ -103,7 +103,8 @@ fn greet(bob: &mut Session, vector: &Vector) {
             next: first.map_or(0, |header| header.sequence),
             told: vec![Told {
                 reader: bob.card().sid(),
-                until: 0,
+                since: first.map_or(0, |header| header.sequence),
+                until: first.map_or(0, |header| header.sequence),
             }],
             direct: Vec::new(),
             past: Vec::new(),
