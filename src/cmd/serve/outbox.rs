@@ -53,8 +53,8 @@ struct State {
     rest: Option<Box<Rest>>,
     /// Whether the writer will come to [`Outbox::ask`].
     is_to_ask: bool,
-    /// When there was last nothing more to be sent.
-    quiet_since: Instant,
+    /// When everything was sent to the present connection.
+    sent_at: Option<Instant>,
     /// Whether another connection waits for the present one to end.
     is_contested: bool,
     /// What the last connection's reading thread knew, while there is no other.
@@ -121,7 +121,7 @@ impl Outbox {
                 is_pending: false,
                 rest: None,
                 is_to_ask: false,
-                quiet_since: Instant::now(),
+                sent_at: None,
                 is_contested: false,
                 parked: None,
             }),
@@ -172,14 +172,25 @@ impl Outbox {
     }
 
     /// Sends what there is, but no more than one batch, and hangs up when nothing more will come.
-    /// For the writer, whose `batch` must be empty and is so again afterwards.
-    pub(super) fn send(&self, batch: &mut Batch, guard: &Guard, now: Instant) -> Next {
+    /// For the writer, whose `batch` must be empty and is so again afterwards. A member that got
+    /// everything less than `gather` ago waits for so long, as more may come.
+    pub(super) fn send(
+        &self,
+        batch: &mut Batch,
+        guard: &Guard,
+        now: Instant,
+        gather: Duration,
+    ) -> Next {
         let mut state = self.lock();
         let Some(stream) = state.stream.clone() else {
             return Next::Nothing;
         };
         if state.rest.as_ref().is_some_and(|rest| rest.until > now) {
             return Next::Nothing;
+        }
+        let enough = state.sent_at.map_or(now, |sent_at| sent_at + gather);
+        if enough > now && state.rest.is_none() && state.closed.is_none() {
+            return Next::SendAt(enough);
         }
         let connection = state.connection;
         let full = state.rest.take().map(|rest| {
@@ -204,6 +215,7 @@ impl Outbox {
             (Ok(Sent::All), _) => {
                 *batch = left;
                 if state.backlog.is_empty() {
+                    state.sent_at = Some(now);
                     return self.rest_or_hang_up(state, guard, now);
                 }
                 return Next::SendNow;
@@ -243,7 +255,6 @@ impl Outbox {
             return Next::Nothing;
         }
         state.is_pending = false;
-        state.quiet_since = now;
         if state.is_to_ask || !state.backlog.wants_quiet() {
             return Next::Nothing;
         }
@@ -258,11 +269,8 @@ impl Outbox {
         if state.stream.is_none() || state.closed.is_some() || !state.backlog.wants_quiet() {
             return Next::Nothing;
         }
-        let due = if state.is_pending {
-            now + ASK_AFTER
-        } else {
-            state.quiet_since + ASK_AFTER
-        };
+        let quiet_since = state.sent_at.filter(|_| !state.is_pending);
+        let due = quiet_since.unwrap_or(now) + ASK_AFTER;
         if due > now {
             state.is_to_ask = true;
             return Next::AskAt(due);
@@ -363,6 +371,7 @@ impl Outbox {
         state.backlog.post_first(welcome.into());
         state.stream = Some(Arc::clone(stream));
         state.connection += 1;
+        state.sent_at = None;
         // The writer may still be busy with the connection before.
         state.rest = None;
         self.call_writer(&mut state);

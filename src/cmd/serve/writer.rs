@@ -19,6 +19,11 @@ use super::outbox::{Next, Outbox};
 /// The most writers.
 const MAX_WRITERS: usize = 4;
 
+/// For how long frames are gathered for a member: for each that is written to, and at most. A message
+/// that comes alone waits for nothing.
+const GATHER_FOR_EACH: Duration = Duration::from_micros(50);
+const GATHER_AT_MOST: Duration = Duration::from_millis(50);
+
 /// All writers of a relay.
 pub(super) struct Writers {
     all: Vec<Arc<Writer>>,
@@ -75,6 +80,7 @@ impl Writer {
             again: Vec::new(),
             later: BTreeMap::new(),
             serial: 0,
+            gathering: 0,
             batch: Batch::default(),
         };
         let builder = thread::Builder::new().name("writer".into());
@@ -125,7 +131,7 @@ impl Writer {
 
 /// What is to be done at a certain time.
 enum Due {
-    /// Its socket was full.
+    /// Its socket was full, or more was to be gathered.
     Send(Arc<Outbox>),
     /// It may have been quiet for long enough to be asked for an acknowledgement.
     Ask(Arc<Outbox>),
@@ -140,6 +146,8 @@ struct Rounds {
     /// By time, and by a number so that many can be due at one.
     later: BTreeMap<(Instant, u64), Due>,
     serial: u64,
+    /// How many of them are to be sent to.
+    gathering: u32,
     batch: Batch,
 }
 
@@ -158,23 +166,29 @@ impl Rounds {
                 && entry.key().0 <= now
             {
                 match entry.remove() {
-                    Due::Send(outbox) => round.push(outbox),
+                    Due::Send(outbox) => {
+                        self.gathering -= 1;
+                        round.push(outbox);
+                    }
                     Due::Ask(outbox) => {
                         let next = outbox.ask(now);
                         self.go_on(outbox, next);
                     }
                 }
             }
+            let members = u32::try_from(round.len()).unwrap_or(u32::MAX);
+            let gather = GATHER_FOR_EACH.saturating_mul(members.saturating_add(self.gathering));
+            let gather = gather.min(GATHER_AT_MOST);
             for outbox in round.drain(..) {
-                self.visit(outbox, now);
+                self.visit(outbox, now, gather);
             }
         }
     }
 
-    fn visit(&mut self, outbox: Arc<Outbox>, now: Instant) {
+    fn visit(&mut self, outbox: Arc<Outbox>, now: Instant, gather: Duration) {
         let (batch, guard) = (&mut self.batch, &self.guard);
         // One member's trouble must not be that of all the others.
-        let sent = catch_unwind(AssertUnwindSafe(|| outbox.send(batch, guard, now)));
+        let sent = catch_unwind(AssertUnwindSafe(|| outbox.send(batch, guard, now, gather)));
         match sent {
             Ok(next) => self.go_on(outbox, next),
             Err(_) => {
@@ -188,7 +202,10 @@ impl Rounds {
         let (at, due) = match next {
             Next::Nothing => return,
             Next::SendNow => return self.again.push(outbox),
-            Next::SendAt(at) => (at, Due::Send(outbox)),
+            Next::SendAt(at) => {
+                self.gathering += 1;
+                (at, Due::Send(outbox))
+            }
             Next::AskAt(at) => (at, Due::Ask(outbox)),
         };
         self.serial += 1;

@@ -15,7 +15,6 @@ mod outgoing;
 mod throttle;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::cipher::fingerprint::Fingerprint;
 
@@ -87,7 +86,8 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Entry,
 }
 
 struct Occupant<M> {
-    card: Arc<[u8]>,
+    /// The frame MEMBER with its card, made once for all who come later.
+    member: Outgoing,
     fingerprint: Fingerprint,
     skeleton: String,
     mailbox: M,
@@ -176,7 +176,8 @@ impl<M: Mailbox> Room<M> {
     /// With what to tell it before hanging up.
     pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<u64, Notice> {
         let mut occupant = Occupant {
-            card: Arc::clone(card.bytes()),
+            member: Frame::member(card.bytes()).into(),
+
             fingerprint: card.fingerprint(),
             skeleton: card.nick().skeleton(),
             mailbox: mailbox.clone(),
@@ -195,7 +196,7 @@ impl<M: Mailbox> Room<M> {
         let joined = Outgoing::from(Frame::joined(self.epoch, card.bytes()));
         for (sid, other) in self.roster.iter() {
             if sid != card.sid() {
-                mailbox.post(Frame::member(&other.card).into());
+                mailbox.post(other.member.clone());
                 other.mailbox.post(joined.clone());
             }
         }
@@ -246,7 +247,7 @@ impl<M: Mailbox> Room<M> {
         };
         self.successors.retain(|_, successor| *successor != sid);
         self.epoch += 1;
-        occupant.card = Arc::clone(card.bytes());
+        occupant.member = Frame::member(card.bytes()).into();
         if let Err(conflict) = self.roster.insert(card, occupant) {
             self.tell_all(Frame::left(self.epoch, sid, Departure::Misbehaved));
             return Err(conflict.into());
