@@ -170,10 +170,10 @@ fn take_place(
     room: RoomId,
     entry: &Entry,
 ) -> Result<(Membership, u64), Refusal> {
-    if let Some(stay) = entry.resumes {
-        if let Some(resumed) = relay.resume(room, &entry.card, stay, stream)? {
-            return Ok(resumed);
-        }
+    if let Some(stay) = entry.resumes
+        && let Some(resumed) = relay.resume(room, &entry.card, stay, stream)?
+    {
+        return Ok(resumed);
     }
     let outbox = relay.outbox(stream);
     Ok((relay.join(room, &entry.card, &outbox)?, 0))

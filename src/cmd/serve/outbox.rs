@@ -80,6 +80,7 @@ struct Rest {
 }
 
 /// When a writer is to come back to a queue.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Next {
     /// When it is on its list again.
     Nothing,
@@ -101,6 +102,7 @@ pub(super) enum Closed {
 }
 
 /// What became of a place whose connection broke.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Kept {
     /// The member has come back over another connection.
     Resumed,

@@ -189,12 +189,11 @@ impl Rounds {
         let (batch, guard) = (&mut self.batch, &self.guard);
         // One member's trouble must not be that of all the others.
         let sent = catch_unwind(AssertUnwindSafe(|| outbox.send(batch, guard, now, gather)));
-        match sent {
-            Ok(next) => self.go_on(outbox, next),
-            Err(_) => {
-                self.batch = Batch::default();
-                outbox.give_up(&self.guard);
-            }
+        if let Ok(next) = sent {
+            self.go_on(outbox, next);
+        } else {
+            self.batch = Batch::default();
+            outbox.give_up(&self.guard);
         }
     }
 
