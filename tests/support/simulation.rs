@@ -777,9 +777,8 @@ impl Simulation {
             let Some((at, number)) = first.filter(|(at, _)| *at <= self.now) else {
                 return;
             };
-            match self.members[number].up.due(at) {
-                Some((connection, up)) => self.relay_takes_from(number, connection, up),
-                None => {}
+            if let Some((connection, up)) = self.members[number].up.due(at) {
+                self.relay_takes_from(number, connection, up);
             }
             self.distribute();
         }

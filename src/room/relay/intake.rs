@@ -33,7 +33,7 @@ pub enum Request {
     /// To pass on a statement.
     State(Stated),
     /// To give the member the session key of this card, which follows its present one.
-    Rekey(Card),
+    Rekey(Box<Card>),
     /// To let the member go.
     Leave,
     /// To acknowledge what was taken.
@@ -152,7 +152,7 @@ impl Intake {
                     return Err(Malformed);
                 }
                 self.lineage = Lineage::of(&card);
-                Request::Rekey(card)
+                Request::Rekey(Box::new(card))
             }
             ToRelay::Leave => Request::Leave,
         };

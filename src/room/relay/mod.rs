@@ -177,7 +177,6 @@ impl<M: Mailbox> Room<M> {
     pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<u64, Notice> {
         let mut occupant = Occupant {
             member: Frame::member(card.bytes()).into(),
-
             fingerprint: card.fingerprint(),
             skeleton: card.nick().skeleton(),
             mailbox: mailbox.clone(),

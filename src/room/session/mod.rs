@@ -57,7 +57,7 @@ enum Phase {
     /// Nothing has come yet.
     Begun,
     /// This card is presented.
-    Presented(Card),
+    Presented(Box<Card>),
     /// The relay let this member in, and the cards of the others come.
     Entering(Welcome, Vec<Result<Card, CardError>>),
     /// The room is known.
@@ -254,10 +254,10 @@ impl Session {
                     return self.resume(&welcome, now);
                 }
                 self.check(&welcome)?;
-                self.card = card;
+                self.card = *card;
                 // Whatever breaks from here on, what the connection before brought is over.
                 (self.joined, self.received) = (None, 0);
-                self.enter(welcome, Vec::new(), now)
+                Ok(self.enter(welcome, Vec::new(), now))
             }
             (Phase::Entering(welcome, mut cards), ToClient::Member(card)) => {
                 cards.push(Card::parse_as_member(
@@ -265,7 +265,7 @@ impl Session {
                     self.card.room(),
                     &self.room_key,
                 ));
-                self.enter(welcome, cards, now)
+                Ok(self.enter(welcome, cards, now))
             }
             // It is answered where frames are read: after decryption, the time that the answer
             // takes would tell how that went.
@@ -301,7 +301,7 @@ impl Session {
         let proof = self.identity.key.sign(&possession);
         let hello = Frame::hello(card.bytes(), resumes, received, &proof);
         self.outgoing.push(hello);
-        self.phase = Phase::Presented(card);
+        self.phase = Phase::Presented(Box::new(card));
         Ok(())
     }
 
@@ -344,10 +344,10 @@ impl Session {
         welcome: Welcome,
         cards: Vec<Result<Card, CardError>>,
         now: Now,
-    ) -> Result<Vec<Event>, End> {
+    ) -> Vec<Event> {
         if usize::try_from(welcome.members) != Ok(cards.len()) {
             self.phase = Phase::Entering(welcome, cards);
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let before: HashSet<SessionId> = self.roster.iter().map(|(sid, _)| sid).collect();
         for sid in &before {
@@ -378,7 +378,7 @@ impl Session {
         } else {
             Event::Entered(people)
         });
-        Ok(events)
+        events
     }
 
     fn receive_inside(&mut self, frame: &ToClient<'_>, now: Now) -> Result<Vec<Event>, End> {

@@ -261,12 +261,12 @@ mod tests {
     const BOB: SessionId = SessionId([2; 32]);
     const BOB_LATER: SessionId = SessionId([3; 32]);
 
-    fn told(since: u64, until: u64) -> Option<Told> {
-        Some(Told {
+    fn told(since: u64, until: u64) -> Told {
+        Told {
             reader: BOB,
             since,
             until,
-        })
+        }
     }
 
     fn joined(next: u64) -> Incoming {
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(incoming.take(None, 0, ONE), Place::Repeated);
         assert_eq!(incoming.take(None, 3, ONE), Place::New { missing: 2 });
         assert_eq!(incoming.take(None, 1, ONE), Place::Repeated);
-        assert_eq!(incoming.learn(2, told(0, 0)), 0);
+        assert_eq!(incoming.learn(2, Some(told(0, 0))), 0);
         assert_eq!(incoming.take(None, 3, ONE), Place::Repeated);
     }
 
@@ -338,13 +338,13 @@ mod tests {
     #[test]
     fn who_comes_late_or_was_away_misses_only_what_was_for_it() {
         let mut late = found();
-        assert_eq!(late.learn(500, told(500, 500)), 0);
+        assert_eq!(late.learn(500, Some(told(500, 500))), 0);
         assert_eq!(late.take(None, 501, ONE), Place::New { missing: 1 });
         let mut deaf = found();
-        assert_eq!(deaf.learn(500, told(490, 495)), 5);
+        assert_eq!(deaf.learn(500, Some(told(490, 495))), 5);
         let mut away = joined(7);
         assert_eq!(away.take(None, 7, ONE), Place::New { missing: 0 });
-        assert_eq!(away.learn(500, told(3, 10)), 2);
+        assert_eq!(away.learn(500, Some(told(3, 10))), 2);
         assert_eq!(away.take(None, 500, ONE), Place::New { missing: 0 });
     }
 }
