@@ -227,9 +227,9 @@ fn an_epoch_comes_twice_in_a_run() {
 /// Ada has said something to Bob that he was not there for any more, and waits for him.
 fn waiting() -> (World, Member, Member) {
     let (mut world, mut ada, bob, _) = three();
-    ada.say("for bob").unwrap();
+    ada.say("for bob").expect("it can be said");
     world.restart();
-    world.enter_again(&mut ada).unwrap();
+    world.enter_again(&mut ada).expect("there is room");
     catch_up(&mut ada);
     world.relay(&mut ada);
     (world, ada, bob)

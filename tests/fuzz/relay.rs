@@ -473,7 +473,7 @@ impl World {
             Request::State(_) => allow(&mut self.allowed, &frame),
             Request::Rekey(card) => {
                 member.generation = card.generation();
-                member.card = card.clone();
+                member.card = *card.clone();
             }
             Request::Leave => return self.leave(slot, Departure::Left),
             Request::Acknowledge => {}
