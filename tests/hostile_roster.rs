@@ -38,7 +38,7 @@ fn one_session_key_under_two_nicks_shown_to_different_members() {
         a.contains(&other_view("bob")) && a.contains(&other_view("carol")),
         "{a:?}"
     );
-    let told = vec![other_view("ada"), unconfirmed("eve")];
+    let told = vec![unconfirmed("eve"), other_view("ada")];
     assert_eq!((b, c), (told.clone(), told));
     // One of them is shown the other nick after all.
     let eve = card("eve", &mallory, session_key(0).public());

@@ -278,7 +278,7 @@ fn a_member_says_that_it_sends_more_parcels_than_fit() {
 
 #[test]
 fn a_member_goes_in_the_middle_of_a_frame() {
-    let witnesses = Witnesses::new(&[]);
+    let witnesses = Witnesses::new(&["--grace", "0"]);
     let mut eve = Member::join(witnesses.relay.address(), "eve", 0);
     eve.peer.write(&[0, 0, 1, 0, 0x10]);
     drop(eve);

@@ -491,7 +491,7 @@ mod tests {
         // What was written while she was there is for her, and what was in between is not.
         assert_eq!(compared(&mut ada, &bob), Comparison::Unknown);
         bob.begin(6, vec![BOB, CARL]);
-        assert_eq!(compared(&mut ada, &bob), Comparison::TooEarly);
+        assert_eq!(compared(&mut ada, &bob), Comparison::Unseen);
     }
 
     #[test]

@@ -192,6 +192,7 @@ mod tests {
         backlog.post(counted()).unwrap();
         backlog.acknowledge(2).unwrap();
         backlog.resume(3).unwrap();
+        backlog.post_first(Frame::welcome_back(0).into());
         let mut batch = Vec::new();
         backlog.take(&mut batch);
         let is_counted: Vec<bool> = batch.iter().map(Outgoing::is_counted).collect();
