@@ -157,7 +157,8 @@ impl Client<'_> {
         if self.session.has_said_goodbye() || !has_patience {
             return Err(error);
         }
-        if self.session.is_inside() && !self.connection.is_hurried() {
+        // Of many attempts that fail only the first loss is news.
+        if !self.connection.is_broken() && !self.connection.is_hurried() {
             let why = error.to_string();
             let why = why.lines().next().unwrap_or_default();
             self.terminal.show(notice(format!(

@@ -103,6 +103,11 @@ impl Connection {
         matches!(self.state, State::Up(..))
     }
 
+    /// Whether the member is not in the room, since a connection broke.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
     /// How long there has been none.
     pub(super) fn broken_for(&self) -> Duration {
         self.broken.map_or(Duration::ZERO, |since| since.elapsed())

@@ -484,11 +484,22 @@ impl Session {
     fn remove(&mut self, sid: SessionId) {
         if let Some(mut peer) = self.roster.remove(sid)
             && !peer.said_goodbye
-            && self.absent.len() < MAX_ABSENT
         {
+            self.forget_longest_absent();
             peer.outgoing.end(self.next);
             peer.incoming.forget_recent();
             self.absent.insert(sid, peer);
+        }
+    }
+
+    /// Makes room for somebody who is away.
+    fn forget_longest_absent(&mut self) {
+        if self.absent.len() < MAX_ABSENT {
+            return;
+        }
+        let longest = self.absent.iter().min_by_key(|(_, peer)| peer.heard);
+        if let Some(sid) = longest.map(|(sid, _)| *sid) {
+            self.absent.remove(&sid);
         }
     }
 
