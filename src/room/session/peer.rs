@@ -167,7 +167,9 @@ impl Peer {
 pub(super) struct Incoming {
     /// The number of its next message to the room, as far as it can be known.
     next: Option<u64>,
-    /// Whether it was there when this member came, and has yet to tell it where its numbers stand.
+    /// The number of the first one that came before it was known which one to expect.
+    first: Option<u64>,
+    /// Whether it has been there before, and has yet to tell this member where its numbers stand.
     pub(super) owes_greeting: bool,
     /// The streams of direct messages from it.
     direct: Streams,
@@ -187,14 +189,14 @@ pub(super) enum Place {
 }
 
 impl Incoming {
-    /// The member is there, with a card that says what it sends next. Of one that comes later than
-    /// oneself, and is new, that is the first number to expect; of one that was there before, it is
-    /// known when it has said so.
+    /// The member is there, with a card that says what it sends next. Of one that is new, and comes
+    /// later than oneself, it is known that this is its first message; of another one, what to expect
+    /// is known when it has said so.
     pub(super) fn begin(&mut self, arrival: Arrival, next: u64) {
-        self.owes_greeting = arrival == Arrival::Found;
-        if arrival == Arrival::Joined {
-            self.next.get_or_insert(next);
+        if arrival == Arrival::Joined && next == 0 {
+            self.next.get_or_insert(0);
         }
+        self.owes_greeting = arrival == Arrival::Found || self.next.is_none();
     }
 
     /// A message to the room, or one from one session id to another, has come.
@@ -204,9 +206,13 @@ impl Incoming {
         number: u64,
         digest: Digest,
     ) -> Place {
-        let next = match direct {
-            Some((from, to)) => self.direct.next(from, to),
-            None => self.next.get_or_insert(number),
+        let next = if let Some((from, to)) = direct {
+            self.direct.next(from, to)
+        } else {
+            if self.next.is_none() {
+                self.first = Some(number);
+            }
+            self.next.get_or_insert(number)
         };
         let to = direct.map(|(_, to)| to);
         let Some(missing) = number.checked_sub(*next) else {
@@ -232,9 +238,16 @@ impl Incoming {
     /// many messages are missing.
     pub(super) fn learn(&mut self, next: u64, told: Option<Told>) -> u64 {
         let (since, until) = told.map_or((next, next), |told| (told.since, told.until));
+        let before = self
+            .first
+            .take()
+            .map_or(0, |first| first.saturating_sub(since));
         let expected = self.next.unwrap_or(since.min(next));
         self.next = Some(expected.max(next));
-        until.min(next).saturating_sub(expected)
+        until
+            .min(next)
+            .saturating_sub(expected)
+            .saturating_add(before)
     }
 
     /// The same for a stream of direct messages.
@@ -271,7 +284,8 @@ mod tests {
 
     fn joined(next: u64) -> Incoming {
         let mut incoming = Incoming::default();
-        incoming.begin(Arrival::Joined, next);
+        incoming.begin(Arrival::Joined, 0);
+        incoming.learn(next, Some(told(next, next)));
         incoming
     }
 
@@ -342,6 +356,9 @@ mod tests {
         assert_eq!(late.take(None, 501, ONE), Place::New { missing: 1 });
         let mut deaf = found();
         assert_eq!(deaf.learn(500, Some(told(490, 495))), 5);
+        let mut deaf = found();
+        assert_eq!(deaf.take(None, 492, ONE), Place::New { missing: 0 });
+        assert_eq!(deaf.learn(500, Some(told(490, 495))), 4);
         let mut away = joined(7);
         assert_eq!(away.take(None, 7, ONE), Place::New { missing: 0 });
         assert_eq!(away.learn(500, Some(told(3, 10))), 2);
