@@ -60,7 +60,10 @@ fn the_last_message_before_a_silence_is_dropped() {
     world.say(&mut ada, "dropped");
     bob.intercept();
     let [a, b, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
-    assert_eq!(b, [missing("ada", 1)]);
+    assert!(b.contains(&missing("ada", 1)), "{b:?}");
+    // Carol, who has seen it, may speak first.
+    let by_others = b.iter().filter(|event| **event != missing("ada", 1));
+    assert!(by_others.eq(&[other_view("carol")][..b.len() - 1]), "{b:?}");
     assert_eq!((a, c), (vec![], vec![said("ada", "dropped")]));
 }
 
