@@ -6,6 +6,7 @@
 //! - this file: entering, and the roster.
 //! - `incoming`: what members send.
 //! - `outgoing`: what this member says, states and announces, and when.
+//! - `unacknowledged`: what was sent, until the relay has it and its readers are there.
 //! - `peer`, `own_keys`: what is known of each.
 
 mod event;
