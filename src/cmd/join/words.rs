@@ -104,12 +104,16 @@ pub(super) fn event(event: Event) -> Option<Entry> {
             "something came from nobody in this room and is not shown: the relay is broken, or meddles; if it goes on, use another relay",
         ),
         Event::Undelivered(nicks, text) => undelivered(&nicks, &text),
+        Event::Away(nick, Some(text)) => notice(format!("{nick} is away: {text}")),
+        Event::Away(nick, None) => notice(format!("{nick} is not away any more")),
         Event::Entered(_)
         | Event::Resumed
         | Event::Returned { .. }
         | Event::Back(_)
         | Event::Joined(_)
         | Event::Rekeyed(_)
+        | Event::Renamed { .. }
+        | Event::Called(_)
         | Event::RekeyDue
         | Event::Taken(_) => return None,
     };

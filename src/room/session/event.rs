@@ -94,6 +94,17 @@ pub enum Event {
     },
     /// Somebody has another session key.
     Rekeyed(Nick),
+    /// Somebody is called something else from now on: it is the same identity that signed this.
+    Renamed {
+        /// What it was called before.
+        former: Nick,
+        /// Who it is.
+        person: Person,
+    },
+    /// This member is called so from now on.
+    Called(Nick),
+    /// Somebody is not at the keyboard, for this reason, or is there again.
+    Away(Nick, Option<SafeText>),
     /// This member's next session key should be made: [`super::Session::rekey`] takes it.
     RekeyDue,
     /// The relay presented somebody whose card is not believed: it gets no messages.

@@ -71,6 +71,8 @@ pub struct Session {
     keys: OwnKeys,
     /// The card that this member presents.
     card: Card,
+    /// The one before, while the relay has not shown that it has taken the present one.
+    card_before: Option<Card>,
     room_key: RoomKey,
     phase: Phase,
     /// Whether this member has been in the room, over whatever connection.
@@ -121,6 +123,7 @@ impl Session {
             keys: OwnKeys::new(card.sid(), key),
             roster: roster_around(&card),
             card,
+            card_before: None,
             identity,
             room_key: room.key(),
             phase: Phase::Begun,
@@ -363,8 +366,12 @@ impl Session {
             let placed = card
                 .map_err(|error| Event::Disbelieved(Disbelief::Card(error)))
                 .and_then(|card| self.admit(&card, Arrival::Found, &before, now));
-            events.extend(placed.err());
+            match placed {
+                Ok((person, former)) => events.extend(renamed(person, former)),
+                Err(disbelieved) => events.push(disbelieved),
+            }
         }
+        events.extend(self.settle_card());
         self.begin_epoch();
         self.joined = Some(welcome.epoch);
         self.phase = Phase::Inside;
@@ -396,7 +403,7 @@ impl Session {
                     .map_err(|error| Event::Disbelieved(Disbelief::Card(error)))
                     .and_then(|card| self.join(&card, now));
                 self.begin_epoch();
-                vec![joined.unwrap_or_else(|disbelieved| disbelieved)]
+                joined.unwrap_or_else(|disbelieved| vec![disbelieved])
             }
             ToClient::Rekeyed { epoch, card } => {
                 self.check_epoch(epoch)?;
@@ -459,16 +466,18 @@ impl Session {
         found.unwrap_or_default()
     }
 
-    fn join(&mut self, card: &Card, now: Now) -> Result<Event, Event> {
+    fn join(&mut self, card: &Card, now: Now) -> Result<Vec<Event>, Event> {
         let is_back = self.knows(card).is_some();
-        let person = self.admit(card, Arrival::Joined, &HashSet::new(), now)?;
+        let (person, former) = self.admit(card, Arrival::Joined, &HashSet::new(), now)?;
         self.schedule.greet(self.roster.len(), now.uptime);
         self.send_held();
-        Ok(if is_back {
+        let mut events = Vec::from_iter(renamed(person.clone(), former));
+        events.push(if is_back {
             Event::Back(person)
         } else {
             Event::Joined(person)
-        })
+        });
+        Ok(events)
     }
 
     /// Under which session id a member is in the roster that has or had this one.
@@ -513,14 +522,15 @@ impl Session {
         })
     }
 
-    /// Adds a member to the roster. Those of `shown` are on the user's screen already.
+    /// Adds a member to the roster. Those of `shown` are on the user's screen already. Returns what
+    /// it was called before, too, if that was something else.
     fn admit(
         &mut self,
         card: &Card,
         arrival: Arrival,
         shown: &HashSet<SessionId>,
         now: Now,
-    ) -> Result<Person, Event> {
+    ) -> Result<(Person, Option<Nick>), Event> {
         self.believe(card).map_err(Event::Disbelieved)?;
         self.roster
             .check(card)
@@ -534,7 +544,8 @@ impl Session {
             peer.former = Some(peer.card.sid());
             peer.key_since = now.uptime;
         }
-        peer.card = card.clone();
+        let before = std::mem::replace(&mut peer.card, card.clone());
+        let former = (before.nick() != card.nick()).then(|| before.nick().clone());
         peer.joined = self.version();
         peer.here_since = now.uptime;
         peer.heard = now.uptime;
@@ -549,7 +560,7 @@ impl Session {
             .insert(card, peer)
             .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
         self.sessions.insert(modulus_digest(card), card.sid());
-        Ok(person)
+        Ok((person, former))
     }
 
     /// Whether a card can be that of somebody who is in the room.
@@ -562,13 +573,21 @@ impl Session {
         }
     }
 
+    /// The relay has listed the present card: there is no way back to the one before.
+    fn settle_card(&mut self) -> Option<Event> {
+        let before = self.card_before.take()?;
+        let nick = self.card.nick();
+        (before.nick() != nick).then(|| Event::Called(nick.clone()))
+    }
+
     /// Somebody, oneself perhaps, has another session key.
     fn succeeded(&mut self, card: &[u8], now: Now) -> Vec<Event> {
         let version = self.version();
         if card == &**self.card.bytes() && self.keys.list(self.card.sid(), version) {
             // The relay has taken all that came before the key too.
             let taken = self.unacknowledged.acknowledge_key();
-            return Vec::from_iter((taken > 0).then_some(Event::Taken(taken)));
+            let taken = (taken > 0).then_some(Event::Taken(taken));
+            return taken.into_iter().chain(self.settle_card()).collect();
         }
         let card = match Card::parse_as_member(card, self.card.room(), &self.room_key) {
             Ok(card) => card,
@@ -595,14 +614,21 @@ impl Session {
         peer.key_since = now.uptime;
         peer.reported.stale_key = false;
         peer.former = Some(peer.card.sid());
-        peer.card = card.clone();
+        let former = std::mem::replace(&mut peer.card, card.clone()).nick().clone();
+        let person = peer.person();
         self.sessions.insert(modulus_digest(&card), card.sid());
         events.push(match self.roster.insert(&card, peer) {
-            Ok(()) => Event::Rekeyed(nick),
+            Ok(()) if former == nick => Event::Rekeyed(nick),
+            Ok(()) => Event::Renamed { former, person },
             Err(conflict) => Event::Disbelieved(Disbelief::Conflict(conflict)),
         });
         events
     }
+}
+
+/// The event that somebody is called something else, if they are.
+fn renamed(person: Person, former: Option<Nick>) -> Option<Event> {
+    former.map(|former| Event::Renamed { former, person })
 }
 
 /// An empty roster in which nobody else can take this member's nick or session key.

@@ -8,6 +8,7 @@ use crate::room::Time;
 use crate::room::card::{Card, SessionId};
 use crate::room::names::Nick;
 use crate::room::statement::{Direct, Told};
+use crate::room::text::SafeText;
 use crate::room::transcript::Version;
 
 use super::event::{Person, Standing};
@@ -42,6 +43,8 @@ pub(super) struct Peer {
     /// The time in its latest statement, by its own clock.
     pub(super) stated: Time,
     pub(super) reported: Reported,
+    /// Why it is not at the keyboard, if it is not.
+    pub(super) away: Option<SafeText>,
     /// What it sends.
     pub(super) incoming: Incoming,
     pub(super) outgoing: Outgoing,
@@ -139,6 +142,7 @@ impl Peer {
             heard: now,
             stated: 0,
             reported: Reported::default(),
+            away: None,
             incoming: Incoming::default(),
             outgoing: Outgoing::default(),
         }
