@@ -4,7 +4,7 @@ use crate::cipher::seal::MAX_TEXT;
 use crate::cmd::terminal::Entry;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
-use crate::room::session::{Person, SayError, To};
+use crate::room::session::{Person, Receipt, SayError, To};
 use crate::room::text::SafeText;
 
 use super::client::{Client, seconds};
@@ -191,7 +191,7 @@ impl Client<'_> {
             .session
             .say(To::Room { shown }, Kind::Text, text, self.clock.now())
         {
-            Ok(readers) => {
+            Ok(Receipt { readers, .. }) => {
                 let text = SafeText::new(text);
                 self.terminal
                     .show(words::message(self.nick, true, Kind::Text, text));

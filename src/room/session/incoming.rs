@@ -2,9 +2,7 @@
 
 use crate::cipher::encoding::Digest;
 use crate::room::card::SessionId;
-use crate::room::message::{
-    Header, Kind, OpenError, Opened, Stream, header_digest, open, verify,
-};
+use crate::room::message::{Header, Kind, OpenError, Opened, Stream, header_digest, open, verify};
 use crate::room::names::Nick;
 use crate::room::statement::{Occasion, Statement};
 use crate::room::text::SafeText;

@@ -58,6 +58,15 @@ pub enum To {
     Member(SessionId),
 }
 
+/// What is known of a message when it has been said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Tells it from all others of this session.
+    number: u64,
+    /// How many can read it.
+    pub readers: usize,
+}
+
 /// Who gets messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -128,11 +137,11 @@ impl Session {
         &self.policy
     }
 
-    /// Says something, and returns how many can read it.
+    /// Says something.
     ///
     /// # Errors
     /// Where it is not sent.
-    pub fn say(&mut self, to: To, kind: Kind, text: &str, now: Now) -> Result<usize, SayError> {
+    pub fn say(&mut self, to: To, kind: Kind, text: &str, now: Now) -> Result<Receipt, SayError> {
         if text.is_empty() {
             return Err(SayError::Empty);
         }
@@ -201,7 +210,7 @@ impl Session {
             informed.push(self.card.sid());
         }
         let message = SealedMessage::seal(&header, &body, &self.identity.key, &readers, &informed);
-        let count = readers.len();
+        let readers = readers.len();
         match to {
             To::Room { .. } => self.next += 1,
             To::Member(sid) => {
@@ -210,8 +219,16 @@ impl Session {
                 }
             }
         }
-        self.send(Sent::Message(Said::new(message, text.to_owned())));
-        Ok(count)
+        self.receipts += 1;
+        let number = self.receipts;
+        self.send(Sent::Message(Said::new(message, text.to_owned(), number)));
+        Ok(Receipt { number, readers })
+    }
+
+    /// Whether the relay has yet to take what has this receipt.
+    #[must_use]
+    pub fn awaits(&self, receipt: &Receipt) -> bool {
+        self.unacknowledged.has(receipt.number)
     }
 
     /// Says goodbye, once the relay has taken all that was said before.
@@ -333,7 +350,9 @@ impl Session {
     /// these. Returns the nick that was refused; nothing where none was, or where the key before is
     /// destroyed already. What was said meanwhile has reached nobody.
     pub fn take_back_nick(&mut self) -> Option<Nick> {
-        let before = self.card_before.take_if(|card| card.nick() != self.card.nick())?;
+        let before = self
+            .card_before
+            .take_if(|card| card.nick() != self.card.nick())?;
         if !self.keys.take_back(self.card.sid()) {
             return None;
         }
