@@ -12,11 +12,12 @@ pub(super) mod commands;
 mod connection;
 mod link;
 pub(super) mod people;
+mod proxy;
 mod trust;
 mod typed;
+mod way;
 mod words;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
@@ -33,7 +34,9 @@ use self::client::{Client, Clock, Happening};
 use self::connection::{Connection, Dial};
 use self::link::{FromRelay, PATIENCE};
 use self::people::People;
+use self::proxy::Proxy;
 use self::trust::Trust;
+pub(super) use self::way::Way;
 use self::words::{notice, warning};
 
 use super::terminal::{Hurry, Input, Style, Terminal};
@@ -49,6 +52,8 @@ input is sent, every event is a line on standard output, and the end of the inpu
 
 Environment:
   E2ECHAT_NICK, E2ECHAT_ROOM, E2ECHAT_IDENTITY  instead of the options; E2ECHAT_ROOM may be an invite
+  E2ECHAT_PROXY                                 the same; unlike in an option, others on this machine
+                                                do not see a password in it
   E2ECHAT_PASSPHRASE                            the identity's passphrase, instead of being asked
   NO_COLOR                                      no colour, if it is not empty
 
@@ -61,6 +66,7 @@ Examples:
   e2echat join chat.example.org:4000/inv-... --nick bob  enter it
   e2echat join --nick bob                               the same; the invite is asked for
   e2echat join 192.0.2.7:5000 --nick ada --room cellar
+  e2echat join chat.example.org --nick ada --proxy socks5://127.0.0.1:9050   through Tor
   e2echat join [2001:db8::7]:5000 --nick ada --identity ~/keys/work.pem")]
 pub(super) struct Args {
     /// Where the relay is, or an invite, which tells the room too; the port is 4000 if none is given
@@ -70,6 +76,16 @@ pub(super) struct Args {
     /// What you are called in the room: 1 to 24 letters, digits and any of `_-.`
     #[arg(long, env = "E2ECHAT_NICK", hide_env = true)]
     nick: Nick,
+
+    /// Connect through this SOCKS5 proxy, such as Tor's, which looks up the relay's name; the port
+    /// is 1080 if none is given
+    #[arg(
+        long,
+        env = "E2ECHAT_PROXY",
+        hide_env = true,
+        value_name = "socks5://[USER:PASSWORD@]HOST[:PORT]"
+    )]
+    proxy: Option<Proxy>,
 
     #[command(flatten)]
     seat: Seat,
@@ -178,14 +194,11 @@ pub(super) fn directions(relay: &str, room: &RoomName) -> String {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let (relay, room) = args.place()?;
     let name = relay.to_string();
-    run_at(
-        &name,
-        move || relay.resolve(),
-        &args.nick,
-        &room,
-        &args.seat,
-        || Ok(()),
-    )
+    let way = match &args.proxy {
+        Some(proxy) => Way::Through(proxy.clone(), relay),
+        None => Way::To(relay),
+    };
+    run_at(&name, way, &args.nick, &room, &args.seat, || Ok(()))
 }
 
 impl Args {
@@ -243,11 +256,10 @@ fn usage(error: &str) -> anyhow::Error {
     .into()
 }
 
-/// Joins the relay that people call `name`, at one of the addresses that `resolve` finds. Calls
-/// `entered` before anything is shown.
+/// Joins the relay that people call `name`. Calls `entered` before anything is shown.
 pub(super) fn run_at(
     name: &str,
-    resolve: impl Fn() -> anyhow::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    way: Way,
     nick: &Nick,
     room: &RoomName,
     seat: &Seat,
@@ -263,7 +275,7 @@ pub(super) fn run_at(
     let (sender, inputs) = channel();
     let dial = Dial {
         name: name.to_owned(),
-        resolve: Arc::new(resolve),
+        way: Arc::new(way),
         room: room.id(),
         happenings: sender.clone(),
     };
