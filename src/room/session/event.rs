@@ -38,6 +38,8 @@ pub struct Presence {
     pub key_since: Duration,
     /// When something that they signed came last.
     pub heard: Duration,
+    /// The change of the roster with which they came to be called as they are.
+    pub named: u64,
     /// Why they are not at the keyboard, if they have said so.
     pub away: Option<SafeText>,
 }

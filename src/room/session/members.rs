@@ -131,6 +131,7 @@ impl Session {
         let mut peer = known.unwrap_or_else(|| Peer::new(card.clone(), now.uptime));
         if !shown.contains(&peer.card.sid()) {
             peer.shown = self.changes;
+            peer.named = self.changes;
         }
         if peer.card.sid() != card.sid() {
             peer.former = Some(peer.card.sid());
@@ -138,6 +139,9 @@ impl Session {
         }
         let before = std::mem::replace(&mut peer.card, card.clone());
         let former = (before.nick() != card.nick()).then(|| before.nick().clone());
+        if former.is_some() {
+            peer.named = self.changes;
+        }
         peer.joined = self.version();
         peer.here_since = now.uptime;
         peer.heard = now.uptime;
@@ -209,6 +213,9 @@ impl Session {
         let former = std::mem::replace(&mut peer.card, card.clone())
             .nick()
             .clone();
+        if former != nick {
+            peer.named = self.changes;
+        }
         let person = peer.person();
         self.sessions.insert(modulus_digest(&card), card.sid());
         events.push(match self.roster.insert(&card, peer) {

@@ -202,6 +202,7 @@ impl Session {
             here_since: peer.here_since,
             key_since: peer.key_since,
             heard: peer.heard,
+            named: peer.named,
             away: peer.away.clone(),
         })
     }

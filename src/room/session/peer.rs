@@ -32,6 +32,8 @@ pub(super) struct Peer {
     pub(super) said_goodbye: bool,
     /// The change of the roster with which it came onto the user's screen.
     pub(super) shown: u64,
+    /// The change of the roster with which it came to be called as it is.
+    pub(super) named: u64,
     /// The epoch in which it joined last, as far as that is known. What it wrote before is in no
     /// chain.
     pub(super) joined: Version,
@@ -136,6 +138,7 @@ impl Peer {
             said_goodbye: false,
             former: None,
             shown: 0,
+            named: 0,
             joined: Version::default(),
             here_since: now,
             key_since: now,
