@@ -36,7 +36,7 @@ use self::people::People;
 use self::trust::Trust;
 use self::words::{notice, warning};
 
-use super::terminal::{Hurry, Input, Style, Terminal};
+use super::terminal::{ColorChoice, Completion, Format, Hurry, Input, Style, Terminal, Theme};
 use super::{identity, on_signal};
 
 /// Enter a room and talk
@@ -283,7 +283,12 @@ pub(super) fn run_at(
         }
     })?;
     entered()?;
-    let terminal = Terminal::start("> ", Style::from_env(), {
+    let style = Style {
+        color: ColorChoice::default().resolve(),
+        theme: Theme::from_env(),
+        timestamps: true,
+    };
+    let terminal = Terminal::start("> ", Format::Screen, style, |_, _| Completion::default(), {
         let sender = sender.clone();
         move |input| {
             let _ = sender.send(Happening::Typed(input));
