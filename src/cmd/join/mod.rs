@@ -39,7 +39,7 @@ use self::trust::Trust;
 pub(super) use self::way::Way;
 use self::words::{notice, warning};
 
-use super::terminal::{Hurry, Input, Style, Terminal};
+use super::terminal::{ColorChoice, Completion, Format, Hurry, Input, Style, Terminal, Theme};
 use super::{identity, on_signal};
 
 /// Enter a room and talk
@@ -295,7 +295,12 @@ pub(super) fn run_at(
         }
     })?;
     entered()?;
-    let terminal = Terminal::start("> ", Style::from_env(), {
+    let style = Style {
+        color: ColorChoice::default().resolve(),
+        theme: Theme::from_env(),
+        timestamps: true,
+    };
+    let terminal = Terminal::start("> ", Format::Screen, style, |_, _| Completion::default(), {
         let sender = sender.clone();
         move |input| {
             let _ = sender.send(Happening::Typed(input));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cmd::terminal::Entry;
+use crate::cmd::terminal::{Entry, Hue, Message};
 use crate::cmd::{failure, reason};
 use crate::room::frame::Departure;
 use crate::room::message::Kind;
@@ -26,13 +26,17 @@ pub(super) fn warning(text: impl AsRef<str>) -> Entry {
 
 /// Somebody's words, or one's own.
 pub(super) fn message(nick: &Nick, own: bool, kind: Kind, text: SafeText) -> Entry {
-    Entry::Message {
+    Entry::Message(Message {
         time: jiff::Zoned::now().time(),
         nick: nick.to_string(),
+        hue: Hue::of(&[0; 32]),
         own,
+        to: None,
         action: kind == Kind::Action,
+        mentions: false,
+        waiting: false,
         text,
-    }
+    })
 }
 
 /// An event, if it is one to be shown as it is.

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context as _;
@@ -25,11 +25,11 @@ use rustyline::{
     GraphemeClusterMode, Helper,
 };
 
-use super::history::History;
+use super::edit::{Edit, Pending};
 use super::input_area::{InputArea, Phase, Size};
 use super::keys::Keys;
 use super::queue::Queue;
-use super::{Deliver, Entry, Input};
+use super::{Complete, Deliver, Entry, Input};
 
 /// How long a lone Escape waits for the rest of a key's sequence.
 const KEY_SEQUENCE_MILLIS: u16 = 50;
@@ -45,6 +45,7 @@ impl Editor {
     /// Starts the thread, and hands out the only thing that may write to the terminal meanwhile.
     pub(super) fn start(
         prompt: &str,
+        complete: Complete,
         deliver: &Deliver,
         area: &Arc<InputArea>,
         queue: &Arc<Queue<Entry>>,
@@ -61,17 +62,19 @@ impl Editor {
         let mut readline =
             rustyline::Editor::<Display, MemHistory>::with_history(config, MemHistory::new())
                 .context("cannot use the terminal")?;
-        let history = Arc::new(Mutex::new(History::default()));
+        let pending = Pending::default();
         readline.set_helper(Some(Display {
             area: Arc::clone(area),
             queue: Arc::clone(queue),
-            history: Arc::clone(&history),
+            pending: pending.clone(),
         }));
         let keys = Keys {
             deliver: Arc::clone(deliver),
+            complete,
             area: Arc::clone(area),
             queue: Arc::clone(queue),
-            history,
+            pending,
+            memory: Mutex::default(),
         };
         readline.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys)));
         let printer = readline
@@ -183,7 +186,7 @@ impl Drop for End {
 struct Display {
     area: Arc<InputArea>,
     queue: Arc<Queue<Entry>>,
-    history: Arc<Mutex<History>>,
+    pending: Pending,
 }
 
 impl Hinter for Display {
@@ -210,8 +213,8 @@ impl Highlighter for Display {
     }
 }
 
-/// Nothing is ever completed: this is the one way to replace the line and have the cursor at its
-/// end, which is what Up and Down want.
+/// Makes the edits that keys want. rustyline asks for a candidate, puts none of its own in its
+/// place and waits for nothing, as there is only ever one.
 impl Completer for Display {
     type Candidate = String;
 
@@ -221,12 +224,12 @@ impl Completer for Display {
         _: usize,
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok((0, vec![history.current().to_owned()]))
+        Ok((0, vec![String::new()]))
     }
 
-    fn update(&self, line: &mut LineBuffer, _: usize, recalled: &str, changes: &mut Changeset) {
-        line.replace(0..line.len(), recalled, changes);
+    fn update(&self, line: &mut LineBuffer, _: usize, _: &str, changes: &mut Changeset) {
+        let Edit { range, text } = self.pending.take();
+        line.replace(range, &text, changes);
     }
 }
 

@@ -1,5 +1,6 @@
-//! The lines that Up and Down bring back. rustyline's own history cannot be added to while it
-//! reads, and it reads all the time.
+//! The lines that Up and Down bring back, and Ctrl-R those among them that hold what was typed.
+//! rustyline's own history cannot be added to while it reads, and it reads all the time; its
+//! search waits for keys of its own, and nothing can be printed meanwhile.
 
 /// How many lines are kept.
 const LIMIT: usize = 500;
@@ -12,19 +13,26 @@ pub(super) struct History {
     draft: String,
     /// How many lines back from the draft.
     back: usize,
+    /// What is being searched for, until another key than the search's is pressed.
+    sought: Option<String>,
 }
 
 impl History {
     /// Keeps a line that was sent, and returns to an empty draft.
     pub(super) fn add(&mut self, line: &str) {
-        self.back = 0;
-        self.draft.clear();
+        self.leave();
         if self.lines.last().map(String::as_str) != Some(line) {
             if self.lines.len() == LIMIT {
                 self.lines.remove(0);
             }
             self.lines.push(line.to_owned());
         }
+    }
+
+    /// Returns to an empty draft.
+    pub(super) fn leave(&mut self) {
+        self.back = 0;
+        self.draft.clear();
     }
 
     /// Goes to the line before; `typed` is what the input holds. Whether there is one.
@@ -46,6 +54,32 @@ impl History {
         }
         self.back -= 1;
         true
+    }
+
+    /// Goes to the latest line before this one that holds what was typed when the search began.
+    /// Whether there is one.
+    pub(super) fn search(&mut self, typed: &str) -> bool {
+        if self.sought.is_none() && typed != self.current() {
+            self.back = 0;
+        }
+        let sought = self.sought.get_or_insert_with(|| typed.to_owned());
+        let older = self.lines.len() - self.back;
+        let found = self
+            .lines
+            .iter()
+            .take(older)
+            .rposition(|line| line != typed && line.contains(sought.as_str()));
+        let Some(at) = found else { return false };
+        if self.back == 0 {
+            typed.clone_into(&mut self.draft);
+        }
+        self.back = self.lines.len() - at;
+        true
+    }
+
+    /// The next search is a new one.
+    pub(super) fn end_search(&mut self) {
+        self.sought = None;
     }
 
     /// The line where the user is.
@@ -84,6 +118,48 @@ mod tests {
         assert_eq!(newer(&mut history).as_deref(), Some("two"));
         assert_eq!(newer(&mut history).as_deref(), Some("half ty"));
         assert_eq!(newer(&mut history), None);
+    }
+
+    fn search(history: &mut History, typed: &str) -> Option<String> {
+        history.search(typed).then(|| history.current().to_owned())
+    }
+
+    #[test]
+    fn a_search_goes_from_line_to_line_and_stays_at_the_oldest() {
+        let mut history = of(&["tea", "see the tree", "coffee", "tree"]);
+        assert_eq!(search(&mut history, "tr").as_deref(), Some("tree"));
+        assert_eq!(
+            search(&mut history, "tree").as_deref(),
+            Some("see the tree")
+        );
+        assert_eq!(search(&mut history, "see the tree"), None);
+        assert_eq!(newer(&mut history).as_deref(), Some("coffee"));
+    }
+
+    #[test]
+    fn a_search_that_has_ended_begins_anew_with_what_is_typed() {
+        let mut history = of(&["one tea", "two", "one"]);
+        assert_eq!(search(&mut history, "on").as_deref(), Some("one"));
+        assert_eq!(search(&mut history, "one").as_deref(), Some("one tea"));
+        history.end_search();
+        assert_eq!(search(&mut history, "tw").as_deref(), Some("two"));
+        assert_eq!(newer(&mut history).as_deref(), Some("one"));
+        assert_eq!(newer(&mut history).as_deref(), Some("tw"));
+        assert_eq!(search(&mut history, "tw").as_deref(), Some("two"));
+    }
+
+    #[test]
+    fn a_search_shows_no_line_twice_in_a_row() {
+        let mut history = of(&["tea", "a", "tea", "b", "tea"]);
+        assert_eq!(search(&mut history, "te").as_deref(), Some("tea"));
+        assert_eq!(search(&mut history, "tea"), None);
+    }
+
+    #[test]
+    fn a_search_for_nothing_is_up() {
+        let mut history = of(&["one", "two"]);
+        assert_eq!(search(&mut history, "").as_deref(), Some("two"));
+        assert_eq!(search(&mut history, "two").as_deref(), Some("one"));
     }
 
     #[test]

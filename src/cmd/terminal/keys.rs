@@ -13,30 +13,57 @@ use rustyline::{
     Movement, RepeatCount, Word,
 };
 
+use super::completion::Round;
+use super::edit::{Edit, Pending};
 use super::history::History;
 use super::input_area::InputArea;
 use super::queue::Queue;
-use super::{Deliver, Entry, Input};
+use super::{Complete, Deliver, Entry, Input};
 
 /// The handler of all keys. Called on the editor's thread.
 pub(super) struct Keys {
     pub(super) deliver: Deliver,
+    pub(super) complete: Complete,
     pub(super) area: Arc<InputArea>,
     pub(super) queue: Arc<Queue<Entry>>,
-    pub(super) history: Arc<Mutex<History>>,
+    pub(super) pending: Pending,
+    /// In a mutex only because rustyline shares its handlers.
+    pub(super) memory: Mutex<Memory>,
+}
+
+/// What one key leaves for the next.
+#[derive(Default)]
+pub(super) struct Memory {
+    history: History,
+    /// What Tab goes round, from the first Tab to the first other key.
+    round: Option<Round>,
 }
 
 impl ConditionalEventHandler for Keys {
     fn handle(&self, event: &Event, _: RepeatCount, _: bool, input: &EventContext) -> Option<Cmd> {
         let &KeyEvent(key, modifiers) = event.get(0)?;
-        let command = match (key, modifiers) {
-            (K::Enter, M::NONE) | (K::Char('J' | 'M'), M::CTRL) => self.submit(input.line()),
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let Memory { history, round } = &mut *memory;
+        let key = (key, modifiers);
+        match key {
+            TAB | CTRL_I => return Some(self.tab(round, true, input)),
+            BACK_TAB => return Some(self.tab(round, false, input)),
+            _ => *round = None,
+        }
+        match key {
+            CTRL_R => return Some(self.recall(history, input, |h| h.search(input.line()))),
+            _ => history.end_search(),
+        }
+        let command = match key {
+            (K::Enter, M::NONE) | (K::Char('J' | 'M'), M::CTRL) => {
+                self.submit(history, input.line())
+            }
             (K::Enter, M::ALT) => Cmd::Newline,
-            (K::Char('C'), M::CTRL) => self.clear_or_quit(input.line()),
+            (K::Char('C'), M::CTRL) => self.clear_or_quit(history, input.line()),
             (K::Char('D'), M::CTRL) => self.delete_or_quit(input.line()),
             (K::Char('L'), M::CTRL) => self.redraw(),
-            (K::Up, M::NONE) | (K::Char('P'), M::CTRL) => self.up(input),
-            (K::Down, M::NONE) | (K::Char('N'), M::CTRL) => self.down(input),
+            (K::Up, M::NONE) | (K::Char('P'), M::CTRL) => self.up(history, input),
+            (K::Down, M::NONE) | (K::Char('N'), M::CTRL) => self.down(history, input),
             (K::Char('A'), M::CTRL) => Cmd::Move(Movement::BeginningOfLine),
             (K::Char('E'), M::CTRL) => Cmd::Move(Movement::EndOfLine),
             (K::Char('B'), M::CTRL) => Cmd::Move(Movement::BackwardChar(1)),
@@ -46,16 +73,21 @@ impl ConditionalEventHandler for Keys {
             (K::Char('K'), M::CTRL) => Cmd::Kill(Movement::EndOfLine),
             (K::Char('d'), M::ALT) => Cmd::Kill(WORD_RIGHT),
             (K::Backspace, M::ALT) => Cmd::Kill(WORD_LEFT),
-            _ if is_rustylines(key, modifiers) => return None,
+            _ if is_rustylines(key) => return None,
             _ => Cmd::Noop,
         };
         Some(command)
     }
 }
 
+const TAB: (K, M) = (K::Tab, M::NONE);
+const CTRL_I: (K, M) = (K::Char('I'), M::CTRL);
+const BACK_TAB: (K, M) = (K::BackTab, M::NONE);
+const CTRL_R: (K, M) = (K::Char('R'), M::CTRL);
+
 /// Keys that keep the meaning that rustyline gives them: typing, a paste, moving and deleting by
 /// character; transpose, kill, yank, undo and quit.
-fn is_rustylines(key: K, modifiers: M) -> bool {
+fn is_rustylines((key, modifiers): (K, M)) -> bool {
     match key {
         K::Char('H' | 'T' | 'U' | 'W' | 'Y' | '_' | '\\') if modifiers == M::CTRL => true,
         K::Char(_)
@@ -74,12 +106,9 @@ const WORD_LEFT: Movement = Movement::BackwardWord(1, Word::Emacs);
 const WORD_RIGHT: Movement = Movement::ForwardWord(1, At::AfterEnd, Word::Emacs);
 
 impl Keys {
-    fn submit(&self, line: &str) -> Cmd {
+    fn submit(&self, history: &mut History, line: &str) -> Cmd {
         if !line.trim().is_empty() {
-            self.history
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .add(line);
+            history.add(line);
             (self.deliver)(Input::Line {
                 text: line.trim_end_matches('\n').to_owned(),
                 shown: self.area.shown(),
@@ -88,10 +117,11 @@ impl Keys {
         Cmd::Kill(Movement::WholeBuffer)
     }
 
-    fn clear_or_quit(&self, line: &str) -> Cmd {
+    fn clear_or_quit(&self, history: &mut History, line: &str) -> Cmd {
         if line.is_empty() {
             (self.deliver)(Input::Quit);
         }
+        history.leave();
         Cmd::Kill(Movement::WholeBuffer)
     }
 
@@ -109,40 +139,56 @@ impl Keys {
     }
 
     /// Up, within what is typed and then beyond it.
-    fn up(&self, input: &EventContext) -> Cmd {
-        if input
-            .line()
-            .get(..input.pos())
-            .is_some_and(|before| before.contains('\n'))
-        {
+    fn up(&self, history: &mut History, input: &EventContext) -> Cmd {
+        let before = input.line().get(..input.pos());
+        if before.is_some_and(|before| before.contains('\n')) {
             return Cmd::Move(Movement::LineUp(1));
         }
-        self.recall(|history| history.older(input.line()))
+        self.recall(history, input, |history| history.older(input.line()))
     }
 
     /// Down, within what is typed and then beyond it.
-    fn down(&self, input: &EventContext) -> Cmd {
-        if input
-            .line()
-            .get(input.pos()..)
-            .is_some_and(|after| after.contains('\n'))
-        {
+    fn down(&self, history: &mut History, input: &EventContext) -> Cmd {
+        let after = input.line().get(input.pos()..);
+        if after.is_some_and(|after| after.contains('\n')) {
             return Cmd::Move(Movement::LineDown(1));
         }
-        self.recall(History::newer)
+        self.recall(history, input, History::newer)
     }
 
     /// Shows another line of the history, if there is one.
-    fn recall(&self, go: impl FnOnce(&mut History) -> bool) -> Cmd {
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        if !go(&mut history) {
-            Cmd::Noop
-        } else if history.current().is_empty() {
-            Cmd::Kill(Movement::WholeBuffer)
-        } else {
-            // `Cmd::Replace` would leave the cursor at the beginning; see the editor's completer.
-            Cmd::Complete
+    fn recall(
+        &self,
+        history: &mut History,
+        input: &EventContext,
+        go: impl FnOnce(&mut History) -> bool,
+    ) -> Cmd {
+        if !go(history) {
+            return Cmd::Noop;
         }
+        self.make(Edit {
+            range: 0..input.line().len(),
+            text: history.current().to_owned(),
+        })
+    }
+
+    /// Completes the word before the cursor, or goes on to another candidate.
+    fn tab(&self, round: &mut Option<Round>, forwards: bool, input: &EventContext) -> Cmd {
+        let (line, cursor) = (input.line(), input.pos());
+        if let Some(round) = round {
+            return self.make(round.turn(forwards));
+        }
+        let Some((new, edit)) = Round::start((self.complete)(line, cursor), line, cursor) else {
+            return Cmd::Noop;
+        };
+        *round = Some(new);
+        self.make(edit)
+    }
+
+    /// Has the editor's completer make an edit: `Cmd::Replace` would leave the cursor elsewhere.
+    fn make(&self, edit: Edit) -> Cmd {
+        self.pending.put(edit);
+        Cmd::Complete
     }
 }
 
@@ -151,6 +197,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+    use crate::cmd::terminal::Completion;
 
     #[test]
     fn a_line_carries_the_mark_that_was_shown_when_it_was_entered() {
@@ -158,12 +205,14 @@ mod tests {
         let area = Arc::new(InputArea::new());
         let keys = Keys {
             deliver: Arc::new(move |input| drop(sender.send(input))),
+            complete: Arc::new(|_, _| Completion::default()),
             area: Arc::clone(&area),
             queue: Arc::new(Queue::new()),
-            history: Arc::default(),
+            pending: Pending::default(),
+            memory: Mutex::default(),
         };
         let enter = |text: &str| {
-            keys.submit(text);
+            keys.submit(&mut History::default(), text);
             match receiver.try_recv() {
                 Ok(Input::Line { text, shown }) => (text, shown),
                 other => panic!("not a line: {other:?}"),

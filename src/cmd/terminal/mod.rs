@@ -30,15 +30,21 @@
 //! the editor and waits for it. A printer or editor that makes no progress (the other end of the
 //! terminal stands still) is given up after [`PATIENCE`], and the mode is restored all the same.
 
+mod completion;
+mod edit;
 mod editor;
 mod entry;
+mod gutter;
 mod history;
 mod input_area;
 mod keys;
 mod plain;
 mod printer;
 mod queue;
+mod render;
 mod restore;
+mod style;
+mod theme;
 mod wrap;
 
 use std::io::{self, IsTerminal};
@@ -49,7 +55,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-pub(super) use self::entry::{Entry, Style};
+pub(super) use self::completion::Completion;
+pub(super) use self::entry::{Entry, Message};
+pub(super) use self::render::render_plain;
+pub(super) use self::style::{ColorChoice, Style};
+pub(super) use self::theme::{Hue, Theme};
 
 use self::editor::Editor;
 use self::input_area::InputArea;
@@ -92,6 +102,18 @@ pub(super) enum Input {
     OutputClosed,
 }
 
+/// What stands for the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// A terminal where there is one, else lines.
+    Screen,
+    /// Lines, whatever standard input and output are.
+    Lines,
+}
+
+/// What can stand at a place in a line. Called on the editor's thread.
+type Complete = Arc<dyn Fn(&str, usize) -> Completion + Send + Sync>;
+
 /// Where inputs go. Called on the editor's or reader's thread.
 type Deliver = Arc<dyn Fn(Input) + Send + Sync>;
 
@@ -123,7 +145,8 @@ impl Hurry {
 impl Terminal {
     /// Starts the threads. The prompt is a few characters of ASCII.
     ///
-    /// `deliver` is called for each input and must not block. A handler for SIGINT, if the
+    /// `complete` is asked what can stand at the cursor, which is a place in the line, in bytes.
+    /// `deliver` is called for each input. Neither may block. A handler for SIGINT, if the
     /// program has one, has been installed before: rustyline replaces it while it reads, and an
     /// interrupt then comes as [`Input::Quit`].
     ///
@@ -132,7 +155,9 @@ impl Terminal {
     /// If the terminal cannot be used, or a thread cannot be started.
     pub(super) fn start(
         prompt: &str,
+        format: Format,
         style: Style,
+        complete: impl Fn(&str, usize) -> Completion + Send + Sync + 'static,
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
         let deliver: Deliver = Arc::new(deliver);
@@ -141,14 +166,14 @@ impl Terminal {
             credits: Arc::new(Credits::new(LINES)),
             progress: Arc::new(AtomicU64::new(0)),
             saved: SavedMode::save(),
-            is_interactive: has_terminal(),
+            is_interactive: format == Format::Screen && has_terminal(),
             editor: None,
             output: None,
         };
         if terminal.is_interactive {
-            terminal.start_editor(prompt, style, &deliver)?;
+            terminal.start_editor(prompt, style, Arc::new(complete), &deliver)?;
         } else {
-            terminal.start_plain(&deliver)?;
+            terminal.start_plain(style, &deliver)?;
         }
         Ok(terminal)
     }
@@ -157,10 +182,11 @@ impl Terminal {
         &mut self,
         prompt: &str,
         style: Style,
+        complete: Complete,
         deliver: &Deliver,
     ) -> anyhow::Result<()> {
         let area = Arc::new(InputArea::new());
-        let (editor, external) = Editor::start(prompt, deliver, &area, &self.queue)?;
+        let (editor, external) = Editor::start(prompt, complete, deliver, &area, &self.queue)?;
         self.editor = Some(editor);
         let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
         let printer = Printer::new(external, queue, area, style, progress);
@@ -171,11 +197,11 @@ impl Terminal {
         Ok(())
     }
 
-    fn start_plain(&mut self, deliver: &Deliver) -> anyhow::Result<()> {
+    fn start_plain(&mut self, style: Style, deliver: &Deliver) -> anyhow::Result<()> {
         let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
         let closed = Arc::clone(deliver);
         self.output = Some(spawn("writer", move || {
-            plain::write_entries(&queue, io::stdout(), &closed, &progress)
+            plain::write_entries(&queue, io::stdout(), style, &closed, &progress)
         })?);
         let (credits, deliver) = (Arc::clone(&self.credits), Arc::clone(deliver));
         spawn("reader", move || {

@@ -10,8 +10,10 @@ use std::io::{self, BufRead, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::entry::{Entry, render_plain};
+use super::entry::Entry;
 use super::queue::Queue;
+use super::render::render_plain;
+use super::style::Style;
 use super::{Deliver, Input};
 use crate::cmd::credits::Credits;
 
@@ -35,13 +37,17 @@ pub(super) fn read_lines(input: impl BufRead, credits: &Credits, deliver: &Deliv
 pub(super) fn write_entries(
     queue: &Queue<Entry>,
     mut output: impl Write,
+    mut style: Style,
     deliver: &Deliver,
     progress: &AtomicU64,
 ) -> io::Result<()> {
     loop {
         let taken = queue.take(FOREVER);
         for entry in &taken.items {
-            let line = render_plain(entry);
+            if let Entry::Style(new) = entry {
+                style = *new;
+            }
+            let line = render_plain(entry, style);
             if let Err(error) = output
                 .write_all(line.as_bytes())
                 .and_then(|()| output.flush())
@@ -205,7 +211,7 @@ mod tests {
         let queue = Queue::new();
         let notice = || Entry::Notice(SafeText::new("hello"));
         queue.push(notice());
-        let written = write_entries(&queue, Broken, &deliver, &AtomicU64::new(0));
+        let written = write_entries(&queue, Broken, Style::PLAIN, &deliver, &AtomicU64::new(0));
         assert_eq!(
             written.map_err(|error| error.kind()),
             Err(io::ErrorKind::BrokenPipe)

@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 
 use rustyline::ExternalPrinter;
 
-use super::entry::{Entry, Style, render};
+use super::entry::Entry;
 use super::input_area::{InputArea, Outlook, Phase, Size};
 use super::queue::Queue;
+use super::render::render;
+use super::style::Style;
 
 /// The most that goes to the terminal at once, in bytes: keys are answered between two batches.
 const BATCH: usize = 16 * 1024;
@@ -39,6 +41,8 @@ const WRAP_OFF: &str = "\x1b[?7l";
 const WRAP_ON: &str = "\x1b[?7h";
 /// Home, and erase the screen.
 const CLEAR: &str = "\x1b[H\x1b[2J";
+/// Rings the bell.
+const BELL: char = '\x07';
 /// One row up and one down: shows nothing.
 const NOTHING: &str = "\x1b[A\n";
 
@@ -58,7 +62,8 @@ pub(super) struct Printer<P> {
     drawn: Size,
     /// The size that it has instead, and since when.
     resized: Option<(Size, Instant)>,
-    /// Whether rows may have been erased by printing where rustyline miscounts.
+    /// Whether the screen shows what it should not: printing has erased rows where rustyline
+    /// miscounts, or what there is should look different.
     damaged: bool,
 }
 
@@ -148,27 +153,47 @@ impl<P: ExternalPrinter> Printer<P> {
     fn print_waiting(&mut self, columns: usize, batch: usize) {
         while !self.waiting.is_empty() {
             let mut text = String::new();
-            let mut shown = None;
+            let (mut shown, mut rings) = (None, false);
             while text.len() < batch
                 && let Some(entry) = self.waiting.pop_front()
             {
-                if let Entry::Mark(mark) = entry {
-                    shown = Some(mark);
-                    continue;
+                match entry {
+                    Entry::Mark(mark) => shown = Some(mark),
+                    Entry::Bell => rings = true,
+                    Entry::Style(style) => {
+                        self.style = style;
+                        self.redraw_soon();
+                    }
+                    Entry::Clear => {
+                        text.clear();
+                        self.recent.clear();
+                        self.redraw_soon();
+                    }
+                    entry => {
+                        text.push_str(&render(&entry, columns, self.style));
+                        if self.recent.len() == KEPT {
+                            self.recent.pop_front();
+                        }
+                        self.recent.push_back(entry);
+                    }
                 }
-                text.push_str(&render(&entry, columns, self.style));
-                if self.recent.len() == KEPT {
-                    self.recent.pop_front();
-                }
-                self.recent.push_back(entry);
             }
             if !text.is_empty() {
                 self.print_rows(&text);
+            }
+            if rings {
+                self.print(format!("{BELL}{NOTHING}"));
             }
             if let Some(mark) = shown {
                 self.area.is_shown(mark);
             }
         }
+    }
+
+    /// Has the screen drawn again as soon as it can be.
+    fn redraw_soon(&mut self) {
+        self.damaged = true;
+        self.queue.wake();
     }
 
     /// Draws the screen again from the latest entries.
@@ -260,7 +285,7 @@ mod tests {
             Sink(sender),
             Arc::clone(&queue),
             Arc::clone(&area),
-            Style::default(),
+            Style::PLAIN,
             Arc::default(),
         );
         let thread = thread::spawn(move || printer.run());

@@ -1,0 +1,141 @@
+//! Tab: what is being typed is completed in place. It knows candidates, and not what they mean.
+//!
+//! rustyline's own completion waits for a key after the list of candidates, and nothing can be
+//! printed meanwhile.
+
+use super::edit::Edit;
+
+/// What can stand at the cursor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::cmd) struct Completion {
+    /// Where in the line the word begins that is being typed.
+    pub(in crate::cmd) start: usize,
+    /// What can take the place of everything from there to the cursor.
+    pub(in crate::cmd) candidates: Vec<String>,
+}
+
+/// The candidates that one Tab after another goes round. Any other key ends it.
+pub(super) struct Round {
+    candidates: Vec<String>,
+    /// Which of them stands in the line; none while it is what they have in common.
+    chosen: Option<usize>,
+    start: usize,
+    /// Where what was put there ends.
+    end: usize,
+}
+
+impl Round {
+    /// Begins with the word before the cursor, if it can be completed.
+    pub(super) fn start(completion: Completion, line: &str, cursor: usize) -> Option<(Self, Edit)> {
+        let Completion { start, candidates } = completion;
+        let typed = line.get(start..cursor)?;
+        let common = common_start(&candidates)?;
+        let adds = common.len() > typed.len();
+        let text = common.to_owned();
+        let mut round = Self {
+            candidates,
+            chosen: None,
+            start,
+            end: cursor,
+        };
+        let edit = if adds {
+            round.put(text)
+        } else {
+            round.turn(true)
+        };
+        Some((round, edit))
+    }
+
+    /// Goes on to the next candidate, or back to the one before.
+    pub(super) fn turn(&mut self, forwards: bool) -> Edit {
+        let last = self.candidates.len() - 1;
+        let next = match self.chosen {
+            Some(at) if forwards && at < last => at + 1,
+            Some(at) if !forwards && at > 0 => at - 1,
+            None | Some(_) if forwards => 0,
+            None | Some(_) => last,
+        };
+        self.chosen = Some(next);
+        self.put(self.candidates.get(next).cloned().unwrap_or_default())
+    }
+
+    fn put(&mut self, text: String) -> Edit {
+        let range = self.start..self.end;
+        self.end = self.start + text.len();
+        Edit { range, text }
+    }
+}
+
+/// What all of them begin with, if there are any.
+fn common_start(candidates: &[String]) -> Option<&str> {
+    let (first, others) = candidates.split_first()?;
+    let common = others.iter().fold(first.len(), |length, other| {
+        let same = first.chars().zip(other.chars());
+        let equal = same.take_while(|(one, another)| one == another);
+        length.min(equal.map(|(character, _)| character.len_utf8()).sum())
+    });
+    first.get(..common)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the line is after these keys at its end: `>` for Tab, `<` for Shift-Tab.
+    fn typed(line: &str, start: usize, candidates: &[&str], keys: &str) -> String {
+        let mut shown = line.to_owned();
+        let mut round: Option<Round> = None;
+        for key in keys.chars() {
+            let edit = if let Some(round) = &mut round {
+                round.turn(key == '>')
+            } else {
+                let candidates = candidates.iter().map(|&c| c.to_owned()).collect();
+                let completion = Completion { start, candidates };
+                let Some((new, edit)) = Round::start(completion, line, line.len()) else {
+                    return shown;
+                };
+                round = Some(new);
+                edit
+            };
+            shown.replace_range(edit.range, &edit.text);
+        }
+        shown
+    }
+
+    #[test]
+    fn the_only_candidate_is_put_in() {
+        assert_eq!(typed("/he", 0, &["/help "], ">"), "/help ");
+        assert_eq!(typed("/help", 0, &["/help "], ">>"), "/help ");
+    }
+
+    #[test]
+    fn what_candidates_have_in_common_comes_first_then_one_after_the_other() {
+        let of = |keys| typed("hi a", 3, &["adam", "adalbert"], keys);
+        assert_eq!(of(">"), "hi ada");
+        assert_eq!(of(">>"), "hi adam");
+        assert_eq!(of(">>>"), "hi adalbert");
+        assert_eq!(of(">>>>"), "hi adam");
+        assert_eq!(of("><"), "hi adalbert");
+        assert_eq!(of("><<<"), "hi adalbert");
+    }
+
+    #[test]
+    fn where_there_is_nothing_in_common_to_add_the_first_comes_at_once() {
+        assert_eq!(typed("A", 0, &["ada", "bob"], ">"), "ada");
+        assert_eq!(typed("", 0, &["ada", "bob"], ">>"), "bob");
+        assert_eq!(typed("/na", 0, &["/names", "/nick"], ">"), "/names");
+    }
+
+    #[test]
+    fn characters_of_several_bytes_are_not_cut() {
+        assert_eq!(typed("n", 0, &["né", "nè"], ">"), "né");
+        assert_eq!(typed("日", 0, &["日本", "日本語"], ">>>"), "日本語");
+    }
+
+    #[test]
+    fn a_completion_that_does_not_fit_the_line_is_none() {
+        assert_eq!(typed("hi", 0, &[], ">"), "hi");
+        assert_eq!(typed("hi", 7, &["ada"], ">"), "hi");
+        assert_eq!(typed("é", 1, &["ada"], ">"), "é");
+    }
+}

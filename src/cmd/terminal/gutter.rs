@@ -1,0 +1,98 @@
+//! What stands before a member's words, in every row of them.
+//!
+//! In full, `21:04 <bob> hello`, and for an action `21:04 * bob waves`. Behind the author's nick
+//! stands whom the words are for, ` → carl`, or that they are about the user, ` @you`. In place
+//! of the time of one's own words stands that the relay has not taken them yet. None of this can
+//! be part of a nick, and words only ever come after it, so nobody can write it.
+
+use jiff::civil::Time;
+
+use super::entry::Message;
+use super::wrap;
+
+/// The least room for text beside the full gutter; below it the gutter shrinks.
+const MIN_TEXT_COLUMNS: usize = 12;
+/// What stands for the time of a message that the relay has not taken.
+const WAITING: &str = "unsent ";
+/// The same where there is no room for it.
+const WAITING_NARROW: &str = "? ";
+
+/// What stands before a member's words.
+pub(super) struct Gutter {
+    /// The time or what stands for it, and a space; or nothing.
+    pub(super) before: String,
+    /// `<nick>`, or `* nick` for an action.
+    pub(super) author: String,
+    /// The columns it takes, with the space that follows it.
+    pub(super) width: usize,
+}
+
+impl Gutter {
+    /// The gutter in a terminal of this many columns.
+    pub(super) fn new(message: &Message, timestamps: bool, columns: usize) -> Self {
+        let before = if message.waiting {
+            WAITING.to_owned()
+        } else if timestamps {
+            clock(message.time)
+        } else {
+            String::new()
+        };
+        let full = Self::with(before, message, usize::MAX);
+        if full.width.saturating_add(MIN_TEXT_COLUMNS) <= columns {
+            return full;
+        }
+        let before = if message.waiting { WAITING_NARROW } else { "" };
+        // Room for the text comes first, but half of the row is the author's.
+        let brackets = if message.action { "<> *" } else { "<>" };
+        let free = columns.saturating_sub(before.len() + brackets.len() + 1);
+        let longest = free.saturating_sub(MIN_TEXT_COLUMNS).max(free / 2);
+        Self::with(before.to_owned(), message, longest)
+    }
+
+    /// The gutter with nicks cut so that they take this many columns, or as few as can be.
+    fn with(before: String, message: &Message, longest: usize) -> Self {
+        let about = match &message.to {
+            Some(reader) => Some((" → ", reader.as_str())),
+            None if message.mentions => Some((" @", "you")),
+            None => None,
+        };
+        let (nicks, is_plain) = match about {
+            Some((sign, other)) => (pair(&message.nick, sign, other, longest), false),
+            None => (shortened(&message.nick, longest), true),
+        };
+        let author = match message.action {
+            false => format!("<{nicks}>"),
+            // Only behind a time is it not taken for a notice, and only without a sign in it can
+            // the sign not be part of the words.
+            true if is_plain && !before.is_empty() => format!("* {nicks}"),
+            true => format!("<{nicks}> *"),
+        };
+        let width = before.len() + wrap::width(&author) + 1;
+        Self {
+            before,
+            author,
+            width,
+        }
+    }
+}
+
+fn clock(time: Time) -> String {
+    format!("{:02}:{:02} ", time.hour(), time.minute())
+}
+
+/// Two nicks with a sign between them that is never cut.
+fn pair(nick: &str, sign: &str, other: &str, longest: usize) -> String {
+    let room = longest.saturating_sub(wrap::width(sign));
+    let other = shortened(other, room.saturating_sub(nick.len()).max(room / 2));
+    let nick = shortened(nick, room.saturating_sub(wrap::width(&other)));
+    format!("{nick}{sign}{other}")
+}
+
+/// A nick, which is ASCII, in this many columns, but at least one.
+fn shortened(nick: &str, columns: usize) -> String {
+    if nick.len() <= columns.max(1) {
+        return nick.to_owned();
+    }
+    let kept: String = nick.chars().take(columns.saturating_sub(1)).collect();
+    format!("{kept}…")
+}

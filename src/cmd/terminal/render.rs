@@ -1,0 +1,347 @@
+//! The form that entries take. Pure: an entry and a width in, rows out.
+//!
+//! Column 0 tells who speaks. A chat row begins with its gutter, which carries the author; the
+//! program's own rows begin with `*`, `!` or `|`. Since every row has its gutter, wrapped ones
+//! included, no text can look like another member's or like the program's.
+
+use super::entry::{Entry, Message};
+use super::gutter::Gutter;
+use super::style::{Look, Style};
+use super::wrap;
+use crate::room::text::SafeText;
+
+/// The most rows of one entry: 4 KiB of line breaks would take everything else off the screen.
+const MAX_ROWS: usize = 200;
+/// How an inner line break is shown where an entry is one line.
+const LINE_BREAK: &str = " ⏎ ";
+
+/// The rows of an entry on a terminal of the given width, each ended by a line break.
+#[must_use]
+pub(super) fn render(entry: &Entry, columns: usize, style: Style) -> String {
+    match entry {
+        Entry::Message(message) => {
+            let gutter = Gutter::new(message, style.timestamps, columns);
+            let author = style.paint(author_look(message, style), &gutter.author);
+            let first = style.paint(before_look(message, style), &gutter.before) + &author;
+            let next = " ".repeat(gutter.before.len()) + &author;
+            let text_columns = columns.saturating_sub(gutter.width);
+            let rows = wrap::rows(message.text.as_str(), text_columns);
+            let look = text_look(message, style);
+            join(&rows, &first, &next, |row| style.paint(look, row))
+        }
+        Entry::Notice(text) => marked('*', text, columns, style, notice_look(style)),
+        Entry::Warning(text) => marked('!', text, columns, style, warning_look(style)),
+        Entry::Block(text) => block(text, columns),
+        // It was meant for a program, so that nobody has made it harmless.
+        Entry::Line(line) => block(&SafeText::new(line), columns),
+        Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => String::new(),
+    }
+}
+
+/// An entry where there is no terminal: one line, unwrapped. Only a block, which is the program's
+/// own words, keeps its lines.
+#[must_use]
+pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
+    let one_line = |text: &SafeText| text.as_str().replace('\n', LINE_BREAK);
+    match entry {
+        Entry::Message(message) => {
+            let gutter = Gutter::new(message, style.timestamps, usize::MAX);
+            let before = style.paint(before_look(message, style), &gutter.before);
+            let author = style.paint(author_look(message, style), &gutter.author);
+            let text = style.paint(text_look(message, style), &one_line(&message.text));
+            format!("{before}{author} {text}\n")
+        }
+        Entry::Notice(text) => {
+            let line = format!("* {}", one_line(text));
+            style.paint(notice_look(style), &line) + "\n"
+        }
+        Entry::Warning(text) => {
+            let line = format!("! {}", one_line(text));
+            style.paint(warning_look(style), &line) + "\n"
+        }
+        Entry::Line(line) => format!("{line}\n"),
+        Entry::Block(_) | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
+            render(entry, usize::MAX, style)
+        }
+    }
+}
+
+fn before_look(message: &Message, style: Style) -> Look {
+    if message.waiting {
+        warning_look(style)
+    } else {
+        Look::colored(style.theme.quiet())
+    }
+}
+
+fn author_look(message: &Message, style: Style) -> Look {
+    Look {
+        color: Some(style.theme.member(message.hue)),
+        bold: message.own || message.mentions,
+        reverse: message.mentions,
+    }
+}
+
+fn text_look(message: &Message, style: Style) -> Look {
+    if message.waiting {
+        Look::colored(style.theme.quiet())
+    } else {
+        Look {
+            bold: message.mentions,
+            ..Look::default()
+        }
+    }
+}
+
+fn notice_look(style: Style) -> Look {
+    Look::colored(style.theme.quiet())
+}
+
+fn warning_look(style: Style) -> Look {
+    Look {
+        bold: true,
+        ..Look::colored(style.theme.alarming())
+    }
+}
+
+/// The rows of the program's own words. A following row is set further in than any first row can
+/// be told from, so that one entry cannot pass for two.
+fn marked(marker: char, text: &SafeText, columns: usize, style: Style, look: Look) -> String {
+    let paint = |text: &str| style.paint(look, text);
+    let rows = wrap::rows(text.as_str(), columns.saturating_sub(4));
+    let (first, next) = (paint(&format!("{marker}")), paint(&format!("{marker}  ")));
+    join(&rows, &first, &next, paint)
+}
+
+fn block(text: &SafeText, columns: usize) -> String {
+    let rows = wrap::rows(text.as_str(), columns.saturating_sub(2));
+    join(&rows, "|", "|", str::to_owned)
+}
+
+/// Puts each row behind its gutter.
+fn join(rows: &[&str], first: &str, next: &str, paint: impl Fn(&str) -> String) -> String {
+    let mut shown = String::new();
+    let mut gutter = first;
+    let hidden = rows.len().saturating_sub(MAX_ROWS);
+    let rest = format!("… and {hidden} more lines, which are not shown");
+    let visible = rows.iter().copied().take(MAX_ROWS);
+    for row in visible.chain((hidden > 0).then_some(rest.as_str())) {
+        shown.push_str(gutter);
+        if !row.is_empty() {
+            shown.push(' ');
+            shown.push_str(&paint(row));
+        }
+        shown.push('\n');
+        gutter = next;
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::Time;
+
+    use super::*;
+    use crate::cmd::terminal::Hue;
+
+    const COLORED: Style = Style {
+        color: true,
+        ..Style::PLAIN
+    };
+
+    fn message(nick: &str, action: bool, text: &str) -> Entry {
+        Entry::Message(Message {
+            action,
+            ..said(nick, text)
+        })
+    }
+
+    fn said(nick: &str, text: &str) -> Message {
+        Message {
+            time: Time::constant(21, 4, 59, 0),
+            nick: nick.to_owned(),
+            hue: Hue::of(&[0; 32]),
+            own: false,
+            to: None,
+            action: false,
+            mentions: false,
+            waiting: false,
+            text: SafeText::new(text),
+        }
+    }
+
+    fn shown(entry: &Entry, columns: usize) -> String {
+        render(entry, columns, Style::PLAIN)
+    }
+
+    #[test]
+    fn the_forms_of_lines() {
+        assert_eq!(
+            shown(&message("ada", false, "hello"), 80),
+            "21:04 <ada> hello\n"
+        );
+        assert_eq!(
+            shown(&message("ada", true, "waves"), 80),
+            "21:04 * ada waves\n"
+        );
+        assert_eq!(
+            shown(&Entry::Notice(SafeText::new("ada joined")), 80),
+            "* ada joined\n"
+        );
+        assert_eq!(
+            shown(&Entry::Warning(SafeText::new("beware")), 80),
+            "! beware\n"
+        );
+        assert_eq!(
+            shown(&Entry::Block(SafeText::new("a\nb")), 80),
+            "| a\n| b\n"
+        );
+    }
+
+    #[test]
+    fn a_line_break_does_not_forge_another_member() {
+        let forged = message(
+            "eve",
+            false,
+            "hi\n21:04 <ada> I agree\n! key changed\n* eve left",
+        );
+        assert_eq!(
+            shown(&forged, 80),
+            "21:04 <eve> hi\n      <eve> 21:04 <ada> I agree\n      <eve> ! key changed\n      <eve> * eve left\n"
+        );
+    }
+
+    #[test]
+    fn wrapping_does_not_forge_another_member() {
+        let forged = message(
+            "eve",
+            false,
+            &format!("{}21:04 <ada> I agree", "x".repeat(28)),
+        );
+        assert_eq!(
+            shown(&forged, 40),
+            format!(
+                "21:04 <eve> {}\n      <eve> 21:04 <ada> I agree\n",
+                "x".repeat(28)
+            )
+        );
+    }
+
+    #[test]
+    fn an_action_repeats_its_author() {
+        assert_eq!(
+            shown(&message("eve", true, "a\n* ada b"), 80),
+            "21:04 * eve a\n      * eve * ada b\n"
+        );
+    }
+
+    #[test]
+    fn a_notice_of_two_lines_is_not_two_notices() {
+        assert_eq!(
+            shown(&Entry::Notice(SafeText::new("a\nb left")), 80),
+            "* a\n*   b left\n"
+        );
+        assert_eq!(
+            shown(&Entry::Warning(SafeText::new("a\nb")), 80),
+            "! a\n!   b\n"
+        );
+    }
+
+    #[test]
+    fn no_row_is_wider_than_the_terminal() {
+        let text = "日本語 and a_rather_long_word_indeed, 🦀 crabs ".repeat(5);
+        let nick = "n".repeat(24);
+        for columns in 10..120 {
+            for entry in [
+                message(&nick, false, &text),
+                message("ada", true, &text),
+                Entry::Notice(SafeText::new(&text)),
+                Entry::Block(SafeText::new(&text)),
+            ] {
+                for row in shown(&entry, columns).lines() {
+                    assert!(wrap::width(row) <= columns, "{columns}: {row:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_narrowest_terminals_neither_loop_nor_panic() {
+        for columns in 0..10 {
+            let rows = shown(&message("alexandria", false, "日本語 hello"), columns);
+            assert!(
+                rows.lines().all(|row| row.starts_with('<')),
+                "{columns}: {rows}"
+            );
+            assert!(!shown(&Entry::Warning(SafeText::new("日本語 hello")), columns).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_keeps_the_author_in_every_row() {
+        assert_eq!(
+            shown(&message("ada", false, "hello world"), 14),
+            "<ada> hello\n<ada> world\n"
+        );
+        assert_eq!(
+            shown(&message("alexandria", false, "hi you"), 10),
+            "<al…> hi\n<al…> you\n"
+        );
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let mention = Message {
+            mentions: true,
+            ..said("ada", "two\nrows")
+        };
+        let unsent = Message {
+            waiting: true,
+            own: true,
+            ..said("ada", "two\nrows")
+        };
+        for entry in [
+            Entry::Message(mention),
+            Entry::Message(unsent),
+            Entry::Notice(SafeText::new("two\nrows")),
+            Entry::Warning(SafeText::new("two\nrows")),
+        ] {
+            for (painted, plain) in [
+                (
+                    render(&entry, 80, COLORED),
+                    render(&entry, 80, Style::PLAIN),
+                ),
+                (
+                    render_plain(&entry, COLORED),
+                    render_plain(&entry, Style::PLAIN),
+                ),
+            ] {
+                assert!(painted.contains("\x1b["));
+                assert_eq!(without_colour(&painted), plain);
+            }
+        }
+    }
+
+    fn without_colour(painted: &str) -> String {
+        painted
+            .split("\x1b[")
+            .enumerate()
+            .map(|(i, part)| {
+                let codes = part.find('m').filter(|_| i > 0);
+                codes.map_or(part, |end| &part[end + 1..])
+            })
+            .collect()
+    }
+
+    #[test]
+    fn without_a_terminal_an_entry_is_one_line() {
+        assert_eq!(
+            render_plain(&message("eve", false, "a\n21:04 <ada> b"), Style::PLAIN),
+            "21:04 <eve> a ⏎ 21:04 <ada> b\n"
+        );
+        assert_eq!(
+            render_plain(&Entry::Notice(SafeText::new("a\nb")), Style::PLAIN),
+            "* a ⏎ b\n"
+        );
+    }
+}
