@@ -194,6 +194,15 @@ impl Session {
         others
     }
 
+    /// Whoever is in the room and has this nick, or one that looks like it.
+    #[must_use]
+    pub fn person(&self, nick: &Nick) -> Option<Person> {
+        let skeleton = nick.skeleton();
+        let mut peers = self.roster.iter().map(|(_, peer)| peer);
+        let found = peers.find(|peer| peer.card.nick().skeleton() == skeleton);
+        found.map(Peer::person)
+    }
+
     /// What is known of how somebody is there, if they are.
     #[must_use]
     pub fn presence(&self, sid: SessionId) -> Option<Presence> {
