@@ -89,7 +89,7 @@ pub(super) struct Screen {
     is_json: bool,
     style: Style,
     log: Option<Log>,
-    /// The latest messages, as they stand in the log.
+    /// The latest messages, each a line.
     history: VecDeque<String>,
 }
 
@@ -111,9 +111,8 @@ impl Screen {
 
     /// Writes an entry into the log, and keeps it if it is a message.
     fn keep(&mut self, entry: &Entry) {
-        let line = render_plain(entry, Style::PLAIN);
         if let Some(log) = &mut self.log
-            && let Err(error) = log.write(&line)
+            && let Err(error) = log.write(entry)
         {
             let path = log.path.display();
             let text = format!("cannot write to {path}, the log ends: {}", reason(&error));
@@ -124,7 +123,7 @@ impl Screen {
             if self.history.len() == KEPT {
                 self.history.pop_front();
             }
-            self.history.push_back(line);
+            self.history.push_back(render_plain(entry, Style::PLAIN));
         }
     }
 
@@ -193,8 +192,13 @@ impl Log {
     }
 
     /// Appends what is shown, behind the time.
-    fn write(&mut self, shown: &str) -> io::Result<()> {
+    fn write(&mut self, entry: &Entry) -> io::Result<()> {
         let now = Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let style = Style {
+            timestamps: false,
+            ..Style::PLAIN
+        };
+        let shown = render_plain(entry, style);
         let lines = shown.lines().map(|line| format!("{now} {line}\n"));
         self.file.write_all(lines.collect::<String>().as_bytes())
     }
