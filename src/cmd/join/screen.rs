@@ -68,6 +68,7 @@ impl Output {
         let mut screen = Screen {
             terminal: Terminal::start("> ", format, style, complete, deliver)?,
             is_json: self.json,
+            request: None,
             style,
             log,
             history: VecDeque::new(),
@@ -82,11 +83,20 @@ impl Output {
     }
 }
 
+/// What a program asks for.
+struct Request {
+    /// What the program calls it.
+    id: Option<String>,
+    is_refused: bool,
+}
+
 /// The terminal, and who reads along.
 pub(super) struct Screen {
     pub(super) terminal: Terminal,
     /// Whether a program reads, for which everything is JSON.
     is_json: bool,
+    /// What that program asks for, while it is carried out.
+    request: Option<Request>,
     style: Style,
     log: Option<Log>,
     /// The latest messages, each a line.
@@ -101,12 +111,34 @@ impl Screen {
             self.keep(entry);
         }
         if self.is_json {
-            if let Some(line) = json::line(report) {
+            let request = self.request.as_mut();
+            let id = request.and_then(|request| {
+                request.is_refused |= matches!(report, Report::Refusal { .. });
+                request.id.as_deref()
+            });
+            if let Some(line) = json::line(report, id) {
                 self.terminal.show(Entry::Line(line));
             }
         } else if let Some(entry) = entry {
             self.terminal.show(entry);
         }
+    }
+
+    /// From now on, what is shown answers a request that a program has called so.
+    pub(super) fn begin_request(&mut self, id: Option<String>) {
+        let is_refused = false;
+        self.request = Some(Request { id, is_refused });
+    }
+
+    /// The request has been carried out: this is said, unless it was refused. Returns whether it was.
+    pub(super) fn end_request(&mut self) -> bool {
+        let Some(Request { id, is_refused }) = self.request.take() else {
+            return false;
+        };
+        if !is_refused {
+            self.show(&Report::Done { id, readers: None });
+        }
+        is_refused
     }
 
     /// Writes an entry into the log, and keeps it if it is a message.
