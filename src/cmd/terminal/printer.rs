@@ -461,7 +461,7 @@ mod tests {
             match printer.printed.recv_timeout(LONG) {
                 Ok(text) if text.contains(CLEAR) => return text,
                 Ok(_) => {}
-                Err(_) => panic!("nothing is drawn again"),
+                Err(error) => panic!("nothing is drawn again: {error}"),
             }
         }
     }

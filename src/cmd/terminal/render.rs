@@ -12,6 +12,8 @@ use crate::room::text::SafeText;
 
 /// The most rows of one entry: 4 KiB of line breaks would take everything else off the screen.
 const MAX_ROWS: usize = 200;
+/// How far a block's row is set in that goes on from the one before.
+const BLOCK_INDENT: usize = 2;
 /// How an inner line break is shown where an entry is one line.
 const LINE_BREAK: &str = " ⏎ ";
 
@@ -113,9 +115,27 @@ fn marked(marker: char, text: &SafeText, columns: usize, style: Style, look: Loo
     join(&rows, &first, &next, paint)
 }
 
+/// The rows of a block. What goes on in the next row is set in below the second column of a table,
+/// if that leaves half of the row.
 fn block(text: &SafeText, columns: usize) -> String {
-    let rows = wrap::rows(text.as_str(), columns.saturating_sub(2));
+    let columns = columns.saturating_sub(2);
+    let rows: Vec<String> = text
+        .as_str()
+        .lines()
+        .flat_map(|line| {
+            let indent = second_column(line).filter(|&column| column <= columns / 2);
+            wrap::hanging(line, columns, indent.unwrap_or(BLOCK_INDENT))
+        })
+        .collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     join(&rows, "|", "|", str::to_owned)
+}
+
+/// Where in a table's line the second column begins: behind the first gap of two spaces or more.
+fn second_column(line: &str) -> Option<usize> {
+    let (first, rest) = line.trim_start().split_once("  ")?;
+    let gaps = line.len() - first.len() - rest.trim_start().len();
+    Some(wrap::width(first) + gaps)
 }
 
 /// Puts each row behind its gutter.
@@ -195,6 +215,19 @@ mod tests {
         assert_eq!(
             shown(&Entry::Block(SafeText::new("a\nb")), 80),
             "| a\n| b\n"
+        );
+    }
+
+    #[test]
+    fn a_table_keeps_its_column_where_there_is_room() {
+        let table = Entry::Block(SafeText::new("/a NICK  the first of them all"));
+        assert_eq!(
+            shown(&table, 24),
+            "| /a NICK  the first of\n|          them all\n"
+        );
+        assert_eq!(
+            shown(&table, 19),
+            "| /a NICK  the\n|   first of them\n|   all\n"
         );
     }
 
