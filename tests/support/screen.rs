@@ -47,7 +47,7 @@ impl Screen {
         for (name, value) in [("TERM", "xterm"), ("TZ", "UTC"), ("LANG", "C.UTF-8")] {
             command.env(name, value);
         }
-        for name in ["TERM_PROGRAM", "NO_COLOR", "LC_ALL"] {
+        for name in ["TERM_PROGRAM", "LC_ALL"] {
             command.env_remove(name);
         }
         let child = pair
@@ -167,6 +167,12 @@ impl Screen {
             );
             thread::sleep(POLL);
         }
+    }
+
+    /// Waits until this is on the screen.
+    #[track_caller]
+    pub fn sees(&self, text: &str) {
+        self.wait_for(text, |shown| shown.contains(text));
     }
 
     /// Changes the size of the window.
