@@ -5,10 +5,8 @@ mod support;
 use std::fmt::Write as _;
 
 use nix::sys::signal::Signal;
-use portable_pty::CommandBuilder;
-
 use support::process::{Client, Home, Relay, is_message};
-use support::screen::Screen;
+use support::screen::{self, Screen};
 
 /// A person in the room, at a terminal of 80 columns and 24 rows.
 struct Person {
@@ -19,7 +17,7 @@ struct Person {
 impl Person {
     fn join(relay: &Relay, nick: &str) -> Self {
         let home = Home::new();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_e2echat"));
+        let mut command = screen::command(env!("CARGO_BIN_EXE_e2echat"));
         command.args(["join", &relay.address().to_string(), "--nick", nick]);
         command.env("HOME", home.path());
         command.env("XDG_CONFIG_HOME", home.path());
@@ -295,7 +293,7 @@ fn a_window_that_changes_its_size_loses_nothing() {
 #[test]
 fn the_host_sits_in_the_room_it_serves() {
     let home = Home::new();
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_e2echat"));
+    let mut command = screen::command(env!("CARGO_BIN_EXE_e2echat"));
     command.args([
         "serve",
         "--nick",
