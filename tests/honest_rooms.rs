@@ -565,7 +565,7 @@ fn misbehave(seed: u64, misbehaviour: &Misbehaviour) -> Option<Vec<String>> {
             };
             match tamper(&known, &frame) {
                 None => vec![frame],
-                Some(instead) if instead == [Vec::new()] => Vec::new(),
+                Some(instead) if instead == [Vec::<u8>::new()] => Vec::new(),
                 Some(instead) => {
                     done.set(true);
                     instead

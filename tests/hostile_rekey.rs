@@ -170,8 +170,10 @@ fn another_sessions_card_is_presented_as_a_rekey() {
     // Somebody who is in the room nowhere makes a card that follows Ada's.
     let mallory = Insider::new("ada");
     let key = support::peer::lobby().key();
-    let follows =
-        |card: &Card| card.succeed(&key, &mallory.identity, session_key(0).public(), 0, 0);
+    let follows = |card: &Card| {
+        let (mallory, session) = (&mallory.identity, session_key(0));
+        card.succeed(&key, mallory, card.nick(), session.public(), 0, 0)
+    };
     let others = [
         follows(ada.session.card()),
         follows(carol.session.card()),

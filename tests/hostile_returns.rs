@@ -254,7 +254,8 @@ fn somebody_else_presents_a_card_that_follows_that_of_one_for_whom_a_message_wai
     let (mut world, mut ada, mut bob) = waiting();
     let mallory = Insider::new("bob");
     let key = session_key(0).public();
-    let card = (bob.session.card()).succeed(&lobby().key(), &mallory.identity, key, 0, 0);
+    let card = bob.session.card();
+    let card = card.succeed(&lobby().key(), &mallory.identity, card.nick(), key, 0, 0);
     let epoch = world.epoch();
     let events = ada.receive(&payload(&Frame::joined(epoch + 1, card.bytes())));
     assert!(

@@ -53,7 +53,7 @@ fn what_was_typed_before_a_join_was_seen_is_not_for_the_newcomer() {
     }
 
     let say = |world: &mut World, ada: &mut Member, shown, text| {
-        let said = ada.session.say(To::Room { shown }, Kind::Text, text, NOW);
+        let said = ada.say_to(To::Room { shown }, text);
         world.relay(ada);
         said
     };
@@ -126,10 +126,7 @@ fn a_goodbye_that_crosses_with_a_newcomer_is_one_to_it_too() {
 fn direct_messages_go_on_over_new_keys_at_both_ends() {
     let (mut world, mut ada, mut bob, mut carol) = three();
     let whisper = |world: &mut World, ada: &mut Member, bob: &mut Member, text: &str| {
-        let said = ada
-            .session
-            .say(To::Member(bob.sid()), Kind::Text, text, NOW);
-        assert_eq!(said, Ok(1));
+        assert_eq!(ada.say_to(To::Member(bob.sid()), text), Ok(1));
         world.relay(ada);
         let message = Event::Message {
             from: nick_of("ada"),

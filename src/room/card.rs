@@ -130,12 +130,14 @@ impl Card {
         Self::make(&place, identity, session, issued)
     }
 
-    /// Makes the card with which this card's member goes on under another session key.
+    /// Makes the card with which this card's member goes on under another session key, and perhaps
+    /// another nick.
     #[must_use]
     pub fn succeed(
         &self,
         key: &RoomKey,
         identity: &Identity,
+        nick: &Nick,
         session: &PublicKey,
         next: u64,
         issued: Time,
@@ -143,7 +145,7 @@ impl Card {
         let place = Place {
             room: self.room,
             key,
-            nick: &self.nick,
+            nick,
             generation: self.generation + 1,
             previous: self.sid,
             next,
@@ -166,12 +168,10 @@ impl Card {
         Self::make(&place, identity, &self.session, issued)
     }
 
-    /// Whether it takes the place of `before`: the same identity under the same nick, one
-    /// generation later.
+    /// Whether it takes the place of `before`: the same identity, one generation later.
     #[must_use]
     pub fn succeeds(&self, before: &Self) -> bool {
         self.previous == before.sid
-            && self.nick == before.nick
             && self.identity == before.identity
             && Some(self.generation) == before.generation.checked_add(1)
     }

@@ -32,6 +32,10 @@ pub enum Kind {
     Text,
     /// What somebody does, in the third person.
     Action,
+    /// Why somebody is not at the keyboard.
+    Away,
+    /// That somebody is there again.
+    Back,
 }
 
 impl Kind {
@@ -41,6 +45,8 @@ impl Kind {
         match self {
             Self::Text => 0,
             Self::Action => 1,
+            Self::Away => 2,
+            Self::Back => 3,
         }
     }
 
@@ -50,6 +56,8 @@ impl Kind {
         match code {
             0 => Some(Self::Text),
             1 => Some(Self::Action),
+            2 => Some(Self::Away),
+            3 => Some(Self::Back),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use e2echat::cipher::fingerprint::Fingerprint;
 use e2echat::cmd::written::{
-    Acquaintances, Address, Command, Meeting, Place, Room, Typed, fingerprints,
+    Acquaintances, Address, Command, Meeting, Place, Request, Room, Typed, fingerprints,
 };
 use e2echat::room::names::Nick;
 use e2echat::room::text::SafeText;
@@ -71,10 +71,20 @@ pub fn commands(bytes: &[u8]) {
         }
         Typed::Unknown(unknown) => assert!(unknown == line && line.starts_with('/')),
         Typed::Misused(usage) => {
-            let name = usage.split(' ').next();
-            assert_eq!(line.split(char::is_whitespace).next(), name);
+            // Whatever it was called by, it is the same as by the name in its usage.
+            let name = usage.split(' ').next().unwrap();
+            let end = line.find(char::is_whitespace).unwrap_or(line.len());
+            let renamed = format!("{name}{}", &line[end..]);
+            assert_eq!(Typed::parse(&renamed), Typed::Misused(usage));
+        }
+        Typed::Spaced => {
+            let rest = line.trim_start();
+            assert!(rest.starts_with('/') && rest.len() < line.len());
         }
         Typed::Command(command) => check_command(line, command),
+    }
+    if let Ok(request) = Request::parse(line) {
+        assert!(line.contains("type") && !format!("{request:?}").is_empty());
     }
     if let Ok(address) = line.parse::<Address>() {
         check_address(&address);
@@ -94,6 +104,11 @@ fn check_command(line: &str, command: Command<'_>) {
     match command {
         Command::Verify { nick, .. } | Command::Trust { nick, .. } => assert!(!nick.is_empty()),
         Command::Fingerprint { nick } => assert_ne!(nick, Some("")),
+        Command::Whois(nick) | Command::Nick(nick) | Command::Unignore(nick) => {
+            assert!(!nick.is_empty() && !nick.contains(char::is_whitespace));
+        }
+        Command::Msg { nick, text } => assert!(!nick.is_empty() && !text.is_empty()),
+        Command::Me(text) | Command::Reply(text) => assert!(!text.is_empty()),
         _ => {}
     }
 }

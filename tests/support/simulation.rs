@@ -623,7 +623,8 @@ impl Simulation {
     fn say_to(&mut self, number: usize, to: To, said: Said) {
         let now = self.clocks();
         let member = &mut self.members[number];
-        let count = member.session.say(to, Kind::Text, &said.text, now);
+        let receipt = member.session.say(to, Kind::Text, &said.text, now);
+        let count = receipt.map(|receipt| receipt.readers);
         assert_eq!(count, Ok(said.readers.len()), "readers of {}", said.text);
         let (text, readers) = (said.text.clone(), said.readers.iter().copied());
         self.ledger

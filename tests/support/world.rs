@@ -139,7 +139,8 @@ impl Member {
 
     /// Has it say something.
     pub fn say_to(&mut self, to: To, text: &str) -> Result<usize, SayError> {
-        self.session.say(to, Kind::Text, text, self.clock.get())
+        let said = self.session.say(to, Kind::Text, text, self.clock.get());
+        said.map(|receipt| receipt.readers)
     }
 
     /// Has it do what is due.
@@ -283,6 +284,11 @@ impl World {
 
     /// Takes from a member what it has to send, and passes it on. Returns whether there was any.
     pub fn pass_on(&mut self, member: &mut Member) -> bool {
+        self.try_to_pass_on(member).expect("a key of its own")
+    }
+
+    /// The same where the member may have to go.
+    pub fn try_to_pass_on(&mut self, member: &mut Member) -> Result<bool, Notice> {
         let frames = member.session.take_outgoing();
         let is_any = !frames.is_empty();
         if is_any {
@@ -291,16 +297,14 @@ impl World {
                 let request = intake
                     .take(&payload(&frame).into())
                     .expect("an honest client");
-                self.room
-                    .carry_out(intake.sid(), &request)
-                    .expect("a key of its own");
+                self.room.carry_out(intake.sid(), &request)?;
                 if matches!(request, Request::Leave) {
                     let (sid, joined) = (intake.sid(), intake.joined());
                     self.room.leave(sid, joined, Departure::Left);
                 }
             }
         }
-        is_any
+        Ok(is_any)
     }
 
     /// Has a member say something; returns how many are to read it.

@@ -1,13 +1,14 @@
 //! Where a relay is, as a person writes it: `HOST`, `HOST:PORT`, an IPv6 address bare or in
 //! brackets.
 
+use std::io;
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 
-use crate::cmd::{DEFAULT_PORT, failure, reason};
+use crate::cmd::DEFAULT_PORT;
 use crate::room::names::{NameError, RoomName};
 
-/// The address of a relay.
+/// The address of a relay, or of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: String,
@@ -67,22 +68,24 @@ impl FromStr for Room {
 }
 
 impl Address {
-    /// Looks the name up.
-    pub(super) fn resolve(&self) -> anyhow::Result<Vec<SocketAddr>> {
-        let found = (self.host.as_str(), self.port).to_socket_addrs();
-        found.map(Iterator::collect).map_err(|error| {
-            failure(
-                format!("cannot find the relay {}: {}", self.host, reason(&error)),
-                "check the spelling, and that this machine is online",
-            )
-        })
+    /// A name in lower case, or an IP address without brackets.
+    pub(super) fn host(&self) -> &str {
+        &self.host
     }
-}
 
-impl FromStr for Address {
-    type Err = &'static str;
+    /// The port.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    /// Looks the name up.
+    pub(super) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        let found = (self.host.as_str(), self.port).to_socket_addrs();
+        found.map(Iterator::collect)
+    }
+
+    /// Reads an address whose port may be left out.
+    pub(super) fn parse(text: &str, default_port: u16) -> Result<Self, &'static str> {
         const FORM: &str = "it must be HOST or HOST:PORT, with an IPv6 address in brackets";
         const PORT: &str = "the port must be a number from 1 to 65535";
         // What follows the colon of a URL is no port.
@@ -94,7 +97,7 @@ impl FromStr for Address {
             Some((host, port)) if !bare_ipv6 && !text.ends_with(']') => {
                 (host, port.parse().map_err(|_| PORT)?)
             }
-            _ => (text, DEFAULT_PORT),
+            _ => (text, default_port),
         };
         if port == 0 {
             return Err(PORT);
@@ -119,6 +122,14 @@ impl FromStr for Address {
             host: host.to_ascii_lowercase(),
             port,
         })
+    }
+}
+
+impl FromStr for Address {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text, DEFAULT_PORT)
     }
 }
 

@@ -1,33 +1,49 @@
-//! The main thread of a client: it owns the session and decides everything. What the user types
-//! is carried out in `typed`.
+//! The main thread of a client: it owns the session and decides everything. What happens is told in
+//! `telling`, what the user types is carried out in `typed`, what is said is followed in `saying`.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::cipher::fingerprint::Fingerprint;
 use crate::cipher::keys::{KeySize, SessionKey};
 use crate::cipher::seal::MAX_TEXT;
-use crate::cmd::terminal::{Entry, Input, Terminal};
+use crate::cmd::terminal::Input;
 use crate::cmd::{failure, reason, unwritable};
 use crate::room::Time;
 use crate::room::names::{Nick, RoomName};
-use crate::room::session::{Event, Now, Person, Session};
+use crate::room::notice::Notice;
+use crate::room::session::{End, Now, Session};
 
+use super::completion::Nicks;
 use super::connection::Connection;
 use super::link::FromRelay;
-use super::trust::{Remark, Trust};
-use super::words::{self, notice, warning};
+use super::report::{Link, Report, Who};
+use super::saying::AllOnItsWay;
+use super::screen::Screen;
+use super::trust::Trust;
+use super::words;
 
 /// How long the relay has for a last acknowledgement when somebody leaves by hand.
 const GOODBYE: Duration = Duration::from_secs(3);
 
-/// How long after one's own return it is said who has not come back.
-const PATIENCE_FOR_OTHERS: Duration = Duration::from_mins(1);
-
 /// How often the session is asked what is due.
 const TICK: Duration = Duration::from_millis(100);
+
+/// When the bell rings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Notify {
+    #[default]
+    Never,
+    /// When somebody mentions the user, or says something to the user alone.
+    Mentions,
+    /// When somebody says anything.
+    All,
+}
 
 /// All that can happen to a client.
 pub(super) enum Happening {
@@ -64,18 +80,35 @@ impl Clock {
 pub(super) struct Client<'a> {
     /// What people call the relay.
     pub(super) name: &'a str,
-    pub(super) nick: &'a Nick,
     pub(super) room: &'a RoomName,
     pub(super) key_size: KeySize,
     pub(super) clock: Clock,
     pub(super) session: Session,
     pub(super) trust: Trust,
-    pub(super) terminal: Terminal,
+    pub(super) screen: Screen,
     pub(super) connection: Connection,
     /// How long to try to get a broken connection back.
     pub(super) patience: Duration,
     /// Who was there when the connection broke, and has not come back, and when that is said.
     pub(super) missed: Option<(Vec<Nick>, Instant)>,
+    /// Who is here, as was told last, in this version of the roster.
+    pub(super) here: (u64, HashMap<String, Who>),
+    /// The same for Tab.
+    pub(super) nicks: Arc<Nicks>,
+    /// What was said, and the relay has not taken.
+    pub(super) on_its_way: AllOnItsWay,
+    /// Why the user is away, if so.
+    pub(super) away: Option<String>,
+    /// When those who came learn of it.
+    pub(super) newcomers: Option<Instant>,
+    /// Who said something to the user alone last.
+    pub(super) to_reply: Option<Fingerprint>,
+    /// Of whom nothing is shown.
+    pub(super) ignored: HashMap<Fingerprint, Nick>,
+    /// When the bell rings.
+    pub(super) notify: Notify,
+    /// What the user wants to be called, once there is a key for it.
+    pub(super) new_nick: Option<Nick>,
     /// Where a key that is made in the background arrives.
     pub(super) sender: Sender<Happening>,
     /// What went wrong, with the time of day.
@@ -109,7 +142,7 @@ impl Client<'_> {
                 Ok(Happening::Dialled(link, stream)) if self.connection.is_present(link) => {
                     self.connection.dialled(stream, self.session.received());
                 }
-                Ok(Happening::KeyMade(key)) => self.session.rekey(*key, self.clock.now()),
+                Ok(Happening::KeyMade(key)) => self.take_key(*key),
                 Ok(Happening::Relayed(..) | Happening::Dialled(..))
                 | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -143,7 +176,8 @@ impl Client<'_> {
             }
             Err(end) => {
                 let error = words::end(self.name, end);
-                if words::is_final(end, was_inside) {
+                let is_refused = end == End::Notice(Notice::NickTaken) && self.take_back_nick();
+                if !is_refused && words::is_final(end, was_inside) {
                     return Err(error);
                 }
                 self.lost(error)
@@ -161,9 +195,10 @@ impl Client<'_> {
         if !self.connection.is_broken() && !self.connection.is_hurried() {
             let why = error.to_string();
             let why = why.lines().next().unwrap_or_default();
-            self.terminal.show(notice(format!(
-                "{why}; trying to get it back; what you say meanwhile is sent then"
-            )));
+            self.screen.show(&Report::Link(
+                Link::Lost,
+                format!("{why}; trying to get it back; what you say meanwhile is sent then"),
+            ));
         }
         self.session.disconnect();
         self.connection.pause();
@@ -177,23 +212,28 @@ impl Client<'_> {
             return Err(words::no_way_back(self.name, self.patience));
         }
         if let Some((absent, _)) = self.missed.take_if(|(_, at)| *at <= Instant::now()) {
-            self.terminal.show(words::absent(&absent));
+            self.screen.show(&words::absent(&absent));
         }
+        self.tell_newcomers();
         let due = self.session.tick(self.clock.now());
         self.show(due);
+        self.settle();
         self.connection.send(self.session.take_outgoing());
         Ok(())
     }
 
     fn typed(&mut self, input: Input) {
         match input {
-            Input::Line { text, shown } if self.terminal.is_interactive() => {
+            Input::Line { text, .. } if self.screen.is_json() => self.request(&text),
+            Input::Line { text, shown } if self.screen.is_interactive() => {
                 self.typed_line(&text, shown);
             }
-            Input::Line { text, .. } => self.say(&text, self.session.changes()),
+            Input::Line { text, .. } => self.say_to_all(&text, self.session.changes()),
             Input::TooLong { bytes } => {
-                self.too_long(bytes);
-                self.terminal.credit();
+                self.refused = true;
+                let text = self.too_long(bytes);
+                self.refuse(None, text);
+                self.screen.terminal.credit();
             }
             Input::End => self.leave(),
             Input::Quit => self.quit(),
@@ -203,129 +243,43 @@ impl Client<'_> {
         }
     }
 
-    pub(super) fn remark(&mut self, remark: Remark) {
-        match remark {
-            Remark::Notice(text) => self.terminal.show(notice(text)),
-            Remark::Warning(text) => self.alarm(warning(text)),
-        }
-    }
-
-    /// Shows a warning and keeps it for `/audit`.
-    fn alarm(&mut self, entry: Entry) {
-        if let Entry::Warning(text) = &entry {
-            let time = jiff::Zoned::now().strftime("%H:%M:%S");
-            self.audit.push(format!("{time} {text}"));
-        }
-        self.terminal.show(entry);
-    }
-
     /// Makes a session key without keeping anybody waiting.
-    pub(super) fn make_key(&self) {
+    pub(super) fn make_key(&mut self) {
         let (sender, size) = (self.sender.clone(), self.key_size);
         let made = thread::Builder::new().name("keygen".into()).spawn(move || {
             // It fails when the program is ending.
             let _ = sender.send(Happening::KeyMade(Box::new(SessionKey::generate(size))));
         });
         if let Err(error) = made {
-            self.terminal.show(warning(format!(
-                "cannot make a new session key: {}",
-                reason(&error)
-            )));
+            let reason = reason(&error);
+            self.refuse(None, format!("cannot make a new session key: {reason}"));
         }
     }
 
-    /// Shows what happened.
-    pub(super) fn show(&mut self, events: Vec<Event>) {
-        let is_shown = !events.is_empty();
-        for event in events {
-            match event {
-                Event::Entered(mut people) => {
-                    let remarks = self.meet(&mut people);
-                    self.names(&people);
-                    self.advise(&people);
-                    for remark in remarks {
-                        self.remark(remark);
-                    }
-                }
-                Event::Joined(person) => {
-                    let mut people = [person];
-                    let remarks = self.meet(&mut people);
-                    for person in &people {
-                        let about = self.trust.introduce(self.session.policy(), person);
-                        self.terminal
-                            .show(notice(format!("{} joined {about}", person.nick)));
-                    }
-                    self.advise(&people);
-                    for remark in remarks {
-                        self.remark(remark);
-                    }
-                }
-                Event::Resumed => self.terminal.show(notice("connected again")),
-                Event::Returned { mut people, absent } => {
-                    let remarks = self.meet(&mut people);
-                    self.terminal.show(words::returned(&people));
-                    for remark in remarks {
-                        self.remark(remark);
-                    }
-                    let until = Instant::now() + PATIENCE_FOR_OTHERS;
-                    self.missed = (!absent.is_empty()).then_some((absent, until));
-                }
-                Event::Back(person) => {
-                    let nick = person.nick.clone();
-                    let remarks = self.meet(&mut [person]);
-                    self.is_back(&nick);
-                    for remark in remarks {
-                        self.remark(remark);
-                    }
-                }
-                Event::Taken(messages) => (0..messages).for_each(|_| self.terminal.credit()),
-                Event::RekeyDue => self.make_key(),
-                event => {
-                    if let Some(entry) = words::event(event) {
-                        self.alarm(entry);
-                    }
-                }
-            }
-        }
-        if is_shown {
-            self.terminal.show(Entry::Mark(self.session.changes()));
-        }
-    }
-
-    /// Somebody is back. After the relay has been away, so is everybody, and this is said once.
-    fn is_back(&mut self, nick: &Nick) {
-        let Some((absent, _)) = &mut self.missed else {
-            self.terminal.show(notice(format!("{nick} is back")));
-            return;
+    /// Goes on under a key that was made, and perhaps another nick.
+    fn take_key(&mut self, key: SessionKey) {
+        let now = self.clock.now();
+        let Some(nick) = self.new_nick.take() else {
+            return self.session.rekey(key, now);
         };
-        absent.retain(|other| other != nick);
-        if absent.is_empty() {
-            self.missed = None;
-            self.terminal.show(notice("everybody is back"));
+        if self.session.rename(&nick, key, now).is_err() {
+            self.refuse(
+                None,
+                format!("somebody has taken the nick {nick}, or one like it, meanwhile"),
+            );
         }
     }
 
-    /// Finds out what is known of people, and what is to be said of it.
-    fn meet(&mut self, people: &mut [Person]) -> Vec<Remark> {
-        let now = seconds();
-        let mut remarks = Vec::new();
-        for person in people {
-            remarks.extend(self.trust.meet(&mut self.session, person, now));
+    /// The relay has refused a nick. Whether one can go on under the one before.
+    fn take_back_nick(&mut self) -> bool {
+        let refused = self.session.take_back_nick();
+        if let Some(nick) = &refused {
+            self.refuse(
+                None,
+                format!("the relay says that somebody has taken the nick {nick}, or one like it"),
+            );
         }
-        remarks
-    }
-
-    /// Says what to do about these people, where somebody sits who can do it.
-    fn advise(&mut self, people: &[Person]) {
-        if !self.terminal.is_interactive() {
-            return;
-        }
-        let policy = self.session.policy();
-        let advice = Trust::advice(policy, people)
-            .or_else(|| self.trust.first_contact(self.room.is_invite(), people));
-        if let Some(advice) = advice {
-            self.terminal.show(notice(advice));
-        }
+        refused.is_some()
     }
 
     /// Leaves once the relay has taken everything, however long that takes.
@@ -343,18 +297,20 @@ impl Client<'_> {
     }
 
     /// Says what was not delivered, and gives the terminal back.
-    pub(super) fn finish(self, end: anyhow::Result<()>) -> anyhow::Result<()> {
-        let untaken: Vec<&str> = self.session.untaken().collect();
+    pub(super) fn finish(mut self, end: anyhow::Result<()>) -> anyhow::Result<()> {
+        let untaken: Vec<String> = self.session.untaken().map(str::to_owned).collect();
         for text in &untaken {
-            self.terminal
-                .show(warning(format!("not delivered: {text}")));
+            self.refuse(None, format!("not delivered: {text}"));
         }
-        let held: Vec<(Vec<Nick>, &str)> = self.session.undelivered().collect();
-        for (nicks, text) in &held {
-            self.terminal.show(words::undelivered(nicks, text));
+        let held = self.session.undelivered();
+        let held: Vec<Report> = held
+            .map(|(nicks, text)| words::undelivered(&nicks, text))
+            .collect();
+        for report in &held {
+            self.screen.show(report);
         }
         let untaken = untaken.len() + held.len();
-        let shown = self.terminal.stop();
+        let shown = self.screen.terminal.stop();
         end?;
         if let Err(error) = shown
             && error.kind() != io::ErrorKind::BrokenPipe

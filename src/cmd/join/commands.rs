@@ -1,4 +1,5 @@
-//! What can be typed besides messages.
+//! What can be typed besides messages: one table, from which typed lines are understood, help is
+//! shown, and Tab completes.
 
 /// What a line on the terminal asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,15 +12,50 @@ pub enum Typed<'a> {
     Misused(&'static str),
     /// Something that there is not.
     Unknown(&'a str),
+    /// A command behind a space: nobody can tell what is meant.
+    Spaced,
 }
 
 /// The commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// To show the commands.
-    Help,
+    /// To show the commands, or one of them.
+    Help(&'a str),
     /// To show who is here.
     Names,
+    /// To show all that is known of somebody.
+    Whois(&'a str),
+    /// To say what one does.
+    Me(&'a str),
+    /// To say something to one member alone.
+    Msg {
+        /// To whom.
+        nick: &'a str,
+        /// What.
+        text: &'a str,
+    },
+    /// To say something to whoever said something to this member alone last.
+    Reply(&'a str),
+    /// To be called something else.
+    Nick(&'a str),
+    /// To show nothing of what somebody says, or whose words are not shown if nobody is named.
+    Ignore(&'a str),
+    /// To show again what somebody says.
+    Unignore(&'a str),
+    /// To say that one is not at the keyboard, and why.
+    Away(&'a str),
+    /// To say that one is there again.
+    Back,
+    /// To clear the screen.
+    Clear,
+    /// To show what was said lately.
+    History(Option<usize>),
+    /// To show the time of messages, or not.
+    Timestamp(&'a str),
+    /// When to ring the bell.
+    Notify(&'a str),
+    /// Which colours to use.
+    Theme(&'a str),
     /// To show a fingerprint.
     Fingerprint {
         /// Whose, if not one's own.
@@ -56,26 +92,124 @@ pub enum Command<'a> {
     Quit,
 }
 
-struct Row {
-    usage: &'static str,
+/// What can stand behind a command first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Argument {
+    /// Nothing that can be completed.
+    Other,
+    /// Somebody who is here.
+    Nick,
+    /// A command.
+    Command,
+    /// One of these.
+    OneOf(&'static [&'static str]),
+}
+
+/// A command.
+pub(super) struct Row {
+    /// How it is used.
+    pub(super) usage: &'static str,
+    /// Another name for it.
+    alias: Option<&'static str>,
     help: &'static str,
+    pub(super) argument: Argument,
     parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
 }
 
-const TABLE: [Row; 11] = [
+/// When the bell can ring.
+pub(super) const NOTIFY: &[&str] = &["off", "mentions", "all"];
+/// What can be on or off.
+pub(super) const SWITCH: &[&str] = &["on", "off"];
+/// The colours that there are.
+pub(super) const THEMES: &[&str] = &["dark", "light"];
+
+const TABLE: &[Row] = &[
     Row {
-        usage: "/help",
-        help: "show this list",
-        parse: |rest| alone(rest, Command::Help),
+        usage: "/help [CMD]",
+        alias: None,
+        help: "show this list, or one command",
+        argument: Argument::Command,
+        parse: |rest| Some(Command::Help(rest)),
     },
     Row {
         usage: "/names",
+        alias: Some("/who"),
         help: "show who is here, and what is known of them",
+        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Names),
     },
     Row {
+        usage: "/whois NICK",
+        alias: None,
+        help: "show all that is known of somebody",
+        argument: Argument::Nick,
+        parse: |nick| one_word(nick, Command::Whois),
+    },
+    Row {
+        usage: "/me TEXT",
+        alias: None,
+        help: "say what you do: /me waves",
+        argument: Argument::Other,
+        parse: |text| some(text, Command::Me),
+    },
+    Row {
+        usage: "/msg NICK TEXT",
+        alias: Some("/query"),
+        help: "say something to one person alone",
+        argument: Argument::Nick,
+        parse: |rest| {
+            let (nick, text) = rest.split_once(char::is_whitespace)?;
+            let text = text.trim_start();
+            Some(Command::Msg { nick, text })
+        },
+    },
+    Row {
+        usage: "/reply TEXT",
+        alias: Some("/r"),
+        help: "the same to whoever last said something to you alone",
+        argument: Argument::Other,
+        parse: |text| some(text, Command::Reply),
+    },
+    Row {
+        usage: "/nick NEW",
+        alias: None,
+        help: "be called something else; all see that it is still you",
+        argument: Argument::Other,
+        parse: |nick| one_word(nick, Command::Nick),
+    },
+    Row {
+        usage: "/ignore [NICK]",
+        alias: None,
+        help: "show nothing more of what somebody says; or list whom you ignore",
+        argument: Argument::Nick,
+        parse: |nick| Some(Command::Ignore(nick)),
+    },
+    Row {
+        usage: "/unignore NICK",
+        alias: None,
+        help: "show it again",
+        argument: Argument::Nick,
+        parse: |nick| one_word(nick, Command::Unignore),
+    },
+    Row {
+        usage: "/away [TEXT]",
+        alias: None,
+        help: "tell all that you are not at the keyboard, and why",
+        argument: Argument::Other,
+        parse: |text| Some(Command::Away(text)),
+    },
+    Row {
+        usage: "/back",
+        alias: None,
+        help: "tell all that you are there again",
+        argument: Argument::Other,
+        parse: |rest| alone(rest, Command::Back),
+    },
+    Row {
         usage: "/fingerprint [NICK]",
+        alias: None,
         help: "show your fingerprint, or somebody's",
+        argument: Argument::Nick,
         parse: |rest| {
             let nick = (!rest.is_empty()).then_some(rest);
             Some(Command::Fingerprint { nick })
@@ -83,7 +217,9 @@ const TABLE: [Row; 11] = [
     },
     Row {
         usage: "/verify NICK [DIGITS]",
+        alias: None,
         help: "compare numbers with somebody, on the phone; then type them after the nick",
+        argument: Argument::Nick,
         parse: |rest| {
             let (nick, digits) = rest.split_once(' ').unwrap_or((rest, ""));
             (!nick.is_empty()).then_some(Command::Verify { nick, digits })
@@ -91,12 +227,16 @@ const TABLE: [Row; 11] = [
     },
     Row {
         usage: "/code [DIGITS]",
+        alias: None,
         help: "the same with everybody in the room at once",
+        argument: Argument::Other,
         parse: |digits| Some(Command::Code { digits }),
     },
     Row {
         usage: "/trust NICK [END]",
+        alias: None,
         help: "accept somebody's new identity, by the end of its fingerprint",
+        argument: Argument::Nick,
         parse: |rest| {
             let (nick, end) = rest.split_once(' ').unwrap_or((rest, ""));
             let end = end.trim();
@@ -104,28 +244,76 @@ const TABLE: [Row; 11] = [
         },
     },
     Row {
+        usage: "/audit",
+        alias: None,
+        help: "show what went wrong so far, and when",
+        argument: Argument::Other,
+        parse: |rest| alone(rest, Command::Audit),
+    },
+    Row {
         usage: "/invite",
+        alias: None,
         help: "show how friends get into this room",
+        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Invite),
     },
     Row {
+        usage: "/history [N]",
+        alias: None,
+        help: "show the last N messages again, or 20",
+        argument: Argument::Other,
+        parse: |rest| match rest {
+            "" => Some(Command::History(None)),
+            number => Some(Command::History(Some(number.parse().ok()?))),
+        },
+    },
+    Row {
+        usage: "/clear",
+        alias: None,
+        help: "clear the screen",
+        argument: Argument::Other,
+        parse: |rest| alone(rest, Command::Clear),
+    },
+    Row {
+        usage: "/timestamp [on|off]",
+        alias: None,
+        help: "show the time of messages, or not",
+        argument: Argument::OneOf(SWITCH),
+        parse: |rest| one_of(rest, SWITCH, Command::Timestamp),
+    },
+    Row {
+        usage: "/notify [off|mentions|all]",
+        alias: None,
+        help: "ring the bell: never, when you are named or written to, or always",
+        argument: Argument::OneOf(NOTIFY),
+        parse: |rest| one_of(rest, NOTIFY, Command::Notify),
+    },
+    Row {
+        usage: "/theme [dark|light]",
+        alias: None,
+        help: "use colours for a dark or a light background",
+        argument: Argument::OneOf(THEMES),
+        parse: |rest| one_of(rest, THEMES, Command::Theme),
+    },
+    Row {
         usage: "/rekey",
+        alias: None,
         help: "change your session key now",
+        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Rekey),
     },
     Row {
         usage: "/reconnect",
+        alias: None,
         help: "make a new connection to the relay now",
+        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Reconnect),
     },
     Row {
-        usage: "/audit",
-        help: "show what went wrong so far, and when",
-        parse: |rest| alone(rest, Command::Audit),
-    },
-    Row {
         usage: "/quit",
+        alias: Some("/exit"),
         help: "leave; so do Ctrl-C and Ctrl-D on an empty line",
+        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Quit),
     },
 ];
@@ -134,10 +322,48 @@ fn alone<'a>(rest: &str, command: Command<'a>) -> Option<Command<'a>> {
     rest.is_empty().then_some(command)
 }
 
+fn some<'a>(rest: &'a str, command: fn(&'a str) -> Command<'a>) -> Option<Command<'a>> {
+    (!rest.is_empty()).then(|| command(rest))
+}
+
+fn one_word<'a>(rest: &'a str, command: fn(&'a str) -> Command<'a>) -> Option<Command<'a>> {
+    let is_one = !rest.is_empty() && !rest.contains(char::is_whitespace);
+    is_one.then(|| command(rest))
+}
+
+fn one_of<'a>(
+    rest: &'a str,
+    words: &[&str],
+    command: fn(&'a str) -> Command<'a>,
+) -> Option<Command<'a>> {
+    (rest.is_empty() || words.contains(&rest)).then(|| command(rest))
+}
+
 impl Row {
-    fn name(&self) -> &'static str {
-        self.usage.split(' ').next().unwrap_or(self.usage)
+    /// The names by which it is called.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        let name = self.usage.split(' ').next();
+        name.into_iter().chain(self.alias)
     }
+
+    fn line(&self) -> String {
+        let alias = self.alias.map(|alias| format!(" (or {alias})"));
+        line(self.usage, self.help) + &alias.unwrap_or_default()
+    }
+}
+
+fn line(usage: &str, help: &str) -> String {
+    format!("{usage:<27}{help}")
+}
+
+/// All commands.
+pub(super) fn all() -> impl Iterator<Item = &'static Row> {
+    TABLE.iter()
+}
+
+/// The command of this name, with its slash.
+pub(super) fn find(name: &str) -> Option<&'static Row> {
+    all().find(|row| row.names().any(|other| other == name))
 }
 
 impl<'a> Typed<'a> {
@@ -145,26 +371,34 @@ impl<'a> Typed<'a> {
     #[must_use]
     pub fn parse(line: &'a str) -> Self {
         let Some(rest) = line.strip_prefix('/') else {
-            return Self::Text(line);
+            return if line.trim_start().starts_with('/') {
+                Self::Spaced
+            } else {
+                Self::Text(line)
+            };
         };
         if rest.starts_with('/') {
             return Self::Text(rest);
         }
         let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        match TABLE.iter().find(|row| row.name() == name) {
+        match find(name) {
             None => Self::Unknown(line),
             Some(row) => (row.parse)(rest.trim()).map_or(Self::Misused(row.usage), Self::Command),
         }
     }
 }
 
-/// The list of commands, one a line.
-pub(super) fn help() -> String {
-    let line = |usage: &str, help: &str| format!("{usage:<23}{help}");
-    let mut lines: Vec<String> = TABLE.iter().map(|row| line(row.usage, row.help)).collect();
+/// The list of commands, one a line; or the line of the command that is named, with its slash or
+/// without.
+pub(super) fn help(command: &str) -> Option<String> {
+    if !command.is_empty() {
+        let name = format!("/{}", command.trim_start_matches('/'));
+        return find(&name).map(Row::line);
+    }
+    let mut lines: Vec<String> = all().map(Row::line).collect();
     lines.push(line("//text", "send a line that begins with a slash"));
     lines.push("Everything else that you type is sent to all who are here.".to_owned());
-    lines.join("\n")
+    Some(lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -176,14 +410,32 @@ mod tests {
         assert_eq!(Typed::parse("/nmaes"), Typed::Unknown("/nmaes"));
         assert_eq!(Typed::parse("/quit now"), Typed::Misused("/quit"));
         assert_eq!(Typed::parse("/trust"), Typed::Misused("/trust NICK [END]"));
+        assert_eq!(Typed::parse("/msg bob"), Typed::Misused("/msg NICK TEXT"));
+        assert_eq!(Typed::parse("/nick a b"), Typed::Misused("/nick NEW"));
+        assert_eq!(Typed::parse("/history x"), Typed::Misused("/history [N]"));
         assert_eq!(Typed::parse("/"), Typed::Unknown("/"));
+    }
+
+    #[test]
+    fn a_command_behind_a_space_is_not_sent() {
+        assert_eq!(Typed::parse(" /msg bob the secret"), Typed::Spaced);
+        assert_eq!(Typed::parse("\t/quit"), Typed::Spaced);
+        assert_eq!(Typed::parse(" text /quit"), Typed::Text(" text /quit"));
     }
 
     #[test]
     fn commands_and_texts_are_told_apart() {
         assert_eq!(Typed::parse("/names "), Typed::Command(Command::Names));
+        assert_eq!(Typed::parse("/who"), Typed::Command(Command::Names));
         assert_eq!(Typed::parse("hello /quit"), Typed::Text("hello /quit"));
         assert_eq!(Typed::parse("//etc/motd"), Typed::Text("/etc/motd"));
+        assert_eq!(
+            Typed::parse("/msg bob  two  words"),
+            Typed::Command(Command::Msg {
+                nick: "bob",
+                text: "two  words"
+            })
+        );
         assert_eq!(
             Typed::parse("/verify bob 12345 67890"),
             Typed::Command(Command::Verify {
@@ -195,8 +447,29 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
+        let help_text = help("").unwrap();
         for row in TABLE {
-            assert!(help().contains(row.usage) && help().contains(row.help));
+            assert!(help_text.contains(row.usage) && help_text.contains(row.help));
+            for name in row.names() {
+                assert_eq!(help(name), Some(row.line()));
+                assert_eq!(help(&name[1..]), Some(row.line()));
+            }
         }
+        assert_eq!(help("nothing"), None);
+    }
+
+    #[test]
+    fn the_readme_lists_the_commands_as_help_does() {
+        let readme = include_str!("../../../README.md");
+        let listed: Vec<String> = all().map(|row| format!("    {}", row.line())).collect();
+        let listed = listed.join("\n");
+        assert!(readme.contains(&listed), "not in README.md:\n{listed}");
+    }
+
+    #[test]
+    fn no_two_commands_have_one_name() {
+        let mut names: Vec<&str> = all().flat_map(Row::names).collect();
+        names.sort_unstable();
+        assert!(names.is_sorted_by(|one, other| one < other), "{names:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! The client's way to the relay: one [`Link`] after another, each dialled when the one before has
 //! broken, with growing pauses, and at random, so that not all members of a room come at once.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
@@ -14,6 +14,7 @@ use crate::room::names::RoomId;
 
 use super::client::Happening;
 use super::link::{self, Link, PATIENCE};
+use super::way::{Way, unreachable};
 
 /// The pause before the first attempt is at most this, and before each further one at most twice
 /// as long as the one before, up to the longest.
@@ -29,8 +30,7 @@ const STALL: Duration = Duration::from_secs(15);
 pub(super) struct Dial {
     /// What people call it.
     pub(super) name: String,
-    /// Finds its addresses, which may be others each time.
-    pub(super) resolve: Arc<dyn Fn() -> anyhow::Result<Vec<SocketAddr>> + Send + Sync>,
+    pub(super) way: Arc<Way>,
     pub(super) room: RoomId,
     /// Where what comes is delivered.
     pub(super) happenings: Sender<Happening>,
@@ -39,7 +39,8 @@ pub(super) struct Dial {
 impl Dial {
     /// Connects, however long that takes.
     pub(super) fn connect(&self) -> anyhow::Result<TcpStream> {
-        link::connect(&self.name, &(self.resolve)()?, self.room)
+        let stream = self.way.connect(&self.name)?;
+        link::open(stream, self.room).map_err(|error| unreachable(&self.name, &error))
     }
 }
 

@@ -1,4 +1,4 @@
-//! One connection to the relay: connecting, and then two threads.
+//! One connection to the relay: its first words, and then two threads.
 //!
 //! The reading thread takes frames off the socket and delivers them; it ends, with a last word,
 //! when the connection does. When nothing has come for a while it asks the relay for an answer, and
@@ -7,7 +7,7 @@
 //! reading thread. Dropping the [`Link`] ends both.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,7 +15,6 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cmd::credits::Credits;
-use crate::cmd::{failure, reason};
 use crate::room::frame::{
     Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, ToClient, counts, is_ping, preamble,
 };
@@ -44,30 +43,11 @@ pub(super) enum FromRelay {
     Down(ReadError),
 }
 
-/// Connects to the relay that people call `name`, for a room.
-pub(super) fn connect(
-    name: &str,
-    addresses: &[SocketAddr],
-    room: RoomId,
-) -> anyhow::Result<TcpStream> {
-    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
-    for address in addresses {
-        result = TcpStream::connect_timeout(address, PATIENCE);
-        if result.is_ok() {
-            break;
-        }
-    }
-    let begin = |mut stream: TcpStream| {
-        stream.set_nodelay(true)?;
-        stream.write_all(&preamble(room))?;
-        Ok(stream)
-    };
-    result.and_then(begin).map_err(|error: io::Error| {
-        failure(
-            format!("cannot connect to {name}: {}", reason(&error)),
-            "is the relay running there, and the port right?",
-        )
-    })
+/// Says over a new connection which room it is for.
+pub(super) fn open(mut stream: TcpStream, room: RoomId) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    stream.write_all(&preamble(room))?;
+    Ok(stream)
 }
 
 /// What the writing thread is to write.

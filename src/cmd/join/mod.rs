@@ -7,36 +7,50 @@
 //! threads must never wait; credits bound what can be in it.
 
 pub(super) mod address;
+mod asking;
 mod client;
 pub(super) mod commands;
+mod completion;
 mod connection;
+mod doing;
+pub(super) mod json;
 mod link;
 pub(super) mod people;
+mod proxy;
+mod report;
+mod saying;
+mod screen;
+mod telling;
 mod trust;
 mod typed;
+mod way;
 mod words;
 
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
-use crate::room::card::Identity;
+use crate::room::card::{Card, Identity};
 use crate::room::names::{Nick, RoomName};
 use crate::room::session::{End, Event, Policy, Session, Standing};
 use crate::room::stream::ReadError;
 
 use self::address::{Address, Place, Room};
-use self::client::{Client, Clock, Happening};
+use self::client::{Client, Clock, Happening, Notify};
+use self::completion::Nicks;
 use self::connection::{Connection, Dial};
 use self::link::{FromRelay, PATIENCE};
 use self::people::People;
+use self::proxy::Proxy;
+use self::report::Report;
+use self::screen::{Output, Screen};
 use self::trust::Trust;
-use self::words::{notice, warning};
+pub(super) use self::way::Way;
 
-use super::terminal::{ColorChoice, Completion, Format, Hurry, Input, Style, Terminal, Theme};
+use super::terminal::{Hurry, Input};
 use super::{identity, on_signal};
 
 /// Enter a room and talk
@@ -49,6 +63,8 @@ input is sent, every event is a line on standard output, and the end of the inpu
 
 Environment:
   E2ECHAT_NICK, E2ECHAT_ROOM, E2ECHAT_IDENTITY  instead of the options; E2ECHAT_ROOM may be an invite
+  E2ECHAT_PROXY                                 the same; unlike in an option, others on this machine
+                                                do not see a password in it
   E2ECHAT_PASSPHRASE                            the identity's passphrase, instead of being asked
   NO_COLOR                                      no colour, if it is not empty
 
@@ -61,6 +77,7 @@ Examples:
   e2echat join chat.example.org:4000/inv-... --nick bob  enter it
   e2echat join --nick bob                               the same; the invite is asked for
   e2echat join 192.0.2.7:5000 --nick ada --room cellar
+  e2echat join chat.example.org --nick ada --proxy socks5://127.0.0.1:9050   through Tor
   e2echat join [2001:db8::7]:5000 --nick ada --identity ~/keys/work.pem")]
 pub(super) struct Args {
     /// Where the relay is, or an invite, which tells the room too; the port is 4000 if none is given
@@ -70,6 +87,16 @@ pub(super) struct Args {
     /// What you are called in the room: 1 to 24 letters, digits and any of `_-.`
     #[arg(long, env = "E2ECHAT_NICK", hide_env = true)]
     nick: Nick,
+
+    /// Connect through this SOCKS5 proxy, such as Tor's, which looks up the relay's name; the port
+    /// is 1080 if none is given
+    #[arg(
+        long,
+        env = "E2ECHAT_PROXY",
+        hide_env = true,
+        value_name = "socks5://[USER:PASSWORD@]HOST[:PORT]"
+    )]
+    proxy: Option<Proxy>,
 
     #[command(flatten)]
     seat: Seat,
@@ -113,6 +140,9 @@ pub(super) struct Seat {
     /// terminal, 300 without one]
     #[arg(long, value_name = "SECS")]
     reconnect: Option<u32>,
+
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Seat {
@@ -178,14 +208,11 @@ pub(super) fn directions(relay: &str, room: &RoomName) -> String {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let (relay, room) = args.place()?;
     let name = relay.to_string();
-    run_at(
-        &name,
-        move || relay.resolve(),
-        &args.nick,
-        &room,
-        &args.seat,
-        || Ok(()),
-    )
+    let way = match &args.proxy {
+        Some(proxy) => Way::Through(proxy.clone(), relay),
+        None => Way::To(relay),
+    };
+    run_at(&name, way, &args.nick, &room, &args.seat, || Ok(()))
 }
 
 impl Args {
@@ -243,11 +270,10 @@ fn usage(error: &str) -> anyhow::Error {
     .into()
 }
 
-/// Joins the relay that people call `name`, at one of the addresses that `resolve` finds. Calls
-/// `entered` before anything is shown.
+/// Joins the relay that people call `name`. Calls `entered` before anything is shown.
 pub(super) fn run_at(
     name: &str,
-    resolve: impl Fn() -> anyhow::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    way: Way,
     nick: &Nick,
     room: &RoomName,
     seat: &Seat,
@@ -255,7 +281,7 @@ pub(super) fn run_at(
 ) -> anyhow::Result<()> {
     let people = People::open(name, room.id())?;
     let identity = seat.identity()?;
-    let (fingerprint, is_lasting) = (identity.key.public().fingerprint(), identity.is_lasting);
+    let log = seat.output.open_log()?;
     let key = SessionKey::generate(seat.bits);
     let clock = Clock::start();
     let policy = seat.policy();
@@ -263,7 +289,7 @@ pub(super) fn run_at(
     let (sender, inputs) = channel();
     let dial = Dial {
         name: name.to_owned(),
-        resolve: Arc::new(resolve),
+        way: Arc::new(way),
         room: room.id(),
         happenings: sender.clone(),
     };
@@ -283,50 +309,38 @@ pub(super) fn run_at(
         }
     })?;
     entered()?;
-    let style = Style {
-        color: ColorChoice::default().resolve(),
-        theme: Theme::from_env(),
-        timestamps: true,
-    };
-    let terminal = Terminal::start("> ", Format::Screen, style, |_, _| Completion::default(), {
+    let nicks = Arc::<Nicks>::default();
+    let mut screen = seat.output.start(log, Arc::clone(&nicks), {
         let sender = sender.clone();
         move |input| {
             let _ = sender.send(Happening::Typed(input));
         }
     })?;
-    let _ = hurry.set(terminal.hurry());
-    terminal.show(notice(if room.is_invite() {
-        format!("room at {name}, by an invite: only those who have it can enter; keep it secret")
-    } else {
-        format!("room {room} at {name}: anybody who guesses this name can enter")
-    }));
-    if seat.new_room {
-        let directions = directions(name, room);
-        terminal.show(notice(format!(
-            "friends join with: e2echat join {directions}"
-        )));
-    }
-    terminal.show(notice(format!("you are {nick} {fingerprint}")));
-    if !is_lasting {
-        terminal.show(notice(
-            "this identity is for this run only; `e2echat keygen` saves one",
-        ));
-    }
+    let _ = hurry.set(screen.terminal.hurry());
+    introduce(&mut screen, name, room, seat.new_room, session.card());
     let trust = Trust::new(people, !seat.only_known);
     if let Some(damage) = trust.damage() {
-        terminal.show(warning(damage));
+        screen.show(&Report::refusal(damage));
     }
     let mut client = Client {
         name,
-        nick,
         room,
         key_size: seat.bits,
         clock,
         session,
         trust,
-        patience: seat.patience(terminal.is_interactive()),
-        terminal,
+        patience: seat.patience(screen.is_interactive()),
+        screen,
         connection,
+        here: (0, HashMap::new()),
+        nicks,
+        on_its_way: VecDeque::new(),
+        away: None,
+        newcomers: None,
+        to_reply: None,
+        ignored: HashMap::new(),
+        notify: Notify::default(),
+        new_nick: None,
         missed: None,
         sender,
         audit: Vec::new(),
@@ -337,6 +351,30 @@ pub(super) fn run_at(
     client.show(on_the_way);
     let end = client.run(&inputs);
     client.finish(end)
+}
+
+/// Says where this is, and who the user is.
+fn introduce(screen: &mut Screen, name: &str, room: &RoomName, is_new: bool, own: &Card) {
+    screen.show(&Report::Room {
+        relay: name.to_owned(),
+        room: room.to_string(),
+        is_invite: room.is_invite(),
+    });
+    if is_new {
+        let directions = directions(name, room);
+        screen.show(&Report::notice(format!(
+            "friends join with: e2echat join {directions}"
+        )));
+    }
+    screen.show(&Report::You {
+        nick: own.nick().clone(),
+        fingerprint: own.fingerprint(),
+    });
+    if !own.is_lasting() {
+        screen.show(&Report::notice(
+            "this identity is for this run only; `e2echat keygen` saves one",
+        ));
+    }
 }
 
 /// Enters the room over a new connection. Returns what happened on the way.

@@ -24,7 +24,10 @@ pub(super) struct Trust {
 /// What is to be said about somebody.
 pub(super) enum Remark {
     Notice(String),
-    Warning(String),
+    /// Something is not done.
+    Refusal(String),
+    /// Something may be wrong with somebody.
+    Alarm(Nick, String),
 }
 
 impl Trust {
@@ -56,10 +59,40 @@ impl Trust {
                 let written = self.people.remember(Meeting::Seen, person, now);
                 written
                     .err()
-                    .map(|error| Remark::Warning(error.to_string()))
+                    .map(|error| Remark::Refusal(error.to_string()))
             }
             Standing::New | Standing::Known | Standing::Verified => None,
         }
+    }
+
+    /// Somebody whom the user knew as `former` is called something else, which the same identity has
+    /// signed: what is known goes with it, unless the new nick is remembered as another's.
+    pub(super) fn follow(
+        &mut self,
+        session: &mut Session,
+        former: &Nick,
+        person: &mut Person,
+        now: i64,
+    ) -> Option<Remark> {
+        let before = Person {
+            nick: former.clone(),
+            ..person.clone()
+        };
+        let meeting = match self.people.standing(&before) {
+            Standing::Verified => Meeting::Verified,
+            Standing::Known => Meeting::Accepted,
+            Standing::New | Standing::Changed => Meeting::Seen,
+        };
+        let is_unknown = self.people.standing(person) == Standing::New;
+        if meeting == Meeting::Seen || !is_unknown {
+            return self.meet(session, person, now);
+        }
+        let written = self.people.remember(meeting, person, now);
+        person.standing = self.people.standing(person);
+        session.set_standing(person.sid, person.standing);
+        written
+            .err()
+            .map(|error| Remark::Refusal(error.to_string()))
     }
 
     /// What stands behind somebody's name where it is announced. A fingerprint that has changed is
@@ -177,14 +210,15 @@ impl Trust {
             ));
         }
         if end.chars().count() < SUFFIX {
-            return Remark::Warning(format!(
+            return Remark::Refusal(format!(
                 "nothing is accepted: type at least {SUFFIX} characters after /trust {nick}, as {nick} has told them to you"
             ));
         }
         if !fingerprint.ends_with(end) {
-            return Remark::Warning(format!(
+            let text = format!(
                 "nothing is accepted: the fingerprint of whoever is here as {nick} does not end so. Have {nick} read the end of it to you once more, in capitals or not as it stands there; if it is what you typed, somebody else is here under this name: write nothing secret here"
-            ));
+            );
+            return Remark::Alarm(nick.clone(), text);
         }
         self.settle(session, Meeting::Accepted, person, now)
     }
@@ -204,9 +238,10 @@ impl Trust {
     ) -> Remark {
         let nick = &person.nick;
         if !same_digits(digits, &Self::comparison(session, person)) {
-            return Remark::Warning(format!(
+            let text = format!(
                 "the numbers differ: {nick} is NOT verified. Compare again with /verify {nick}; if they still differ, somebody is posing as {nick} or as you: write nothing secret here"
-            ));
+            );
+            return Remark::Alarm(nick.clone(), text);
         }
         self.settle(session, Meeting::Verified, person, now)
     }
@@ -223,7 +258,7 @@ impl Trust {
         let standing = self.people.standing(person);
         session.set_standing(person.sid, standing);
         match (written, meeting) {
-            (Err(error), _) => Remark::Warning(format!("{error}. It counts until you leave")),
+            (Err(error), _) => Remark::Refusal(format!("{error}. It counts until you leave")),
             (Ok(()), Meeting::Verified) if person.is_lasting => {
                 Remark::Notice(format!("{nick} is verified"))
             }
@@ -254,7 +289,7 @@ impl Trust {
         now: i64,
     ) -> Vec<Remark> {
         if !same_digits(digits, &Self::room_code(session)) {
-            return vec![Remark::Warning(
+            return vec![Remark::Refusal(
                 "the codes differ: nobody is verified. Compare again with /code, which changes when somebody comes or goes; if they still differ, somebody is posing as another: write nothing secret here".to_owned(),
             )];
         }
@@ -268,10 +303,11 @@ impl Trust {
 
 /// The warning does not say what the fingerprint is now: somebody who can copy it asks nobody.
 fn changed(nick: &Nick) -> Remark {
-    Remark::Warning(format!(
+    let text = format!(
         "THE IDENTITY OF {nick} HAS CHANGED: {nick} has made a new key, or somebody else is here under this name. Nothing that you write goes there. Ask {}, and only then type: /trust {nick} and these characters",
         for_end(nick)
-    ))
+    );
+    Remark::Alarm(nick.clone(), text)
 }
 
 /// Whom to ask, how, and for what.

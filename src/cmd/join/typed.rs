@@ -1,240 +1,134 @@
-//! What a user types, carried out: messages are said, commands done.
+//! What a user types or a script asks for, carried out: messages are said, commands done.
 
-use crate::cipher::seal::MAX_TEXT;
 use crate::cmd::terminal::Entry;
 use crate::room::message::Kind;
-use crate::room::names::Nick;
-use crate::room::session::{Person, SayError, To};
-use crate::room::text::SafeText;
 
-use super::client::{Client, seconds};
-use super::commands::{self, Command, Typed};
-use super::directions;
-use super::trust::Trust;
-use super::words::{self, notice, warning};
+use super::client::Client;
+use super::commands::{Command, Typed};
+use super::json::{Request, What};
+use super::saying::Saying;
 
 impl Client<'_> {
     pub(super) fn typed_line(&mut self, line: &str, shown: u64) {
         match Typed::parse(line) {
-            Typed::Text(text) => self.say(text, shown),
-            Typed::Command(command) => self.command(command),
-            Typed::Misused(usage) => {
-                self.terminal
-                    .show(warning(format!("it is used like this: {usage}")));
-            }
+            Typed::Text(text) => self.say_to_all(text, shown),
+            Typed::Command(command) => self.command(command, shown),
+            Typed::Misused(usage) => self.refuse(None, format!("it is used like this: {usage}")),
             Typed::Unknown(line) => {
                 let name = line.split_whitespace().next().unwrap_or(line);
-                self.terminal.show(warning(format!(
-                    "not sent: there is no command {name}; /help lists them, // sends a slash"
-                )));
+                self.refuse(
+                    None,
+                    format!(
+                        "not sent: there is no command {name}; /help lists them, // sends a slash"
+                    ),
+                );
             }
+            Typed::Spaced => self.refuse(
+                None,
+                "not sent: there is a space before the slash; a command begins with the slash, and // sends one; the Up key brings the line back",
+            ),
         }
     }
 
-    fn command(&mut self, command: Command<'_>) {
+    /// Does what a script asks for.
+    pub(super) fn request(&mut self, line: &str) {
+        let shown = self.session.changes();
+        let request = match Request::parse(line) {
+            Ok(request) => request,
+            Err((id, error)) => {
+                self.refused = true;
+                self.refuse(id.as_deref(), error);
+                return self.screen.terminal.credit();
+            }
+        };
+        let id = request.id.as_deref();
+        let (to, kind, text) = match request.what {
+            What::Say(text) => (None, Kind::Text, text),
+            What::Act(text) => (None, Kind::Action, text),
+            What::Direct { to, text } => match self.find(&to) {
+                Ok(person) => (Some(person), Kind::Text, text),
+                Err(error) => {
+                    self.refused = true;
+                    self.refuse(id, error);
+                    return self.screen.terminal.credit();
+                }
+            },
+            What::Command(line) => {
+                if line.starts_with('/') && !line.starts_with("//") {
+                    self.typed_line(&line, shown);
+                } else {
+                    self.refuse(
+                        id,
+                        "a command begins with one slash; to say something, use the type say",
+                    );
+                }
+                return self.screen.terminal.credit();
+            }
+        };
+        self.say(&Saying {
+            to: to.as_ref(),
+            kind,
+            text: &text,
+            shown,
+            id,
+        });
+    }
+
+    pub(super) fn say_to_all(&mut self, text: &str, shown: u64) {
+        self.say(&Saying {
+            to: None,
+            kind: Kind::Text,
+            text,
+            shown,
+            id: None,
+        });
+    }
+
+    fn command(&mut self, command: Command<'_>, shown: u64) {
         match command {
-            Command::Help => self.block(&commands::help()),
-            Command::Names => {
-                self.own_fingerprint();
-                let others = self.session.others();
-                self.names(&others);
-                self.unconfirmed(&others);
-            }
+            Command::Help(name) => self.help(name),
+            Command::Names => self.who_is_here(),
+            Command::Whois(nick) => self.with(nick, Self::whois),
+            Command::Me(text) => self.say(&Saying {
+                to: None,
+                kind: Kind::Action,
+                text,
+                shown,
+                id: None,
+            }),
+            Command::Msg { nick, text } => self.with(nick, |client, person| {
+                client.say_directly(person, text, shown);
+            }),
+            Command::Reply(text) => self.reply(text, shown),
+            Command::Nick(nick) => self.rename(nick),
+            Command::Ignore("") => self.ignored(),
+            Command::Ignore(nick) => self.with(nick, Self::ignore),
+            Command::Unignore(nick) => self.unignore(nick),
+            Command::Away(text) => self.go_away(text),
+            Command::Back => self.come_back(),
+            Command::Clear => self.screen.terminal.show(Entry::Clear),
+            Command::History(count) => self.history(count),
+            Command::Timestamp(switch) => self.set_timestamps(switch),
+            Command::Notify(when) => self.set_notify(when),
+            Command::Theme(name) => self.set_theme(name),
             Command::Fingerprint { nick: None } => self.own_fingerprint(),
-            Command::Fingerprint { nick: Some(nick) } => {
-                if let Some(person) = self.find(nick) {
-                    let about = self.trust.identify(self.session.policy(), &person);
-                    self.terminal
-                        .show(notice(format!("{} {about}", person.nick)));
-                }
-            }
-            Command::Verify { nick, digits: "" } => {
-                if let Some(person) = self.find(nick) {
-                    let digits = Trust::comparison(&self.session, &person);
-                    let (nick, own) = (&person.nick, self.nick);
-                    self.block(&format!(
-                        "Is {nick} really {nick}? Call {nick}, or meet, and have {nick} type /verify {own} too.\nUnless somebody is posing as one of you, both of you see this number:\n{digits}\nRead it to each other, never in here. If it is the same, type it after /verify {nick}"
-                    ));
-                }
-            }
-            Command::Verify { nick, digits } => {
-                if let Some(person) = self.find(nick) {
-                    let now = seconds();
-                    let remark = self.trust.verify(&mut self.session, &person, digits, now);
-                    self.remark(remark);
-                }
-            }
+            Command::Fingerprint { nick: Some(nick) } => self.with(nick, Self::fingerprint),
+            Command::Verify { nick, digits } => self.with(nick, |client, person| {
+                client.verify(person, digits);
+            }),
             Command::Code { digits: "" } => self.code(),
-            Command::Code { digits } => {
-                for remark in self.trust.verify_all(&mut self.session, digits, seconds()) {
-                    self.remark(remark);
-                }
-            }
-            Command::Trust { nick, end } => {
-                if let Some(person) = self.find(nick) {
-                    let now = seconds();
-                    let remark = self.trust.accept(&mut self.session, &person, end, now);
-                    self.remark(remark);
-                }
-            }
+            Command::Code { digits } => self.verify_all(digits),
+            Command::Trust { nick, end } => self.with(nick, |client, person| {
+                client.accept(person, end);
+            }),
             Command::Invite => self.invite(),
-            Command::Rekey if self.session.can_rekey() => self.make_key(),
-            Command::Rekey if !self.session.is_inside() => {
-                self.terminal.show(notice(
-                    "there is no connection at the moment; try again when it is back",
-                ));
-            }
-            Command::Rekey => self.terminal.show(notice(
-                "your session key was changed less than a minute ago; try again then",
-            )),
+            Command::Rekey => self.rekey(),
             Command::Reconnect => {
-                self.terminal.show(notice("making a new connection"));
+                self.notice("making a new connection");
                 self.connection.redial();
             }
-            Command::Audit if self.audit.is_empty() => {
-                self.terminal.show(notice("nothing went wrong so far"));
-            }
-            Command::Audit => self.block(&self.audit.join("\n")),
+            Command::Audit => self.show_audit(),
             Command::Quit => self.quit(),
         }
-    }
-
-    /// Shows the code of the room, with the nicks that it is for: it says nothing of anybody else.
-    fn code(&self) {
-        let others = self.session.others();
-        if others.is_empty() {
-            self.terminal.show(notice("nobody else is here yet"));
-            return;
-        }
-        let code = Trust::room_code(&self.session);
-        let mut nicks: Vec<&str> = others.iter().map(|person| person.nick.as_str()).collect();
-        nicks.push(self.nick.as_str());
-        nicks.sort_by_key(|nick| nick.to_ascii_lowercase());
-        let nicks = nicks.join(", ");
-        self.block(&format!(
-            "Is everybody here who they say? Call each other, or meet, and have all type /code.\nUnless somebody is posing as another, all of you see this code, which is for {nicks}:\n{code}\nRead it to each other, never in here. If it is the same for all, type it after /code"
-        ));
-    }
-
-    /// Says how friends get into this room.
-    fn invite(&self) {
-        let (relay, room, nick) = (self.name, self.room, self.nick);
-        let directions = directions(relay, room);
-        self.terminal.show(notice(format!(
-            "friends join with: e2echat join {directions}"
-        )));
-        self.terminal.show(notice(if room.is_invite() {
-            "only those who have this invite can enter; hand it on by another way than this relay"
-                .to_owned()
-        } else {
-            format!(
-                "that is no invite: anybody who guesses the name {room} can enter; to make a room that nobody can guess, leave and type: e2echat join {relay} --nick {nick} --new-room"
-            )
-        }));
-    }
-
-    /// Whoever has this nick, or one that looks like it.
-    fn find(&self, nick: &str) -> Option<Person> {
-        let skeleton = nick.parse::<Nick>().ok().map(|nick| nick.skeleton());
-        let mut others = self.session.others().into_iter();
-        let found = others.find(|person| Some(person.nick.skeleton()) == skeleton);
-        if found.is_none() {
-            self.terminal
-                .show(warning(if skeleton == Some(self.nick.skeleton()) {
-                    "that is you; your own fingerprint is what /fingerprint shows".to_owned()
-                } else {
-                    format!("nobody here is called {nick}; /names shows who is here")
-                }));
-        }
-        found
-    }
-
-    fn own_fingerprint(&self) {
-        let fingerprint = self.session.card().fingerprint();
-        self.terminal
-            .show(notice(format!("you are {} {fingerprint}", self.nick)));
-    }
-
-    pub(super) fn names(&self, people: &[Person]) {
-        if people.is_empty() {
-            self.terminal.show(notice("nobody else is here yet"));
-        }
-        for person in people {
-            let about = self.trust.introduce(self.session.policy(), person);
-            self.terminal
-                .show(notice(format!("here: {} {about}", person.nick)));
-        }
-    }
-
-    /// Says who has not shown that they are there. It takes an honest member less than a second, so
-    /// it is not worth a word when somebody comes.
-    fn unconfirmed(&self, people: &[Person]) {
-        let nicks: Vec<&str> = people
-            .iter()
-            .filter(|person| !person.is_confirmed)
-            .map(|person| person.nick.as_str())
-            .collect();
-        if !nicks.is_empty() {
-            self.terminal.show(notice(format!(
-                "of {} nothing signed has come yet: so far, only the relay says that they are here",
-                nicks.join(", ")
-            )));
-        }
-    }
-
-    fn block(&self, text: &str) {
-        self.terminal.show(Entry::Block(SafeText::new(text)));
-    }
-
-    pub(super) fn say(&mut self, text: &str, shown: u64) {
-        match self
-            .session
-            .say(To::Room { shown }, Kind::Text, text, self.clock.now())
-        {
-            Ok(readers) => {
-                let text = SafeText::new(text);
-                self.terminal
-                    .show(words::message(self.nick, true, Kind::Text, text));
-                let others = self.session.others().len();
-                if others == 0 {
-                    self.terminal
-                        .show(notice("nobody else is here, so nobody reads this"));
-                } else if readers < others {
-                    let left_out = others - readers;
-                    self.terminal.show(notice(format!(
-                        "{readers} can read this, {left_out} left out: not trusted, or come while you typed; see /names"
-                    )));
-                }
-                return;
-            }
-            Err(SayError::Empty) => {
-                self.terminal.show(warning("not sent: the line is empty"));
-            }
-            Err(SayError::TooLong(bytes)) => self.too_long(bytes as u64),
-            Err(SayError::TooManyLeftOut) => {
-                self.refused |= !self.terminal.is_interactive();
-                self.terminal.show(warning(format!(
-                    "not sent: it would leave out so many that their names do not fit into a message: {text}"
-                )));
-            }
-            Err(SayError::NotInRoom | SayError::NotThere) => {
-                self.refused |= !self.terminal.is_interactive();
-                self.terminal
-                    .show(warning(format!("not sent, as you are leaving: {text}")));
-            }
-        }
-        self.terminal.credit();
-    }
-
-    pub(super) fn too_long(&mut self, bytes: u64) {
-        self.refused |= !self.terminal.is_interactive();
-        let back = if self.terminal.is_interactive() {
-            "; the Up key brings it back"
-        } else {
-            ""
-        };
-        self.terminal.show(warning(format!(
-            "not sent: it has {bytes} bytes, and a message has at most {MAX_TEXT}{back}"
-        )));
     }
 }

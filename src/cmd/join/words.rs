@@ -2,146 +2,159 @@
 
 use std::time::Duration;
 
-use crate::cmd::terminal::{Entry, Hue, Message};
 use crate::cmd::{failure, reason};
-use crate::room::frame::Departure;
-use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
 use crate::room::session::{End, Event, Person};
 use crate::room::stream::ReadError;
-use crate::room::text::SafeText;
 
 use super::link::PATIENCE;
+use super::report::{Link, Report};
 
-/// Something to know.
-pub(super) fn notice(text: impl AsRef<str>) -> Entry {
-    Entry::Notice(SafeText::new(text.as_ref()))
-}
-
-/// Something that must not be overlooked.
-pub(super) fn warning(text: impl AsRef<str>) -> Entry {
-    Entry::Warning(SafeText::new(text.as_ref()))
-}
-
-/// Somebody's words, or one's own.
-pub(super) fn message(nick: &Nick, own: bool, kind: Kind, text: SafeText) -> Entry {
-    Entry::Message(Message {
-        time: jiff::Zoned::now().time(),
-        nick: nick.to_string(),
-        hue: Hue::of(&[0; 32]),
-        own,
-        to: None,
-        action: kind == Kind::Action,
-        mentions: false,
-        waiting: false,
-        text,
-    })
-}
-
-/// An event, if it is one to be shown as it is.
-pub(super) fn event(event: Event) -> Option<Entry> {
-    let entry = match event {
-        Event::Left {
-            nick,
-            departure: Departure::Left,
-            is_signed: false,
-        } => warning(format!(
-            "the relay says that {nick} has left, but {nick} has not said so: it may have cut the two of you off from each other; ask {nick} by another way"
-        )),
-        Event::Left {
-            nick, departure, ..
-        } => notice(format!("{nick} {departure}")),
-        Event::Disbelieved(reason) => warning(format!(
-            "the relay presents somebody who is not to be believed: {reason}; your messages do not go there; if a friend cannot get in, use another relay"
-        )),
-        Event::Message {
-            from,
-            direct,
-            kind,
-            text,
-        } => {
-            let text = if direct {
-                SafeText::new(&format!("(to you alone) {text}"))
-            } else {
-                text
-            };
-            message(&from, false, kind, text)
-        }
-        Event::LeftOut(nick) => notice(format!(
+/// An event, if it is told in words alone, and not as something that happened to somebody.
+pub(super) fn event(event: Event) -> Option<Report> {
+    let alarm = |sort, nick, text| Report::Alarm { sort, nick, text };
+    let report = match event {
+        Event::Disbelieved(reason) => alarm(
+            "disbelieved",
+            None,
+            format!(
+                "the relay presents somebody who is not to be believed: {reason}; your messages do not go there; if a friend cannot get in, use another relay"
+            ),
+        ),
+        Event::LeftOut(nick) => Report::notice(format!(
             "{nick} wrote something and left you out: {nick} does not know you yet, or you came while it was typed"
         )),
         Event::LeftOthersOut(nick, others) => {
             let others = list(&others);
-            notice(format!(
+            Report::notice(format!(
                 "{nick} leaves out {others}, who cannot read what follows"
             ))
         }
-        Event::OtherView(nick) => warning(format!(
-            "the relay shows {nick} and you different things: other members, other messages, or another order; compare /code by another way, and write nothing secret until then"
-        )),
-        Event::Missing(nick, 1) => warning(format!(
-            "a message from {nick} did not arrive: the relay has lost it or kept it back; ask {nick} to repeat it"
-        )),
-        Event::Missing(nick, 1_000_000..) => warning(format!(
-            "{nick} counts its messages wrongly, or very many did not arrive"
-        )),
-        Event::Missing(nick, count) => warning(format!(
-            "{count} messages from {nick} did not arrive: the relay has lost them or kept them back; ask {nick} to repeat them"
-        )),
-        Event::Equivocation(nick) => warning(format!(
-            "{nick} has signed two different messages for one place: {nick}, or a broken program, tells people different things; ask {nick} by another way"
-        )),
-        Event::Quiet(nick, seconds) => warning(format!(
-            "nothing that {nick} signed has come for {seconds} seconds: the connection may be broken, or the relay keeps it back; ask {nick} by another way"
-        )),
-        Event::Unconfirmed(nick) => notice(format!(
+        Event::OtherView(nick) => {
+            let text = format!(
+                "the relay shows {nick} and you different things: other members, other messages, or another order; compare /code by another way, and write nothing secret until then"
+            );
+            alarm("other-view", Some(nick), text)
+        }
+        Event::Missing(nick, count) => {
+            let text = missing(&nick, count);
+            alarm("missing", Some(nick), text)
+        }
+        Event::Equivocation(nick) => {
+            let text = format!(
+                "{nick} has signed two different messages for one place: {nick}, or a broken program, tells people different things; ask {nick} by another way"
+            );
+            alarm("equivocation", Some(nick), text)
+        }
+        Event::Quiet(nick, seconds) => {
+            let text = format!(
+                "nothing that {nick} signed has come for {seconds} seconds: the connection may be broken, or the relay keeps it back; ask {nick} by another way"
+            );
+            alarm("quiet", Some(nick), text)
+        }
+        Event::Unconfirmed(nick) => Report::notice(format!(
             "so far, only the relay says that {nick} is here: nothing that {nick} signed for this room, as you see it, has come; ask {nick} by another way"
         )),
-        Event::StaleKey(nick) => warning(format!(
-            "{nick} has used one session key for more than a day and gets no messages from you; ask {nick} to join again"
-        )),
-        Event::Unopened(nick, reason) => warning(format!(
-            "something came under the name of {nick} and is not shown: {reason}; ask {nick} to say it again"
-        )),
-        Event::Stray => warning(
-            "something came from nobody in this room and is not shown: the relay is broken, or meddles; if it goes on, use another relay",
+        Event::StaleKey(nick) => {
+            let text = format!(
+                "{nick} has used one session key for more than a day and gets no messages from you; ask {nick} to join again"
+            );
+            alarm("stale-key", Some(nick), text)
+        }
+        Event::Unopened(nick, reason) => {
+            let text = format!(
+                "something came under the name of {nick} and is not shown: {reason}; ask {nick} to say it again"
+            );
+            alarm("unopened", Some(nick), text)
+        }
+        Event::Stray => alarm(
+            "stray",
+            None,
+            "something came from nobody in this room and is not shown: the relay is broken, or meddles; if it goes on, use another relay".to_owned(),
         ),
         Event::Undelivered(nicks, text) => undelivered(&nicks, &text),
+        Event::Called(nick) => Report::notice(format!("you are called {nick} now")),
         Event::Entered(_)
         | Event::Resumed
         | Event::Returned { .. }
         | Event::Back(_)
         | Event::Joined(_)
+        | Event::Left { .. }
         | Event::Rekeyed(_)
+        | Event::Renamed { .. }
+        | Event::Away(..)
+        | Event::Message { .. }
         | Event::RekeyDue
         | Event::Taken(_) => return None,
     };
-    Some(entry)
+    Some(report)
+}
+
+fn missing(nick: &Nick, count: u64) -> String {
+    match count {
+        1 => format!(
+            "a message from {nick} did not arrive: the relay has lost it or kept it back; ask {nick} to repeat it"
+        ),
+        1_000_000.. => {
+            format!("{nick} counts its messages wrongly, or very many did not arrive")
+        }
+        count => format!(
+            "{count} messages from {nick} did not arrive: the relay has lost them or kept them back; ask {nick} to repeat them"
+        ),
+    }
+}
+
+/// Somebody has left, as the relay alone says.
+pub(super) fn left_without_a_word(nick: &Nick) -> Report {
+    Report::Alarm {
+        sort: "left-unsigned",
+        nick: Some(nick.clone()),
+        text: format!(
+            "the relay says that {nick} has left, but {nick} has not said so: it may have cut the two of you off from each other; ask {nick} by another way"
+        ),
+    }
 }
 
 /// What was said, and did not reach these, who have not come back.
-pub(super) fn undelivered(nicks: &[Nick], text: &str) -> Entry {
-    warning(format!("not delivered to {}: {text}", list(nicks)))
+pub(super) fn undelivered(nicks: &[Nick], text: &str) -> Report {
+    Report::Alarm {
+        sort: "undelivered",
+        nick: None,
+        text: format!("not delivered to {}: {text}", list(nicks)),
+    }
 }
 
 /// The room that one has come back to.
-pub(super) fn returned(people: &[Person]) -> Entry {
-    if people.is_empty() {
-        return notice("connected again; nobody else is here");
-    }
+pub(super) fn returned(people: &[Person]) -> Report {
     let nicks: Vec<Nick> = people.iter().map(|person| person.nick.clone()).collect();
-    notice(format!("connected again; here: {}", list(&nicks)))
+    let here = if people.is_empty() {
+        "nobody else is here".to_owned()
+    } else {
+        format!("here: {}", list(&nicks))
+    };
+    Report::Link(Link::Returned, format!("connected again; {here}"))
 }
 
 /// Who has not come back.
-pub(super) fn absent(nicks: &[Nick]) -> Entry {
-    notice(format!("not here any more: {}", list(nicks)))
+pub(super) fn absent(nicks: &[Nick]) -> Report {
+    Report::notice(format!("not here any more: {}", list(nicks)))
 }
 
 fn list(nicks: &[Nick]) -> String {
     let nicks: Vec<&str> = nicks.iter().map(Nick::as_str).collect();
     nicks.join(", ")
+}
+
+/// How long ago something was, or how long it has lasted.
+pub(super) fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
 }
 
 /// Whether it makes no sense to connect again after this. Whoever answers as no relay would may

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::cmd::join::{self, Seat};
+use crate::cmd::join::{self, Seat, Way};
 use crate::cmd::{DEFAULT_PORT, STATS, failure, on_signal, print, reason, start_log};
 use crate::room::frame::Limits;
 use crate::room::names::{Nick, RoomName};
@@ -162,9 +162,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let name = reachable(*address).to_string();
             // The host is there before anybody is told that the room is.
             let announce = || announce(&addresses, &room);
-            let address = *address;
-            let resolve = move || Ok(loopback(address));
-            join::run_at(&name, resolve, nick, &room, &args.seat, announce)
+            let way = Way::At(loopback(*address));
+            join::run_at(&name, way, nick, &room, &args.seat, announce)
         }
         _ => wait_for_signal(|| announce(&addresses, &room)),
     };

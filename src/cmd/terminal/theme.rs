@@ -59,7 +59,7 @@ impl Theme {
             Self::Light => LIGHT,
         };
         let [color, ..] = colors;
-        let tenth = usize::from(angle) * HUES >> u16::BITS;
+        let tenth = (usize::from(angle) * HUES) >> u16::BITS;
         colors.get(tenth).copied().unwrap_or(color)
     }
 

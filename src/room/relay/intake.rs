@@ -8,7 +8,7 @@ use crate::cipher::encoding::Malformed;
 use crate::cipher::fingerprint::Fingerprint;
 use crate::room::card::{Card, SessionId};
 use crate::room::frame::{Limits, RunId, State, ToRelay};
-use crate::room::names::{Nick, RoomId};
+use crate::room::names::RoomId;
 use crate::room::statement::Statement;
 
 use super::Outgoing;
@@ -32,7 +32,7 @@ pub enum Request {
     Forward(Message),
     /// To pass on a statement.
     State(Stated),
-    /// To give the member the session key of this card, which follows its present one.
+    /// To give the member the session key and the nick of this card, which follows its present one.
     Rekey(Box<Card>),
     /// To let the member go.
     Leave,
@@ -49,7 +49,6 @@ struct Lineage {
     sid: SessionId,
     /// The session id before, if there was one.
     previous: Option<SessionId>,
-    nick: Nick,
     identity: Fingerprint,
     generation: u32,
 }
@@ -59,7 +58,6 @@ impl Lineage {
         Self {
             sid: card.sid(),
             previous: (card.generation() > 0).then(|| card.previous()),
-            nick: card.nick().clone(),
             identity: card.fingerprint(),
             generation: card.generation(),
         }
@@ -68,7 +66,6 @@ impl Lineage {
     /// As [`Card::succeeds`].
     fn is_before(&self, card: &Card) -> bool {
         self.sid == card.previous()
-            && self.nick == *card.nick()
             && self.identity == card.fingerprint()
             && self.generation.checked_add(1) == Some(card.generation())
     }

@@ -162,10 +162,12 @@ impl<M: Mailbox> Room<M> {
         sessions.all(|sid| self.occupant(sid).is_none()) && self.find_self(card).is_some()
     }
 
+    /// A member of the same identity, with the same nick or the session id before.
     fn find_self(&self, card: &Card) -> Option<(SessionId, &Occupant<M>)> {
         let (fingerprint, skeleton) = (card.fingerprint(), card.nick().skeleton());
-        self.roster.iter().find(|(_, occupant)| {
-            occupant.fingerprint == fingerprint && occupant.skeleton == skeleton
+        self.roster.iter().find(|(sid, occupant)| {
+            occupant.fingerprint == fingerprint
+                && (occupant.skeleton == skeleton || *sid == card.previous())
         })
     }
 
@@ -209,7 +211,7 @@ impl<M: Mailbox> Room<M> {
 
     /// Removes whoever is the newcomer itself, as it was when it was last heard of.
     fn replace(&mut self, newcomer: &Card) {
-        if let Some((sid, other)) = self.find_self(newcomer) {
+        while let Some((sid, other)) = self.find_self(newcomer) {
             other.mailbox.dismiss(Notice::Replaced);
             let joined = other.joined;
             self.leave(sid, joined, Departure::Lost);
@@ -234,8 +236,8 @@ impl<M: Mailbox> Room<M> {
         }
     }
 
-    /// Gives a member the session key of `card`, which follows its present one. If somebody else
-    /// has that key, the member is removed.
+    /// Gives a member the session key and the nick of `card`, which follows its present one. If
+    /// somebody else has one of them, the member is removed.
     ///
     /// # Errors
     /// In that case.
@@ -247,8 +249,11 @@ impl<M: Mailbox> Room<M> {
         self.successors.retain(|_, successor| *successor != sid);
         self.epoch += 1;
         occupant.member = Frame::member(card.bytes()).into();
+        occupant.skeleton = card.nick().skeleton();
+        let mailbox = occupant.mailbox.clone();
         if let Err(conflict) = self.roster.insert(card, occupant) {
-            self.tell_all(Frame::left(self.epoch, sid, Departure::Misbehaved));
+            mailbox.dismiss(conflict.into());
+            self.tell_all(Frame::left(self.epoch, sid, Departure::Lost));
             return Err(conflict.into());
         }
         self.successors.insert(sid, card.sid());

@@ -1,5 +1,7 @@
 //! What a session tells of the room: what happened, why something was not sent, why it ended.
 
+use std::time::Duration;
+
 use crate::cipher::encoding::Malformed;
 use crate::cipher::fingerprint::Fingerprint;
 use crate::room::card::{CardError, SessionId};
@@ -25,6 +27,21 @@ pub struct Person {
     pub standing: Standing,
     /// The session id that it has at present.
     pub sid: SessionId,
+}
+
+/// How somebody is in the room, in times of this member's clock that only goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// When they came, or this member did, whichever was later.
+    pub here_since: Duration,
+    /// When their session key was first seen.
+    pub key_since: Duration,
+    /// When something that they signed came last.
+    pub heard: Duration,
+    /// The change of the roster with which they came to be called as they are.
+    pub named: u64,
+    /// Why they are not at the keyboard, if they have said so.
+    pub away: Option<SafeText>,
 }
 
 /// What the user knows of somebody's identity. The session asks nobody for it: it is told.
@@ -94,6 +111,17 @@ pub enum Event {
     },
     /// Somebody has another session key.
     Rekeyed(Nick),
+    /// Somebody is called something else from now on: it is the same identity that signed this.
+    Renamed {
+        /// What it was called before.
+        former: Nick,
+        /// Who it is.
+        person: Person,
+    },
+    /// This member is called so from now on.
+    Called(Nick),
+    /// Somebody is not at the keyboard, for this reason, or is there again.
+    Away(Nick, Option<SafeText>),
     /// This member's next session key should be made: [`super::Session::rekey`] takes it.
     RekeyDue,
     /// The relay presented somebody whose card is not believed: it gets no messages.

@@ -1,7 +1,8 @@
 //! What members send: messages and statements, checked in the order of PROTOCOL §5 and §10.
 
 use crate::cipher::encoding::Digest;
-use crate::room::message::{Header, OpenError, Opened, Stream, header_digest, open, verify};
+use crate::room::card::SessionId;
+use crate::room::message::{Header, Kind, OpenError, Opened, Stream, header_digest, open, verify};
 use crate::room::names::Nick;
 use crate::room::statement::{Occasion, Statement};
 use crate::room::text::SafeText;
@@ -106,20 +107,35 @@ impl Session {
         if !direct && let Ok(Opened::Text(..)) = opened {
             events.extend(self.left_others_out(&header));
         }
-        events.push(match opened {
-            Ok(Opened::LeftOut) => Event::LeftOut(from),
-            Ok(Opened::Text(kind, text)) => Event::Message {
-                from,
-                direct,
-                kind,
-                text: SafeText::new(&text),
-            },
+        events.extend(match opened {
+            Ok(Opened::LeftOut) => Some(Event::LeftOut(from)),
+            Ok(Opened::Text(kind, text)) => self.told(sid, direct, kind, SafeText::new(&text)),
             Err(error) => {
                 self.schedule.opening_failed();
-                unopened(error)
+                Some(unopened(error))
             }
         });
         events
+    }
+
+    /// Somebody has said something.
+    fn told(&mut self, sid: SessionId, direct: bool, kind: Kind, text: SafeText) -> Option<Event> {
+        let peer = self.roster.get_mut(sid)?;
+        let from = peer.card.nick().clone();
+        let away = match kind {
+            Kind::Text | Kind::Action => {
+                return Some(Event::Message {
+                    from,
+                    direct,
+                    kind,
+                    text,
+                });
+            }
+            Kind::Away => Some(text),
+            Kind::Back => None,
+        };
+        let before = std::mem::replace(&mut peer.away, away.clone());
+        (before != away).then_some(Event::Away(from, away))
     }
 
     /// Tells whom a message leaves out, where it is not the same people as before.

@@ -3,20 +3,24 @@
 //!
 //! Frames and the time go in, frames and events come out. It owns the private keys.
 //!
-//! - this file: entering, and the roster.
+//! - this file: what the session is, and which frame is for what.
+//! - `entering`: from the challenge to the room, over each connection.
+//! - `members`: who is in the room, and who may come back.
 //! - `incoming`: what members send.
 //! - `outgoing`: what this member says, states and announces, and when.
 //! - `unacknowledged`: what was sent, until the relay has it and its readers are there.
 //! - `peer`, `own_keys`: what is known of each.
 
+mod entering;
 mod event;
 mod incoming;
+mod members;
 mod outgoing;
 mod own_keys;
 mod peer;
 mod unacknowledged;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
@@ -24,25 +28,20 @@ use crate::cipher::keys::SessionKey;
 
 use super::Time;
 use super::card::{Card, CardError, Identity, SessionId};
-use super::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, Welcome};
+use super::frame::{Frame, Limits, RunId, ToClient, Welcome};
 use super::names::{Nick, RoomKey, RoomName};
 use super::notice::Notice;
-use super::roster::{Conflict, Roster, modulus_digest};
-use super::transcript::{Transcript, Version};
+use super::roster::{Roster, modulus_digest};
+use super::transcript::Transcript;
 
-pub use self::event::{Disbelief, End, Event, Person, SayError, Standing};
-pub use self::outgoing::{Policy, To};
+pub use self::event::{Disbelief, End, Event, Person, Presence, SayError, Standing};
+pub use self::outgoing::{Policy, Receipt, To};
 
+use self::members::{left, roster_around};
 use self::outgoing::Schedule;
 use self::own_keys::OwnKeys;
-use self::peer::{Arrival, Peer, Reported};
+use self::peer::Peer;
 use self::unacknowledged::Unacknowledged;
-
-/// The most members of a room that a client takes from a relay.
-const MAX_MEMBERS: u32 = 65_536;
-
-/// How many of those who are away are remembered.
-const MAX_ABSENT: usize = 4096;
 
 /// A point in time, by both of a machine's clocks.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +70,8 @@ pub struct Session {
     keys: OwnKeys,
     /// The card that this member presents.
     card: Card,
+    /// The one before, while the relay has not shown that it has taken the present one.
+    card_before: Option<Card>,
     room_key: RoomKey,
     phase: Phase,
     /// Whether this member has been in the room, over whatever connection.
@@ -93,6 +94,8 @@ pub struct Session {
     sessions: HashMap<Digest, SessionId>,
     /// The number of this member's next message to the room.
     next: u64,
+    /// How many messages were said, whoever they were for.
+    receipts: u64,
     transcript: Transcript,
     /// The headers of this member's own messages to the room that have not come back yet.
     on_their_way: VecDeque<Vec<u8>>,
@@ -121,6 +124,7 @@ impl Session {
             keys: OwnKeys::new(card.sid(), key),
             roster: roster_around(&card),
             card,
+            card_before: None,
             identity,
             room_key: room.key(),
             phase: Phase::Begun,
@@ -134,6 +138,7 @@ impl Session {
             changes: 0,
             absent: HashMap::new(),
             next: 0,
+            receipts: 0,
             transcript: Transcript::default(),
             on_their_way: VecDeque::new(),
             unacknowledged: Unacknowledged::default(),
@@ -189,6 +194,28 @@ impl Session {
         others
     }
 
+    /// Whoever is in the room and has this nick, or one that looks like it.
+    #[must_use]
+    pub fn person(&self, nick: &Nick) -> Option<Person> {
+        let skeleton = nick.skeleton();
+        let mut peers = self.roster.iter().map(|(_, peer)| peer);
+        let found = peers.find(|peer| peer.card.nick().skeleton() == skeleton);
+        found.map(Peer::person)
+    }
+
+    /// What is known of how somebody is there, if they are.
+    #[must_use]
+    pub fn presence(&self, sid: SessionId) -> Option<Presence> {
+        let peer = self.roster.get(sid)?;
+        Some(Presence {
+            here_since: peer.here_since,
+            key_since: peer.key_since,
+            heard: peer.heard,
+            named: peer.named,
+            away: peer.away.clone(),
+        })
+    }
+
     /// Tells what the user knows of a member's identity.
     pub fn set_standing(&mut self, sid: SessionId, standing: Standing) {
         if let Some(peer) = self.roster.get_mut(sid) {
@@ -206,21 +233,6 @@ impl Session {
         self.unacknowledged
             .held()
             .map(|said| (self.absent_nicks(said.readers()), said.text()))
-    }
-
-    /// Who of these is away.
-    fn absent_nicks(&self, sids: impl Iterator<Item = SessionId>) -> Vec<Nick> {
-        sids.filter_map(|sid| self.absent.get(&sid))
-            .map(|peer| peer.card.nick().clone())
-            .collect()
-    }
-
-    /// Who these are, wherever they are.
-    fn nicks(&self, sids: impl Iterator<Item = SessionId>) -> Vec<Nick> {
-        let present = |sid| self.roster.get(self.present_sid(sid)?);
-        sids.filter_map(|sid| self.absent.get(&sid).or_else(|| present(sid)))
-            .map(|peer| peer.card.nick().clone())
-            .collect()
     }
 
     /// The frames that are to be sent now, in order.
@@ -282,106 +294,6 @@ impl Session {
         }
     }
 
-    fn present(&mut self, challenge: &Challenge, now: Now) -> Result<(), End> {
-        // A run that was over does not come again: it would repeat its epochs.
-        if !self.transcript.may_be_in(challenge.run) {
-            return Err(End::Malformed);
-        }
-        self.run = challenge.run;
-        let card = if self.has_entered {
-            // The latest one, even if it is not known whether the relay has had it: others may
-            // have seen it.
-            let (key, identity) = (&self.room_key, &self.identity);
-            self.card.renew(key, identity, self.next, now.time)
-        } else {
-            self.card.clone()
-        };
-        let resumes = self.joined.filter(|_| self.is_in_this_run());
-        let received = resumes.map_or(0, |_| self.received);
-        let possession = challenge.possession(card.sid(), received);
-        let proof = self.identity.key.sign(&possession);
-        let hello = Frame::hello(card.bytes(), resumes, received, &proof);
-        self.outgoing.push(hello);
-        self.phase = Phase::Presented(Box::new(card));
-        Ok(())
-    }
-
-    /// Whether the relay is still in the run in which this member was in the room.
-    fn is_in_this_run(&self) -> bool {
-        let view = self.transcript.view();
-        view.is_some_and(|view| view.run == self.run)
-    }
-
-    /// The relay goes on with this member where the connection broke.
-    fn resume(&mut self, welcome: &Welcome, now: Now) -> Result<Vec<Event>, End> {
-        if self.joined.is_none() || !self.is_in_this_run() || welcome.members > 0 {
-            return Err(End::Malformed);
-        }
-        let taken = self.unacknowledged.acknowledge(welcome.received)?;
-        self.phase = Phase::Inside;
-        self.outgoing.extend(self.unacknowledged.frames());
-        self.say_goodbye_if_due(now);
-        let mut events = vec![Event::Resumed];
-        events.extend((taken > 0).then_some(Event::Taken(taken)));
-        Ok(events)
-    }
-
-    /// Whether a relay can let this member in like that.
-    fn check(&self, welcome: &Welcome) -> Result<(), End> {
-        let is_next = self.transcript.view().is_none_or(|view| {
-            // No epoch comes twice in a run.
-            view.run != self.run || view.epoch < welcome.epoch
-        });
-        let fits = welcome.members < self.limits.members.min(MAX_MEMBERS);
-        if is_next && fits && welcome.received == 0 {
-            Ok(())
-        } else {
-            Err(End::Malformed)
-        }
-    }
-
-    fn enter(
-        &mut self,
-        welcome: Welcome,
-        cards: Vec<Result<Card, CardError>>,
-        now: Now,
-    ) -> Vec<Event> {
-        if usize::try_from(welcome.members) != Ok(cards.len()) {
-            self.phase = Phase::Entering(welcome, cards);
-            return Vec::new();
-        }
-        let before: HashSet<SessionId> = self.roster.iter().map(|(sid, _)| sid).collect();
-        for sid in &before {
-            self.remove(*sid);
-        }
-        self.roster = roster_around(&self.card);
-        self.transcript.enter(self.run, welcome.epoch);
-        self.begin_change(welcome.epoch);
-        self.keys.list(self.card.sid(), self.version());
-        let mut events = Vec::new();
-        for card in cards {
-            let placed = card
-                .map_err(|error| Event::Disbelieved(Disbelief::Card(error)))
-                .and_then(|card| self.admit(&card, Arrival::Found, &before, now));
-            events.extend(placed.err());
-        }
-        self.begin_epoch();
-        self.joined = Some(welcome.epoch);
-        self.phase = Phase::Inside;
-        let is_return = std::mem::replace(&mut self.has_entered, true);
-        self.send_again(now);
-        self.state_to_all(now);
-        self.say_goodbye_if_due(now);
-        let people = self.others();
-        events.push(if is_return {
-            let absent = self.absent_nicks(before.into_iter());
-            Event::Returned { people, absent }
-        } else {
-            Event::Entered(people)
-        });
-        events
-    }
-
     fn receive_inside(&mut self, frame: &ToClient<'_>, now: Now) -> Result<Vec<Event>, End> {
         let events = match *frame {
             ToClient::Ack(count) => {
@@ -396,7 +308,7 @@ impl Session {
                     .map_err(|error| Event::Disbelieved(Disbelief::Card(error)))
                     .and_then(|card| self.join(&card, now));
                 self.begin_epoch();
-                vec![joined.unwrap_or_else(|disbelieved| disbelieved)]
+                joined.unwrap_or_else(|disbelieved| vec![disbelieved])
             }
             ToClient::Rekeyed { epoch, card } => {
                 self.check_epoch(epoch)?;
@@ -430,192 +342,5 @@ impl Session {
         };
         self.received += 1;
         Ok(events)
-    }
-
-    /// Each change of the roster has the number after the one before.
-    fn check_epoch(&self, epoch: u64) -> Result<(), End> {
-        if self.epoch.checked_add(1) == Some(epoch) {
-            Ok(())
-        } else {
-            Err(End::Malformed)
-        }
-    }
-
-    fn begin_change(&mut self, epoch: u64) {
-        self.epoch = epoch;
-        self.changes += 1;
-    }
-
-    fn begin_epoch(&mut self) {
-        let mut roster: Vec<SessionId> = self.roster.iter().map(|(sid, _)| sid).collect();
-        roster.push(self.keys.listed());
-        roster.sort_unstable();
-        self.transcript.begin(self.epoch, roster);
-    }
-
-    /// The present version of the roster.
-    fn version(&self) -> Version {
-        let found = self.transcript.version(self.run, self.epoch);
-        found.unwrap_or_default()
-    }
-
-    fn join(&mut self, card: &Card, now: Now) -> Result<Event, Event> {
-        let is_back = self.knows(card).is_some();
-        let person = self.admit(card, Arrival::Joined, &HashSet::new(), now)?;
-        self.schedule.greet(self.roster.len(), now.uptime);
-        self.send_held();
-        Ok(if is_back {
-            Event::Back(person)
-        } else {
-            Event::Joined(person)
-        })
-    }
-
-    /// Under which session id a member is in the roster that has or had this one.
-    fn present_sid(&self, sid: SessionId) -> Option<SessionId> {
-        if self.roster.get(sid).is_some() {
-            return Some(sid);
-        }
-        let mut peers = self.roster.iter();
-        let found = peers.find(|(_, peer)| peer.former == Some(sid));
-        found.map(|(present, _)| present)
-    }
-
-    /// Takes a member out of the roster. Unless it has said goodbye, it may come back.
-    fn remove(&mut self, sid: SessionId) {
-        if let Some(mut peer) = self.roster.remove(sid)
-            && !peer.said_goodbye
-        {
-            self.forget_longest_absent();
-            peer.outgoing.end(self.next);
-            peer.incoming.forget_recent();
-            self.absent.insert(sid, peer);
-        }
-    }
-
-    /// Makes room for somebody who is away.
-    fn forget_longest_absent(&mut self) {
-        if self.absent.len() < MAX_ABSENT {
-            return;
-        }
-        let longest = self.absent.iter().min_by_key(|(_, peer)| peer.heard);
-        if let Some(sid) = longest.map(|(sid, _)| *sid) {
-            self.absent.remove(&sid);
-        }
-    }
-
-    /// Under which session id somebody was here before who comes with this card.
-    fn knows(&self, card: &Card) -> Option<SessionId> {
-        let before = [card.sid(), card.previous()];
-        before.into_iter().find(|sid| {
-            (self.absent.get(sid))
-                .is_some_and(|peer| peer.card.sid() == card.sid() || card.succeeds(&peer.card))
-        })
-    }
-
-    /// Adds a member to the roster. Those of `shown` are on the user's screen already.
-    fn admit(
-        &mut self,
-        card: &Card,
-        arrival: Arrival,
-        shown: &HashSet<SessionId>,
-        now: Now,
-    ) -> Result<Person, Event> {
-        self.believe(card).map_err(Event::Disbelieved)?;
-        self.roster
-            .check(card)
-            .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
-        let known = self.knows(card).and_then(|sid| self.absent.remove(&sid));
-        let mut peer = known.unwrap_or_else(|| Peer::new(card.clone(), now.uptime));
-        if !shown.contains(&peer.card.sid()) {
-            peer.shown = self.changes;
-        }
-        if peer.card.sid() != card.sid() {
-            peer.former = Some(peer.card.sid());
-            peer.key_since = now.uptime;
-        }
-        peer.card = card.clone();
-        peer.joined = self.version();
-        peer.here_since = now.uptime;
-        peer.heard = now.uptime;
-        peer.is_confirmed = false;
-        peer.reported = Reported::default();
-        peer.incoming.begin(arrival, card.next());
-        peer.outgoing.begin(self.next);
-        // Whoever meets this member for the first time knows that it has said nothing yet.
-        peer.outgoing.is_untold = arrival == Arrival::Joined || self.next > 0;
-        let person = peer.person();
-        self.roster
-            .insert(card, peer)
-            .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
-        self.sessions.insert(modulus_digest(card), card.sid());
-        Ok(person)
-    }
-
-    /// Whether a card can be that of somebody who is in the room.
-    fn believe(&self, card: &Card) -> Result<(), Disbelief> {
-        match self.sessions.get(&modulus_digest(card)) {
-            None => Ok(()),
-            Some(sid) if *sid != card.sid() => Err(Disbelief::Conflict(Conflict::SessionKey)),
-            Some(sid) if self.absent.contains_key(sid) => Ok(()),
-            Some(_) => Err(Disbelief::Gone),
-        }
-    }
-
-    /// Somebody, oneself perhaps, has another session key.
-    fn succeeded(&mut self, card: &[u8], now: Now) -> Vec<Event> {
-        let version = self.version();
-        if card == &**self.card.bytes() && self.keys.list(self.card.sid(), version) {
-            // The relay has taken all that came before the key too.
-            let taken = self.unacknowledged.acknowledge_key();
-            return Vec::from_iter((taken > 0).then_some(Event::Taken(taken)));
-        }
-        let card = match Card::parse_as_member(card, self.card.room(), &self.room_key) {
-            Ok(card) => card,
-            Err(error) => return vec![Event::Disbelieved(Disbelief::Card(error))],
-        };
-        if let Err(disbelief) = self.believe(&card) {
-            return vec![Event::Disbelieved(disbelief)];
-        }
-        let before = self.roster.get(card.previous());
-        if !before.is_some_and(|peer| card.succeeds(&peer.card)) {
-            return vec![Event::Disbelieved(Disbelief::Succession)];
-        }
-        let Some(mut peer) = self.roster.remove(card.previous()) else {
-            return Vec::new();
-        };
-        let nick = card.nick().clone();
-        let mut events = Vec::new();
-        let missing = peer.incoming.learn(card.next(), None);
-        if missing > 0 {
-            self.transcript.mark_incomplete();
-            events.push(Event::Missing(nick.clone(), missing));
-        }
-        peer.incoming.forget_recent();
-        peer.key_since = now.uptime;
-        peer.reported.stale_key = false;
-        peer.former = Some(peer.card.sid());
-        peer.card = card.clone();
-        self.sessions.insert(modulus_digest(&card), card.sid());
-        events.push(match self.roster.insert(&card, peer) {
-            Ok(()) => Event::Rekeyed(nick),
-            Err(conflict) => Event::Disbelieved(Disbelief::Conflict(conflict)),
-        });
-        events
-    }
-}
-
-/// An empty roster in which nobody else can take this member's nick or session key.
-fn roster_around(card: &Card) -> Roster<Peer> {
-    let mut roster = Roster::default();
-    roster.reserve(card).expect("nobody is in an empty roster");
-    roster
-}
-
-fn left(peer: &Peer, departure: Departure) -> Event {
-    Event::Left {
-        nick: peer.card.nick().clone(),
-        departure,
-        is_signed: peer.said_goodbye,
     }
 }

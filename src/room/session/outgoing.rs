@@ -6,9 +6,11 @@ use std::time::Duration;
 use crate::cipher::keys::{PublicKey, SessionKey};
 use crate::cipher::seal::Body;
 use crate::room::Time;
-use crate::room::card::SessionId;
+use crate::room::card::{Card, SessionId};
 use crate::room::frame::Frame;
 use crate::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
+use crate::room::names::Nick;
+use crate::room::roster::Conflict;
 use crate::room::statement::{Direct, Occasion, Statement, Told};
 
 use super::event::{Event, SayError, Standing};
@@ -54,6 +56,15 @@ pub enum To {
     },
     /// One member.
     Member(SessionId),
+}
+
+/// What is known of a message when it has been said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Tells it from all others of this session.
+    number: u64,
+    /// How many can read it.
+    pub readers: usize,
 }
 
 /// Who gets messages.
@@ -126,11 +137,11 @@ impl Session {
         &self.policy
     }
 
-    /// Says something, and returns how many can read it.
+    /// Says something.
     ///
     /// # Errors
     /// Where it is not sent.
-    pub fn say(&mut self, to: To, kind: Kind, text: &str, now: Now) -> Result<usize, SayError> {
+    pub fn say(&mut self, to: To, kind: Kind, text: &str, now: Now) -> Result<Receipt, SayError> {
         if text.is_empty() {
             return Err(SayError::Empty);
         }
@@ -199,7 +210,7 @@ impl Session {
             informed.push(self.card.sid());
         }
         let message = SealedMessage::seal(&header, &body, &self.identity.key, &readers, &informed);
-        let count = readers.len();
+        let readers = readers.len();
         match to {
             To::Room { .. } => self.next += 1,
             To::Member(sid) => {
@@ -208,8 +219,16 @@ impl Session {
                 }
             }
         }
-        self.send(Sent::Message(Said::new(message, text.to_owned())));
-        Ok(count)
+        self.receipts += 1;
+        let number = self.receipts;
+        self.send(Sent::Message(Said::new(message, text.to_owned(), number)));
+        Ok(Receipt { number, readers })
+    }
+
+    /// Whether the relay has yet to take what has this receipt.
+    #[must_use]
+    pub fn awaits(&self, receipt: &Receipt) -> bool {
+        self.unacknowledged.has(receipt.number)
     }
 
     /// Says goodbye, once the relay has taken all that was said before.
@@ -278,31 +297,70 @@ impl Session {
 
     /// Goes on under a new session key.
     pub fn rekey(&mut self, key: SessionKey, now: Now) {
+        let nick = self.card.nick().clone();
+        self.rename(&nick, key, now)
+            .expect("nobody else has its nick, or a key that was just made");
+    }
+
+    /// Goes on under another nick, for which it takes a new session key.
+    ///
+    /// # Errors
+    /// Where somebody has a nick like that.
+    pub fn rename(&mut self, nick: &Nick, key: SessionKey, now: Now) -> Result<(), Conflict> {
         self.schedule.is_rekeying = false;
         // Even where nothing comes of it: a relay that does not answer must not have keys made
         // without end.
         self.schedule.rekeyed = now.uptime;
         self.schedule.failures = 0;
         if !self.can_rekey() {
-            return;
+            return Ok(());
         }
         let card = self.card.succeed(
             &self.room_key,
             &self.identity,
+            nick,
             key.public(),
             self.next,
             now.time,
         );
-        self.roster.release(&self.card);
-        self.roster
-            .reserve(&card)
-            .expect("its nick was just released, and nobody can have a key that was just made");
+        self.take_card(card.clone())?;
         self.sessions.insert(modulus_digest(&card), card.sid());
         // The relay, and the others, know of no key before the last one.
-        self.unacknowledged.give_up_all_but(self.card.sid());
+        self.unacknowledged.give_up_all_but(card.previous());
         self.keys.announce(card.sid(), key, now.uptime);
         self.send(Sent::Key(Frame::rekey(card.bytes())));
-        self.card = card;
+        Ok(())
+    }
+
+    /// Presents this card from now on, and keeps the one before until the relay has listed it.
+    fn take_card(&mut self, card: Card) -> Result<(), Conflict> {
+        self.roster.release(&self.card);
+        let reserved = self.roster.reserve(&card);
+        match reserved {
+            Ok(()) => self.card_before = Some(std::mem::replace(&mut self.card, card)),
+            Err(_) => self
+                .roster
+                .reserve(&self.card)
+                .expect("it was just released"),
+        }
+        reserved
+    }
+
+    /// Goes back to the nick and the session key before the present ones, after the relay has refused
+    /// these. Returns the nick that was refused; nothing where none was, or where the key before is
+    /// destroyed already. What was said meanwhile has reached nobody.
+    pub fn take_back_nick(&mut self) -> Option<Nick> {
+        let before = self
+            .card_before
+            .take_if(|card| card.nick() != self.card.nick())?;
+        if !self.keys.take_back(self.card.sid()) {
+            return None;
+        }
+        self.roster.release(&self.card);
+        self.roster
+            .reserve(&before)
+            .expect("nobody has taken what this member held until now");
+        Some(std::mem::replace(&mut self.card, before).nick().clone())
     }
 
     /// Does what is due. To be called about once a second, or as often as one likes.

@@ -46,6 +46,22 @@ impl OwnKeys {
         });
     }
 
+    /// The relay has refused the key that was announced last. Returns whether the one before is still
+    /// there: it is the present one then, as it was.
+    pub(super) fn take_back(&mut self, sid: SessionId) -> bool {
+        let is_refused = |own: &mut OwnKey| own.sid == sid && own.listed.is_none();
+        let [.., before, _] = self.0.as_mut_slice() else {
+            return false;
+        };
+        if before.key.is_none() || self.0.pop_if(is_refused).is_none() {
+            return false;
+        }
+        if let Some(before) = self.0.last_mut() {
+            before.ends = None;
+        }
+        true
+    }
+
     /// The roster has this session id from this version on. Returns whether that is news, and the
     /// key one that waited for it.
     pub(super) fn list(&mut self, sid: SessionId, version: Version) -> bool {

@@ -8,6 +8,7 @@ use crate::room::Time;
 use crate::room::card::{Card, SessionId};
 use crate::room::names::Nick;
 use crate::room::statement::{Direct, Told};
+use crate::room::text::SafeText;
 use crate::room::transcript::Version;
 
 use super::event::{Person, Standing};
@@ -31,6 +32,8 @@ pub(super) struct Peer {
     pub(super) said_goodbye: bool,
     /// The change of the roster with which it came onto the user's screen.
     pub(super) shown: u64,
+    /// The change of the roster with which it came to be called as it is.
+    pub(super) named: u64,
     /// The epoch in which it joined last, as far as that is known. What it wrote before is in no
     /// chain.
     pub(super) joined: Version,
@@ -42,6 +45,8 @@ pub(super) struct Peer {
     /// The time in its latest statement, by its own clock.
     pub(super) stated: Time,
     pub(super) reported: Reported,
+    /// Why it is not at the keyboard, if it is not.
+    pub(super) away: Option<SafeText>,
     /// What it sends.
     pub(super) incoming: Incoming,
     pub(super) outgoing: Outgoing,
@@ -133,12 +138,14 @@ impl Peer {
             said_goodbye: false,
             former: None,
             shown: 0,
+            named: 0,
             joined: Version::default(),
             here_since: now,
             key_since: now,
             heard: now,
             stated: 0,
             reported: Reported::default(),
+            away: None,
             incoming: Incoming::default(),
             outgoing: Outgoing::default(),
         }

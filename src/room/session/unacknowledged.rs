@@ -16,15 +16,18 @@ const HOLD: Duration = Duration::from_mins(5);
 pub(super) struct Said {
     sealed: SealedMessage,
     text: String,
+    /// The number of its receipt.
+    receipt: u64,
     /// Whether the relay has had it before: it goes to a reader who was away then.
     is_repeated: bool,
 }
 
 impl Said {
-    pub(super) fn new(sealed: SealedMessage, text: String) -> Self {
+    pub(super) fn new(sealed: SealedMessage, text: String, receipt: u64) -> Self {
         Self {
             sealed,
             text,
+            receipt,
             is_repeated: false,
         }
     }
@@ -62,6 +65,7 @@ impl Said {
                 parcels,
             },
             text: self.text.clone(),
+            receipt: self.receipt,
             is_repeated: true,
         })
     }
@@ -108,6 +112,13 @@ impl Unacknowledged {
     pub(super) fn has_message(&self) -> bool {
         let mut sent = self.sent.iter();
         sent.any(|(_, sent)| matches!(sent, Sent::Message(_)))
+    }
+
+    /// Whether the message with this receipt is in it, and was not there before.
+    pub(super) fn has(&self, receipt: u64) -> bool {
+        self.sent.iter().any(|(_, sent)| {
+            matches!(sent, Sent::Message(said) if said.receipt == receipt && !said.is_repeated)
+        })
     }
 
     /// Adds something; returns the frames that carry it.

@@ -54,7 +54,12 @@ fn messages() {
             };
             deliveries += 1;
             assert_eq!(outcome, expected, "{name}, delivery {deliveries}");
-            if let Some(Event::Message { kind, text, .. }) = events.last() {
+            let told = match events.last() {
+                Some(Event::Message { kind, text, .. }) => Some((*kind, text)),
+                Some(Event::Away(_, Some(text))) => Some((Kind::Away, text)),
+                _ => None,
+            };
+            if let Some((kind, text)) = told {
                 let (expected_kind, expected_text) = texts.next().expect(name);
                 assert_eq!(kind.code().to_string(), expected_kind, "{name}");
                 assert_eq!(*text, SafeText::new(expected_text), "{name}");
@@ -165,6 +170,7 @@ fn outcome(event: &Event) -> String {
             assert!(Kind::from_code(kind.code()).is_some());
             (if *direct { "direct text" } else { "text" }).to_owned()
         }
+        Event::Away(_, Some(_)) => "away".to_owned(),
         Event::LeftOut(_) => "left out".to_owned(),
         Event::OtherView(_) => "other view".to_owned(),
         Event::Missing(_, number) => format!("missing {number}"),

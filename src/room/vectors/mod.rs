@@ -268,8 +268,8 @@ fn keys() {
         match PublicKey::from_spki(&vector.bytes("spki")) {
             Ok(key) => {
                 vector.expect("accepted");
-                assert_eq!(key.bits(), vector.number("bits"), "{name}");
-                assert_eq!(key.size(), vector.number("block"), "{name}");
+                assert_eq!(key.bits(), vector.number::<u32>("bits"), "{name}");
+                assert_eq!(key.size(), vector.number::<usize>("block"), "{name}");
                 let shift: u8 = vector.number("caesar_parameter");
                 assert_eq!(key.caesar().shift(), shift, "{name}");
             }
@@ -432,9 +432,9 @@ fn cards() {
             assert_eq!(card.nick().as_str(), vector.get("nick"), "{name}");
             assert_eq!(card.sid().0, vector.array("sid"), "{name}");
             let is_lasting = u8::from(card.is_lasting());
-            assert_eq!(is_lasting, vector.number("lasting"), "{name}");
-            assert_eq!(card.issued(), vector.number("issued"), "{name}");
-            assert_eq!(card.next(), vector.number("next"), "{name}");
+            assert_eq!(is_lasting, vector.number::<u8>("lasting"), "{name}");
+            assert_eq!(card.issued(), vector.number::<u64>("issued"), "{name}");
+            assert_eq!(card.next(), vector.number::<u64>("next"), "{name}");
             let fingerprint = card.fingerprint().to_string();
             assert_eq!(fingerprint, vector.get("fingerprint"), "{name}");
         }

@@ -1,0 +1,215 @@
+//! What a client tells its user: typed, so that it can be worded for a person (`words`) and written
+//! for a program (`json`).
+
+use jiff::Zoned;
+
+use crate::cipher::fingerprint::Fingerprint;
+use crate::cmd::terminal::{Entry, Hue, Message};
+use crate::room::frame::Departure;
+use crate::room::message::Kind;
+use crate::room::names::Nick;
+use crate::room::session::{Person, Standing};
+use crate::room::text::SafeText;
+
+/// Somebody, as far as it is told to the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Who {
+    pub(super) nick: Nick,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) standing: Standing,
+}
+
+impl From<&Person> for Who {
+    fn from(person: &Person) -> Self {
+        Self {
+            nick: person.nick.clone(),
+            fingerprint: person.fingerprint,
+            standing: person.standing,
+        }
+    }
+}
+
+/// What somebody said, or did.
+#[derive(Clone, Debug)]
+pub(super) struct Speech {
+    pub(super) who: Who,
+    /// Whether it was the user.
+    pub(super) own: bool,
+    /// Whom it is for alone, if it is.
+    pub(super) to: Option<Nick>,
+    pub(super) kind: Kind,
+    pub(super) text: String,
+    /// Whether it mentions the user.
+    pub(super) mentions: bool,
+    /// Whether it is the user's own and the relay has not taken it yet.
+    pub(super) waiting: bool,
+}
+
+/// What becomes of the connection to the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    /// It is broken, and being made again.
+    Lost,
+    /// It goes on where it broke.
+    Resumed,
+    /// The room was entered once more.
+    Returned,
+}
+
+/// One thing to tell the user.
+#[derive(Clone, Debug)]
+pub(super) enum Report {
+    /// Where this is.
+    Room {
+        relay: String,
+        room: String,
+        is_invite: bool,
+    },
+    /// Who the user is.
+    You {
+        nick: Nick,
+        fingerprint: Fingerprint,
+    },
+    /// Somebody is here; what stands behind the name.
+    Here(Who, String),
+    /// Somebody came; what stands behind the name.
+    Joined(Who, String),
+    /// Somebody came back whose connection was broken for long.
+    Back(Who),
+    /// Somebody went; whether they have said so themselves.
+    Left(Who, Departure, bool),
+    /// Somebody who was called so before is called something else.
+    Renamed(Nick, Who),
+    /// Somebody is not at the keyboard, for this reason, or is there again.
+    Away(Who, Option<SafeText>),
+    /// Somebody has another session key.
+    Rekeyed(Who),
+    /// Somebody said something.
+    Said(Speech),
+    /// The relay has taken what the user, or a script that named it so, has said; so many can read
+    /// it.
+    Taken { id: Option<String>, readers: usize },
+    /// Something became of the connection.
+    Link(Link, String),
+    /// Something is wrong, of this sort, perhaps with somebody.
+    Alarm {
+        sort: &'static str,
+        nick: Option<Nick>,
+        text: String,
+    },
+    /// What the user, or a script that named it so, wants is not done.
+    Refusal { id: Option<String>, text: String },
+    /// Something to know.
+    Notice(String),
+    /// The answer to a command, several lines long.
+    Answer(String),
+}
+
+impl Report {
+    /// Something to know.
+    pub(super) fn notice(text: impl Into<String>) -> Self {
+        Self::Notice(text.into())
+    }
+
+    /// What a person typed is not done.
+    pub(super) fn refusal(text: impl Into<String>) -> Self {
+        Self::Refusal {
+            id: None,
+            text: text.into(),
+        }
+    }
+
+    /// What it looks like on a screen. Some things are for programs alone.
+    pub(super) fn entry(&self) -> Option<Entry> {
+        let text = match self {
+            Self::Said(speech) => return Some(Entry::Message(speech.message())),
+            Self::Answer(text) => return Some(Entry::Block(SafeText::new(text))),
+            Self::Alarm { text, .. } | Self::Refusal { text, .. } => {
+                return Some(Entry::Warning(SafeText::new(text)));
+            }
+            Self::Rekeyed(_)
+            | Self::Taken { .. }
+            // An alarm has told it.
+            | Self::Left(_, Departure::Left, false) => return None,
+            Self::Room {
+                relay,
+                is_invite: true,
+                ..
+            } => format!(
+                "room at {relay}, by an invite: only those who have it can enter; keep it secret"
+            ),
+            Self::Room { relay, room, .. } => {
+                format!("room {room} at {relay}: anybody who guesses this name can enter")
+            }
+            Self::You { nick, fingerprint } => format!("you are {nick} {fingerprint}"),
+            Self::Here(who, about) => format!("here: {} {about}", who.nick),
+            Self::Joined(who, about) => format!("{} joined {about}", who.nick),
+            Self::Back(who) => format!("{} is back", who.nick),
+            Self::Left(who, departure, _) => format!("{} {departure}", who.nick),
+            Self::Renamed(former, who) => {
+                format!("{former} is called {} now, and is still the same", who.nick)
+            }
+            Self::Away(who, Some(text)) => format!("{} is away: {text}", who.nick),
+            Self::Away(who, None) => format!("{} is not away any more", who.nick),
+            Self::Link(_, text) | Self::Notice(text) => text.clone(),
+        };
+        Some(Entry::Notice(SafeText::new(&text)))
+    }
+}
+
+impl Speech {
+    fn message(&self) -> Message {
+        Message {
+            time: Zoned::now().time(),
+            nick: self.who.nick.to_string(),
+            hue: Hue::of(self.who.fingerprint.as_bytes()),
+            own: self.own,
+            to: self.to.as_ref().map(|nick| {
+                if self.own {
+                    nick.to_string()
+                } else {
+                    "you".to_owned()
+                }
+            }),
+            action: self.kind == Kind::Action,
+            mentions: self.mentions,
+            waiting: self.waiting,
+            text: SafeText::new(&self.text),
+        }
+    }
+}
+
+/// Whether a text has somebody's nick as a word of its own.
+pub(super) fn mentions(text: &str, nick: &Nick) -> bool {
+    let is_of_nicks = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let (text, nick) = (text.to_lowercase(), nick.as_str().to_lowercase());
+    text.match_indices(&nick).any(|(start, found)| {
+        let before = text.get(..start).and_then(|text| text.chars().next_back());
+        let after = text.get(start + found.len()..);
+        let after = after.and_then(|text| text.chars().next());
+        !before.is_some_and(is_of_nicks) && !after.is_some_and(is_of_nicks)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nick_is_mentioned_where_it_is_a_word() {
+        let ada: Nick = "ada".parse().unwrap();
+        for text in [
+            "ada: hi",
+            "hi Ada!",
+            "is ADA there?",
+            "so, ada.",
+            "@ada",
+            "ada",
+        ] {
+            assert!(mentions(text, &ada), "{text}");
+        }
+        for text in ["adagio", "Granada", "ada-lovelace", "ada_", "", "bob"] {
+            assert!(!mentions(text, &ada), "{text}");
+        }
+    }
+}

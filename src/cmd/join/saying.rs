@@ -1,0 +1,244 @@
+//! What the user says, from Enter until the relay has taken it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::cipher::seal::MAX_TEXT;
+use crate::room::message::Kind;
+use crate::room::session::{Person, Receipt, SayError, To};
+
+use super::client::Client;
+use super::report::{Report, Speech};
+
+/// One's own words are shown when the relay has taken them; or after this time, as words that it
+/// has not.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Those who come learn after this time that the user is away, and all at once.
+const AWAY_AGAIN: Duration = Duration::from_secs(3);
+
+/// What the user wants to say.
+#[derive(Clone, Copy)]
+pub(super) struct Saying<'a> {
+    /// To whom alone, if not to everybody.
+    pub(super) to: Option<&'a Person>,
+    pub(super) kind: Kind,
+    pub(super) text: &'a str,
+    /// The change of the roster that was on the screen.
+    pub(super) shown: u64,
+    /// What a script calls it.
+    pub(super) id: Option<&'a str>,
+}
+
+/// Something that was said, and is on its way to the relay.
+pub(super) struct OnItsWay {
+    receipt: Receipt,
+    /// What to show, if anything.
+    speech: Option<Speech>,
+    /// What to say of who can read it.
+    remark: Option<String>,
+    id: Option<String>,
+    since: Instant,
+    is_shown: bool,
+    /// Whether it is from a line that another one waits for.
+    is_credited: bool,
+}
+
+/// What is on its way, oldest first.
+pub(super) type AllOnItsWay = VecDeque<OnItsWay>;
+
+impl Client<'_> {
+    /// Says what was typed, or what a script asked for: when it is taken, another line may come.
+    pub(super) fn say(&mut self, saying: &Saying<'_>) {
+        match self.send(saying) {
+            Ok(mut said) => {
+                said.is_credited = true;
+                said.speech = Some(self.speech(saying));
+                said.remark = self.remark_on(saying, said.receipt.readers);
+                self.on_its_way.push_back(said);
+                self.settle();
+            }
+            Err(error) => {
+                self.not_said(saying, error);
+                self.screen.terminal.credit();
+            }
+        }
+    }
+
+    /// Tells everybody that the user is away, or back. Returns whether that went out.
+    pub(super) fn tell_presence(&mut self, kind: Kind, text: &str) -> bool {
+        let saying = Saying {
+            to: None,
+            kind,
+            text,
+            shown: self.session.changes(),
+            id: None,
+        };
+        match self.send(&saying) {
+            Ok(said) => {
+                self.on_its_way.push_back(said);
+                true
+            }
+            Err(error) => {
+                self.not_said(&saying, error);
+                false
+            }
+        }
+    }
+
+    /// Somebody came, who does not know whether the user is away.
+    pub(super) fn expect_newcomers(&mut self) {
+        self.newcomers
+            .get_or_insert_with(|| Instant::now() + AWAY_AGAIN);
+    }
+
+    /// Tells those who came that the user is away, if it is time.
+    pub(super) fn tell_newcomers(&mut self) {
+        let is_due = self.newcomers.take_if(|at| *at <= Instant::now());
+        if is_due.is_some()
+            && let Some(text) = self.away.clone()
+        {
+            self.tell_presence(Kind::Away, &text);
+        }
+    }
+
+    /// Shows what the relay has taken, and what it has not taken for long.
+    pub(super) fn settle(&mut self) {
+        let mut late = 0;
+        while let Some(said) = {
+            let session = &self.session;
+            self.on_its_way
+                .pop_front_if(|said| !session.awaits(&said.receipt))
+        } {
+            late += usize::from(said.is_shown);
+            let readers = said.receipt.readers;
+            if said.is_credited {
+                self.screen.terminal.credit();
+            }
+            if !said.is_shown {
+                self.show_said(said.speech, said.remark);
+            }
+            if said.is_credited {
+                self.screen.show(&Report::Taken {
+                    id: said.id,
+                    readers,
+                });
+            }
+        }
+        if late > 0 {
+            self.notice("the relay has taken what was waiting");
+        }
+        let is_up = self.session.is_inside();
+        let is_due = |said: &OnItsWay| !is_up || said.since.elapsed() >= PATIENCE;
+        let mut overdue = Vec::new();
+        for said in &mut self.on_its_way {
+            if !is_due(said) {
+                break;
+            }
+            if !said.is_shown && said.speech.is_some() {
+                said.is_shown = true;
+                let speech = said.speech.take().map(|speech| Speech {
+                    waiting: true,
+                    ..speech
+                });
+                overdue.push((speech, said.remark.take()));
+            }
+        }
+        for (speech, remark) in overdue {
+            self.show_said(speech, remark);
+        }
+    }
+
+    fn show_said(&mut self, speech: Option<Speech>, remark: Option<String>) {
+        if let Some(speech) = speech {
+            self.screen.show(&Report::Said(speech));
+        }
+        if let Some(remark) = remark {
+            self.notice(remark);
+        }
+    }
+
+    fn send(&mut self, saying: &Saying<'_>) -> Result<OnItsWay, SayError> {
+        let to = match saying.to {
+            None => To::Room {
+                shown: saying.shown,
+            },
+            Some(person) => To::Member(person.sid),
+        };
+        let now = self.clock.now();
+        let receipt = self.session.say(to, saying.kind, saying.text, now)?;
+        Ok(OnItsWay {
+            receipt,
+            speech: None,
+            remark: None,
+            id: saying.id.map(str::to_owned),
+            since: Instant::now(),
+            is_shown: false,
+            is_credited: false,
+        })
+    }
+
+    fn speech(&self, saying: &Saying<'_>) -> Speech {
+        Speech {
+            who: self.who_i_am(),
+            own: true,
+            to: saying.to.map(|person| person.nick.clone()),
+            kind: saying.kind,
+            text: saying.text.to_owned(),
+            mentions: false,
+            waiting: false,
+        }
+    }
+
+    /// What is to be said of who can read it, if it is not everybody.
+    fn remark_on(&self, saying: &Saying<'_>, readers: usize) -> Option<String> {
+        if let Some(person) = saying.to {
+            let presence = self.session.presence(person.sid)?;
+            return presence
+                .away
+                .map(|why| format!("{} is away: {why}", person.nick));
+        }
+        let others = self.session.others().len();
+        if others == 0 {
+            Some("nobody else is here, so nobody reads this".to_owned())
+        } else if readers < others {
+            let left_out = others - readers;
+            Some(format!(
+                "{readers} can read this, {left_out} left out: not trusted, or come while you typed; see /names"
+            ))
+        } else {
+            None
+        }
+    }
+
+    fn not_said(&mut self, saying: &Saying<'_>, error: SayError) {
+        let text = saying.text;
+        let is_lost = !matches!(error, SayError::Empty);
+        let why = match error {
+            SayError::Empty => "not sent: the line is empty".to_owned(),
+            SayError::TooLong(bytes) => self.too_long(bytes as u64),
+            SayError::TooManyLeftOut => format!(
+                "not sent: it would leave out so many that their names do not fit into a message: {text}"
+            ),
+            SayError::NotThere => {
+                let nick = saying.to.map_or("nobody", |person| person.nick.as_str());
+                format!(
+                    "not sent, as you send nothing to {nick} for now; /whois {nick} shows why: {text}"
+                )
+            }
+            SayError::NotInRoom => format!("not sent, as you are leaving: {text}"),
+        };
+        self.refused |= is_lost && !self.screen.is_interactive();
+        self.refuse(saying.id, why);
+    }
+
+    /// What is wrong with a text that has so many bytes.
+    pub(super) fn too_long(&self, bytes: u64) -> String {
+        let back = if self.screen.is_interactive() {
+            "; the Up key brings it back"
+        } else {
+            ""
+        };
+        format!("not sent: it has {bytes} bytes, and a message has at most {MAX_TEXT}{back}")
+    }
+}

@@ -1,0 +1,248 @@
+//! Who is in the room, and who may come back (PROTOCOL §4, §8, §11).
+
+use std::collections::HashSet;
+
+use crate::room::card::{Card, SessionId};
+use crate::room::frame::Departure;
+use crate::room::names::Nick;
+use crate::room::roster::{Conflict, Roster, modulus_digest};
+use crate::room::transcript::Version;
+
+use super::event::{Disbelief, End, Event, Person};
+use super::peer::{Arrival, Peer, Reported};
+use super::{Now, Session};
+
+/// How many of those who are away are remembered.
+const MAX_ABSENT: usize = 4096;
+
+impl Session {
+    /// Who of these is away.
+    pub(super) fn absent_nicks(&self, sids: impl Iterator<Item = SessionId>) -> Vec<Nick> {
+        sids.filter_map(|sid| self.absent.get(&sid))
+            .map(|peer| peer.card.nick().clone())
+            .collect()
+    }
+
+    /// Who these are, wherever they are.
+    pub(super) fn nicks(&self, sids: impl Iterator<Item = SessionId>) -> Vec<Nick> {
+        let present = |sid| self.roster.get(self.present_sid(sid)?);
+        sids.filter_map(|sid| self.absent.get(&sid).or_else(|| present(sid)))
+            .map(|peer| peer.card.nick().clone())
+            .collect()
+    }
+
+    /// Each change of the roster has the number after the one before.
+    pub(super) fn check_epoch(&self, epoch: u64) -> Result<(), End> {
+        if self.epoch.checked_add(1) == Some(epoch) {
+            Ok(())
+        } else {
+            Err(End::Malformed)
+        }
+    }
+
+    pub(super) fn begin_change(&mut self, epoch: u64) {
+        self.epoch = epoch;
+        self.changes += 1;
+    }
+
+    pub(super) fn begin_epoch(&mut self) {
+        let mut roster: Vec<SessionId> = self.roster.iter().map(|(sid, _)| sid).collect();
+        roster.push(self.keys.listed());
+        roster.sort_unstable();
+        self.transcript.begin(self.epoch, roster);
+    }
+
+    /// The present version of the roster.
+    pub(super) fn version(&self) -> Version {
+        let found = self.transcript.version(self.run, self.epoch);
+        found.unwrap_or_default()
+    }
+
+    pub(super) fn join(&mut self, card: &Card, now: Now) -> Result<Vec<Event>, Event> {
+        let is_back = self.knows(card).is_some();
+        let (person, former) = self.admit(card, Arrival::Joined, &HashSet::new(), now)?;
+        self.schedule.greet(self.roster.len(), now.uptime);
+        self.send_held();
+        let mut events = Vec::from_iter(renamed(person.clone(), former));
+        events.push(if is_back {
+            Event::Back(person)
+        } else {
+            Event::Joined(person)
+        });
+        Ok(events)
+    }
+
+    /// Under which session id a member is in the roster that has or had this one.
+    pub(super) fn present_sid(&self, sid: SessionId) -> Option<SessionId> {
+        if self.roster.get(sid).is_some() {
+            return Some(sid);
+        }
+        let mut peers = self.roster.iter();
+        let found = peers.find(|(_, peer)| peer.former == Some(sid));
+        found.map(|(present, _)| present)
+    }
+
+    /// Takes a member out of the roster. Unless it has said goodbye, it may come back.
+    pub(super) fn remove(&mut self, sid: SessionId) {
+        if let Some(mut peer) = self.roster.remove(sid)
+            && !peer.said_goodbye
+        {
+            self.forget_longest_absent();
+            peer.outgoing.end(self.next);
+            peer.incoming.forget_recent();
+            self.absent.insert(sid, peer);
+        }
+    }
+
+    /// Makes room for somebody who is away.
+    fn forget_longest_absent(&mut self) {
+        if self.absent.len() < MAX_ABSENT {
+            return;
+        }
+        let longest = self.absent.iter().min_by_key(|(_, peer)| peer.heard);
+        if let Some(sid) = longest.map(|(sid, _)| *sid) {
+            self.absent.remove(&sid);
+        }
+    }
+
+    /// Under which session id somebody was here before who comes with this card.
+    fn knows(&self, card: &Card) -> Option<SessionId> {
+        let before = [card.sid(), card.previous()];
+        before.into_iter().find(|sid| {
+            (self.absent.get(sid))
+                .is_some_and(|peer| peer.card.sid() == card.sid() || card.succeeds(&peer.card))
+        })
+    }
+
+    /// Adds a member to the roster. Those of `shown` are on the user's screen already. Returns what
+    /// it was called before, too, if that was something else.
+    pub(super) fn admit(
+        &mut self,
+        card: &Card,
+        arrival: Arrival,
+        shown: &HashSet<SessionId>,
+        now: Now,
+    ) -> Result<(Person, Option<Nick>), Event> {
+        self.believe(card).map_err(Event::Disbelieved)?;
+        self.roster
+            .check(card)
+            .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
+        let known = self.knows(card).and_then(|sid| self.absent.remove(&sid));
+        let mut peer = known.unwrap_or_else(|| Peer::new(card.clone(), now.uptime));
+        if !shown.contains(&peer.card.sid()) {
+            peer.shown = self.changes;
+            peer.named = self.changes;
+        }
+        if peer.card.sid() != card.sid() {
+            peer.former = Some(peer.card.sid());
+            peer.key_since = now.uptime;
+        }
+        let before = std::mem::replace(&mut peer.card, card.clone());
+        let former = (before.nick() != card.nick()).then(|| before.nick().clone());
+        if former.is_some() {
+            peer.named = self.changes;
+        }
+        peer.joined = self.version();
+        peer.here_since = now.uptime;
+        peer.heard = now.uptime;
+        peer.is_confirmed = false;
+        peer.reported = Reported::default();
+        peer.incoming.begin(arrival, card.next());
+        peer.outgoing.begin(self.next);
+        // Whoever meets this member for the first time knows that it has said nothing yet.
+        peer.outgoing.is_untold = arrival == Arrival::Joined || self.next > 0;
+        let person = peer.person();
+        self.roster
+            .insert(card, peer)
+            .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
+        self.sessions.insert(modulus_digest(card), card.sid());
+        Ok((person, former))
+    }
+
+    /// Whether a card can be that of somebody who is in the room.
+    fn believe(&self, card: &Card) -> Result<(), Disbelief> {
+        match self.sessions.get(&modulus_digest(card)) {
+            None => Ok(()),
+            Some(sid) if *sid != card.sid() => Err(Disbelief::Conflict(Conflict::SessionKey)),
+            Some(sid) if self.absent.contains_key(sid) => Ok(()),
+            Some(_) => Err(Disbelief::Gone),
+        }
+    }
+
+    /// The relay has listed the present card: there is no way back to the one before.
+    pub(super) fn settle_card(&mut self) -> Option<Event> {
+        let before = self.card_before.take()?;
+        let nick = self.card.nick();
+        (before.nick() != nick).then(|| Event::Called(nick.clone()))
+    }
+
+    /// Somebody, oneself perhaps, has another session key.
+    pub(super) fn succeeded(&mut self, card: &[u8], now: Now) -> Vec<Event> {
+        let version = self.version();
+        if card == &**self.card.bytes() && self.keys.list(self.card.sid(), version) {
+            // The relay has taken all that came before the key too.
+            let taken = self.unacknowledged.acknowledge_key();
+            let taken = (taken > 0).then_some(Event::Taken(taken));
+            return taken.into_iter().chain(self.settle_card()).collect();
+        }
+        let card = match Card::parse_as_member(card, self.card.room(), &self.room_key) {
+            Ok(card) => card,
+            Err(error) => return vec![Event::Disbelieved(Disbelief::Card(error))],
+        };
+        if let Err(disbelief) = self.believe(&card) {
+            return vec![Event::Disbelieved(disbelief)];
+        }
+        let before = self.roster.get(card.previous());
+        if !before.is_some_and(|peer| card.succeeds(&peer.card)) {
+            return vec![Event::Disbelieved(Disbelief::Succession)];
+        }
+        let Some(mut peer) = self.roster.remove(card.previous()) else {
+            return Vec::new();
+        };
+        let nick = card.nick().clone();
+        let mut events = Vec::new();
+        let missing = peer.incoming.learn(card.next(), None);
+        if missing > 0 {
+            self.transcript.mark_incomplete();
+            events.push(Event::Missing(nick.clone(), missing));
+        }
+        peer.incoming.forget_recent();
+        peer.key_since = now.uptime;
+        peer.reported.stale_key = false;
+        peer.former = Some(peer.card.sid());
+        let former = std::mem::replace(&mut peer.card, card.clone())
+            .nick()
+            .clone();
+        if former != nick {
+            peer.named = self.changes;
+        }
+        let person = peer.person();
+        self.sessions.insert(modulus_digest(&card), card.sid());
+        events.push(match self.roster.insert(&card, peer) {
+            Ok(()) if former == nick => Event::Rekeyed(nick),
+            Ok(()) => Event::Renamed { former, person },
+            Err(conflict) => Event::Disbelieved(Disbelief::Conflict(conflict)),
+        });
+        events
+    }
+}
+
+/// The event that somebody is called something else, if they are.
+pub(super) fn renamed(person: Person, former: Option<Nick>) -> Option<Event> {
+    former.map(|former| Event::Renamed { former, person })
+}
+
+/// An empty roster in which nobody else can take this member's nick or session key.
+pub(super) fn roster_around(card: &Card) -> Roster<Peer> {
+    let mut roster = Roster::default();
+    roster.reserve(card).expect("nobody is in an empty roster");
+    roster
+}
+
+pub(super) fn left(peer: &Peer, departure: Departure) -> Event {
+    Event::Left {
+        nick: peer.card.nick().clone(),
+        departure,
+        is_signed: peer.said_goodbye,
+    }
+}
