@@ -11,11 +11,16 @@ mod album;
 mod picture;
 mod stage;
 
+use nix::sys::signal::Signal;
+
 use stage::{DARK, LIGHT, PLAIN, SMALL, play};
 
 /// Keys, as the bytes that a terminal sends for them.
 const UP: &str = "\x1b[A";
 const DOWN: &str = "\x1b[B";
+const TAB: &str = "\t";
+const SHIFT_TAB: &str = "\x1b[Z";
+const CTRL_L: &str = "\x0c";
 const CTRL_R: &str = "\x12";
 const CTRL_U: &str = "\x15";
 
@@ -47,7 +52,7 @@ fn messages() {
         let mut bob = stage.joins("bob");
         ada.sees("joined");
         ada.enter("hello");
-        bob.wait_for_message("ada", "hello");
+        ada.sees("<ada> hello");
         bob.say("hi ada, long time no see");
         ada.sees("see");
         bob.say(
@@ -156,6 +161,205 @@ fn comings_and_goings() {
         ada.sees("left");
         let _bob = stage.joins("bob");
         stage.picture("one has left and come again", &ada);
+    });
+}
+
+#[test]
+fn action() {
+    play("action", &[PLAIN, DARK], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.sits("bob");
+        ada.sees("joined");
+        ada.enter("/me waves");
+        ada.sees("* ada waves");
+        bob.enter("/me bows, and says that this is the finest room that he has sat in since the one with the piano");
+        stage.picture("each way", &ada);
+    });
+}
+
+#[test]
+fn direct() {
+    play("direct", &[PLAIN, SMALL, DARK, LIGHT], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.sits("bob");
+        ada.sees("joined");
+        ada.enter("/msg bob for your eyes only");
+        ada.sees("<ada → bob>");
+        bob.enter("/reply and for yours: a letter that is longer than the row on which it begins, and so on");
+        ada.sees("yours");
+        ada.enter("/msg carl who is not here");
+        stage.picture("the one who began", &ada);
+        stage.picture("the other", &bob);
+    });
+}
+
+#[test]
+fn mention() {
+    play("mention", &[PLAIN, SMALL, DARK, LIGHT], |stage| {
+        let ada = stage.sits("ada");
+        let mut bob = stage.sits("bob");
+        ada.sees("joined");
+        bob.enter("one for everybody");
+        bob.enter(
+            "and one for you, Ada, which is long enough to go on in another row of the screen",
+        );
+        bob.enter("/me looks at ada");
+        stage.picture("in what was said and done", &ada);
+    });
+}
+
+#[test]
+fn completion() {
+    play("completion", &[PLAIN], |stage| {
+        let mut ada = stage.sits("ada");
+        let _bob = stage.joins("bob");
+        let _carl = stage.joins("carl");
+        ada.sees("carl joined");
+        ada.type_text("/wh");
+        ada.press(TAB);
+        stage.picture("what the commands have in common", &ada);
+        ada.press(TAB);
+        ada.press(TAB);
+        stage.picture("the second of them", &ada);
+        ada.press(SHIFT_TAB);
+        stage.picture("back to the first", &ada);
+        ada.press(TAB);
+        ada.type_text("b");
+        ada.press(TAB);
+        stage.picture("a nick behind a command", &ada);
+        ada.press(CTRL_U);
+        ada.type_text("CA");
+        ada.press(TAB);
+        ada.type_text("hello");
+        stage.picture("a nick at the beginning, then text", &ada);
+        ada.press(CTRL_U);
+        ada.type_text("/nothing");
+        ada.press(TAB);
+        ada.type_text("!");
+        stage.picture("where there is nothing to complete", &ada);
+    });
+}
+
+#[test]
+fn clear() {
+    play("clear", &[PLAIN], |stage| {
+        let mut ada = stage.sits("ada");
+        ada.enter("/clear");
+        stage.picture("nothing is left", &ada);
+        let _bob = stage.joins("bob");
+        ada.sees("joined");
+        ada.press(CTRL_L);
+        stage.picture("what came since, drawn again", &ada);
+    });
+}
+
+#[test]
+fn style() {
+    play("style", &[DARK], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.sits("bob");
+        ada.sees("joined");
+        bob.enter("hello");
+        bob.enter("/me waves");
+        ada.sees("waves");
+        ada.enter("/theme light");
+        stage.picture("another theme", &ada);
+        ada.enter("/timestamp off");
+        stage.picture("no times", &ada);
+    });
+}
+
+#[test]
+fn nick() {
+    play("nick", &[PLAIN], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.sits("bob");
+        ada.sees("joined");
+        bob.enter("/nick robert");
+        ada.sees("robert");
+        bob.enter("it is still me");
+        ada.sees("<robert>");
+        ada.enter("/nick robert");
+        stage.picture("the one who keeps hers", &ada);
+        stage.picture("the one who changes his", &bob);
+    });
+}
+
+#[test]
+fn away() {
+    play("away", &[PLAIN], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.sits("bob");
+        ada.sees("joined");
+        bob.enter("/away at lunch");
+        ada.sees("lunch");
+        ada.enter("/msg bob the tea is ready");
+        ada.sees("<ada → bob>");
+        bob.enter("/back");
+        stage.picture("away, written to, and back", &ada);
+        stage.picture("the other", &bob);
+    });
+}
+
+#[test]
+fn ignore() {
+    play("ignore", &[PLAIN], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.joins("bob");
+        ada.sees("joined");
+        ada.enter("/ignore bob");
+        ada.sees("ignore");
+        bob.say("blah blah");
+        bob.wait_for_message("bob", "blah blah");
+        ada.enter("/ignore");
+        ada.enter("/unignore bob");
+        ada.enter("hm");
+        ada.sees("<ada> hm");
+        bob.say("sorry");
+        stage.picture("nothing in between", &ada);
+    });
+}
+
+#[test]
+fn whois() {
+    play("whois", &[PLAIN, SMALL], |stage| {
+        let mut ada = stage.sits("ada");
+        let _bob = stage.joins("bob");
+        ada.sees("joined");
+        ada.enter("/whois bob");
+        ada.enter("/names");
+        stage.picture("somebody new", &ada);
+    });
+}
+
+#[test]
+fn unsent() {
+    play("unsent", &[PLAIN, DARK], |stage| {
+        let mut ada = stage.sits("ada");
+        let _bob = stage.joins("bob");
+        ada.sees("joined");
+        stage.relay.signal(Signal::SIGSTOP);
+        ada.enter("can anybody hear me?");
+        ada.sees("unsent");
+        stage.picture("the relay does not answer", &ada);
+        stage.relay.signal(Signal::SIGCONT);
+        ada.sees("has taken");
+        stage.picture("it does again", &ada);
+    });
+}
+
+#[test]
+fn changed_identity() {
+    play("changed_identity", &[PLAIN, SMALL, LIGHT], |stage| {
+        let mut ada = stage.sits("ada");
+        let bob = stage.joins("bob");
+        ada.sees("joined");
+        bob.leave();
+        ada.sees("left");
+        let _carl = stage.joins_as("bob", "carl");
+        ada.sees("!");
+        ada.enter("is it you?");
+        stage.picture("somebody under the nick of another", &ada);
     });
 }
 

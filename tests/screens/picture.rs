@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr as _;
 use vt100::{Cell, Color, Screen};
 
-/// What differs from run to run: ports, dates and times. `#` is a digit, and is shown instead.
-const MASKS: [&str; 3] = ["127.0.0.1:#####", "####-##-##", "##:##"];
+/// What differs from run to run: ports, dates and times, and how long ago something was. `#` is a
+/// digit, and is shown instead.
+const MASKS: [&str; 4] = ["127.0.0.1:#####", "####-##-##", "##:##", "# s"];
 
 /// The picture. Empty rows at the bottom are left out.
 pub(crate) fn draw(screen: &Screen) -> String {

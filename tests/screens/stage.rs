@@ -15,14 +15,14 @@ pub(crate) struct View {
     name: &'static str,
     rows: u16,
     columns: u16,
-    variables: &'static [(&'static str, &'static str)],
+    options: &'static [&'static str],
 }
 
 pub(crate) const PLAIN: View = View {
     name: "80×24",
     rows: 24,
     columns: 80,
-    variables: &[("NO_COLOR", "1")],
+    options: &["--color", "never"],
 };
 pub(crate) const SMALL: View = View {
     name: "40×12",
@@ -32,12 +32,12 @@ pub(crate) const SMALL: View = View {
 };
 pub(crate) const DARK: View = View {
     name: "80×24, dark",
-    variables: &[("COLORFGBG", "15;0")],
+    options: &["--color", "always", "--theme", "dark"],
     ..PLAIN
 };
 pub(crate) const LIGHT: View = View {
     name: "80×24, light",
-    variables: &[("COLORFGBG", "0;15")],
+    options: &["--color", "always", "--theme", "light"],
     ..PLAIN
 };
 
@@ -75,13 +75,9 @@ impl Stage {
     #[track_caller]
     pub(crate) fn sits(&self, nick: &str) -> Screen {
         let address = self.relay.address().to_string();
-        let screen = Screen::e2echat_with(
-            self.home(nick),
-            self.view.variables,
-            &["join", &address, "--nick", nick],
-            self.view.rows,
-            self.view.columns,
-        );
+        let arguments = [&["join", &address, "--nick", nick], self.view.options].concat();
+        let View { rows, columns, .. } = self.view;
+        let screen = Screen::e2echat(self.home(nick), &arguments, rows, columns);
         screen.wait_for("prompt", |shown| {
             shown.contains("here") && shown.lines().any(|line| line.starts_with('>'))
         });
@@ -91,7 +87,13 @@ impl Stage {
     /// Somebody enters the room without one.
     #[track_caller]
     pub(crate) fn joins(&self, nick: &str) -> Client {
-        Client::join_from(self.home(nick), self.relay.address(), nick, &[])
+        self.joins_as(nick, nick)
+    }
+
+    /// Somebody enters the room under any nick.
+    #[track_caller]
+    pub(crate) fn joins_as(&self, nick: &str, who: &str) -> Client {
+        Client::join_from(self.home(who), self.relay.address(), nick, &[])
     }
 
     /// Compares a screen with the next picture.
