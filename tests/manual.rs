@@ -1,20 +1,14 @@
 //! The man pages and the shell completions that are in the repository: they are what the program
 //! says of itself, and those who read them understand them.
 
-#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
-
 #[allow(dead_code, reason = "the files are compared, and not written")]
 #[path = "../examples/manual.rs"]
 mod manual;
+mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 
-use tempfile::TempDir;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use support::tool::{root, run};
 
 fn pages() -> Vec<PathBuf> {
     let files = manual::files().expect("memory takes everything");
@@ -22,29 +16,6 @@ fn pages() -> Vec<PathBuf> {
     paths
         .filter(|path| path.extension().is_some_and(|end| end == "1"))
         .collect()
-}
-
-/// What a program says when it is run like this, or None, and a word about it, where it is not
-/// installed. It must succeed.
-#[track_caller]
-fn run(program: &str, arguments: &[&str]) -> Option<(String, String)> {
-    // No settings of whoever runs the tests.
-    let home = TempDir::new().expect("a temporary folder");
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(root())
-        .env("HOME", home.path())
-        .env("LC_ALL", "C.UTF-8")
-        .stdin(Stdio::null())
-        .output();
-    let Ok(output) = output else {
-        println!("skipped: there is no {program} on the PATH");
-        return None;
-    };
-    let [stdout, stderr] =
-        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    assert!(output.status.success(), "{program} {arguments:?}: {stderr}");
-    Some((stdout, stderr))
 }
 
 #[test]
