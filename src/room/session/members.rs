@@ -70,13 +70,13 @@ impl Session {
         })
     }
 
-    /// Under which session id a member is in the roster that has or had this one.
+    /// Under which session id a member is in the roster that has this one, or had it last.
     pub(super) fn present_sid(&self, sid: SessionId) -> Option<SessionId> {
         if self.roster.get(sid).is_some() {
             return Some(sid);
         }
         let mut peers = self.roster.iter();
-        let found = peers.find(|(_, peer)| peer.former == Some(sid));
+        let found = peers.find(|(_, peer)| peer.card.follows(sid));
         found.map(|(present, _)| present)
     }
 
@@ -130,7 +130,6 @@ impl Session {
             peer.shown = self.changes;
         }
         if peer.card.sid() != card.sid() {
-            peer.former = Some(peer.card.sid());
             peer.key_since = now.uptime;
         }
         peer.card = card.clone();
@@ -193,7 +192,6 @@ impl Session {
         peer.incoming.forget_recent();
         peer.key_since = now.uptime;
         peer.reported.stale_key = false;
-        peer.former = Some(peer.card.sid());
         peer.card = card.clone();
         self.sessions.insert(modulus_digest(&card), card.sid());
         events.push(match self.roster.insert(&card, peer) {

@@ -22,8 +22,6 @@ const STREAMS: usize = 8;
 /// Another member.
 pub(super) struct Peer {
     pub(super) card: Card,
-    /// The session id that it had before its present one, if this member saw it change.
-    pub(super) former: Option<SessionId>,
     pub(super) standing: Standing,
     /// Whether it has signed something that only a member of the room as it is now could sign.
     pub(super) is_confirmed: bool,
@@ -131,7 +129,6 @@ impl Peer {
             standing: Standing::default(),
             is_confirmed: false,
             said_goodbye: false,
-            former: None,
             shown: 0,
             joined: Version::default(),
             here_since: now,
