@@ -210,6 +210,8 @@ fn forgotten(seed: u64) {
     let unaccounted = room.unaccounted();
     assert_undisturbed(&room);
     assert!(unaccounted.is_empty(), "{unaccounted:#?}");
+    let too_many = room.ledger.missed_too_many();
+    assert!(too_many.is_empty(), "{too_many:#?}");
     // All agree, and hear each other.
     settle(&mut room);
     let missing = room.ledger.all_missing();

@@ -75,6 +75,29 @@ impl Ledger {
         }
     }
 
+    /// Of whom somebody was told to miss more messages than did not arrive.
+    pub fn missed_too_many(&self) -> Vec<String> {
+        let is_lost = |from, to, m: &&Message| {
+            m.from == from && m.fates.get(&to).is_some_and(|fate| !fate.has_arrived)
+        };
+        let lost = |from, to| {
+            self.messages
+                .iter()
+                .filter(|m| is_lost(from, to, m))
+                .count() as u64
+        };
+        let missing = self.missing.iter();
+        missing
+            .filter(|((from, to), count)| **count > lost(*from, *to))
+            .map(|((from, to), count)| {
+                format!(
+                    "{to} misses {count} of {from}, of whom it lost {}",
+                    lost(*from, *to)
+                )
+            })
+            .collect()
+    }
+
     /// How many messages arrived, and how many did not, reader by reader.
     pub fn count(&self) -> (usize, usize) {
         let fates = self.messages.iter().flat_map(|m| m.fates.values());

@@ -953,8 +953,8 @@ impl Simulation {
                 self.collect(number);
                 if self.members[number].is_leaving
                     && matches!(ToClient::parse(frame), Ok(ToClient::Ack(_)))
-                    && self.members[number].session.untaken().next().is_none()
-                    && self.members[number].up.0.is_empty()
+                    && self.members[number].session.has_said_goodbye()
+                    && !self.members[number].session.is_waiting()
                 {
                     self.members[number].is_here = false;
                 }
@@ -1059,6 +1059,7 @@ impl Simulation {
             Event::Taken(_)
             | Event::LeftOut(_)
             | Event::LeftOthersOut(..)
+            | Event::TooLate(_)
             | Event::Resumed
             | Event::Entered(_)
             | Event::Returned { .. }
@@ -1086,7 +1087,8 @@ impl Simulation {
 
     /// Which messages neither arrived nor were reported, of those whose two ends are still there.
     pub fn unaccounted(&self) -> Vec<String> {
-        let is_here = |number: usize| self.members[number].is_here;
+        let is_here =
+            |number: usize| self.members[number].is_here && !self.members[number].is_leaving;
         self.ledger
             .unaccounted(|from, to| is_here(from) && is_here(to))
     }

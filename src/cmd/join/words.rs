@@ -100,6 +100,9 @@ pub(super) fn event(event: Event) -> Option<Entry> {
         Event::Unopened(nick, reason) => warning(format!(
             "something came under the name of {nick} and is not shown: {reason}; ask {nick} to say it again"
         )),
+        Event::TooLate(nick) => notice(format!(
+            "something that {nick} wrote came so late that your key for it was destroyed already, so nobody can read it; {nick} is told; if it happens often, the relay may be holding messages back"
+        )),
         Event::Stray => warning(
             "something came from nobody in this room and is not shown: the relay is broken, or meddles; if it goes on, use another relay",
         ),

@@ -141,7 +141,8 @@ impl Session {
         peer.incoming.begin(arrival, card.next());
         peer.outgoing.begin(self.next);
         // Whoever meets this member for the first time knows that it has said nothing yet.
-        peer.outgoing.is_untold = arrival == Arrival::Joined || self.next > 0;
+        let has_news = self.next > 0 || !peer.outgoing.unread.is_empty();
+        peer.outgoing.is_untold = arrival == Arrival::Joined || has_news;
         let person = peer.person();
         self.roster
             .insert(card, peer)
