@@ -184,6 +184,7 @@ fn direct() {
         let mut bob = stage.sits("bob");
         ada.sees("/verify bob");
         ada.enter("/msg bob for your eyes only");
+        bob.sees("eyes");
         ada.sees("<ada → bob>");
         bob.enter("/reply and for yours: a letter that is longer than the row on which it begins, and so on");
         ada.sees("yours");
@@ -294,6 +295,7 @@ fn away() {
         bob.enter("/away at lunch");
         ada.sees("lunch");
         ada.enter("/msg bob the tea is ready");
+        bob.sees("tea");
         ada.sees("<ada → bob>");
         bob.enter("/back");
         stage.picture("away, written to, and back", &ada);
