@@ -194,7 +194,9 @@ impl Mailbox for Mail {
     }
 
     fn dismiss(&self, notice: Notice) {
-        assert_eq!(notice, Notice::Replaced);
+        // By itself from elsewhere, or for a nick or a session key that another one has.
+        let is_reason = |it| matches!(it, Notice::Replaced | Notice::NickTaken | Notice::KeyTaken);
+        assert!(is_reason(notice), "{notice:?}");
         self.0.borrow_mut().is_closed = true;
     }
 }
