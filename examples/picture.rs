@@ -1,7 +1,9 @@
-//! Makes the picture in the README, `docs/session.svg`, from the real program: three people talk in
-//! pseudo-terminals, and what one of them sees is drawn.
+//! Makes the pictures in the README from the real program: three people talk in pseudo-terminals,
+//! and what one of them sees is drawn.
 //!
-//!     cargo build && cargo run --quiet --example picture > docs/session.svg
+//!     cargo build
+//!     cargo run --quiet --example picture -- dark > docs/session.svg
+//!     cargo run --quiet --example picture -- light > docs/session-light.svg
 
 #![allow(clippy::print_stdout, reason = "the picture is what it prints")]
 #![allow(dead_code, reason = "the screen can do more than a picture needs")]
@@ -11,9 +13,11 @@
 mod screen;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
-use portable_pty::CommandBuilder;
 use screen::Screen;
 use vt100::{Cell, Color};
 
@@ -24,15 +28,43 @@ const CELL_WIDTH: u16 = 9;
 const CELL_HEIGHT: u16 = 20;
 const MARGIN: u16 = 16;
 
+/// What the terminal looks like.
+struct Theme {
+    /// What it tells programs.
+    colorfgbg: &'static str,
+    background: &'static str,
+    text: &'static str,
+}
+
+const DARK: Theme = Theme {
+    colorfgbg: "15;0",
+    background: "#1d2021",
+    text: "#ebdbb2",
+};
+const LIGHT: Theme = Theme {
+    colorfgbg: "0;15",
+    background: "#ffffff",
+    text: "#24292f",
+};
+
 fn main() {
+    let theme = match std::env::args().nth(1).as_deref() {
+        None | Some("dark") => DARK,
+        Some("light") => LIGHT,
+        Some(other) => panic!("no theme {other}: dark or light"),
+    };
     let homes = tempfile::tempdir().expect("a folder for their homes");
     let start = |who: &str, arguments: &[&str]| {
-        let mut command = CommandBuilder::new(program());
+        let mut command = screen::command(program());
         command.args(arguments);
         let home = homes.path().join(who);
-        std::fs::create_dir(&home).expect("a home for each of them");
-        command.env("HOME", home);
-        command.env_remove("XDG_CONFIG_HOME");
+        let settings = home.join("e2echat");
+        std::fs::create_dir_all(&settings).expect("a home for each of them");
+        give_identity(who, &settings.join("identity.pem"));
+        command.env("HOME", &home);
+        command.env("XDG_CONFIG_HOME", &home);
+        command.env("XDG_DATA_HOME", &home);
+        command.env("COLORFGBG", theme.colorfgbg);
         Screen::spawn(command, ROWS, COLUMNS)
     };
     let mut host = start(
@@ -88,7 +120,7 @@ fn main() {
     }
     bob.type_text("/names");
     bob.wait_for("typed text", |screen| screen.ends_with("/names"));
-    bob.with_emulator(|emulator| print!("{}", draw(emulator)));
+    bob.with_emulator(|emulator| print!("{}", draw(emulator, &theme)));
 }
 
 /// The program, which lies one folder above the examples.
@@ -98,95 +130,148 @@ fn program() -> PathBuf {
     folder.join(format!("e2echat{}", std::env::consts::EXE_SUFFIX))
 }
 
-fn draw(screen: &vt100::Screen) -> String {
+/// Lets somebody be who they are in the tests, and so have the same colour each time.
+fn give_identity(who: &str, file: &Path) {
+    let identities = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/screens/identities");
+    let pem = std::fs::read(Path::new(identities).join(who).with_extension("pem"));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(file).expect("a file for the identity");
+    file.write_all(&pem.expect("an identity"))
+        .expect("it is written");
+}
+
+fn draw(screen: &vt100::Screen, theme: &Theme) -> String {
     let (width, height) = (
         COLUMNS * CELL_WIDTH + 2 * MARGIN,
         ROWS * CELL_HEIGHT + 2 * MARGIN,
     );
     let mut svg = format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="15">
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="15">
 <title>A session in e2echat</title>
-<rect width="100%" height="100%" rx="8" fill="#1d2021"/>
-"##
+<rect width="100%" height="100%" rx="8" fill="{}"/>
+"#,
+        theme.background
     );
     for row in 0..ROWS {
-        let baseline = MARGIN + row * CELL_HEIGHT + 15;
-        for (column, cells, text, style) in runs(screen, row) {
-            let (x, length) = (MARGIN + column * CELL_WIDTH, cells * CELL_WIDTH);
-            writeln!(
-                svg,
-                r#"<text x="{x}" y="{baseline}" textLength="{length}" xml:space="preserve" fill="{}">{}</text>"#,
-                color(style),
-                escape(&text),
-            )
-            .expect("writing to a string");
+        for run in runs(screen, row) {
+            draw_run(&mut svg, row, &run, theme).expect("writing to a string");
         }
     }
     let (row, column) = screen.cursor_position();
     let (x, y) = (MARGIN + column * CELL_WIDTH, MARGIN + row * CELL_HEIGHT);
     writeln!(
         svg,
-        r##"<rect x="{x}" y="{y}" width="{CELL_WIDTH}" height="{CELL_HEIGHT}" fill="#ebdbb2"/>
-</svg>"##
+        r#"<rect x="{x}" y="{y}" width="{CELL_WIDTH}" height="{CELL_HEIGHT}" fill="{}"/>
+</svg>"#,
+        theme.text
     )
     .expect("writing to a string");
     svg
 }
 
-/// How a cell looks: its colour, and whether it is dim.
-type Style = (Color, bool);
+fn draw_run(svg: &mut String, row: u16, run: &Run, theme: &Theme) -> std::fmt::Result {
+    let (x, y) = (MARGIN + run.column * CELL_WIDTH, MARGIN + row * CELL_HEIGHT);
+    let (width, baseline) = (run.cells * CELL_WIDTH, y + 15);
+    let color = match run.look.color {
+        Color::Idx(index @ 16..) => rgb(index),
+        _ => theme.text.to_owned(),
+    };
+    let weight = if run.look.bold {
+        r#" font-weight="bold""#
+    } else {
+        ""
+    };
+    let mut ink = color.as_str();
+    if run.look.reversed {
+        writeln!(
+            svg,
+            r#"<rect x="{x}" y="{y}" width="{width}" height="{CELL_HEIGHT}" fill="{color}"/>"#
+        )?;
+        ink = theme.background;
+    }
+    writeln!(
+        svg,
+        r#"<text x="{x}" y="{baseline}" textLength="{width}" xml:space="preserve" fill="{ink}"{weight}>{}</text>"#,
+        escape(&run.text),
+    )
+}
 
-/// A row in runs of cells that look the same: where each begins, how many cells it takes, what
-/// stands in it. A wide character is a run of its own, as fonts differ about it.
-fn runs(screen: &vt100::Screen, row: u16) -> Vec<(u16, u16, String, Style)> {
-    let mut runs: Vec<(u16, u16, String, Style)> = Vec::new();
+/// Cells beside each other that look the same. A wide character is a run of its own, as fonts
+/// differ about it.
+struct Run {
+    column: u16,
+    cells: u16,
+    text: String,
+    look: Look,
+}
+
+/// How a cell looks.
+#[derive(PartialEq)]
+struct Look {
+    color: Color,
+    bold: bool,
+    reversed: bool,
+}
+
+impl Look {
+    fn of(cell: &Cell) -> Self {
+        Self {
+            color: cell.fgcolor(),
+            bold: cell.bold(),
+            reversed: cell.inverse(),
+        }
+    }
+}
+
+/// A row in runs, without spaces at their ends.
+fn runs(screen: &vt100::Screen, row: u16) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
     let mut may_go_on = false;
     for column in 0..COLUMNS {
         let Some(cell) = screen.cell(row, column).filter(|cell| cell.has_contents()) else {
             may_go_on &= screen
                 .cell(row, column)
                 .is_some_and(|cell| !cell.is_wide_continuation());
-            if may_go_on && let Some((_, cells, text, _)) = runs.last_mut() {
-                *cells += 1;
-                text.push(' ');
+            if may_go_on && let Some(run) = runs.last_mut() {
+                run.cells += 1;
+                run.text.push(' ');
             }
             continue;
         };
-        let style = style_of(cell);
+        let look = Look::of(cell);
         match runs.last_mut() {
-            Some((_, cells, text, last)) if may_go_on && *last == style && !cell.is_wide() => {
-                *cells += 1;
-                text.push_str(cell.contents());
+            Some(run) if may_go_on && run.look == look && !cell.is_wide() => {
+                run.cells += 1;
+                run.text.push_str(cell.contents());
             }
-            _ => {
-                let cells = 1 + u16::from(cell.is_wide());
-                runs.push((column, cells, cell.contents().to_owned(), style));
-            }
+            _ => runs.push(Run {
+                column,
+                cells: 1 + u16::from(cell.is_wide()),
+                text: cell.contents().to_owned(),
+                look,
+            }),
         }
         may_go_on = !cell.is_wide();
     }
-    for (_, cells, text, _) in &mut runs {
-        let spaces = text.len() - text.trim_end().len();
-        text.truncate(text.len() - spaces);
-        *cells -= u16::try_from(spaces).expect("a row is short");
+    for run in &mut runs {
+        let spaces = run.text.len() - run.text.trim_end().len();
+        run.text.truncate(run.text.len() - spaces);
+        run.cells -= u16::try_from(spaces).expect("a row is short");
     }
-    runs.retain(|(_, _, text, _)| !text.is_empty());
+    runs.retain(|run| !run.text.is_empty());
     runs
 }
 
-fn style_of(cell: &Cell) -> Style {
-    (cell.fgcolor(), cell.dim())
-}
-
-fn color((color, dim): Style) -> &'static str {
-    match color {
-        Color::Idx(1) => "#fb4934",
-        Color::Idx(2) => "#b8bb26",
-        Color::Idx(3) => "#fabd2f",
-        Color::Idx(6) => "#8ec07c",
-        _ if dim => "#928374",
-        _ => "#ebdbb2",
-    }
+/// What xterm draws for one of the 240 colours that are not the user's to choose.
+fn rgb(index: u8) -> String {
+    let [red, green, blue] = if index >= 232 {
+        [8 + 10 * (index - 232); 3]
+    } else {
+        let cube = index.saturating_sub(16);
+        [cube / 36, cube / 6 % 6, cube % 6].map(|step| step.min(1) * 55 + 40 * step)
+    };
+    format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
 fn escape(text: &str) -> String {

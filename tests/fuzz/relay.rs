@@ -194,7 +194,9 @@ impl Mailbox for Mail {
     }
 
     fn dismiss(&self, notice: Notice) {
-        assert_eq!(notice, Notice::Replaced);
+        // By itself from elsewhere, or for a nick or a session key that another one has.
+        let is_reason = |it| matches!(it, Notice::Replaced | Notice::NickTaken | Notice::KeyTaken);
+        assert!(is_reason(notice), "{notice:?}");
         self.0.borrow_mut().is_closed = true;
     }
 }
@@ -413,6 +415,7 @@ impl World {
                     parent: [0; 32],
                 })
                 .collect(),
+            unread: Vec::new(),
         };
         let to: Vec<SessionId> = (0..script.pick(5)).map(|_| self.somebody(script)).collect();
         payload(&Frame::state(&statement.encode(), script.bytes(), &to))

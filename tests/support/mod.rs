@@ -20,4 +20,5 @@ pub mod proxy;
 pub mod screen;
 pub mod simulation;
 pub mod storm;
+pub mod tool;
 pub mod world;

@@ -1,9 +1,7 @@
 //! Our program at a terminal, as a user who has a folder of their own.
 
-use portable_pty::CommandBuilder;
-
 use super::process::Home;
-use super::screen::Screen;
+use super::screen::{self, Screen};
 
 impl Screen {
     /// Starts our program as this user, with nothing of ours in the environment.
@@ -19,7 +17,7 @@ impl Screen {
         rows: u16,
         columns: u16,
     ) -> Self {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_e2echat"));
+        let mut command = screen::command(env!("CARGO_BIN_EXE_e2echat"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("E2ECHAT_") {
                 command.env_remove(name);

@@ -4,6 +4,7 @@
 //! glued to another. Nothing here sleeps for a fixed time to let something happen: waits poll, up
 //! to a deadline.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -37,19 +38,25 @@ struct Seen {
     raw: Vec<u8>,
 }
 
+/// A program for a terminal. Its environment is this process's, with what could change the output
+/// set to fixed values.
+pub fn command(program: impl AsRef<OsStr>) -> CommandBuilder {
+    let mut command = CommandBuilder::new(program);
+    for (name, value) in [("TERM", "xterm"), ("TZ", "UTC"), ("LANG", "C.UTF-8")] {
+        command.env(name, value);
+    }
+    for name in ["TERM_PROGRAM", "COLORFGBG", "NO_COLOR", "LC_ALL"] {
+        command.env_remove(name);
+    }
+    command
+}
+
 impl Screen {
-    /// Starts a program. Its environment is this process's, with what could change the output set
-    /// to fixed values.
-    pub fn spawn(mut command: CommandBuilder, rows: u16, columns: u16) -> Self {
+    /// Starts a program.
+    pub fn spawn(command: CommandBuilder, rows: u16, columns: u16) -> Self {
         let pair = native_pty_system()
             .openpty(size(rows, columns))
             .expect("a pseudo-terminal");
-        for (name, value) in [("TERM", "xterm"), ("TZ", "UTC"), ("LANG", "C.UTF-8")] {
-            command.env(name, value);
-        }
-        for name in ["TERM_PROGRAM", "NO_COLOR", "LC_ALL"] {
-            command.env_remove(name);
-        }
         let child = pair
             .slave
             .spawn_command(command)
@@ -167,6 +174,12 @@ impl Screen {
             );
             thread::sleep(POLL);
         }
+    }
+
+    /// Waits until this is on the screen.
+    #[track_caller]
+    pub fn sees(&self, text: &str) {
+        self.wait_for(text, |shown| shown.contains(text));
     }
 
     /// Changes the size of the window.

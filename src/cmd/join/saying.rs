@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::cipher::seal::MAX_TEXT;
+use crate::cmd::terminal::Entry;
 use crate::room::message::Kind;
 use crate::room::session::{Person, Receipt, SayError, To};
 
@@ -125,7 +126,8 @@ impl Client<'_> {
                 });
             }
         }
-        if late > 0 {
+        if late > 0 && !self.on_its_way.iter().any(|said| said.is_shown) {
+            self.screen.terminal.show(Entry::Taken);
             let text = "the relay has taken what was waiting".to_owned();
             self.screen.show(&Report::Aside(text));
         }

@@ -96,3 +96,114 @@ fn shortened(nick: &str, columns: usize) -> String {
     let kept: String = nick.chars().take(columns.saturating_sub(1)).collect();
     format!("{kept}…")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd::terminal::Hue;
+    use crate::room::text::SafeText;
+
+    fn from(nick: &str) -> Message {
+        Message {
+            time: Time::constant(21, 4, 59, 0),
+            nick: nick.to_owned(),
+            hue: Hue::of(&[0; 32]),
+            own: false,
+            to: None,
+            action: false,
+            mentions: false,
+            waiting: false,
+            text: SafeText::new(""),
+        }
+    }
+
+    fn to(reader: &str, nick: &str) -> Message {
+        Message {
+            to: Some(reader.to_owned()),
+            ..from(nick)
+        }
+    }
+
+    fn action(message: Message) -> Message {
+        Message {
+            action: true,
+            ..message
+        }
+    }
+
+    fn mention(message: Message) -> Message {
+        Message {
+            mentions: true,
+            ..message
+        }
+    }
+
+    fn waiting(message: Message) -> Message {
+        Message {
+            own: true,
+            waiting: true,
+            ..message
+        }
+    }
+
+    fn at(columns: usize, message: &Message) -> String {
+        let gutter = Gutter::new(message, true, columns);
+        gutter.before + &gutter.author
+    }
+
+    #[test]
+    fn the_forms() {
+        for (message, gutter) in [
+            (from("bob"), "21:04 <bob>"),
+            (action(from("bob")), "21:04 * bob"),
+            (to("you", "bob"), "21:04 <bob → you>"),
+            (to("bob", "ada"), "21:04 <ada → bob>"),
+            (action(to("you", "bob")), "21:04 <bob → you> *"),
+            (mention(from("bob")), "21:04 <bob @you>"),
+            (mention(action(from("bob"))), "21:04 <bob @you> *"),
+            (mention(to("you", "bob")), "21:04 <bob → you>"),
+            (waiting(from("ada")), "unsent <ada>"),
+            (waiting(to("bob", "ada")), "unsent <ada → bob>"),
+            (waiting(action(from("ada"))), "unsent * ada"),
+        ] {
+            assert_eq!(at(80, &message), gutter);
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_nicks_and_nothing_else() {
+        let (long, other) = ("alexandria.the.great", "hephaestion");
+        for (message, gutter) in [
+            (from(long), "<alexandri…>"),
+            (action(from(long)), "<alexandr…> *"),
+            (to("you", long), "<ale… → you>"),
+            (to(other, long), "<ale… → he…>"),
+            (to(other, "ada"), "<ada → hep…>"),
+            (mention(from(long)), "<alex… @you>"),
+            (waiting(from(long)), "? <alexandr…>"),
+        ] {
+            assert_eq!(at(24, &message), gutter);
+        }
+    }
+
+    #[test]
+    fn the_narrowest_terminals_still_show_what_kind_of_message_it_is() {
+        for columns in 0..18 {
+            let shown = at(columns, &to("hephaestion", "alexandria"));
+            assert!(shown.contains(" → "), "{columns}: {shown}");
+            let shown = at(columns, &mention(from("alexandria")));
+            assert!(shown.contains(" @"), "{columns}: {shown}");
+            let shown = at(columns, &waiting(from("alexandria")));
+            assert!(shown.starts_with("? "), "{columns}: {shown}");
+        }
+    }
+
+    #[test]
+    fn without_times_an_action_does_not_look_like_a_notice() {
+        for message in [from("bob"), action(from("bob")), action(to("you", "bob"))] {
+            let gutter = Gutter::new(&message, false, 80);
+            assert_eq!(gutter.before, "");
+            assert!(gutter.author.starts_with("<bob"), "{}", gutter.author);
+        }
+    }
+}

@@ -160,6 +160,10 @@ impl<P: ExternalPrinter> Printer<P> {
                 match entry {
                     Entry::Mark(mark) => shown = Some(mark),
                     Entry::Bell => rings = true,
+                    Entry::Taken => {
+                        self.nothing_waits();
+                        self.redraw_soon();
+                    }
                     Entry::Style(style) => {
                         self.style = style;
                         self.redraw_soon();
@@ -186,6 +190,15 @@ impl<P: ExternalPrinter> Printer<P> {
             }
             if let Some(mark) = shown {
                 self.area.is_shown(mark);
+            }
+        }
+    }
+
+    /// Marks all messages as taken by the relay.
+    fn nothing_waits(&mut self) {
+        for entry in &mut self.recent {
+            if let Entry::Message(message) = entry {
+                message.waiting = false;
             }
         }
     }
@@ -423,5 +436,55 @@ mod tests {
         let rows = shown.lines().filter(|row| row.contains("* "));
         assert_eq!(rows.count(), 2, "{shown:?}");
         assert_eq!(area.shown(), 2);
+    }
+
+    #[test]
+    fn what_has_been_cleared_is_not_drawn_again() {
+        let printer = running("");
+        printer.show("old");
+        printer.queue.push(Entry::Mark(1));
+        wait_for_mark(&printer.area, 1);
+        printer.queue.push(Entry::Clear);
+        printer.show("new");
+        let shown = wait_for_redraw(&printer);
+        assert!(
+            shown.contains("* new") && !shown.contains("* old"),
+            "{shown:?}"
+        );
+        printer.stop();
+    }
+
+    #[test]
+    fn another_style_is_for_what_is_on_the_screen_too() {
+        let printer = running("");
+        printer.show("old");
+        let style = Style {
+            color: true,
+            ..Style::PLAIN
+        };
+        printer.queue.push(Entry::Style(style));
+        let shown = wait_for_redraw(&printer);
+        assert!(shown.contains("m*\x1b"), "{shown:?}");
+        printer.stop();
+    }
+
+    /// What the printer draws on an empty screen.
+    fn wait_for_redraw(printer: &Running) -> String {
+        loop {
+            match printer.printed.recv_timeout(LONG) {
+                Ok(text) if text.contains(CLEAR) => return text,
+                Ok(_) => {}
+                Err(error) => panic!("nothing is drawn again: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_bell_rings_without_a_row_of_its_own() {
+        let printer = running("");
+        printer.queue.push(Entry::Bell);
+        let shown = printer.printed.recv_timeout(LONG);
+        assert_eq!(shown.as_deref(), Ok("\x07\x1b[A\n"));
+        printer.stop();
     }
 }

@@ -12,6 +12,8 @@ use crate::room::text::SafeText;
 
 /// The most rows of one entry: 4 KiB of line breaks would take everything else off the screen.
 const MAX_ROWS: usize = 200;
+/// How far a block's row is set in that goes on from the one before.
+const BLOCK_INDENT: usize = 2;
 /// How an inner line break is shown where an entry is one line.
 const LINE_BREAK: &str = " ⏎ ";
 
@@ -34,21 +36,27 @@ pub(super) fn render(entry: &Entry, columns: usize, style: Style) -> String {
         Entry::Block(text) => block(text, columns),
         // It was meant for a program, so that nobody has made it harmless.
         Entry::Line(line) => block(&SafeText::new(line), columns),
-        Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => String::new(),
+        Entry::Taken | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
+            String::new()
+        }
     }
 }
 
-/// An entry where there is no terminal: one line, unwrapped. Only a block, which is the program's
-/// own words, keeps its lines.
+/// An entry where there is no terminal: one line, unwrapped, with the same author before the same
+/// words whoever they are about. Only a block, which is the program's own words, keeps its lines.
 #[must_use]
 pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
     let one_line = |text: &SafeText| text.as_str().replace('\n', LINE_BREAK);
     match entry {
         Entry::Message(message) => {
-            let gutter = Gutter::new(message, style.timestamps, usize::MAX);
-            let before = style.paint(before_look(message, style), &gutter.before);
-            let author = style.paint(author_look(message, style), &gutter.author);
-            let text = style.paint(text_look(message, style), &one_line(&message.text));
+            let message = Message {
+                mentions: false,
+                ..message.clone()
+            };
+            let gutter = Gutter::new(&message, style.timestamps, usize::MAX);
+            let before = style.paint(before_look(&message, style), &gutter.before);
+            let author = style.paint(author_look(&message, style), &gutter.author);
+            let text = style.paint(text_look(&message, style), &one_line(&message.text));
             format!("{before}{author} {text}\n")
         }
         Entry::Notice(text) => {
@@ -60,9 +68,7 @@ pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
             style.paint(warning_look(style), &line) + "\n"
         }
         Entry::Line(line) => format!("{line}\n"),
-        Entry::Block(_) | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
-            render(entry, usize::MAX, style)
-        }
+        entry => render(entry, usize::MAX, style),
     }
 }
 
@@ -113,9 +119,27 @@ fn marked(marker: char, text: &SafeText, columns: usize, style: Style, look: Loo
     join(&rows, &first, &next, paint)
 }
 
+/// The rows of a block. What goes on in the next row is set in below the second column of a table,
+/// if that leaves half of the row.
 fn block(text: &SafeText, columns: usize) -> String {
-    let rows = wrap::rows(text.as_str(), columns.saturating_sub(2));
+    let columns = columns.saturating_sub(2);
+    let rows: Vec<String> = text
+        .as_str()
+        .lines()
+        .flat_map(|line| {
+            let indent = second_column(line).filter(|&column| column <= columns / 2);
+            wrap::hanging(line, columns, indent.unwrap_or(BLOCK_INDENT))
+        })
+        .collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     join(&rows, "|", "|", str::to_owned)
+}
+
+/// Where in a table's line the second column begins: behind the first gap of two spaces or more.
+fn second_column(line: &str) -> Option<usize> {
+    let (first, rest) = line.trim_start().split_once("  ")?;
+    let gaps = line.len() - first.len() - rest.trim_start().len();
+    Some(wrap::width(first) + gaps)
 }
 
 /// Puts each row behind its gutter.
@@ -195,6 +219,19 @@ mod tests {
         assert_eq!(
             shown(&Entry::Block(SafeText::new("a\nb")), 80),
             "| a\n| b\n"
+        );
+    }
+
+    #[test]
+    fn a_table_keeps_its_column_where_there_is_room() {
+        let table = Entry::Block(SafeText::new("/a NICK  the first of them all"));
+        assert_eq!(
+            shown(&table, 24),
+            "| /a NICK  the first of\n|          them all\n"
+        );
+        assert_eq!(
+            shown(&table, 19),
+            "| /a NICK  the\n|   first of them\n|   all\n"
         );
     }
 

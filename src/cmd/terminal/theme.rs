@@ -75,7 +75,7 @@ impl Theme {
     pub(super) fn alarming(self) -> u8 {
         match self {
             Self::Dark => 203,
-            Self::Light => 160,
+            Self::Light => 124,
         }
     }
 }

@@ -32,6 +32,17 @@ pub(super) fn rows(text: &str, columns: usize) -> Vec<&str> {
     rows
 }
 
+/// The rows of one line, those after the first set in by so many columns.
+pub(super) fn hanging(line: &str, columns: usize, indent: usize) -> Vec<String> {
+    let (first, rest) = line.split_at(row_end(line, columns));
+    let mut hanging = vec![first.trim_end().to_owned()];
+    if !rest.trim().is_empty() {
+        let following = rows(rest.trim(), columns.saturating_sub(indent));
+        hanging.extend(following.iter().map(|row| " ".repeat(indent) + row));
+    }
+    hanging
+}
+
 /// Where the first row of a line ends: after the last word that fits, or within the first one.
 fn row_end(line: &str, columns: usize) -> usize {
     let mut used = 0;
@@ -89,6 +100,20 @@ mod tests {
     #[test]
     fn keeps_line_breaks_and_indentation() {
         assert_eq!(rows("a\n\n  b\n", 10), ["a", "", "  b", ""]);
+    }
+
+    #[test]
+    fn a_table_can_keep_its_column() {
+        assert_eq!(
+            hanging("/a  the first letter", 14, 4),
+            ["/a  the first", "    letter"]
+        );
+        assert_eq!(hanging("/a  first", 14, 4), ["/a  first"]);
+        assert_eq!(hanging("", 14, 4), [""]);
+        assert_eq!(
+            hanging("日本 日本", 1, 4),
+            ["日", "    本", "    日", "    本"]
+        );
     }
 
     #[test]

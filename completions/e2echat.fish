@@ -1,0 +1,78 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_e2echat_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_e2echat_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_e2echat_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_e2echat_using_subcommand
+    set -l cmd (__fish_e2echat_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c e2echat -n "__fish_e2echat_needs_command" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_needs_command" -s V -l version -d 'Print version'
+complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "serve" -d 'Run the relay that connects the members of rooms; it can read nothing of what they say'
+complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "join" -d 'Enter a room and talk'
+complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "keygen" -d 'Make and save the identity that friends know you by'
+complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l port -d 'Port to listen on; 0 takes a free one' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l bind -d 'Address to listen on, IPv4 or IPv6; may be given more than once [default: all]' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l nick -d 'Sit in a room of this relay yourself, under this name' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l stats -d 'Log a line of figures every so many seconds' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l room -d 'The room, which everybody can enter who knows or guesses its name [default: lobby]' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l identity -d 'File with your identity [default: what `e2echat keygen` saved, or one for this run only]' -r -F
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l bits -d 'Length of the session key, with which others encrypt to you' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l rekey -d 'Minutes after which a new session key takes the place of the old one' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l reconnect -d 'Seconds for which to try to get a broken connection back [default: without end on a terminal, 300 without one]' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-connections -d 'The most connections at once' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-members -d 'The most members in a room' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-queue -d 'The most bytes that wait for a member that does not read; then it is dropped' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l handshake-timeout -d 'Seconds that entering a room may take' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l idle-timeout -d 'Seconds after which a connection on which nothing comes is taken for dead' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l grace -d 'Seconds for which the place of a member is kept whose connection broke' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-per-address -d 'The most connections at once from one address (of IPv6, one /64)' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l joins-per-minute -d 'The most joins a minute from one address' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-blocks -d 'The most 256-byte blocks a second that a member may send; 0: no limit' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-bytes -d 'The most bytes a second that a member may send; 0: no limit' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l allow -d 'Let in only the identities in this file, one SHA256:... fingerprint a line' -r -F
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s v -l verbose -d 'Log who joins, leaves and is refused to standard error; -vv logs broken connections too'
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out'
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out'
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l nick -d 'What you are called in the room: 1 to 24 letters, digits and any of `_-.`' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l proxy -d 'Connect through this SOCKS5 proxy, such as Tor\'s, which looks up the relay\'s name; the port is 1080 if none is given' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l room -d 'The room, which everybody can enter who knows or guesses its name [default: lobby]' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l identity -d 'File with your identity [default: what `e2echat keygen` saved, or one for this run only]' -r -F
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l bits -d 'Length of the session key, with which others encrypt to you' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l rekey -d 'Minutes after which a new session key takes the place of the old one' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l reconnect -d 'Seconds for which to try to get a broken connection back [default: without end on a terminal, 300 without one]' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out'
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out'
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -s o -l output -d 'File to save it in [default: identity.pem in this user\'s settings folder]' -r -F
+complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -l bits -d 'Length of the key' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -s p -l passphrase -d 'Protect the file with a passphrase'
+complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -l force -d 'Replace the identity that is there; it is gone then'
+complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -l show -d 'Make nothing; show the fingerprint of what is saved'
+complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen help" -f -a "serve" -d 'Run the relay that connects the members of rooms; it can read nothing of what they say'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen help" -f -a "join" -d 'Enter a room and talk'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen help" -f -a "keygen" -d 'Make and save the identity that friends know you by'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
