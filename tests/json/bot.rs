@@ -112,8 +112,9 @@ impl Drop for Bot {
     }
 }
 
+/// The events that lines are.
 #[track_caller]
-fn check(lines: &[String]) -> Vec<Value> {
+pub fn check(lines: &[String]) -> Vec<Value> {
     lines.iter().map(|line| schema::event(line)).collect()
 }
 

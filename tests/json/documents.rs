@@ -1,10 +1,13 @@
 //! The schema, `docs/JSON.md` and the program name the same things.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::bot::{Bot, all, check};
 use super::schema::{SCHEMA, event, is_event, is_request};
+use super::support::process::{Client, Home, Relay};
 
 const DOCUMENT: &str = include_str!("../../docs/JSON.md");
 const SOURCE: &str = include_str!("../../src/cmd/join/json.rs");
@@ -89,6 +92,32 @@ fn the_document_has_one_example_of_each_event_and_request() {
             event(&example.to_string());
         }
     }
+}
+
+#[test]
+fn the_example_in_the_readme_works_as_written() {
+    let readme = include_str!("../../README.md");
+    let is_example = |line: &&str| line.starts_with("    echo '{") && line.ends_with(" --json");
+    let example = readme.lines().find(is_example).unwrap();
+    let relay = Relay::start(&[]);
+    let ada = Bot::join(relay.address(), "ada", &[]);
+    let script = example.replace("localhost", &relay.address().to_string());
+    let program = env!("CARGO_BIN_EXE_e2echat");
+    let home = Home::new();
+    let mut shell = Command::new("sh");
+    home.isolate(&mut shell);
+    shell.args([
+        "-c",
+        &format!("e2echat() {{ '{program}' \"$@\"; }}\n{script}"),
+    ]);
+    let ended = Client::from_command(&mut shell, home).ended();
+    assert_eq!(ended.code(), Some(0), "{ended:#?}");
+    ada.wait_for(&json!({"type": "message", "nick": "bot", "text": "the build is green"}));
+    let acks = all(
+        check(&ended.stdout),
+        &json!({"type": "ack", "id": "1871", "readers": 1}),
+    );
+    assert_eq!(acks.len(), 1);
 }
 
 #[test]

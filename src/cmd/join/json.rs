@@ -154,6 +154,7 @@ pub(super) fn line(report: &Report, answered: Option<&str>) -> Option<String> {
         Report::Refusal { id, text } => Object::new("error")
             .with("text", text.as_str())
             .with_some("id", id.as_deref().or(answered)),
+        Report::Failure(text) => Object::new("error").with("text", text.as_str()),
         Report::Answer(text) => Object::new("answer")
             .with("text", text.as_str())
             .with_some("id", answered),

@@ -25,6 +25,7 @@ mod connection;
 mod doing;
 pub(super) mod json;
 mod link;
+mod log_file;
 pub(super) mod people;
 mod proxy;
 mod report;
@@ -133,7 +134,7 @@ pub(super) fn run_at(
     introduce(&mut screen, name, room, seat.new_room, session.card());
     let trust = Trust::new(people, !seat.only_known);
     if let Some(damage) = trust.damage() {
-        screen.show(&Report::refusal(damage));
+        screen.show(&Report::Failure(damage));
     }
     let mut client = Client {
         name,

@@ -148,6 +148,8 @@ pub(super) enum Report {
     },
     /// What the user, or a script that named it so, wants is not done.
     Refusal { id: Option<String>, text: String },
+    /// Something of the user's own is not well.
+    Failure(String),
     /// Something to know of somebody.
     Hint {
         sort: Hint,
@@ -181,7 +183,7 @@ impl Report {
         let text = match self {
             Self::Said(speech) => return Some(Entry::Message(speech.message())),
             Self::Answer(text) => return Some(Entry::Block(SafeText::new(text))),
-            Self::Alarm { text, .. } | Self::Refusal { text, .. } => {
+            Self::Alarm { text, .. } | Self::Refusal { text, .. } | Self::Failure(text) => {
                 return Some(Entry::Warning(SafeText::new(text)));
             }
             Self::Rekeyed(_)

@@ -1,20 +1,16 @@
 //! Where reports go: onto the terminal, in words or as JSON, into the log, and into the history.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-
-use jiff::Zoned;
 
 use crate::cmd::terminal::{
     ColorChoice, Entry, Format, Input, Style, Terminal, Theme, render_plain,
 };
-use crate::cmd::{failure, reason};
 
 use super::completion::Nicks;
 use super::json;
+use super::log_file::LogFile;
 use super::report::Report;
 
 /// How many messages `/history` can show.
@@ -43,14 +39,14 @@ pub(super) struct Output {
 
 impl Output {
     /// Opens the log, if there is to be one.
-    pub(super) fn open_log(&self) -> anyhow::Result<Option<Log>> {
-        self.log.as_deref().map(Log::open).transpose()
+    pub(super) fn open_log(&self) -> anyhow::Result<Option<LogFile>> {
+        self.log.as_deref().map(LogFile::open).transpose()
     }
 
     /// Starts the terminal, or what stands in for it. `deliver` must not block.
     pub(super) fn start(
         &self,
-        log: Option<Log>,
+        log: Option<LogFile>,
         nicks: Arc<Nicks>,
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Screen> {
@@ -98,7 +94,7 @@ pub(super) struct Screen {
     /// What that program asks for, while it is carried out.
     request: Option<Request>,
     style: Style,
-    log: Option<Log>,
+    log: Option<LogFile>,
     /// The latest messages, each a line.
     history: VecDeque<String>,
 }
@@ -144,12 +140,10 @@ impl Screen {
     /// Writes an entry into the log, and keeps it if it is a message.
     fn keep(&mut self, entry: &Entry) {
         if let Some(log) = &mut self.log
-            && let Err(error) = log.write(entry)
+            && let Err(failure) = log.write(entry)
         {
-            let path = log.path.display();
-            let text = format!("cannot write to {path}, the log ends: {}", reason(&error));
             self.log = None;
-            self.show(&Report::refusal(text));
+            self.show(&Report::Failure(failure));
         }
         if matches!(entry, Entry::Message(_)) {
             if self.history.len() == KEPT {
@@ -185,53 +179,5 @@ impl Screen {
     /// Whether a program reads.
     pub(super) fn is_json(&self) -> bool {
         self.is_json
-    }
-}
-
-/// A file to which all that is shown is appended, readable by its owner alone.
-pub(super) struct Log {
-    file: File,
-    path: PathBuf,
-}
-
-impl Log {
-    /// Opens the file, or makes it.
-    ///
-    /// # Errors
-    /// Where that cannot be done, or it is no file.
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        // To open a pipe would wait for whoever reads it.
-        let is_other = std::fs::metadata(path).is_ok_and(|there| !there.is_file());
-        let opened = if is_other {
-            Err(io::Error::other("it is not a file"))
-        } else {
-            options.open(path)
-        };
-        let file = opened.map_err(|error| {
-            failure(
-                format!("cannot write to {}: {}", path.display(), reason(&error)),
-                "choose another file with --log",
-            )
-        })?;
-        Ok(Self {
-            file,
-            path: path.to_owned(),
-        })
-    }
-
-    /// Appends what is shown, behind the time.
-    fn write(&mut self, entry: &Entry) -> io::Result<()> {
-        let now = Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
-        let style = Style {
-            timestamps: false,
-            ..Style::PLAIN
-        };
-        let shown = render_plain(entry, style);
-        let lines = shown.lines().map(|line| format!("{now} {line}\n"));
-        self.file.write_all(lines.collect::<String>().as_bytes())
     }
 }
