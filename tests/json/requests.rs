@@ -72,14 +72,14 @@ fn a_command_that_comes_to_nothing_ends_with_one_error() {
 fn wrong_lines() -> Vec<(Vec<u8>, Option<&'static str>)> {
     let long = "x".repeat(4097);
     let mut lines: Vec<(Vec<u8>, Option<&str>)> = [
-        (r#""#, None),
-        (r#"   "#, None),
-        (r#"hello"#, None),
-        (r#"/names"#, None),
-        (r#"7"#, None),
-        (r#"null"#, None),
+        ("", None),
+        ("   ", None),
+        ("hello", None),
+        ("/names", None),
+        ("7", None),
+        ("null", None),
         (r#"["say"]"#, None),
-        (r#"{}"#, None),
+        ("{}", None),
         (r#"{"type":"say","text":"x""#, None),
         (r#"{"type":"say","text":"x"} {}"#, None),
         (r#"{"type":"say","text":"\ud800"}"#, None),
