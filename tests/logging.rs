@@ -186,9 +186,12 @@ fn files(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());
-    let files = entries.flat_map(|path| match path.is_dir() {
-        true => files(&path),
-        false => vec![fs::read_to_string(path).unwrap()],
+    let files = entries.flat_map(|path| {
+        if path.is_dir() {
+            files(&path)
+        } else {
+            vec![fs::read_to_string(path).unwrap()]
+        }
     });
     files.collect()
 }
