@@ -97,7 +97,7 @@ fn open_blocks(bencher: Bencher, blocks: usize) {
             &message.header,
             &header,
             reader,
-            &key,
+            Some(&key),
             black_box(ciphertext),
         )
     });

@@ -27,7 +27,6 @@ use zeroizing_alloc::ZeroAlloc;
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::room::card::SessionId;
-use e2echat::room::message::OpenError;
 use e2echat::room::session::{Event, Now};
 
 use support::world::{Delivery, Member, NOW, World, catch_up, nick_of, said, three};
@@ -46,10 +45,6 @@ fn rekey(world: &mut World, member: &mut Member) {
     world.relay(member);
 }
 
-fn unopened(nick: &str, error: OpenError) -> Event {
-    Event::Unopened(nick_of(nick), error)
-}
-
 #[test]
 fn a_message_that_comes_after_the_key_is_gone_is_not_opened_and_one_before_is() {
     let (mut world, mut ada, mut bob, _carol) = three();
@@ -62,7 +57,7 @@ fn a_message_that_comes_after_the_key_is_gone_is_not_opened_and_one_before_is() 
     assert_eq!(bob.session.tick(after(ALMOST)), []);
     assert_eq!(bob.receive(&early), [said("ada", "kept for a while")]);
     assert_eq!(bob.session.tick(after(REMAINS)), []);
-    let destroyed = [unopened("ada", OpenError::KeyDestroyed)];
+    let destroyed = [Event::TooLate(nick_of("ada"))];
     assert_eq!(bob.receive(&late), destroyed);
     // What was opened once is not opened again either.
     assert_eq!(bob.receive(&early), []);
@@ -76,7 +71,7 @@ fn the_key_is_gone_in_time_though_the_relay_withholds_its_answer() {
     rekey(&mut world, &mut bob);
     bob.intercept();
     bob.session.tick(after(REMAINS));
-    let destroyed = [unopened("ada", OpenError::KeyDestroyed)];
+    let destroyed = [Event::TooLate(nick_of("ada"))];
     assert_eq!(bob.receive(&kept[0]), destroyed);
     // Nor does a message open that somebody writes who was not told of the new key.
     ada.intercept();

@@ -17,7 +17,7 @@ mod support;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
@@ -39,23 +39,20 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs with each seed, two at a time, and says which one failed.
+/// Runs with each seed, two at a time, and says which ones failed.
 fn for_seeds(first: u64, runs: u64, run: impl Fn(u64) + Sync) {
     let first = setting("E2ECHAT_SEED").unwrap_or(first);
     let runs = setting("E2ECHAT_RUNS").unwrap_or(runs);
-    let run_each = |seeds: &mut dyn Iterator<Item = u64>| {
-        for seed in seeds {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed))) {
-                eprintln!("failed with E2ECHAT_SEED={seed}");
-                resume_unwind(panic);
-            }
-        }
-    };
+    let fails = |seed: &u64| catch_unwind(AssertUnwindSafe(|| run(*seed))).is_err();
     let seeds = first..first + runs;
-    thread::scope(|scope| {
-        scope.spawn(|| run_each(&mut seeds.clone().skip(1).step_by(2)));
-        run_each(&mut seeds.clone().step_by(2));
+    let failed: Vec<u64> = thread::scope(|scope| {
+        let odd = scope.spawn(|| seeds.clone().skip(1).step_by(2).filter(fails).collect());
+        let mut failed: Vec<u64> = seeds.clone().step_by(2).filter(fails).collect();
+        let odd: Vec<u64> = odd.join().expect("what panics is caught");
+        failed.extend(odd);
+        failed
     });
+    assert!(failed.is_empty(), "failed with E2ECHAT_SEED={failed:?}");
 }
 
 /// One thing after another happens in a room of up to `most` members.
@@ -213,6 +210,8 @@ fn forgotten(seed: u64) {
     let unaccounted = room.unaccounted();
     assert_undisturbed(&room);
     assert!(unaccounted.is_empty(), "{unaccounted:#?}");
+    let too_many = room.ledger.missed_too_many();
+    assert!(too_many.is_empty(), "{too_many:#?}");
     // All agree, and hear each other.
     settle(&mut room);
     let missing = room.ledger.all_missing();

@@ -108,6 +108,7 @@ fn statement(world: &World, ada: &Insider, others: &[&Member]) -> Statement {
         told: Vec::new(),
         direct: Vec::new(),
         past: Vec::new(),
+        unread: Vec::new(),
     }
 }
 

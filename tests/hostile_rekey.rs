@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use e2echat::room::card::{Card, SessionId};
 use e2echat::room::frame::{Frame, ToRelay};
-use e2echat::room::message::{Header, OpenError};
+use e2echat::room::message::Header;
 use e2echat::room::session::{Disbelief, Event, To};
 
 use support::peer::session_key;
@@ -20,8 +20,8 @@ fn rekeyed(nick: &str) -> Event {
     Event::Rekeyed(nick_of(nick))
 }
 
-fn unopened(nick: &str, error: OpenError) -> Event {
-    Event::Unopened(nick_of(nick), error)
+fn too_late(nick: &str) -> Event {
+    Event::TooLate(nick_of(nick))
 }
 
 /// The card in the one REKEY that a member has to send, which the relay keeps to itself.
@@ -227,15 +227,12 @@ fn frames_to_a_destroyed_key_while_the_answer_to_the_rekey_is_withheld() {
     world.advance(Duration::from_millis(1));
     bob.tick();
     world.say(&mut ada, "too late");
-    assert_eq!(
-        catch_up(&mut bob),
-        [unopened("ada", OpenError::KeyDestroyed)]
-    );
+    assert_eq!(catch_up(&mut bob), [too_late("ada")]);
     // What he says meanwhile is nobody's to the others.
     bob.session.take_outgoing();
     bob.say("hello?").unwrap();
     let frames = bob.session.take_outgoing();
-    let bytes = payload(&frames[0]);
+    let bytes = payload(frames.last().unwrap());
     let Ok(ToRelay::Send(send)) = ToRelay::parse(&bytes) else {
         panic!("not SEND");
     };
@@ -248,6 +245,60 @@ fn frames_to_a_destroyed_key_while_the_answer_to_the_rekey_is_withheld() {
         ciphertext: Vec::new(),
     };
     assert_eq!(carol.receive(&for_carol.frame()), [Event::Stray]);
+}
+
+/// Ada has said something to all, and to Bob alone, which the relay keeps from Bob until his key for
+/// it is gone. Returns what it delivers then.
+fn delayed(world: &mut World, members: [&mut Member; 3]) -> Vec<Vec<u8>> {
+    let [ada, bob, carol] = members;
+    world.say(ada, "for all");
+    world.say_to(ada, bob.sid(), "for you");
+    let delayed = bob.intercept();
+    world.rekey(bob);
+    for member in [&mut *ada, bob, carol] {
+        catch_up(member);
+    }
+    world.advance(Duration::from_mins(1));
+    bob.tick();
+    delayed
+}
+
+#[test]
+fn messages_are_held_back_until_their_key_is_gone() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    for frame in delayed(&mut world, [&mut ada, &mut bob, &mut carol]) {
+        assert_eq!(bob.receive(&frame), [too_late("ada")]);
+        assert_eq!(bob.receive(&frame), []);
+    }
+    let [a, b, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let texts: Vec<Event> = ["for all", "for you"]
+        .map(|text| Event::Undelivered(vec![nick_of("bob")], text.to_owned()))
+        .into();
+    assert_eq!([a, b, c], [texts, vec![], vec![]]);
+}
+
+#[test]
+fn who_was_not_there_to_hear_that_its_message_came_too_late_hears_it_on_its_return() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let delayed = delayed(&mut world, [&mut ada, &mut bob, &mut carol]);
+    world.lose(&ada);
+    let left: Vec<Event> = catch_up(&mut bob);
+    assert_eq!(left.len(), 1);
+    world.enter_again(&mut ada).unwrap();
+    world.relay(&mut ada);
+    catch_up(&mut bob);
+    for frame in &delayed {
+        assert_eq!(bob.receive(frame), [too_late("ada")]);
+    }
+    // What he tells her is lost, and so is she, once more.
+    world.pass(Duration::from_secs(1), [&mut bob]);
+    ada.intercept();
+    world.lose(&ada);
+    world.enter_again(&mut ada).unwrap();
+    world.relay(&mut ada);
+    let [a, ..] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let undelivered = |event: &&Event| matches!(event, Event::Undelivered(..));
+    assert_eq!(a.iter().filter(undelivered).count(), 2, "{a:?}");
 }
 
 #[test]

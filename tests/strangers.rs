@@ -257,6 +257,7 @@ fn a_member_states_something_to_one_reader_many_times() {
             told: Vec::new(),
             direct: Vec::new(),
             past: Vec::new(),
+            unread: Vec::new(),
         };
         let to = [mallory.others[0].sid(); 2];
         Frame::state(&statement.encode(), b"not even signed", &to).encode()

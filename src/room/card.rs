@@ -176,6 +176,12 @@ impl Card {
             && Some(self.generation) == before.generation.checked_add(1)
     }
 
+    /// Whether this is the session id that its member had before.
+    #[must_use]
+    pub fn follows(&self, before: SessionId) -> bool {
+        self.generation > 0 && self.previous == before
+    }
+
     fn make(place: &Place<'_>, identity: &Identity, session: &PublicKey, issued: Time) -> Self {
         let Place {
             room,

@@ -306,7 +306,7 @@ pub fn verify(header: &[u8], signature: &[u8], sender: &PublicKey) -> Result<(),
     }
 }
 
-/// Opens a message whose header was verified, for the reader `sid`.
+/// Opens a message whose header was verified, for the reader `sid`, with the key that it had then.
 ///
 /// # Errors
 /// Where it is not for this reader, or does not open.
@@ -314,7 +314,7 @@ pub fn open(
     header_bytes: &[u8],
     header: &Header,
     sid: SessionId,
-    key: &SessionKey,
+    key: Option<&SessionKey>,
     ciphertext: &[u8],
 ) -> Result<Opened, OpenError> {
     if ciphertext.is_empty() {
@@ -324,6 +324,7 @@ pub fn open(
             Err(OpenError::NoCiphertext)
         };
     }
+    let key = key.ok_or(OpenError::KeyDestroyed)?;
     let body = seal::open(header_bytes, &header.commitment, &sid.0, key, ciphertext)?;
     let kind = Kind::from_code(body.kind()).ok_or(OpenError::Kind)?;
     Ok(Opened::Text(kind, body.into_text()))

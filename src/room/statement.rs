@@ -86,6 +86,8 @@ pub struct Statement {
     /// The epochs of which the sender has seen more since its last statement to all, ascending; at most
     /// [`MAX_PAST`].
     pub past: Vec<Past>,
+    /// The digests of messages of those it is for that came too late to be opened, ascending.
+    pub unread: Vec<Digest>,
 }
 
 impl Statement {
@@ -120,6 +122,10 @@ impl Statement {
         fields = fields.count(self.past.len());
         for past in &self.past {
             fields = fields.u64(past.epoch).u64(past.seen).bytes(&past.parent);
+        }
+        fields = fields.count(self.unread.len());
+        for digest in &self.unread {
+            fields = fields.bytes(digest);
         }
         fields.finish()
     }
@@ -173,11 +179,15 @@ impl Statement {
                     })
                 })
                 .collect::<Result<_, Malformed>>()?,
+            unread: (0..fields.count(32)?)
+                .map(|_| fields.bytes())
+                .collect::<Result<_, Malformed>>()?,
         };
         fields.finish()?;
         let is_sorted = statement.told.is_sorted_by(|a, b| a.reader < b.reader)
             && (statement.direct).is_sorted_by(|a, b| (a.from, a.to) < (b.from, b.to))
-            && statement.past.is_sorted_by(|a, b| a.epoch < b.epoch);
+            && statement.past.is_sorted_by(|a, b| a.epoch < b.epoch)
+            && statement.unread.is_sorted_by(|a, b| a < b);
         // Each is looked up, by every reader.
         let is_short = statement.past.len() <= MAX_PAST;
         let numbers = statement.direct.iter().map(|stream| stream.next);

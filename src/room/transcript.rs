@@ -30,8 +30,10 @@ pub(super) struct Version {
 /// What a member has seen of a room.
 #[derive(Debug, Default)]
 pub(super) struct Transcript {
-    /// The relay's runs, the present one last.
+    /// The relay's runs in which the member wanted to enter, the present one last.
     runs: Vec<RunId>,
+    /// How often it did until it knew to be in the room.
+    attempts: usize,
     /// Ascending; the last one is the present epoch.
     epochs: VecDeque<Epoch>,
     /// How many members all of them have together.
@@ -91,23 +93,29 @@ pub(super) enum Comparison {
     Different,
     /// It is a view of a time before one was there.
     TooEarly,
-    /// It is a view of a time between two stays. One may have been in the room without seeing it:
-    /// the relay keeps those whose connections are broken.
+    /// It is a view of a time between two stays, or before the first one if that took more than one
+    /// attempt. One may have been in the room without seeing it: the relay may have let one in, and
+    /// it keeps those whose connections are broken.
     Unseen,
 }
 
 impl Transcript {
-    /// Whether the relay's run may be this one: a new one, or the present one, but none that was
-    /// over before.
-    pub(super) fn may_be_in(&self, run: RunId) -> bool {
-        self.runs.last() == Some(&run) || !self.runs.contains(&run)
-    }
-
-    /// The member enters the room, in an epoch of this run.
-    pub(super) fn enter(&mut self, run: RunId, epoch: u64) {
-        if self.runs.last() != Some(&run) {
+    /// The member wants to enter, in this run. Returns whether the relay can be in it: in a new one,
+    /// or the present one, but none that was over before.
+    pub(super) fn knock(&mut self, run: RunId) -> bool {
+        if self.stays.is_empty() {
+            self.attempts += 1;
+        }
+        let is_present = self.runs.last() == Some(&run);
+        let may_be = is_present || !self.runs.contains(&run);
+        if may_be && !is_present {
             self.runs.push(run);
         }
+        may_be
+    }
+
+    /// The member enters the room, in an epoch of the run in which it wanted to.
+    pub(super) fn enter(&mut self, epoch: u64) {
         // Of the stay before, others may have seen more.
         self.mark_incomplete();
         let version = self.present(epoch);
@@ -125,7 +133,7 @@ impl Transcript {
         }
     }
 
-    /// An epoch of a run, if the member was in the room in that run.
+    /// An epoch of a run, if it is one in which the member wanted to enter.
     pub(super) fn version(&self, run: RunId, epoch: u64) -> Option<Version> {
         let run = self.runs.iter().rposition(|known| *known == run)?;
         Some(Version { run, epoch })
@@ -165,7 +173,7 @@ impl Transcript {
     pub(super) fn view(&self) -> Option<View<'_>> {
         let epoch = self.epochs.back()?;
         Some(View {
-            run: *self.runs.last()?,
+            run: *self.runs.get(epoch.version.run)?,
             epoch: epoch.version.epoch,
             seen: epoch.seen,
             parent: epoch.chain.back()?,
@@ -216,7 +224,7 @@ impl Transcript {
         };
         if !self.stays.iter().any(|stay| stay.contains(&version)) {
             let is_before = |stay: &RangeInclusive<Version>| *stay.start() < version;
-            return if self.stays.iter().any(is_before) {
+            return if self.attempts > 1 || self.stays.iter().any(is_before) {
                 Comparison::Unseen
             } else {
                 Comparison::TooEarly
@@ -339,7 +347,8 @@ mod tests {
     /// Somebody who enters in this epoch.
     fn entered(epoch: u64, roster: Vec<SessionId>) -> Transcript {
         let mut transcript = Transcript::default();
-        transcript.enter(RUN, epoch);
+        assert!(transcript.knock(RUN));
+        transcript.enter(epoch);
         transcript.begin(epoch, roster);
         transcript
     }
@@ -486,7 +495,8 @@ mod tests {
     fn who_comes_back_is_compared_by_what_it_saw_of_each_stay() {
         let [mut ada, mut bob] = [transcript(), transcript()];
         bob.append(at(5), b"which ada missed");
-        ada.enter(RUN, 9);
+        assert!(ada.knock(RUN));
+        ada.enter(9);
         ada.begin(9, vec![ADA, BOB]);
         // What was written while she was there is for her, and what was in between is not.
         assert_eq!(compared(&mut ada, &bob), Comparison::Unknown);
@@ -495,11 +505,24 @@ mod tests {
     }
 
     #[test]
+    fn who_was_let_in_without_knowing_is_told_apart_from_who_was_not_there() {
+        let bob = transcript();
+        let mut ada = Transcript::default();
+        assert!(ada.knock(RUN) && ada.knock(RunId([1; 16])));
+        ada.enter(1);
+        ada.begin(1, vec![ADA, BOB]);
+        assert_eq!(compared(&mut ada, &bob), Comparison::Unseen);
+        let mut carl = Transcript::default();
+        assert!(carl.knock(RunId([1; 16])));
+        carl.enter(1);
+        carl.begin(1, vec![CARL, BOB]);
+        assert_eq!(compared(&mut carl, &bob), Comparison::Different);
+    }
+
+    #[test]
     fn a_run_that_is_over_does_not_come_again() {
         let mut ada = transcript();
-        let next = RunId([1; 16]);
-        assert!(ada.may_be_in(RUN) && ada.may_be_in(next));
-        ada.enter(next, 1);
-        assert!(!ada.may_be_in(RUN) && ada.may_be_in(next));
+        assert!(ada.knock(RUN) && ada.knock(RunId([1; 16])));
+        assert!(!ada.knock(RUN));
     }
 }

@@ -413,6 +413,7 @@ impl World {
                     parent: [0; 32],
                 })
                 .collect(),
+            unread: Vec::new(),
         };
         let to: Vec<SessionId> = (0..script.pick(5)).map(|_| self.somebody(script)).collect();
         payload(&Frame::state(&statement.encode(), script.bytes(), &to))

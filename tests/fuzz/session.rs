@@ -391,10 +391,15 @@ impl Run {
         });
         let mut past: Vec<Past> = past.collect();
         past.sort_by_key(|past| past.epoch);
+        let mut unread = vec![roster; script.pick(3)];
+        for (digest, byte) in unread.iter_mut().zip(0..) {
+            digest[0] = byte;
+        }
         let statement = Statement {
             told,
             direct,
             past,
+            unread,
             room: room().id(),
             sender: self.world.mallory.sid(),
             run: CHALLENGE.run,

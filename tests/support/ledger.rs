@@ -2,7 +2,6 @@
 //! somebody is told that it did not.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
 /// What became of a message, for one reader.
 #[derive(Default)]
@@ -16,7 +15,6 @@ struct Message {
     from: usize,
     direct: bool,
     text: String,
-    at: Duration,
     fates: BTreeMap<usize, Fate>,
 }
 
@@ -32,20 +30,12 @@ pub struct Ledger {
 
 impl Ledger {
     /// Somebody said something.
-    pub fn said(
-        &mut self,
-        from: usize,
-        direct: bool,
-        text: String,
-        at: Duration,
-        readers: BTreeSet<usize>,
-    ) {
+    pub fn said(&mut self, from: usize, direct: bool, text: String, readers: BTreeSet<usize>) {
         let unknown = |reader| (reader, Fate::default());
         self.messages.push(Message {
             from,
             direct,
             text,
-            at,
             fates: readers.into_iter().map(unknown).collect(),
         });
     }
@@ -85,6 +75,29 @@ impl Ledger {
         }
     }
 
+    /// Of whom somebody was told to miss more messages than did not arrive.
+    pub fn missed_too_many(&self) -> Vec<String> {
+        let is_lost = |from, to, m: &&Message| {
+            m.from == from && m.fates.get(&to).is_some_and(|fate| !fate.has_arrived)
+        };
+        let lost = |from, to| {
+            self.messages
+                .iter()
+                .filter(|m| is_lost(from, to, m))
+                .count() as u64
+        };
+        let missing = self.missing.iter();
+        missing
+            .filter(|((from, to), count)| **count > lost(*from, *to))
+            .map(|((from, to), count)| {
+                format!(
+                    "{to} misses {count} of {from}, of whom it lost {}",
+                    lost(*from, *to)
+                )
+            })
+            .collect()
+    }
+
     /// How many messages arrived, and how many did not, reader by reader.
     pub fn count(&self) -> (usize, usize) {
         let fates = self.messages.iter().flat_map(|m| m.fates.values());
@@ -92,14 +105,14 @@ impl Ledger {
         (arrived.len(), lost.len())
     }
 
-    /// The messages that neither arrived nor were reported, where that matters for a sender, a
-    /// reader and the time.
-    pub fn unaccounted(&self, matters: impl Fn(usize, usize, Duration) -> bool) -> Vec<String> {
+    /// The messages that neither arrived nor were reported, where that matters for a sender and a
+    /// reader.
+    pub fn unaccounted(&self, matters: impl Fn(usize, usize) -> bool) -> Vec<String> {
         let mut lost: BTreeMap<(usize, usize), Vec<&str>> = BTreeMap::new();
         for message in &self.messages {
             for (to, fate) in &message.fates {
                 let is_lost = !fate.has_arrived && !fate.is_reported;
-                if is_lost && matters(message.from, *to, message.at) {
+                if is_lost && matters(message.from, *to) {
                     let texts = lost.entry((message.from, *to)).or_default();
                     texts.push(&message.text);
                 }

@@ -195,8 +195,6 @@ pub struct Member {
     entered: u64,
     /// When it was in the room for the first time.
     pub entered_at: Option<Duration>,
-    /// When it first had a word of each of the others, and so knew its numbers.
-    met: BTreeMap<usize, Duration>,
     next_tick: Duration,
     rekeyed: Duration,
     /// A key that is being made, and when it is ready.
@@ -393,7 +391,6 @@ impl Simulation {
             sees: BTreeMap::new(),
             entered: 0,
             entered_at: None,
-            met: BTreeMap::new(),
             next_tick: self.now,
             rekeyed: self.now,
             key_ready: None,
@@ -628,7 +625,7 @@ impl Simulation {
         assert_eq!(count, Ok(said.readers.len()), "readers of {}", said.text);
         let (text, readers) = (said.text.clone(), said.readers.iter().copied());
         self.ledger
-            .said(number, said.direct, text, self.now, readers.collect());
+            .said(number, said.direct, text, readers.collect());
         member.said.push_back(said);
         self.collect(number);
     }
@@ -957,8 +954,8 @@ impl Simulation {
                 self.collect(number);
                 if self.members[number].is_leaving
                     && matches!(ToClient::parse(frame), Ok(ToClient::Ack(_)))
-                    && self.members[number].session.untaken().next().is_none()
-                    && self.members[number].up.0.is_empty()
+                    && self.members[number].session.has_said_goodbye()
+                    && !self.members[number].session.is_waiting()
                 {
                     self.members[number].is_here = false;
                 }
@@ -1040,12 +1037,6 @@ impl Simulation {
 
     /// Checks an event against what may be told to somebody who was away, or of somebody who was.
     fn told_roughly(&mut self, number: usize, event: Event) {
-        let now = self.now;
-        let member = &mut self.members[number];
-        let others = member.session.others().into_iter();
-        for person in others.filter(|person| person.is_confirmed) {
-            member.met.entry(self.owners[&person.sid]).or_insert(now);
-        }
         let wrong = match event {
             Event::RekeyDue => return self.rekey(number),
             Event::Message {
@@ -1069,6 +1060,7 @@ impl Simulation {
             Event::Taken(_)
             | Event::LeftOut(_)
             | Event::LeftOthersOut(..)
+            | Event::TooLate(_)
             | Event::Resumed
             | Event::Entered(_)
             | Event::Returned { .. }
@@ -1096,15 +1088,10 @@ impl Simulation {
 
     /// Which messages neither arrived nor were reported, of those whose two ends are still there.
     pub fn unaccounted(&self) -> Vec<String> {
-        let is_here = |number: usize| self.members[number].is_here;
-        self.ledger.unaccounted(|from, to, said| {
-            // What is lost of somebody whom the reader has not met yet, it cannot miss.
-            let has_met = self.members[to]
-                .met
-                .get(&from)
-                .is_some_and(|at| *at <= said);
-            is_here(from) && is_here(to) && has_met
-        })
+        let is_here =
+            |number: usize| self.members[number].is_here && !self.members[number].is_leaving;
+        self.ledger
+            .unaccounted(|from, to| is_here(from) && is_here(to))
     }
 
     fn number_of(&self, nick: &str) -> usize {

@@ -68,6 +68,9 @@ pub(super) fn event(event: Event) -> Option<Report> {
             );
             alarm("unopened", Some(nick), text)
         }
+        Event::TooLate(nick) => Report::notice(format!(
+            "something that {nick} wrote came so late that your key for it was destroyed already, so nobody can read it; {nick} is told; if it happens often, the relay may be holding messages back"
+        )),
         Event::Stray => alarm(
             "stray",
             None,

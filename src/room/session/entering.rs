@@ -16,7 +16,7 @@ const MAX_MEMBERS: u32 = 65_536;
 impl Session {
     pub(super) fn present(&mut self, challenge: &Challenge, now: Now) -> Result<(), End> {
         // A run that was over does not come again: it would repeat its epochs.
-        if !self.transcript.may_be_in(challenge.run) {
+        if !self.transcript.knock(challenge.run) {
             return Err(End::Malformed);
         }
         self.run = challenge.run;
@@ -87,7 +87,7 @@ impl Session {
             self.remove(*sid);
         }
         self.roster = roster_around(&self.card);
-        self.transcript.enter(self.run, welcome.epoch);
+        self.transcript.enter(welcome.epoch);
         self.begin_change(welcome.epoch);
         self.keys.list(self.card.sid(), self.version());
         let mut events = Vec::new();

@@ -156,11 +156,13 @@ pub enum Event {
     StaleKey(Nick),
     /// Something came under somebody's name and is not shown.
     Unopened(Nick, OpenError),
+    /// Somebody wrote, and it came when the key that it is for had been destroyed. They are told.
+    TooLate(Nick),
     /// Something came from nobody in the room, or made no sense, and is not shown.
     Stray,
     /// The relay has taken so many more of the messages that were said.
     Taken(usize),
-    /// What was said has not reached these, who have not come back.
+    /// What was said has not reached these: they have not come back, or had another key by then.
     Undelivered(Vec<Nick>, String),
 }
 

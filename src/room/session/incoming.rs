@@ -100,16 +100,20 @@ impl Session {
                 return events;
             }
         }
-        let opened = match key {
-            Some(key) => open(bytes, &header, reader, key, ciphertext),
-            None => Err(OpenError::KeyDestroyed),
-        };
+        let opened = open(bytes, &header, reader, key, ciphertext);
         if !direct && let Ok(Opened::Text(..)) = opened {
             events.extend(self.left_others_out(&header));
         }
         events.extend(match opened {
             Ok(Opened::LeftOut) => Some(Event::LeftOut(from)),
             Ok(Opened::Text(kind, text)) => self.told(sid, direct, kind, SafeText::new(&text)),
+            Err(OpenError::KeyDestroyed) => {
+                if let Some(peer) = self.roster.get_mut(sid) {
+                    peer.outgoing.came_too_late(digest);
+                }
+                self.schedule.greet(self.roster.len(), now.uptime);
+                Some(Event::TooLate(from))
+            }
             Err(error) => {
                 self.schedule.opening_failed();
                 Some(unopened(error))
@@ -222,6 +226,9 @@ impl Session {
         if missing > 0 {
             events.push(Event::Missing(from.clone(), missing));
         }
+        let unread = self.spoken.unread_by(&from, &statement.unread);
+        let undelivered = |text| Event::Undelivered(vec![from.clone()], text);
+        events.extend(unread.into_iter().map(undelivered));
         let past = statement.past.iter();
         let past = past.map(|past| {
             self.transcript

@@ -72,13 +72,13 @@ impl Session {
         Ok(events)
     }
 
-    /// Under which session id a member is in the roster that has or had this one.
+    /// Under which session id a member is in the roster that has this one, or had it last.
     pub(super) fn present_sid(&self, sid: SessionId) -> Option<SessionId> {
         if self.roster.get(sid).is_some() {
             return Some(sid);
         }
         let mut peers = self.roster.iter();
-        let found = peers.find(|(_, peer)| peer.former == Some(sid));
+        let found = peers.find(|(_, peer)| peer.card.follows(sid));
         found.map(|(present, _)| present)
     }
 
@@ -134,7 +134,6 @@ impl Session {
             peer.named = self.changes;
         }
         if peer.card.sid() != card.sid() {
-            peer.former = Some(peer.card.sid());
             peer.key_since = now.uptime;
         }
         let before = std::mem::replace(&mut peer.card, card.clone());
@@ -150,7 +149,8 @@ impl Session {
         peer.incoming.begin(arrival, card.next());
         peer.outgoing.begin(self.next);
         // Whoever meets this member for the first time knows that it has said nothing yet.
-        peer.outgoing.is_untold = arrival == Arrival::Joined || self.next > 0;
+        let has_news = self.next > 0 || !peer.outgoing.unread.is_empty();
+        peer.outgoing.is_untold = arrival == Arrival::Joined || has_news;
         let person = peer.person();
         self.roster
             .insert(card, peer)
@@ -209,7 +209,6 @@ impl Session {
         peer.incoming.forget_recent();
         peer.key_since = now.uptime;
         peer.reported.stale_key = false;
-        peer.former = Some(peer.card.sid());
         let former = std::mem::replace(&mut peer.card, card.clone())
             .nick()
             .clone();

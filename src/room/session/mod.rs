@@ -9,6 +9,7 @@
 //! - `incoming`: what members send.
 //! - `outgoing`: what this member says, states and announces, and when.
 //! - `unacknowledged`: what was sent, until the relay has it and its readers are there.
+//! - `spoken`: what was said lately.
 //! - `peer`, `own_keys`: what is known of each.
 
 mod entering;
@@ -18,6 +19,7 @@ mod members;
 mod outgoing;
 mod own_keys;
 mod peer;
+mod spoken;
 mod unacknowledged;
 
 use std::collections::{HashMap, VecDeque};
@@ -41,6 +43,7 @@ use self::members::{left, roster_around};
 use self::outgoing::Schedule;
 use self::own_keys::OwnKeys;
 use self::peer::Peer;
+use self::spoken::Spoken;
 use self::unacknowledged::Unacknowledged;
 
 /// A point in time, by both of a machine's clocks.
@@ -100,6 +103,7 @@ pub struct Session {
     /// The headers of this member's own messages to the room that have not come back yet.
     on_their_way: VecDeque<Vec<u8>>,
     unacknowledged: Unacknowledged,
+    spoken: Spoken,
     /// How many counted frames were received.
     received: u64,
     outgoing: Vec<Frame>,
@@ -142,6 +146,7 @@ impl Session {
             transcript: Transcript::default(),
             on_their_way: VecDeque::new(),
             unacknowledged: Unacknowledged::default(),
+            spoken: Spoken::default(),
             received: 0,
             outgoing: Vec::new(),
             policy,
@@ -232,7 +237,7 @@ impl Session {
     pub fn undelivered(&self) -> impl Iterator<Item = (Vec<Nick>, &str)> {
         self.unacknowledged
             .held()
-            .map(|said| (self.absent_nicks(said.readers()), said.text()))
+            .map(|said| (self.nicks(said.readers()), said.text()))
     }
 
     /// The frames that are to be sent now, in order.

@@ -7,8 +7,8 @@ use crate::cipher::keys::{PublicKey, SessionKey};
 use crate::cipher::seal::Body;
 use crate::room::Time;
 use crate::room::card::{Card, SessionId};
-use crate::room::frame::Frame;
-use crate::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
+use crate::room::frame::{Frame, MAX_FRAME};
+use crate::room::message::{Header, Kind, SealedMessage, Stream, audience_digest, header_digest};
 use crate::room::names::Nick;
 use crate::room::roster::Conflict;
 use crate::room::statement::{Direct, Occasion, Statement, Told};
@@ -44,6 +44,9 @@ const MAX_KEY_AGE: Duration = Duration::from_hours(24);
 
 /// After so many messages that did not open, a new session key is due.
 const FAILURES: u32 = 64;
+
+/// How many bytes of a STATEMENT are about single readers. With the rest it fits into a frame.
+const MAX_NEWS: usize = MAX_FRAME / 2;
 
 /// Whom a message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,6 +222,8 @@ impl Session {
                 }
             }
         }
+        self.spoken
+            .push(header_digest(&message.header), text.to_owned());
         self.receipts += 1;
         let number = self.receipts;
         self.send(Sent::Message(Said::new(message, text.to_owned(), number)));
@@ -268,6 +273,9 @@ impl Session {
 
     /// Sends what was kept for those who have come back.
     pub(super) fn send_held(&mut self) {
+        if self.said_goodbye {
+            return;
+        }
         let readers = self.unacknowledged.held_for();
         let back: HashSet<SessionId> = readers
             .into_iter()
@@ -448,19 +456,44 @@ impl Session {
         }
     }
 
-    /// States what one sees, to these members, or to all if there are none.
+    /// States what one sees, to these members, or to all if there are none. Where that is more than
+    /// a frame takes, some are told alone before.
     fn state(&mut self, occasion: Occasion, to: &[SessionId], now: Now) {
+        let has_news = |(sid, peer): (SessionId, &Peer)| (peer.outgoing.size() > 0).then_some(sid);
+        let about: Vec<SessionId> = match to {
+            [] => self.roster.iter().filter_map(has_news).collect(),
+            to => to.to_vec(),
+        };
+        let mut part = Vec::new();
+        let mut size = 0;
+        for reader in about {
+            let more = (self.roster.get(reader)).map_or(0, |peer| 32 + peer.outgoing.size());
+            if size + more > MAX_NEWS {
+                self.state_about(Occasion::Beacon, &part, &part, now);
+                (part, size) = (Vec::new(), 0);
+            }
+            part.push(reader);
+            size += more;
+        }
+        let to = if to.is_empty() { to } else { &part };
+        self.state_about(occasion, &part, to, now);
+    }
+
+    /// The same, with what there is to say of the readers `about` alone.
+    fn state_about(&mut self, occasion: Occasion, about: &[SessionId], to: &[SessionId], now: Now) {
         let Some(view) = self.transcript.view() else {
             return;
         };
         let mut told = Vec::new();
         let mut direct = Vec::new();
-        for (reader, peer) in self.roster.iter() {
-            if !to.is_empty() && !to.contains(&reader) {
-                continue;
-            }
+        let mut unread = Vec::new();
+        for (reader, peer) in about
+            .iter()
+            .filter_map(|sid| Some((*sid, self.roster.get(*sid)?)))
+        {
             direct.extend(peer.outgoing.direct.iter());
             if peer.outgoing.is_untold {
+                unread.extend(&peer.outgoing.unread);
                 told.push(Told {
                     reader,
                     since: peer.outgoing.since.unwrap_or(self.next),
@@ -468,7 +501,9 @@ impl Session {
                 });
             }
         }
+        told.sort_unstable_by_key(|told| told.reader);
         direct.sort_unstable_by_key(|stream: &Direct| (stream.from, stream.to));
+        unread.sort_unstable();
         let statement = Statement {
             room: self.card.room(),
             sender: self.card.sid(),
@@ -487,6 +522,7 @@ impl Session {
             } else {
                 Vec::new()
             },
+            unread,
         };
         for told in &statement.told {
             if let Some(peer) = self.roster.get_mut(told.reader) {

@@ -20,11 +20,12 @@ const RECENT: usize = 64;
 /// session key of either side.
 const STREAMS: usize = 8;
 
+/// How many messages that came too late are remembered of somebody, for telling it.
+const UNREAD: usize = 256;
+
 /// Another member.
 pub(super) struct Peer {
     pub(super) card: Card,
-    /// The session id that it had before its present one, if this member saw it change.
-    pub(super) former: Option<SessionId>,
     pub(super) standing: Standing,
     /// Whether it has signed something that only a member of the room as it is now could sign.
     pub(super) is_confirmed: bool,
@@ -78,8 +79,10 @@ pub(super) struct Outgoing {
     pub(super) since: Option<u64>,
     /// The number of the first one that is not for it, if it was away.
     pub(super) until: Option<u64>,
-    /// Whether it has yet to be told where the numbers stand.
+    /// Whether it has yet to be told where the numbers stand, or what came too late.
     pub(super) is_untold: bool,
+    /// Its messages that came too late to be opened, the latest ones.
+    pub(super) unread: VecDeque<Digest>,
     /// The streams of direct messages to it.
     pub(super) direct: Streams,
 }
@@ -94,6 +97,25 @@ impl Outgoing {
     pub(super) fn end(&mut self, next: u64) {
         self.until.get_or_insert(next);
         self.is_untold = false;
+    }
+
+    /// A message of its came too late to be opened.
+    pub(super) fn came_too_late(&mut self, message: Digest) {
+        if self.unread.len() == UNREAD {
+            self.unread.pop_front();
+        }
+        self.unread.push_back(message);
+        self.is_untold = true;
+    }
+
+    /// How many bytes of a statement are about it at most.
+    pub(super) fn size(&self) -> usize {
+        let of_told = if self.is_untold {
+            48 + 32 * self.unread.len()
+        } else {
+            0
+        };
+        of_told + 72 * self.direct.iter().count()
     }
 
     /// It has been told.
@@ -136,7 +158,6 @@ impl Peer {
             standing: Standing::default(),
             is_confirmed: false,
             said_goodbye: false,
-            former: None,
             shown: 0,
             named: 0,
             joined: Version::default(),

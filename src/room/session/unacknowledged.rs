@@ -230,9 +230,13 @@ impl Unacknowledged {
         expired.map(|(_, said)| said).collect()
     }
 
-    /// The messages that wait for somebody.
+    /// The messages that wait for somebody, or are on their way to somebody who has come back.
     pub(super) fn held(&self) -> impl Iterator<Item = &Said> {
-        self.held.iter().map(|(_, said)| said)
+        let held = self.held.iter().map(|(_, said)| said);
+        held.chain(self.sent.iter().filter_map(|(_, sent)| match sent {
+            Sent::Message(said) if said.is_repeated => Some(said),
+            _ => None,
+        }))
     }
 
     /// The texts that the relay has not taken.

@@ -113,6 +113,7 @@ fn greet(bob: &mut Session, vector: &Vector) {
             }],
             direct: Vec::new(),
             past: Vec::new(),
+            unread: Vec::new(),
         };
         let statement = statement.encode();
         let signature = key_called(&format!("{}_identity", person.nick)).sign(&statement);

@@ -64,6 +64,7 @@ fn expected(vector: &Vector) -> Statement {
                 parent,
             })
             .collect(),
+        unread: digests("unread"),
     }
 }
 
