@@ -48,7 +48,7 @@ fn groff_and_man_have_nothing_to_complain_of() {
         let page = page.to_str().expect("UTF-8");
         for (program, arguments) in [
             ("groff", &["-man", "-Tutf8", "-ww", page][..]),
-            ("man", &["--warnings", "--local-file", page]),
+            ("man", &["-l", page]),
         ] {
             if let Some((text, complaints)) = run(program, arguments) {
                 assert_eq!(complaints, "", "{program} {page}");
