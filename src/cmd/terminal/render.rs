@@ -42,17 +42,21 @@ pub(super) fn render(entry: &Entry, columns: usize, style: Style) -> String {
     }
 }
 
-/// An entry where there is no terminal: one line, unwrapped. Only a block, which is the program's
-/// own words, keeps its lines.
+/// An entry where there is no terminal: one line, unwrapped, with the same author before the same
+/// words whoever they are about. Only a block, which is the program's own words, keeps its lines.
 #[must_use]
 pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
     let one_line = |text: &SafeText| text.as_str().replace('\n', LINE_BREAK);
     match entry {
         Entry::Message(message) => {
-            let gutter = Gutter::new(message, style.timestamps, usize::MAX);
-            let before = style.paint(before_look(message, style), &gutter.before);
-            let author = style.paint(author_look(message, style), &gutter.author);
-            let text = style.paint(text_look(message, style), &one_line(&message.text));
+            let message = Message {
+                mentions: false,
+                ..message.clone()
+            };
+            let gutter = Gutter::new(&message, style.timestamps, usize::MAX);
+            let before = style.paint(before_look(&message, style), &gutter.before);
+            let author = style.paint(author_look(&message, style), &gutter.author);
+            let text = style.paint(text_look(&message, style), &one_line(&message.text));
             format!("{before}{author} {text}\n")
         }
         Entry::Notice(text) => {
