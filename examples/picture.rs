@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use screen::Screen;
 use vt100::{Cell, Color};
 
-const ROWS: u16 = 20;
+const ROWS: u16 = 19;
 const COLUMNS: u16 = 88;
 /// Sizes in the picture, in pixels.
 const CELL_WIDTH: u16 = 9;
@@ -150,10 +150,10 @@ fn draw(screen: &vt100::Screen, theme: &Theme) -> String {
         ROWS * CELL_HEIGHT + 2 * MARGIN,
     );
     let mut svg = format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="15">
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="15">
 <title>A session in e2echat</title>
-<rect width="100%" height="100%" rx="8" fill="{}"/>
-"#,
+<rect width="100%" height="100%" rx="8" fill="{}" stroke="#808080" stroke-opacity="0.4"/>
+"##,
         theme.background
     );
     for row in 0..ROWS {
