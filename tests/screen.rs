@@ -202,11 +202,11 @@ fn names_and_help_tell_what_they_should() {
     });
     ada.screen.enter("/help");
     ada.screen
-        .wait_for("its end", |shown| shown.contains("| /quit"));
-    let rows = ada.screen.transcript();
-    for command in ["/help", "/names", "/msg"] {
-        let begins = format!("| {command}");
-        assert!(rows.iter().any(|row| row.starts_with(&begins)), "{rows:?}");
+        .wait_for("help", |shown| shown.contains("| Everything else"));
+    let shown = ada.screen.transcript();
+    for command in ["| /help", "| /names", "| /quit"] {
+        let is_there = shown.iter().any(|row| row.starts_with(command));
+        assert!(is_there, "{command}: {shown:#?}");
     }
 }
 
@@ -289,6 +289,85 @@ fn a_window_that_changes_its_size_loses_nothing() {
     let shown = ada.screen.contents();
     for round in 0..3 {
         assert!(shown.contains(&format!("<bob> round {round}")), "{shown}");
+    }
+}
+
+#[test]
+fn completing_and_searching_do_not_stop_what_comes_in() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    ada.screen.enter("one to look for");
+    bob.wait_for_message("ada", "one to look for");
+    for (said, keys, shown) in [
+        ("one", "/wh\t", "> /who"),
+        ("two", "\x15/wh\t\t\t", "> /whois "),
+        ("three", "\x15look\x12", "> one to look for"),
+        ("four", "\x15not there\x12", "> not there"),
+    ] {
+        ada.screen.type_text(keys);
+        ada.screen.wait_for(shown, |screen| screen.ends_with(shown));
+        bob.say(said);
+        ada.screen.wait_for("message", |screen| {
+            screen.contains(&format!("<bob> {said}")) && screen.ends_with(shown)
+        });
+    }
+}
+
+#[test]
+fn the_bell_rings_for_a_mention_and_leaves_the_input_alone() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    ada.screen.enter("/notify mentions");
+    ada.screen.sees("* the bell rings");
+    ada.screen.type_text("half typed");
+    for text in ["nothing to do with anybody", "ada: look here", "and here"] {
+        bob.say(text);
+    }
+    let shown = ada.screen.wait_for("what comes then", |shown| {
+        shown.contains("<bob> and here") && shown.ends_with("> half typed")
+    });
+    let bells = ada.screen.raw().matches('\x07').count();
+    assert_eq!(bells, 1, "{shown}");
+    let from_bob = shown.lines().skip_while(|row| !row.contains("<bob"));
+    let rows: Vec<&str> = from_bob.collect();
+    let [_, mention, next, input] = rows.as_slice() else {
+        panic!("there are other rows: {shown}");
+    };
+    assert!(mention.contains("<bob @you> ada: look here"), "{shown}");
+    assert!(next.contains("<bob> and here"), "{shown}");
+    assert_eq!(*input, "> half typed");
+}
+
+/// There is nothing to be seen on them, but everything is there when they grow.
+#[test]
+fn the_smallest_terminals_end_nothing() {
+    let relay = Relay::start(&[]);
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    for (rows, columns) in [(1, 1), (1, 2), (2, 1), (1, 80), (24, 1), (2, 3)] {
+        let home = Home::new();
+        let address = relay.address().to_string();
+        let arguments = ["join", &address, "--nick", "ada", "--color", "always"];
+        let mut screen = Screen::e2echat(&home, &arguments, rows, columns);
+        screen.wait_for("prompt", |_| screen.raw().contains('>'));
+        bob.say("hello 日本 ada, and a 🦀 too");
+        screen.paste("two\nlines 日本");
+        for key in ["\t", "\x1b[Z", "\x12", "\x1b[A", "\x1b[B", "\x0c", "\x03"] {
+            screen.press(key);
+        }
+        screen.enter("/theme light");
+        screen.resize(24, 80);
+        screen.press("\x0c");
+        screen.sees("<bob @you> hello 日本 ada, and a 🦀 too");
+        let said = format!("from {rows} by {columns}");
+        screen.enter(&said);
+        bob.wait_for_message("ada", &said);
+        screen.enter("/quit");
+        assert!(screen.wait_exit().success());
+        bob.wait_for_line("ada's leaving", |line| line.contains("ada left"));
     }
 }
 

@@ -30,7 +30,7 @@ fn entering() {
         let ada = stage.sits("ada");
         stage.picture("alone", &ada);
         let _bob = stage.joins("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         let carl = stage.sits("carl");
         stage.picture("with others", &carl);
     });
@@ -50,7 +50,7 @@ fn messages() {
     play("messages", &[PLAIN, SMALL, DARK, LIGHT], |stage| {
         let mut ada = stage.sits("ada");
         let mut bob = stage.joins("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         ada.enter("hello");
         ada.sees("<ada> hello");
         bob.say("hi ada, long time no see");
@@ -70,7 +70,7 @@ fn wrapping() {
     play("wrapping", &[SMALL], |stage| {
         let ada = stage.sits("ada");
         let mut bob = stage.joins("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         bob.say("日本語の文章は言葉の間に空白がないので、どこでも折り返すことができます。");
         bob.say("🦀🎉👍🏽 crabs 👩\u{200d}🚀 and re\u{301}sume\u{301}s");
         ada.sees("crabs");
@@ -85,7 +85,7 @@ fn paste() {
     play("paste", &[PLAIN, SMALL], |stage| {
         let mut ada = stage.sits("ada");
         let bob = stage.joins("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         ada.paste("shopping list:\n  - bread\n  - tea");
         stage.picture("not sent yet", &ada);
         ada.press("\r");
@@ -99,7 +99,7 @@ fn history() {
     play("history", &[PLAIN], |stage| {
         let mut ada = stage.sits("ada");
         let bob = stage.joins("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         for line in ["tea or coffee", "coffee then", "and for you"] {
             ada.enter(line);
             bob.wait_for_message("ada", line);
@@ -132,7 +132,7 @@ fn resize() {
     play("resize", &[PLAIN], |stage| {
         let mut ada = stage.sits("ada");
         let mut bob = stage.joins("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         bob.say(&"wrapped at every width ".repeat(5));
         ada.sees("width");
         ada.type_text(&"typed so much that it wraps too ".repeat(3));
@@ -169,7 +169,7 @@ fn action() {
     play("action", &[PLAIN, DARK], |stage| {
         let mut ada = stage.sits("ada");
         let mut bob = stage.sits("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         ada.enter("/me waves");
         ada.sees("* ada waves");
         bob.enter("/me bows, and says that this is the finest room that he has sat in since the one with the piano");
@@ -182,8 +182,9 @@ fn direct() {
     play("direct", &[PLAIN, SMALL, DARK, LIGHT], |stage| {
         let mut ada = stage.sits("ada");
         let mut bob = stage.sits("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         ada.enter("/msg bob for your eyes only");
+        bob.sees("eyes");
         ada.sees("<ada → bob>");
         bob.enter("/reply and for yours: a letter that is longer than the row on which it begins, and so on");
         ada.sees("yours");
@@ -198,7 +199,7 @@ fn mention() {
     play("mention", &[PLAIN, SMALL, DARK, LIGHT], |stage| {
         let ada = stage.sits("ada");
         let mut bob = stage.sits("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         bob.enter("one for everybody");
         bob.enter(
             "and one for you, Ada, which is long enough to go on in another row of the screen",
@@ -247,7 +248,7 @@ fn clear() {
         ada.enter("/clear");
         stage.picture("nothing is left", &ada);
         let _bob = stage.joins("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         ada.press(CTRL_L);
         stage.picture("what came since, drawn again", &ada);
     });
@@ -258,7 +259,7 @@ fn style() {
     play("style", &[DARK], |stage| {
         let mut ada = stage.sits("ada");
         let mut bob = stage.sits("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         bob.enter("hello");
         bob.enter("/me waves");
         ada.sees("waves");
@@ -274,7 +275,7 @@ fn nick() {
     play("nick", &[PLAIN], |stage| {
         let mut ada = stage.sits("ada");
         let mut bob = stage.sits("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         bob.enter("/nick robert");
         ada.sees("robert");
         bob.enter("it is still me");
@@ -290,10 +291,11 @@ fn away() {
     play("away", &[PLAIN], |stage| {
         let mut ada = stage.sits("ada");
         let mut bob = stage.sits("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         bob.enter("/away at lunch");
         ada.sees("lunch");
         ada.enter("/msg bob the tea is ready");
+        bob.sees("tea");
         ada.sees("<ada → bob>");
         bob.enter("/back");
         stage.picture("away, written to, and back", &ada);
@@ -306,7 +308,7 @@ fn ignore() {
     play("ignore", &[PLAIN], |stage| {
         let mut ada = stage.sits("ada");
         let mut bob = stage.joins("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         ada.enter("/ignore bob");
         ada.sees("ignore");
         bob.say("blah blah");
@@ -325,7 +327,7 @@ fn whois() {
     play("whois", &[PLAIN, SMALL], |stage| {
         let mut ada = stage.sits("ada");
         let _bob = stage.joins("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         ada.enter("/whois bob");
         ada.enter("/names");
         stage.picture("somebody new", &ada);
@@ -337,7 +339,7 @@ fn unsent() {
     play("unsent", &[PLAIN, DARK], |stage| {
         let mut ada = stage.sits("ada");
         let _bob = stage.joins("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         stage.relay.signal(Signal::SIGSTOP);
         ada.enter("can anybody hear me?");
         ada.sees("unsent");
@@ -353,7 +355,7 @@ fn changed_identity() {
     play("changed_identity", &[PLAIN, SMALL, LIGHT], |stage| {
         let mut ada = stage.sits("ada");
         let bob = stage.joins("bob");
-        ada.sees("joined");
+        ada.sees("/verify bob");
         bob.leave();
         ada.sees("left");
         let _carl = stage.joins_as("bob", "carl");

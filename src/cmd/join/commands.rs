@@ -101,8 +101,8 @@ pub(super) enum Argument {
     Nick,
     /// A command.
     Command,
-    /// One of these.
-    OneOf(&'static [&'static str]),
+    /// One of these, which are separated by `|`.
+    OneOf(&'static str),
 }
 
 /// A command.
@@ -112,51 +112,38 @@ pub(super) struct Row {
     /// Another name for it.
     alias: Option<&'static str>,
     help: &'static str,
-    pub(super) argument: Argument,
     parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
 }
-
-/// When the bell can ring.
-pub(super) const NOTIFY: &[&str] = &["off", "mentions", "all"];
-/// What can be on or off.
-pub(super) const SWITCH: &[&str] = &["on", "off"];
-/// The colours that there are.
-pub(super) const THEMES: &[&str] = &["dark", "light"];
 
 const TABLE: &[Row] = &[
     Row {
         usage: "/help [CMD]",
         alias: None,
         help: "show this list, or one command",
-        argument: Argument::Command,
         parse: |rest| Some(Command::Help(rest)),
     },
     Row {
         usage: "/names",
         alias: Some("/who"),
         help: "show who is here, and what is known of them",
-        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Names),
     },
     Row {
         usage: "/whois NICK",
         alias: None,
         help: "show all that is known of somebody",
-        argument: Argument::Nick,
         parse: |nick| one_word(nick, Command::Whois),
     },
     Row {
         usage: "/me TEXT",
         alias: None,
         help: "say what you do: /me waves",
-        argument: Argument::Other,
         parse: |text| some(text, Command::Me),
     },
     Row {
         usage: "/msg NICK TEXT",
         alias: Some("/query"),
         help: "say something to one person alone",
-        argument: Argument::Nick,
         parse: |rest| {
             let (nick, text) = rest.split_once(char::is_whitespace)?;
             let text = text.trim_start();
@@ -167,49 +154,42 @@ const TABLE: &[Row] = &[
         usage: "/reply TEXT",
         alias: Some("/r"),
         help: "the same to whoever last said something to you alone",
-        argument: Argument::Other,
         parse: |text| some(text, Command::Reply),
     },
     Row {
         usage: "/nick NEW",
         alias: None,
         help: "be called something else; all see that it is still you",
-        argument: Argument::Other,
         parse: |nick| one_word(nick, Command::Nick),
     },
     Row {
         usage: "/ignore [NICK]",
         alias: None,
         help: "show nothing more of what somebody says; or list whom you ignore",
-        argument: Argument::Nick,
         parse: |nick| Some(Command::Ignore(nick)),
     },
     Row {
         usage: "/unignore NICK",
         alias: None,
         help: "show it again",
-        argument: Argument::Nick,
         parse: |nick| one_word(nick, Command::Unignore),
     },
     Row {
         usage: "/away [TEXT]",
         alias: None,
         help: "tell all that you are not at the keyboard, and why",
-        argument: Argument::Other,
         parse: |text| Some(Command::Away(text)),
     },
     Row {
         usage: "/back",
         alias: None,
         help: "tell all that you are there again",
-        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Back),
     },
     Row {
         usage: "/fingerprint [NICK]",
         alias: None,
         help: "show your fingerprint, or somebody's",
-        argument: Argument::Nick,
         parse: |rest| {
             let nick = (!rest.is_empty()).then_some(rest);
             Some(Command::Fingerprint { nick })
@@ -219,7 +199,6 @@ const TABLE: &[Row] = &[
         usage: "/verify NICK [DIGITS]",
         alias: None,
         help: "compare numbers with somebody, on the phone; then type them after the nick",
-        argument: Argument::Nick,
         parse: |rest| {
             let (nick, digits) = rest.split_once(' ').unwrap_or((rest, ""));
             (!nick.is_empty()).then_some(Command::Verify { nick, digits })
@@ -229,14 +208,12 @@ const TABLE: &[Row] = &[
         usage: "/code [DIGITS]",
         alias: None,
         help: "the same with everybody in the room at once",
-        argument: Argument::Other,
         parse: |digits| Some(Command::Code { digits }),
     },
     Row {
         usage: "/trust NICK [END]",
         alias: None,
         help: "accept somebody's new identity, by the end of its fingerprint",
-        argument: Argument::Nick,
         parse: |rest| {
             let (nick, end) = rest.split_once(' ').unwrap_or((rest, ""));
             let end = end.trim();
@@ -247,21 +224,18 @@ const TABLE: &[Row] = &[
         usage: "/audit",
         alias: None,
         help: "show what went wrong so far, and when",
-        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Audit),
     },
     Row {
         usage: "/invite",
         alias: None,
         help: "show how friends get into this room",
-        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Invite),
     },
     Row {
         usage: "/history [N]",
         alias: None,
         help: "show the last N messages again, or 20",
-        argument: Argument::Other,
         parse: |rest| match rest {
             "" => Some(Command::History(None)),
             number => Some(Command::History(Some(number.parse().ok()?))),
@@ -271,49 +245,42 @@ const TABLE: &[Row] = &[
         usage: "/clear",
         alias: None,
         help: "clear the screen",
-        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Clear),
     },
     Row {
         usage: "/timestamp [on|off]",
         alias: None,
         help: "show the time of messages, or not",
-        argument: Argument::OneOf(SWITCH),
-        parse: |rest| one_of(rest, SWITCH, Command::Timestamp),
+        parse: |switch| Some(Command::Timestamp(switch)),
     },
     Row {
         usage: "/notify [off|mentions|all]",
         alias: None,
         help: "ring the bell: never, when you are named or written to, or always",
-        argument: Argument::OneOf(NOTIFY),
-        parse: |rest| one_of(rest, NOTIFY, Command::Notify),
+        parse: |when| Some(Command::Notify(when)),
     },
     Row {
         usage: "/theme [dark|light]",
         alias: None,
         help: "use colours for a dark or a light background",
-        argument: Argument::OneOf(THEMES),
-        parse: |rest| one_of(rest, THEMES, Command::Theme),
+        parse: |name| Some(Command::Theme(name)),
     },
     Row {
         usage: "/rekey",
         alias: None,
         help: "change your session key now",
-        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Rekey),
     },
     Row {
         usage: "/reconnect",
         alias: None,
         help: "make a new connection to the relay now",
-        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Reconnect),
     },
     Row {
         usage: "/quit",
         alias: Some("/exit"),
         help: "leave; so do Ctrl-C and Ctrl-D on an empty line",
-        argument: Argument::Other,
         parse: |rest| alone(rest, Command::Quit),
     },
 ];
@@ -331,19 +298,35 @@ fn one_word<'a>(rest: &'a str, command: fn(&'a str) -> Command<'a>) -> Option<Co
     is_one.then(|| command(rest))
 }
 
-fn one_of<'a>(
-    rest: &'a str,
-    words: &[&str],
-    command: fn(&'a str) -> Command<'a>,
-) -> Option<Command<'a>> {
-    (rest.is_empty() || words.contains(&rest)).then(|| command(rest))
-}
-
 impl Row {
     /// The names by which it is called.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         let name = self.usage.split(' ').next();
         name.into_iter().chain(self.alias)
+    }
+
+    /// What can stand behind it first, as its usage has it.
+    pub(super) fn argument(&self) -> Argument {
+        match self
+            .usage
+            .split(' ')
+            .nth(1)
+            .map(|it| it.trim_matches(['[', ']']))
+        {
+            Some("NICK") => Argument::Nick,
+            Some("CMD") => Argument::Command,
+            Some(words) if words.contains('|') => Argument::OneOf(words),
+            _ => Argument::Other,
+        }
+    }
+
+    /// What is asked for with this behind its name; nothing where it is misused.
+    fn understand<'a>(&self, rest: &'a str) -> Option<Command<'a>> {
+        let is_allowed = match self.argument() {
+            Argument::OneOf(words) => rest.is_empty() || words.split('|').any(|it| it == rest),
+            _ => true,
+        };
+        is_allowed.then(|| (self.parse)(rest)).flatten()
     }
 
     fn line(&self) -> String {
@@ -383,7 +366,10 @@ impl<'a> Typed<'a> {
         let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         match find(name) {
             None => Self::Unknown(line),
-            Some(row) => (row.parse)(rest.trim()).map_or(Self::Misused(row.usage), Self::Command),
+            Some(row) => {
+                let command = row.understand(rest.trim());
+                command.map_or(Self::Misused(row.usage), Self::Command)
+            }
         }
     }
 }
@@ -413,6 +399,10 @@ mod tests {
         assert_eq!(Typed::parse("/msg bob"), Typed::Misused("/msg NICK TEXT"));
         assert_eq!(Typed::parse("/nick a b"), Typed::Misused("/nick NEW"));
         assert_eq!(Typed::parse("/history x"), Typed::Misused("/history [N]"));
+        assert_eq!(
+            Typed::parse("/theme pink"),
+            Typed::Misused("/theme [dark|light]")
+        );
         assert_eq!(Typed::parse("/"), Typed::Unknown("/"));
     }
 

@@ -28,13 +28,13 @@ impl Nicks {
             None if word.is_empty() => Vec::new(),
             None => self.of_nicks(word, ": "),
             Some(first) => match commands::find(first) {
-                Some(row) if words.next().is_none() => match row.argument {
+                Some(row) if words.next().is_none() => match row.argument() {
                     Argument::Nick => self.of_nicks(word, " "),
                     Argument::Command => of_commands(&format!("/{word}"), "")
                         .into_iter()
                         .map(|name| name.trim_start_matches('/').to_owned())
                         .collect(),
-                    Argument::OneOf(words) => of(words.iter().copied(), word, ""),
+                    Argument::OneOf(words) => of(words.split('|'), word, ""),
                     Argument::Other => Vec::new(),
                 },
                 _ if word.is_empty() => Vec::new(),

@@ -125,7 +125,8 @@ impl Client<'_> {
                 });
             }
         }
-        if late > 0 {
+        if late > 0 && !self.on_its_way.iter().any(|said| said.is_shown) {
+            self.screen.nothing_waits();
             self.notice("the relay has taken what was waiting");
         }
         let is_up = self.session.is_inside();

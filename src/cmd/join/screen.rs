@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Zoned;
 
 use crate::cmd::terminal::{
-    ColorChoice, Entry, Format, Input, Style, Terminal, Theme, render_plain,
+    ColorChoice, Entry, Format, Input, Message, Style, Terminal, Theme, render_plain,
 };
 use crate::cmd::{failure, reason};
 
@@ -89,8 +89,8 @@ pub(super) struct Screen {
     is_json: bool,
     style: Style,
     log: Option<Log>,
-    /// The latest messages, each a line.
-    history: VecDeque<String>,
+    /// The latest messages.
+    history: VecDeque<Message>,
 }
 
 impl Screen {
@@ -119,19 +119,28 @@ impl Screen {
             self.log = None;
             self.show(&Report::refusal(text));
         }
-        if matches!(entry, Entry::Message(_)) {
+        if let Entry::Message(message) = entry {
             if self.history.len() == KEPT {
                 self.history.pop_front();
             }
-            self.history.push_back(render_plain(entry, Style::PLAIN));
+            self.history.push_back(message.clone());
         }
     }
 
     /// The last so many messages, one a line.
     pub(super) fn history(&self, count: usize) -> String {
         let skipped = self.history.len().saturating_sub(count);
-        let lines: String = self.history.iter().skip(skipped).cloned().collect();
-        lines.trim_end().to_owned()
+        let messages = self.history.iter().skip(skipped).cloned();
+        let lines = messages.map(|message| render_plain(&Entry::Message(message), Style::PLAIN));
+        lines.collect::<String>().trim_end().to_owned()
+    }
+
+    /// The relay has taken all that was shown as waiting.
+    pub(super) fn nothing_waits(&mut self) {
+        for message in &mut self.history {
+            message.waiting = false;
+        }
+        self.terminal.show(Entry::Taken);
     }
 
     /// How things look.

@@ -19,6 +19,8 @@ pub(in crate::cmd) enum Entry {
     Block(SafeText),
     /// One line for a program that reads along, as it is. Never on a terminal.
     Line(String),
+    /// The relay has taken all messages that have been shown as waiting.
+    Taken,
     /// Everything shown so far is taken off the screen.
     Clear,
     /// The terminal's bell rings.

@@ -160,6 +160,10 @@ impl<P: ExternalPrinter> Printer<P> {
                 match entry {
                     Entry::Mark(mark) => shown = Some(mark),
                     Entry::Bell => rings = true,
+                    Entry::Taken => {
+                        self.nothing_waits();
+                        self.redraw_soon();
+                    }
                     Entry::Style(style) => {
                         self.style = style;
                         self.redraw_soon();
@@ -186,6 +190,15 @@ impl<P: ExternalPrinter> Printer<P> {
             }
             if let Some(mark) = shown {
                 self.area.is_shown(mark);
+            }
+        }
+    }
+
+    /// Marks all messages as taken by the relay.
+    fn nothing_waits(&mut self) {
+        for entry in &mut self.recent {
+            if let Entry::Message(message) = entry {
+                message.waiting = false;
             }
         }
     }

@@ -36,7 +36,9 @@ pub(super) fn render(entry: &Entry, columns: usize, style: Style) -> String {
         Entry::Block(text) => block(text, columns),
         // It was meant for a program, so that nobody has made it harmless.
         Entry::Line(line) => block(&SafeText::new(line), columns),
-        Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => String::new(),
+        Entry::Taken | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
+            String::new()
+        }
     }
 }
 
@@ -66,9 +68,7 @@ pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
             style.paint(warning_look(style), &line) + "\n"
         }
         Entry::Line(line) => format!("{line}\n"),
-        Entry::Block(_) | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
-            render(entry, usize::MAX, style)
-        }
+        entry => render(entry, usize::MAX, style),
     }
 }
 
