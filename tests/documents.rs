@@ -25,6 +25,7 @@ mod socks;
 mod support;
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use commands::Command;
@@ -68,7 +69,9 @@ fn run_all(name: &str, lines: &[String]) {
     let runner = Runner::start();
     let wrong = lines.iter().filter_map(|line| {
         let result = match commands::parse(line) {
-            Ok(Command::Ours(ours)) => runner.run(&ours),
+            // What waits in vain panics; the line is to be told then, too.
+            Ok(Command::Ours(ours)) => catch_unwind(AssertUnwindSafe(|| runner.run(&ours)))
+                .unwrap_or_else(|_| Err("it waited in vain".to_owned())),
             Ok(Command::Checked) => Ok(()),
             Err(error) => Err(error),
         };
