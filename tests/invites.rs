@@ -6,7 +6,7 @@ mod support;
 
 use nix::sys::signal::Signal;
 
-use support::process::{Client, Ended, Home, Relay, is_message};
+use support::process::{Client, Ended, Home, Relay, is_message, wait_for};
 use support::proxy::Proxy;
 use support::screen::Screen;
 
@@ -123,6 +123,10 @@ fn the_invite_is_asked_for_on_the_terminal_and_not_shown() {
     let home = Home::new();
     let mut bob = Screen::e2echat(&home, &["join", "--nick", "bob"], 24, 80);
     bob.wait_for("question", |shown| shown.contains("invite: "));
+    wait_for(
+        || (!bob.is_cooked()).then_some(()),
+        || "what is typed is shown".to_owned(),
+    );
     bob.enter(&format!("  {token} "));
     bob.wait_for("room", |shown| shown.contains("* here: ada "));
     ada.wait_for_line("bob", |line| line.starts_with("* bob joined "));

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::cipher::seal::MAX_TEXT;
-use crate::cmd::terminal::Entry;
 use crate::room::message::Kind;
 use crate::room::session::{Person, Receipt, SayError, To};
 
@@ -127,7 +126,7 @@ impl Client<'_> {
             }
         }
         if late > 0 && !self.on_its_way.iter().any(|said| said.is_shown) {
-            self.screen.terminal.show(Entry::Taken);
+            self.screen.nothing_waits();
             let text = "the relay has taken what was waiting".to_owned();
             self.screen.show(&Report::Aside(text));
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cmd::terminal::{
-    ColorChoice, Entry, Format, Input, Style, Terminal, Theme, render_plain,
+    ColorChoice, Entry, Format, Input, Message, Style, Terminal, Theme, render_plain,
 };
 
 use super::completion::Nicks;
@@ -95,8 +95,8 @@ pub(super) struct Screen {
     request: Option<Request>,
     style: Style,
     log: Option<LogFile>,
-    /// The latest messages, each a line.
-    history: VecDeque<String>,
+    /// The latest messages.
+    history: VecDeque<Message>,
 }
 
 impl Screen {
@@ -145,19 +145,28 @@ impl Screen {
             self.log = None;
             self.show(&Report::Failure(failure));
         }
-        if matches!(entry, Entry::Message(_)) {
+        if let Entry::Message(message) = entry {
             if self.history.len() == KEPT {
                 self.history.pop_front();
             }
-            self.history.push_back(render_plain(entry, Style::PLAIN));
+            self.history.push_back(message.clone());
         }
     }
 
     /// The last so many messages, one a line.
     pub(super) fn history(&self, count: usize) -> String {
         let skipped = self.history.len().saturating_sub(count);
-        let lines: String = self.history.iter().skip(skipped).cloned().collect();
-        lines.trim_end().to_owned()
+        let messages = self.history.iter().skip(skipped).cloned();
+        let lines = messages.map(|message| render_plain(&Entry::Message(message), Style::PLAIN));
+        lines.collect::<String>().trim_end().to_owned()
+    }
+
+    /// The relay has taken all that was shown as waiting.
+    pub(super) fn nothing_waits(&mut self) {
+        for message in &mut self.history {
+            message.waiting = false;
+        }
+        self.terminal.show(Entry::Taken);
     }
 
     /// How things look.
