@@ -258,6 +258,7 @@ fn hint(hint: Hint) -> &'static str {
     match hint {
         Hint::LeftOut => "left-out",
         Hint::LeftOthersOut => "left-others-out",
+        Hint::TooLate => "too-late",
         Hint::Unconfirmed => "unconfirmed",
     }
 }

@@ -90,6 +90,8 @@ pub(super) enum Hint {
     LeftOut,
     /// They wrote something, and not to somebody else.
     LeftOthersOut,
+    /// They wrote something, and it came when the key for it was gone.
+    TooLate,
     /// Nothing that they signed has come so far.
     Unconfirmed,
 }

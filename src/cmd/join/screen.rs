@@ -16,13 +16,9 @@ use super::report::Report;
 /// How many messages `/history` can show.
 const KEPT: usize = 1000;
 
-/// In what form things are shown, and where.
+/// How things are shown, and where else.
 #[derive(clap::Args, Debug)]
 pub(super) struct Output {
-    /// Speak JSON, one object a line, on standard input and output: see docs/JSON.md
-    #[arg(long)]
-    json: bool,
-
     /// Append all that is shown to this file, which only you can read
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -46,15 +42,11 @@ impl Output {
     /// Starts the terminal, or what stands in for it. `deliver` must not block.
     pub(super) fn start(
         &self,
+        format: Format,
         log: Option<LogFile>,
         nicks: Arc<Nicks>,
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Screen> {
-        let format = if self.json {
-            Format::Lines
-        } else {
-            Format::Screen
-        };
         let style = Style {
             color: self.color.resolve(),
             theme: self.theme.unwrap_or_else(Theme::from_env),
@@ -63,7 +55,7 @@ impl Output {
         let complete = move |line: &str, cursor| nicks.complete(line, cursor);
         let mut screen = Screen {
             terminal: Terminal::start("> ", format, style, complete, deliver)?,
-            is_json: self.json,
+            is_json: format == Format::Lines,
             request: None,
             style,
             log,

@@ -74,9 +74,12 @@ pub(super) fn event(event: Event) -> Option<Report> {
             );
             alarm(Alarm::Unopened, Some(nick), text)
         }
-        Event::TooLate(nick) => Report::notice(format!(
-            "something that {nick} wrote came so late that your key for it was destroyed already, so nobody can read it; {nick} is told; if it happens often, the relay may be holding messages back"
-        )),
+        Event::TooLate(nick) => {
+            let text = format!(
+                "something that {nick} wrote came so late that your key for it was destroyed already, so nobody can read it; {nick} is told; if it happens often, the relay may be holding messages back"
+            );
+            hint(Hint::TooLate, nick, text)
+        }
         Event::Stray => alarm(
             Alarm::Stray,
             None,
