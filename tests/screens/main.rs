@@ -229,6 +229,12 @@ fn completion() {
         ada.press(TAB);
         stage.picture("a nick behind a command", &ada);
         ada.press(CTRL_U);
+        ada.type_text("/unig");
+        ada.press(TAB);
+        ada.press(TAB);
+        ada.press(TAB);
+        stage.picture("the only command, then the nicks one after the other", &ada);
+        ada.press(CTRL_U);
         ada.type_text("CA");
         ada.press(TAB);
         ada.type_text("hello");

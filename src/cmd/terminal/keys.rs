@@ -181,7 +181,8 @@ impl Keys {
         let Some((new, edit)) = Round::start((self.complete)(line, cursor), line, cursor) else {
             return Cmd::Noop;
         };
-        *round = Some(new);
+        // What was completed for certain is what the next Tab goes on from.
+        *round = Some(new).filter(Round::has_choice);
         self.make(edit)
     }
 

@@ -22,7 +22,8 @@
 //!
 //! # Without one
 //!
-//! Two threads, *reader* and *writer* (`plain.rs`): no prompt, no colour, one line per entry.
+//! Two threads, *reader* and *writer* (`plain.rs`): no prompt, one line per entry, and colour only
+//! if it was asked for.
 //!
 //! # The end
 //!
