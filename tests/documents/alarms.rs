@@ -1,0 +1,110 @@
+//! What the guide shows as said by the program is compared with the words in the program's source.
+
+use super::markdown::Document;
+
+/// Where the words of alarms are.
+const WORDS: [&str; 6] = [
+    include_str!("../../src/cmd/join/words.rs"),
+    include_str!("../../src/cmd/join/trust.rs"),
+    include_str!("../../src/cmd/join/telling.rs"),
+    include_str!("../../src/cmd/join/saying.rs"),
+    include_str!("../../src/cmd/join/client.rs"),
+    include_str!("../../src/cmd/join/people.rs"),
+];
+
+/// The texts in a source, as they are written there.
+fn literals(source: &str) -> Vec<String> {
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let code = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let code = code.collect::<Vec<_>>().join("\n");
+    // There are no quotes within these texts.
+    code.split('"')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The texts of which each says that something is wrong, or may be.
+fn alarms() -> Vec<String> {
+    let [words, trust, ..] = WORDS;
+    let (_, events) = words.split_once("pub(super) fn event(").unwrap();
+    let (events, _) = events
+        .split_once("/// The room that one has come back to.")
+        .unwrap();
+    let (_, changed) = trust.split_once("\nfn changed(").unwrap();
+    let (changed, _) = changed.split_once("\n}\n").unwrap();
+    let texts = [events, changed].into_iter().flat_map(literals);
+    texts.filter(|text| text.contains(' ')).collect()
+}
+
+/// What stays the same in a text, whoever it is about.
+fn constant(literal: &str) -> Vec<&str> {
+    let mut parts = literal.split('{');
+    let first = parts.next().unwrap_or_default();
+    let rest = parts.map(|part| part.split_once('}').map_or("", |(_, text)| text));
+    std::iter::once(first).chain(rest).collect()
+}
+
+/// Whether the program says this line where it says this text.
+fn is_said(line: &str, literal: &str) -> bool {
+    let parts = constant(literal);
+    let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
+        return false;
+    };
+    if parts.len() == 1 {
+        return line == literal;
+    }
+    let Some(mut rest) = line.strip_prefix(first) else {
+        return false;
+    };
+    for part in &parts[1..] {
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+    }
+    line.ends_with(last)
+}
+
+/// The warnings and notices on the screens of a document, whole where they take several rows.
+fn shown(document: &Document, sign: char) -> Vec<String> {
+    let (begin, goes_on) = (format!("{sign} "), format!("{sign}   "));
+    let mut said: Vec<String> = Vec::new();
+    for block in document.blocks.iter().filter(|it| it.language == "text") {
+        for row in &block.lines {
+            if let Some(more) = row.strip_prefix(&goes_on) {
+                let whole = said.last_mut().unwrap();
+                *whole = format!("{whole} {more}");
+            } else if let Some(text) = row.strip_prefix(&begin) {
+                said.push(text.to_owned());
+            }
+        }
+    }
+    said
+}
+
+/// Warnings in the guide that the program does not say.
+pub fn never_said(guide: &Document) -> Vec<String> {
+    let texts: Vec<String> = WORDS.into_iter().flat_map(literals).collect();
+    // A text that is nearly all names would fit everything.
+    let is_telling = |text: &&String| constant(text).concat().len() > 15;
+    let texts: Vec<&String> = texts.iter().filter(is_telling).collect();
+    let warnings = shown(guide, '!').into_iter();
+    warnings
+        .filter(|line| !texts.iter().any(|text| is_said(line, text)))
+        .map(|line| format!("the program does not say: {line}"))
+        .collect()
+}
+
+/// Alarms of the program that the guide does not show.
+pub fn unexplained(guide: &Document) -> Vec<String> {
+    let shown = [shown(guide, '!'), shown(guide, '*')].concat();
+    let is_shown = |text: &String| shown.iter().any(|line| is_said(line, text));
+    let missing = alarms().into_iter().filter(|text| !is_shown(text));
+    missing
+        .map(|text| format!("docs/GUIDE.md does not show: {text}"))
+        .collect()
+}
