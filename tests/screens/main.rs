@@ -382,6 +382,50 @@ fn changed_identity() {
 }
 
 #[test]
+fn verification() {
+    play("verification", &[PLAIN, SMALL], |stage| {
+        let mut ada = stage.sits("ada");
+        let _bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        ada.enter("/verify bob");
+        stage.picture("what to compare", &ada);
+        ada.enter("/verify bob 12345 12345 12345 12345 12345 12345");
+        stage.picture("other digits", &ada);
+        ada.enter("/code");
+        stage.picture("the code of the room", &ada);
+    });
+}
+
+#[test]
+fn former_words() {
+    play("former_words", &[PLAIN, SMALL], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        ada.enter("/me hums");
+        ada.sees("* ada hums");
+        bob.say("what was the name of that song, the one that they always played at the end?");
+        ada.sees("the end?");
+        ada.enter("/clear");
+        ada.enter("/history 2");
+        stage.picture("behind a cleared screen", &ada);
+    });
+}
+
+#[test]
+fn relay_gone() {
+    play("relay_gone", &[PLAIN, DARK], |stage| {
+        let mut ada = stage.sits("ada");
+        let _bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        stage.relay.signal(Signal::SIGTERM);
+        ada.sees("shutting down");
+        ada.enter("is anybody there?");
+        stage.picture("and something said to nobody", &ada);
+    });
+}
+
+#[test]
 fn warning() {
     play("warning", &[PLAIN, SMALL, DARK, LIGHT], |stage| {
         let mut ada = stage.sits("ada");

@@ -65,6 +65,9 @@ pub(super) struct Printer<P> {
     /// Whether the screen shows what it should not: printing has erased rows where rustyline
     /// miscounts, or what there is should look different.
     damaged: bool,
+    /// Whether the screen was cleared and its first row has been left free, as printed text always
+    /// ends a row.
+    begins_low: bool,
 }
 
 /// What goes to the terminal at once.
@@ -95,6 +98,7 @@ impl<P: ExternalPrinter> Printer<P> {
             drawn: Size::now(),
             resized: None,
             damaged: false,
+            begins_low: false,
         }
     }
 
@@ -202,6 +206,9 @@ impl<P: ExternalPrinter> Printer<P> {
                     self.recent.pop_front();
                 }
                 self.recent.push_back(entry);
+                if std::mem::take(&mut self.begins_low) {
+                    self.redraw_soon();
+                }
             }
         }
     }
@@ -254,6 +261,7 @@ impl<P: ExternalPrinter> Printer<P> {
         self.drawn = size;
         self.resized = None;
         self.damaged = false;
+        self.begins_low = rows == 0;
         self.print_rows(&screen);
     }
 
