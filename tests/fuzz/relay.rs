@@ -390,8 +390,7 @@ impl World {
     fn statement(&self, slot: usize, script: &mut Script<'_>) -> Vec<u8> {
         let told = (0..script.pick(3)).map(|_| Told {
             reader: self.somebody(script),
-            since: 0,
-            until: 0,
+            total: 0,
         });
         let statement = Statement {
             told: told.collect(),

@@ -70,14 +70,24 @@ impl Session {
         })
     }
 
-    /// Under which session id a member is in the roster that has this one, or had it last.
+    /// Under which session id a member is in the roster that has this one, or had it when this
+    /// member last saw it change.
     pub(super) fn present_sid(&self, sid: SessionId) -> Option<SessionId> {
         if self.roster.get(sid).is_some() {
             return Some(sid);
         }
         let mut peers = self.roster.iter();
-        let found = peers.find(|(_, peer)| peer.card.follows(sid));
+        let found = peers.find(|(_, peer)| peer.former == Some(sid));
         found.map(|(present, _)| present)
+    }
+
+    /// The member that may have written under this session id: its own, or by its card the one
+    /// before. That it did, its signature shows.
+    pub(super) fn author(&self, sid: SessionId) -> Option<SessionId> {
+        let mut peers = self.roster.iter();
+        let mut follower = || peers.find(|(_, peer)| peer.card.follows(sid));
+        self.present_sid(sid)
+            .or_else(|| follower().map(|(present, _)| present))
     }
 
     /// Takes a member out of the roster. Unless it has said goodbye, it may come back.
@@ -86,7 +96,6 @@ impl Session {
             && !peer.said_goodbye
         {
             self.forget_longest_absent();
-            peer.outgoing.end(self.next);
             peer.incoming.forget_recent();
             self.absent.insert(sid, peer);
         }
@@ -130,6 +139,7 @@ impl Session {
             peer.shown = self.changes;
         }
         if peer.card.sid() != card.sid() {
+            peer.former = Some(peer.card.sid());
             peer.key_since = now.uptime;
         }
         peer.card = card.clone();
@@ -139,7 +149,6 @@ impl Session {
         peer.is_confirmed = false;
         peer.reported = Reported::default();
         peer.incoming.begin(arrival, card.next());
-        peer.outgoing.begin(self.next);
         // Whoever meets this member for the first time knows that it has said nothing yet.
         let has_news = self.next > 0 || !peer.outgoing.unread.is_empty();
         peer.outgoing.is_untold = arrival == Arrival::Joined || has_news;
@@ -193,6 +202,7 @@ impl Session {
         peer.incoming.forget_recent();
         peer.key_since = now.uptime;
         peer.reported.stale_key = false;
+        peer.former = Some(peer.card.sid());
         peer.card = card.clone();
         self.sessions.insert(modulus_digest(&card), card.sid());
         events.push(match self.roster.insert(&card, peer) {

@@ -204,7 +204,12 @@ impl Session {
         let message = SealedMessage::seal(&header, &body, &self.identity.key, &readers, &informed);
         let count = readers.len();
         match to {
-            To::Room { .. } => self.next += 1,
+            To::Room { .. } => {
+                self.next += 1;
+                for (_, peer) in self.roster.iter_mut() {
+                    peer.outgoing.total += 1;
+                }
+            }
             To::Member(sid) => {
                 if let Some(peer) = self.roster.get_mut(sid) {
                     *peer.outgoing.direct.next(self.card.sid(), sid) += 1;
@@ -438,8 +443,7 @@ impl Session {
                 unread.extend(&peer.outgoing.unread);
                 told.push(Told {
                     reader,
-                    since: peer.outgoing.since.unwrap_or(self.next),
-                    until: peer.outgoing.until.unwrap_or(self.next),
+                    total: peer.outgoing.total,
                 });
             }
         }
@@ -468,7 +472,7 @@ impl Session {
         };
         for told in &statement.told {
             if let Some(peer) = self.roster.get_mut(told.reader) {
-                peer.outgoing.is_told();
+                peer.outgoing.is_untold = false;
             }
         }
         let statement = statement.encode();

@@ -103,8 +103,7 @@ fn greet(bob: &mut Session, vector: &Vector) {
             next: first.map_or(0, |header| header.sequence),
             told: vec![Told {
                 reader: bob.card().sid(),
-                since: first.map_or(0, |header| header.sequence),
-                until: first.map_or(0, |header| header.sequence),
+                total: 0,
             }],
             direct: Vec::new(),
             past: Vec::new(),
