@@ -289,6 +289,7 @@ impl World {
         if script.pick(4) == 3 {
             fields.generation = 1;
             fields.previous = self.somebody(script);
+            fields.first = fields.previous;
         }
         let Some(card) = fields.card() else {
             return;
@@ -439,6 +440,7 @@ impl World {
             } else {
                 member.card.sid()
             },
+            first: member.card.origin(),
             next: script.number(0),
         };
         payload(&Frame::rekey(&card.bytes()))

@@ -432,6 +432,7 @@ impl Run {
             3 => Fields {
                 generation: 1,
                 previous: mallory.sid(),
+                first: mallory.sid(),
                 next: script.number(self.mallory_said),
                 ..Fields::new("mallory", MALLORY, 3)
             }

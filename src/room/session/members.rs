@@ -114,11 +114,9 @@ impl Session {
 
     /// Under which session id somebody was here before who comes with this card.
     fn knows(&self, card: &Card) -> Option<SessionId> {
-        let before = [card.sid(), card.previous()];
-        before.into_iter().find(|sid| {
-            (self.absent.get(sid))
-                .is_some_and(|peer| peer.card.sid() == card.sid() || card.succeeds(&peer.card))
-        })
+        let mut absent = self.absent.iter();
+        let found = absent.find(|(_, peer)| card.continues(&peer.card));
+        found.map(|(sid, _)| *sid)
     }
 
     /// Adds a member to the roster. Those of `shown` are on the user's screen already.

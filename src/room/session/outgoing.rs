@@ -263,10 +263,13 @@ impl Session {
             return;
         }
         let readers = self.unacknowledged.held_for();
-        let back: HashSet<SessionId> = readers
-            .into_iter()
-            .filter(|sid| self.present_sid(*sid).is_some())
-            .collect();
+        // The relay passes on what is for the session id before, and for none that is older.
+        let is_back = |sid: &SessionId| {
+            let present = self.present_sid(*sid);
+            let peer = present.and_then(|present| self.roster.get(present));
+            peer.is_some_and(|peer| peer.card.sid() == *sid || peer.card.follows(*sid))
+        };
+        let back: HashSet<SessionId> = readers.into_iter().filter(is_back).collect();
         for said in self.unacknowledged.take_held(&back) {
             self.send(Sent::Message(said));
         }
