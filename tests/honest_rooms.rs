@@ -208,7 +208,7 @@ fn forgotten(seed: u64, pause: Duration, between: Duration) {
     }
     room.calm_down();
     // By then every place is taken again or given up, and so are the messages that wait.
-    room.pass(Duration::from_mins(8));
+    room.pass(pause + Duration::from_mins(8));
     let unaccounted = room.unaccounted();
     assert_undisturbed(&room);
     assert!(unaccounted.is_empty(), "{unaccounted:#?}");
