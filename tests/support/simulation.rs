@@ -489,6 +489,7 @@ impl Simulation {
         let member = &mut self.members[number];
         member.session.disconnect();
         member.connection += 1;
+        member.answers = None;
         if member.session.has_said_goodbye() {
             member.is_here = false;
             // The relay notices when it hears nothing any more.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::room::card::{Card, SessionId};
 use crate::room::frame::Departure;
 use crate::room::names::Nick;
-use crate::room::roster::{Conflict, Roster, modulus_digest};
+use crate::room::roster::{Conflict, Roster};
 use crate::room::transcript::Version;
 
 use super::event::{Disbelief, End, Event, Person};
@@ -154,16 +154,16 @@ impl Session {
         self.roster
             .insert(card, peer)
             .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
-        self.sessions.insert(modulus_digest(card), card.sid());
+        self.sessions.insert(card);
         Ok(person)
     }
 
     /// Whether a card can be that of somebody who is in the room.
     fn believe(&self, card: &Card) -> Result<(), Disbelief> {
-        match self.sessions.get(&modulus_digest(card)) {
+        match self.sessions.owner(card) {
             None => Ok(()),
-            Some(sid) if *sid != card.sid() => Err(Disbelief::Conflict(Conflict::SessionKey)),
-            Some(sid) if self.absent.contains_key(sid) => Ok(()),
+            Some(sid) if sid != card.sid() => Err(Disbelief::Conflict(Conflict::SessionKey)),
+            Some(sid) if self.absent.contains_key(&sid) => Ok(()),
             Some(_) => Err(Disbelief::Gone),
         }
     }
@@ -202,7 +202,7 @@ impl Session {
         peer.reported.stale_key = false;
         peer.former = Some(peer.card.sid());
         peer.card = card.clone();
-        self.sessions.insert(modulus_digest(&card), card.sid());
+        self.sessions.insert(&card);
         events.push(match self.roster.insert(&card, peer) {
             Ok(()) => Event::Rekeyed(nick),
             Err(conflict) => Event::Disbelieved(Disbelief::Conflict(conflict)),

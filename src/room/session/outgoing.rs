@@ -14,7 +14,7 @@ use crate::room::statement::{Direct, Occasion, Statement, Told};
 use super::event::{Event, SayError, Standing};
 use super::peer::Peer;
 use super::unacknowledged::{Said, Sent};
-use super::{Now, Session, modulus_digest};
+use super::{Now, Session};
 
 /// Everybody states now and then what it sees: this often, or in a large room so seldom that
 /// checking everybody's statements takes less than 1% of a processor, at 0.1 ms each.
@@ -313,7 +313,7 @@ impl Session {
         self.roster
             .reserve(&card)
             .expect("its nick was just released, and nobody can have a key that was just made");
-        self.sessions.insert(modulus_digest(&card), card.sid());
+        self.sessions.insert(&card);
         // The relay, and the others, know of no key before the last one.
         self.unacknowledged.give_up_all_but(self.card.sid());
         self.keys.announce(card.sid(), key, now.uptime);
