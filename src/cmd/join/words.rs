@@ -80,7 +80,7 @@ pub(super) fn event(event: Event) -> Option<Entry> {
             "a message from {nick} did not arrive: the relay has lost it or kept it back; ask {nick} to repeat it"
         )),
         Event::Missing(nick, 1_000_000..) => warning(format!(
-            "{nick} counts its messages wrongly, or very many did not arrive"
+            "{nick} counts its messages wrongly, or very many did not arrive; ask {nick} by another way"
         )),
         Event::Missing(nick, count) => warning(format!(
             "{count} messages from {nick} did not arrive: the relay has lost them or kept them back; ask {nick} to repeat them"
@@ -101,7 +101,7 @@ pub(super) fn event(event: Event) -> Option<Entry> {
             "something came under the name of {nick} and is not shown: {reason}; ask {nick} to say it again"
         )),
         Event::TooLate(nick) => notice(format!(
-            "something that {nick} wrote came so late that your key for it was destroyed already, so nobody can read it; {nick} is told; if it happens often, the relay may be holding messages back"
+            "{nick} wrote something that came too late: your key for it was destroyed by then; {nick} is told, and can say it again; if this happens often, the relay may be holding messages back"
         )),
         Event::Stray => warning(
             "something came from nobody in this room and is not shown: the relay is broken, or meddles; if it goes on, use another relay",
@@ -119,9 +119,16 @@ pub(super) fn event(event: Event) -> Option<Entry> {
     Some(entry)
 }
 
-/// What was said, and did not reach these, who have not come back.
+/// What was said, and did not reach these, who have not come back, or had another key by then.
 pub(super) fn undelivered(nicks: &[Nick], text: &str) -> Entry {
-    warning(format!("not delivered to {}: {text}", list(nicks)))
+    let whom = if nicks.is_empty() {
+        "everybody".to_owned()
+    } else {
+        list(nicks)
+    };
+    warning(format!(
+        "not delivered to {whom}, as a connection was broken for too long; say it again: {text}"
+    ))
 }
 
 /// The room that one has come back to.
