@@ -3,7 +3,7 @@
 //! rustyline prints from other threads only while it waits for a first key. Whatever makes it
 //! wait for a second one (quoted insert, incremental search, completion, Ctrl-X, a numeric
 //! argument) would stop the conversation, so none of that is reachable: every key is listed here,
-//! and the rest do nothing. Nor does Ctrl-Z: rustyline expects to be stopped before it goes on,
+//! and the rest do nothing. Tab and Ctrl-R have completion and search of our own. Ctrl-Z does nothing: rustyline expects to be stopped before it goes on,
 //! but in a program with threads it goes on first, and comes back to a terminal that is not raw.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -182,7 +182,8 @@ impl Keys {
         let Some((new, edit)) = Round::start((self.complete)(line, cursor), line, cursor) else {
             return Cmd::Noop;
         };
-        *round = Some(new);
+        // What was completed for certain is what the next Tab goes on from.
+        *round = Some(new).filter(Round::has_choice);
         self.make(edit)
     }
 

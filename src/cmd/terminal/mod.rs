@@ -22,7 +22,8 @@
 //!
 //! # Without one
 //!
-//! Two threads, *reader* and *writer* (`plain.rs`): no prompt, no colour, one line per entry.
+//! Two threads, *reader* and *writer* (`plain.rs`): no prompt, one line per entry, and colour only
+//! if it was asked for.
 //!
 //! # The end
 //!
@@ -310,9 +311,11 @@ fn spawn<R: Send + 'static>(
 
 /// Whether there is a terminal on which a line can be edited.
 fn has_terminal() -> bool {
-    /// Terminals that cannot move the cursor, as rustyline knows them.
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
+}
+
+/// Whether the terminal is one that cannot move the cursor, as rustyline knows them.
+fn is_dumb() -> bool {
     const DUMB: [&str; 3] = ["dumb", "cons25", "emacs"];
-    let dumb =
-        std::env::var("TERM").is_ok_and(|term| DUMB.iter().any(|d| term.eq_ignore_ascii_case(d)));
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+    std::env::var("TERM").is_ok_and(|term| DUMB.iter().any(|d| term.eq_ignore_ascii_case(d)))
 }
