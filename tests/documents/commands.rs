@@ -15,8 +15,10 @@ const NOT_COMMANDS: [&str; 4] = [
 ];
 
 /// What is not run, and why.
-const NOT_RUN: [(&str, &str); 8] = [
+const NOT_RUN: [(&str, &str); 10] = [
     ("docker", "needs a service and the network"),
+    ("examples/scripts/echo-bot.py", "tests/json runs it"),
+    ("examples/scripts/mirror.py", "tests/json runs it"),
     ("haproxy", "a test of its own does, where it is installed"),
     ("install", "writes where programs are installed"),
     ("journalctl", "needs systemd"),

@@ -112,6 +112,7 @@ impl Keys {
             history.add(line);
             (self.deliver)(Input::Line {
                 text: line.trim_end_matches('\n').to_owned(),
+                is_utf8: true,
                 shown: self.area.shown(),
             });
         }
@@ -216,7 +217,7 @@ mod tests {
         let enter = |text: &str| {
             keys.submit(&mut History::default(), text);
             match receiver.try_recv() {
-                Ok(Input::Line { text, shown }) => (text, shown),
+                Ok(Input::Line { text, shown, .. }) => (text, shown),
                 other => panic!("not a line: {other:?}"),
             }
         };

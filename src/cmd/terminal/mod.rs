@@ -58,6 +58,7 @@ use anyhow::Context as _;
 
 pub(super) use self::completion::Completion;
 pub(super) use self::entry::{Entry, Message};
+pub(super) use self::plain::MAX_LINE;
 pub(super) use self::render::render_plain;
 pub(super) use self::style::{ColorChoice, Style};
 pub(super) use self::theme::{Hue, Theme};
@@ -83,8 +84,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 pub(super) enum Input {
     /// A line, not blank. Pasted or typed with Alt-Enter it may contain line breaks.
     Line {
-        /// The line.
+        /// The line, with what is not UTF-8 replaced.
         text: String,
+        /// Whether nothing had to be. On a terminal nothing has.
+        is_utf8: bool,
         /// The last [`Entry::Mark`] that was on the screen when Enter was pressed; 0 without a
         /// terminal.
         shown: u64,
