@@ -76,7 +76,7 @@ pub(super) fn event(event: Event) -> Option<Report> {
         }
         Event::TooLate(nick) => {
             let text = format!(
-                "something that {nick} wrote came so late that your key for it was destroyed already, so nobody can read it; {nick} is told; if it happens often, the relay may be holding messages back"
+                "{nick} wrote something that came too late: your key for it was destroyed by then; {nick} is told, and can say it again; if this happens often, the relay may be holding messages back"
             );
             hint(Hint::TooLate, nick, text)
         }
@@ -109,7 +109,9 @@ fn missing(nick: &Nick, count: u64) -> String {
             "a message from {nick} did not arrive: the relay has lost it or kept it back; ask {nick} to repeat it"
         ),
         1_000_000.. => {
-            format!("{nick} counts its messages wrongly, or very many did not arrive")
+            format!(
+                "{nick} counts its messages wrongly, or very many did not arrive; ask {nick} by another way"
+            )
         }
         count => format!(
             "{count} messages from {nick} did not arrive: the relay has lost them or kept them back; ask {nick} to repeat them"
@@ -128,12 +130,19 @@ pub(super) fn left_without_a_word(nick: &Nick) -> Report {
     }
 }
 
-/// What was said, and did not reach these, who have not come back.
+/// What was said, and did not reach these, who have not come back, or had another key by then.
 pub(super) fn undelivered(nicks: &[Nick], text: &str) -> Report {
+    let whom = if nicks.is_empty() {
+        "everybody".to_owned()
+    } else {
+        list(nicks)
+    };
     Report::Alarm {
         sort: Alarm::Undelivered,
         nick: None,
-        text: format!("not delivered to {}: {text}", list(nicks)),
+        text: format!(
+            "not delivered to {whom}, as a connection was broken for too long; say it again: {text}"
+        ),
     }
 }
 
