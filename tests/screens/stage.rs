@@ -1,5 +1,5 @@
 //! Where scenes are played: a relay, and people whose identities, and so whose fingerprints and
-//! colours, are the same each time.
+//! colours, are the same each time. The identities were made for this and are used nowhere else.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -3,8 +3,9 @@
 //! rustyline prints from other threads only while it waits for a first key. Whatever makes it
 //! wait for a second one (quoted insert, incremental search, completion, Ctrl-X, a numeric
 //! argument) would stop the conversation, so none of that is reachable: every key is listed here,
-//! and the rest do nothing. Tab and Ctrl-R have completion and search of our own. Ctrl-Z does nothing: rustyline expects to be stopped before it goes on,
-//! but in a program with threads it goes on first, and comes back to a terminal that is not raw.
+//! and the rest do nothing; Tab and Ctrl-R complete and search in ways of our own. Nor is Ctrl-Z:
+//! rustyline expects to be stopped before it goes on, but in a program with threads it goes on
+//! first, and comes back to a terminal that is not raw.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -45,16 +46,16 @@ impl ConditionalEventHandler for Keys {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let Memory { history, round } = &mut *memory;
         let key = (key, modifiers);
-        match key {
-            TAB | CTRL_I => return Some(self.tab(round, true, input)),
-            BACK_TAB => return Some(self.tab(round, false, input)),
-            _ => *round = None,
+        if !matches!(key, TAB | CTRL_I | BACK_TAB) {
+            *round = None;
         }
-        match key {
-            CTRL_R => return Some(self.recall(history, input, |h| h.search(input.line()))),
-            _ => history.end_search(),
+        if key != CTRL_R {
+            history.end_search();
         }
         let command = match key {
+            TAB | CTRL_I => self.tab(round, true, input),
+            BACK_TAB => self.tab(round, false, input),
+            CTRL_R => self.recall(history, input, |history| history.search(input.line())),
             (K::Enter, M::NONE) | (K::Char('J' | 'M'), M::CTRL) => {
                 self.submit(history, input.line())
             }
