@@ -49,6 +49,12 @@ fn lines_of(block: &Block) -> Vec<String> {
             let rows = block.lines.iter();
             rows.filter_map(|row| row.strip_prefix("$ ")).collect()
         }
+        // A unit of systemd.
+        "ini" => {
+            let rows = block.lines.iter();
+            rows.filter_map(|row| row.strip_prefix("ExecStart=/usr/local/bin/"))
+                .collect()
+        }
         _ => Vec::new(),
     };
     let rows = rows.join("\n");
@@ -77,6 +83,9 @@ pub fn parse(line: &str) -> Result<Command, String> {
     let program = *words.first().ok_or("a line without a program")?;
     if program == "e2echat" || line.contains("| e2echat ") {
         return Ok(Command::Ours(line.to_owned()));
+    }
+    if let ("docker", Some(at)) = (program, line.find(" e2echat serve ")) {
+        return Ok(Command::Ours(line[at..].trim().to_owned()));
     }
     if program == "cargo" {
         let ours = cargo::check(words)?;
