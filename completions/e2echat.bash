@@ -131,7 +131,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__join)
-            opts="-h --nick --proxy --room --new-room --identity --only-known --only-verified --bits --rekey --reconnect --help"
+            opts="-h --nick --proxy --room --new-room --identity --only-known --only-verified --bits --rekey --reconnect --json --log --color --theme --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -163,6 +163,18 @@ _e2echat() {
                     ;;
                 --reconnect)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --theme)
+                    COMPREPLY=($(compgen -W "dark light" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -199,7 +211,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__serve)
-            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --bits --rekey --reconnect --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-blocks --max-bytes --allow --help"
+            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --bits --rekey --reconnect --json --log --color --theme --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-blocks --max-bytes --allow --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -239,6 +251,18 @@ _e2echat() {
                     ;;
                 --reconnect)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --theme)
+                    COMPREPLY=($(compgen -W "dark light" -- "${cur}"))
                     return 0
                     ;;
                 --max-connections)

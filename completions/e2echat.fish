@@ -39,6 +39,12 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l identity -d 'F
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l bits -d 'Length of the session key, with which others encrypt to you' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l rekey -d 'Minutes after which a new session key takes the place of the old one' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l reconnect -d 'Seconds for which to try to get a broken connection back [default: without end on a terminal, 300 without one]' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l log -d 'Append all that is shown to this file, which only you can read' -r -F
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set and not empty'
+always\t'Always'
+never\t'Never'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l theme -d 'Which colours: those for a dark or for a light background [default: what the terminal says of itself, or dark]' -r -f -a "dark\t'For a dark background'
+light\t'For a light background'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-connections -d 'The most connections at once' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-members -d 'The most members in a room' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-queue -d 'The most bytes that wait for a member that does not read; then it is dropped' -r
@@ -54,7 +60,8 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s v -l verbose -
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out'
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l json -d 'Speak JSON, one object a line, on standard input and output: see docs/JSON.md'
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l nick -d 'What you are called in the room: 1 to 24 letters, digits and any of `_-.`' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l proxy -d 'Connect through this SOCKS5 proxy, such as Tor\'s, which looks up the relay\'s name; the port is 1080 if none is given' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l room -d 'The room, which everybody can enter who knows or guesses its name [default: lobby]' -r
@@ -62,10 +69,17 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l identity -d 'Fi
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l bits -d 'Length of the session key, with which others encrypt to you' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l rekey -d 'Minutes after which a new session key takes the place of the old one' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l reconnect -d 'Seconds for which to try to get a broken connection back [default: without end on a terminal, 300 without one]' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l log -d 'Append all that is shown to this file, which only you can read' -r -F
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set and not empty'
+always\t'Always'
+never\t'Never'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l theme -d 'Which colours: those for a dark or for a light background [default: what the terminal says of itself, or dark]' -r -f -a "dark\t'For a dark background'
+light\t'For a light background'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out'
-complete -c e2echat -n "__fish_e2echat_using_subcommand join" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l json -d 'Speak JSON, one object a line, on standard input and output: see docs/JSON.md'
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -s o -l output -d 'File to save it in [default: identity.pem in this user\'s settings folder]' -r -F
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -l bits -d 'Length of the key' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -s p -l passphrase -d 'Protect the file with a passphrase'

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use screen::Screen;
 use vt100::{Cell, Color};
 
-const ROWS: u16 = 16;
+const ROWS: u16 = 19;
 const COLUMNS: u16 = 88;
 /// Sizes in the picture, in pixels.
 const CELL_WIDTH: u16 = 9;
@@ -86,28 +86,31 @@ fn main() {
         .expect("the relay says where it is");
 
     let mut bob = start("bob", &["join", relay, "--nick", "bob"]);
-    bob.wait_for("ada", |screen| screen.contains("here: ada"));
+    bob.wait_for("ada", |screen| screen.contains("/verify ada"));
     let mut carl = start("carl", &["join", relay, "--nick", "carl"]);
     bob.wait_for("carl", |screen| screen.contains("carl joined"));
-    carl.wait_for("the others", |screen| screen.contains("here: bob"));
+    carl.wait_for("the others", |screen| screen.contains("/code"));
 
     for (who, text, seen) in [
-        (0, "oh hello there", "oh hello there"),
+        (0, "oh hello there", "<ada> oh"),
         (
             1,
-            "hello ada! can srv-1 really read none of this?",
+            "hello ada! can the relay really read none of this?",
             "none of this?",
         ),
         (
             0,
-            "not a word: it passes on one ciphertext for each of you, 256 bytes a block, and has no key to any of them",
-            "key to any of them",
+            "bob: not a word. It passes on one ciphertext for each of you, 256 bytes a block, and has no key to any of them",
+            "any of them",
         ),
         (
             2,
             "\x1b[200~shopping list:\n  - bread\n  - tea\x1b[201~",
             "- tea",
         ),
+        (0, "/me puts the kettle on", "kettle"),
+        (2, "/msg bob it is ada's birthday tomorrow", "birthday"),
+        (1, "/reply then add 🎂 to the list", "<bob → carl>"),
         (0, "日本語 and 🎉 keep their place, too", "too"),
     ] {
         let screen = match who {
@@ -118,8 +121,8 @@ fn main() {
         screen.enter(text);
         bob.wait_for(seen, |screen| screen.contains(seen));
     }
-    bob.type_text("/names");
-    bob.wait_for("typed text", |screen| screen.ends_with("/names"));
+    bob.type_text("/whois c\t");
+    bob.wait_for("typed text", |screen| screen.ends_with("/whois carl "));
     bob.with_emulator(|emulator| print!("{}", draw(emulator, &theme)));
 }
 
@@ -147,10 +150,10 @@ fn draw(screen: &vt100::Screen, theme: &Theme) -> String {
         ROWS * CELL_HEIGHT + 2 * MARGIN,
     );
     let mut svg = format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="15">
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="15">
 <title>A session in e2echat</title>
-<rect width="100%" height="100%" rx="8" fill="{}"/>
-"#,
+<rect width="100%" height="100%" rx="8" fill="{}" stroke="#808080" stroke-opacity="0.4"/>
+"##,
         theme.background
     );
     for row in 0..ROWS {

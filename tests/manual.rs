@@ -48,7 +48,7 @@ fn groff_and_man_have_nothing_to_complain_of() {
         let page = page.to_str().expect("UTF-8");
         for (program, arguments) in [
             ("groff", &["-man", "-Tutf8", "-ww", page][..]),
-            ("man", &["--warnings", "--local-file", page]),
+            ("man", &["-l", page]),
         ] {
             if let Some((text, complaints)) = run(program, arguments) {
                 assert_eq!(complaints, "", "{program} {page}");
@@ -107,4 +107,26 @@ fn zsh_loads_the_completions() {
     if let Some((completer, complaints)) = run("zsh", &["-f", "-c", load]) {
         assert_eq!((completer.trim(), complaints.as_str()), ("_e2echat", ""));
     }
+}
+
+#[test]
+fn they_are_installed_as_the_readme_says() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("it is there");
+    let lines = readme.lines().filter_map(|line| line.strip_prefix("    "));
+    let is_of_it = |line: &&str| line.starts_with("mkdir ") || line.starts_with("cp ");
+    let mut commands: Vec<&str> = lines.filter(is_of_it).collect();
+    commands.push("cd && find .local .config -type f | sort");
+    let Some((installed, _)) = run("bash", &["-e", "-c", &commands.join("\n")]) else {
+        return;
+    };
+    let expected = [
+        ".config/fish/completions/e2echat.fish",
+        ".local/share/bash-completion/completions/e2echat.bash",
+        ".local/share/man/man1/e2echat-join.1",
+        ".local/share/man/man1/e2echat-keygen.1",
+        ".local/share/man/man1/e2echat-serve.1",
+        ".local/share/man/man1/e2echat.1",
+        ".local/share/zsh/site-functions/_e2echat",
+    ];
+    assert_eq!(installed.lines().collect::<Vec<_>>(), expected);
 }

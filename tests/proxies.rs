@@ -46,13 +46,13 @@ impl Socks {
         thread::spawn(move || {
             for mut client in listener.incoming().map(Result::unwrap) {
                 asked.lock().unwrap().push(take_request(&mut client));
+                clients.lock().unwrap().push(client.try_clone().unwrap());
                 let server = TcpStream::connect(relay).unwrap();
                 client
                     .write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0x0f, 0xa0])
                     .unwrap();
                 pass_on(&client, &server);
                 pass_on(&server, &client);
-                clients.lock().unwrap().push(client);
             }
         });
         proxy
@@ -196,14 +196,18 @@ fn a_relay_that_is_named_by_its_ip_address() {
 }
 
 /// A proxy that reads so many bytes, answers, and so on to the end, when it hangs up.
-fn scripted(script: &'static [(usize, &'static [u8])]) -> SocketAddr {
+fn scripted(script: &[(usize, &[u8])]) -> SocketAddr {
+    let script: Vec<(usize, Vec<u8>)> = script
+        .iter()
+        .map(|(length, answer)| (*length, answer.to_vec()))
+        .collect();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
         for (length, answer) in script {
-            client.read_exact(&mut vec![0; *length]).unwrap();
-            client.write_all(answer).unwrap();
+            client.read_exact(&mut vec![0; length]).unwrap();
+            client.write_all(&answer).unwrap();
         }
     });
     address
@@ -217,7 +221,7 @@ fn join(relay: &str, proxy: &str) -> Ended {
 
 /// Checks that this is said of a proxy that answers like this, where `PROXY` is its address.
 #[track_caller]
-fn assert_refused(login: &str, script: &'static [(usize, &'static [u8])], error: &str) {
+fn assert_refused(login: &str, script: &[(usize, &[u8])], error: &str) {
     let address = scripted(script);
     let ended = join(RELAY, &format!("socks5://{login}{address}"));
     ended.assert_failure(&error.replace("PROXY", &address.to_string()));
@@ -275,38 +279,33 @@ fn a_proxy_and_its_logins() {
 
 #[test]
 fn a_proxy_that_cannot_get_to_the_relay() {
-    macro_rules! assert_unreached {
-        ($code:literal, $why:literal) => {
-            assert_refused(
-                "",
-                &[
-                    (HELLO, &[5, 0]),
-                    (REQUEST, &[5, $code, 0, 1, 0, 0, 0, 0, 0, 0]),
-                ],
-                &format!("the proxy PROXY cannot connect to {RELAY}: {}", $why),
-            );
-        };
+    for (code, why) in [
+        (1, "it failed (code 1)"),
+        (2, "its rules forbid it"),
+        (3, "network unreachable"),
+        (4, "host unreachable"),
+        (5, "connection refused"),
+        (6, "it takes too long"),
+        (7, "it failed (code 7)"),
+        (8, "it does not know this kind of address"),
+        (255, "it failed (code 255)"),
+    ] {
+        let answer = [5, code, 0, 1, 0, 0, 0, 0, 0, 0];
+        let script: &[(usize, &[u8])] = &[(HELLO, &[5, 0]), (REQUEST, &answer)];
+        let error = format!("the proxy PROXY cannot connect to {RELAY}: {why}");
+        assert_refused("", script, &error);
     }
-    assert_unreached!(1, "it failed (code 1)");
-    assert_unreached!(2, "its rules forbid it");
-    assert_unreached!(3, "network unreachable");
-    assert_unreached!(4, "host unreachable");
-    assert_unreached!(5, "connection refused");
-    assert_unreached!(6, "it takes too long");
-    assert_unreached!(7, "it failed (code 7)");
-    assert_unreached!(8, "it does not know this kind of address");
-    assert_unreached!(255, "it failed (code 255)");
 }
 
 #[test]
 fn a_proxy_that_leads_elsewhere() {
-    let hangs_up: &[(usize, &[u8])] = &[
+    let elsewhere: &[(usize, &[u8])] = &[
         (HELLO, &[5, 0]),
         (REQUEST, &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
         (40, b"SSH-2.0-OpenSSH_9.6\r\n"),
     ];
     let error = format!("what answers at {RELAY} is not an e2echat relay");
-    assert_refused("", hangs_up, &error);
+    assert_refused("", elsewhere, &error);
 }
 
 #[test]
@@ -324,8 +323,7 @@ fn a_proxy_is_never_left_out_because_it_is_written_wrongly() {
         command
             .args(["join", RELAY, "--nick", "ada"])
             .env("E2ECHAT_PROXY", proxy);
-        let home = Home::new();
-        Client::from_command(&mut command, home)
+        Client::start_command(&mut command)
             .ended()
             .assert_misused("--proxy");
     }

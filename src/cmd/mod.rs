@@ -70,13 +70,11 @@ fn failure(error: impl std::fmt::Display, hint: &str) -> anyhow::Error {
     anyhow::anyhow!("{error}\n  {hint}")
 }
 
-/// What the system says of a failure, in our form: lower case, no number.
+/// What the system says of a failure, in our form: lower case, no number, no full stop.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string().to_lowercase();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
-    }
+    let words = text.split_once(" (os error").map(|(words, _)| words);
+    words.unwrap_or(&text).trim_end_matches('.').to_owned()
 }
 
 /// Writes to standard output, all at once.
@@ -118,4 +116,20 @@ fn start_log(verbose: u8) {
             writeln!(out, "{time} {}", record.args())
         })
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_system_s_reasons_have_one_form() {
+        for (said, reason) in [
+            ("Connection refused (os error 111)", "connection refused"),
+            ("Access is denied. (os error 5)", "access is denied"),
+            ("timed out", "timed out"),
+        ] {
+            assert_eq!(super::reason(&io::Error::other(said)), reason);
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Which lines of a document are command lines, and what becomes of each.
 
+use std::path::Path;
+
 use super::cargo;
 use super::markdown::{Block, Document};
 
@@ -15,11 +17,12 @@ const NOT_COMMANDS: [&str; 4] = [
 ];
 
 /// What is not run, and why.
-const NOT_RUN: [(&str, &str); 8] = [
+const NOT_RUN: [(&str, &str); 9] = [
     ("docker", "needs a service and the network"),
     ("haproxy", "a test of its own does, where it is installed"),
     ("install", "writes where programs are installed"),
     ("journalctl", "needs systemd"),
+    ("mkdir", "makes folders in the reader's home"),
     ("nft", "changes the firewall"),
     ("openssl", "asks for a passphrase; tests/openssl.rs runs it"),
     ("systemctl", "needs systemd"),
@@ -95,10 +98,25 @@ pub fn parse(line: &str) -> Result<Command, String> {
     if let Some(example) = program.strip_prefix("target/release/examples/") {
         return cargo::check_example(example, words).map(|()| Command::Checked);
     }
+    if program == "cp" {
+        return check_copy(words).map(|()| Command::Checked);
+    }
     if NOT_RUN.iter().any(|(name, _)| *name == program) {
         return Ok(Command::Checked);
     }
     Err(format!(
         "nothing here knows what to do with {program}: see tests/documents/commands.rs"
     ))
+}
+
+/// Checks that there is what is copied into the reader's home.
+fn check_copy(words: &[&str]) -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = words.iter().skip(1).filter(|word| !word.starts_with('~'));
+    let missing = sources.into_iter().find(|source| {
+        // Of all files of a kind, the folder.
+        let path = source.split('*').next().unwrap_or_default();
+        !root.join(path).exists()
+    });
+    missing.map_or(Ok(()), |source| Err(format!("there is no {source}")))
 }

@@ -336,7 +336,7 @@ impl Row {
 }
 
 fn line(usage: &str, help: &str) -> String {
-    format!("{usage:<27}{help}")
+    format!("{usage:<28}{help}")
 }
 
 /// All commands.

@@ -32,7 +32,7 @@ impl Way {
             Self::At(addresses) => dial(addresses).map_err(|error| unreachable(name, &error)),
             Self::To(relay) if is_onion(relay) => Err(failure(
                 format!("{} can be reached through Tor alone", relay.host()),
-                "use it with --proxy socks5://127.0.0.1:9050",
+                "start Tor, and go through it: --proxy socks5://127.0.0.1:9050",
             )),
             Self::To(relay) => {
                 let addresses = resolve("relay", relay)?;

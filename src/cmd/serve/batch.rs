@@ -94,10 +94,25 @@ fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     Ok(sendmsg::<()>(stream.as_raw_fd(), slices, &[], flags, None)?)
 }
 
-/// Waits for as long as the socket's timeout says.
+/// Where a socket cannot be asked that, it is asked before each small piece whether it takes any more:
+/// of a write that took too long, Windows does not tell how much was sent.
 #[cfg(not(unix))]
 fn send(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    io::Write::write_vectored(&mut stream, slices)
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use std::io::Write as _;
+    const PIECE: usize = 4096;
+    let mut sent = 0;
+    for piece in slices.iter().flat_map(|slice| slice.chunks(PIECE)) {
+        let mut socket = [PollFd::new(&stream, PollFlags::OUT)];
+        if poll(&mut socket, Some(&Timespec::default()))? == 0 {
+            break;
+        }
+        stream
+            .write_all(piece)
+            .map_err(|_| io::ErrorKind::BrokenPipe)?;
+        sent += piece.len();
+    }
+    Ok(sent)
 }
 
 #[cfg(test)]

@@ -118,14 +118,8 @@ impl Editor {
     /// the program's own, so it is only sent in between.
     pub(super) fn interrupt(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        #[cfg(unix)]
         if self.area.outlook(Size::now()).phase == Phase::Reading {
-            use std::os::unix::thread::JoinHandleExt;
-
-            use nix::sys::{pthread::pthread_kill, signal::Signal};
-
-            // The handle has not been joined, so the thread's id is still its own.
-            let _ = pthread_kill(self.thread.as_pthread_t(), Signal::SIGINT);
+            interrupt(&self.thread);
         }
     }
 
@@ -135,6 +129,20 @@ impl Editor {
         let _ = self.thread.join();
     }
 }
+
+#[cfg(unix)]
+fn interrupt(thread: &JoinHandle<()>) {
+    use std::os::unix::thread::JoinHandleExt as _;
+
+    use nix::sys::{pthread::pthread_kill, signal::Signal};
+
+    // The handle has not been joined, so the thread's id is still its own.
+    let _ = pthread_kill(thread.as_pthread_t(), Signal::SIGINT);
+}
+
+/// Elsewhere a thread that waits for a key cannot be woken, and is left behind in the end.
+#[cfg(not(unix))]
+fn interrupt(_: &JoinHandle<()>) {}
 
 /// What the editor's thread owns.
 struct Reader {
