@@ -98,8 +98,15 @@ pub fn parse(line: &str) -> Result<Command, String> {
     if let Some(example) = program.strip_prefix("target/release/examples/") {
         return cargo::check_example(example, words).map(|()| Command::Checked);
     }
+    if program.starts_with("examples/scripts/") {
+        // Tests of their own run them.
+        return check_files(&[program]).map(|()| Command::Checked);
+    }
     if program == "cp" {
-        return check_copy(words).map(|()| Command::Checked);
+        // To the reader's home.
+        let is_ours = |word: &&&str| !word.starts_with('~');
+        let sources: Vec<&str> = words.iter().skip(1).filter(is_ours).copied().collect();
+        return check_files(&sources).map(|()| Command::Checked);
     }
     if NOT_RUN.iter().any(|(name, _)| *name == program) {
         return Ok(Command::Checked);
@@ -109,14 +116,13 @@ pub fn parse(line: &str) -> Result<Command, String> {
     ))
 }
 
-/// Checks that there is what is copied into the reader's home.
-fn check_copy(words: &[&str]) -> Result<(), String> {
+/// Checks that there are these files; of all files of a kind, that there is their folder.
+fn check_files(paths: &[&str]) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = words.iter().skip(1).filter(|word| !word.starts_with('~'));
-    let missing = sources.into_iter().find(|source| {
-        // Of all files of a kind, the folder.
-        let path = source.split('*').next().unwrap_or_default();
+    let is_missing = |path: &&&str| {
+        let path = path.split('*').next().unwrap_or_default();
         !root.join(path).exists()
-    });
-    missing.map_or(Ok(()), |source| Err(format!("there is no {source}")))
+    };
+    let missing = paths.iter().find(is_missing);
+    missing.map_or(Ok(()), |path| Err(format!("there is no {path}")))
 }
