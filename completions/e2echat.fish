@@ -60,7 +60,6 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s v -l verbose -
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out'
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l json -d 'Speak JSON, one object a line, on standard input and output: see docs/JSON.md'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l nick -d 'What you are called in the room: 1 to 24 letters, digits and any of `_-.`' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l proxy -d 'Connect through this SOCKS5 proxy, such as Tor\'s, which looks up the relay\'s name; the port is 1080 if none is given' -r
@@ -75,10 +74,10 @@ always\t'Always'
 never\t'Never'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l theme -d 'Which colours: those for a dark or for a light background [default: what the terminal says of itself, or dark]' -r -f -a "dark\t'For a dark background'
 light\t'For a light background'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l json -d 'Speak JSON, one object a line, on standard input and output: see docs/JSON.md'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out'
-complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l json -d 'Speak JSON, one object a line, on standard input and output: see docs/JSON.md'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -s o -l output -d 'File to save it in [default: identity.pem in this user\'s settings folder]' -r -F
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -l bits -d 'Length of the key' -r

@@ -12,7 +12,7 @@
 //!   or when the next one comes or the member leaves, the others are told that one is missing.
 //! - `--split`: who is there is not told of who comes, and sees, at once, things from nobody in the
 //!   room. Who came last is told after 10 seconds that only the relay says that the others are there,
-//!   and after three minutes that nothing comes from them.
+//!   and after four minutes that nothing comes from them.
 //! - `--forge-leave`: whoever comes is said to have left again: an alarm, as nobody signed that.
 //! - `--replay-card`: let somebody leave: the card is presented again, and not believed.
 //! - `--reorder`: the second, fourth, ... member gets messages in pairs, the later one first. Let the

@@ -182,12 +182,13 @@ fn nobody_notices_connections_that_break_and_are_made_again() {
     for_seeds(1_000, 12, broken);
 }
 
-/// Members are away for longer than the relay waits for them, or the relay forgets everything.
-fn forgotten(seed: u64) {
+/// Members are away for longer than the relay waits for them, for so long at most, or the relay
+/// forgets everything. That much time passes between what happens.
+fn forgotten(seed: u64, pause: Duration, between: Duration) {
     let mut room = Simulation::with_faults(
         seed,
         Faults {
-            pause: Duration::from_secs(100),
+            pause,
             is_lossless: false,
         },
     );
@@ -203,10 +204,11 @@ fn forgotten(seed: u64) {
             (1 | 2, Some(number)) => room.break_connection(number),
             _ => {}
         }
+        room.pass(between);
     }
     room.calm_down();
     // By then every place is taken again or given up, and so are the messages that wait.
-    room.pass(Duration::from_mins(8));
+    room.pass(pause + Duration::from_mins(8));
     let unaccounted = room.unaccounted();
     assert_undisturbed(&room);
     assert!(unaccounted.is_empty(), "{unaccounted:#?}");
@@ -233,7 +235,15 @@ fn forgotten(seed: u64) {
 
 #[test]
 fn what_gets_lost_is_missed() {
-    for_seeds(2_000, 8, forgotten);
+    let pause = Duration::from_secs(100);
+    for_seeds(2_000, 8, |seed| forgotten(seed, pause, Duration::ZERO));
+}
+
+/// The others change their keys meanwhile, and not only once.
+#[test]
+fn who_is_away_for_long_is_known_again() {
+    let pause = Duration::from_mins(10);
+    for_seeds(5_000, 4, |seed| forgotten(seed, pause, PERIOD));
 }
 
 /// What goes to a member instead of a frame.

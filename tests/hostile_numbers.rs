@@ -2,13 +2,17 @@
 
 mod support;
 
-use e2echat::room::card::SessionId;
-use e2echat::room::frame::{Frame, MAX_FRAME};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use e2echat::room::card::{Card, SessionId};
+use e2echat::room::frame::{Frame, MAX_FRAME, ToRelay};
 use e2echat::room::message::{Header, OpenError, SealedMessage, Stream};
 use e2echat::room::names::RoomName;
 use e2echat::room::session::Event;
 use e2echat::room::statement::{Direct, Occasion, Past, Statement};
 
+use support::peer::{lobby, made_up_key};
 use support::world::{
     BEACON_PERIOD, Insider, Member, World, catch_up, missing, nick_of, other_view, payload, said,
     three,
@@ -161,6 +165,45 @@ fn a_message_that_leaves_thousands_out_is_sent_in_whole_frames_or_not_at_all() {
         let is_whole = |frame: &Frame| payload(frame).len() <= MAX_FRAME;
         assert!(!fits || frames.iter().all(is_whole), "{count}");
     }
+}
+
+/// Everything that is due is told to everybody, and nothing of it is longer than a frame.
+#[test]
+#[ignore = "signing 4,000 cards takes its time; run it with --ignored"]
+fn statements_for_thousands_who_came_at_once_are_whole_frames() {
+    let (mut world, mut ada, mut bob, _) = three();
+    world.say(&mut ada, "hello");
+    catch_up(&mut bob);
+    let identity = Insider::new("crowd").identity;
+    let mut newcomers = BTreeSet::new();
+    for number in 0..4_000 {
+        let nick = nick_of(&format!("n{}", number + 2_000));
+        let card = Card::issue(&lobby(), &nick, &identity, &made_up_key(), 0);
+        newcomers.insert(card.sid());
+        let joined = Frame::joined(world.epoch() + 1 + number, card.bytes());
+        let events = ada.receive(&payload(&joined));
+        assert!(
+            matches!(events.as_slice(), [Event::Joined(_)]),
+            "{events:?}"
+        );
+    }
+    world.advance(Duration::from_mins(2));
+    ada.tick();
+    let mut told = BTreeSet::new();
+    for frame in ada.session.take_outgoing() {
+        let bytes = payload(&frame);
+        assert!(bytes.len() <= MAX_FRAME, "{}", bytes.len());
+        let Ok(ToRelay::State(state)) = ToRelay::parse(&bytes) else {
+            panic!("not a statement");
+        };
+        let statement = Statement::parse(state.statement).unwrap();
+        let readers: BTreeSet<SessionId> = state.to.iter().copied().collect();
+        let about: BTreeSet<SessionId> = statement.told.iter().map(|told| told.reader).collect();
+        assert!(readers.is_empty() || readers == about);
+        assert!(told.is_disjoint(&about), "each is told once");
+        told.extend(about);
+    }
+    assert_eq!(told, newcomers);
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn an_empty_line_is_not_sent_and_no_failure() {
     assert_eq!(ended.code(), Some(0), "{ended:#?}");
     let warnings = ended.stdout.iter().filter(|line| line.starts_with("! "));
     assert!(
-        warnings.eq(["! not sent: the line is empty"; 2]),
+        warnings.eq(["! not sent: there is nothing in it"; 2]),
         "{ended:#?}"
     );
     let heard = ada.lines();

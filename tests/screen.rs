@@ -372,6 +372,18 @@ fn the_smallest_terminals_end_nothing() {
 }
 
 #[test]
+fn a_terminal_that_cannot_move_its_cursor_gets_lines_without_colour() {
+    let relay = Relay::start(&[]);
+    let home = Home::new();
+    let (address, variables) = (relay.address().to_string(), [("TERM", "dumb")]);
+    let arguments = ["join", &address, "--nick", "ada"];
+    let screen = Screen::e2echat_with(&home, &variables, &arguments, 24, 80);
+    screen.sees("* nobody else is here yet");
+    assert!(screen.is_cooked());
+    assert!(!screen.raw().contains('\x1b'), "{:?}", screen.raw());
+}
+
+#[test]
 fn the_host_sits_in_the_room_it_serves() {
     let home = Home::new();
     let mut command = screen::command(env!("CARGO_BIN_EXE_e2echat"));

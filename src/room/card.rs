@@ -47,6 +47,7 @@ struct Place<'a> {
     nick: &'a Nick,
     generation: u32,
     previous: SessionId,
+    first: SessionId,
     next: u64,
 }
 
@@ -105,6 +106,7 @@ pub struct Card {
     session: PublicKey,
     generation: u32,
     previous: SessionId,
+    first: SessionId,
     issued: Time,
     next: u64,
 }
@@ -125,6 +127,7 @@ impl Card {
             nick,
             generation: 0,
             previous: NOBODY,
+            first: NOBODY,
             next: 0,
         };
         Self::make(&place, identity, session, issued)
@@ -148,6 +151,7 @@ impl Card {
             nick,
             generation: self.generation + 1,
             previous: self.sid,
+            first: self.origin(),
             next,
         };
         Self::make(&place, identity, session, issued)
@@ -163,6 +167,7 @@ impl Card {
             nick: &self.nick,
             generation: self.generation,
             previous: self.previous,
+            first: self.first,
             next,
         };
         Self::make(&place, identity, &self.session, issued)
@@ -172,8 +177,27 @@ impl Card {
     #[must_use]
     pub fn succeeds(&self, before: &Self) -> bool {
         self.previous == before.sid
-            && self.identity == before.identity
+            && self.continues(before)
             && Some(self.generation) == before.generation.checked_add(1)
+    }
+
+    /// Whether it is of the same session as `before`, of the same generation or a later one: the same
+    /// identity has said in each which session id it had at first.
+    #[must_use]
+    pub fn continues(&self, before: &Self) -> bool {
+        self.origin() == before.origin()
+            && self.identity == before.identity
+            && (self.sid == before.sid || self.generation > before.generation)
+    }
+
+    /// The session id that its member had at first.
+    #[must_use]
+    pub fn origin(&self) -> SessionId {
+        if self.generation == 0 {
+            self.sid
+        } else {
+            self.first
+        }
     }
 
     /// Whether this is the session id that its member had before.
@@ -189,6 +213,7 @@ impl Card {
             nick,
             generation,
             previous,
+            first,
             next,
         } = *place;
         let unauthenticated = Encoder::tagged(TAG)
@@ -199,6 +224,7 @@ impl Card {
             .boolean(identity.is_lasting)
             .u32(generation)
             .bytes(&previous.0)
+            .bytes(&first.0)
             .u64(issued)
             .u64(next);
         let authenticated = unauthenticated.as_slice().len();
@@ -217,6 +243,7 @@ impl Card {
             session: session.clone(),
             generation,
             previous,
+            first,
             issued,
             next,
         }
@@ -236,6 +263,7 @@ impl Card {
         let is_lasting = fields.boolean()?;
         let generation = fields.u32()?;
         let previous = SessionId(fields.bytes()?);
+        let first = SessionId(fields.bytes()?);
         let issued = fields.u64()?;
         let next = fields.u64()?;
         let authenticated = fields.position();
@@ -244,7 +272,12 @@ impl Card {
         let signature = fields.string()?;
         fields.finish()?;
 
-        if (generation == 0) != (previous == NOBODY) || next == u64::MAX {
+        let is_in_order = match generation {
+            0 => previous == NOBODY && first == NOBODY,
+            1 => previous != NOBODY && first == previous,
+            _ => previous != NOBODY && first != NOBODY,
+        };
+        if !is_in_order || next == u64::MAX {
             return Err(CardError::Malformed);
         }
         if its_room != room {
@@ -271,6 +304,7 @@ impl Card {
             session,
             generation,
             previous,
+            first,
             issued,
             next,
         })

@@ -22,16 +22,13 @@ pub enum Occasion {
     Leave,
 }
 
-/// What a statement tells a member that has come, or come back, since the last one: the messages
-/// to the room from the statement's `next` on are for it.
+/// What a statement tells a member that has come, or come back, since the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
     /// Whom it tells.
     pub reader: SessionId,
-    /// The number of the first message ever that was for it, or will be.
-    pub since: u64,
-    /// The number of the first message that was not for it because it was away, or the next one.
-    pub until: u64,
+    /// How many messages to the room were for it so far.
+    pub total: u64,
 }
 
 /// A stream of direct messages.
@@ -110,7 +107,7 @@ impl Statement {
             .u64(self.next)
             .count(self.told.len());
         for told in &self.told {
-            fields = fields.bytes(&told.reader.0).u64(told.since).u64(told.until);
+            fields = fields.bytes(&told.reader.0).u64(told.total);
         }
         fields = fields.count(self.direct.len());
         for stream in &self.direct {
@@ -152,12 +149,11 @@ impl Statement {
                 _ => return Err(Malformed),
             },
             next: fields.u64()?,
-            told: (0..fields.count(32 + 8 + 8)?)
+            told: (0..fields.count(32 + 8)?)
                 .map(|_| {
                     Ok(Told {
                         reader: SessionId(fields.bytes()?),
-                        since: fields.u64()?,
-                        until: fields.u64()?,
+                        total: fields.u64()?,
                     })
                 })
                 .collect::<Result<_, Malformed>>()?,

@@ -77,6 +77,7 @@ pub struct Fields<'a> {
     pub session: usize,
     pub generation: u32,
     pub previous: SessionId,
+    pub first: SessionId,
     pub next: u64,
 }
 
@@ -88,6 +89,7 @@ impl<'a> Fields<'a> {
             session,
             generation: 0,
             previous: SessionId([0; 32]),
+            first: SessionId([0; 32]),
             next: 0,
         }
     }
@@ -102,6 +104,7 @@ impl<'a> Fields<'a> {
             .boolean(true)
             .u32(self.generation)
             .bytes(&self.previous.0)
+            .bytes(&self.first.0)
             .u64(0)
             .u64(self.next);
         let mac = room().key().mac(fields.as_slice());

@@ -291,6 +291,7 @@ impl World {
         if script.pick(4) == 3 {
             fields.generation = 1;
             fields.previous = self.somebody(script);
+            fields.first = fields.previous;
         }
         let Some(card) = fields.card() else {
             return;
@@ -302,7 +303,7 @@ impl World {
             let is_same = |it: &Member| {
                 let is_alike = it.card.nick().skeleton() == card.nick().skeleton();
                 it.card.fingerprint() == card.fingerprint()
-                    && (is_alike || it.card.sid() == card.previous())
+                    && (is_alike || it.card.origin() == card.origin())
             };
             if member.as_ref().is_some_and(is_same) {
                 *member = None;
@@ -393,8 +394,7 @@ impl World {
     fn statement(&self, slot: usize, script: &mut Script<'_>) -> Vec<u8> {
         let told = (0..script.pick(3)).map(|_| Told {
             reader: self.somebody(script),
-            since: 0,
-            until: 0,
+            total: 0,
         });
         let statement = Statement {
             told: told.collect(),
@@ -446,6 +446,7 @@ impl World {
             } else {
                 member.card.sid()
             },
+            first: member.card.origin(),
             next: script.number(0),
         };
         payload(&Frame::rekey(&card.bytes()))

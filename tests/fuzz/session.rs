@@ -372,8 +372,7 @@ impl Run {
         let roster = audience_digest(&self.everybody());
         let told = (0..script.pick(3)).map(|_| Told {
             reader: self.somebody(script),
-            since: script.number(0),
-            until: script.number(0),
+            total: script.number(0),
         });
         let mut told: Vec<Told> = told.collect();
         told.sort_by_key(|told| told.reader);
@@ -433,6 +432,7 @@ impl Run {
             3 => Fields {
                 generation: 1,
                 previous: mallory.sid(),
+                first: mallory.sid(),
                 next: script.number(self.mallory_said),
                 ..Fields::new("mallory", MALLORY, 3)
             }

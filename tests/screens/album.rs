@@ -1,7 +1,7 @@
 //! The pictures of a scene, in a file: each under a line with its title, which begins with `# `.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,13 @@ use crate::picture::{compare, draw};
 use crate::support::screen::Screen;
 
 /// How long a screen has to become as it is in a picture.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(20);
 /// How often it is looked at.
 const POLL: Duration = Duration::from_millis(10);
 /// How long a screen must stay as it is to be taken for a new picture.
 const SETTLED: Duration = Duration::from_millis(700);
+/// Where the albums are.
+pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/screens");
 /// The environment variable that has pictures written and not compared.
 const ACCEPT: &str = "E2ECHAT_ACCEPT";
 
@@ -30,8 +32,7 @@ pub(crate) struct Album {
 impl Album {
     /// Opens the album of a scene.
     pub(crate) fn open(scene: &str) -> Self {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/screens");
-        let file = PathBuf::from(folder).join(scene).with_extension("txt");
+        let file = Path::new(FOLDER).join(scene).with_extension("txt");
         let is_written = std::env::var_os(ACCEPT).is_some();
         let pictures = match fs::read_to_string(&file) {
             Ok(text) if !is_written => parse(&text),
@@ -61,7 +62,8 @@ impl Album {
             }
             assert!(
                 start.elapsed() < DEADLINE,
-                "not the picture `{title}` of {}:\n{}\n{ACCEPT}=1 accepts what is on the screen",
+                "not the picture `{title}` of {}:\n{}\n\
+                 `{ACCEPT}=1 cargo test --test screens` accepts what is on the screens",
                 self.file.display(),
                 compare(&expected, &shown)
             );

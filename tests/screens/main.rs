@@ -13,7 +13,8 @@ mod stage;
 
 use nix::sys::signal::Signal;
 
-use stage::{DARK, LIGHT, PLAIN, SMALL, play};
+use album::FOLDER;
+use stage::{DARK, LIGHT, PLAIN, SMALL, SMALL_DARK, play};
 
 /// Keys, as the bytes that a terminal sends for them.
 const UP: &str = "\x1b[A";
@@ -47,21 +48,25 @@ fn help() {
 
 #[test]
 fn messages() {
-    play("messages", &[PLAIN, SMALL, DARK, LIGHT], |stage| {
-        let mut ada = stage.sits("ada");
-        let mut bob = stage.joins("bob");
-        ada.sees("/verify bob");
-        ada.enter("hello");
-        ada.sees("<ada> hello");
-        bob.say("hi ada, long time no see");
-        ada.sees("see");
-        bob.say(
+    play(
+        "messages",
+        &[PLAIN, SMALL, DARK, LIGHT, SMALL_DARK],
+        |stage| {
+            let mut ada = stage.sits("ada");
+            let mut bob = stage.joins("bob");
+            ada.sees("/verify bob");
+            ada.enter("hello");
+            ada.sees("<ada> hello");
+            bob.say("hi ada, long time no see");
+            ada.sees("see");
+            bob.say(
             "I have been away, and in all those weeks there was no telephone, no letter and not one pigeon",
         );
-        ada.sees("pigeon");
-        ada.type_text("welcome ba");
-        stage.picture("each way, and half a sentence", &ada);
-    });
+            ada.sees("pigeon");
+            ada.type_text("welcome ba");
+            stage.picture("each way, and half a sentence", &ada);
+        },
+    );
 }
 
 /// At 40 columns words and wide characters meet the right edge in every way.
@@ -133,8 +138,9 @@ fn resize() {
         let mut ada = stage.sits("ada");
         let mut bob = stage.joins("bob");
         ada.sees("/verify bob");
-        bob.say(&"wrapped at every width ".repeat(5));
-        ada.sees("width");
+        bob.say(&"wrapped at every width ".repeat(4));
+        bob.say(&"日本語 re\u{301}sume\u{301} 🦀 ".repeat(5));
+        ada.sees("🦀");
         ada.type_text(&"typed so much that it wraps too ".repeat(3));
         stage.picture("as it was", &ada);
         for (title, rows, columns) in [
@@ -196,17 +202,21 @@ fn direct() {
 
 #[test]
 fn mention() {
-    play("mention", &[PLAIN, SMALL, DARK, LIGHT], |stage| {
-        let ada = stage.sits("ada");
-        let mut bob = stage.sits("bob");
-        ada.sees("/verify bob");
-        bob.enter("one for everybody");
-        bob.enter(
-            "and one for you, Ada, which is long enough to go on in another row of the screen",
-        );
-        bob.enter("/me looks at ada");
-        stage.picture("in what was said and done", &ada);
-    });
+    play(
+        "mention",
+        &[PLAIN, SMALL, DARK, LIGHT, SMALL_DARK],
+        |stage| {
+            let ada = stage.sits("ada");
+            let mut bob = stage.sits("bob");
+            ada.sees("/verify bob");
+            bob.enter("one for everybody");
+            bob.enter(
+                "and one for you, Ada, which is long enough to go on in another row of the screen",
+            );
+            bob.enter("/me looks at ada");
+            stage.picture("in what was said and done", &ada);
+        },
+    );
 }
 
 #[test]
@@ -228,6 +238,12 @@ fn completion() {
         ada.type_text("b");
         ada.press(TAB);
         stage.picture("a nick behind a command", &ada);
+        ada.press(CTRL_U);
+        ada.type_text("/unig");
+        ada.press(TAB);
+        ada.press(TAB);
+        ada.press(TAB);
+        stage.picture("the only command, then the nicks one after the other", &ada);
         ada.press(CTRL_U);
         ada.type_text("CA");
         ada.press(TAB);
@@ -366,6 +382,50 @@ fn changed_identity() {
 }
 
 #[test]
+fn verification() {
+    play("verification", &[PLAIN, SMALL], |stage| {
+        let mut ada = stage.sits("ada");
+        let _bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        ada.enter("/verify bob");
+        stage.picture("what to compare", &ada);
+        ada.enter("/verify bob 12345 12345 12345 12345 12345 12345");
+        stage.picture("other digits", &ada);
+        ada.enter("/code");
+        stage.picture("the code of the room", &ada);
+    });
+}
+
+#[test]
+fn former_words() {
+    play("former_words", &[PLAIN, SMALL], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        ada.enter("/me hums");
+        ada.sees("* ada hums");
+        bob.say("what was the name of that song, the one that they always played at the end?");
+        ada.sees("the end?");
+        ada.enter("/clear");
+        ada.enter("/history 2");
+        stage.picture("behind a cleared screen", &ada);
+    });
+}
+
+#[test]
+fn relay_gone() {
+    play("relay_gone", &[PLAIN, DARK], |stage| {
+        let mut ada = stage.sits("ada");
+        let _bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        stage.relay.signal(Signal::SIGTERM);
+        ada.sees("shutting down");
+        ada.enter("is anybody there?");
+        stage.picture("and something said to nobody", &ada);
+    });
+}
+
+#[test]
 fn warning() {
     play("warning", &[PLAIN, SMALL, DARK, LIGHT], |stage| {
         let mut ada = stage.sits("ada");
@@ -374,4 +434,15 @@ fn warning() {
         );
         stage.picture("a command that does not exist", &ada);
     });
+}
+
+#[test]
+fn every_picture_is_looked_at() {
+    for file in std::fs::read_dir(FOLDER).expect("the folder is there") {
+        let path = file.expect("a file").path();
+        let scene = path.file_stem().expect("a name").to_string_lossy();
+        let is_played = include_str!("main.rs").contains(&format!("\"{scene}\","));
+        let is_album = path.extension().is_some_and(|extension| extension == "txt");
+        assert!(is_played || !is_album, "nobody plays {}", path.display());
+    }
 }

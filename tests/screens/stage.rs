@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::album::Album;
+use crate::album::{Album, FOLDER};
 use crate::support::process::{Client, Home, Relay};
 use crate::support::screen::Screen;
 
@@ -34,6 +34,11 @@ pub(crate) const DARK: View = View {
     name: "80×24, dark",
     options: &["--color", "always", "--theme", "dark"],
     ..PLAIN
+};
+pub(crate) const SMALL_DARK: View = View {
+    name: "40×12, dark",
+    options: DARK.options,
+    ..SMALL
 };
 pub(crate) const LIGHT: View = View {
     name: "80×24, light",
@@ -112,7 +117,7 @@ impl Stage {
 
 /// The folder of somebody whose identity is kept beside this file.
 fn home_of(nick: &str) -> Home {
-    let identities = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screens/identities");
+    let identities = Path::new(FOLDER).join("identities");
     let home = Home::new();
     let folder = home.file("config/e2echat");
     fs::create_dir_all(&folder).expect("a folder for the settings");

@@ -101,7 +101,7 @@ fn forge(card: &Card, identity: &IdentityKey) -> Card {
         .string(key.public().spki())
         .boolean(true)
         .u32(0)
-        .bytes(&[0; 32])
+        .bytes(&[0; 64])
         .u64(0)
         .u64(0);
     let mac = RoomName::lobby().key().mac(unauthenticated.as_slice());

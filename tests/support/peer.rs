@@ -57,7 +57,7 @@ pub fn frame(kind: u8, fields: &[u8]) -> Vec<u8> {
         .finish()
 }
 
-/// The fields of a card, right or wrong (PROTOCOL §4).
+/// The fields of a card of generation 0 or 1, right or wrong (PROTOCOL §4).
 #[derive(Clone)]
 pub struct CardFields {
     pub room: RoomId,
@@ -90,6 +90,7 @@ impl CardFields {
             .string(&self.session)
             .boolean(false)
             .u32(self.generation)
+            .bytes(&self.previous)
             .bytes(&self.previous)
             .u64(0)
             .u64(0);

@@ -39,6 +39,9 @@ use super::world::{nick_of, payload};
 /// How long the relay keeps the place of a member whose connection is broken.
 const GRACE: Duration = Duration::from_mins(1);
 
+/// After how long the relay takes a connection for dead that it was not told of.
+const IDLE: Duration = Duration::from_secs(90);
+
 /// How much the relay keeps for a member: in a simulation, all there is.
 const QUEUE_BYTES: usize = 1 << 30;
 
@@ -180,6 +183,8 @@ pub struct Member {
     inbox: Inbox,
     /// The connection that the relay has for it, and until when it keeps its place without.
     served: Option<u64>,
+    /// A connection that is broken without the relay's noticing, and when it does.
+    unnoticed: Option<(u64, Duration)>,
     kept: Option<Duration>,
     /// The relay's side, from its entering on.
     intake: Option<Intake>,
@@ -381,6 +386,7 @@ impl Simulation {
             answers: None,
             inbox: Inbox::default(),
             served: None,
+            unnoticed: None,
             kept: None,
             intake: None,
             is_in_room: false,
@@ -443,6 +449,8 @@ impl Simulation {
             .truncate(self.rng.random_range(0..=member.up.0.len()));
         if notices {
             member.up.push(at, (member.connection, ToServer::Hangup));
+        } else {
+            member.unnoticed = Some((member.connection, self.now + IDLE));
         }
         let kept = self.rng.random_range(0..=member.down.0.len());
         member.down.0.truncate(kept);
@@ -481,6 +489,7 @@ impl Simulation {
         let member = &mut self.members[number];
         member.session.disconnect();
         member.connection += 1;
+        member.answers = None;
         if member.session.has_said_goodbye() {
             member.is_here = false;
             // The relay notices when it hears nothing any more.
@@ -724,6 +733,11 @@ impl Simulation {
             member
                 .up
                 .push(at, (member.connection, ToServer::Frame(ack)));
+        }
+        if let Some((connection, _)) = member.unnoticed.take_if(|(_, at)| *at <= now)
+            && member.served == Some(connection)
+        {
+            (member.served, member.kept) = (None, Some(now + GRACE));
         }
         if member.kept.take_if(|until| *until <= now).is_some() {
             self.relay_drops(number, Departure::Lost);

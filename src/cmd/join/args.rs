@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::cipher::keys::{IdentityKey, KeySize};
 use crate::cmd::identity;
+use crate::cmd::terminal::Format;
 use crate::room::card::Identity;
 use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Policy, Standing};
@@ -58,6 +59,10 @@ pub(in crate::cmd) struct Args {
         value_name = "socks5://[USER:PASSWORD@]HOST[:PORT]"
     )]
     pub(super) proxy: Option<Proxy>,
+
+    /// Speak JSON, one object a line, on standard input and output: see docs/JSON.md
+    #[arg(long)]
+    json: bool,
 
     #[command(flatten)]
     pub(super) seat: Seat,
@@ -155,6 +160,15 @@ impl Seat {
 }
 
 impl Args {
+    /// In what form things are shown.
+    pub(super) fn format(&self) -> Format {
+        if self.json {
+            Format::Lines
+        } else {
+            Format::Screen
+        }
+    }
+
     /// The relay and the room.
     pub(super) fn place(&self) -> anyhow::Result<(Address, RoomName)> {
         let seat = &self.seat;

@@ -129,8 +129,10 @@ impl Client<'_> {
     }
 
     pub(super) fn names(&mut self, people: &[Person]) {
+        self.roster(people);
         if people.is_empty() {
-            self.notice("nobody else is here yet");
+            let text = "nobody else is here yet".to_owned();
+            self.screen.show(&Report::Aside(text));
         }
         for person in people {
             let about = self.trust.introduce(self.session.policy(), person);
@@ -139,6 +141,12 @@ impl Client<'_> {
             self.screen
                 .show(&Report::Here(person.into(), format!("{about}{away}")));
         }
+    }
+
+    /// Tells a program who is here.
+    pub(super) fn roster(&mut self, people: &[Person]) {
+        let others = people.iter().map(Who::from).collect();
+        self.screen.show(&Report::Roster(others));
     }
 
     /// Says who has not shown that they are there. It takes an honest member less than a second, so

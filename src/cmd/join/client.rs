@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cipher::keys::{KeySize, SessionKey};
 use crate::cipher::seal::MAX_TEXT;
-use crate::cmd::terminal::Input;
+use crate::cmd::terminal::{Input, MAX_LINE};
 use crate::cmd::{failure, reason, unwritable};
 use crate::room::Time;
 use crate::room::names::{Nick, RoomName};
@@ -224,11 +224,18 @@ impl Client<'_> {
 
     fn typed(&mut self, input: Input) {
         match input {
+            Input::Line { is_utf8: false, .. } if self.screen.is_json() => {
+                self.refuse_request(None, "this line is not UTF-8");
+            }
             Input::Line { text, .. } if self.screen.is_json() => self.request(&text),
-            Input::Line { text, shown } if self.screen.is_interactive() => {
+            Input::Line { text, shown, .. } if self.screen.is_interactive() => {
                 self.typed_line(&text, shown);
             }
             Input::Line { text, .. } => self.say_to_all(&text, self.session.changes()),
+            Input::TooLong { bytes } if self.screen.is_json() => {
+                let error = format!("this line has {bytes} bytes, and at most {MAX_LINE} are read");
+                self.refuse_request(None, error);
+            }
             Input::TooLong { bytes } => {
                 self.refused = true;
                 let text = self.too_long(bytes);
@@ -298,9 +305,10 @@ impl Client<'_> {
 
     /// Says what was not delivered, and gives the terminal back.
     pub(super) fn finish(mut self, end: anyhow::Result<()>) -> anyhow::Result<()> {
-        let untaken: Vec<String> = self.session.untaken().map(str::to_owned).collect();
-        for text in &untaken {
-            self.refuse(None, format!("not delivered: {text}"));
+        self.settle();
+        let untaken = self.untaken();
+        for (id, text) in &untaken {
+            self.refuse(id.as_deref(), format!("not delivered: {text}"));
         }
         let held = self.session.undelivered();
         let held: Vec<Report> = held
@@ -310,6 +318,7 @@ impl Client<'_> {
             self.screen.show(report);
         }
         let untaken = untaken.len() + held.len();
+        let is_json = self.screen.is_json();
         let shown = self.screen.terminal.stop();
         end?;
         if let Err(error) = shown
@@ -321,6 +330,12 @@ impl Client<'_> {
             return Err(failure(
                 "not everything that was said was delivered",
                 "join again and say it again",
+            ));
+        }
+        if self.refused && is_json {
+            return Err(failure(
+                "not everything that was asked for was done",
+                "the error events say what was not, and why",
             ));
         }
         if self.refused {

@@ -8,7 +8,7 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::Standing;
 
-use super::report::{Link, Report, Speech, Who};
+use super::report::{Alarm, Hint, Link, Report, Speech, Who};
 
 /// What a line of standard input asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,14 +22,12 @@ pub struct Request {
 /// What can be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// To say this to everybody.
-    Say(String),
-    /// To tell everybody that one does this.
-    Act(String),
-    /// To say this to one member alone.
-    Direct {
-        /// To whom.
-        to: String,
+    /// To say something.
+    Say {
+        /// To whom alone, if not to everybody.
+        to: Option<String>,
+        /// Whether it is what one does, rather than says.
+        is_action: bool,
         /// What.
         text: String,
     },
@@ -56,23 +54,14 @@ impl Request {
     }
 
     fn what(fields: &Map<String, Value>) -> Result<What, String> {
-        let text = |name: &str| {
+        let string = |name: &str| {
             let value = fields.get(name).and_then(Value::as_str).map(str::to_owned);
             value.ok_or_else(|| format!("a string `{name}` is missing"))
         };
-        let sort = text("type")?;
+        let sort = string("type")?;
         let known: &[&str] = match sort.as_str() {
-            "direct" => &["type", "id", "to", "text"],
-            _ => &["type", "id", "text"],
-        };
-        let what = match sort.as_str() {
-            "say" => What::Say(text("text")?),
-            "act" => What::Act(text("text")?),
-            "direct" => What::Direct {
-                to: text("to")?,
-                text: text("text")?,
-            },
-            "command" => What::Command(text("text")?),
+            "say" | "act" | "command" => &["type", "id", "text"],
+            "direct" => &["type", "id", "to", "action", "text"],
             other => {
                 return Err(format!(
                     "there is no type `{other}`: use say, act, direct or command"
@@ -85,13 +74,28 @@ impl Request {
         if fields.get("id").is_some_and(|id| !id.is_string()) {
             return Err("`id` is not a string".to_owned());
         }
-        Ok(what)
+        let text = string("text")?;
+        let is_direct = sort == "direct";
+        let is_action = match fields.get("action") {
+            None => sort == "act",
+            Some(Value::Bool(is_action)) => *is_action,
+            Some(_) => return Err("`action` is neither true nor false".to_owned()),
+        };
+        Ok(if sort == "command" {
+            What::Command(text)
+        } else {
+            What::Say {
+                to: is_direct.then(|| string("to")).transpose()?,
+                is_action,
+                text,
+            }
+        })
     }
 }
 
-/// A report as a line, without its end. The user's own words are not reported: that they were taken
-/// is.
-pub(super) fn line(report: &Report) -> Option<String> {
+/// A report as a line, without its end. What is shown while a request is carried out answers that
+/// one. The user's own words are not reported: that they were taken is.
+pub(super) fn line(report: &Report, answered: Option<&str>) -> Option<String> {
     let object = match report {
         Report::Room {
             relay,
@@ -101,68 +105,90 @@ pub(super) fn line(report: &Report) -> Option<String> {
             .with("relay", relay.as_str())
             .with("room", room.as_str())
             .with("invite", *is_invite),
-        Report::You { nick, fingerprint } => Object::new("you")
-            .with("nick", nick.as_str())
-            .with("fingerprint", fingerprint.to_string()),
-        Report::Here(who, _) => Object::of("here", who),
-        Report::Joined(who, _) => Object::of("join", who),
-        Report::Back(who) => Object::of("return", who),
-        Report::Rekeyed(who) => Object::of("rekey", who),
-        Report::Left(who, departure, is_signed) => Object::of("leave", who)
+        Report::You { nick, fingerprint } | Report::Called { nick, fingerprint } => {
+            Object::new("you")
+                .with("nick", nick.as_str())
+                .with("fingerprint", fingerprint.to_string())
+                .with_some("id", answered)
+        }
+        Report::Roster(others) => {
+            let others = others
+                .iter()
+                .map(|who| Object::default().about(who).value());
+            Object::new("here")
+                .with("people", others.collect::<Vec<_>>())
+                .with_some("id", answered)
+        }
+        Report::Joined(who, _) => Object::new("join").about(who),
+        Report::Back { who, .. } => Object::new("return").about(who),
+        Report::Rekeyed(who) => Object::new("rekey").about(who),
+        Report::Left(who, departure, is_signed) => Object::new("leave")
+            .about(who)
             .with("reason", reason(*departure))
             .with("signed", *is_signed),
-        Report::Renamed(former, who) => Object::of("nick", who).with("former", former.as_str()),
-        Report::Away(who, Some(text)) => Object::of("away", who).with("text", text.as_str()),
-        Report::Away(who, None) => Object::of("back", who),
-        Report::Said(speech) => said(speech)?,
-        Report::Taken { id, readers } => Object::new("ack")
-            .with("readers", *readers)
+        Report::Renamed(former, who) => Object::new("nick")
+            .about(who)
+            .with("former", former.as_str()),
+        Report::Away(who, Some(text)) => Object::new("away").about(who).with("text", text.as_str()),
+        Report::Away(who, None) => Object::new("back").about(who),
+        Report::Said(speech) if speech.own => return None,
+        Report::Said(speech) => said(speech),
+        Report::Done { id, readers } => Object::new("ack")
+            .with_some("readers", *readers)
             .with_some("id", id.as_deref()),
         Report::Link(link, text) => Object::new("link")
             .with("state", state(*link))
             .with("text", text.as_str()),
         Report::Alarm { sort, nick, text } => Object::new("alarm")
-            .with("alarm", *sort)
+            .with("kind", alarm(*sort))
+            .with_some("nick", nick.as_ref().map(Nick::as_str))
             .with("text", text.as_str())
-            .with_some("nick", nick.as_ref().map(Nick::as_str)),
+            .with_some("id", answered),
+        Report::Hint { sort, nick, text } => Object::new("notice")
+            .with("kind", hint(*sort))
+            .with("nick", nick.as_str())
+            .with("text", text.as_str()),
+        Report::Notice(text) => Object::new("notice")
+            .with("text", text.as_str())
+            .with_some("id", answered),
         Report::Refusal { id, text } => Object::new("error")
             .with("text", text.as_str())
-            .with_some("id", id.as_deref()),
-        Report::Notice(text) => Object::new("notice").with("text", text.as_str()),
-        Report::Answer(text) => Object::new("answer").with("text", text.as_str()),
+            .with_some("id", id.as_deref().or(answered)),
+        Report::Failure(text) => Object::new("error").with("text", text.as_str()),
+        Report::Answer(text) => Object::new("answer")
+            .with("text", text.as_str())
+            .with_some("id", answered),
+        Report::Here(..) | Report::Aside(_) => return None,
     };
     let now = Timestamp::now();
-    let Object(fields) = object.with("time", format!("{now:.3}"));
-    Some(Value::Object(fields).to_string())
+    let object = object.with("time", format!("{now:.3}"));
+    Some(object.value().to_string())
 }
 
-fn said(speech: &Speech) -> Option<Object> {
-    if speech.own {
-        return None;
-    }
+fn said(speech: &Speech) -> Object {
     let is_action = speech.kind == Kind::Action;
     let object = if speech.to.is_some() {
-        Object::of("direct", &speech.who).with("action", is_action)
+        Object::new("direct").with("action", is_action)
     } else {
         let sort = if is_action { "action" } else { "message" };
-        Object::of(sort, &speech.who).with("mentions", speech.mentions)
+        Object::new(sort).with("mentions", speech.mentions)
     };
-    Some(object.with("text", speech.text.as_str()))
+    object.about(&speech.who).with("text", speech.text.as_str())
 }
 
 /// An object on its way to be a line.
+#[derive(Default)]
 struct Object(Map<String, Value>);
 
 impl Object {
     /// One of this type.
     fn new(sort: &str) -> Self {
-        Self(Map::new()).with("type", sort)
+        Self::default().with("type", sort)
     }
 
-    /// One of this type that tells of somebody.
-    fn of(sort: &str, who: &Who) -> Self {
-        Self::new(sort)
-            .with("nick", who.nick.as_str())
+    /// With who it is about.
+    fn about(self, who: &Who) -> Self {
+        self.with("nick", who.nick.as_str())
             .with("fingerprint", who.fingerprint.to_string())
             .with("standing", standing(who.standing))
             .with("verified", who.standing == Standing::Verified)
@@ -173,11 +199,15 @@ impl Object {
         self
     }
 
-    fn with_some(self, name: &str, value: Option<&str>) -> Self {
+    fn with_some(self, name: &str, value: Option<impl Into<Value>>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
         }
+    }
+
+    fn value(self) -> Value {
+        Value::Object(self.0)
     }
 }
 
@@ -208,12 +238,41 @@ fn reason(departure: Departure) -> &'static str {
     }
 }
 
+fn alarm(alarm: Alarm) -> &'static str {
+    match alarm {
+        Alarm::Identity => "identity",
+        Alarm::Disbelieved => "disbelieved",
+        Alarm::OtherView => "other-view",
+        Alarm::Missing => "missing",
+        Alarm::Equivocation => "equivocation",
+        Alarm::Quiet => "quiet",
+        Alarm::StaleKey => "stale-key",
+        Alarm::Unopened => "unopened",
+        Alarm::Stray => "stray",
+        Alarm::LeftUnsigned => "left-unsigned",
+        Alarm::Undelivered => "undelivered",
+    }
+}
+
+fn hint(hint: Hint) -> &'static str {
+    match hint {
+        Hint::LeftOut => "left-out",
+        Hint::LeftOthersOut => "left-others-out",
+        Hint::TooLate => "too-late",
+        Hint::Unconfirmed => "unconfirmed",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> What {
-        Request::parse(line).unwrap().what
+    fn say(to: Option<&str>, is_action: bool, text: &str) -> What {
+        What::Say {
+            to: to.map(str::to_owned),
+            is_action,
+            text: text.to_owned(),
+        }
     }
 
     #[test]
@@ -222,24 +281,26 @@ mod tests {
             Request::parse(r#"{"type":"say","text":"hi\nthere","id":"7"}"#),
             Ok(Request {
                 id: Some("7".to_owned()),
-                what: What::Say("hi\nthere".to_owned())
+                what: say(None, false, "hi\nthere")
             })
         );
-        assert_eq!(
-            parsed(r#"{"type":"act","text":"waves"}"#),
-            What::Act("waves".to_owned())
-        );
-        assert_eq!(
-            parsed(r#"{"text":"psst","to":"bob","type":"direct"}"#),
-            What::Direct {
-                to: "bob".to_owned(),
-                text: "psst".to_owned()
-            }
-        );
-        assert_eq!(
-            parsed(r#"{"type":"command","text":"/names"}"#),
-            What::Command("/names".to_owned())
-        );
+        for (line, what) in [
+            (r#"{"type":"act","text":"waves"}"#, say(None, true, "waves")),
+            (
+                r#"{"text":"psst","to":"bob","type":"direct"}"#,
+                say(Some("bob"), false, "psst"),
+            ),
+            (
+                r#"{"type":"direct","to":"bob","action":true,"text":"winks"}"#,
+                say(Some("bob"), true, "winks"),
+            ),
+            (
+                r#"{"type":"command","text":"/names"}"#,
+                What::Command("/names".to_owned()),
+            ),
+        ] {
+            assert_eq!(Request::parse(line).unwrap().what, what);
+        }
     }
 
     #[test]
@@ -251,6 +312,14 @@ mod tests {
             (r#"{"type":"say"}"#, "`text` is missing"),
             (r#"{"type":"say","text":7}"#, "`text` is missing"),
             (r#"{"type":"direct","text":"x"}"#, "`to` is missing"),
+            (
+                r#"{"type":"direct","to":"bob","text":"x","action":1}"#,
+                "`action` is neither",
+            ),
+            (
+                r#"{"type":"act","text":"x","action":true}"#,
+                "`act` has no field `action`",
+            ),
             (r#"{"type":"shout","text":"x"}"#, "no type `shout`"),
             (
                 r#"{"type":"say","text":"x","to":"bob"}"#,

@@ -25,6 +25,7 @@ mod connection;
 mod doing;
 pub(super) mod json;
 mod link;
+mod log_file;
 pub(super) mod people;
 mod proxy;
 mod report;
@@ -59,7 +60,7 @@ use self::trust::Trust;
 pub(super) use self::way::Way;
 
 use super::on_signal;
-use super::terminal::{Hurry, Input};
+use super::terminal::{Format, Hurry, Input};
 
 /// What follows `e2echat join` for those who are to come to this room.
 pub(super) fn directions(relay: &str, room: &RoomName) -> String {
@@ -80,7 +81,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         Some(proxy) => Way::Through(proxy.clone(), relay),
         None => Way::To(relay),
     };
-    run_at(&name, way, &args.nick, &room, &args.seat, || Ok(()))
+    let (seat, format) = (&args.seat, args.format());
+    run_at(&name, way, &args.nick, &room, seat, format, || Ok(()))
 }
 
 /// Joins the relay that people call `name`. Calls `entered` before anything is shown.
@@ -90,6 +92,7 @@ pub(super) fn run_at(
     nick: &Nick,
     room: &RoomName,
     seat: &Seat,
+    format: Format,
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let people = People::open(name, room.id())?;
@@ -123,7 +126,7 @@ pub(super) fn run_at(
     })?;
     entered()?;
     let nicks = Arc::<Nicks>::default();
-    let mut screen = seat.output.start(log, Arc::clone(&nicks), {
+    let mut screen = seat.output.start(format, log, Arc::clone(&nicks), {
         let sender = sender.clone();
         move |input| {
             let _ = sender.send(Happening::Typed(input));
@@ -133,7 +136,7 @@ pub(super) fn run_at(
     introduce(&mut screen, name, room, seat.new_room, session.card());
     let trust = Trust::new(people, !seat.only_known);
     if let Some(damage) = trust.damage() {
-        screen.show(&Report::refusal(damage));
+        screen.show(&Report::Failure(damage));
     }
     let mut client = Client {
         name,

@@ -56,6 +56,46 @@ pub(super) enum Link {
     Returned,
 }
 
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alarm {
+    /// Another identity is remembered under a nick.
+    Identity,
+    /// The relay presents somebody who is not to be believed.
+    Disbelieved,
+    /// The relay shows members different things.
+    OtherView,
+    /// Messages did not arrive.
+    Missing,
+    /// Somebody signed two different messages for one place.
+    Equivocation,
+    /// Nothing signed has come from somebody for long.
+    Quiet,
+    /// Somebody's session key is so old that nothing is sent to it.
+    StaleKey,
+    /// Something came under somebody's name and could not be opened.
+    Unopened,
+    /// Something came from nobody.
+    Stray,
+    /// The relay says that somebody has left, who has not said so.
+    LeftUnsigned,
+    /// What the relay had taken has not reached somebody.
+    Undelivered,
+}
+
+/// What there is to know of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// They wrote something, and not to the user.
+    LeftOut,
+    /// They wrote something, and not to somebody else.
+    LeftOthersOut,
+    /// They wrote something, and it came when the key for it was gone.
+    TooLate,
+    /// Nothing that they signed has come so far.
+    Unconfirmed,
+}
+
 /// One thing to tell the user.
 #[derive(Clone, Debug)]
 pub(super) enum Report {
@@ -70,12 +110,20 @@ pub(super) enum Report {
         nick: Nick,
         fingerprint: Fingerprint,
     },
+    /// What the user is called from now on.
+    Called {
+        nick: Nick,
+        fingerprint: Fingerprint,
+    },
     /// Somebody is here; what stands behind the name.
     Here(Who, String),
+    /// All who are here besides the user.
+    Roster(Vec<Who>),
     /// Somebody came; what stands behind the name.
     Joined(Who, String),
-    /// Somebody came back whose connection was broken for long.
-    Back(Who),
+    /// Somebody came back whose connection was broken for long; whether that was to be expected,
+    /// as the user has come back too.
+    Back { who: Who, is_expected: bool },
     /// Somebody went; whether they have said so themselves.
     Left(Who, Departure, bool),
     /// Somebody who was called so before is called something else.
@@ -86,21 +134,34 @@ pub(super) enum Report {
     Rekeyed(Who),
     /// Somebody said something.
     Said(Speech),
-    /// The relay has taken what the user, or a script that named it so, has said; so many can read
-    /// it.
-    Taken { id: Option<String>, readers: usize },
+    /// What the user, or a script that named it so, wants is done; if it was to say something, the
+    /// relay has taken it, and so many can read it.
+    Done {
+        id: Option<String>,
+        readers: Option<usize>,
+    },
     /// Something became of the connection.
     Link(Link, String),
     /// Something is wrong, of this sort, perhaps with somebody.
     Alarm {
-        sort: &'static str,
+        sort: Alarm,
         nick: Option<Nick>,
         text: String,
     },
     /// What the user, or a script that named it so, wants is not done.
     Refusal { id: Option<String>, text: String },
+    /// Something of the user's own is not well.
+    Failure(String),
+    /// Something to know of somebody.
+    Hint {
+        sort: Hint,
+        nick: Nick,
+        text: String,
+    },
     /// Something to know.
     Notice(String),
+    /// The same for a person alone: a program is told it otherwise.
+    Aside(String),
     /// The answer to a command, several lines long.
     Answer(String),
 }
@@ -124,11 +185,15 @@ impl Report {
         let text = match self {
             Self::Said(speech) => return Some(Entry::Message(speech.message())),
             Self::Answer(text) => return Some(Entry::Block(SafeText::new(text))),
-            Self::Alarm { text, .. } | Self::Refusal { text, .. } => {
+            Self::Alarm { text, .. } | Self::Refusal { text, .. } | Self::Failure(text) => {
                 return Some(Entry::Warning(SafeText::new(text)));
             }
             Self::Rekeyed(_)
-            | Self::Taken { .. }
+            | Self::Roster(_)
+            | Self::Done { .. }
+            | Self::Back {
+                is_expected: true, ..
+            }
             // An alarm has told it.
             | Self::Left(_, Departure::Left, false) => return None,
             Self::Room {
@@ -142,16 +207,20 @@ impl Report {
                 format!("room {room} at {relay}: anybody who guesses this name can enter")
             }
             Self::You { nick, fingerprint } => format!("you are {nick} {fingerprint}"),
+            Self::Called { nick, .. } => format!("you are called {nick} now"),
             Self::Here(who, about) => format!("here: {} {about}", who.nick),
             Self::Joined(who, about) => format!("{} joined {about}", who.nick),
-            Self::Back(who) => format!("{} is back", who.nick),
+            Self::Back { who, .. } => format!("{} is back", who.nick),
             Self::Left(who, departure, _) => format!("{} {departure}", who.nick),
             Self::Renamed(former, who) => {
                 format!("{former} is called {} now, and is still the same", who.nick)
             }
             Self::Away(who, Some(text)) => format!("{} is away: {text}", who.nick),
             Self::Away(who, None) => format!("{} is not away any more", who.nick),
-            Self::Link(_, text) | Self::Notice(text) => text.clone(),
+            Self::Link(_, text)
+            | Self::Hint { text, .. }
+            | Self::Notice(text)
+            | Self::Aside(text) => text.clone(),
         };
         Some(Entry::Notice(SafeText::new(&text)))
     }

@@ -119,15 +119,16 @@ impl Client<'_> {
                 self.show_said(said.speech, said.remark);
             }
             if said.is_credited {
-                self.screen.show(&Report::Taken {
+                self.screen.show(&Report::Done {
                     id: said.id,
-                    readers,
+                    readers: Some(readers),
                 });
             }
         }
         if late > 0 && !self.on_its_way.iter().any(|said| said.is_shown) {
             self.screen.nothing_waits();
-            self.notice("the relay has taken what was waiting");
+            let text = "the relay has taken what was waiting".to_owned();
+            self.screen.show(&Report::Aside(text));
         }
         let is_up = self.session.is_inside();
         let is_due = |said: &OnItsWay| !is_up || said.since.elapsed() >= PATIENCE;
@@ -150,12 +151,20 @@ impl Client<'_> {
         }
     }
 
+    /// What was said and the relay has not taken, each with what a script calls it.
+    pub(super) fn untaken(&self) -> Vec<(Option<String>, String)> {
+        let is_awaited = |said: &&OnItsWay| self.session.awaits(&said.receipt);
+        let ids = self.on_its_way.iter().filter(is_awaited);
+        let texts = self.session.untaken().map(str::to_owned);
+        ids.map(|said| said.id.clone()).zip(texts).collect()
+    }
+
     fn show_said(&mut self, speech: Option<Speech>, remark: Option<String>) {
         if let Some(speech) = speech {
             self.screen.show(&Report::Said(speech));
         }
         if let Some(remark) = remark {
-            self.notice(remark);
+            self.screen.show(&Report::Aside(remark));
         }
     }
 
@@ -214,9 +223,10 @@ impl Client<'_> {
 
     fn not_said(&mut self, saying: &Saying<'_>, error: SayError) {
         let text = saying.text;
-        let is_lost = !matches!(error, SayError::Empty);
+        // A blank line in a pipe is no loss; a script that asks for one is wrong.
+        let is_lost = self.screen.is_json() || !matches!(error, SayError::Empty);
         let why = match error {
-            SayError::Empty => "not sent: the line is empty".to_owned(),
+            SayError::Empty => "not sent: there is nothing in it".to_owned(),
             SayError::TooLong(bytes) => self.too_long(bytes as u64),
             SayError::TooManyLeftOut => format!(
                 "not sent: it would leave out so many that their names do not fit into a message: {text}"

@@ -1,32 +1,24 @@
 //! Where reports go: onto the terminal, in words or as JSON, into the log, and into the history.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-
-use jiff::Zoned;
 
 use crate::cmd::terminal::{
     ColorChoice, Entry, Format, Input, Message, Style, Terminal, Theme, render_plain,
 };
-use crate::cmd::{failure, reason};
 
 use super::completion::Nicks;
 use super::json;
+use super::log_file::LogFile;
 use super::report::Report;
 
 /// How many messages `/history` can show.
 const KEPT: usize = 1000;
 
-/// In what form things are shown, and where.
+/// How things are shown, and where else.
 #[derive(clap::Args, Debug)]
 pub(super) struct Output {
-    /// Speak JSON, one object a line, on standard input and output: see docs/JSON.md
-    #[arg(long)]
-    json: bool,
-
     /// Append all that is shown to this file, which only you can read
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -43,22 +35,18 @@ pub(super) struct Output {
 
 impl Output {
     /// Opens the log, if there is to be one.
-    pub(super) fn open_log(&self) -> anyhow::Result<Option<Log>> {
-        self.log.as_deref().map(Log::open).transpose()
+    pub(super) fn open_log(&self) -> anyhow::Result<Option<LogFile>> {
+        self.log.as_deref().map(LogFile::open).transpose()
     }
 
     /// Starts the terminal, or what stands in for it. `deliver` must not block.
     pub(super) fn start(
         &self,
-        log: Option<Log>,
+        format: Format,
+        log: Option<LogFile>,
         nicks: Arc<Nicks>,
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Screen> {
-        let format = if self.json {
-            Format::Lines
-        } else {
-            Format::Screen
-        };
         let style = Style {
             color: self.color.resolve(),
             theme: self.theme.unwrap_or_else(Theme::from_env),
@@ -67,7 +55,8 @@ impl Output {
         let complete = move |line: &str, cursor| nicks.complete(line, cursor);
         let mut screen = Screen {
             terminal: Terminal::start("> ", format, style, complete, deliver)?,
-            is_json: self.json,
+            is_json: format == Format::Lines,
+            request: None,
             style,
             log,
             history: VecDeque::new(),
@@ -82,13 +71,22 @@ impl Output {
     }
 }
 
+/// What a program asks for.
+struct Request {
+    /// What the program calls it.
+    id: Option<String>,
+    is_refused: bool,
+}
+
 /// The terminal, and who reads along.
 pub(super) struct Screen {
     pub(super) terminal: Terminal,
     /// Whether a program reads, for which everything is JSON.
     is_json: bool,
+    /// What that program asks for, while it is carried out.
+    request: Option<Request>,
     style: Style,
-    log: Option<Log>,
+    log: Option<LogFile>,
     /// The latest messages.
     history: VecDeque<Message>,
 }
@@ -101,7 +99,12 @@ impl Screen {
             self.keep(entry);
         }
         if self.is_json {
-            if let Some(line) = json::line(report) {
+            let request = self.request.as_mut();
+            let id = request.and_then(|request| {
+                request.is_refused |= matches!(report, Report::Refusal { .. });
+                request.id.as_deref()
+            });
+            if let Some(line) = json::line(report, id) {
                 self.terminal.show(Entry::Line(line));
             }
         } else if let Some(entry) = entry {
@@ -109,15 +112,30 @@ impl Screen {
         }
     }
 
+    /// From now on, what is shown answers a request that a program has called so.
+    pub(super) fn begin_request(&mut self, id: Option<String>) {
+        let is_refused = false;
+        self.request = Some(Request { id, is_refused });
+    }
+
+    /// The request has been carried out: this is said, unless it was refused. Returns whether it was.
+    pub(super) fn end_request(&mut self) -> bool {
+        let Some(Request { id, is_refused }) = self.request.take() else {
+            return false;
+        };
+        if !is_refused {
+            self.show(&Report::Done { id, readers: None });
+        }
+        is_refused
+    }
+
     /// Writes an entry into the log, and keeps it if it is a message.
     fn keep(&mut self, entry: &Entry) {
         if let Some(log) = &mut self.log
-            && let Err(error) = log.write(entry)
+            && let Err(failure) = log.write(entry)
         {
-            let path = log.path.display();
-            let text = format!("cannot write to {path}, the log ends: {}", reason(&error));
             self.log = None;
-            self.show(&Report::refusal(text));
+            self.show(&Report::Failure(failure));
         }
         if let Entry::Message(message) = entry {
             if self.history.len() == KEPT {
@@ -162,53 +180,5 @@ impl Screen {
     /// Whether a program reads.
     pub(super) fn is_json(&self) -> bool {
         self.is_json
-    }
-}
-
-/// A file to which all that is shown is appended, readable by its owner alone.
-pub(super) struct Log {
-    file: File,
-    path: PathBuf,
-}
-
-impl Log {
-    /// Opens the file, or makes it.
-    ///
-    /// # Errors
-    /// Where that cannot be done, or it is no file.
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        // To open a pipe would wait for whoever reads it.
-        let is_other = std::fs::metadata(path).is_ok_and(|there| !there.is_file());
-        let opened = if is_other {
-            Err(io::Error::other("it is not a file"))
-        } else {
-            options.open(path)
-        };
-        let file = opened.map_err(|error| {
-            failure(
-                format!("cannot write to {}: {}", path.display(), reason(&error)),
-                "choose another file with --log",
-            )
-        })?;
-        Ok(Self {
-            file,
-            path: path.to_owned(),
-        })
-    }
-
-    /// Appends what is shown, behind the time.
-    fn write(&mut self, entry: &Entry) -> io::Result<()> {
-        let now = Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
-        let style = Style {
-            timestamps: false,
-            ..Style::PLAIN
-        };
-        let shown = render_plain(entry, style);
-        let lines = shown.lines().map(|line| format!("{now} {line}\n"));
-        self.file.write_all(lines.collect::<String>().as_bytes())
     }
 }

@@ -9,7 +9,7 @@ use crate::room::names::Nick;
 use crate::room::session::{Event, Person};
 
 use super::client::{Client, Notify, seconds};
-use super::report::{Link, Report, Speech, Who, mentions};
+use super::report::{Alarm, Link, Report, Speech, Who, mentions};
 use super::trust::{Remark, Trust};
 use super::words;
 
@@ -59,6 +59,7 @@ impl Client<'_> {
             Event::Returned { mut people, absent } => {
                 let remarks = self.meet(&mut people);
                 self.screen.show(&words::returned(&people));
+                self.roster(&people);
                 self.remark(remarks);
                 let until = Instant::now() + PATIENCE_FOR_OTHERS;
                 self.missed = (!absent.is_empty()).then_some((absent, until));
@@ -83,6 +84,10 @@ impl Client<'_> {
                 let who = Who::from(&person);
                 self.screen.show(&Report::Renamed(former, who));
                 self.remark(remark);
+            }
+            Event::Called(nick) => {
+                let fingerprint = self.who_i_am().fingerprint;
+                self.screen.show(&Report::Called { nick, fingerprint });
             }
             Event::Away(nick, text) => {
                 if let Some(who) = self.who(&nick) {
@@ -178,7 +183,7 @@ impl Client<'_> {
                 Remark::Notice(text) => Report::Notice(text),
                 Remark::Refusal(text) => Report::refusal(text),
                 Remark::Alarm(nick, text) => Report::Alarm {
-                    sort: "identity",
+                    sort: Alarm::Identity,
                     nick: Some(nick),
                     text,
                 },
@@ -188,14 +193,17 @@ impl Client<'_> {
 
     /// Somebody is back. After the relay has been away, so is everybody, and this is said once.
     fn is_back(&mut self, person: &Person) {
-        let Some((absent, _)) = &mut self.missed else {
-            self.screen.show(&Report::Back(person.into()));
-            return;
-        };
-        absent.retain(|other| *other != person.nick);
-        if absent.is_empty() {
-            self.missed = None;
-            self.notice("everybody is back");
+        self.screen.show(&Report::Back {
+            who: person.into(),
+            is_expected: self.missed.is_some(),
+        });
+        if let Some((absent, _)) = &mut self.missed {
+            absent.retain(|other| *other != person.nick);
+            if absent.is_empty() {
+                self.missed = None;
+                self.screen
+                    .show(&Report::Aside("everybody is back".to_owned()));
+            }
         }
     }
 

@@ -32,46 +32,53 @@ impl Client<'_> {
 
     /// Does what a script asks for.
     pub(super) fn request(&mut self, line: &str) {
-        let shown = self.session.changes();
-        let request = match Request::parse(line) {
-            Ok(request) => request,
-            Err((id, error)) => {
-                self.refused = true;
-                self.refuse(id.as_deref(), error);
-                return self.screen.terminal.credit();
-            }
+        let (id, what) = match Request::parse(line) {
+            Ok(Request { id, what }) => (id, what),
+            Err((id, error)) => return self.refuse_request(id.as_deref(), error),
         };
-        let id = request.id.as_deref();
-        let (to, kind, text) = match request.what {
-            What::Say(text) => (None, Kind::Text, text),
-            What::Act(text) => (None, Kind::Action, text),
-            What::Direct { to, text } => match self.find(&to) {
-                Ok(person) => (Some(person), Kind::Text, text),
-                Err(error) => {
-                    self.refused = true;
-                    self.refuse(id, error);
-                    return self.screen.terminal.credit();
-                }
-            },
-            What::Command(line) => {
-                if line.starts_with('/') && !line.starts_with("//") {
-                    self.typed_line(&line, shown);
-                } else {
-                    self.refuse(
-                        id,
-                        "a command begins with one slash; to say something, use the type say",
-                    );
-                }
-                return self.screen.terminal.credit();
-            }
+        let (to, is_action, text) = match what {
+            What::Say {
+                to,
+                is_action,
+                text,
+            } => (to, is_action, text),
+            What::Command(line) => return self.requested_command(id, &line),
+        };
+        let id = id.as_deref();
+        let to = match to.map(|nick| self.find(&nick)).transpose() {
+            Ok(to) => to,
+            Err(error) => return self.refuse_request(id, error),
         };
         self.say(&Saying {
             to: to.as_ref(),
-            kind,
+            kind: if is_action { Kind::Action } else { Kind::Text },
             text: &text,
-            shown,
+            shown: self.session.changes(),
             id,
         });
+    }
+
+    /// Says why something that a script asks for is not done.
+    pub(super) fn refuse_request(&mut self, id: Option<&str>, error: impl Into<String>) {
+        self.refused = true;
+        self.refuse(id, error);
+        self.screen.terminal.credit();
+    }
+
+    /// Does a command that a script asks for.
+    fn requested_command(&mut self, id: Option<String>, line: &str) {
+        let why_not = match Typed::parse(line) {
+            Typed::Text(_) | Typed::Spaced => Some("a command begins with one slash"),
+            Typed::Command(command) => why_not_in_a_script(command),
+            Typed::Misused(_) | Typed::Unknown(_) => None,
+        };
+        if let Some(why_not) = why_not {
+            return self.refuse_request(id.as_deref(), why_not);
+        }
+        self.screen.begin_request(id);
+        self.typed_line(line, self.session.changes());
+        self.refused |= self.screen.end_request();
+        self.screen.terminal.credit();
     }
 
     pub(super) fn say_to_all(&mut self, text: &str, shown: u64) {
@@ -130,5 +137,19 @@ impl Client<'_> {
             Command::Audit => self.show_audit(),
             Command::Quit => self.quit(),
         }
+    }
+}
+
+/// Why a script cannot ask for a command, if it cannot.
+fn why_not_in_a_script(command: Command<'_>) -> Option<&'static str> {
+    match command {
+        Command::Me(_) => Some("to say what you do, use the type act"),
+        Command::Msg { .. } | Command::Reply(_) => {
+            Some("to say something to one person alone, use the type direct")
+        }
+        Command::Clear | Command::Timestamp(_) | Command::Notify(_) | Command::Theme(_) => {
+            Some("that is for a screen, and there is none")
+        }
+        _ => None,
     }
 }

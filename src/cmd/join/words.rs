@@ -9,75 +9,83 @@ use crate::room::session::{End, Event, Person};
 use crate::room::stream::ReadError;
 
 use super::link::PATIENCE;
-use super::report::{Link, Report};
+use super::report::{Alarm, Hint, Link, Report};
 
 /// An event, if it is told in words alone, and not as something that happened to somebody.
 pub(super) fn event(event: Event) -> Option<Report> {
     let alarm = |sort, nick, text| Report::Alarm { sort, nick, text };
+    let hint = |sort, nick, text| Report::Hint { sort, nick, text };
     let report = match event {
         Event::Disbelieved(reason) => alarm(
-            "disbelieved",
+            Alarm::Disbelieved,
             None,
             format!(
                 "the relay presents somebody who is not to be believed: {reason}; your messages do not go there; if a friend cannot get in, use another relay"
             ),
         ),
-        Event::LeftOut(nick) => Report::notice(format!(
-            "{nick} wrote something and left you out: {nick} does not know you yet, or you came while it was typed"
-        )),
+        Event::LeftOut(nick) => {
+            let text = format!(
+                "{nick} wrote something and left you out: {nick} does not know you yet, or you came while it was typed"
+            );
+            hint(Hint::LeftOut, nick, text)
+        }
         Event::LeftOthersOut(nick, others) => {
             let others = list(&others);
-            Report::notice(format!(
-                "{nick} leaves out {others}, who cannot read what follows"
-            ))
+            let text = format!("{nick} leaves out {others}, who cannot read what follows");
+            hint(Hint::LeftOthersOut, nick, text)
         }
         Event::OtherView(nick) => {
             let text = format!(
                 "the relay shows {nick} and you different things: other members, other messages, or another order; compare /code by another way, and write nothing secret until then"
             );
-            alarm("other-view", Some(nick), text)
+            alarm(Alarm::OtherView, Some(nick), text)
         }
         Event::Missing(nick, count) => {
             let text = missing(&nick, count);
-            alarm("missing", Some(nick), text)
+            alarm(Alarm::Missing, Some(nick), text)
         }
         Event::Equivocation(nick) => {
             let text = format!(
                 "{nick} has signed two different messages for one place: {nick}, or a broken program, tells people different things; ask {nick} by another way"
             );
-            alarm("equivocation", Some(nick), text)
+            alarm(Alarm::Equivocation, Some(nick), text)
         }
         Event::Quiet(nick, seconds) => {
             let text = format!(
                 "nothing that {nick} signed has come for {seconds} seconds: the connection may be broken, or the relay keeps it back; ask {nick} by another way"
             );
-            alarm("quiet", Some(nick), text)
+            alarm(Alarm::Quiet, Some(nick), text)
         }
-        Event::Unconfirmed(nick) => Report::notice(format!(
-            "so far, only the relay says that {nick} is here: nothing that {nick} signed for this room, as you see it, has come; ask {nick} by another way"
-        )),
+        Event::Unconfirmed(nick) => {
+            let text = format!(
+                "so far, only the relay says that {nick} is here: nothing that {nick} signed for this room, as you see it, has come; ask {nick} by another way"
+            );
+            hint(Hint::Unconfirmed, nick, text)
+        }
         Event::StaleKey(nick) => {
             let text = format!(
                 "{nick} has used one session key for more than a day and gets no messages from you; ask {nick} to join again"
             );
-            alarm("stale-key", Some(nick), text)
+            alarm(Alarm::StaleKey, Some(nick), text)
         }
         Event::Unopened(nick, reason) => {
             let text = format!(
                 "something came under the name of {nick} and is not shown: {reason}; ask {nick} to say it again"
             );
-            alarm("unopened", Some(nick), text)
+            alarm(Alarm::Unopened, Some(nick), text)
         }
-        Event::TooLate(nick) => Report::notice(format!(
-            "something that {nick} wrote came so late that your key for it was destroyed already, so nobody can read it; {nick} is told; if it happens often, the relay may be holding messages back"
-        )),
+        Event::TooLate(nick) => {
+            let text = format!(
+                "{nick} wrote something that came too late: your key for it was destroyed by then; {nick} is told, and can say it again; if this happens often, the relay may be holding messages back"
+            );
+            hint(Hint::TooLate, nick, text)
+        }
         Event::Stray => alarm(
-            "stray",
+            Alarm::Stray,
             None,
             "something came from nobody in this room and is not shown: the relay is broken, or meddles; if it goes on, use another relay".to_owned(),
         ),
         Event::Undelivered(nicks, text) => undelivered(&nicks, &text),
-        Event::Called(nick) => Report::notice(format!("you are called {nick} now")),
         Event::Entered(_)
         | Event::Resumed
         | Event::Returned { .. }
@@ -86,6 +94,7 @@ pub(super) fn event(event: Event) -> Option<Report> {
         | Event::Left { .. }
         | Event::Rekeyed(_)
         | Event::Renamed { .. }
+        | Event::Called(_)
         | Event::Away(..)
         | Event::Message { .. }
         | Event::RekeyDue
@@ -100,7 +109,9 @@ fn missing(nick: &Nick, count: u64) -> String {
             "a message from {nick} did not arrive: the relay has lost it or kept it back; ask {nick} to repeat it"
         ),
         1_000_000.. => {
-            format!("{nick} counts its messages wrongly, or very many did not arrive")
+            format!(
+                "{nick} counts its messages wrongly, or very many did not arrive; ask {nick} by another way"
+            )
         }
         count => format!(
             "{count} messages from {nick} did not arrive: the relay has lost them or kept them back; ask {nick} to repeat them"
@@ -111,7 +122,7 @@ fn missing(nick: &Nick, count: u64) -> String {
 /// Somebody has left, as the relay alone says.
 pub(super) fn left_without_a_word(nick: &Nick) -> Report {
     Report::Alarm {
-        sort: "left-unsigned",
+        sort: Alarm::LeftUnsigned,
         nick: Some(nick.clone()),
         text: format!(
             "the relay says that {nick} has left, but {nick} has not said so: it may have cut the two of you off from each other; ask {nick} by another way"
@@ -119,12 +130,19 @@ pub(super) fn left_without_a_word(nick: &Nick) -> Report {
     }
 }
 
-/// What was said, and did not reach these, who have not come back.
+/// What was said, and did not reach these, who have not come back, or had another key by then.
 pub(super) fn undelivered(nicks: &[Nick], text: &str) -> Report {
+    let whom = if nicks.is_empty() {
+        "everybody".to_owned()
+    } else {
+        list(nicks)
+    };
     Report::Alarm {
-        sort: "undelivered",
+        sort: Alarm::Undelivered,
         nick: None,
-        text: format!("not delivered to {}: {text}", list(nicks)),
+        text: format!(
+            "not delivered to {whom}, as a connection was broken for too long; say it again: {text}"
+        ),
     }
 }
 
@@ -141,7 +159,7 @@ pub(super) fn returned(people: &[Person]) -> Report {
 
 /// Who has not come back.
 pub(super) fn absent(nicks: &[Nick]) -> Report {
-    Report::notice(format!("not here any more: {}", list(nicks)))
+    Report::Aside(format!("not here any more: {}", list(nicks)))
 }
 
 fn list(nicks: &[Nick]) -> String {

@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::cmd::join::{self, Seat, Way};
+use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, STATS, failure, on_signal, print, reason, start_log};
 use crate::room::frame::Limits;
 use crate::room::names::{Nick, RoomName};
@@ -163,7 +164,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             // The host is there before anybody is told that the room is.
             let announce = || announce(&addresses, &room);
             let way = Way::At(loopback(*address));
-            join::run_at(&name, way, nick, &room, &args.seat, announce)
+            let (seat, format) = (&args.seat, Format::Screen);
+            join::run_at(&name, way, nick, &room, seat, format, announce)
         }
         _ => wait_for_signal(|| announce(&addresses, &room)),
     };

@@ -16,6 +16,7 @@ pub(in crate::cmd) struct Completion {
 
 /// The candidates that one Tab after another goes round. Any other key ends it.
 pub(super) struct Round {
+    /// There is one at least.
     candidates: Vec<String>,
     /// Which of them stands in the line; none while it is what they have in common.
     chosen: Option<usize>,
@@ -29,31 +30,34 @@ impl Round {
     pub(super) fn start(completion: Completion, line: &str, cursor: usize) -> Option<(Self, Edit)> {
         let Completion { start, candidates } = completion;
         let typed = line.get(start..cursor)?;
-        let common = common_start(&candidates)?;
-        let adds = common.len() > typed.len();
-        let text = common.to_owned();
+        let common = common_start(&candidates)?.to_owned();
         let mut round = Self {
             candidates,
             chosen: None,
             start,
             end: cursor,
         };
-        let edit = if adds {
-            round.put(text)
+        let edit = if common.len() > typed.len() {
+            round.put(common)
         } else {
             round.turn(true)
         };
         Some((round, edit))
     }
 
+    /// Whether there is more than one candidate to go round.
+    pub(super) fn has_choice(&self) -> bool {
+        self.candidates.len() > 1
+    }
+
     /// Goes on to the next candidate, or back to the one before.
     pub(super) fn turn(&mut self, forwards: bool) -> Edit {
-        let last = self.candidates.len() - 1;
-        let next = match self.chosen {
-            Some(at) if forwards && at < last => at + 1,
-            Some(at) if !forwards && at > 0 => at - 1,
-            None | Some(_) if forwards => 0,
-            None | Some(_) => last,
+        let count = self.candidates.len();
+        let next = match (self.chosen, forwards) {
+            (None, true) => 0,
+            (Some(at), true) => (at + 1) % count,
+            (None, false) => count - 1,
+            (Some(at), false) => (at + count - 1) % count,
         };
         self.chosen = Some(next);
         self.put(self.candidates.get(next).cloned().unwrap_or_default())

@@ -62,8 +62,8 @@ impl Gutter {
         };
         let author = match message.action {
             false => format!("<{nicks}>"),
-            // Only behind a time is it not taken for a notice, and only without a sign in it can
-            // the sign not be part of the words.
+            // Without a time it could be taken for a notice, and with a sign, which words can hold
+            // too, for something said to somebody else.
             true if is_plain && !before.is_empty() => format!("* {nicks}"),
             true => format!("<{nicks}> *"),
         };
@@ -88,7 +88,7 @@ fn pair(nick: &str, sign: &str, other: &str, longest: usize) -> String {
     format!("{nick}{sign}{other}")
 }
 
-/// A nick, which is ASCII, in this many columns, but at least one.
+/// A nick, which is ASCII, cut to this many columns, but not to none.
 fn shortened(nick: &str, columns: usize) -> String {
     if nick.len() <= columns.max(1) {
         return nick.to_owned();

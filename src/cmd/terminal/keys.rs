@@ -3,7 +3,7 @@
 //! rustyline prints from other threads only while it waits for a first key. Whatever makes it
 //! wait for a second one (quoted insert, incremental search, completion, Ctrl-X, a numeric
 //! argument) would stop the conversation, so none of that is reachable: every key is listed here,
-//! and the rest do nothing. Nor does Ctrl-Z: rustyline expects to be stopped before it goes on,
+//! and the rest do nothing. Tab and Ctrl-R have completion and search of our own. Ctrl-Z does nothing: rustyline expects to be stopped before it goes on,
 //! but in a program with threads it goes on first, and comes back to a terminal that is not raw.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -111,6 +111,7 @@ impl Keys {
             history.add(line);
             (self.deliver)(Input::Line {
                 text: line.trim_end_matches('\n').to_owned(),
+                is_utf8: true,
                 shown: self.area.shown(),
             });
         }
@@ -181,7 +182,8 @@ impl Keys {
         let Some((new, edit)) = Round::start((self.complete)(line, cursor), line, cursor) else {
             return Cmd::Noop;
         };
-        *round = Some(new);
+        // What was completed for certain is what the next Tab goes on from.
+        *round = Some(new).filter(Round::has_choice);
         self.make(edit)
     }
 
@@ -214,7 +216,7 @@ mod tests {
         let enter = |text: &str| {
             keys.submit(&mut History::default(), text);
             match receiver.try_recv() {
-                Ok(Input::Line { text, shown }) => (text, shown),
+                Ok(Input::Line { text, shown, .. }) => (text, shown),
                 other => panic!("not a line: {other:?}"),
             }
         };

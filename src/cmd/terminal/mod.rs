@@ -22,7 +22,8 @@
 //!
 //! # Without one
 //!
-//! Two threads, *reader* and *writer* (`plain.rs`): no prompt, no colour, one line per entry.
+//! Two threads, *reader* and *writer* (`plain.rs`): no prompt, one line per entry, and colour only
+//! if it was asked for.
 //!
 //! # The end
 //!
@@ -57,6 +58,7 @@ use anyhow::Context as _;
 
 pub(super) use self::completion::Completion;
 pub(super) use self::entry::{Entry, Message};
+pub(super) use self::plain::MAX_LINE;
 pub(super) use self::render::render_plain;
 pub(super) use self::style::{ColorChoice, Style};
 pub(super) use self::theme::{Hue, Theme};
@@ -82,8 +84,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 pub(super) enum Input {
     /// A line, not blank. Pasted or typed with Alt-Enter it may contain line breaks.
     Line {
-        /// The line.
+        /// The line, with what is not UTF-8 replaced.
         text: String,
+        /// Whether nothing had to be. On a terminal nothing has.
+        is_utf8: bool,
         /// The last [`Entry::Mark`] that was on the screen when Enter was pressed; 0 without a
         /// terminal.
         shown: u64,
@@ -307,9 +311,11 @@ fn spawn<R: Send + 'static>(
 
 /// Whether there is a terminal on which a line can be edited.
 fn has_terminal() -> bool {
-    /// Terminals that cannot move the cursor, as rustyline knows them.
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
+}
+
+/// Whether the terminal is one that cannot move the cursor, as rustyline knows them.
+fn is_dumb() -> bool {
     const DUMB: [&str; 3] = ["dumb", "cons25", "emacs"];
-    let dumb =
-        std::env::var("TERM").is_ok_and(|term| DUMB.iter().any(|d| term.eq_ignore_ascii_case(d)));
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+    std::env::var("TERM").is_ok_and(|term| DUMB.iter().any(|d| term.eq_ignore_ascii_case(d)))
 }

@@ -6,6 +6,7 @@
 //! returns. The writer takes entries from the queue and writes each as one flushed line; it ends
 //! when the queue is closed, or when nobody reads what it writes.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use super::{Deliver, Input};
 use crate::cmd::credits::Credits;
 
 /// The longest line that is delivered, in bytes. Of a longer one only the size is.
-const MAX_LINE: usize = 64 * 1024;
+pub(in crate::cmd) const MAX_LINE: usize = 64 * 1024;
 /// The writer waits for entries and nothing else.
 const FOREVER: Duration = Duration::from_hours(1);
 
@@ -103,8 +104,10 @@ fn finish(line: &[u8], bytes: u64) -> Input {
         return Input::TooLong { bytes };
     }
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let text = String::from_utf8_lossy(line);
     Input::Line {
-        text: String::from_utf8_lossy(line).into_owned(),
+        is_utf8: matches!(text, Cow::Borrowed(_)),
+        text: text.into_owned(),
         shown: 0,
     }
 }

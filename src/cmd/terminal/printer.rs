@@ -65,6 +65,18 @@ pub(super) struct Printer<P> {
     /// Whether the screen shows what it should not: printing has erased rows where rustyline
     /// miscounts, or what there is should look different.
     damaged: bool,
+    /// Whether the screen was cleared and its first row has been left free, as printed text always
+    /// ends a row.
+    begins_low: bool,
+}
+
+/// What goes to the terminal at once.
+#[derive(Default)]
+struct Batch {
+    rows: String,
+    rings: bool,
+    /// Which mark it comes to.
+    shown: Option<u64>,
 }
 
 impl<P: ExternalPrinter> Printer<P> {
@@ -86,6 +98,7 @@ impl<P: ExternalPrinter> Printer<P> {
             drawn: Size::now(),
             resized: None,
             damaged: false,
+            begins_low: false,
         }
     }
 
@@ -150,46 +163,52 @@ impl<P: ExternalPrinter> Printer<P> {
     }
 
     /// Prints what waits, in batches of about this many bytes.
-    fn print_waiting(&mut self, columns: usize, batch: usize) {
+    fn print_waiting(&mut self, columns: usize, most: usize) {
         while !self.waiting.is_empty() {
-            let mut text = String::new();
-            let (mut shown, mut rings) = (None, false);
-            while text.len() < batch
+            let mut batch = Batch::default();
+            while batch.rows.len() < most
                 && let Some(entry) = self.waiting.pop_front()
             {
-                match entry {
-                    Entry::Mark(mark) => shown = Some(mark),
-                    Entry::Bell => rings = true,
-                    Entry::Taken => {
-                        self.nothing_waits();
-                        self.redraw_soon();
-                    }
-                    Entry::Style(style) => {
-                        self.style = style;
-                        self.redraw_soon();
-                    }
-                    Entry::Clear => {
-                        text.clear();
-                        self.recent.clear();
-                        self.redraw_soon();
-                    }
-                    entry => {
-                        text.push_str(&render(&entry, columns, self.style));
-                        if self.recent.len() == KEPT {
-                            self.recent.pop_front();
-                        }
-                        self.recent.push_back(entry);
-                    }
-                }
+                self.add(&mut batch, entry, columns);
             }
-            if !text.is_empty() {
-                self.print_rows(&text);
+            if !batch.rows.is_empty() {
+                self.print_rows(&batch.rows);
             }
-            if rings {
+            if batch.rings {
                 self.print(format!("{BELL}{NOTHING}"));
             }
-            if let Some(mark) = shown {
+            if let Some(mark) = batch.shown {
                 self.area.is_shown(mark);
+            }
+        }
+    }
+
+    fn add(&mut self, batch: &mut Batch, entry: Entry, columns: usize) {
+        match entry {
+            Entry::Mark(mark) => batch.shown = Some(mark),
+            Entry::Bell => batch.rings = true,
+            Entry::Taken => {
+                self.nothing_waits();
+                self.redraw_soon();
+            }
+            Entry::Style(style) => {
+                self.style = style;
+                self.redraw_soon();
+            }
+            Entry::Clear => {
+                batch.rows.clear();
+                self.recent.clear();
+                self.redraw_soon();
+            }
+            entry => {
+                batch.rows.push_str(&render(&entry, columns, self.style));
+                if self.recent.len() == KEPT {
+                    self.recent.pop_front();
+                }
+                self.recent.push_back(entry);
+                if std::mem::take(&mut self.begins_low) {
+                    self.redraw_soon();
+                }
             }
         }
     }
@@ -242,6 +261,7 @@ impl<P: ExternalPrinter> Printer<P> {
         self.drawn = size;
         self.resized = None;
         self.damaged = false;
+        self.begins_low = rows == 0;
         self.print_rows(&screen);
     }
 

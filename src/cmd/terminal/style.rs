@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
+use super::is_dumb;
 use super::theme::Theme;
 
 /// How entries look beyond their words.
@@ -89,6 +90,7 @@ impl ColorChoice {
             Self::Never => false,
             Self::Auto => {
                 io::stdout().is_terminal()
+                    && !is_dumb()
                     && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         }

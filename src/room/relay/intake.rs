@@ -49,6 +49,8 @@ struct Lineage {
     sid: SessionId,
     /// The session id before, if there was one.
     previous: Option<SessionId>,
+    /// The first one.
+    origin: SessionId,
     identity: Fingerprint,
     generation: u32,
 }
@@ -58,6 +60,7 @@ impl Lineage {
         Self {
             sid: card.sid(),
             previous: (card.generation() > 0).then(|| card.previous()),
+            origin: card.origin(),
             identity: card.fingerprint(),
             generation: card.generation(),
         }
@@ -66,6 +69,7 @@ impl Lineage {
     /// As [`Card::succeeds`].
     fn is_before(&self, card: &Card) -> bool {
         self.sid == card.previous()
+            && self.origin == card.origin()
             && self.identity == card.fingerprint()
             && self.generation.checked_add(1) == Some(card.generation())
     }

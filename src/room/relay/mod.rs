@@ -90,6 +90,8 @@ struct Occupant<M> {
     member: Outgoing,
     fingerprint: Fingerprint,
     skeleton: String,
+    /// The session id that it had at first.
+    origin: SessionId,
     mailbox: M,
     /// The epoch in which it joined.
     joined: u64,
@@ -162,12 +164,12 @@ impl<M: Mailbox> Room<M> {
         sessions.all(|sid| self.occupant(sid).is_none()) && self.find_self(card).is_some()
     }
 
-    /// A member of the same identity, with the same nick or the session id before.
+    /// A member of the same identity, with the same nick or the same session id at first.
     fn find_self(&self, card: &Card) -> Option<(SessionId, &Occupant<M>)> {
         let (fingerprint, skeleton) = (card.fingerprint(), card.nick().skeleton());
-        self.roster.iter().find(|(sid, occupant)| {
+        self.roster.iter().find(|(_, occupant)| {
             occupant.fingerprint == fingerprint
-                && (occupant.skeleton == skeleton || *sid == card.previous())
+                && (occupant.skeleton == skeleton || occupant.origin == card.origin())
         })
     }
 
@@ -181,6 +183,7 @@ impl<M: Mailbox> Room<M> {
             member: Frame::member(card.bytes()).into(),
             fingerprint: card.fingerprint(),
             skeleton: card.nick().skeleton(),
+            origin: card.origin(),
             mailbox: mailbox.clone(),
             joined: 0,
         };

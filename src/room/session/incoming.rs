@@ -31,7 +31,7 @@ impl Session {
         }
         let (reader, key) = self.keys.at(version);
         // What is sent again may be from before its sender changed the key.
-        let sid = self.present_sid(header.sender).unwrap_or(header.sender);
+        let sid = self.author(header.sender).unwrap_or(header.sender);
         let sender = self.roster.get_mut(sid);
         let (Some(peer), true) = (sender, header.room == self.card.room()) else {
             return vec![Event::Stray];
@@ -150,7 +150,7 @@ impl Session {
             .map(|peer| peer.card.nick().clone())
             .collect();
         others.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-        let sid = self.present_sid(header.sender)?;
+        let sid = self.author(header.sender)?;
         let peer = self.roster.get_mut(sid)?;
         if others == peer.reported.left_out {
             return None;
@@ -209,9 +209,10 @@ impl Session {
         }
         let comparison = self.transcript.compare(statement.sender, &view);
         let (reader, _) = self.keys.at(known.unwrap_or(present));
-        let told = statement.told(reader);
-        let owed_greeting = std::mem::take(&mut peer.incoming.owes_greeting);
+        let told = statement.told(reader).map(|told| told.total);
+        let owed_greeting = peer.incoming.owes_greeting;
         let mut missing = peer.incoming.learn(statement.next, told);
+        peer.incoming.owes_greeting = false;
         if missing > 0 {
             self.transcript.mark_incomplete();
         }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::room::card::{Card, SessionId};
 use crate::room::frame::Departure;
 use crate::room::names::Nick;
-use crate::room::roster::{Conflict, Roster, modulus_digest};
+use crate::room::roster::{Conflict, Roster};
 use crate::room::transcript::Version;
 
 use super::event::{Disbelief, End, Event, Person};
@@ -72,14 +72,24 @@ impl Session {
         Ok(events)
     }
 
-    /// Under which session id a member is in the roster that has this one, or had it last.
+    /// Under which session id a member is in the roster that has this one, or had it when this
+    /// member last saw it change.
     pub(super) fn present_sid(&self, sid: SessionId) -> Option<SessionId> {
         if self.roster.get(sid).is_some() {
             return Some(sid);
         }
         let mut peers = self.roster.iter();
-        let found = peers.find(|(_, peer)| peer.card.follows(sid));
+        let found = peers.find(|(_, peer)| peer.former == Some(sid));
         found.map(|(present, _)| present)
+    }
+
+    /// The member that may have written under this session id: its own, or by its card the one
+    /// before. That it did, its signature shows.
+    pub(super) fn author(&self, sid: SessionId) -> Option<SessionId> {
+        let mut peers = self.roster.iter();
+        let mut follower = || peers.find(|(_, peer)| peer.card.follows(sid));
+        self.present_sid(sid)
+            .or_else(|| follower().map(|(present, _)| present))
     }
 
     /// Takes a member out of the roster. Unless it has said goodbye, it may come back.
@@ -88,7 +98,6 @@ impl Session {
             && !peer.said_goodbye
         {
             self.forget_longest_absent();
-            peer.outgoing.end(self.next);
             peer.incoming.forget_recent();
             self.absent.insert(sid, peer);
         }
@@ -107,11 +116,9 @@ impl Session {
 
     /// Under which session id somebody was here before who comes with this card.
     fn knows(&self, card: &Card) -> Option<SessionId> {
-        let before = [card.sid(), card.previous()];
-        before.into_iter().find(|sid| {
-            (self.absent.get(sid))
-                .is_some_and(|peer| peer.card.sid() == card.sid() || card.succeeds(&peer.card))
-        })
+        let mut absent = self.absent.iter();
+        let found = absent.find(|(_, peer)| card.continues(&peer.card));
+        found.map(|(sid, _)| *sid)
     }
 
     /// Adds a member to the roster. Those of `shown` are on the user's screen already. Returns what
@@ -134,6 +141,7 @@ impl Session {
             peer.named = self.changes;
         }
         if peer.card.sid() != card.sid() {
+            peer.former = Some(peer.card.sid());
             peer.key_since = now.uptime;
         }
         let before = std::mem::replace(&mut peer.card, card.clone());
@@ -147,7 +155,6 @@ impl Session {
         peer.is_confirmed = false;
         peer.reported = Reported::default();
         peer.incoming.begin(arrival, card.next());
-        peer.outgoing.begin(self.next);
         // Whoever meets this member for the first time knows that it has said nothing yet.
         let has_news = self.next > 0 || !peer.outgoing.unread.is_empty();
         peer.outgoing.is_untold = arrival == Arrival::Joined || has_news;
@@ -155,16 +162,16 @@ impl Session {
         self.roster
             .insert(card, peer)
             .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
-        self.sessions.insert(modulus_digest(card), card.sid());
+        self.sessions.insert(card);
         Ok((person, former))
     }
 
     /// Whether a card can be that of somebody who is in the room.
     fn believe(&self, card: &Card) -> Result<(), Disbelief> {
-        match self.sessions.get(&modulus_digest(card)) {
+        match self.sessions.owner(card) {
             None => Ok(()),
-            Some(sid) if *sid != card.sid() => Err(Disbelief::Conflict(Conflict::SessionKey)),
-            Some(sid) if self.absent.contains_key(sid) => Ok(()),
+            Some(sid) if sid != card.sid() => Err(Disbelief::Conflict(Conflict::SessionKey)),
+            Some(sid) if self.absent.contains_key(&sid) => Ok(()),
             Some(_) => Err(Disbelief::Gone),
         }
     }
@@ -209,6 +216,7 @@ impl Session {
         peer.incoming.forget_recent();
         peer.key_since = now.uptime;
         peer.reported.stale_key = false;
+        peer.former = Some(peer.card.sid());
         let former = std::mem::replace(&mut peer.card, card.clone())
             .nick()
             .clone();
@@ -216,7 +224,7 @@ impl Session {
             peer.named = self.changes;
         }
         let person = peer.person();
-        self.sessions.insert(modulus_digest(&card), card.sid());
+        self.sessions.insert(&card);
         events.push(match self.roster.insert(&card, peer) {
             Ok(()) if former == nick => Event::Rekeyed(nick),
             Ok(()) => Event::Renamed { former, person },

@@ -11,6 +11,7 @@
 //! - `unacknowledged`: what was sent, until the relay has it and its readers are there.
 //! - `spoken`: what was said lately.
 //! - `peer`, `own_keys`: what is known of each.
+//! - `sessions`: whose session keys there were.
 
 mod entering;
 mod event;
@@ -19,13 +20,13 @@ mod members;
 mod outgoing;
 mod own_keys;
 mod peer;
+mod sessions;
 mod spoken;
 mod unacknowledged;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::cipher::encoding::Digest;
 use crate::cipher::keys::SessionKey;
 
 use super::Time;
@@ -33,7 +34,7 @@ use super::card::{Card, CardError, Identity, SessionId};
 use super::frame::{Frame, Limits, RunId, ToClient, Welcome};
 use super::names::{Nick, RoomKey, RoomName};
 use super::notice::Notice;
-use super::roster::{Roster, modulus_digest};
+use super::roster::Roster;
 use super::transcript::Transcript;
 
 pub use self::event::{Disbelief, End, Event, Person, Presence, SayError, Standing};
@@ -43,6 +44,7 @@ use self::members::{left, roster_around};
 use self::outgoing::Schedule;
 use self::own_keys::OwnKeys;
 use self::peer::Peer;
+use self::sessions::Sessions;
 use self::spoken::Spoken;
 use self::unacknowledged::Unacknowledged;
 
@@ -92,9 +94,7 @@ pub struct Session {
     roster: Roster<Peer>,
     /// Those who were in the room and may come back, for all that is known.
     absent: HashMap<SessionId, Peer>,
-    /// Whose session keys they are, of all that were ever seen, one's own included: neither a key
-    /// nor a session that is over comes twice.
-    sessions: HashMap<Digest, SessionId>,
+    sessions: Sessions,
     /// The number of this member's next message to the room.
     next: u64,
     /// How many messages were said, whoever they were for.
@@ -123,8 +123,10 @@ impl Session {
         now: Now,
     ) -> Self {
         let card = Card::issue(room, nick, &identity, key.public(), now.time);
+        let mut sessions = Sessions::default();
+        sessions.insert(&card);
         Self {
-            sessions: HashMap::from([(modulus_digest(&card), card.sid())]),
+            sessions,
             keys: OwnKeys::new(card.sid(), key),
             roster: roster_around(&card),
             card,

@@ -16,7 +16,7 @@ use crate::room::statement::{Direct, Occasion, Statement, Told};
 use super::event::{Event, SayError, Standing};
 use super::peer::Peer;
 use super::unacknowledged::{Said, Sent};
-use super::{Now, Session, modulus_digest};
+use super::{Now, Session};
 
 /// Everybody states now and then what it sees: this often, or in a large room so seldom that
 /// checking everybody's statements takes less than 1% of a processor, at 0.1 ms each.
@@ -215,7 +215,12 @@ impl Session {
         let message = SealedMessage::seal(&header, &body, &self.identity.key, &readers, &informed);
         let readers = readers.len();
         match to {
-            To::Room { .. } => self.next += 1,
+            To::Room { .. } => {
+                self.next += 1;
+                for (_, peer) in self.roster.iter_mut() {
+                    peer.outgoing.total += 1;
+                }
+            }
             To::Member(sid) => {
                 if let Some(peer) = self.roster.get_mut(sid) {
                     *peer.outgoing.direct.next(self.card.sid(), sid) += 1;
@@ -277,10 +282,13 @@ impl Session {
             return;
         }
         let readers = self.unacknowledged.held_for();
-        let back: HashSet<SessionId> = readers
-            .into_iter()
-            .filter(|sid| self.present_sid(*sid).is_some())
-            .collect();
+        // The relay passes on what is for the session id before, and for none that is older.
+        let is_back = |sid: &SessionId| {
+            let present = self.present_sid(*sid);
+            let peer = present.and_then(|present| self.roster.get(present));
+            peer.is_some_and(|peer| peer.card.sid() == *sid || peer.card.follows(*sid))
+        };
+        let back: HashSet<SessionId> = readers.into_iter().filter(is_back).collect();
         for said in self.unacknowledged.take_held(&back) {
             self.send(Sent::Message(said));
         }
@@ -332,7 +340,7 @@ impl Session {
             now.time,
         );
         self.take_card(card.clone())?;
-        self.sessions.insert(modulus_digest(&card), card.sid());
+        self.sessions.insert(&card);
         // The relay, and the others, know of no key before the last one.
         self.unacknowledged.give_up_all_but(card.previous());
         self.keys.announce(card.sid(), key, now.uptime);
@@ -496,8 +504,7 @@ impl Session {
                 unread.extend(&peer.outgoing.unread);
                 told.push(Told {
                     reader,
-                    since: peer.outgoing.since.unwrap_or(self.next),
-                    until: peer.outgoing.until.unwrap_or(self.next),
+                    total: peer.outgoing.total,
                 });
             }
         }
@@ -526,7 +533,7 @@ impl Session {
         };
         for told in &statement.told {
             if let Some(peer) = self.roster.get_mut(told.reader) {
-                peer.outgoing.is_told();
+                peer.outgoing.is_untold = false;
             }
         }
         let statement = statement.encode();

@@ -7,7 +7,7 @@ use crate::cipher::encoding::Digest;
 use crate::room::Time;
 use crate::room::card::{Card, SessionId};
 use crate::room::names::Nick;
-use crate::room::statement::{Direct, Told};
+use crate::room::statement::Direct;
 use crate::room::text::SafeText;
 use crate::room::transcript::Version;
 
@@ -26,6 +26,8 @@ const UNREAD: usize = 256;
 /// Another member.
 pub(super) struct Peer {
     pub(super) card: Card,
+    /// The session id that it had when this member last saw it change.
+    pub(super) former: Option<SessionId>,
     pub(super) standing: Standing,
     /// Whether it has signed something that only a member of the room as it is now could sign.
     pub(super) is_confirmed: bool,
@@ -75,10 +77,8 @@ pub(super) struct Reported {
 /// What this member sends to another one.
 #[derive(Default)]
 pub(super) struct Outgoing {
-    /// The number of the first message to the room that is for it.
-    pub(super) since: Option<u64>,
-    /// The number of the first one that is not for it, if it was away.
-    pub(super) until: Option<u64>,
+    /// How many messages to the room were for it.
+    pub(super) total: u64,
     /// Whether it has yet to be told where the numbers stand, or what came too late.
     pub(super) is_untold: bool,
     /// Its messages that came too late to be opened, the latest ones.
@@ -88,17 +88,6 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// It is there from now on; `next` is the number of the next message to the room.
-    pub(super) fn begin(&mut self, next: u64) {
-        self.since.get_or_insert(next);
-    }
-
-    /// It is away from now on; `next` is the number of the next message to the room.
-    pub(super) fn end(&mut self, next: u64) {
-        self.until.get_or_insert(next);
-        self.is_untold = false;
-    }
-
     /// A message of its came too late to be opened.
     pub(super) fn came_too_late(&mut self, message: Digest) {
         if self.unread.len() == UNREAD {
@@ -111,17 +100,11 @@ impl Outgoing {
     /// How many bytes of a statement are about it at most.
     pub(super) fn size(&self) -> usize {
         let of_told = if self.is_untold {
-            48 + 32 * self.unread.len()
+            40 + 32 * self.unread.len()
         } else {
             0
         };
         of_told + 72 * self.direct.iter().count()
-    }
-
-    /// It has been told.
-    pub(super) fn is_told(&mut self) {
-        self.is_untold = false;
-        self.until = None;
     }
 }
 
@@ -158,6 +141,7 @@ impl Peer {
             standing: Standing::default(),
             is_confirmed: false,
             said_goodbye: false,
+            former: None,
             shown: 0,
             named: 0,
             joined: Version::default(),
@@ -194,10 +178,10 @@ impl Peer {
 #[derive(Default)]
 pub(super) struct Incoming {
     /// The number of its next message to the room, as far as it can be known.
-    next: Option<u64>,
-    /// The number of the first one that came before it was known which one to expect.
-    first: Option<u64>,
-    /// Whether it has been there before, and has yet to tell this member where its numbers stand.
+    next: u64,
+    /// How many messages to the room have come, or are known to be missing.
+    known: u64,
+    /// Whether it may have written before, and has yet to tell this member how much of it was for it.
     pub(super) owes_greeting: bool,
     /// The streams of direct messages from it.
     direct: Streams,
@@ -217,14 +201,10 @@ pub(super) enum Place {
 }
 
 impl Incoming {
-    /// The member is there, with a card that says what it sends next. Of one that is new, and comes
-    /// later than oneself, it is known that this is its first message; of another one, what to expect
-    /// is known when it has said so.
+    /// The member is there, with a card that says what it sends next. Which of its messages before
+    /// were for oneself, it has to say, unless there were none.
     pub(super) fn begin(&mut self, arrival: Arrival, next: u64) {
-        if arrival == Arrival::Joined && next == 0 {
-            self.next.get_or_insert(0);
-        }
-        self.owes_greeting = arrival == Arrival::Found || self.next.is_none();
+        self.owes_greeting = arrival == Arrival::Found || next > 0;
     }
 
     /// A message to the room, or one from one session id to another, has come.
@@ -234,16 +214,12 @@ impl Incoming {
         number: u64,
         digest: Digest,
     ) -> Place {
-        let next = if let Some((from, to)) = direct {
-            self.direct.next(from, to)
-        } else {
-            if self.next.is_none() {
-                self.first = Some(number);
-            }
-            self.next.get_or_insert(number)
+        let next = match direct {
+            Some((from, to)) => self.direct.next(from, to),
+            None => &mut self.next,
         };
         let to = direct.map(|(_, to)| to);
-        let Some(missing) = number.checked_sub(*next) else {
+        let Some(mut missing) = number.checked_sub(*next) else {
             let other = |(t, n, known): &(Option<SessionId>, u64, Digest)| {
                 (*t, *n) == (to, number) && *known != digest
             };
@@ -254,6 +230,12 @@ impl Incoming {
             };
         };
         *next = number + 1;
+        if direct.is_none() {
+            if self.owes_greeting {
+                missing = 0;
+            }
+            self.known = self.known.saturating_add(missing).saturating_add(1);
+        }
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
@@ -261,21 +243,24 @@ impl Incoming {
         Place::New { missing }
     }
 
-    /// The member says itself that the number of its next message to the room is `next`, and, if
-    /// this reader has come since it last said so, which of those before were for it. Returns how
-    /// many messages are missing.
-    pub(super) fn learn(&mut self, next: u64, told: Option<Told>) -> u64 {
-        let (since, until) = told.map_or((next, next), |told| (told.since, told.until));
-        let before = self
-            .first
-            .take()
-            .map_or(0, |first| first.saturating_sub(since));
-        let expected = self.next.unwrap_or(since.min(next));
-        self.next = Some(expected.max(next));
-        until
-            .min(next)
-            .saturating_sub(expected)
-            .saturating_add(before)
+    /// The member says itself that the number of its next message to the room is `next`, and, if one
+    /// of the two has come since it last said so, how many were for this member. Returns how many
+    /// messages are missing.
+    pub(super) fn learn(&mut self, next: u64, total: Option<u64>) -> u64 {
+        let beyond = next.saturating_sub(self.next);
+        self.next = self.next.max(next);
+        let missing = match total {
+            Some(total) => {
+                let missing = total.saturating_sub(self.known);
+                // Whoever has forgotten this member counts from 0.
+                self.known = self.known.min(total);
+                missing
+            }
+            None if self.owes_greeting => 0,
+            None => beyond,
+        };
+        self.known = self.known.saturating_add(missing);
+        missing
     }
 
     /// The same for a stream of direct messages.
@@ -302,24 +287,12 @@ mod tests {
     const BOB: SessionId = SessionId([2; 32]);
     const BOB_LATER: SessionId = SessionId([3; 32]);
 
-    fn told(since: u64, until: u64) -> Told {
-        Told {
-            reader: BOB,
-            since,
-            until,
-        }
-    }
-
+    /// Somebody who has come with this next number, and has said so.
     fn joined(next: u64) -> Incoming {
         let mut incoming = Incoming::default();
-        incoming.begin(Arrival::Joined, 0);
-        incoming.learn(next, Some(told(next, next)));
-        incoming
-    }
-
-    fn found() -> Incoming {
-        let mut incoming = Incoming::default();
-        incoming.begin(Arrival::Found, 0);
+        incoming.begin(Arrival::Joined, next);
+        assert_eq!(incoming.learn(next, Some(0)), 0);
+        incoming.owes_greeting = false;
         incoming
     }
 
@@ -330,7 +303,7 @@ mod tests {
         assert_eq!(incoming.take(None, 0, ONE), Place::Repeated);
         assert_eq!(incoming.take(None, 3, ONE), Place::New { missing: 2 });
         assert_eq!(incoming.take(None, 1, ONE), Place::Repeated);
-        assert_eq!(incoming.learn(2, Some(told(0, 0))), 0);
+        assert_eq!(incoming.learn(2, None), 0);
         assert_eq!(incoming.take(None, 3, ONE), Place::Repeated);
     }
 
@@ -378,18 +351,41 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_late_or_was_away_misses_only_what_was_for_it() {
-        let mut late = found();
-        assert_eq!(late.learn(500, Some(told(500, 500))), 0);
+    fn who_comes_late_misses_only_what_was_for_it() {
+        let mut late = Incoming::default();
+        late.begin(Arrival::Found, 400);
+        assert_eq!(late.learn(500, Some(0)), 0);
+        late.owes_greeting = false;
         assert_eq!(late.take(None, 501, ONE), Place::New { missing: 1 });
-        let mut deaf = found();
-        assert_eq!(deaf.learn(500, Some(told(490, 495))), 5);
-        let mut deaf = found();
+        // The relay let it in before without its knowing, and it was written to then.
+        let mut deaf = Incoming::default();
+        deaf.begin(Arrival::Found, 400);
         assert_eq!(deaf.take(None, 492, ONE), Place::New { missing: 0 });
-        assert_eq!(deaf.learn(500, Some(told(490, 495))), 4);
+        assert_eq!(deaf.learn(500, Some(5)), 4);
+    }
+
+    #[test]
+    fn who_was_away_misses_only_what_was_for_it() {
         let mut away = joined(7);
         assert_eq!(away.take(None, 7, ONE), Place::New { missing: 0 });
-        assert_eq!(away.learn(500, Some(told(3, 10))), 2);
+        // The last two before it was away did not come, one of them at first.
+        away.begin(Arrival::Found, 7);
+        assert_eq!(away.take(None, 9, ONE), Place::New { missing: 0 });
+        assert_eq!(away.learn(500, Some(3)), 1);
+        away.owes_greeting = false;
         assert_eq!(away.take(None, 500, ONE), Place::New { missing: 0 });
+        // Nothing is said of it twice, even where the telling was lost.
+        away.begin(Arrival::Joined, 502);
+        assert_eq!(away.learn(502, Some(4)), 0);
+    }
+
+    #[test]
+    fn who_was_forgotten_is_counted_for_anew() {
+        let mut forgotten = joined(0);
+        assert_eq!(forgotten.take(None, 0, ONE), Place::New { missing: 0 });
+        forgotten.begin(Arrival::Found, 1);
+        assert_eq!(forgotten.learn(9, Some(0)), 0);
+        forgotten.begin(Arrival::Found, 9);
+        assert_eq!(forgotten.learn(11, Some(2)), 2);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cipher::encoding::Encoder;
-use crate::cipher::keys::SessionKey;
+use crate::cipher::keys::{DECRYPTIONS, SessionKey};
 use crate::room::card::{Identity, SessionId};
 use crate::room::frame::{Challenge, Frame, Limits, RunId};
 use crate::room::message::{Header, Kind, OpenError, Stream, audience_digest};
@@ -71,6 +71,32 @@ fn messages() {
     }
 }
 
+#[test]
+fn a_thousand_blocks_without_a_valid_signature_cost_no_private_key_operation() {
+    let others = ["card_good", "card_of_cara"].map(|name| Vector::read(name).bytes("card"));
+    let vector = Vector::read("message_action");
+    let identity = Identity {
+        key: key_called("bob_identity"),
+        is_lasting: false,
+    };
+    let key = SessionKey::from_identity(vector.key("session"));
+    let mut bob = enter(identity, key, &others);
+    greet(&mut bob, &vector);
+    let [header, signature] = ["header", "signature"].map(|field| vector.bytes(field));
+    let forged: Vec<u8> = signature.iter().map(|byte| byte ^ 1).collect();
+    let mut decryptions = |signature: &[u8], blocks: usize| {
+        let before = DECRYPTIONS.get();
+        let frame = deliver(&header, signature, &vec![0x55; 256 * blocks]);
+        assert_eq!(bob.receive(&frame, NOW).unwrap().len(), 1);
+        DECRYPTIONS.get() - before
+    };
+    // Also where their number is one that a message can have.
+    for blocks in [1024, 20, 1] {
+        assert_eq!(decryptions(&forged, blocks), 0, "{blocks}");
+    }
+    assert_eq!(decryptions(&signature, 20), 1, "with it they are looked at");
+}
+
 const NOW: Now = Now {
     time: 0,
     uptime: Duration::ZERO,
@@ -108,8 +134,7 @@ fn greet(bob: &mut Session, vector: &Vector) {
             next: first.map_or(0, |header| header.sequence),
             told: vec![Told {
                 reader: bob.card().sid(),
-                since: first.map_or(0, |header| header.sequence),
-                until: first.map_or(0, |header| header.sequence),
+                total: 0,
             }],
             direct: Vec::new(),
             past: Vec::new(),

@@ -29,7 +29,7 @@ fn expected(vector: &Vector) -> Statement {
     let sids = |field| vector.arrays(field).into_iter().map(SessionId);
     let digests = |field| -> Vec<Digest> { vector.arrays(field) };
     let numbers = |field| vector.all(field).map(|number| number.parse().unwrap());
-    let told = sids("reader").zip(numbers("since")).zip(numbers("until"));
+    let told = sids("reader").zip(numbers("total"));
     let streams = sids("from").zip(sids("to")).zip(numbers("direct_next"));
     let past = numbers("past_epoch").zip(numbers("past_seen"));
     Statement {
@@ -46,13 +46,7 @@ fn expected(vector: &Vector) -> Statement {
             _ => Occasion::Leave,
         },
         next: vector.number("next"),
-        told: told
-            .map(|((reader, since), until)| Told {
-                reader,
-                since,
-                until,
-            })
-            .collect(),
+        told: told.map(|(reader, total)| Told { reader, total }).collect(),
         direct: streams
             .map(|((from, to), next)| Direct { from, to, next })
             .collect(),

@@ -1,0 +1,108 @@
+//! What a program is told of a connection that breaks, and of a relay that goes and comes.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::bot::{Bot, all};
+use super::support::process::Relay;
+use super::support::storm::Storm;
+
+#[test]
+fn what_is_asked_for_without_a_connection_is_done_when_it_goes_on() {
+    let relay = Relay::start(&[]);
+    let storm = Storm::start(relay.address(), 0);
+    let bob = Bot::join(relay.address(), "bob", &[]);
+    let mut ada = Bot::join(storm.address(), "ada", &[]);
+    storm.block(true);
+    ada.wait_for(&json!({"type": "link", "state": "lost"}));
+    ada.ask(&json!({"type": "say", "text": "meanwhile", "id": "m"}));
+    ada.ask(&json!({"type": "command", "text": "/fingerprint", "id": "f"}));
+    ada.wait_for(&json!({"type": "ack", "id": "f"}));
+    assert_eq!(ada.all(&json!({"id": "m"})).len(), 0);
+    storm.block(false);
+    ada.wait_for(&json!({"type": "link", "state": "resumed"}));
+    ada.wait_for(&json!({"type": "ack", "id": "m", "readers": 1}));
+    bob.wait_for(&json!({"type": "message", "text": "meanwhile"}));
+    assert_eq!(ada.all(&json!({"type": "here"})).len(), 1);
+}
+
+#[test]
+fn after_a_restart_of_the_relay_it_is_told_anew_who_is_there() {
+    let relay = Relay::start(&[]);
+    let address = relay.address();
+    let bots = ["ada", "bob", "carl"].map(|nick| Bot::join(address, nick, &[]));
+    bots[0].wait_for(&json!({"type": "join", "nick": "carl"}));
+    relay.end(Signal::SIGTERM);
+    let port = address.port().to_string();
+    let _relay = Relay::start_with(&["--bind", "127.0.0.1", "--port", &port]);
+    for (bot, nick) in bots.iter().zip(["ada", "bob", "carl"]) {
+        bot.wait_for(&json!({"type": "link", "state": "lost"}));
+        bot.wait_for(&json!({"type": "link", "state": "returned"}));
+        // By who was there when it came back, and who has come back since, it knows all.
+        super::support::process::wait_for(
+            || {
+                let events = bot.events();
+                let here = all(events.clone(), &json!({"type": "here"}));
+                let people = here.get(1)?["people"].as_array()?.clone();
+                let since = events.iter().rposition(|event| event["type"] == "here")?;
+                let mut nicks: Vec<String> = people
+                    .iter()
+                    .chain(&all(events[since..].to_vec(), &json!({"type": "return"})))
+                    .map(|person| person["nick"].as_str().unwrap().to_owned())
+                    .collect();
+                nicks.push(nick.to_owned());
+                nicks.sort_unstable();
+                (nicks == ["ada", "bob", "carl"]).then_some(())
+            },
+            || format!("not all are back: {:#?}", bot.events()),
+        );
+    }
+}
+
+#[test]
+fn what_was_not_delivered_at_the_end_is_told_by_its_id() {
+    let relay = Relay::start(&[]);
+    let storm = Storm::start(relay.address(), 0);
+    let mut ada = Bot::join(storm.address(), "ada", &[]);
+    ada.ask(&json!({"type": "say", "text": "in time", "id": "1"}));
+    ada.wait_for(&json!({"type": "ack", "id": "1"}));
+    storm.block(true);
+    ada.wait_for(&json!({"type": "link", "state": "lost"}));
+    ada.ask(&json!({"type": "say", "text": "too late", "id": "2"}));
+    ada.ask(&json!({"type": "say", "text": "later still"}));
+    // What is asked for first is read first.
+    ada.ask(&json!({"type": "command", "text": "/quit", "id": "q"}));
+    let (ended, events) = ada.ended();
+    ended.assert_failure("not everything that was said was delivered");
+    let errors = all(events.clone(), &json!({"type": "error"}));
+    assert_eq!(errors.len(), 2, "{events:#?}");
+    assert_eq!(errors[0]["id"], "2");
+    assert_eq!(errors[0]["text"], "not delivered: too late");
+    assert_eq!(errors[1]["id"], json!(null));
+    assert_eq!(all(events, &json!({"type": "ack"})).len(), 2);
+}
+
+#[test]
+fn no_more_than_64_requests_are_under_way() {
+    let relay = Relay::start(&[]);
+    let storm = Storm::start(relay.address(), 0);
+    let mut ada = Bot::join(storm.address(), "ada", &[]);
+    storm.block(true);
+    ada.wait_for(&json!({"type": "link", "state": "lost"}));
+    for number in 0..64 {
+        ada.ask(&json!({"type": "say", "text": "x", "id": number.to_string()}));
+    }
+    ada.ask(&json!({"type": "command", "text": "/fingerprint", "id": "last"}));
+    storm.block(false);
+    ada.wait_for(&json!({"type": "ack", "id": "last"}));
+    let events = ada.events();
+    let place = |id: &str| events.iter().position(|event| event["id"] == id);
+    assert!(place("0") < place("last"), "{events:#?}");
+    ada.wait_for(&json!({"type": "ack", "id": "63", "readers": 0}));
+    let acks = ada.all(&json!({"type": "ack"}));
+    let ids: Vec<_> = acks.iter().map(|ack| ack["id"].as_str().unwrap()).collect();
+    let said: Vec<String> = (0..64).map(|number| number.to_string()).collect();
+    let taken: Vec<_> = ids.iter().filter(|id| **id != "last").collect();
+    assert!(taken.iter().copied().eq(said.iter()), "{ids:?}");
+    assert_eq!(ada.leave().0.code(), Some(0));
+}
