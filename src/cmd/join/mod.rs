@@ -76,8 +76,8 @@ pub(super) fn directions(relay: &str, room: &RoomName) -> String {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let (relay, room) = args.place()?;
     let name = relay.to_string();
-    let way = match &args.proxy {
-        Some(proxy) => Way::Through(proxy.clone(), relay),
+    let way = match args.proxy()? {
+        Some(proxy) => Way::Through(proxy, relay),
         None => Way::To(relay),
     };
     run_at(&name, way, &args.nick, &room, &args.seat, || Ok(()))
