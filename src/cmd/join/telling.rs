@@ -85,7 +85,9 @@ impl Client<'_> {
                 self.remark(remark);
             }
             Event::Away(nick, text) => {
-                if let Some(who) = self.who(&nick) {
+                if let Some(who) = self.who(&nick)
+                    && !self.ignored.contains_key(&who.fingerprint)
+                {
                     self.screen.show(&Report::Away(who, text));
                 }
             }
