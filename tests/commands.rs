@@ -227,6 +227,35 @@ fn what_somebody_says_of_an_absence_does_not_look_like_what_is_known_of_them() {
 }
 
 #[test]
+fn a_reply_that_is_being_typed_does_not_go_to_whoever_writes_meanwhile() {
+    let relay = Relay::start(&[]);
+    let home = Home::new();
+    let log = home.file("log");
+    let options = ["--log", log.to_str().expect("it is UTF-8")];
+    let mut ada = Person::join(&relay, "ada", &options);
+    let [mut bob, mut eve] = ["bob", "eve"].map(|nick| Person::join(&relay, nick, &[]));
+    all_here(&[&ada, &bob, &eve]);
+    bob.enter("/msg ada what is the password?");
+    ada.sees("<bob → you> what is the password?");
+    // Nothing is shown while the input takes rows that cannot be counted.
+    let flags = "🇩🇪".repeat(400);
+    ada.screen
+        .type_text(&format!("/reply sesame {flags} typed"));
+    ada.screen.sees("typed");
+    eve.enter("/msg ada hello");
+    let has_come = || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("hello"));
+    wait_for(|| has_come().then_some(()), || "it has not come".to_owned());
+    assert!(!ada.has_seen("hello"));
+    ada.enter("");
+    ada.sees_row("refusal", |row| {
+        row.starts_with("! not sent: somebody else")
+    });
+    ada.enter("/reply what do you want?");
+    eve.sees("<ada → you> what do you want?");
+    assert!(!eve.has_seen("sesame"));
+}
+
+#[test]
 fn newcomers_learn_who_is_away_and_nobody_else_is_told_again() {
     let relay = Relay::start(&[]);
     let [mut ada, bob] = ["ada", "bob"].map(|nick| Person::join(&relay, nick, &[]));

@@ -120,8 +120,9 @@ impl Client<'_> {
         if self.ignored.contains_key(&who.fingerprint) {
             return;
         }
-        if direct {
-            self.to_reply = Some(who.fingerprint);
+        let is_another = |(last, _)| last != who.fingerprint;
+        if direct && self.to_reply.is_none_or(is_another) {
+            self.to_reply = Some((who.fingerprint, self.session.changes()));
         }
         let own = self.session.card().nick();
         let mentions = mentions(text, own);

@@ -128,7 +128,8 @@ impl Schedule {
 }
 
 impl Session {
-    /// How many changes of the roster there were, with the first one on entering.
+    /// How many changes there were of what a user goes by: of the roster, with the first one on
+    /// entering, and messages to this member alone.
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.changes
