@@ -15,7 +15,7 @@ use support::process::{Client, Home, Relay, wait_for};
 use support::proxy::Proxy;
 use support::screen::Screen;
 
-const LEFT_OUT: &str = "left you out: ada does not know you yet, or you came while it was typed";
+const LEFT_OUT: &str = "left you out: you came while it was typed, or ada writes only to those whom ada knows or has verified";
 
 /// A row of digits, twelve groups of five.
 fn is_digits(row: &str) -> bool {
