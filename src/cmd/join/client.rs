@@ -270,6 +270,12 @@ impl Client<'_> {
         let Some(nick) = self.new_nick.take() else {
             return self.session.rekey(key, now);
         };
+        if !self.session.can_rekey() {
+            return self.refuse(
+                None,
+                format!("you are not called {nick}: the connection was lost meanwhile; try again"),
+            );
+        }
         if self.session.rename(&nick, key, now).is_err() {
             self.refuse(
                 None,
