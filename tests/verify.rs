@@ -510,6 +510,12 @@ fn the_audit_is_empty_where_all_is_well_and_keeps_alarms_with_their_time() {
         .map(|c| if c.is_ascii_digit() { '0' } else { c })
         .collect();
     assert_eq!(form, "00:00:00", "{row}");
+    // Whoever can raise one alarm without end does not drive out the others.
+    ada.enter("/verify bob 12345");
+    ada.enter("/audit");
+    ada.wait_for_row("both in one row", |row| {
+        row.starts_with("| ") && row.ends_with(&format!(" (2 times) {kept}"))
+    });
 }
 
 #[test]

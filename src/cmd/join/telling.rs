@@ -8,13 +8,17 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::{Event, Person};
 
-use super::client::{Client, Notify, seconds};
+use super::client::{Client, Notify, Wrong, seconds};
 use super::report::{Alarm, Link, Report, Speech, Who, mentions};
 use super::trust::{Remark, Trust};
 use super::words;
 
 /// How long after one's own return it is said who has not come back.
 const PATIENCE_FOR_OTHERS: Duration = Duration::from_mins(1);
+
+/// How many alarms `/audit` can show. One that is raised again and again takes one place: whoever
+/// can raise alarms does not drive out others with it, nor fill the memory.
+const AUDITED: usize = 100;
 
 impl Client<'_> {
     /// Shows what happened.
@@ -163,8 +167,17 @@ impl Client<'_> {
     /// Shows something, and keeps it for `/audit` if it is an alarm.
     pub(super) fn report(&mut self, report: &Report) {
         if let Report::Alarm { text, .. } = report {
-            let time = jiff::Zoned::now().strftime("%H:%M:%S");
-            self.audit.push(format!("{time} {text}"));
+            let is_same = |wrong: &Wrong| wrong.text == *text;
+            let place = self.audit.iter().position(is_same);
+            let before = place.and_then(|place| self.audit.remove(place));
+            if self.audit.len() == AUDITED {
+                self.audit.pop_front();
+            }
+            self.audit.push_back(Wrong {
+                time: jiff::Zoned::now().strftime("%H:%M:%S").to_string(),
+                text: text.clone(),
+                count: before.map_or(0, |wrong| wrong.count) + 1,
+            });
         }
         self.screen.show(report);
     }
