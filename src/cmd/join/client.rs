@@ -184,7 +184,9 @@ impl Client<'_> {
             }
             Err(end) => {
                 let error = words::end(self.name, end);
-                let is_refused = end == End::Notice(Notice::NickTaken) && self.take_back_nick();
+                // Before the room was entered, the nick may be one that others have seen already.
+                let is_refused =
+                    was_inside && end == End::Notice(Notice::NickTaken) && self.take_back_nick();
                 if !is_refused && words::is_final(end, was_inside) {
                     return Err(error);
                 }

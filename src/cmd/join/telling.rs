@@ -82,13 +82,7 @@ impl Client<'_> {
                 departure,
                 is_signed,
             } => self.tell_left(&nick, departure, is_signed),
-            Event::Renamed { former, mut person } => {
-                let remark =
-                    (self.trust).follow(&mut self.session, &former, &mut person, seconds());
-                let who = Who::from(&person);
-                self.screen.show(&Report::Renamed(former, who));
-                self.remark(remark);
-            }
+            Event::Renamed { former, person } => self.tell_renamed(former, person),
             Event::Called(nick) => {
                 let fingerprint = self.who_i_am().fingerprint;
                 self.screen.show(&Report::Called { nick, fingerprint });
@@ -152,6 +146,20 @@ impl Client<'_> {
         if rings {
             self.screen.terminal.show(Entry::Bell);
         }
+    }
+
+    fn tell_renamed(&mut self, former: Nick, mut person: Person) {
+        if let Some((absent, _)) = &mut self.missed {
+            // It is expected back under its new nick.
+            for nick in absent.iter_mut().filter(|nick| **nick == former) {
+                nick.clone_from(&person.nick);
+            }
+        }
+        let session = &mut self.session;
+        let remark = (self.trust).follow(session, &former, &mut person, seconds());
+        let who = Who::from(&person);
+        self.screen.show(&Report::Renamed(former, who));
+        self.remark(remark);
     }
 
     fn tell_left(&mut self, nick: &Nick, departure: Departure, is_signed: bool) {
