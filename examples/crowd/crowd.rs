@@ -163,10 +163,12 @@ impl<'a> Crowd<'a> {
         let header = self.header(sender);
         self.sequence += 1;
         let random = random_block();
-        let parcels: Vec<(SessionId, Vec<u8>)> = self
-            .members
-            .iter()
-            .map(|reader| (reader.sid, random.to_vec()))
+        // In the order in which a client has its readers.
+        let mut readers: Vec<SessionId> = self.members.iter().map(|member| member.sid).collect();
+        readers.sort_unstable();
+        let parcels: Vec<(SessionId, Vec<u8>)> = readers
+            .into_iter()
+            .map(|reader| (reader, random.to_vec()))
             .collect();
         let parts = parcels.chunks(PARCELS);
         let last = parts.len() - 1;
