@@ -29,6 +29,10 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
+/// A member that got so many frames at once will get more: its writer comes again without being
+/// called, which would wake it up for each member.
+const RUSH: usize = 4;
+
 /// How long a new connection waits for the one before it to end.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
@@ -170,19 +174,15 @@ impl Outbox {
     /// # Errors
     /// Where that cannot be.
     pub(super) fn acknowledge(&self, count: u64) -> Result<(), Malformed> {
-        self.lock().backlog.acknowledge(count)
+        let done = self.lock().backlog.acknowledge(count)?;
+        // Without the lock.
+        drop(done);
+        Ok(())
     }
 
     /// Sends what there is, but no more than one batch, and hangs up when nothing more will come.
-    /// For the writer, whose `batch` must be empty and is so again afterwards. A member that got
-    /// everything less than `gather` ago waits for so long, as more may come.
-    pub(super) fn send(
-        &self,
-        batch: &mut Batch,
-        guard: &Guard,
-        now: Instant,
-        gather: Duration,
-    ) -> Next {
+    /// A member that got everything less than `gather` ago waits for so long, as more may come.
+    pub(super) fn send(&self, guard: &Guard, now: Instant, gather: Duration) -> Next {
         let mut state = self.lock();
         let Some(stream) = state.stream.clone() else {
             return Next::Nothing;
@@ -195,19 +195,15 @@ impl Outbox {
             return Next::SendAt(enough);
         }
         let connection = state.connection;
-        let full = state.rest.take().map(|rest| {
-            *batch = rest.batch;
-            (rest.since, rest.pause)
-        });
-        if batch.frames.is_empty() {
-            state.backlog.take(&mut batch.frames);
-        }
-        if batch.frames.is_empty() {
+        let (mut batch, full) = if let Some(rest) = state.rest.take() {
+            (rest.batch, Some((rest.since, rest.pause)))
+        } else if let Some(bundle) = state.backlog.take() {
+            (Batch::from(bundle), None)
+        } else {
             return self.rest_or_hang_up(state, guard, now);
-        }
+        };
         drop(state);
         let sent = batch.send(&stream);
-        let left = std::mem::take(batch);
         let mut state = self.lock();
         // If there is another connection, the writer has been told of it.
         if state.connection != connection || state.stream.is_none() {
@@ -215,12 +211,14 @@ impl Outbox {
         }
         let (since, pause) = match (sent, full) {
             (Ok(Sent::All), _) => {
-                *batch = left;
-                if state.backlog.is_empty() {
-                    state.sent_at = Some(now);
-                    return self.rest_or_hang_up(state, guard, now);
+                if !state.backlog.is_empty() {
+                    return Next::SendNow;
                 }
-                return Next::SendNow;
+                state.sent_at = Some(now);
+                if batch.len() >= RUSH && state.closed.is_none() {
+                    return Next::SendAt(now + gather);
+                }
+                return self.rest_or_hang_up(state, guard, now);
             }
             (Ok(Sent::Nothing), Some((since, pause)))
                 if state.closed != Some(Closed::Overflow)
@@ -236,7 +234,7 @@ impl Outbox {
             }
         };
         state.rest = Some(Box::new(Rest {
-            batch: left,
+            batch,
             since,
             pause,
             until: now + pause,
@@ -257,7 +255,7 @@ impl Outbox {
             return Next::Nothing;
         }
         state.is_pending = false;
-        if state.is_to_ask || !state.backlog.wants_quiet() {
+        if state.is_to_ask || !state.backlog.wants_ask() {
             return Next::Nothing;
         }
         state.is_to_ask = true;
@@ -268,7 +266,7 @@ impl Outbox {
     pub(super) fn ask(&self, now: Instant) -> Next {
         let mut state = self.lock();
         state.is_to_ask = false;
-        if state.stream.is_none() || state.closed.is_some() || !state.backlog.wants_quiet() {
+        if state.stream.is_none() || state.closed.is_some() || !state.backlog.wants_ask() {
             return Next::Nothing;
         }
         let quiet_since = state.sent_at.filter(|_| !state.is_pending);
@@ -282,7 +280,7 @@ impl Outbox {
         };
         state.is_pending = true;
         state.rest = Some(Box::new(Rest {
-            batch: Batch::from(ping),
+            batch: Arc::new(ping).into(),
             since: now,
             pause: SHORTEST_PAUSE,
             until: now,

@@ -4,14 +4,16 @@
 //! into each member's [`Mailbox`]; how it gets from there to a socket is not its affair.
 //!
 //! - this file: entering, and a room.
-//! - `intake`, `assembly`: what a member sends.
-//! - `backlog`, `outgoing`: what is sent to a member.
+//! - `intake`, `assembly`, `source`: what a member sends.
+//! - `backlog`, `bundle`, `outgoing`: what is sent to a member.
 
 mod assembly;
 mod backlog;
 mod bucket;
+mod bundle;
 mod intake;
 mod outgoing;
+mod source;
 mod throttle;
 
 use std::collections::HashMap;
@@ -27,9 +29,10 @@ use super::roster::Roster;
 pub use self::assembly::Message;
 pub use self::backlog::{Backlog, Overflow};
 pub use self::bucket::{Bucket, Rate};
+pub use self::bundle::Bundle;
 pub use self::intake::{Intake, Request, Stated};
-
 pub use self::outgoing::Outgoing;
+pub use self::source::{Pool, Source};
 pub use self::throttle::{Cost, Throttle};
 
 /// Where frames for a member are put. Putting one there must not block.
@@ -299,8 +302,10 @@ impl<M: Mailbox> Room<M> {
     /// dropped.
     fn forward(&self, message: &Message) {
         for part in &message.parts {
+            let mut members = self.roster.finder();
             for parcel in &part.send.parcels {
-                if let Some(reader) = self.mailbox(parcel.to) {
+                let reader = members(parcel.to).map(|occupant| &occupant.mailbox);
+                if let Some(reader) = reader.or_else(|| self.mailbox(parcel.to)) {
                     reader.post(Outgoing::deliver(
                         &part.frame,
                         part.send.signed.clone(),
