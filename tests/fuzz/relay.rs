@@ -50,13 +50,18 @@ struct Post {
     delivered: Vec<Vec<u8>>,
 }
 
-/// What was sent together.
+/// What is forgotten together.
 struct Sent {
     /// The weights of the frames that count.
     counted: Vec<usize>,
     /// That of all.
     weight: usize,
+    /// Whether they end with what asks for an acknowledgement.
+    is_asked: bool,
 }
+
+/// The frame PING.
+const PING: [u8; 5] = [0, 0, 0, 1, 0x20];
 
 impl Post {
     fn new(card: &Card) -> Self {
@@ -169,9 +174,22 @@ impl Post {
             assert_eq!((frame.weight(), frame.is_counted()), (weight, counts));
             counted.extend(counts.then_some(weight));
         }
-        let weight = frames.iter().map(Outgoing::weight).sum();
-        if !counted.is_empty() {
-            self.sent.push_back(Sent { counted, weight });
+        let is_ping = |frame: &Outgoing| frame.slices().concat() == PING;
+        let weights = frames.iter().filter(|frame| !is_ping(frame));
+        let weight: usize = weights.map(Outgoing::weight).sum();
+        let is_asked = frames.last().is_some_and(is_ping);
+        match self.sent.back_mut() {
+            _ if counted.is_empty() => {}
+            Some(last) if !last.is_asked => {
+                last.counted.extend(counted);
+                last.weight += weight;
+                last.is_asked = is_asked;
+            }
+            _ => self.sent.push_back(Sent {
+                counted,
+                weight,
+                is_asked,
+            }),
         }
         assert_eq!(self.backlog.is_empty(), self.waiting.is_empty());
     }

@@ -17,7 +17,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -29,7 +29,7 @@ use e2echat::room::card::{Card, Identity, SessionId};
 use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
 use e2echat::room::message::{Kind, OpenError};
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Backlog, Bundle, Intake, Mailbox, Outgoing, Request, Room, admit};
+use e2echat::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room, Unsent, admit};
 use e2echat::room::session::{End, Event, Now, Policy, Session, Standing, To};
 
 use super::ledger::Ledger;
@@ -652,14 +652,14 @@ impl Simulation {
                 continue;
             };
             let mut backlog = member.inbox.0.borrow_mut();
-            let mut bundles: Vec<Arc<Bundle>> = std::iter::from_fn(|| backlog.take()).collect();
+            let mut unsent: Vec<Unsent> = std::iter::from_fn(|| backlog.take()).collect();
             if self.faults.is_some() && self.rng.random_ratio(1, 50) {
-                bundles.extend(backlog.ask().map(Arc::new));
+                unsent.extend(backlog.ask());
             }
             drop(backlog);
             // What goes into a broken connection is gone.
             let is_lost = member.is_broken || connection != member.connection;
-            let frames = bundles.iter().flat_map(|bundle| bundle.frames());
+            let frames = unsent.iter().flat_map(Unsent::frames);
             for frame in frames.filter(|_| !is_lost) {
                 let frame = frame.slices().concat().split_off(4);
                 let at = self.now + self.delay();

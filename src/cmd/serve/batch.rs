@@ -2,9 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
-use std::sync::Arc;
 
-use crate::room::relay::{Bundle, Outgoing};
+use crate::room::relay::{Outgoing, Unsent};
 
 /// What a socket took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,16 +19,16 @@ pub(super) enum Sent {
 /// Frames that are sent together, and how far that has come.
 #[derive(Debug)]
 pub(super) struct Batch {
-    bundle: Arc<Bundle>,
+    unsent: Unsent,
     /// How many frames have been sent, and how many bytes of the next.
     whole: usize,
     sent: usize,
 }
 
-impl From<Arc<Bundle>> for Batch {
-    fn from(bundle: Arc<Bundle>) -> Self {
+impl From<Unsent> for Batch {
+    fn from(unsent: Unsent) -> Self {
         Self {
-            bundle,
+            unsent,
             whole: 0,
             sent: 0,
         }
@@ -39,11 +38,11 @@ impl From<Arc<Bundle>> for Batch {
 impl Batch {
     /// How many frames it began with.
     pub(super) fn len(&self) -> usize {
-        self.bundle.frames().len()
+        self.unsent.frames().len()
     }
 
     fn left(&self) -> &[Outgoing] {
-        self.bundle.frames().get(self.whole..).unwrap_or_default()
+        self.unsent.frames().get(self.whole..).unwrap_or_default()
     }
 
     /// Sends as much as goes without waiting, with one call and from where the bytes are.
@@ -157,7 +156,9 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         near.shutdown(std::net::Shutdown::Both).unwrap();
-        let mut batch = Batch::from(Arc::new(Outgoing::from(Frame::ping()).into()));
+        let mut backlog = Backlog::new(usize::MAX);
+        backlog.post(Frame::ping().into()).unwrap();
+        let mut batch = Batch::from(backlog.take().unwrap());
         batch.send(&near).unwrap_err();
     }
 }

@@ -62,7 +62,7 @@ struct State {
     /// Whether another connection waits for the present one to end.
     is_contested: bool,
     /// What the last connection's reading thread knew, while there is no other.
-    parked: Option<Intake>,
+    parked: Option<Box<Intake>>,
 }
 
 impl State {
@@ -106,7 +106,6 @@ pub(super) enum Closed {
 }
 
 /// What became of a place whose connection broke.
-#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Kept {
     /// The member has come back over another connection.
     Resumed,
@@ -197,8 +196,8 @@ impl Outbox {
         let connection = state.connection;
         let (mut batch, full) = if let Some(rest) = state.rest.take() {
             (rest.batch, Some((rest.since, rest.pause)))
-        } else if let Some(bundle) = state.backlog.take() {
-            (Batch::from(bundle), None)
+        } else if let Some(unsent) = state.backlog.take() {
+            (Batch::from(unsent), None)
         } else {
             return self.rest_or_hang_up(state, guard, now);
         };
@@ -280,7 +279,7 @@ impl Outbox {
         };
         state.is_pending = true;
         state.rest = Some(Box::new(Rest {
-            batch: Arc::new(ping).into(),
+            batch: ping.into(),
             since: now,
             pause: SHORTEST_PAUSE,
             until: now,
@@ -306,7 +305,7 @@ impl Outbox {
 
     /// Leaves here what is known of the member, whose connection broke, until it comes back, its
     /// place is closed, or the time is over.
-    pub(super) fn keep(&self, connection: u64, intake: Intake, grace: Duration) -> Kept {
+    pub(super) fn keep(&self, connection: u64, intake: Box<Intake>, grace: Duration) -> Kept {
         let deadline = Instant::now() + grace;
         let mut state = self.lock();
         if state.connection == connection {
@@ -322,7 +321,7 @@ impl Outbox {
                 return Kept::Resumed;
             }
             if is_over && let Some(intake) = state.parked.take() {
-                return Kept::Given(Box::new(intake), state.closed);
+                return Kept::Given(intake, state.closed);
             }
             let (woken, _) = self
                 .moved
@@ -342,7 +341,7 @@ impl Outbox {
         self: &Arc<Self>,
         stream: &Arc<TcpStream>,
         received: u64,
-    ) -> Result<Option<(Intake, u64)>, Malformed> {
+    ) -> Result<Option<(Box<Intake>, u64)>, Malformed> {
         let is_waiting = |state: &mut State| {
             let is_waiting = state.parked.is_none() && state.closed.is_none();
             if is_waiting {

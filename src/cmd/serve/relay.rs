@@ -135,7 +135,12 @@ impl Relay {
             id,
             room,
             outbox: Arc::clone(outbox),
-            intake: Some(Intake::new(card, self.run, joined, &self.config.limits)),
+            intake: Some(Box::new(Intake::new(
+                card,
+                self.run,
+                joined,
+                &self.config.limits,
+            ))),
             departure: Departure::Lost,
             place,
         })
@@ -264,8 +269,8 @@ pub(super) struct Membership {
     id: RoomId,
     room: SharedRoom,
     outbox: Arc<Outbox>,
-    /// `None` once another connection has it.
-    intake: Option<Intake>,
+    /// `None` once another connection has it. Not on the stack of a thread that hands it on.
+    intake: Option<Box<Intake>>,
     departure: Departure,
     place: Place,
 }
@@ -340,7 +345,7 @@ impl Membership {
 
     /// How many counted frames were taken from the member.
     pub(super) fn received(&self) -> u64 {
-        self.intake.as_ref().map_or(0, Intake::received)
+        self.intake.as_ref().map_or(0, |intake| intake.received())
     }
 
     /// Acknowledges them.
@@ -376,7 +381,7 @@ impl Membership {
         let Kept::Given(intake, closed) = self.outbox.keep(connection, intake, grace) else {
             return None;
         };
-        self.intake = Some(*intake);
+        self.intake = Some(intake);
         self.departure = match closed {
             Some(Closed::Overflow) => Departure::Slow,
             Some(Closed::Done) | None => departure,

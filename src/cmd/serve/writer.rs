@@ -20,7 +20,7 @@ const MAX_WRITERS: usize = 4;
 
 /// For how long frames are gathered for a member: for each that is written to, and at most. A message
 /// that comes alone waits for nothing.
-const GATHER_FOR_EACH: Duration = Duration::from_micros(50);
+const GATHER_FOR_EACH: Duration = Duration::from_micros(100);
 const GATHER_AT_MOST: Duration = Duration::from_millis(50);
 
 /// All writers of a relay.

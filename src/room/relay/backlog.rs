@@ -8,7 +8,7 @@ use crate::cipher::encoding::Malformed;
 use crate::room::frame::Frame;
 
 use super::Outgoing;
-use super::bundle::Bundle;
+use super::bundle::{Bundle, Unsent};
 
 /// The member is asked for an acknowledgement after this share of what its backlog holds, but not
 /// later than after so much: what it has to say to that wakes a thread.
@@ -80,7 +80,7 @@ impl Backlog {
     }
 
     /// Takes what is to be sent next, if anything is.
-    pub fn take(&mut self) -> Option<Arc<Bundle>> {
+    pub fn take(&mut self) -> Option<Unsent> {
         let mut bundle = self.waiting.pop_front()?;
         // What a rush needed is given back.
         if self.waiting.is_empty() && self.waiting.capacity() > KEPT {
@@ -88,23 +88,34 @@ impl Backlog {
         }
         if bundle.counted() == 0 {
             self.weight -= bundle.weight();
-            return Some(Arc::new(bundle));
+            return Some(Unsent::of(Arc::new(bundle), 0));
         }
+        let was_asked = self.unasked == 0;
         self.unasked += bundle.weight();
         if self.unasked >= ASK_WEIGHT.min(self.max_weight / ASK_SHARE) {
-            let ping = self.ping();
-            self.weight += ping.weight();
-            bundle.push(ping);
+            bundle.end_with(self.ping());
+        }
+        // A few are kept with those before, so that they take less memory, unless a writer still
+        // has these, or an acknowledgement is under way that frees them.
+        if !was_asked
+            && let Some(last) = self.sent.back_mut()
+            && last.takes(&bundle)
+            && let Some(shared) = Arc::get_mut(last)
+        {
+            let sent = shared.frames().len();
+            shared.append(bundle);
+            return Some(Unsent::of(Arc::clone(last), sent));
         }
         let bundle = Arc::new(bundle);
         self.sent.push_back(Arc::clone(&bundle));
-        Some(bundle)
+        Some(Unsent::of(bundle, 0))
     }
 
     /// The frame that asks the member for an acknowledgement, if there is something to
     /// acknowledge that it has not been asked for.
-    pub fn ask(&mut self) -> Option<Bundle> {
-        self.wants_ask().then(|| self.ping().into())
+    pub fn ask(&mut self) -> Option<Unsent> {
+        self.wants_ask()
+            .then(|| Unsent::of(Arc::new(self.ping().into()), 0))
     }
 
     /// Whether [`Backlog::ask`] has something to do.
@@ -193,8 +204,9 @@ mod tests {
     }
 
     fn taken(backlog: &mut Backlog) -> usize {
-        let bundle = backlog.take();
-        bundle.map_or(0, |bundle| bundle.counted())
+        let unsent = backlog.take();
+        let frames = unsent.iter().flat_map(Unsent::frames);
+        frames.filter(|frame| frame.is_counted()).count()
     }
 
     #[test]
@@ -209,13 +221,9 @@ mod tests {
         backlog.acknowledge(2).unwrap();
         backlog.resume(3).unwrap();
         backlog.post_first(Frame::welcome_back(0).into());
-        let bundles = std::iter::from_fn(|| backlog.take());
-        let is_counted: Vec<bool> = bundles
-            .flat_map(|bundle| {
-                let frames = bundle.frames().iter();
-                frames.map(Outgoing::is_counted).collect::<Vec<_>>()
-            })
-            .collect();
+        let unsent: Vec<Unsent> = std::iter::from_fn(|| backlog.take()).collect();
+        let frames = unsent.iter().flat_map(Unsent::frames);
+        let is_counted: Vec<bool> = frames.map(Outgoing::is_counted).collect();
         assert_eq!(is_counted, [false, true, true, true]);
     }
 
@@ -238,9 +246,27 @@ mod tests {
         while backlog.post(counted()).is_ok() {
             assert_eq!(taken(&mut backlog), 1);
         }
-        // What it was asked for acknowledgements with has its weight too.
-        backlog.acknowledge(2).unwrap();
+        let asked_after = 64 / u64::try_from(ASK_SHARE).unwrap();
+        backlog.acknowledge(asked_after).unwrap();
         assert_eq!(backlog.post(counted()), Ok(()));
+    }
+
+    #[test]
+    fn what_is_sent_bit_by_bit_is_kept_together() {
+        let mut backlog = Backlog::new(16 << 20);
+        for _ in 0..300 {
+            backlog.post(counted()).unwrap();
+            assert_eq!(taken(&mut backlog), 1);
+        }
+        assert_eq!(backlog.sent.len(), 2);
+        assert!(backlog.acknowledge(255).unwrap().is_empty());
+        assert_eq!(backlog.acknowledge(256).unwrap().len(), 1);
+        assert_eq!(backlog.sent.len(), 1);
+        backlog.post(counted()).unwrap();
+        let _unsent = backlog.take().unwrap();
+        backlog.post(counted()).unwrap();
+        assert_eq!(taken(&mut backlog), 1);
+        assert_eq!(backlog.sent.len(), 2, "somebody has the last one");
     }
 
     #[test]
@@ -266,9 +292,7 @@ mod tests {
             .post(Frame::member(&vec![0; 100_000]).into())
             .unwrap();
         backlog.post(counted()).unwrap();
-        let counts: Vec<usize> = std::iter::from_fn(|| backlog.take())
-            .map(|bundle| bundle.counted())
-            .collect();
+        let counts = [0; 5].map(|_| taken(&mut backlog));
         assert_eq!(counts, [256, 256, 256, 232, 1]);
     }
 
@@ -279,7 +303,7 @@ mod tests {
             for _ in 0..number {
                 backlog.post(counted()).unwrap();
             }
-            backlog.take().map_or(0, |bundle| bundle.frames().len())
+            backlog.take().map_or(0, |unsent| unsent.frames().len())
         };
         assert_eq!(frames(&mut backlog, 1), 1);
         assert!(backlog.wants_ask());

@@ -29,7 +29,7 @@ use super::roster::Roster;
 pub use self::assembly::Message;
 pub use self::backlog::{Backlog, Overflow};
 pub use self::bucket::{Bucket, Rate};
-pub use self::bundle::Bundle;
+pub use self::bundle::Unsent;
 pub use self::intake::{Intake, Request, Stated};
 pub use self::outgoing::Outgoing;
 pub use self::source::{Pool, Source};
@@ -178,24 +178,24 @@ impl<M: Mailbox> Room<M> {
     /// # Errors
     /// With what to tell it before hanging up.
     pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<u64, Notice> {
-        let mut occupant = Occupant {
-            member: Frame::member(card.bytes()).into(),
-            fingerprint: card.fingerprint(),
-            skeleton: card.nick().skeleton(),
-            mailbox: mailbox.clone(),
-            joined: 0,
-        };
         self.replace(card);
         if self.roster.len() >= self.max_members {
             return Err(Notice::RoomFull);
         }
         let others = self.roster.len();
         // Only now, as it was a change too if somebody was replaced.
-        occupant.joined = self.epoch + 1;
+        let epoch = self.epoch + 1;
+        let joined = Outgoing::from(Frame::joined(epoch, card.bytes()));
+        let occupant = Occupant {
+            member: Outgoing::member(&joined),
+            fingerprint: card.fingerprint(),
+            skeleton: card.nick().skeleton(),
+            mailbox: mailbox.clone(),
+            joined: epoch,
+        };
         self.roster.insert(card, occupant)?;
-        self.epoch += 1;
+        self.epoch = epoch;
         mailbox.post(Frame::welcome(self.epoch, others).into());
-        let joined = Outgoing::from(Frame::joined(self.epoch, card.bytes()));
         for (sid, other) in self.roster.iter() {
             if sid != card.sid() {
                 mailbox.post(other.member.clone());
@@ -227,11 +227,10 @@ impl<M: Mailbox> Room<M> {
         self.roster.remove(sid);
         self.successors.retain(|_, successor| *successor != sid);
         self.epoch += 1;
-        self.tell_all(Frame::left(self.epoch, sid, departure));
+        self.tell_all(&Frame::left(self.epoch, sid, departure).into());
     }
 
-    fn tell_all(&self, frame: Frame) {
-        let frame = Outgoing::from(frame);
+    fn tell_all(&self, frame: &Outgoing) {
         for mailbox in self.mailboxes() {
             mailbox.post(frame.clone());
         }
@@ -249,13 +248,15 @@ impl<M: Mailbox> Room<M> {
         };
         self.successors.retain(|_, successor| *successor != sid);
         self.epoch += 1;
-        occupant.member = Frame::member(card.bytes()).into();
+        let rekeyed = Outgoing::from(Frame::rekeyed(self.epoch, card.bytes()));
+        occupant.member = Outgoing::member(&rekeyed);
         if let Err(conflict) = self.roster.insert(card, occupant) {
-            self.tell_all(Frame::left(self.epoch, sid, Departure::Misbehaved));
+            let left = Frame::left(self.epoch, sid, Departure::Misbehaved);
+            self.tell_all(&left.into());
             return Err(conflict.into());
         }
         self.successors.insert(sid, card.sid());
-        self.tell_all(Frame::rekeyed(self.epoch, card.bytes()));
+        self.tell_all(&rekeyed);
         Ok(())
     }
 

@@ -10,6 +10,9 @@ use super::source::Source;
 /// What a frame takes in memory beside its bytes: itself, and the allocation that these are in.
 const OVERHEAD: usize = 128;
 
+/// The field that JOINED and REKEYED have and MEMBER has not.
+const EPOCH: usize = 8;
+
 /// A place in a frame that came in. Many of them wait at once, so they are kept small.
 #[derive(Clone, Copy, Debug)]
 struct Part {
@@ -60,6 +63,18 @@ impl Outgoing {
     pub(super) fn statement(state: &Arc<Source>, signed: Range<usize>) -> Self {
         let nothing = signed.end..signed.end;
         Self::passed_on(frame::kind::STATEMENT, state, [signed, nothing])
+    }
+
+    /// The frame MEMBER with the card of JOINED or REKEYED, which is the last of their fields.
+    pub(super) fn member(change: &Self) -> Self {
+        let [fields, _] = change.parts;
+        let card = (fields.start as usize + EPOCH)..(fields.start as usize + fields.len());
+        let nothing = card.end..card.end;
+        Self::new(
+            frame::kind::MEMBER,
+            Arc::clone(&change.source),
+            [card, nothing],
+        )
     }
 
     /// Parts of a frame that came in. They keep it alive if they are most of it, or the relay has
