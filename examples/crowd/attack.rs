@@ -59,7 +59,7 @@ struct Front<'a> {
 }
 
 /// Measures the latency in a room before and during each attack.
-pub fn measure(members: usize, seconds: u32) -> anyhow::Result<()> {
+pub fn measure(members: usize, seconds: u32, only: &str) -> anyhow::Result<()> {
     allow_descriptors(6000)?;
     let company = Company::new();
     let relay = Relay::with_usual_limits()?;
@@ -79,6 +79,7 @@ pub fn measure(members: usize, seconds: u32) -> anyhow::Result<()> {
         crowd,
         messages: RATE * seconds,
         said: 0,
+        only,
     };
     for strangers in all_strangers(&company)? {
         gauge.hold_out(strangers.name, |front| front.send(&strangers))?;
@@ -110,6 +111,8 @@ struct Gauge<'a> {
     /// How many messages there are in a measurement, and were there so far.
     messages: u32,
     said: u64,
+    /// What the names of the attacks that are made have in them.
+    only: &'a str,
 }
 
 impl Gauge<'_> {
@@ -119,6 +122,9 @@ impl Gauge<'_> {
         name: &str,
         attack: impl FnOnce(&Front<'_>) -> anyhow::Result<()> + Send,
     ) -> anyhow::Result<()> {
+        if !name.contains(self.only) {
+            return Ok(());
+        }
         let [quiet, quiet_99] = self.measure()?;
         self.relay.take_log();
         let front = Front {

@@ -83,6 +83,9 @@ enum Command {
         /// For how long each attack is measured
         #[arg(long, default_value_t = 5)]
         seconds: u32,
+        /// Only the attacks with this in their names
+        #[arg(long, default_value = "")]
+        only: String,
     },
 }
 
@@ -101,7 +104,11 @@ fn main() -> anyhow::Result<()> {
             rate,
             seconds,
         } => latency::measure(members, rate.max(1), seconds),
-        Command::Attack { members, seconds } => attack::measure(members, seconds.max(1)),
+        Command::Attack {
+            members,
+            seconds,
+            only,
+        } => attack::measure(members, seconds.max(1), &only),
     }
 }
 

@@ -29,8 +29,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// A member that got so many frames at once will get more: its writer comes again without being
-/// called, which would wake it up for each member.
+/// Where so many frames have come while the writer was busy, there is so much to do that some more
+/// are better gathered before they are sent. The writer comes again without being called.
 const RUSH: usize = 4;
 
 /// How long a new connection waits for the one before it to end.
@@ -180,7 +180,7 @@ impl Outbox {
     }
 
     /// Sends what there is, but no more than one batch, and hangs up when nothing more will come.
-    /// A member that got everything less than `gather` ago waits for so long, as more may come.
+    /// A member that gets much at once waits for `gather` before it gets more.
     pub(super) fn send(&self, guard: &Guard, now: Instant, gather: Duration) -> Next {
         let mut state = self.lock();
         let Some(stream) = state.stream.clone() else {
@@ -188,10 +188,6 @@ impl Outbox {
         };
         if state.rest.as_ref().is_some_and(|rest| rest.until > now) {
             return Next::Nothing;
-        }
-        let enough = state.sent_at.map_or(now, |sent_at| sent_at + gather);
-        if enough > now && state.rest.is_none() && state.closed.is_none() {
-            return Next::SendAt(enough);
         }
         let connection = state.connection;
         let (mut batch, full) = if let Some(rest) = state.rest.take() {

@@ -18,8 +18,8 @@ use super::outbox::{Next, Outbox};
 /// The most writers.
 const MAX_WRITERS: usize = 4;
 
-/// For how long frames are gathered for a member: for each that is written to, and at most. A message
-/// that comes alone waits for nothing.
+/// For how long frames are gathered in a rush: for each member that there is something for, and at
+/// most. Otherwise they wait for nothing.
 const GATHER_FOR_EACH: Duration = Duration::from_micros(100);
 const GATHER_AT_MOST: Duration = Duration::from_millis(50);
 
