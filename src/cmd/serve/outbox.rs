@@ -173,8 +173,14 @@ impl Outbox {
     /// # Errors
     /// Where that cannot be.
     pub(super) fn acknowledge(&self, count: u64) -> Result<(), Malformed> {
-        let done = self.lock().backlog.acknowledge(count)?;
-        // Without the lock.
+        let mut state = self.lock();
+        // What it acknowledges now was in the queue when that overflowed.
+        if state.closed == Some(Closed::Overflow) {
+            return Ok(());
+        }
+        let done = state.backlog.acknowledge(count)?;
+        // Others need the lock while this is freed.
+        drop(state);
         drop(done);
         Ok(())
     }
