@@ -1,5 +1,5 @@
 //! Measures the relay under a crowd: the real `e2echat serve`, started by this program with higher
-//! limits and talked to over the loopback by members who speak the wire protocol.
+//! limits (but for `attack`) and talked to over the loopback by members who speak the wire protocol.
 //!
 //!     cargo build --release --bins --examples
 //!     target/release/examples/crowd memory     # 10,000 idle members: bytes, threads, descriptors
