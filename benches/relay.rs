@@ -20,7 +20,7 @@ use e2echat::room::card::{Card, Identity};
 use e2echat::room::frame::{Frame, Limits, RunId, ToRelay};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Intake, Mailbox, Outgoing, Room};
+use e2echat::room::relay::{Intake, Mailbox, Outgoing, Pool, Room};
 
 const RUN: RunId = RunId([0; 16]);
 
@@ -62,8 +62,8 @@ fn message(cards: &[Card], identity: &Identity) -> Vec<Frame> {
 }
 
 /// A frame as it comes off the socket: type and fields.
-fn received(frame: &Frame) -> Arc<[u8]> {
-    frame.encode().split_off(4).into()
+fn received(frame: &Frame) -> Vec<u8> {
+    frame.encode().split_off(4)
 }
 
 #[divan::bench(args = [10, 100, 1000])]
@@ -79,14 +79,15 @@ fn fan_out(bencher: Bencher, members: usize) {
         room.join(card, &Counting::default())
             .expect("there is room");
     }
-    let frames: Vec<Arc<[u8]>> = message(&cards, &identity).iter().map(received).collect();
+    let frames: Vec<Vec<u8>> = message(&cards, &identity).iter().map(received).collect();
+    let pool = Arc::new(Pool::default());
     bencher
         .counter(ItemsCount::new(members - 1))
         .bench_local(|| {
             // A new one each time, as no number comes twice.
             let mut intake = Intake::new(&cards[0], RUN, 1, &limits);
             for frame in &frames {
-                let request = intake.take(black_box(frame));
+                let request = intake.take(pool.take(black_box(frame).clone()));
                 let request = request.expect("it is allowed");
                 room.carry_out(intake.sid(), &request).expect("it stays");
             }
@@ -110,7 +111,7 @@ fn encode_send(bencher: Bencher, readers: usize) {
 fn decode_send(bencher: Bencher, readers: usize) {
     let identity = common::identity();
     let cards = common::cards(&identity, readers + 1);
-    let frames: Vec<Arc<[u8]>> = message(&cards, &identity).iter().map(received).collect();
+    let frames: Vec<Vec<u8>> = message(&cards, &identity).iter().map(received).collect();
     bencher.bench(|| {
         for frame in &frames {
             black_box(ToRelay::parse(frame).expect("it is a SEND frame"));

@@ -4,7 +4,8 @@
 //!     cargo build --release && cargo run --release --example soak -- --minutes 60
 //!
 //! Every minute, and at start and end, it prints the memory, threads and descriptors of the relay and
-//! of the clients that stay. It takes them from /proc, so it runs on Linux.
+//! of the clients that stay; and each warning that a client shows. The figures are those of /proc, so
+//! it runs on Linux.
 
 #![allow(clippy::print_stdout, reason = "it tells what it sees")]
 
@@ -124,10 +125,10 @@ impl Place {
                 .map_while(std::result::Result::ok)
             {
                 lines.all.fetch_add(1, Ordering::Relaxed);
-                let is_warning = line.starts_with("! ");
-                lines
-                    .warnings
-                    .fetch_add(is_warning.into(), Ordering::Relaxed);
+                if line.starts_with("! ") {
+                    lines.warnings.fetch_add(1, Ordering::Relaxed);
+                    println!("{line}");
+                }
             }
         });
         Ok(Running {

@@ -307,3 +307,58 @@ fn a_relay_that_dies_takes_nothing_with_it_in_silence() {
 fn a_relay_that_dies_often_takes_nothing_with_it_in_silence() {
     talk_to_a_mortal_relay(10, 20);
 }
+
+/// So many people come back to a relay that is killed, all of whom notice it at once: at a relay that
+/// takes no more connections than there are people, nobody is refused, and nobody is alarmed.
+fn come_back_together(people: usize) {
+    let connections = people.to_string();
+    let limits = ["--max-connections", &connections, "--stats", "1"];
+    let relay = Relay::start(&[&GENEROUS[..], &limits].concat());
+    let address = relay.address();
+    let speakers: Vec<Speaker> = (0..people)
+        .map(|number| {
+            let nick = format!("speaker-{number}");
+            let client = Client::join(address, &nick, &[]);
+            Speaker {
+                nick,
+                client,
+                said: 0,
+            }
+        })
+        .collect();
+    let last = format!("* speaker-{} joined ", people - 1);
+    for speaker in &speakers[..people - 1] {
+        let sees = |line: &str| line.starts_with(&last);
+        speaker.client.wait_for_line("the last one", sees);
+    }
+    relay.signal(Signal::SIGKILL);
+    relay.ended();
+    let start = Instant::now();
+    let port = address.port().to_string();
+    let place = ["--bind", "127.0.0.1", "--port", &port];
+    let relay = Relay::start_with(&[&place[..], &GENEROUS, &limits].concat());
+    for speaker in &speakers {
+        let name = &speaker.nick;
+        wait_for(
+            || (returns(speaker, people) == 1).then_some(()),
+            || format!("{name} is not back: {:#?}", speaker.client.lines()),
+        );
+        assert_eq!(speaker.alarms(), [""; 0]);
+    }
+    println!("{people} people are back after {:.1?}", start.elapsed());
+    for line in relay.log() {
+        println!("{line}");
+        assert!(line.ends_with(" 0 dropped as slow, 0 refused"), "{line}");
+    }
+}
+
+#[test]
+fn twenty_come_back_together() {
+    come_back_together(20);
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn two_hundred_come_back_together() {
+    come_back_together(200);
+}

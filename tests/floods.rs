@@ -291,3 +291,44 @@ fn a_hard_limit_of_open_files_that_is_too_low_lowers_the_number_of_connections()
     // It never ran out of them.
     assert_eq!(relay.log().len(), 1, "{:#?}", relay.log());
 }
+
+/// How many threads a user may have, and a user who has none.
+#[cfg(target_os = "linux")]
+const THREADS: &str = "--nproc=20";
+#[cfg(target_os = "linux")]
+const SOMEBODY: u32 = 54_321;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn running_out_of_threads_refuses_newcomers_and_keeps_members() {
+    use std::os::unix::{fs::MetadataExt as _, process::CommandExt as _};
+    let own = std::fs::metadata("/proc/self").expect("this is Linux");
+    if own.uid() != 0 {
+        // The limit counts all that a user runs, and only root can choose one who runs nothing.
+        return;
+    }
+    let home = Home::new();
+    let mut command = Command::new("prlimit");
+    home.isolate(&mut command);
+    command
+        .uid(SOMEBODY)
+        .current_dir("/")
+        .args([THREADS, env!("CARGO_BIN_EXE_e2echat")])
+        .args(["serve", "--bind", "127.0.0.1", "--port", "0"]);
+    let relay = Relay::from_command(&mut command, home);
+    let (mut ada, mut bob) = two_members(&relay);
+    let mut strangers: Vec<Peer> = (0..40).map(|_| Peer::connect(relay.address())).collect();
+    let found: Vec<Welcome> = strangers.iter_mut().map(welcome).collect();
+    assert!(found.contains(&Welcome::Challenge), "{found:?}");
+    assert!(found.contains(&Welcome::Nothing), "{found:?}");
+    relay.wait_for_log("warning", |line| {
+        line.contains("cannot take newcomers") && line.contains("members stay")
+    });
+    assert_chatting(&mut ada, &mut bob);
+    drop(strangers);
+    wait_for(
+        || (welcome(&mut Peer::connect(relay.address())) == Welcome::Challenge).then_some(()),
+        || "nobody gets in any more".into(),
+    );
+    assert_chatting(&mut ada, &mut bob);
+}

@@ -12,14 +12,11 @@ use e2echat::room::names::{RoomId, RoomName};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rand::Rng as _;
 
-use super::member::{Company, Member};
+use super::member::{BLOCK, Company, Member};
 use super::relay::Relay;
 
 /// How long anything may take before it is taken for a failure.
 const DEADLINE: Duration = Duration::from_mins(2);
-
-/// The length of the ciphertext of a usual line of chat, and of a signature, at 2048 bits.
-const BLOCK: usize = 256;
 
 /// The number of the frame DELIVER (PROTOCOL §6).
 const DELIVER: u8 = 0x11;
@@ -33,6 +30,8 @@ pub struct Crowd<'a> {
     room: RoomId,
     cards: Vec<Card>,
     members: Vec<Member>,
+    /// Those who get the same messages, and never read.
+    silent: Vec<Member>,
     buffer: Vec<u8>,
     sequence: u64,
 }
@@ -57,6 +56,7 @@ impl<'a> Crowd<'a> {
             room,
             cards: Vec::new(),
             members,
+            silent: Vec::new(),
             buffer: vec![0; 64 * 1024],
             sequence: 0,
         }
@@ -74,6 +74,23 @@ impl<'a> Crowd<'a> {
             self.turn_until(|crowd| crowd.members.last().is_some_and(Member::is_in))?;
         }
         Ok(())
+    }
+
+    /// Lets somebody else into the room.
+    pub fn admit(&mut self, relay: &Relay, card: Card) -> anyhow::Result<Member> {
+        let mut member = Member::knock(relay.address, card)?;
+        let deadline = Instant::now() + DEADLINE;
+        while !member.is_in() {
+            ensure!(Instant::now() < deadline, "the relay does not answer");
+            member.read(&mut self.buffer, self.company)?;
+            self.turn(Duration::from_millis(1))?;
+        }
+        Ok(member)
+    }
+
+    /// From now on this member is sent what all are sent, and does not read it.
+    pub fn leave_unread(&mut self, member: Member) {
+        self.silent.push(member);
     }
 
     /// Waits until all know all.
@@ -160,19 +177,32 @@ impl<'a> Crowd<'a> {
 
     /// A message to all, the sender included, as it goes to the relay.
     pub fn message(&mut self, sender: usize) -> Vec<u8> {
-        let header = self.header(sender);
+        let header = self.header(self.members.get(sender));
+        self.compose(&header, &random_block())
+    }
+
+    /// As [`Crowd::message`], but from somebody else, and such a one that nobody counts.
+    pub fn flood(&mut self, sender: &Member) -> Vec<u8> {
+        let header = self.header(Some(sender));
+        self.compose(&header, &[random_block(), random_block()].concat())
+    }
+
+    fn compose(&mut self, header: &[u8], ciphertext: &[u8]) -> Vec<u8> {
         self.sequence += 1;
         let random = random_block();
-        let parcels: Vec<(SessionId, Vec<u8>)> = self
-            .members
-            .iter()
-            .map(|reader| (reader.sid, random.to_vec()))
+        // In the order in which a client has its readers.
+        let members = self.members.iter().chain(&self.silent);
+        let mut readers: Vec<SessionId> = members.map(|member| member.sid).collect();
+        readers.sort_unstable();
+        let parcels: Vec<(SessionId, Vec<u8>)> = readers
+            .into_iter()
+            .map(|reader| (reader, ciphertext.to_vec()))
             .collect();
         let parts = parcels.chunks(PARCELS);
         let last = parts.len() - 1;
         parts
             .enumerate()
-            .flat_map(|(index, part)| Frame::send(&header, &random, index == last, part).encode())
+            .flat_map(|(index, part)| Frame::send(header, &random, index == last, part).encode())
             .collect()
     }
 
@@ -180,14 +210,13 @@ impl<'a> Crowd<'a> {
     pub fn delivery(&self, sender: usize) -> Vec<u8> {
         let fields = Encoder::default()
             .byte(DELIVER)
-            .string(&self.header(sender))
+            .string(&self.header(self.members.get(sender)))
             .string(&random_block())
             .string(&random_block());
         Encoder::default().string(fields.as_slice()).finish()
     }
 
-    fn header(&self, sender: usize) -> Vec<u8> {
-        let sender = self.members.get(sender);
+    fn header(&self, sender: Option<&Member>) -> Vec<u8> {
         let digest = audience_digest(&[]);
         Header {
             room: self.room,

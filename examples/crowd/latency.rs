@@ -41,8 +41,9 @@ pub fn measure(members: usize, rate: u32, seconds: u32) -> anyhow::Result<()> {
     }
     println!("{members} members, {rate} messages/s: from writing to the last reader");
     println!("                    median        p99");
-    let [relay, relay_99] = quantiles(with);
-    let [plain, plain_99] = quantiles(without);
+    let after_warm_up = |mut times: Vec<Duration>| times.split_off(WARM_UP as usize);
+    let [relay, relay_99] = quantiles(after_warm_up(with));
+    let [plain, plain_99] = quantiles(after_warm_up(without));
     println!("  relay         {relay:>10.2?} {relay_99:>10.2?}");
     println!("  plain writes  {plain:>10.2?} {plain_99:>10.2?}");
     println!(
@@ -92,9 +93,8 @@ fn answer_all(streams: &[TcpStream], question: usize, answer: &[u8]) -> std::io:
     }
 }
 
-/// The median and the 99th percentile of those after the warm-up.
-fn quantiles(mut times: Vec<Duration>) -> [Duration; 2] {
-    let mut times = times.split_off(WARM_UP as usize);
+/// The median and the 99th percentile.
+pub fn quantiles(mut times: Vec<Duration>) -> [Duration; 2] {
     times.sort_unstable();
     let quantile = |percent: usize| times.get(times.len() * percent / 100).copied();
     [50, 99].map(|percent| quantile(percent).unwrap_or_default())

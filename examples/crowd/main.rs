@@ -1,11 +1,12 @@
 //! Measures the relay under a crowd: the real `e2echat serve`, started by this program with higher
-//! limits and talked to over the loopback by members who speak the wire protocol.
+//! limits (but for `attack`) and talked to over the loopback by members who speak the wire protocol.
 //!
 //!     cargo build --release --bins --examples
 //!     target/release/examples/crowd memory     # 10,000 idle members: bytes, threads, descriptors
 //!     target/release/examples/crowd room       # 1000 members of one room: joining, one message
 //!     target/release/examples/crowd load       # as many messages as go: deliveries/s, time for each
 //!     target/release/examples/crowd latency    # 20 messages/s: to the last reader, and without a relay
+//!     target/release/examples/crowd attack     # the same, while strangers and members do their worst
 //!
 //! Every command has a --help. The relay is the `e2echat` beside this program's folder. The figures
 //! of processes are those of Linux's /proc. `memory` opens two descriptors a member, one in each
@@ -17,6 +18,7 @@
 #![allow(clippy::print_stdout, reason = "it tells what it measured")]
 #![allow(unreachable_pub, reason = "an example is not a library")]
 
+mod attack;
 mod crowd;
 mod latency;
 mod member;
@@ -74,6 +76,17 @@ enum Command {
         #[arg(long, default_value_t = 15)]
         seconds: u32,
     },
+    /// How long a message takes under attack, and without
+    Attack {
+        #[arg(long, default_value_t = 50)]
+        members: usize,
+        /// For how long each attack is measured
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+        /// Only the attacks with this in their names
+        #[arg(long, default_value = "")]
+        only: String,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -91,6 +104,11 @@ fn main() -> anyhow::Result<()> {
             rate,
             seconds,
         } => latency::measure(members, rate.max(1), seconds),
+        Command::Attack {
+            members,
+            seconds,
+            only,
+        } => attack::measure(members, seconds.max(1), &only),
     }
 }
 

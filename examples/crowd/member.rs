@@ -6,10 +6,13 @@ use std::net::{SocketAddr, TcpStream};
 use anyhow::{Context as _, bail};
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::room::card::{Card, Identity, SessionId};
-use e2echat::room::frame::{Challenge, Frame, RunId, ToClient, counts, preamble};
+use e2echat::room::frame::{Challenge, Departure, Frame, RunId, ToClient, counts, preamble};
 use e2echat::room::names::{Nick, RoomName};
 use e2echat::room::notice::Notice;
 use rand::Rng as _;
+
+/// The length of the ciphertext of a usual line of chat, and of a signature, at 2048 bits.
+pub const BLOCK: usize = 256;
 
 /// The keys that all members share, as making a pair for each would take hours.
 pub struct Company {
@@ -65,7 +68,7 @@ pub struct Member {
     pub sid: SessionId,
     /// The relay's run, once it has told it.
     pub run: Option<RunId>,
-    /// How many messages it has got, its own included.
+    /// How many usual messages it has got, its own included.
     pub delivered: u64,
     /// How many others it knows.
     pub known: usize,
@@ -83,7 +86,12 @@ pub struct Member {
 impl Member {
     /// Connects, and asks for the room of this card.
     pub fn knock(relay: SocketAddr, card: Card) -> anyhow::Result<Self> {
-        let mut member = Self::new(TcpStream::connect(relay)?, card.sid())?;
+        Self::ask(TcpStream::connect(relay)?, card)
+    }
+
+    /// Asks for the room of this card.
+    pub fn ask(stream: TcpStream, card: Card) -> anyhow::Result<Self> {
+        let mut member = Self::new(stream, card.sid())?;
         member.write(&preamble(card.room()))?;
         member.card = Some(card);
         Ok(member)
@@ -183,14 +191,22 @@ impl Member {
             }
             ToClient::Welcome(welcome) => self.earlier = Some(welcome.members as usize),
             ToClient::Member(_) | ToClient::Joined { .. } => self.known += 1,
-            ToClient::Deliver { .. } => self.delivered += 1,
+            ToClient::Deliver { ciphertext, .. } => {
+                self.delivered += u64::from(ciphertext.len() == BLOCK);
+            }
             ToClient::Ping => self.write(&Frame::ack(self.counted).encode())?,
-            ToClient::Left { departure, .. } => bail!("a member {departure}"),
+            // Who says goodbye is not dropped.
+            ToClient::Left { departure, .. } if departure != Departure::Left => {
+                bail!("a member {departure}")
+            }
             ToClient::Notice(code) => match Notice::from_code(code) {
                 Some(notice) => bail!("{notice}"),
                 None => bail!("the relay hangs up for the unknown reason {code}"),
             },
-            ToClient::Ack(_) | ToClient::Statement { .. } | ToClient::Rekeyed { .. } => {}
+            ToClient::Ack(_)
+            | ToClient::Left { .. }
+            | ToClient::Statement { .. }
+            | ToClient::Rekeyed { .. } => {}
         }
         Ok(())
     }

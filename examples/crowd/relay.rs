@@ -4,6 +4,9 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -15,6 +18,7 @@ const TICKS: u64 = 100;
 pub struct Relay {
     child: Child,
     pub address: SocketAddr,
+    logged: Arc<AtomicUsize>,
 }
 
 /// What the relay uses.
@@ -30,25 +34,46 @@ pub struct Figures {
 impl Relay {
     /// Starts a relay on a free port that takes this many members, in one room or in many.
     pub fn start(members: usize) -> anyhow::Result<Self> {
-        let program = program()?;
         let members = members.to_string();
+        Self::with([
+            ["--max-connections", &members],
+            ["--max-members", &members],
+            // All come from one address, and as fast as they can.
+            ["--max-per-address", &members],
+            ["--joins-per-minute", "1000000"],
+            ["--max-blocks", "0"],
+            ["--max-bytes", "0"],
+            // Idle members say nothing here for as long as the measurement takes.
+            ["--idle-timeout", "3600"],
+            ["--handshake-timeout", "60"],
+        ])
+    }
+
+    /// Starts one with the limits that it has by itself, but for what members say here who only
+    /// read, and that logs as much as it can.
+    pub fn with_usual_limits() -> anyhow::Result<Self> {
+        Self::with([["--idle-timeout", "3600"], ["-v", "-v"]])
+    }
+
+    fn with<const N: usize>(options: [[&str; 2]; N]) -> anyhow::Result<Self> {
+        let program = program()?;
         let mut child = Command::new(&program)
             .args(["serve", "--bind", "127.0.0.1", "--port", "0"])
-            .args(["--max-connections", &members, "--max-members", &members])
-            // All come from one address, and as fast as they can.
-            .args([
-                "--max-per-address",
-                &members,
-                "--joins-per-minute",
-                "1000000",
-            ])
-            .args(["--max-blocks", "0", "--max-bytes", "0"])
-            // Idle members say nothing here for as long as the measurement takes.
-            .args(["--idle-timeout", "3600", "--handshake-timeout", "60"])
+            .args(options.as_flattened())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
+        let logged = Arc::new(AtomicUsize::new(0));
+        if let Some(log) = child.stderr.take() {
+            let logged = Arc::clone(&logged);
+            thread::spawn(move || {
+                for _ in BufReader::new(log).lines() {
+                    logged.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
         let mut line = String::new();
         if let Some(output) = child.stdout.take() {
             BufReader::new(output).read_line(&mut line)?;
@@ -58,7 +83,16 @@ impl Relay {
             .strip_prefix("listening on ")
             .context("the relay does not say where it listens")?
             .parse()?;
-        Ok(Self { child, address })
+        Ok(Self {
+            child,
+            address,
+            logged,
+        })
+    }
+
+    /// How many lines it has logged since this was asked last.
+    pub fn take_log(&self) -> usize {
+        self.logged.swap(0, Ordering::Relaxed)
     }
 
     /// What it uses now.

@@ -123,6 +123,20 @@ impl<T> Roster<T> {
         self.members.get(&sid).map(|member| &member.value)
     }
 
+    /// Finds what is kept of one member after the other: at once where they are asked for in
+    /// ascending order and hardly one is left out, as in a message to all.
+    pub fn finder<'a>(&'a self) -> impl FnMut(SessionId) -> Option<&'a T> {
+        let mut rest = self.members.range(..);
+        move |sid| {
+            let (mut found, mut member) = rest.next().unzip();
+            if found != Some(&sid) {
+                rest = self.members.range(sid..);
+                (found, member) = rest.next().unzip();
+            }
+            member.filter(|_| found == Some(&sid)).map(|m| &m.value)
+        }
+    }
+
     /// What is kept of a member, to be changed.
     pub fn get_mut(&mut self, sid: SessionId) -> Option<&mut T> {
         self.members.get_mut(&sid).map(|member| &mut member.value)

@@ -33,10 +33,12 @@ const NICKS: [&str; 5] = ["ada", "bob", "AdA", "b0b", "cara"];
 struct Post {
     backlog: Backlog,
     /// What should be in the backlog: the weight of each frame that waits, and whether it counts;
-    /// then that of each that is not acknowledged.
+    /// then what is not acknowledged.
     waiting: VecDeque<(usize, bool)>,
-    sent: VecDeque<usize>,
+    sent: VecDeque<Sent>,
     acknowledged: u64,
+    /// How many of the frames that count in what was sent first are acknowledged.
+    taken: usize,
     /// Once it has overflown, or been dismissed, nothing is looked at any more.
     is_closed: bool,
     /// The member's session ids: the one before the present one is its own too.
@@ -48,6 +50,19 @@ struct Post {
     delivered: Vec<Vec<u8>>,
 }
 
+/// What is forgotten together.
+struct Sent {
+    /// The weights of the frames that count.
+    counted: Vec<usize>,
+    /// That of all.
+    weight: usize,
+    /// Whether they end with what asks for an acknowledgement.
+    is_asked: bool,
+}
+
+/// The frame PING.
+const PING: [u8; 5] = [0, 0, 0, 1, 0x20];
+
 impl Post {
     fn new(card: &Card) -> Self {
         Self {
@@ -55,6 +70,7 @@ impl Post {
             waiting: VecDeque::new(),
             sent: VecDeque::new(),
             acknowledged: 0,
+            taken: 0,
             is_closed: false,
             own: vec![card.sid(), card.previous()],
             epoch: None,
@@ -88,7 +104,7 @@ impl Post {
 
     fn weight(&self) -> usize {
         let waiting: usize = self.waiting.iter().map(|(weight, _)| weight).sum();
-        waiting + self.sent.iter().sum::<usize>()
+        waiting + self.sent.iter().map(|sent| sent.weight).sum::<usize>()
     }
 
     /// Understands a frame as the member does.
@@ -146,42 +162,70 @@ impl Post {
 
     /// What the writer of its connection does.
     fn write(&mut self) {
-        let mut batch = Vec::new();
-        self.backlog.take(&mut batch);
+        let bundle = self.backlog.take();
+        let frames = bundle.as_ref().map_or(&[][..], |bundle| bundle.frames());
+        let mut counted = Vec::new();
         // The relay asks for acknowledgements in between.
-        for frame in batch
+        for frame in frames
             .iter()
             .filter(|frame| frame.is_counted() || frame.len() > 5)
         {
             let (weight, counts) = self.waiting.pop_front().expect("it was waiting");
             assert_eq!((frame.weight(), frame.is_counted()), (weight, counts));
-            self.sent.extend(counts.then_some(weight));
+            counted.extend(counts.then_some(weight));
+        }
+        let is_ping = |frame: &Outgoing| frame.slices().concat() == PING;
+        let weights = frames.iter().filter(|frame| !is_ping(frame));
+        let weight: usize = weights.map(Outgoing::weight).sum();
+        let is_asked = frames.last().is_some_and(is_ping);
+        match self.sent.back_mut() {
+            _ if counted.is_empty() => {}
+            Some(last) if !last.is_asked => {
+                last.counted.extend(counted);
+                last.weight += weight;
+                last.is_asked = is_asked;
+            }
+            _ => self.sent.push_back(Sent {
+                counted,
+                weight,
+                is_asked,
+            }),
         }
         assert_eq!(self.backlog.is_empty(), self.waiting.is_empty());
     }
 
     /// What an ACK does, and, for a new connection, what HELLO does.
     fn acknowledge(&mut self, count: u64, resumes: bool) -> bool {
-        let most = self.acknowledged + self.sent.len() as u64;
-        let is_possible = (self.acknowledged..=most).contains(&count);
-        let taken = if resumes {
-            self.backlog.resume(count)
+        let is_possible = (self.acknowledged..=self.most()).contains(&count);
+        let is_taken = if resumes {
+            self.backlog.resume(count).is_ok()
         } else {
-            self.backlog.acknowledge(count)
+            self.backlog.acknowledge(count).is_ok()
         };
-        assert_eq!(taken.is_ok(), is_possible);
+        assert_eq!(is_taken, is_possible);
         if is_possible {
-            let news = usize::try_from(count - self.acknowledged).unwrap();
-            self.sent.drain(..news);
+            self.taken += usize::try_from(count - self.acknowledged).unwrap();
             self.acknowledged = count;
-        }
-        if is_possible && resumes {
-            self.waiting.retain(|(_, counts)| *counts);
-            for weight in self.sent.drain(..).rev() {
-                self.waiting.push_front((weight, true));
+            while let Some(first) = self.sent.front()
+                && first.counted.len() <= self.taken
+            {
+                self.taken -= first.counted.len();
+                self.sent.pop_front();
             }
         }
+        if is_possible && resumes {
+            let sent = self.sent.drain(..).flat_map(|sent| sent.counted);
+            let unsent = sent.skip(std::mem::take(&mut self.taken));
+            let waiting = self.waiting.drain(..).filter(|(_, counts)| *counts);
+            self.waiting = unsent.map(|weight| (weight, true)).chain(waiting).collect();
+        }
         is_possible
+    }
+
+    /// The most that it can acknowledge.
+    fn most(&self) -> u64 {
+        let sent: usize = self.sent.iter().map(|sent| sent.counted.len()).sum();
+        self.acknowledged + (sent - self.taken) as u64
     }
 }
 
@@ -456,7 +500,7 @@ impl World {
     fn send(&mut self, slot: usize, frame: Vec<u8>) {
         let member = self.member_mut(slot);
         let before = member.intake.received();
-        let Ok(request) = member.intake.take(&frame.clone().into()) else {
+        let Ok(request) = member.intake.take(frame.clone()) else {
             assert_eq!(member.intake.received(), before);
             return self.leave(slot, Departure::Misbehaved);
         };
@@ -499,7 +543,7 @@ impl World {
         if post.is_closed {
             return;
         }
-        let most = post.acknowledged + post.sent.len() as u64;
+        let most = post.most();
         let is_good = post.acknowledge(script.number(most), true);
         drop(post);
         if !is_good {

@@ -130,7 +130,7 @@ impl Member {
         for frame in self.session.take_outgoing() {
             let frame = payload(&frame);
             assert!(frame.len() <= MAX_FRAME && ToRelay::parse(&frame).is_ok());
-            let request = self.intake.take(&frame.into()).expect("an honest client");
+            let request = self.intake.take(frame).expect("an honest client");
             let carried = relay.carry_out(self.intake.sid(), &request);
             assert_eq!(carried, Ok(()));
         }

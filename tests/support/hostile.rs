@@ -327,9 +327,7 @@ fn take_frames(
     mut carry_out: impl FnMut(SessionId, &Request) -> Option<()>,
 ) -> Option<Departure> {
     loop {
-        let request = intake
-            .take(&read_frame(stream, MAX_FRAME).ok()?.into())
-            .ok()?;
+        let request = intake.take(read_frame(stream, MAX_FRAME).ok()?).ok()?;
         carry_out(intake.sid(), &request)?;
         let ack = Frame::ack(intake.received()).encode();
         to_client.send(ack).ok()?;

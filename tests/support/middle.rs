@@ -93,7 +93,7 @@ impl Puppet {
             self.session.rekey(key, now);
         }
         for frame in self.session.take_outgoing() {
-            let request = self.intake.take(&payload(&frame.encode()).into());
+            let request = self.intake.take(payload(&frame.encode()).to_vec());
             let request = request.expect("a puppet keeps to the rules");
             room.carry_out(self.intake.sid(), &request)
                 .expect("a key of its own");

@@ -17,7 +17,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -29,7 +29,7 @@ use e2echat::room::card::{Card, Identity, SessionId};
 use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
 use e2echat::room::message::Kind;
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room, admit};
+use e2echat::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room, Unsent, admit};
 use e2echat::room::session::{End, Event, Now, Policy, Session, Standing, To};
 
 use super::ledger::Ledger;
@@ -658,18 +658,16 @@ impl Simulation {
             let Some(connection) = member.served else {
                 continue;
             };
-            let mut batches = Vec::new();
-            while !member.inbox.0.borrow().is_empty() {
-                let mut batch = Vec::new();
-                member.inbox.0.borrow_mut().take(&mut batch);
-                batches.extend(batch);
-            }
+            let mut backlog = member.inbox.0.borrow_mut();
+            let mut unsent: Vec<Unsent> = std::iter::from_fn(|| backlog.take()).collect();
             if self.faults.is_some() && self.rng.random_ratio(1, 50) {
-                batches.extend(member.inbox.0.borrow_mut().ask());
+                unsent.extend(backlog.ask());
             }
+            drop(backlog);
             // What goes into a broken connection is gone.
             let is_lost = member.is_broken || connection != member.connection;
-            for frame in batches.into_iter().filter(|_| !is_lost) {
+            let frames = unsent.iter().flat_map(Unsent::frames);
+            for frame in frames.filter(|_| !is_lost) {
                 let frame = frame.slices().concat().split_off(4);
                 let at = self.now + self.delay();
                 let frames = match &mut self.tamper {
@@ -803,7 +801,7 @@ impl Simulation {
                 self.relay_admits(number, connection, &hello);
             }
             ToServer::Frame(frame) if member.served == Some(connection) => {
-                self.relay_takes_frame(number, &frame.into());
+                self.relay_takes_frame(number, frame);
             }
             ToServer::Hangup if member.served == Some(connection) => {
                 member.served = None;
@@ -896,7 +894,7 @@ impl Simulation {
         member.is_in_room = true;
     }
 
-    fn relay_takes_frame(&mut self, number: usize, bytes: &Arc<[u8]>) {
+    fn relay_takes_frame(&mut self, number: usize, bytes: Vec<u8>) {
         let is_lossless = self.is_lossless();
         let member = &mut self.members[number];
         if !member.is_in_room {

@@ -294,9 +294,7 @@ impl World {
         if is_any {
             let intake = member.intake.as_mut().expect("it is in the room");
             for frame in frames {
-                let request = intake
-                    .take(&payload(&frame).into())
-                    .expect("an honest client");
+                let request = intake.take(payload(&frame)).expect("an honest client");
                 self.room.carry_out(intake.sid(), &request)?;
                 if matches!(request, Request::Leave) {
                     let (sid, joined) = (intake.sid(), intake.joined());

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
 
-use crate::room::relay::Outgoing;
+use crate::room::relay::{Outgoing, Unsent};
 
 /// What a socket took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,33 +16,43 @@ pub(super) enum Sent {
     Nothing,
 }
 
-/// Frames that are sent together.
-#[derive(Debug, Default)]
+/// Frames that are sent together, and how far that has come.
+#[derive(Debug)]
 pub(super) struct Batch {
-    pub(super) frames: Vec<Outgoing>,
-    /// How many bytes of the first have been sent.
+    unsent: Unsent,
+    /// How many frames have been sent, and how many bytes of the next.
+    whole: usize,
     sent: usize,
 }
 
-impl From<Outgoing> for Batch {
-    fn from(frame: Outgoing) -> Self {
+impl From<Unsent> for Batch {
+    fn from(unsent: Unsent) -> Self {
         Self {
-            frames: vec![frame],
+            unsent,
+            whole: 0,
             sent: 0,
         }
     }
 }
 
 impl Batch {
-    /// Sends as much as goes without waiting, with one call and from where the bytes are. What was
-    /// sent is not in the batch any more.
+    /// How many frames it began with.
+    pub(super) fn len(&self) -> usize {
+        self.unsent.frames().len()
+    }
+
+    fn left(&self) -> &[Outgoing] {
+        self.unsent.frames().get(self.whole..).unwrap_or_default()
+    }
+
+    /// Sends as much as goes without waiting, with one call and from where the bytes are.
     ///
     /// # Errors
     /// Where the connection is broken.
     pub(super) fn send(&mut self, stream: &TcpStream) -> io::Result<Sent> {
-        let mut slices = Vec::with_capacity(3 * self.frames.len());
+        let mut slices = Vec::with_capacity(3 * self.left().len());
         let mut skipped = self.sent;
-        for slice in self.frames.iter().flat_map(Outgoing::slices) {
+        for slice in self.left().iter().flat_map(Outgoing::slices) {
             let rest = slice.get(skipped..).unwrap_or_default();
             skipped = skipped.saturating_sub(slice.len());
             if !rest.is_empty() {
@@ -58,16 +68,13 @@ impl Batch {
 
     fn advance(&mut self, written: usize) -> Sent {
         self.sent += written;
-        let mut whole = 0;
-        for frame in &self.frames {
-            if self.sent < frame.len() {
-                break;
-            }
-            self.sent -= frame.len();
-            whole += 1;
+        while let Some(next) = self.left().first().map(Outgoing::len)
+            && next <= self.sent
+        {
+            self.sent -= next;
+            self.whole += 1;
         }
-        self.frames.drain(..whole);
-        if self.frames.is_empty() {
+        if self.left().is_empty() {
             Sent::All
         } else if written > 0 {
             Sent::Part
@@ -124,6 +131,7 @@ mod tests {
 
     use super::*;
     use crate::room::frame::Frame;
+    use crate::room::relay::Backlog;
 
     #[test]
     fn what_a_full_socket_leaves_is_sent_later_byte_for_byte() {
@@ -132,16 +140,20 @@ mod tests {
         near.set_write_timeout(Some(Duration::from_millis(5)))
             .unwrap();
         let (mut far, _) = listener.accept().unwrap();
+        // As many as go into one, and then a long one.
         let frames: Vec<Frame> = (0..100u8)
-            .map(|number| Frame::member(&vec![number; 200_000]))
+            .map(|number| Frame::member(&[number]))
+            .chain([Frame::member(&vec![100; 100 << 20])])
             .collect();
         let expected: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
-        let mut batch = Batch {
-            frames: frames.into_iter().map(Outgoing::from).collect(),
-            sent: 0,
-        };
+        let mut backlog = Backlog::new(usize::MAX);
+        for frame in frames {
+            backlog.post(frame.into()).unwrap();
+        }
+        let mut batch = Batch::from(backlog.take().unwrap());
+        assert_eq!(batch.len(), 101);
         while batch.send(&near).unwrap() != Sent::Nothing {}
-        assert!(!batch.frames.is_empty(), "the socket is never full");
+        assert!(!batch.left().is_empty(), "the socket is never full");
         let length = expected.len();
         let reader = thread::spawn(move || {
             let mut read = vec![0; length];
@@ -159,7 +171,9 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         near.shutdown(std::net::Shutdown::Both).unwrap();
-        let mut batch = Batch::from(Outgoing::from(Frame::ping()));
+        let mut backlog = Backlog::new(usize::MAX);
+        backlog.post(Frame::ping().into()).unwrap();
+        let mut batch = Batch::from(backlog.take().unwrap());
         batch.send(&near).unwrap_err();
     }
 }

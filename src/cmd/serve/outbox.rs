@@ -29,6 +29,10 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where so many frames have come while the writer was busy, there is so much to do that some more
+/// are better gathered before they are sent. The writer comes again without being called.
+const RUSH: usize = 4;
+
 /// How long a new connection waits for the one before it to end.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
@@ -58,7 +62,7 @@ struct State {
     /// Whether another connection waits for the present one to end.
     is_contested: bool,
     /// What the last connection's reading thread knew, while there is no other.
-    parked: Option<Intake>,
+    parked: Option<Box<Intake>>,
 }
 
 impl State {
@@ -102,7 +106,6 @@ pub(super) enum Closed {
 }
 
 /// What became of a place whose connection broke.
-#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Kept {
     /// The member has come back over another connection.
     Resumed,
@@ -170,19 +173,21 @@ impl Outbox {
     /// # Errors
     /// Where that cannot be.
     pub(super) fn acknowledge(&self, count: u64) -> Result<(), Malformed> {
-        self.lock().backlog.acknowledge(count)
+        let mut state = self.lock();
+        // What it acknowledges now was in the queue when that overflowed.
+        if state.closed == Some(Closed::Overflow) {
+            return Ok(());
+        }
+        let done = state.backlog.acknowledge(count)?;
+        // Others need the lock while this is freed.
+        drop(state);
+        drop(done);
+        Ok(())
     }
 
     /// Sends what there is, but no more than one batch, and hangs up when nothing more will come.
-    /// For the writer, whose `batch` must be empty and is so again afterwards. A member that got
-    /// everything less than `gather` ago waits for so long, as more may come.
-    pub(super) fn send(
-        &self,
-        batch: &mut Batch,
-        guard: &Guard,
-        now: Instant,
-        gather: Duration,
-    ) -> Next {
+    /// A member that gets much at once waits for `gather` before it gets more.
+    pub(super) fn send(&self, guard: &Guard, now: Instant, gather: Duration) -> Next {
         let mut state = self.lock();
         let Some(stream) = state.stream.clone() else {
             return Next::Nothing;
@@ -190,24 +195,16 @@ impl Outbox {
         if state.rest.as_ref().is_some_and(|rest| rest.until > now) {
             return Next::Nothing;
         }
-        let enough = state.sent_at.map_or(now, |sent_at| sent_at + gather);
-        if enough > now && state.rest.is_none() && state.closed.is_none() {
-            return Next::SendAt(enough);
-        }
         let connection = state.connection;
-        let full = state.rest.take().map(|rest| {
-            *batch = rest.batch;
-            (rest.since, rest.pause)
-        });
-        if batch.frames.is_empty() {
-            state.backlog.take(&mut batch.frames);
-        }
-        if batch.frames.is_empty() {
+        let (mut batch, full) = if let Some(rest) = state.rest.take() {
+            (rest.batch, Some((rest.since, rest.pause)))
+        } else if let Some(unsent) = state.backlog.take() {
+            (Batch::from(unsent), None)
+        } else {
             return self.rest_or_hang_up(state, guard, now);
-        }
+        };
         drop(state);
         let sent = batch.send(&stream);
-        let left = std::mem::take(batch);
         let mut state = self.lock();
         // If there is another connection, the writer has been told of it.
         if state.connection != connection || state.stream.is_none() {
@@ -215,12 +212,14 @@ impl Outbox {
         }
         let (since, pause) = match (sent, full) {
             (Ok(Sent::All), _) => {
-                *batch = left;
-                if state.backlog.is_empty() {
-                    state.sent_at = Some(now);
-                    return self.rest_or_hang_up(state, guard, now);
+                if !state.backlog.is_empty() {
+                    return Next::SendNow;
                 }
-                return Next::SendNow;
+                state.sent_at = Some(now);
+                if batch.len() >= RUSH && state.closed.is_none() {
+                    return Next::SendAt(now + gather);
+                }
+                return self.rest_or_hang_up(state, guard, now);
             }
             (Ok(Sent::Nothing), Some((since, pause)))
                 if state.closed != Some(Closed::Overflow)
@@ -236,7 +235,7 @@ impl Outbox {
             }
         };
         state.rest = Some(Box::new(Rest {
-            batch: left,
+            batch,
             since,
             pause,
             until: now + pause,
@@ -257,7 +256,7 @@ impl Outbox {
             return Next::Nothing;
         }
         state.is_pending = false;
-        if state.is_to_ask || !state.backlog.wants_quiet() {
+        if state.is_to_ask || !state.backlog.wants_ask() {
             return Next::Nothing;
         }
         state.is_to_ask = true;
@@ -268,7 +267,7 @@ impl Outbox {
     pub(super) fn ask(&self, now: Instant) -> Next {
         let mut state = self.lock();
         state.is_to_ask = false;
-        if state.stream.is_none() || state.closed.is_some() || !state.backlog.wants_quiet() {
+        if state.stream.is_none() || state.closed.is_some() || !state.backlog.wants_ask() {
             return Next::Nothing;
         }
         let quiet_since = state.sent_at.filter(|_| !state.is_pending);
@@ -282,7 +281,7 @@ impl Outbox {
         };
         state.is_pending = true;
         state.rest = Some(Box::new(Rest {
-            batch: Batch::from(ping),
+            batch: ping.into(),
             since: now,
             pause: SHORTEST_PAUSE,
             until: now,
@@ -308,7 +307,7 @@ impl Outbox {
 
     /// Leaves here what is known of the member, whose connection broke, until it comes back, its
     /// place is closed, or the time is over.
-    pub(super) fn keep(&self, connection: u64, intake: Intake, grace: Duration) -> Kept {
+    pub(super) fn keep(&self, connection: u64, intake: Box<Intake>, grace: Duration) -> Kept {
         let deadline = Instant::now() + grace;
         let mut state = self.lock();
         if state.connection == connection {
@@ -324,7 +323,7 @@ impl Outbox {
                 return Kept::Resumed;
             }
             if is_over && let Some(intake) = state.parked.take() {
-                return Kept::Given(Box::new(intake), state.closed);
+                return Kept::Given(intake, state.closed);
             }
             let (woken, _) = self
                 .moved
@@ -344,7 +343,7 @@ impl Outbox {
         self: &Arc<Self>,
         stream: &Arc<TcpStream>,
         received: u64,
-    ) -> Result<Option<(Intake, u64)>, Malformed> {
+    ) -> Result<Option<(Box<Intake>, u64)>, Malformed> {
         let is_waiting = |state: &mut State| {
             let is_waiting = state.parked.is_none() && state.closed.is_none();
             if is_waiting {

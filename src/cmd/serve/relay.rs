@@ -20,7 +20,7 @@ use crate::room::card::Card;
 use crate::room::frame::{Challenge, Departure, Frame, Limits, RunId, is_rekey};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Intake, Mailbox as _, Request, Room, Stay};
+use crate::room::relay::{Intake, Mailbox as _, Pool, Request, Room, Stay};
 
 use super::connection::ARITHMETIC_STACK;
 use super::guard::Guard;
@@ -52,6 +52,8 @@ pub(super) struct Relay {
     pub(super) guard: Arc<Guard>,
     writers: Writers,
     run: RunId,
+    /// Counts what is kept alive of the frames that members send.
+    pool: Arc<Pool>,
     rooms: Mutex<Rooms>,
     members: AtomicUsize,
     /// Whose turn it is to have a thread for arithmetic.
@@ -79,6 +81,7 @@ impl Relay {
             writers: Writers::start(&guard)?,
             guard,
             run: RunId(run),
+            pool: Arc::default(),
             rooms: Mutex::default(),
             members: AtomicUsize::new(0),
             arithmetic: Mutex::new(()),
@@ -132,7 +135,12 @@ impl Relay {
             id,
             room,
             outbox: Arc::clone(outbox),
-            intake: Some(Intake::new(card, self.run, joined, &self.config.limits)),
+            intake: Some(Box::new(Intake::new(
+                card,
+                self.run,
+                joined,
+                &self.config.limits,
+            ))),
             departure: Departure::Lost,
             place,
         })
@@ -261,8 +269,8 @@ pub(super) struct Membership {
     id: RoomId,
     room: SharedRoom,
     outbox: Arc<Outbox>,
-    /// `None` once another connection has it.
-    intake: Option<Intake>,
+    /// `None` once another connection has it. Not on the stack of a thread that hands it on.
+    intake: Option<Box<Intake>>,
     departure: Departure,
     place: Place,
 }
@@ -278,12 +286,12 @@ impl Membership {
         let request = if is_rekey(&frame) {
             // One after the other: many at once would be as many threads.
             let _turn = lock(&self.place.relay.arithmetic);
-            match with_arithmetic(|| intake.take(&frame.into())) {
+            match with_arithmetic(|| intake.take(frame)) {
                 Some(request) => request,
                 None => return Next::End(Departure::Lost),
             }
         } else {
-            intake.take(&frame.into())
+            intake.take(self.place.relay.pool.take(frame))
         };
         match request {
             Ok(Request::Wait) => {}
@@ -337,7 +345,7 @@ impl Membership {
 
     /// How many counted frames were taken from the member.
     pub(super) fn received(&self) -> u64 {
-        self.intake.as_ref().map_or(0, Intake::received)
+        self.intake.as_ref().map_or(0, |intake| intake.received())
     }
 
     /// Acknowledges them.
@@ -373,7 +381,7 @@ impl Membership {
         let Kept::Given(intake, closed) = self.outbox.keep(connection, intake, grace) else {
             return None;
         };
-        self.intake = Some(*intake);
+        self.intake = Some(intake);
         self.departure = match closed {
             Some(Closed::Overflow) => Departure::Slow,
             Some(Closed::Done) | None => departure,

@@ -12,16 +12,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use super::batch::Batch;
 use super::guard::Guard;
 use super::outbox::{Next, Outbox};
 
 /// The most writers.
 const MAX_WRITERS: usize = 4;
 
-/// For how long frames are gathered for a member: for each that is written to, and at most. A message
-/// that comes alone waits for nothing.
-const GATHER_FOR_EACH: Duration = Duration::from_micros(50);
+/// For how long frames are gathered in a rush: for each member that there is something for, and at
+/// most. Otherwise they wait for nothing.
+const GATHER_FOR_EACH: Duration = Duration::from_micros(100);
 const GATHER_AT_MOST: Duration = Duration::from_millis(50);
 
 /// All writers of a relay.
@@ -81,7 +80,6 @@ impl Writer {
             later: BTreeMap::new(),
             serial: 0,
             gathering: 0,
-            batch: Batch::default(),
         };
         let builder = thread::Builder::new().name("writer".into());
         builder.spawn(move || rounds.run())?;
@@ -148,7 +146,6 @@ struct Rounds {
     serial: u64,
     /// How many of them are to be sent to.
     gathering: u32,
-    batch: Batch,
 }
 
 impl Rounds {
@@ -186,14 +183,11 @@ impl Rounds {
     }
 
     fn visit(&mut self, outbox: Arc<Outbox>, now: Instant, gather: Duration) {
-        let (batch, guard) = (&mut self.batch, &self.guard);
         // One member's trouble must not be that of all the others.
-        let sent = catch_unwind(AssertUnwindSafe(|| outbox.send(batch, guard, now, gather)));
-        if let Ok(next) = sent {
-            self.go_on(outbox, next);
-        } else {
-            self.batch = Batch::default();
-            outbox.give_up(&self.guard);
+        let sent = catch_unwind(AssertUnwindSafe(|| outbox.send(&self.guard, now, gather)));
+        match sent {
+            Ok(next) => self.go_on(outbox, next),
+            Err(_) => outbox.give_up(&self.guard),
         }
     }
 

@@ -29,7 +29,7 @@ pub(in crate::room) mod kind {
     pub(super) const CHALLENGE: u8 = 0x01;
     pub(super) const HELLO: u8 = 0x02;
     pub(super) const WELCOME: u8 = 0x03;
-    pub(super) const MEMBER: u8 = 0x04;
+    pub(in crate::room) const MEMBER: u8 = 0x04;
     pub(super) const SEND: u8 = 0x10;
     pub(in crate::room) const DELIVER: u8 = 0x11;
     pub(super) const JOINED: u8 = 0x12;

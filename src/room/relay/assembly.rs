@@ -9,10 +9,14 @@ use crate::room::frame::{Limits, RunId, Send};
 use crate::room::message::{Header, Stream};
 use crate::room::names::RoomId;
 
+use super::source::Source;
+
 /// Whether nobody stands there twice: so no member gets more from another than that one has sent.
-pub(super) fn is_unique(readers: &[SessionId]) -> bool {
-    let mut readers = readers.to_vec();
-    readers.sort_unstable();
+pub(super) fn is_unique(readers: impl Iterator<Item = SessionId>) -> bool {
+    let mut readers: Vec<SessionId> = readers.collect();
+    // Clients send them in ascending order but for a few at the end, which this kind of sorting is
+    // quick with.
+    readers.sort();
     readers.is_sorted_by(|a, b| a < b)
 }
 
@@ -35,7 +39,7 @@ impl Message {
 
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) frame: Arc<[u8]>,
+    pub(super) frame: Arc<Source>,
     pub(super) send: Send,
 }
 
@@ -47,13 +51,13 @@ impl Part {
     /// Whether a member that has or had these session ids may send this in `room`.
     fn check(&self, senders: &[SessionId], room: RoomId) -> Result<Header, Malformed> {
         let header = Header::parse(self.bytes(&self.send.header))?;
-        let readers: Vec<SessionId> = self.send.parcels.iter().map(|p| p.to).collect();
+        let mut readers = self.send.parcels.iter().map(|parcel| parcel.to);
         let is_allowed = senders.contains(&header.sender)
             && header.room == room
-            && is_unique(&readers)
+            && is_unique(readers.clone())
             && match header.stream {
                 Stream::Room => true,
-                Stream::Direct(reader) => readers.iter().all(|sid| *sid == reader),
+                Stream::Direct(reader) => readers.all(|sid| sid == reader),
             };
         if is_allowed {
             Ok(header)
@@ -99,7 +103,7 @@ impl Assembly {
         &mut self,
         senders: &[SessionId],
         room: RoomId,
-        frame: Arc<[u8]>,
+        frame: Arc<Source>,
         send: Send,
     ) -> Result<Option<Message>, Malformed> {
         let part = Part { frame, send };

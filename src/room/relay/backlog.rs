@@ -2,22 +2,21 @@
 //! member has not acknowledged. They outlive its connection (PROTOCOL §8).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::cipher::encoding::Malformed;
 use crate::room::frame::Frame;
 
 use super::Outgoing;
+use super::bundle::{Bundle, Unsent};
 
-/// The most frames and bytes that are taken at once.
-const BATCH_FRAMES: usize = 256;
-const BATCH_BYTES: usize = 64 * 1024;
+/// The member is asked for an acknowledgement after this share of what its backlog holds, but not
+/// later than after so much: what it has to say to that wakes a thread.
+const ASK_SHARE: usize = 16;
+const ASK_WEIGHT: usize = 128 * 1024;
 
-/// After so many counted frames, or bytes of them, the member is asked for an acknowledgement.
-const ASK_FRAMES: usize = 64;
-const ASK_BYTES: usize = 64 * 1024;
-
-/// For how many frames space is kept while there are none.
-const KEPT_FRAMES: usize = 8;
+/// For how many bundles space is kept while there are none.
+const KEPT: usize = 4;
 
 /// There is no room for a frame: the member does not read, or does not acknowledge.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,30 +25,31 @@ pub struct Overflow;
 /// A member's frames, oldest first.
 #[derive(Debug)]
 pub struct Backlog {
-    unacknowledged: VecDeque<Outgoing>,
-    waiting: VecDeque<Outgoing>,
-    /// All of them together.
-    bytes: usize,
-    max_bytes: usize,
-    /// How many counted frames the member has acknowledged.
+    sent: VecDeque<Arc<Bundle>>,
+    waiting: VecDeque<Bundle>,
+    /// What all of them weigh.
+    weight: usize,
+    max_weight: usize,
+    /// How many counted frames the member has acknowledged, and how many of them are still in the
+    /// first bundle that was sent.
     acknowledged: u64,
-    /// What was sent since the member was last asked for an acknowledgement.
-    unasked_frames: usize,
-    unasked_bytes: usize,
+    taken: usize,
+    /// The weight of what was sent since the member was last asked for an acknowledgement.
+    unasked: usize,
 }
 
 impl Backlog {
-    /// An empty one of at most `max_bytes` bytes, counted as [`Outgoing::weight`] does.
+    /// An empty one of at most `max_weight` bytes, counted as [`Outgoing::weight`] does.
     #[must_use]
-    pub fn new(max_bytes: usize) -> Self {
+    pub fn new(max_weight: usize) -> Self {
         Self {
-            unacknowledged: VecDeque::new(),
+            sent: VecDeque::new(),
             waiting: VecDeque::new(),
-            bytes: 0,
-            max_bytes,
+            weight: 0,
+            max_weight,
             acknowledged: 0,
-            unasked_frames: 0,
-            unasked_bytes: 0,
+            taken: 0,
+            unasked: 0,
         }
     }
 
@@ -64,77 +64,98 @@ impl Backlog {
     /// # Errors
     /// Where there is no room for it.
     pub fn post(&mut self, frame: Outgoing) -> Result<(), Overflow> {
-        if self.bytes + frame.weight() > self.max_bytes {
+        if self.weight + frame.weight() > self.max_weight {
             return Err(Overflow);
         }
-        self.bytes += frame.weight();
-        self.waiting.push_back(frame);
+        self.push(frame);
         Ok(())
     }
 
-    /// Moves frames that wait into `batch`, as many as are to be written at once.
-    pub fn take(&mut self, batch: &mut Vec<Outgoing>) {
-        let mut bytes = 0;
-        while bytes < BATCH_BYTES && batch.len() < BATCH_FRAMES {
-            let Some(frame) = self.waiting.pop_front() else {
-                break;
-            };
-            bytes += frame.len();
-            if frame.is_counted() {
-                self.unasked_frames += 1;
-                self.unasked_bytes += frame.len();
-                self.unacknowledged.push_back(frame.clone());
-            } else {
-                self.bytes -= frame.weight();
-            }
-            batch.push(frame);
+    fn push(&mut self, frame: Outgoing) {
+        self.weight += frame.weight();
+        match self.waiting.back_mut() {
+            Some(last) if !last.is_full() => last.push(frame),
+            _ => self.waiting.push_back(frame.into()),
         }
-        if self.unasked_frames >= ASK_FRAMES || self.unasked_bytes >= ASK_BYTES {
-            batch.push(self.ping());
+    }
+
+    /// Takes what is to be sent next, if anything is.
+    pub fn take(&mut self) -> Option<Unsent> {
+        let mut bundle = self.waiting.pop_front()?;
+        // What a rush needed is given back.
+        if self.waiting.is_empty() && self.waiting.capacity() > KEPT {
+            self.waiting = VecDeque::new();
         }
+        if bundle.counted() == 0 {
+            self.weight -= bundle.weight();
+            return Some(Unsent::of(Arc::new(bundle), 0));
+        }
+        let was_asked = self.unasked == 0;
+        self.unasked += bundle.weight();
+        if self.unasked >= ASK_WEIGHT.min(self.max_weight / ASK_SHARE) {
+            bundle.end_with(self.ping());
+        }
+        // A few are kept with those before, so that they take less memory, unless a writer still
+        // has these, or an acknowledgement is under way that frees them.
+        if !was_asked
+            && let Some(last) = self.sent.back_mut()
+            && last.takes(&bundle)
+            && let Some(shared) = Arc::get_mut(last)
+        {
+            let sent = shared.frames().len();
+            shared.append(bundle);
+            return Some(Unsent::of(Arc::clone(last), sent));
+        }
+        let bundle = Arc::new(bundle);
+        self.sent.push_back(Arc::clone(&bundle));
+        Some(Unsent::of(bundle, 0))
     }
 
     /// The frame that asks the member for an acknowledgement, if there is something to
-    /// acknowledge that it has not been asked for. It is quiet: what a rush has taken is given back.
-    pub fn ask(&mut self) -> Option<Outgoing> {
-        if self.waiting.is_empty() && self.waiting.capacity() > KEPT_FRAMES {
-            self.waiting = VecDeque::new();
-        }
-        if self.unasked_frames == 0 {
-            return None;
-        }
-        Some(self.ping())
-    }
-
-    fn ping(&mut self) -> Outgoing {
-        (self.unasked_frames, self.unasked_bytes) = (0, 0);
-        Frame::ping().into()
+    /// acknowledge that it has not been asked for.
+    pub fn ask(&mut self) -> Option<Unsent> {
+        self.wants_ask()
+            .then(|| Unsent::of(Arc::new(self.ping().into()), 0))
     }
 
     /// Whether [`Backlog::ask`] has something to do.
     #[must_use]
-    pub fn wants_quiet(&self) -> bool {
-        self.unasked_frames > 0 || self.waiting.capacity() > KEPT_FRAMES
+    pub fn wants_ask(&self) -> bool {
+        self.unasked > 0
     }
 
-    /// The member has taken so many counted frames.
+    fn ping(&mut self) -> Outgoing {
+        self.unasked = 0;
+        Frame::ping().into()
+    }
+
+    /// The member has taken so many counted frames. Returns what need not be kept any more.
     ///
     /// # Errors
     /// Where it said more before, or more than were sent.
-    pub fn acknowledge(&mut self, count: u64) -> Result<(), Malformed> {
+    pub fn acknowledge(&mut self, count: u64) -> Result<Vec<Arc<Bundle>>, Malformed> {
         let news = count.checked_sub(self.acknowledged).ok_or(Malformed)?;
         let news = usize::try_from(news).map_err(|_| Malformed)?;
-        if news > self.unacknowledged.len() {
+        let mut taken = self.taken.checked_add(news).ok_or(Malformed)?;
+        let mut whole = 0;
+        for bundle in &self.sent {
+            if taken < bundle.counted() {
+                break;
+            }
+            taken -= bundle.counted();
+            whole += 1;
+        }
+        if whole == self.sent.len() && taken > 0 {
             return Err(Malformed);
         }
-        let taken: usize = self.unacknowledged.drain(..news).map(|f| f.weight()).sum();
-        self.bytes -= taken;
         self.acknowledged = count;
-        // What a burst needed is given back.
-        if self.unacknowledged.is_empty() && self.unacknowledged.capacity() > KEPT_FRAMES {
-            self.unacknowledged = VecDeque::new();
+        self.taken = taken;
+        let done: Vec<Arc<Bundle>> = self.sent.drain(..whole).collect();
+        self.weight -= done.iter().map(|bundle| bundle.weight()).sum::<usize>();
+        if self.sent.is_empty() && self.sent.capacity() > KEPT {
+            self.sent = VecDeque::new();
         }
-        Ok(())
+        Ok(done)
     }
 
     /// A new connection takes over, over which the member says that it has taken so many counted
@@ -145,25 +166,32 @@ impl Backlog {
     /// As [`Backlog::acknowledge`].
     pub fn resume(&mut self, received: u64) -> Result<(), Malformed> {
         self.acknowledge(received)?;
-        self.unacknowledged.append(&mut self.waiting);
-        std::mem::swap(&mut self.unacknowledged, &mut self.waiting);
-        self.waiting.retain(Outgoing::is_counted);
-        self.bytes = self.waiting.iter().map(Outgoing::weight).sum();
-        (self.unasked_frames, self.unasked_bytes) = (0, 0);
+        let (sent, waiting) = (
+            std::mem::take(&mut self.sent),
+            std::mem::take(&mut self.waiting),
+        );
+        let sent = sent.iter().flat_map(|bundle| bundle.frames());
+        let waiting = waiting.iter().flat_map(Bundle::frames);
+        let unsent = sent.chain(waiting).filter(|frame| frame.is_counted());
+        let taken = std::mem::take(&mut self.taken);
+        (self.weight, self.unasked) = (0, 0);
+        for frame in unsent.skip(taken) {
+            self.push(frame.clone());
+        }
         Ok(())
     }
 
     /// Adds a frame before all that waits, and that is not counted.
     pub fn post_first(&mut self, frame: Outgoing) {
-        self.bytes += frame.weight();
-        self.waiting.push_front(frame);
+        self.weight += frame.weight();
+        self.waiting.push_front(frame.into());
     }
 
     /// Drops everything that waits.
     pub fn clear(&mut self) {
-        self.waiting.clear();
-        self.unacknowledged.clear();
-        self.bytes = 0;
+        self.waiting = VecDeque::new();
+        self.sent = VecDeque::new();
+        (self.weight, self.taken) = (0, 0);
     }
 }
 
@@ -176,9 +204,9 @@ mod tests {
     }
 
     fn taken(backlog: &mut Backlog) -> usize {
-        let mut batch = Vec::new();
-        backlog.take(&mut batch);
-        batch.iter().filter(|frame| frame.is_counted()).count()
+        let unsent = backlog.take();
+        let frames = unsent.iter().flat_map(Unsent::frames);
+        frames.filter(|frame| frame.is_counted()).count()
     }
 
     #[test]
@@ -193,9 +221,9 @@ mod tests {
         backlog.acknowledge(2).unwrap();
         backlog.resume(3).unwrap();
         backlog.post_first(Frame::welcome_back(0).into());
-        let mut batch = Vec::new();
-        backlog.take(&mut batch);
-        let is_counted: Vec<bool> = batch.iter().map(Outgoing::is_counted).collect();
+        let unsent: Vec<Unsent> = std::iter::from_fn(|| backlog.take()).collect();
+        let frames = unsent.iter().flat_map(Unsent::frames);
+        let is_counted: Vec<bool> = frames.map(Outgoing::is_counted).collect();
         assert_eq!(is_counted, [false, true, true, true]);
     }
 
@@ -203,45 +231,87 @@ mod tests {
     fn acknowledgements_of_what_was_never_sent_or_taken_back_are_refused() {
         let mut backlog = Backlog::new(1 << 20);
         backlog.post(counted()).unwrap();
-        assert_eq!(backlog.acknowledge(1), Err(Malformed));
+        backlog.acknowledge(1).unwrap_err();
         assert_eq!(taken(&mut backlog), 1);
-        assert_eq!(backlog.acknowledge(2), Err(Malformed));
-        assert_eq!(backlog.acknowledge(u64::MAX), Err(Malformed));
-        assert_eq!(backlog.acknowledge(1), Ok(()));
-        assert_eq!(backlog.acknowledge(0), Err(Malformed));
-        assert_eq!(backlog.resume(0), Err(Malformed));
+        backlog.acknowledge(2).unwrap_err();
+        backlog.acknowledge(u64::MAX).unwrap_err();
+        backlog.acknowledge(1).unwrap();
+        backlog.acknowledge(0).unwrap_err();
+        backlog.resume(0).unwrap_err();
     }
 
     #[test]
     fn what_is_not_acknowledged_fills_it_too() {
-        let mut backlog = Backlog::new(3 * counted().weight());
-        for _ in 0..3 {
-            backlog.post(counted()).unwrap();
+        let mut backlog = Backlog::new(64 * counted().weight());
+        while backlog.post(counted()).is_ok() {
+            assert_eq!(taken(&mut backlog), 1);
         }
-        assert_eq!(taken(&mut backlog), 3);
-        assert_eq!(backlog.post(counted()), Err(Overflow));
-        backlog.acknowledge(1).unwrap();
+        let asked_after = 64 / u64::try_from(ASK_SHARE).unwrap();
+        backlog.acknowledge(asked_after).unwrap();
         assert_eq!(backlog.post(counted()), Ok(()));
     }
 
     #[test]
-    fn the_member_is_asked_once_for_what_was_sent() {
-        let mut backlog = Backlog::new(1 << 20);
-        let pings = |backlog: &mut Backlog| {
-            let mut batch = Vec::new();
-            backlog.take(&mut batch);
-            batch.len()
-        };
+    fn what_is_sent_bit_by_bit_is_kept_together() {
+        let mut backlog = Backlog::new(16 << 20);
+        for _ in 0..300 {
+            backlog.post(counted()).unwrap();
+            assert_eq!(taken(&mut backlog), 1);
+        }
+        assert_eq!(backlog.sent.len(), 2);
+        assert!(backlog.acknowledge(255).unwrap().is_empty());
+        assert_eq!(backlog.acknowledge(256).unwrap().len(), 1);
+        assert_eq!(backlog.sent.len(), 1);
         backlog.post(counted()).unwrap();
-        assert_eq!(pings(&mut backlog), 1);
-        assert!(backlog.wants_quiet());
-        assert!(backlog.ask().is_some());
-        assert!(backlog.ask().is_none());
-        for _ in 0..ASK_FRAMES {
+        let _unsent = backlog.take().unwrap();
+        backlog.post(counted()).unwrap();
+        assert_eq!(taken(&mut backlog), 1);
+        assert_eq!(backlog.sent.len(), 2, "somebody has the last one");
+    }
+
+    #[test]
+    fn what_is_acknowledged_in_part_is_kept_and_not_sent_again() {
+        let mut backlog = Backlog::new(1 << 20);
+        for _ in 0..5 {
             backlog.post(counted()).unwrap();
         }
-        assert_eq!(pings(&mut backlog), ASK_FRAMES + 1);
+        assert_eq!(taken(&mut backlog), 5);
+        assert!(backlog.acknowledge(2).unwrap().is_empty());
+        assert!(backlog.acknowledge(4).unwrap().is_empty());
+        assert_eq!(backlog.acknowledge(5).unwrap().len(), 1);
+        assert_eq!(backlog.weight, 0);
+    }
+
+    #[test]
+    fn what_is_sent_at_once_is_bounded() {
+        let mut backlog = Backlog::new(16 << 20);
+        for _ in 0..1000 {
+            backlog.post(counted()).unwrap();
+        }
+        backlog
+            .post(Frame::member(&vec![0; 100_000]).into())
+            .unwrap();
+        backlog.post(counted()).unwrap();
+        let counts = [0; 5].map(|_| taken(&mut backlog));
+        assert_eq!(counts, [256, 256, 256, 232, 1]);
+    }
+
+    #[test]
+    fn the_member_is_asked_once_for_what_was_sent() {
+        let mut backlog = Backlog::new(ASK_SHARE * 10 * counted().weight());
+        let frames = |backlog: &mut Backlog, number| {
+            for _ in 0..number {
+                backlog.post(counted()).unwrap();
+            }
+            backlog.take().map_or(0, |unsent| unsent.frames().len())
+        };
+        assert_eq!(frames(&mut backlog, 1), 1);
+        assert!(backlog.wants_ask());
+        assert!(backlog.ask().is_some());
         assert!(backlog.ask().is_none());
-        assert!(!backlog.wants_quiet());
+        assert_eq!(frames(&mut backlog, 9), 9);
+        assert_eq!(frames(&mut backlog, 1), 2);
+        assert!(backlog.ask().is_none());
+        assert!(!backlog.wants_ask());
     }
 }

@@ -13,6 +13,7 @@ use crate::room::statement::Statement;
 
 use super::Outgoing;
 use super::assembly::{Assembly, Message, is_unique};
+use super::source::Source;
 use super::throttle::{Cost, Throttle};
 
 /// A statement, as it is to be passed on.
@@ -127,25 +128,24 @@ impl Intake {
     ///
     /// # Errors
     /// Where PROTOCOL §8 does not allow it.
-    pub fn take(&mut self, frame: &Arc<[u8]>) -> Result<Request, Malformed> {
+    pub fn take(&mut self, frame: impl Into<Source>) -> Result<Request, Malformed> {
         let room = self.room;
-        let parsed = ToRelay::parse(frame)?;
+        let frame = frame.into();
+        let parsed = ToRelay::parse(&frame)?;
         self.cost = Cost::of(frame.len(), &parsed);
         let request = match parsed {
             ToRelay::Ping => return Ok(Request::Acknowledge),
             ToRelay::Ack(count) => return Ok(Request::Forget(count)),
             ToRelay::Hello { .. } => return Err(Malformed),
             ToRelay::Send(send) => {
-                let message =
-                    (self.assembly).add(&self.senders(), room, Arc::clone(frame), send)?;
+                let message = (self.assembly).add(&self.senders(), room, Arc::new(frame), send)?;
                 message.map_or(Request::Wait, Request::Forward)
             }
             ToRelay::State(state) => {
                 self.check(&state, room)?;
-                Request::State(Stated {
-                    frame: Outgoing::statement(frame, state.signed),
-                    to: state.to,
-                })
+                let State { signed, to, .. } = state;
+                let frame = Outgoing::statement(&Arc::new(frame), signed);
+                Request::State(Stated { frame, to })
             }
             ToRelay::Rekey(card) => {
                 let card = Card::parse(card, room).map_err(|_| Malformed)?;
@@ -179,7 +179,7 @@ impl Intake {
         let is_allowed = statement.sender == self.lineage.sid
             && statement.room == room
             && !is_too_many
-            && is_unique(&state.to);
+            && is_unique(state.to.iter().copied());
         if is_allowed { Ok(()) } else { Err(Malformed) }
     }
 }

@@ -4,14 +4,16 @@
 //! into each member's [`Mailbox`]; how it gets from there to a socket is not its affair.
 //!
 //! - this file: entering, and a room.
-//! - `intake`, `assembly`: what a member sends.
-//! - `backlog`, `outgoing`: what is sent to a member.
+//! - `intake`, `assembly`, `source`: what a member sends.
+//! - `backlog`, `bundle`, `outgoing`: what is sent to a member.
 
 mod assembly;
 mod backlog;
 mod bucket;
+mod bundle;
 mod intake;
 mod outgoing;
+mod source;
 mod throttle;
 
 use std::collections::HashMap;
@@ -27,9 +29,10 @@ use super::roster::Roster;
 pub use self::assembly::Message;
 pub use self::backlog::{Backlog, Overflow};
 pub use self::bucket::{Bucket, Rate};
+pub use self::bundle::Unsent;
 pub use self::intake::{Intake, Request, Stated};
-
 pub use self::outgoing::Outgoing;
+pub use self::source::{Pool, Source};
 pub use self::throttle::{Cost, Throttle};
 
 /// Where frames for a member are put. Putting one there must not block.
@@ -179,25 +182,25 @@ impl<M: Mailbox> Room<M> {
     /// # Errors
     /// With what to tell it before hanging up.
     pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<u64, Notice> {
-        let mut occupant = Occupant {
-            member: Frame::member(card.bytes()).into(),
-            fingerprint: card.fingerprint(),
-            skeleton: card.nick().skeleton(),
-            origin: card.origin(),
-            mailbox: mailbox.clone(),
-            joined: 0,
-        };
         self.replace(card);
         if self.roster.len() >= self.max_members {
             return Err(Notice::RoomFull);
         }
         let others = self.roster.len();
         // Only now, as it was a change too if somebody was replaced.
-        occupant.joined = self.epoch + 1;
+        let epoch = self.epoch + 1;
+        let joined = Outgoing::from(Frame::joined(epoch, card.bytes()));
+        let occupant = Occupant {
+            member: Outgoing::member(&joined),
+            fingerprint: card.fingerprint(),
+            skeleton: card.nick().skeleton(),
+            origin: card.origin(),
+            mailbox: mailbox.clone(),
+            joined: epoch,
+        };
         self.roster.insert(card, occupant)?;
-        self.epoch += 1;
+        self.epoch = epoch;
         mailbox.post(Frame::welcome(self.epoch, others).into());
-        let joined = Outgoing::from(Frame::joined(self.epoch, card.bytes()));
         for (sid, other) in self.roster.iter() {
             if sid != card.sid() {
                 mailbox.post(other.member.clone());
@@ -229,11 +232,10 @@ impl<M: Mailbox> Room<M> {
         self.roster.remove(sid);
         self.successors.retain(|_, successor| *successor != sid);
         self.epoch += 1;
-        self.tell_all(Frame::left(self.epoch, sid, departure));
+        self.tell_all(&Frame::left(self.epoch, sid, departure).into());
     }
 
-    fn tell_all(&self, frame: Frame) {
-        let frame = Outgoing::from(frame);
+    fn tell_all(&self, frame: &Outgoing) {
         for mailbox in self.mailboxes() {
             mailbox.post(frame.clone());
         }
@@ -251,16 +253,18 @@ impl<M: Mailbox> Room<M> {
         };
         self.successors.retain(|_, successor| *successor != sid);
         self.epoch += 1;
-        occupant.member = Frame::member(card.bytes()).into();
+        let rekeyed = Outgoing::from(Frame::rekeyed(self.epoch, card.bytes()));
+        occupant.member = Outgoing::member(&rekeyed);
         occupant.skeleton = card.nick().skeleton();
         let mailbox = occupant.mailbox.clone();
         if let Err(conflict) = self.roster.insert(card, occupant) {
             mailbox.dismiss(conflict.into());
-            self.tell_all(Frame::left(self.epoch, sid, Departure::Lost));
+            let left = Frame::left(self.epoch, sid, Departure::Lost);
+            self.tell_all(&left.into());
             return Err(conflict.into());
         }
         self.successors.insert(sid, card.sid());
-        self.tell_all(Frame::rekeyed(self.epoch, card.bytes()));
+        self.tell_all(&rekeyed);
         Ok(())
     }
 
@@ -307,8 +311,10 @@ impl<M: Mailbox> Room<M> {
     /// dropped.
     fn forward(&self, message: &Message) {
         for part in &message.parts {
+            let mut members = self.roster.finder();
             for parcel in &part.send.parcels {
-                if let Some(reader) = self.mailbox(parcel.to) {
+                let reader = members(parcel.to).map(|occupant| &occupant.mailbox);
+                if let Some(reader) = reader.or_else(|| self.mailbox(parcel.to)) {
                     reader.post(Outgoing::deliver(
                         &part.frame,
                         part.send.signed.clone(),

@@ -5,21 +5,54 @@ use std::sync::Arc;
 
 use crate::room::frame::{self, Frame};
 
+use super::source::Source;
+
 /// What a frame takes in memory beside its bytes: itself, and the allocation that these are in.
 const OVERHEAD: usize = 128;
+
+/// The field that JOINED and REKEYED have and MEMBER has not.
+const EPOCH: usize = 8;
+
+/// A place in a frame that came in. Many of them wait at once, so they are kept small.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    start: u32,
+    length: u32,
+}
+
+impl From<Range<usize>> for Part {
+    fn from(range: Range<usize>) -> Self {
+        let short = |number| u32::try_from(number).expect("a frame is far shorter than 4 GiB");
+        Self {
+            start: short(range.start),
+            length: short(range.len()),
+        }
+    }
+}
+
+impl Part {
+    fn len(self) -> usize {
+        self.length as usize
+    }
+
+    fn of(self, source: &[u8]) -> &[u8] {
+        let start = self.start as usize;
+        source.get(start..start + self.len()).unwrap_or_default()
+    }
+}
 
 /// A frame on its way to a client. Cloning it does not copy what is in it.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     head: [u8; 5],
-    source: Arc<[u8]>,
-    parts: [Range<usize>; 2],
+    parts: [Part; 2],
+    source: Arc<Source>,
 }
 
 impl Outgoing {
     /// The frame DELIVER, put together from two places in the frame SEND.
     pub(super) fn deliver(
-        send: &Arc<[u8]>,
+        send: &Arc<Source>,
         signed: Range<usize>,
         ciphertext: Range<usize>,
     ) -> Self {
@@ -27,53 +60,68 @@ impl Outgoing {
     }
 
     /// The frame STATEMENT, as it was sent but for whom it is for.
-    pub(super) fn statement(state: &Arc<[u8]>, signed: Range<usize>) -> Self {
+    pub(super) fn statement(state: &Arc<Source>, signed: Range<usize>) -> Self {
         let nothing = signed.end..signed.end;
         Self::passed_on(frame::kind::STATEMENT, state, [signed, nothing])
     }
 
-    /// Parts of a frame that came in. It is kept alive only if they are most of it: otherwise a few
-    /// who do not read could hold far more memory than their queues are charged for.
-    fn passed_on(kind: u8, source: &Arc<[u8]>, parts: [Range<usize>; 2]) -> Self {
+    /// The frame MEMBER with the card of JOINED or REKEYED, which is the last of their fields.
+    pub(super) fn member(change: &Self) -> Self {
+        let [fields, _] = change.parts;
+        let card = (fields.start as usize + EPOCH)..(fields.start as usize + fields.len());
+        let nothing = card.end..card.end;
+        Self::new(
+            frame::kind::MEMBER,
+            Arc::clone(&change.source),
+            [card, nothing],
+        )
+    }
+
+    /// Parts of a frame that came in. They keep it alive if they are most of it, or the relay has
+    /// memory for that.
+    fn passed_on(kind: u8, source: &Arc<Source>, parts: [Range<usize>; 2]) -> Self {
         let shared = Self::new(kind, Arc::clone(source), parts);
-        if 2 * shared.len() >= source.len() {
+        if source.may_be_kept() || 2 * shared.len() >= source.len() {
             return shared;
         }
         let [_, first, second] = shared.slices();
-        let whole = 0..first.len() + second.len();
-        let nothing = whole.end..whole.end;
-        let copy = [first, second].concat().into();
-        Self::new(kind, copy, [whole, nothing])
+        Self::whole(kind, [first, second].concat())
     }
 
-    fn new(kind: u8, source: Arc<[u8]>, parts: [Range<usize>; 2]) -> Self {
-        let length = 1 + parts[0].len() + parts[1].len();
-        let length = u32::try_from(length).expect("a frame is far shorter than 4 GiB");
-        let [a, b, c, d] = length.to_be_bytes();
+    fn whole(kind: u8, fields: Vec<u8>) -> Self {
+        let whole = 0..fields.len();
+        let nothing = whole.end..whole.end;
+        Self::new(kind, Arc::new(fields.into()), [whole, nothing])
+    }
+
+    fn new(kind: u8, source: Arc<Source>, parts: [Range<usize>; 2]) -> Self {
+        let parts = parts.map(Part::from);
+        let [first, second] = parts;
+        let [a, b, c, d] = (1 + first.length + second.length).to_be_bytes();
         Self {
             head: [a, b, c, d, kind],
-            source,
             parts,
+            source,
         }
     }
 
     /// The bytes on the wire, in three parts.
     #[must_use]
     pub fn slices(&self) -> [&[u8]; 3] {
-        let [first, second] = self.parts.clone();
-        let part = |range| self.source.get(range).unwrap_or_default();
-        [&self.head, part(first), part(second)]
+        let [first, second] = self.parts.map(|part| part.of(&self.source));
+        [&self.head, first, second]
     }
 
     /// How many bytes that is.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "a frame is never empty")]
     pub fn len(&self) -> usize {
-        self.head.len() + self.parts[0].len() + self.parts[1].len()
+        let [first, second] = self.parts;
+        self.head.len() + first.len() + second.len()
     }
 
-    /// What to charge for it: about the bytes that it takes in memory, or half of them where it
-    /// keeps alive the frame that it came in.
+    /// What to charge for it: about the bytes that it takes in memory. A frame that it keeps alive
+    /// is counted elsewhere, or at most twice as long.
     #[must_use]
     pub fn weight(&self) -> usize {
         OVERHEAD + self.len()
@@ -88,8 +136,6 @@ impl Outgoing {
 
 impl From<Frame> for Outgoing {
     fn from(frame: Frame) -> Self {
-        let whole = 0..frame.fields.len();
-        let nothing = whole.end..whole.end;
-        Self::new(frame.kind, frame.fields.into(), [whole, nothing])
+        Self::whole(frame.kind, frame.fields)
     }
 }

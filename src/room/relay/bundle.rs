@@ -1,0 +1,92 @@
+//! Frames that are sent together, and forgotten together once they are acknowledged. So what it
+//! takes to keep them is done once for all of them.
+
+use std::sync::Arc;
+
+use super::Outgoing;
+
+/// The most frames and bytes that are sent together.
+const MOST_FRAMES: usize = 256;
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Some of a member's frames, in their order.
+#[derive(Debug, Default)]
+pub struct Bundle {
+    frames: Vec<Outgoing>,
+    counted: usize,
+    bytes: usize,
+    weight: usize,
+}
+
+/// What is to be sent of a bundle, the beginning of which may have been sent before.
+#[derive(Clone, Debug)]
+pub struct Unsent {
+    bundle: Arc<Bundle>,
+    sent: usize,
+}
+
+impl Unsent {
+    pub(super) fn of(bundle: Arc<Bundle>, sent: usize) -> Self {
+        Self { bundle, sent }
+    }
+
+    /// The frames.
+    #[must_use]
+    pub fn frames(&self) -> &[Outgoing] {
+        self.bundle.frames.get(self.sent..).unwrap_or_default()
+    }
+}
+
+impl From<Outgoing> for Bundle {
+    fn from(frame: Outgoing) -> Self {
+        let mut bundle = Self::default();
+        bundle.push(frame);
+        bundle
+    }
+}
+
+impl Bundle {
+    pub(super) fn frames(&self) -> &[Outgoing] {
+        &self.frames
+    }
+
+    /// How many of them count for ACK.
+    pub(super) fn counted(&self) -> usize {
+        self.counted
+    }
+
+    /// What they weigh together.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.frames.len() >= MOST_FRAMES || self.bytes >= MOST_BYTES
+    }
+
+    /// Adds a frame that is the relay's own affair, and weighs nothing.
+    pub(super) fn end_with(&mut self, frame: Outgoing) {
+        self.frames.push(frame);
+    }
+
+    /// Whether all of another one would find room in it.
+    pub(super) fn takes(&self, other: &Self) -> bool {
+        self.frames.len() + other.frames.len() <= MOST_FRAMES
+            && self.bytes + other.bytes <= MOST_BYTES
+    }
+
+    /// Adds all of another one.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.counted += other.counted;
+        self.bytes += other.bytes;
+        self.weight += other.weight;
+        self.frames.append(&mut other.frames);
+    }
+
+    pub(super) fn push(&mut self, frame: Outgoing) {
+        self.counted += usize::from(frame.is_counted());
+        self.bytes += frame.len();
+        self.weight += frame.weight();
+        self.frames.push(frame);
+    }
+}
