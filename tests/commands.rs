@@ -182,10 +182,17 @@ fn whom_one_ignores_is_not_heard_under_another_nick_either() {
     bob.enter("spam two");
     bob.enter("/msg ada spam three");
     bob.sees("<robert → ada> spam three");
+    bob.enter("/away spam four");
+    carol.sees("* robert is away: spam four");
     carol.enter("what a day");
     ada.sees("<carol> what a day");
     ada.enter("/ignore");
     ada.sees("* you ignore: bob");
+    ada.enter("/names");
+    ada.enter("/whois robert");
+    ada.sees("| you ignore what is said under this identity");
+    ada.enter("/msg robert stop that");
+    bob.sees("<ada → you> stop that");
     ada.enter("/unignore robert");
     ada.sees("* what robert says is shown again");
     bob.enter("sorry");
@@ -195,6 +202,57 @@ fn whom_one_ignores_is_not_heard_under_another_nick_either() {
         !ada.has_seen("!"),
         "nothing is missing: it came, and was not shown"
     );
+}
+
+#[test]
+fn what_somebody_says_of_an_absence_does_not_look_like_what_is_known_of_them() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada", &[]);
+    let mut mallory = Client::start(relay.address(), "mallory", &["--json"]);
+    ada.sees_row("mallory", |row| row.starts_with("* mallory joined "));
+    let away = r"/away tea\nbob SHA256:forged (verified)";
+    mallory.say(&format!(r#"{{"type":"command","text":"{away}"}}"#));
+    ada.sees("* mallory is away: tea");
+    ada.enter("/whois mallory");
+    ada.sees("| away: tea");
+    ada.enter("what is that?");
+    ada.sees("<ada> what is that?");
+    let rows = ada.screen.transcript();
+    let forged: Vec<&String> = rows.iter().filter(|row| row.contains("forged")).collect();
+    let starts = ["*   bob", "| away: bob"];
+    assert_eq!(forged.len(), starts.len(), "{rows:#?}");
+    for (row, start) in forged.iter().zip(starts) {
+        assert!(row.starts_with(start), "{rows:#?}");
+    }
+}
+
+#[test]
+fn a_reply_that_is_being_typed_does_not_go_to_whoever_writes_meanwhile() {
+    let relay = Relay::start(&[]);
+    let home = Home::new();
+    let log = home.file("log");
+    let options = ["--log", log.to_str().expect("it is UTF-8")];
+    let mut ada = Person::join(&relay, "ada", &options);
+    let [mut bob, mut eve] = ["bob", "eve"].map(|nick| Person::join(&relay, nick, &[]));
+    all_here(&[&ada, &bob, &eve]);
+    bob.enter("/msg ada what is the password?");
+    ada.sees("<bob → you> what is the password?");
+    // Nothing is shown while the input takes rows that cannot be counted.
+    let flags = "🇩🇪".repeat(400);
+    ada.screen
+        .type_text(&format!("/reply sesame {flags} typed"));
+    ada.screen.sees("typed");
+    eve.enter("/msg ada hello");
+    let has_come = || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("hello"));
+    wait_for(|| has_come().then_some(()), || "it has not come".to_owned());
+    assert!(!ada.has_seen("hello"));
+    ada.enter("");
+    ada.sees_row("refusal", |row| {
+        row.starts_with("! not sent: somebody else")
+    });
+    ada.enter("/reply what do you want?");
+    eve.sees("<ada → you> what do you want?");
+    assert!(!eve.has_seen("sesame"));
 }
 
 #[test]

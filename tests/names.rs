@@ -129,6 +129,28 @@ fn a_relay_that_refuses_a_nick_too_late_cannot_bring_back_a_destroyed_key() {
 }
 
 #[test]
+fn a_relay_gives_a_nick_away_and_then_refuses_the_new_one() {
+    let (world, mut ada, _, _) = three();
+    let mallory = Insider::new("mallory");
+    assert_eq!(rename(&mut ada, "zoe"), Ok(()));
+    // Nobody has her nick any more, as she sees it: the relay can let somebody in under it.
+    let session = support::peer::session_key(0);
+    let room = support::peer::lobby();
+    let taken = Card::issue(
+        &room,
+        &nick_of("ada"),
+        &mallory.identity,
+        session.public(),
+        0,
+    );
+    ada.receive(&payload(&Frame::joined(world.epoch() + 1, taken.bytes())));
+    assert!(nicks(&ada).contains(&"ada".to_owned()));
+    let refusal = payload(&Frame::notice(Notice::NickTaken.code()));
+    assert_eq!(ada.ends(&refusal), End::Notice(Notice::NickTaken));
+    assert_eq!(ada.session.take_back_nick(), None);
+}
+
+#[test]
 fn another_identity_presents_itself_as_a_members_new_nick() {
     let (world, ada, mut bob, _) = three();
     let mallory = Insider::new("mallory");

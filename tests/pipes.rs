@@ -250,7 +250,7 @@ fn a_reader_of_the_output_that_stands_still_does_not_keep_the_others_from_talkin
 #[test]
 fn wrong_usage_has_the_exit_status_2_and_says_what_is_wrong() {
     let long = "a".repeat(25);
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 9] = [
         (
             &["join", "127.0.0.1", "--nick", &long],
             "it must have 1 to 24 characters",
@@ -269,6 +269,8 @@ fn wrong_usage_has_the_exit_status_2_and_says_what_is_wrong() {
             "it must be HOST or HOST:PORT",
         ),
         (&["serve", "--port", "65536"], "65536"),
+        // What a relay prints is not JSON.
+        (&["serve", "--nick", "ada", "--json"], "--json"),
         (&["keygen", "--bits", "1024"], "1024"),
         (&["chat"], "unrecognized subcommand"),
     ];

@@ -316,6 +316,29 @@ fn a_name_of_tors_is_not_looked_up() {
 }
 
 #[test]
+fn a_password_in_a_proxy_that_is_written_wrongly_is_not_shown() {
+    let home = Home::new();
+    for proxy in [
+        "ada:secret@proxy:9050",
+        "http://ada:secret@proxy:9050",
+        "socks5://ada:secret@proxy:port",
+        "socks5://ada:secret/@proxy:9050/",
+    ] {
+        let mut by_option = home.e2echat();
+        by_option.args(["join", RELAY, "--nick", "ada", "--proxy", proxy]);
+        let mut by_environment = home.e2echat();
+        by_environment
+            .args(["join", RELAY, "--nick", "ada"])
+            .env("E2ECHAT_PROXY", proxy);
+        for mut command in [by_option, by_environment] {
+            let ended = Client::start_command(&mut command).ended();
+            ended.assert_misused("--proxy");
+            assert!(!format!("{ended:?}").contains("secret"), "{ended:#?}");
+        }
+    }
+}
+
+#[test]
 fn a_proxy_is_never_left_out_because_it_is_written_wrongly() {
     let home = Home::new();
     for proxy in ["", "127.0.0.1:9050", "http://127.0.0.1:8080"] {

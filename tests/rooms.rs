@@ -11,7 +11,10 @@ use e2echat::room::notice::Notice;
 use e2echat::room::session::{End, Event, Now, SayError, To};
 use e2echat::room::text::SafeText;
 
-use support::world::{Member, NOW, World, catch_up, left, nick_of, payload, person, said, three};
+use support::world::{
+    Member, NOW, World, catch_up, left, missing, nick_of, payload, person, said, said_directly,
+    three,
+};
 
 #[test]
 fn three_members_talk_and_leave() {
@@ -163,4 +166,30 @@ fn direct_messages_go_on_over_new_keys_at_both_ends() {
         assert_eq!(catch_up(&mut bob), []);
     }
     catch_up(&mut carol);
+}
+
+/// As of somebody who closes a laptop for the night.
+#[test]
+fn who_was_away_while_another_changed_its_key_twice_misses_what_it_missed_and_no_more() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say(&mut ada, "before");
+    assert_eq!(catch_up(&mut bob), [said("ada", "before")]);
+    world.say(&mut ada, "lost");
+    bob.intercept();
+    world.lose(&bob);
+    for _ in 0..2 {
+        world.rekey(&mut ada);
+        let [a, _] = world.pass(Duration::from_secs(61), [&mut ada, &mut carol]);
+        assert!(!a.contains(&Event::Stray), "{a:?}");
+    }
+    world.say(&mut ada, "meanwhile");
+    world.enter_again(&mut bob).unwrap();
+    let [a, b, _] = world.pass(Duration::from_secs(2), [&mut ada, &mut bob, &mut carol]);
+    assert!(matches!(a.as_slice(), [Event::Back(_)]), "{a:?}");
+    assert!(matches!(b[0], Event::Returned { .. }), "{b:?}");
+    assert_eq!(b[1..], [missing("ada", 1)]);
+    world.say(&mut ada, "after");
+    world.say_to(&mut ada, bob.sid(), "for you");
+    let after = [said("ada", "after"), said_directly("ada", "for you")];
+    assert_eq!(catch_up(&mut bob), after);
 }

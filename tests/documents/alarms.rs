@@ -1,15 +1,19 @@
-//! What the guide shows as said by the program is compared with the words in the program's source.
+//! What documents show as said by the program is compared with the words in the program's source.
 
 use super::markdown::Document;
 
-/// Where the words of alarms are.
-const WORDS: [&str; 6] = [
+/// Where the words are, those of alarms first.
+const WORDS: [&str; 10] = [
     include_str!("../../src/cmd/join/words.rs"),
     include_str!("../../src/cmd/join/trust.rs"),
     include_str!("../../src/cmd/join/telling.rs"),
     include_str!("../../src/cmd/join/saying.rs"),
     include_str!("../../src/cmd/join/client.rs"),
     include_str!("../../src/cmd/join/people.rs"),
+    include_str!("../../src/cmd/join/report.rs"),
+    include_str!("../../src/cmd/join/asking.rs"),
+    include_str!("../../src/cmd/join/doing.rs"),
+    include_str!("../../src/cmd/join/mod.rs"),
 ];
 
 /// The texts in a source, as they are written there.
@@ -86,16 +90,23 @@ fn shown(document: &Document, sign: char) -> Vec<String> {
     said
 }
 
-/// Warnings in the guide that the program does not say.
-pub fn never_said(guide: &Document) -> Vec<String> {
+/// Warnings and notices in a document that the program does not say. A text that is nearly all names
+/// would fit everything, so it does not count.
+pub fn never_said(document: &Document) -> Vec<String> {
     let texts: Vec<String> = WORDS.into_iter().flat_map(literals).collect();
-    // A text that is nearly all names would fit everything.
-    let is_telling = |text: &&String| constant(text).concat().len() > 15;
-    let texts: Vec<&String> = texts.iter().filter(is_telling).collect();
-    let warnings = shown(guide, '!').into_iter();
-    warnings
-        .filter(|line| !texts.iter().any(|text| is_said(line, text)))
-        .map(|line| format!("the program does not say: {line}"))
+    let of = |sign, least| {
+        let is_said = |line: &String| {
+            let telling = texts
+                .iter()
+                .filter(|text| constant(text).concat().len() > least);
+            telling.into_iter().any(|text| is_said(line, text))
+        };
+        let never = shown(document, sign).into_iter();
+        never.filter(move |line| !is_said(line)).collect::<Vec<_>>()
+    };
+    let lines = [of('!', 15), of('*', 5)].concat().into_iter();
+    lines
+        .map(|line| format!("{}: the program does not say: {line}", document.name))
         .collect()
 }
 

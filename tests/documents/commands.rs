@@ -1,5 +1,7 @@
 //! Which lines of a document are command lines, and what becomes of each.
 
+use std::path::Path;
+
 use super::cargo;
 use super::markdown::{Block, Document};
 
@@ -15,13 +17,12 @@ const NOT_COMMANDS: [&str; 4] = [
 ];
 
 /// What is not run, and why.
-const NOT_RUN: [(&str, &str); 10] = [
+const NOT_RUN: [(&str, &str); 9] = [
     ("docker", "needs a service and the network"),
-    ("examples/scripts/echo-bot.py", "tests/json runs it"),
-    ("examples/scripts/mirror.py", "tests/json runs it"),
     ("haproxy", "a test of its own does, where it is installed"),
     ("install", "writes where programs are installed"),
     ("journalctl", "needs systemd"),
+    ("mkdir", "makes folders in the reader's home"),
     ("nft", "changes the firewall"),
     ("openssl", "asks for a passphrase; tests/openssl.rs runs it"),
     ("systemctl", "needs systemd"),
@@ -50,6 +51,12 @@ fn lines_of(block: &Block) -> Vec<String> {
         "text" => {
             let rows = block.lines.iter();
             rows.filter_map(|row| row.strip_prefix("$ ")).collect()
+        }
+        // A unit of systemd.
+        "ini" => {
+            let rows = block.lines.iter();
+            rows.filter_map(|row| row.strip_prefix("ExecStart=/usr/local/bin/"))
+                .collect()
         }
         _ => Vec::new(),
     };
@@ -80,6 +87,9 @@ pub fn parse(line: &str) -> Result<Command, String> {
     if program == "e2echat" || line.contains("| e2echat ") {
         return Ok(Command::Ours(line.to_owned()));
     }
+    if let ("docker", Some(at)) = (program, line.find(" e2echat serve ")) {
+        return Ok(Command::Ours(line[at..].trim().to_owned()));
+    }
     if program == "cargo" {
         let ours = cargo::check(words)?;
         let ours = ours.map(|arguments| [settings, &["e2echat"], &arguments].concat().join(" "));
@@ -88,10 +98,31 @@ pub fn parse(line: &str) -> Result<Command, String> {
     if let Some(example) = program.strip_prefix("target/release/examples/") {
         return cargo::check_example(example, words).map(|()| Command::Checked);
     }
+    if program.starts_with("examples/scripts/") {
+        // Tests of their own run them.
+        return check_files(&[program]).map(|()| Command::Checked);
+    }
+    if program == "cp" {
+        // To the reader's home.
+        let is_ours = |word: &&&str| !word.starts_with('~');
+        let sources: Vec<&str> = words.iter().skip(1).filter(is_ours).copied().collect();
+        return check_files(&sources).map(|()| Command::Checked);
+    }
     if NOT_RUN.iter().any(|(name, _)| *name == program) {
         return Ok(Command::Checked);
     }
     Err(format!(
         "nothing here knows what to do with {program}: see tests/documents/commands.rs"
     ))
+}
+
+/// Checks that there are these files; of all files of a kind, that there is their folder.
+fn check_files(paths: &[&str]) -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_missing = |path: &&&str| {
+        let path = path.split('*').next().unwrap_or_default();
+        !root.join(path).exists()
+    };
+    let missing = paths.iter().find(is_missing);
+    missing.map_or(Ok(()), |path| Err(format!("there is no {path}")))
 }

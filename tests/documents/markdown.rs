@@ -101,10 +101,12 @@ impl Document {
     /// Where its links lead.
     pub fn links(&self) -> Vec<String> {
         let text = self.prose.join(" ");
-        let targets = text.split("](").skip(1);
-        targets
-            .filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()))
-            .collect()
+        let forms = [("](", ')'), ("src=\"", '"'), ("srcset=\"", '"')];
+        let targets = forms.iter().flat_map(|(begin, end)| {
+            let rest = text.split(begin).skip(1);
+            rest.filter_map(|rest| Some(rest.split_once(*end)?.0.to_owned()))
+        });
+        targets.collect()
     }
 
     /// Its headings, as they stand in a link.

@@ -2,7 +2,7 @@
 
 use e2echat::cipher::fingerprint::Fingerprint;
 use e2echat::cmd::written::{
-    Acquaintances, Address, Command, Meeting, Place, Request, Room, Typed, fingerprints,
+    Acquaintances, Address, Command, Meeting, Place, Request, Room, Typed, What, fingerprints,
 };
 use e2echat::room::names::Nick;
 use e2echat::room::text::SafeText;
@@ -83,9 +83,7 @@ pub fn commands(bytes: &[u8]) {
         }
         Typed::Command(command) => check_command(line, command),
     }
-    if let Ok(request) = Request::parse(line) {
-        assert!(line.contains("type") && !format!("{request:?}").is_empty());
-    }
+    check_request(line);
     if let Ok(address) = line.parse::<Address>() {
         check_address(&address);
     }
@@ -110,6 +108,17 @@ fn check_command(line: &str, command: Command<'_>) {
         Command::Msg { nick, text } => assert!(!nick.is_empty() && !text.is_empty()),
         Command::Me(text) | Command::Reply(text) => assert!(!text.is_empty()),
         _ => {}
+    }
+}
+
+/// A line of a script is a request, or wrong in one short line that repeats nothing of it.
+fn check_request(line: &str) {
+    match Request::parse(line) {
+        Ok(Request { what, .. }) => {
+            let (What::Say { text, .. } | What::Command(text)) = what;
+            assert!(line.trim_start().starts_with('{') && text.len() <= line.len());
+        }
+        Err((_, error)) => assert!(error.len() < 200 && !error.contains('\n'), "{error}"),
     }
 }
 

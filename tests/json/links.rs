@@ -1,10 +1,10 @@
 //! What a program is told of a connection that breaks, and of a relay that goes and comes.
 
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bot::{Bot, all};
-use super::support::process::Relay;
+use super::support::process::{Relay, wait_for};
 use super::support::storm::Storm;
 
 #[test]
@@ -39,15 +39,16 @@ fn after_a_restart_of_the_relay_it_is_told_anew_who_is_there() {
         bot.wait_for(&json!({"type": "link", "state": "lost"}));
         bot.wait_for(&json!({"type": "link", "state": "returned"}));
         // By who was there when it came back, and who has come back since, it knows all.
-        super::support::process::wait_for(
+        wait_for(
             || {
                 let events = bot.events();
-                let here = all(events.clone(), &json!({"type": "here"}));
-                let people = here.get(1)?["people"].as_array()?.clone();
-                let since = events.iter().rposition(|event| event["type"] == "here")?;
-                let mut nicks: Vec<String> = people
+                let is_returned = |event: &Value| event["state"] == "returned";
+                let mut since = events.into_iter().skip_while(|event| !is_returned(event));
+                let here = since.find(|event| event["type"] == "here")?;
+                let back = all(since.collect(), &json!({"type": "return"}));
+                let mut nicks: Vec<String> = [here["people"].as_array()?.clone(), back]
+                    .concat()
                     .iter()
-                    .chain(&all(events[since..].to_vec(), &json!({"type": "return"})))
                     .map(|person| person["nick"].as_str().unwrap().to_owned())
                     .collect();
                 nicks.push(nick.to_owned());

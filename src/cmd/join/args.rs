@@ -1,6 +1,7 @@
 //! What can be asked for on the command line: where to go, as what to sit there, in what form to
 //! show it.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,9 +57,10 @@ pub(in crate::cmd) struct Args {
         long,
         env = "E2ECHAT_PROXY",
         hide_env = true,
-        value_name = "socks5://[USER:PASSWORD@]HOST[:PORT]"
+        value_name = "socks5://[USER:PASSWORD@]HOST[:PORT]",
+        value_parser = |text: &str| Ok::<_, Infallible>(text.parse::<Proxy>())
     )]
-    pub(super) proxy: Option<Proxy>,
+    proxy: Option<Result<Proxy, &'static str>>,
 
     /// Speak JSON, one object a line, on standard input and output: see docs/JSON.md
     #[arg(long)]
@@ -167,6 +169,12 @@ impl Args {
         } else {
             Format::Screen
         }
+    }
+
+    /// The proxy. What is written wrongly is not repeated: there may be a password in it.
+    pub(super) fn proxy(&self) -> anyhow::Result<Option<Proxy>> {
+        let proxy = self.proxy.clone().transpose();
+        proxy.map_err(|error| usage(&format!("--proxy or E2ECHAT_PROXY is not a proxy: {error}")))
     }
 
     /// The relay and the room.

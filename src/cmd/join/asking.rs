@@ -2,6 +2,7 @@
 
 use crate::room::names::Nick;
 use crate::room::session::Person;
+use crate::room::text::SafeText;
 
 use super::client::{Client, seconds};
 use super::directions;
@@ -81,12 +82,21 @@ impl Client<'_> {
                 "nothing signed has come yet: so far, only the relay says that this is so"
                     .to_owned()
             });
-            let away = presence.away.map(|text| format!("away: {text}"));
-            lines.extend(away);
+            let away = self.absence(person);
+            // Each line of it, so that none looks like one of these.
+            let away = away.iter().flat_map(|text| text.as_str().lines());
+            lines.extend(away.map(|line| format!("away: {line}")));
         }
         let is_ignored = self.ignored.contains_key(&person.fingerprint);
         lines.extend(is_ignored.then(|| "you ignore what is said under this identity".to_owned()));
         self.answer(lines.join("\n"));
+    }
+
+    /// Why somebody is away, if so, in words that the user wants to see.
+    pub(super) fn absence(&self, person: &Person) -> Option<SafeText> {
+        let is_heard = !self.ignored.contains_key(&person.fingerprint);
+        let presence = self.session.presence(person.sid);
+        presence?.away.filter(|_| is_heard)
     }
 
     /// Shows the code of the room, with the nicks that it is for: it says nothing of anybody else.
@@ -136,7 +146,7 @@ impl Client<'_> {
         }
         for person in people {
             let about = self.trust.introduce(self.session.policy(), person);
-            let away = self.session.presence(person.sid).and_then(|it| it.away);
+            let away = self.absence(person);
             let away = away.map_or(String::new(), |text| format!(", away: {text}"));
             self.screen
                 .show(&Report::Here(person.into(), format!("{about}{away}")));

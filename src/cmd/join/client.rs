@@ -101,8 +101,8 @@ pub(super) struct Client<'a> {
     pub(super) away: Option<String>,
     /// When those who came learn of it.
     pub(super) newcomers: Option<Instant>,
-    /// Who said something to the user alone last.
-    pub(super) to_reply: Option<Fingerprint>,
+    /// Who said something to the user alone last, and with which change that became so.
+    pub(super) to_reply: Option<(Fingerprint, u64)>,
     /// Of whom nothing is shown.
     pub(super) ignored: HashMap<Fingerprint, Nick>,
     /// When the bell rings.

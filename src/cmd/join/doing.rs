@@ -49,14 +49,21 @@ impl Client<'_> {
         });
     }
 
-    /// Says something to whoever said something to the user alone last, whatever it is called now.
+    /// Says something to whoever said something to the user alone last, whatever it is called now,
+    /// if that was on the screen when Enter was pressed.
     pub(super) fn reply(&mut self, text: &str, shown: u64) {
-        let Some(fingerprint) = self.to_reply else {
+        let Some((fingerprint, since)) = self.to_reply else {
             return self.refuse(
                 None,
                 "not sent: nobody has said anything to you alone so far",
             );
         };
+        if since > shown {
+            return self.refuse(
+                None,
+                "not sent: somebody else has written to you alone while you typed; the Up key brings it back",
+            );
+        }
         let mut others = self.session.others().into_iter();
         match others.find(|person| person.fingerprint == fingerprint) {
             Some(person) => self.say_directly(&person, text, shown),

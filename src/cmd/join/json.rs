@@ -62,14 +62,11 @@ impl Request {
         let known: &[&str] = match sort.as_str() {
             "say" | "act" | "command" => &["type", "id", "text"],
             "direct" => &["type", "id", "to", "action", "text"],
-            other => {
-                return Err(format!(
-                    "there is no type `{other}`: use say, act, direct or command"
-                ));
-            }
+            _ => return Err("`type` is none of say, act, direct and command".to_owned()),
         };
-        if let Some(other) = fields.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(format!("`{sort}` has no field `{other}`"));
+        if fields.keys().any(|name| !known.contains(&name.as_str())) {
+            let known = known.join(", ");
+            return Err(format!("`{sort}` has no other fields than {known}"));
         }
         if fields.get("id").is_some_and(|id| !id.is_string()) {
             return Err("`id` is not a string".to_owned());
@@ -318,12 +315,12 @@ mod tests {
             ),
             (
                 r#"{"type":"act","text":"x","action":true}"#,
-                "`act` has no field `action`",
+                "`act` has no other fields than type, id, text",
             ),
-            (r#"{"type":"shout","text":"x"}"#, "no type `shout`"),
+            (r#"{"type":"shout","text":"x"}"#, "`type` is none of"),
             (
                 r#"{"type":"say","text":"x","to":"bob"}"#,
-                "`say` has no field `to`",
+                "`say` has no other fields",
             ),
             (r#"{"type":"say","text":"x","id":7}"#, "`id` is not"),
             (&"[".repeat(10_000), "not JSON"),

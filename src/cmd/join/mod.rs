@@ -77,8 +77,8 @@ pub(super) fn directions(relay: &str, room: &RoomName) -> String {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let (relay, room) = args.place()?;
     let name = relay.to_string();
-    let way = match &args.proxy {
-        Some(proxy) => Way::Through(proxy.clone(), relay),
+    let way = match args.proxy()? {
+        Some(proxy) => Way::Through(proxy, relay),
         None => Way::To(relay),
     };
     let (seat, format) = (&args.seat, args.format());

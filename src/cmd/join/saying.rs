@@ -203,10 +203,8 @@ impl Client<'_> {
     /// What is to be said of who can read it, if it is not everybody.
     fn remark_on(&self, saying: &Saying<'_>, readers: usize) -> Option<String> {
         if let Some(person) = saying.to {
-            let presence = self.session.presence(person.sid)?;
-            return presence
-                .away
-                .map(|why| format!("{} is away: {why}", person.nick));
+            let absence = self.absence(person);
+            return absence.map(|why| format!("{} is away: {why}", person.nick));
         }
         let others = self.session.others().len();
         if others == 0 {

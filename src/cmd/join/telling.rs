@@ -90,7 +90,9 @@ impl Client<'_> {
                 self.screen.show(&Report::Called { nick, fingerprint });
             }
             Event::Away(nick, text) => {
-                if let Some(who) = self.who(&nick) {
+                if let Some(who) = self.who(&nick)
+                    && !self.ignored.contains_key(&who.fingerprint)
+                {
                     self.screen.show(&Report::Away(who, text));
                 }
             }
@@ -123,8 +125,9 @@ impl Client<'_> {
         if self.ignored.contains_key(&who.fingerprint) {
             return;
         }
-        if direct {
-            self.to_reply = Some(who.fingerprint);
+        let is_another = |(last, _)| last != who.fingerprint;
+        if direct && self.to_reply.is_none_or(is_another) {
+            self.to_reply = Some((who.fingerprint, self.session.changes()));
         }
         let own = self.session.card().nick();
         let mentions = mentions(text, own);

@@ -56,6 +56,8 @@ pub(super) struct Printer<P> {
     progress: Arc<AtomicU64>,
     /// Taken from the queue, not printed yet.
     waiting: VecDeque<Entry>,
+    /// Whether anything was handed to rustyline that it may not have printed yet.
+    unseen: bool,
     /// The latest that have been printed.
     recent: VecDeque<Entry>,
     /// The size that the screen was last drawn for.
@@ -94,6 +96,7 @@ impl<P: ExternalPrinter> Printer<P> {
             style,
             progress,
             waiting: VecDeque::new(),
+            unseen: false,
             recent: VecDeque::new(),
             drawn: Size::now(),
             resized: None,
@@ -173,11 +176,17 @@ impl<P: ExternalPrinter> Printer<P> {
             }
             if !batch.rows.is_empty() {
                 self.print_rows(&batch.rows);
+                self.unseen = true;
             }
             if batch.rings {
                 self.print(format!("{BELL}{NOTHING}"));
             }
-            if let Some(mark) = batch.shown {
+            if let Some(mark) = batch.shown.filter(|mark| *mark != self.area.shown()) {
+                if std::mem::take(&mut self.unseen) {
+                    // The editor may be busy with keys, Enter perhaps: behind the last batch, this
+                    // returns when that one has its turn.
+                    self.print(NOTHING.to_owned());
+                }
                 self.area.is_shown(mark);
             }
         }
@@ -425,6 +434,7 @@ mod tests {
                 .try_recv()
                 .is_ok_and(|text| text.contains("* ada joined"))
         );
+        assert_eq!(printer.printed.try_recv().as_deref(), Ok(NOTHING));
 
         // Something tall is being typed, so that bob's joining is not on the screen.
         printer.area.shows(&too_tall());
@@ -442,6 +452,40 @@ mod tests {
                 .is_ok_and(|text| text.contains("* bob joined"))
         );
         printer.stop();
+    }
+
+    #[test]
+    fn a_mark_is_not_reached_while_the_editor_is_busy_with_keys() {
+        /// As rustyline has it: one text waits for the editor, the next one until that is taken.
+        struct Editor(std::sync::mpsc::SyncSender<String>);
+        impl ExternalPrinter for Editor {
+            fn print(&mut self, text: String) -> rustyline::Result<()> {
+                let _ = self.0.send(text);
+                Ok(())
+            }
+        }
+        let (queue, area) = (Arc::new(Queue::new()), Arc::new(InputArea::new()));
+        area.starts("> ");
+        area.shows("");
+        let (sender, taken) = std::sync::mpsc::sync_channel(1);
+        let progress = Arc::new(AtomicU64::new(0));
+        let printer = Printer::new(
+            Editor(sender),
+            Arc::clone(&queue),
+            Arc::clone(&area),
+            Style::PLAIN,
+            Arc::clone(&progress),
+        );
+        let thread = thread::spawn(|| printer.run());
+        queue.push(Entry::Notice(SafeText::new("ada joined")));
+        queue.push(Entry::Mark(1));
+        thread::sleep(SHORT);
+        assert_eq!(area.shown(), 0, "nobody can have read it");
+        assert!(taken.recv().is_ok_and(|text| text.contains("ada joined")));
+        wait_for_mark(&area, 1);
+        drop(taken);
+        queue.close();
+        thread.join().unwrap();
     }
 
     #[test]
@@ -466,11 +510,12 @@ mod tests {
         wait_for_mark(&printer.area, 1);
         printer.queue.push(Entry::Clear);
         printer.show("new");
-        let shown = wait_for_redraw(&printer);
-        assert!(
-            shown.contains("* new") && !shown.contains("* old"),
-            "{shown:?}"
-        );
+        let mut shown = wait_for_redraw(&printer);
+        // It may have come too late to be drawn with the rest.
+        while !shown.contains("* new") {
+            shown += &printer.printed.recv_timeout(LONG).unwrap();
+        }
+        assert!(!shown.contains("* old"), "{shown:?}");
         printer.stop();
     }
 

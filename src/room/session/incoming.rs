@@ -128,6 +128,8 @@ impl Session {
         let from = peer.card.nick().clone();
         let away = match kind {
             Kind::Text | Kind::Action => {
+                // Whom a reply would go to changes with it.
+                self.changes += u64::from(direct);
                 return Some(Event::Message {
                     from,
                     direct,

@@ -89,7 +89,8 @@ pub struct Session {
     run: RunId,
     limits: Limits,
     epoch: u64,
-    /// How many changes of the roster this member was shown, in whatever run of the relay.
+    /// How many changes of the roster, and messages to it alone, this member was shown, in whatever
+    /// run of the relay.
     changes: u64,
     roster: Roster<Peer>,
     /// Those who were in the room and may come back, for all that is known.

@@ -128,7 +128,8 @@ impl Schedule {
 }
 
 impl Session {
-    /// How many changes of the roster there were, with the first one on entering.
+    /// How many changes there were of what a user goes by: of the roster, with the first one on
+    /// entering, and messages to this member alone.
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.changes
@@ -350,32 +351,33 @@ impl Session {
 
     /// Presents this card from now on, and keeps the one before until the relay has listed it.
     fn take_card(&mut self, card: Card) -> Result<(), Conflict> {
+        self.hold(&card)?;
+        self.card_before = Some(std::mem::replace(&mut self.card, card));
+        Ok(())
+    }
+
+    /// Holds the nick and the session key of this card, instead of those of the present one.
+    fn hold(&mut self, card: &Card) -> Result<(), Conflict> {
         self.roster.release(&self.card);
-        let reserved = self.roster.reserve(&card);
-        match reserved {
-            Ok(()) => self.card_before = Some(std::mem::replace(&mut self.card, card)),
-            Err(_) => self
-                .roster
-                .reserve(&self.card)
-                .expect("it was just released"),
+        let reserved = self.roster.reserve(card);
+        if reserved.is_err() {
+            (self.roster.reserve(&self.card)).expect("it was just released");
         }
         reserved
     }
 
     /// Goes back to the nick and the session key before the present ones, after the relay has refused
-    /// these. Returns the nick that was refused; nothing where none was, or where the key before is
-    /// destroyed already. What was said meanwhile has reached nobody.
+    /// these. Returns the nick that was refused; nothing where none was, or where there is no way back:
+    /// the key before is destroyed already, or a relay has let somebody else in under the nick. What
+    /// was said meanwhile has reached nobody.
     pub fn take_back_nick(&mut self) -> Option<Nick> {
         let before = self
             .card_before
             .take_if(|card| card.nick() != self.card.nick())?;
-        if !self.keys.take_back(self.card.sid()) {
+        if !self.keys.can_take_back(self.card.sid()) || self.hold(&before).is_err() {
             return None;
         }
-        self.roster.release(&self.card);
-        self.roster
-            .reserve(&before)
-            .expect("nobody has taken what this member held until now");
+        self.keys.take_back();
         Some(std::mem::replace(&mut self.card, before).nick().clone())
     }
 

@@ -46,20 +46,22 @@ impl OwnKeys {
         });
     }
 
-    /// The relay has refused the key that was announced last. Returns whether the one before is still
-    /// there: it is the present one then, as it was.
-    pub(super) fn take_back(&mut self, sid: SessionId) -> bool {
-        let is_refused = |own: &mut OwnKey| own.sid == sid && own.listed.is_none();
-        let [.., before, _] = self.0.as_mut_slice() else {
+    /// Whether this is the key that was announced last, the relay has not listed it, and the one
+    /// before is still there.
+    pub(super) fn can_take_back(&self, sid: SessionId) -> bool {
+        let [.., before, last] = self.0.as_slice() else {
             return false;
         };
-        if before.key.is_none() || self.0.pop_if(is_refused).is_none() {
-            return false;
-        }
+        before.key.is_some() && last.sid == sid && last.listed.is_none()
+    }
+
+    /// The relay has refused the key that was announced last: the one before is the present one, as
+    /// it was.
+    pub(super) fn take_back(&mut self) {
+        self.0.pop();
         if let Some(before) = self.0.last_mut() {
             before.ends = None;
         }
-        true
     }
 
     /// The roster has this session id from this version on. Returns whether that is news, and the
