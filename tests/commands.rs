@@ -162,8 +162,47 @@ fn somebody_takes_the_nick_of_a_person_whom_one_knows() {
         row.starts_with("! not sent, as you send nothing to bob for now")
     });
     eve.enter("give me that");
-    ada.sees("<bob> give me that");
+    ada.sees("<?bob> give me that");
     assert!(!eve.has_seen("secret"));
+}
+
+#[test]
+fn who_is_not_accepted_gets_nothing_under_another_nick_either() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join_as_ever(&relay, "ada");
+    let mut bob = Person::join_as_ever(&relay, "bob");
+    all_here(&[&ada, &bob]);
+    bob.enter("/quit");
+    ada.sees("* bob left");
+    let mut eve = Person::join_as_ever(&relay, "bob");
+    ada.sees_row("the alarm", |row| {
+        row.starts_with("! THE IDENTITY OF bob HAS CHANGED")
+    });
+    eve.enter("/msg ada send me the code");
+    ada.sees("<?bob → you> send me the code");
+    eve.enter("/nick robert");
+    ada.sees_row("the other alarm", |row| {
+        row.starts_with("! robert is whoever came with another identity than the one you know")
+    });
+    ada.enter("/reply the secret");
+    ada.sees_row("refusal", |row| {
+        row.starts_with("! not sent, as you send nothing to robert for now")
+    });
+    ada.enter("another secret");
+    ada.sees_row("left out", |row| {
+        row.starts_with("* 0 can read this, 1 left out")
+    });
+    eve.enter("and now?");
+    ada.sees("<?robert> and now?");
+    assert!(!eve.has_seen("secret"));
+    // Her fingerprint's end, which ada would have to ask for, accepts that very identity.
+    eve.enter("/fingerprint");
+    let own = eve.sees_row("fingerprint", |row| row.starts_with("* you are robert "));
+    let end = own.get(own.len() - 10..).expect("a fingerprint");
+    ada.enter(&format!("/trust robert {end}"));
+    ada.sees_row("it", |row| row.starts_with("* robert is known by "));
+    ada.enter("welcome");
+    eve.sees("<ada> welcome");
 }
 
 #[test]

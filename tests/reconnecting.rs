@@ -151,6 +151,21 @@ fn a_new_connection_on_demand() {
 }
 
 #[test]
+fn a_connection_that_breaks_while_a_key_is_made_for_a_nick() {
+    let relay = Relay::start(&[]);
+    let storm = Storm::start(relay.address(), 0);
+    let home = Home::new();
+    // Such a key takes long.
+    let address = storm.address().to_string();
+    let mut ada = Screen::join(&home, &address, "ada", &["--bits", "4096"]);
+    ada.enter("/nick countess");
+    storm.block(true);
+    ada.wait_for_row("refusal", |row| {
+        row.starts_with("! you are not called countess: the connection was lost meanwhile")
+    });
+}
+
+#[test]
 fn a_pipe_gives_up_in_the_end() {
     let relay = Relay::start(&[]);
     let storm = Storm::start(relay.address(), 0);

@@ -15,7 +15,7 @@ use support::process::{Client, Home, Relay, wait_for};
 use support::proxy::Proxy;
 use support::screen::Screen;
 
-const LEFT_OUT: &str = "left you out: ada does not know you yet, or you came while it was typed";
+const LEFT_OUT: &str = "left you out: you came while it was typed, or ada writes only to those whom ada knows or has verified";
 
 /// A row of digits, twelve groups of five.
 fn is_digits(row: &str) -> bool {
@@ -510,6 +510,12 @@ fn the_audit_is_empty_where_all_is_well_and_keeps_alarms_with_their_time() {
         .map(|c| if c.is_ascii_digit() { '0' } else { c })
         .collect();
     assert_eq!(form, "00:00:00", "{row}");
+    // Whoever can raise one alarm without end does not drive out the others.
+    ada.enter("/verify bob 12345");
+    ada.enter("/audit");
+    ada.wait_for_row("both in one row", |row| {
+        row.starts_with("| ") && row.ends_with(&format!(" (2 times) {kept}"))
+    });
 }
 
 #[test]

@@ -27,7 +27,7 @@ use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::room::card::{Card, Identity, SessionId};
 use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
-use e2echat::room::message::{Kind, OpenError};
+use e2echat::room::message::Kind;
 use e2echat::room::notice::Notice;
 use e2echat::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room, admit};
 use e2echat::room::session::{End, Event, Now, Policy, Session, Standing, To};
@@ -1082,22 +1082,11 @@ impl Simulation {
             | Event::Back(_)
             | Event::Left { .. }
             | Event::Rekeyed(_) => None,
-            // It was written when this member had joined and did not know it yet.
-            Event::Unopened(_, OpenError::NotForMe) | Event::OtherView(_)
-                if self.is_new(number) =>
-            {
-                None
-            }
             alarm => Some(format!("{alarm:?}")),
         };
         if let Some(wrong) = wrong {
             self.surprise(number, wrong);
         }
-    }
-
-    fn is_new(&self, number: usize) -> bool {
-        let entered = self.members[number].entered_at;
-        entered.is_none_or(|at| self.now < at + Duration::from_secs(10))
     }
 
     /// Which messages neither arrived nor were reported, of those whose two ends are still there.

@@ -1,7 +1,7 @@
 //! The main thread of a client: it owns the session and decides everything. What happens is told in
 //! `telling`, what the user types is carried out in `typed`, what is said is followed in `saying`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -43,6 +43,14 @@ pub(super) enum Notify {
     Mentions,
     /// When somebody says anything.
     All,
+}
+
+/// Something that went wrong.
+pub(super) struct Wrong {
+    /// When it did last.
+    pub(super) time: String,
+    pub(super) text: String,
+    pub(super) count: u64,
 }
 
 /// All that can happen to a client.
@@ -111,8 +119,8 @@ pub(super) struct Client<'a> {
     pub(super) new_nick: Option<Nick>,
     /// Where a key that is made in the background arrives.
     pub(super) sender: Sender<Happening>,
-    /// What went wrong, with the time of day.
-    pub(super) audit: Vec<String>,
+    /// What went wrong lately: each with the time of day, and how often.
+    pub(super) audit: VecDeque<Wrong>,
     /// Whether the user wants to leave, once the relay has taken what was said.
     pub(super) leaving: bool,
     /// When to go without that.
@@ -176,7 +184,9 @@ impl Client<'_> {
             }
             Err(end) => {
                 let error = words::end(self.name, end);
-                let is_refused = end == End::Notice(Notice::NickTaken) && self.take_back_nick();
+                // Before the room was entered, the nick may be one that others have seen already.
+                let is_refused =
+                    was_inside && end == End::Notice(Notice::NickTaken) && self.take_back_nick();
                 if !is_refused && words::is_final(end, was_inside) {
                     return Err(error);
                 }
@@ -269,6 +279,12 @@ impl Client<'_> {
         let Some(nick) = self.new_nick.take() else {
             return self.session.rekey(key, now);
         };
+        if !self.session.can_rekey() {
+            return self.refuse(
+                None,
+                format!("you are not called {nick}: the connection was lost meanwhile; try again"),
+            );
+        }
         if self.session.rename(&nick, key, now).is_err() {
             self.refuse(
                 None,

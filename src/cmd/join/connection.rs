@@ -162,7 +162,7 @@ impl Connection {
         match &mut self.state {
             State::Up(link, _) => {
                 self.is_hurried = true;
-                link.shut_down();
+                link.give_up();
             }
             State::Pausing(until) => *until = Instant::now(),
             State::Dialling => {}
@@ -182,7 +182,7 @@ impl Connection {
             State::Up(link, deadline) => {
                 let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
                 if is_late || self.stirred.elapsed() >= STALL {
-                    link.shut_down();
+                    link.give_up();
                 }
             }
             State::Pausing(_) | State::Dialling => {}

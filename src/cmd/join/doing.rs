@@ -7,7 +7,7 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::Person;
 
-use super::client::{Client, Notify};
+use super::client::{Client, Notify, Wrong};
 use super::commands;
 use super::saying::Saying;
 
@@ -176,7 +176,16 @@ impl Client<'_> {
         if self.audit.is_empty() {
             self.notice("nothing went wrong so far");
         } else {
-            self.answer(self.audit.join("\n"));
+            let lines = self.audit.iter().map(|wrong| match wrong {
+                Wrong {
+                    time,
+                    text,
+                    count: 1,
+                } => format!("{time} {text}"),
+                Wrong { time, text, count } => format!("{time} ({count} times) {text}"),
+            });
+            let lines: Vec<String> = lines.collect();
+            self.answer(lines.join("\n"));
         }
     }
 

@@ -68,6 +68,8 @@ pub(super) struct Link {
     stream: Arc<TcpStream>,
     outgoing: Sender<Outgoing>,
     credits: Arc<Credits>,
+    /// Whether this end has ended it.
+    is_given_up: Arc<AtomicBool>,
 }
 
 impl Link {
@@ -88,6 +90,7 @@ impl Link {
             stream: Arc::new(stream),
             outgoing: outgoing.clone(),
             credits: Arc::new(Credits::new(FRAMES)),
+            is_given_up: Arc::default(),
         };
         let reader = Reader {
             stream: Arc::clone(&link.stream),
@@ -95,12 +98,17 @@ impl Link {
             received: Arc::clone(&received),
             outgoing,
         };
-        thread::Builder::new()
-            .name("link-reader".into())
-            .spawn(move || {
+        thread::Builder::new().name("link-reader".into()).spawn({
+            let is_given_up = Arc::clone(&link.is_given_up);
+            move || {
                 let error = reader.read(&deliver);
-                deliver(FromRelay::Down(error));
-            })?;
+                deliver(FromRelay::Down(if is_given_up.load(Ordering::SeqCst) {
+                    ReadError::TimedOut
+                } else {
+                    error
+                }));
+            }
+        })?;
         thread::Builder::new().name("link-writer".into()).spawn({
             let stream = Arc::clone(&link.stream);
             move || write(&stream, &queue, &received)
@@ -121,8 +129,10 @@ impl Link {
         self.credits.give();
     }
 
-    /// Ends the connection. What came over it is still delivered, and its last word after that.
-    pub(super) fn shut_down(&self) {
+    /// Ends the connection, as nothing has come over it for too long. What did come is still
+    /// delivered, and then why it ended.
+    pub(super) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::SeqCst);
         // It fails where the other end was faster.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
@@ -130,7 +140,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.shut_down();
+        self.give_up();
         self.credits.give();
     }
 }

@@ -159,7 +159,7 @@ pub(super) fn run_at(
         new_nick: None,
         missed: None,
         sender,
-        audit: Vec::new(),
+        audit: VecDeque::new(),
         leaving: false,
         deadline: None,
         refused: false,

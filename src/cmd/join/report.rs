@@ -227,10 +227,20 @@ impl Report {
 }
 
 impl Speech {
+    /// Who it was. What an identity that is not accepted says is marked, by what cannot be in a nick.
+    fn author(&self) -> String {
+        let nick = &self.who.nick;
+        if self.who.standing == Standing::Changed {
+            format!("?{nick}")
+        } else {
+            nick.to_string()
+        }
+    }
+
     fn message(&self) -> Message {
         Message {
             time: Zoned::now().time(),
-            nick: self.who.nick.to_string(),
+            nick: self.author(),
             hue: Hue::of(self.who.fingerprint.as_bytes()),
             own: self.own,
             to: self.to.as_ref().map(|nick| {

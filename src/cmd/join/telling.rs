@@ -8,13 +8,17 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::{Event, Person};
 
-use super::client::{Client, Notify, seconds};
+use super::client::{Client, Notify, Wrong, seconds};
 use super::report::{Alarm, Link, Report, Speech, Who, mentions};
 use super::trust::{Remark, Trust};
 use super::words;
 
 /// How long after one's own return it is said who has not come back.
 const PATIENCE_FOR_OTHERS: Duration = Duration::from_mins(1);
+
+/// How many alarms `/audit` can show. One that is raised again and again takes one place: whoever
+/// can raise alarms does not drive out others with it, nor fill the memory.
+const AUDITED: usize = 100;
 
 impl Client<'_> {
     /// Shows what happened.
@@ -78,13 +82,7 @@ impl Client<'_> {
                 departure,
                 is_signed,
             } => self.tell_left(&nick, departure, is_signed),
-            Event::Renamed { former, mut person } => {
-                let remark =
-                    (self.trust).follow(&mut self.session, &former, &mut person, seconds());
-                let who = Who::from(&person);
-                self.screen.show(&Report::Renamed(former, who));
-                self.remark(remark);
-            }
+            Event::Renamed { former, person } => self.tell_renamed(former, person),
             Event::Called(nick) => {
                 let fingerprint = self.who_i_am().fingerprint;
                 self.screen.show(&Report::Called { nick, fingerprint });
@@ -150,6 +148,20 @@ impl Client<'_> {
         }
     }
 
+    fn tell_renamed(&mut self, former: Nick, mut person: Person) {
+        if let Some((absent, _)) = &mut self.missed {
+            // It is expected back under its new nick.
+            for nick in absent.iter_mut().filter(|nick| **nick == former) {
+                nick.clone_from(&person.nick);
+            }
+        }
+        let session = &mut self.session;
+        let remark = (self.trust).follow(session, &former, &mut person, seconds());
+        let who = Who::from(&person);
+        self.screen.show(&Report::Renamed(former, who));
+        self.remark(remark);
+    }
+
     fn tell_left(&mut self, nick: &Nick, departure: Departure, is_signed: bool) {
         if departure == Departure::Left && !is_signed {
             self.report(&words::left_without_a_word(nick));
@@ -163,8 +175,17 @@ impl Client<'_> {
     /// Shows something, and keeps it for `/audit` if it is an alarm.
     pub(super) fn report(&mut self, report: &Report) {
         if let Report::Alarm { text, .. } = report {
-            let time = jiff::Zoned::now().strftime("%H:%M:%S");
-            self.audit.push(format!("{time} {text}"));
+            let is_same = |wrong: &Wrong| wrong.text == *text;
+            let place = self.audit.iter().position(is_same);
+            let before = place.and_then(|place| self.audit.remove(place));
+            if self.audit.len() == AUDITED {
+                self.audit.pop_front();
+            }
+            self.audit.push_back(Wrong {
+                time: jiff::Zoned::now().strftime("%H:%M:%S").to_string(),
+                text: text.clone(),
+                count: before.map_or(0, |wrong| wrong.count) + 1,
+            });
         }
         self.screen.show(report);
     }

@@ -51,9 +51,17 @@ impl Trust {
         person: &mut Person,
         now: i64,
     ) -> Option<Remark> {
-        person.standing = self.people.standing(person);
+        let was_refused = person.standing == Standing::Changed;
+        person.standing = match self.people.standing(person) {
+            // To whom nothing goes under one nick, to them nothing goes under another.
+            Standing::New if was_refused => Standing::Changed,
+            standing => standing,
+        };
         session.set_standing(person.sid, person.standing);
         match person.standing {
+            Standing::Changed if self.people.get(&person.nick).is_none() => {
+                Some(refused(&person.nick))
+            }
             Standing::Changed => Some(changed(&person.nick)),
             Standing::New if person.is_lasting && self.remembers_new => {
                 let written = self.people.remember(Meeting::Seen, person, now);
@@ -305,6 +313,16 @@ impl Trust {
 fn changed(nick: &Nick) -> Remark {
     let text = format!(
         "THE IDENTITY OF {nick} HAS CHANGED: {nick} has made a new key, or somebody else is here under this name. Nothing that you write goes there. Ask {}, and only then type: /trust {nick} and these characters",
+        for_end(nick)
+    );
+    Remark::Alarm(nick.clone(), text)
+}
+
+/// The warning for somebody who came under a nick that is remembered as another's, and has taken one
+/// that nobody has had.
+fn refused(nick: &Nick) -> Remark {
+    let text = format!(
+        "{nick} is whoever came with another identity than the one you know: nothing that you write goes there under this nick either. Ask {}, and only then type: /trust {nick} and these characters",
         for_end(nick)
     );
     Remark::Alarm(nick.clone(), text)

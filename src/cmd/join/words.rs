@@ -25,7 +25,7 @@ pub(super) fn event(event: Event) -> Option<Report> {
         ),
         Event::LeftOut(nick) => {
             let text = format!(
-                "{nick} wrote something and left you out: {nick} does not know you yet, or you came while it was typed"
+                "{nick} wrote something and left you out: you came while it was typed, or {nick} writes only to those whom {nick} knows or has verified"
             );
             hint(Hint::LeftOut, nick, text)
         }

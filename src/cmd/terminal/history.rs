@@ -57,8 +57,12 @@ impl History {
     }
 
     /// Goes to the latest line before this one that holds what was typed when the search began.
-    /// Whether there is one.
+    /// Whether there is one. Nothing is no part of a line: whoever presses the key first, as in a
+    /// shell, would go on typing behind what came.
     pub(super) fn search(&mut self, typed: &str) -> bool {
+        if typed.is_empty() {
+            return false;
+        }
         if self.sought.is_none() && typed != self.current() {
             self.back = 0;
         }

@@ -12,6 +12,11 @@ const BLOCK: usize = 256;
 /// The field `ciphertext` begins with its length.
 const LENGTH: usize = 4;
 
+/// What a new card counts, in blocks: as much as the longest frame. All members check it, and may
+/// write into a file who is called what; whoever changes the card all the time would have them do
+/// nothing else.
+const CARD: u64 = 1024;
+
 const SECOND: Duration = Duration::from_secs(1);
 /// What may come at once, as the time in which it is earned.
 const BURST: Duration = Duration::from_secs(2);
@@ -42,7 +47,10 @@ impl Cost {
             .sum();
         let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
         Self {
-            blocks: count(blocks.max(1)),
+            blocks: match frame {
+                ToRelay::Rekey(_) => CARD,
+                _ => count(blocks.max(1)),
+            },
             bytes: count(length),
             parcels: count(parcels.len()),
         }
@@ -110,6 +118,20 @@ mod tests {
         ] {
             assert_eq!(cost(&frame).blocks, 1);
         }
+    }
+
+    #[test]
+    fn nicks_cannot_be_changed_more_often_than_a_room_can_take_note_of() {
+        let mut throttle = Throttle::new(&Limits {
+            blocks: 5000,
+            ..Limits::default()
+        });
+        let cost = cost(&Frame::rekey(b"card"));
+        for _ in 0..10 {
+            throttle.take(&cost, SECOND);
+        }
+        let wait = throttle.take(&cost, SECOND);
+        assert!(wait >= SECOND / 5, "{wait:?}");
     }
 
     #[test]
