@@ -83,10 +83,10 @@ impl Stage {
         let arguments = [&["join", &address, "--nick", nick], self.view.options].concat();
         let View { rows, columns, .. } = self.view;
         let screen = Screen::e2echat(self.home(nick), &arguments, rows, columns);
-        // The last words before whoever is here counts as seen, and so reads what is typed.
         screen.wait_for("roster", |shown| {
             shown.contains("nobody else") || shown.contains("type /")
         });
+        screen.sees("\n> ");
         screen
     }
 

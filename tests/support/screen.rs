@@ -20,6 +20,8 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How often a wait looks.
 const POLL: Duration = Duration::from_millis(5);
+/// How long a program writes nothing that has come to rest.
+const REST: Duration = Duration::from_millis(100);
 /// How many rows above the screen are kept.
 const SCROLLBACK: usize = 100_000;
 
@@ -176,10 +178,21 @@ impl Screen {
         }
     }
 
-    /// Waits until this is on the screen.
+    /// Waits until this is on the screen, and the program has come to rest: what it has shown
+    /// counts as seen only a moment later.
     #[track_caller]
     pub fn sees(&self, text: &str) {
         self.wait_for(text, |shown| shown.contains(text));
+        let start = Instant::now();
+        let (mut written, mut since) = (self.seen().raw.len(), start);
+        while since.elapsed() < REST {
+            assert!(start.elapsed() < DEADLINE, "no rest behind {text}");
+            thread::sleep(POLL);
+            let now = self.seen().raw.len();
+            if now != written {
+                (written, since) = (now, Instant::now());
+            }
+        }
     }
 
     /// Changes the size of the window.

@@ -160,10 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn a_search_for_nothing_is_up() {
+    fn a_search_for_nothing_finds_nothing() {
         let mut history = of(&["one", "two"]);
-        assert_eq!(search(&mut history, "").as_deref(), Some("two"));
-        assert_eq!(search(&mut history, "two").as_deref(), Some("one"));
+        assert_eq!(search(&mut history, ""), None);
+        assert_eq!(older(&mut history, "").as_deref(), Some("two"));
     }
 
     #[test]
