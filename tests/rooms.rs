@@ -193,3 +193,30 @@ fn who_was_away_while_another_changed_its_key_twice_misses_what_it_missed_and_no
     let after = [said("ada", "after"), said_directly("ada", "for you")];
     assert_eq!(catch_up(&mut bob), after);
 }
+
+#[test]
+fn a_goodbye_that_was_said_just_before_somebody_came_alarms_nobody() {
+    let (mut world, ada, mut bob, mut carol) = three();
+    bob.session.leave(NOW);
+    // Between what he signs and his going, somebody comes, who is not sent what he signed.
+    let mut dora = world.enter_during(&mut bob, "dora");
+    for there in [&carol, &ada] {
+        assert!(there.session.is_inside());
+    }
+    let seen = catch_up(&mut dora);
+    let is_alarm = |event: &Event| {
+        matches!(
+            event,
+            Event::Left {
+                is_signed: false,
+                ..
+            }
+        )
+    };
+    assert!(!seen.iter().any(is_alarm), "{seen:?}");
+    assert!(
+        seen.contains(&left("bob", Departure::Left, true)),
+        "{seen:?}"
+    );
+    assert!(catch_up(&mut carol).contains(&left("bob", Departure::Left, true)));
+}

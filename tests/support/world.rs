@@ -291,7 +291,13 @@ impl World {
     pub fn try_to_pass_on(&mut self, member: &mut Member) -> Result<bool, Notice> {
         let frames = member.session.take_outgoing();
         let is_any = !frames.is_empty();
-        if is_any {
+        self.take(member, frames)?;
+        Ok(is_any)
+    }
+
+    /// Passes on what a member sends.
+    fn take(&mut self, member: &mut Member, frames: Vec<Frame>) -> Result<(), Notice> {
+        if !frames.is_empty() {
             let intake = member.intake.as_mut().expect("it is in the room");
             for frame in frames {
                 let request = intake.take(payload(&frame)).expect("an honest client");
@@ -302,7 +308,17 @@ impl World {
                 }
             }
         }
-        Ok(is_any)
+        Ok(())
+    }
+
+    /// Takes from a member what it has to send, and lets somebody in before the last of it.
+    pub fn enter_during(&mut self, member: &mut Member, nick: &str) -> Member {
+        let mut frames = member.session.take_outgoing();
+        let last = frames.pop().expect("something to send");
+        self.take(member, frames).expect("a key of its own");
+        let newcomer = self.enter(nick).expect("there is room");
+        self.take(member, vec![last]).expect("a key of its own");
+        newcomer
     }
 
     /// Has a member say something; returns how many are to read it.

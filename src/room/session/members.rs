@@ -250,6 +250,7 @@ pub(super) fn left(peer: &Peer, departure: Departure) -> Event {
     Event::Left {
         nick: peer.card.nick().clone(),
         departure,
-        is_signed: peer.said_goodbye,
+        // Who has not greeted this member yet may have said goodbye just before it came.
+        is_signed: peer.said_goodbye || peer.incoming.owes_greeting,
     }
 }
