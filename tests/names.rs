@@ -91,6 +91,8 @@ fn whoever_loses_the_race_for_a_nick_goes_on_under_the_one_before() {
     assert_eq!(rename(&mut ada, "zoe"), Ok(()));
     assert_eq!(rename(&mut bob, "zoe"), Ok(()));
     bob.say("who reads this?").unwrap();
+    let to_carol = To::Member(carol.sid());
+    bob.say_to(to_carol, "and this?").unwrap();
     world.relay(&mut ada);
     assert_eq!(world.try_to_pass_on(&mut bob), Err(Notice::NickTaken));
     let frames = bob.intercept();
@@ -110,12 +112,18 @@ fn whoever_loses_the_race_for_a_nick_goes_on_under_the_one_before() {
     // What was signed under the nick that nobody has is given back to whoever said it.
     let given_back = bob.tick();
     assert!(
-        matches!(given_back.as_slice(), [Event::Undelivered(_, text)] if text == "who reads this?"),
+        matches!(given_back.as_slice(), [Event::Undelivered(_, one), Event::Undelivered(_, two)]
+            if one == "who reads this?" && two == "and this?"),
         "{given_back:?}"
     );
     world.say(&mut bob, "here I am");
+    bob.say_to(to_carol, "for you").unwrap();
+    world.relay(&mut bob);
     let seen = catch_up(&mut carol);
-    assert_eq!(seen.last(), Some(&said("bob", "here I am")), "{seen:?}");
+    let last = [said("bob", "here I am"), said_directly("bob", "for you")];
+    assert!(seen.ends_with(&last), "{seen:?}");
+    let is_missing = |event: &Event| matches!(event, Event::Missing(..));
+    assert!(!seen.iter().any(is_missing), "{seen:?}");
     assert_eq!(nicks(&carol), ["bob", "zoe"]);
 }
 

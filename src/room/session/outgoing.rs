@@ -378,7 +378,20 @@ impl Session {
             return None;
         }
         self.keys.take_back();
-        Some(std::mem::replace(&mut self.card, before).nick().clone())
+        let refused = std::mem::replace(&mut self.card, before);
+        // What nobody has had is not to be missed by anybody.
+        for reader in self
+            .unacknowledged
+            .readers_of_messages_to_the_room(refused.sid())
+        {
+            if let Some(peer) = self.roster.get_mut(reader) {
+                peer.outgoing.total = peer.outgoing.total.saturating_sub(1);
+            }
+        }
+        for (_, peer) in self.roster.iter_mut() {
+            peer.outgoing.direct.forget(refused.sid());
+        }
+        Some(refused.nick().clone())
     }
 
     /// Does what is due. To be called about once a second, or as often as one likes.

@@ -127,6 +127,11 @@ impl Streams {
         &mut found.expect("it was just added").next
     }
 
+    /// There never was anything from this session id.
+    pub(super) fn forget(&mut self, from: SessionId) {
+        self.0.retain(|stream| stream.from != from);
+    }
+
     /// The streams in which there was something.
     pub(super) fn iter(&self) -> impl Iterator<Item = Direct> {
         self.0.iter().copied().filter(|stream| stream.next > 0)

@@ -121,6 +121,18 @@ impl Unacknowledged {
         })
     }
 
+    /// Who is told of the messages to the room that are in it and were written under this session id:
+    /// for each message its readers, and those whom it leaves out.
+    pub(super) fn readers_of_messages_to_the_room(&self, sender: SessionId) -> Vec<SessionId> {
+        let messages = self.sent.iter().filter_map(|(_, sent)| match sent {
+            Sent::Message(said) => Header::parse(&said.sealed.header).ok().zip(Some(said)),
+            Sent::Word(_) | Sent::Key(_) => None,
+        });
+        let of_sender = messages.filter(|(it, _)| it.sender == sender && it.stream == Stream::Room);
+        let parcels = of_sender.flat_map(|(_, said)| &said.sealed.parcels);
+        parcels.map(|(reader, _)| *reader).collect()
+    }
+
     /// Adds something; returns the frames that carry it.
     pub(super) fn push(&mut self, sent: Sent) -> Vec<Frame> {
         let frames = sent.frames();
