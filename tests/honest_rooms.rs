@@ -515,6 +515,8 @@ const MISBEHAVIOURS: &[Misbehaviour] = &[
 /// Returns who that is.
 fn prepare(seed: u64) -> (Simulation, usize, usize) {
     let mut room = Simulation::new(seed);
+    // What misbehaves knows people by their nicks.
+    room.renames = false;
     for _ in 0..5 {
         room.join();
     }

@@ -235,6 +235,8 @@ pub struct Simulation {
     pub tamper: Option<Tamper>,
     texts: usize,
     pub counts: Counts,
+    /// Whether a new session key may come with a new nick.
+    pub renames: bool,
 }
 
 /// What a run consisted of.
@@ -280,6 +282,7 @@ impl Simulation {
             tamper: None,
             texts: 0,
             counts: Counts::default(),
+            renames: true,
         }
     }
 
@@ -539,9 +542,14 @@ impl Simulation {
             return;
         }
         let before = member.session.card().sid();
-        member
-            .session
-            .rekey(SessionKey::generate(KeySize::Bits2048), now);
+        let key = SessionKey::generate(KeySize::Bits2048);
+        if self.renames && self.rng.random_bool(0.5) {
+            let nick = nick_after(&member.nick, member.session.card().generation());
+            let taken = member.session.rename(&nick_of(&nick), key, now);
+            assert_eq!(taken, Ok(()), "nobody else is called {nick}");
+        } else {
+            member.session.rekey(key, now);
+        }
         let card = member.session.card().clone();
         if card.sid() != before {
             self.owners.insert(card.sid(), number);
@@ -595,9 +603,8 @@ impl Simulation {
 
     /// Somebody says something to another one whom it sees.
     pub fn whisper(&mut self, number: usize, reader: usize) {
-        let nick = nick_of(&self.members[reader].nick);
-        let others = self.members[number].session.others();
-        let Some(person) = others.into_iter().find(|person| person.nick == nick) else {
+        let mut others = self.members[number].session.others().into_iter();
+        let Some(person) = others.find(|person| self.owners[&person.sid] == reader) else {
             return;
         };
         let said = Said {
@@ -990,7 +997,9 @@ impl Simulation {
         }
         let told = match event {
             // Whom others leave out follows from who has joined meanwhile.
-            Event::Taken(_) | Event::LeftOthersOut(..) | Event::Resumed => return,
+            Event::Taken(_) | Event::LeftOthersOut(..) | Event::Resumed | Event::Called(_) => {
+                return;
+            }
             Event::RekeyDue => return self.rekey(number),
             Event::Entered(people) => {
                 let people: BTreeSet<usize> = people
@@ -1023,6 +1032,7 @@ impl Simulation {
                 Told::Left(who, departure, is_signed && departure == Departure::Left)
             }
             Event::Rekeyed(nick) => Told::Rekeyed(self.number_of(nick.as_str())),
+            Event::Renamed { person, .. } => Told::Rekeyed(self.owners[&person.sid]),
             Event::LeftOut(nick) => Told::LeftOut(self.number_of(nick.as_str())),
             Event::Message {
                 from, direct, text, ..
@@ -1079,7 +1089,9 @@ impl Simulation {
             | Event::Joined(_)
             | Event::Back(_)
             | Event::Left { .. }
-            | Event::Rekeyed(_) => None,
+            | Event::Rekeyed(_)
+            | Event::Renamed { .. }
+            | Event::Called(_) => None,
             alarm => Some(format!("{alarm:?}")),
         };
         if let Some(wrong) = wrong {
@@ -1096,7 +1108,9 @@ impl Simulation {
     }
 
     fn number_of(&self, nick: &str) -> usize {
-        let is_it = |member: &Member| member.nick == nick;
+        // Whatever it calls itself later begins with what it was called at first.
+        let first = nick.split('.').next();
+        let is_it = |member: &Member| Some(member.nick.as_str()) == first;
         self.members.iter().position(is_it).expect("a member")
     }
 
@@ -1146,6 +1160,14 @@ impl Simulation {
 }
 
 /// A number in letters that no other number looks like.
+/// What whoever was called `first` is called with the session key after so many others.
+fn nick_after(first: &str, generation: u32) -> String {
+    format!(
+        "{first}.{}",
+        letters(usize::try_from(generation).expect("a few"))
+    )
+}
+
 fn letters(number: usize) -> String {
     let alphabet = b"abcdefghjk";
     let digits = number.to_string().into_bytes();
