@@ -1,4 +1,5 @@
-//! Commands that are about the user: what to be called, whom to hear, how things look.
+//! Commands that are about the user: what to be called, whom to hear, how things look, what
+//! was said and went wrong so far.
 
 use clap::ValueEnum as _;
 
