@@ -57,3 +57,21 @@ pub(in crate::cmd) struct Message {
     /// The text.
     pub(in crate::cmd) text: SafeText,
 }
+
+#[cfg(test)]
+impl Message {
+    /// What somebody else said to all at 21:04, for tests.
+    pub(super) fn sample(nick: &str, text: &str) -> Self {
+        Self {
+            time: Time::constant(21, 4, 59, 0),
+            nick: nick.to_owned(),
+            hue: Hue::of(&[0; 32]),
+            own: false,
+            to: None,
+            action: false,
+            mentions: false,
+            waiting: false,
+            text: SafeText::new(text),
+        }
+    }
+}

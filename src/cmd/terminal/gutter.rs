@@ -101,21 +101,9 @@ fn shortened(nick: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::terminal::Hue;
-    use crate::room::text::SafeText;
 
     fn from(nick: &str) -> Message {
-        Message {
-            time: Time::constant(21, 4, 59, 0),
-            nick: nick.to_owned(),
-            hue: Hue::of(&[0; 32]),
-            own: false,
-            to: None,
-            action: false,
-            mentions: false,
-            waiting: false,
-            text: SafeText::new(""),
-        }
+        Message::sample(nick, "")
     }
 
     fn to(reader: &str, nick: &str) -> Message {
