@@ -125,7 +125,8 @@ pub(super) struct Client<'a> {
     pub(super) leaving: bool,
     /// When to go without that.
     pub(super) deadline: Option<Instant>,
-    /// Whether a line was too long to be sent, and nobody sits there who could send it otherwise.
+    /// Whether something of what a pipe or a script wanted was not done, and nobody sits there who
+    /// could try otherwise: the exit status says it.
     pub(super) refused: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Commands that are about the user: what to be called, whom to hear, how things look.
+//! Commands that are about the user: what to be called, whom to hear, how things look, what
+//! was said and went wrong so far.
 
 use clap::ValueEnum as _;
 
@@ -9,7 +10,6 @@ use crate::room::session::Person;
 
 use super::client::{Client, Notify, Wrong};
 use super::commands;
-use super::saying::Saying;
 
 /// How many messages `/history` shows where it is not told.
 const HISTORY: usize = 20;
@@ -25,49 +25,6 @@ impl Client<'_> {
                 None,
                 format!("there is no command {name}; /help lists them"),
             ),
-        }
-    }
-
-    /// Says something to one member, if it was under this nick when Enter was pressed.
-    pub(super) fn say_directly(&mut self, to: &Person, text: &str, shown: u64) {
-        let presence = self.session.presence(to.sid);
-        if presence.is_none_or(|presence| presence.named > shown) {
-            let nick = &to.nick;
-            return self.refuse(
-                None,
-                format!(
-                    "not sent: {nick} has only come while you typed; the Up key brings it back"
-                ),
-            );
-        }
-        self.say(&Saying {
-            to: Some(to),
-            kind: Kind::Text,
-            text,
-            shown,
-            id: None,
-        });
-    }
-
-    /// Says something to whoever said something to the user alone last, whatever it is called now,
-    /// if that was on the screen when Enter was pressed.
-    pub(super) fn reply(&mut self, text: &str, shown: u64) {
-        let Some((fingerprint, since)) = self.to_reply else {
-            return self.refuse(
-                None,
-                "not sent: nobody has said anything to you alone so far",
-            );
-        };
-        if since > shown {
-            return self.refuse(
-                None,
-                "not sent: somebody else has written to you alone while you typed; the Up key brings it back",
-            );
-        }
-        let mut others = self.session.others().into_iter();
-        match others.find(|person| person.fingerprint == fingerprint) {
-            Some(person) => self.say_directly(&person, text, shown),
-            None => self.refuse(None, "not sent: whoever wrote to you is not here any more"),
         }
     }
 

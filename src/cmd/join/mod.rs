@@ -13,7 +13,7 @@
 //! - `typed`, `commands`, `completion`: what the user types.
 //! - `saying`, `doing`, `asking`: and what is done about it: words, oneself, others.
 //! - `trust`, `people`: what is known of others, and the file that remembers it.
-//! - `report`, `json`, `screen`: all that is told, in both its forms, and where it goes.
+//! - `report`, `json`, `screen`, `log_file`: all that is told, in both its forms, and where it goes.
 
 pub(super) mod address;
 mod args;

@@ -65,6 +65,60 @@ impl Client<'_> {
         }
     }
 
+    /// Says something to everybody who was on the screen with the change `shown`.
+    pub(super) fn say_to_all(&mut self, text: &str, shown: u64) {
+        self.say(&Saying {
+            to: None,
+            kind: Kind::Text,
+            text,
+            shown,
+            id: None,
+        });
+    }
+
+    /// Says something to one member, if it was under this nick when Enter was pressed.
+    pub(super) fn say_directly(&mut self, to: &Person, text: &str, shown: u64) {
+        let presence = self.session.presence(to.sid);
+        if presence.is_none_or(|presence| presence.named > shown) {
+            let nick = &to.nick;
+            return self.refuse(
+                None,
+                format!(
+                    "not sent: {nick} has only come while you typed; the Up key brings it back"
+                ),
+            );
+        }
+        self.say(&Saying {
+            to: Some(to),
+            kind: Kind::Text,
+            text,
+            shown,
+            id: None,
+        });
+    }
+
+    /// Says something to whoever said something to the user alone last, whatever it is called now,
+    /// if that was on the screen when Enter was pressed.
+    pub(super) fn reply(&mut self, text: &str, shown: u64) {
+        let Some((fingerprint, since)) = self.to_reply else {
+            return self.refuse(
+                None,
+                "not sent: nobody has said anything to you alone so far",
+            );
+        };
+        if since > shown {
+            return self.refuse(
+                None,
+                "not sent: somebody else has written to you alone while you typed; the Up key brings it back",
+            );
+        }
+        let mut others = self.session.others().into_iter();
+        match others.find(|person| person.fingerprint == fingerprint) {
+            Some(person) => self.say_directly(&person, text, shown),
+            None => self.refuse(None, "not sent: whoever wrote to you is not here any more"),
+        }
+    }
+
     /// Tells everybody that the user is away, or back. Returns whether that went out.
     pub(super) fn tell_presence(&mut self, kind: Kind, text: &str) -> bool {
         let saying = Saying {

@@ -81,16 +81,6 @@ impl Client<'_> {
         self.screen.terminal.credit();
     }
 
-    pub(super) fn say_to_all(&mut self, text: &str, shown: u64) {
-        self.say(&Saying {
-            to: None,
-            kind: Kind::Text,
-            text,
-            shown,
-            id: None,
-        });
-    }
-
     fn command(&mut self, command: Command<'_>, shown: u64) {
         match command {
             Command::Help(name) => self.help(name),

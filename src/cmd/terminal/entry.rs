@@ -31,7 +31,7 @@ pub(in crate::cmd) enum Entry {
     Mark(u64),
 }
 
-/// What a member said or did. The nicks have passed the room's rules, so they need no sanitising.
+/// What a member said or did. The nicks are ASCII and printable, so they need no sanitising.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -40,7 +40,7 @@ pub(in crate::cmd) enum Entry {
 pub(in crate::cmd) struct Message {
     /// Its local time.
     pub(in crate::cmd) time: Time,
-    /// Its author.
+    /// Its author's nick, behind a `?` where the identity is not accepted.
     pub(in crate::cmd) nick: String,
     /// The author's colour.
     pub(in crate::cmd) hue: Hue,
@@ -56,4 +56,22 @@ pub(in crate::cmd) struct Message {
     pub(in crate::cmd) waiting: bool,
     /// The text.
     pub(in crate::cmd) text: SafeText,
+}
+
+#[cfg(test)]
+impl Message {
+    /// What somebody else said to all at 21:04, for tests.
+    pub(super) fn sample(nick: &str, text: &str) -> Self {
+        Self {
+            time: Time::constant(21, 4, 59, 0),
+            nick: nick.to_owned(),
+            hue: Hue::of(&[0; 32]),
+            own: false,
+            to: None,
+            action: false,
+            mentions: false,
+            waiting: false,
+            text: SafeText::new(text),
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! What stands before a member's words, in every row of them.
 //!
 //! In full, `21:04 <bob> hello`, and for an action `21:04 * bob waves`. Behind the author's nick
-//! stands whom the words are for, ` → carl`, or that they are about the user, ` @you`. In place
-//! of the time of one's own words stands that the relay has not taken them yet. None of this can
-//! be part of a nick, and words only ever come after it, so nobody can write it.
+//! stands whom the words are for, ` → carl`, or that they are about the user, ` @you`; before it,
+//! `<?bob>`, that its identity is not accepted. In place of the time of one's own words stands that
+//! the relay has not taken them yet. None of this can be part of a nick, and words only ever come
+//! after it, so nobody can write it.
 
 use jiff::civil::Time;
 
@@ -100,21 +101,9 @@ fn shortened(nick: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::terminal::Hue;
-    use crate::room::text::SafeText;
 
     fn from(nick: &str) -> Message {
-        Message {
-            time: Time::constant(21, 4, 59, 0),
-            nick: nick.to_owned(),
-            hue: Hue::of(&[0; 32]),
-            own: false,
-            to: None,
-            action: false,
-            mentions: false,
-            waiting: false,
-            text: SafeText::new(""),
-        }
+        Message::sample(nick, "")
     }
 
     fn to(reader: &str, nick: &str) -> Message {

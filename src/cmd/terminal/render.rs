@@ -163,10 +163,7 @@ fn join(rows: &[&str], first: &str, next: &str, paint: impl Fn(&str) -> String) 
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::Time;
-
     use super::*;
-    use crate::cmd::terminal::Hue;
 
     const COLORED: Style = Style {
         color: true,
@@ -176,22 +173,8 @@ mod tests {
     fn message(nick: &str, action: bool, text: &str) -> Entry {
         Entry::Message(Message {
             action,
-            ..said(nick, text)
+            ..Message::sample(nick, text)
         })
-    }
-
-    fn said(nick: &str, text: &str) -> Message {
-        Message {
-            time: Time::constant(21, 4, 59, 0),
-            nick: nick.to_owned(),
-            hue: Hue::of(&[0; 32]),
-            own: false,
-            to: None,
-            action: false,
-            mentions: false,
-            waiting: false,
-            text: SafeText::new(text),
-        }
     }
 
     fn shown(entry: &Entry, columns: usize) -> String {
@@ -330,12 +313,12 @@ mod tests {
     fn colour_adds_nothing_but_colour() {
         let mention = Message {
             mentions: true,
-            ..said("ada", "two\nrows")
+            ..Message::sample("ada", "two\nrows")
         };
         let unsent = Message {
             waiting: true,
             own: true,
-            ..said("ada", "two\nrows")
+            ..Message::sample("ada", "two\nrows")
         };
         for entry in [
             Entry::Message(mention),

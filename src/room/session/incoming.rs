@@ -106,7 +106,9 @@ impl Session {
         }
         events.extend(match opened {
             Ok(Opened::LeftOut) => Some(Event::LeftOut(from)),
-            Ok(Opened::Text(kind, text)) => self.told(sid, direct, kind, SafeText::new(&text)),
+            Ok(Opened::Text(kind, text)) => {
+                self.take_words(sid, direct, kind, SafeText::new(&text))
+            }
             Err(OpenError::KeyDestroyed) => {
                 if let Some(peer) = self.roster.get_mut(sid) {
                     peer.outgoing.came_too_late(digest);
@@ -123,7 +125,13 @@ impl Session {
     }
 
     /// Somebody has said something.
-    fn told(&mut self, sid: SessionId, direct: bool, kind: Kind, text: SafeText) -> Option<Event> {
+    fn take_words(
+        &mut self,
+        sid: SessionId,
+        direct: bool,
+        kind: Kind,
+        text: SafeText,
+    ) -> Option<Event> {
         let peer = self.roster.get_mut(sid)?;
         let from = peer.card.nick().clone();
         let away = match kind {

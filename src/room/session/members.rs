@@ -162,13 +162,13 @@ impl Session {
         self.roster
             .insert(card, peer)
             .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
-        self.sessions.insert(card);
+        self.seen_keys.insert(card);
         Ok((person, former))
     }
 
     /// Whether a card can be that of somebody who is in the room.
     fn believe(&self, card: &Card) -> Result<(), Disbelief> {
-        match self.sessions.owner(card) {
+        match self.seen_keys.owner(card) {
             None => Ok(()),
             Some(sid) if sid != card.sid() => Err(Disbelief::Conflict(Conflict::SessionKey)),
             Some(sid) if self.absent.contains_key(&sid) => Ok(()),
@@ -224,7 +224,7 @@ impl Session {
             peer.named = self.changes;
         }
         let person = peer.person();
-        self.sessions.insert(&card);
+        self.seen_keys.insert(&card);
         events.push(match self.roster.insert(&card, peer) {
             Ok(()) if former == nick => Event::Rekeyed(nick),
             Ok(()) => Event::Renamed { former, person },

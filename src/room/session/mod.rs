@@ -11,7 +11,7 @@
 //! - `unacknowledged`: what was sent, until the relay has it and its readers are there.
 //! - `spoken`: what was said lately.
 //! - `peer`, `own_keys`: what is known of each.
-//! - `sessions`: whose session keys there were.
+//! - `seen_keys`: whose session keys there were.
 
 mod entering;
 mod event;
@@ -20,7 +20,7 @@ mod members;
 mod outgoing;
 mod own_keys;
 mod peer;
-mod sessions;
+mod seen_keys;
 mod spoken;
 mod unacknowledged;
 
@@ -44,7 +44,7 @@ use self::members::{left, roster_around};
 use self::outgoing::Schedule;
 use self::own_keys::OwnKeys;
 use self::peer::Peer;
-use self::sessions::Sessions;
+use self::seen_keys::SeenKeys;
 use self::spoken::Spoken;
 use self::unacknowledged::Unacknowledged;
 
@@ -95,7 +95,7 @@ pub struct Session {
     roster: Roster<Peer>,
     /// Those who were in the room and may come back, for all that is known.
     absent: HashMap<SessionId, Peer>,
-    sessions: Sessions,
+    seen_keys: SeenKeys,
     /// The number of this member's next message to the room.
     next: u64,
     /// How many messages were said, whoever they were for.
@@ -124,10 +124,10 @@ impl Session {
         now: Now,
     ) -> Self {
         let card = Card::issue(room, nick, &identity, key.public(), now.time);
-        let mut sessions = Sessions::default();
-        sessions.insert(&card);
+        let mut seen_keys = SeenKeys::default();
+        seen_keys.insert(&card);
         Self {
-            sessions,
+            seen_keys,
             keys: OwnKeys::new(card.sid(), key),
             roster: roster_around(&card),
             card,

@@ -341,7 +341,7 @@ impl Session {
             now.time,
         );
         self.take_card(card.clone())?;
-        self.sessions.insert(&card);
+        self.seen_keys.insert(&card);
         // The relay, and the others, know of no key before the last one.
         self.unacknowledged.give_up_all_but(card.previous());
         self.keys.announce(card.sid(), key, now.uptime);

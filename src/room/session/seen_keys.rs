@@ -11,13 +11,13 @@ const MAX: usize = 65_536;
 
 /// The session keys that were seen, one's own included.
 #[derive(Default)]
-pub(super) struct Sessions {
+pub(super) struct SeenKeys {
     owners: HashMap<Digest, SessionId>,
     /// Oldest first.
     order: VecDeque<Digest>,
 }
 
-impl Sessions {
+impl SeenKeys {
     /// The session key of a card is seen.
     pub(super) fn insert(&mut self, card: &Card) {
         let modulus = modulus_digest(card);
