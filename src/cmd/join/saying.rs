@@ -33,6 +33,7 @@ pub(super) struct Saying<'a> {
 /// Something that was said, and is on its way to the relay.
 pub(super) struct OnItsWay {
     receipt: Receipt,
+    text: String,
     /// What to show, if anything.
     speech: Option<Speech>,
     /// What to say of who can read it.
@@ -205,12 +206,14 @@ impl Client<'_> {
         }
     }
 
-    /// What was said and the relay has not taken, each with what a script calls it.
+    /// What was said and the relay has not taken, each with what a script calls it. That the user was
+    /// away need not be known any more.
     pub(super) fn untaken(&self) -> Vec<(Option<String>, String)> {
-        let is_awaited = |said: &&OnItsWay| self.session.awaits(&said.receipt);
-        let ids = self.on_its_way.iter().filter(is_awaited);
-        let texts = self.session.untaken().map(str::to_owned);
-        ids.map(|said| said.id.clone()).zip(texts).collect()
+        let is_untaken = |said: &&OnItsWay| said.is_credited && self.session.awaits(&said.receipt);
+        let untaken = self.on_its_way.iter().filter(is_untaken);
+        untaken
+            .map(|said| (said.id.clone(), said.text.clone()))
+            .collect()
     }
 
     fn show_said(&mut self, speech: Option<Speech>, remark: Option<String>) {
@@ -233,6 +236,7 @@ impl Client<'_> {
         let receipt = self.session.say(to, saying.kind, saying.text, now)?;
         Ok(OnItsWay {
             receipt,
+            text: saying.text.to_owned(),
             speech: None,
             remark: None,
             id: saying.id.map(str::to_owned),
