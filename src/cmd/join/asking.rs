@@ -74,8 +74,8 @@ impl Client<'_> {
         let mut lines = vec![format!("{} {about}", person.nick)];
         if let Some(presence) = self.session.presence(person.sid) {
             let ago = |since| span(now.saturating_sub(since));
-            lines.push(format!("here for {}", ago(presence.here_since)));
-            lines.push(format!("session key {} old", ago(presence.key_since)));
+            lines.push(format!("seen here for {}", ago(presence.here_since)));
+            lines.push(format!("session key seen for {}", ago(presence.key_since)));
             lines.push(if person.is_confirmed {
                 format!("last heard {} ago", ago(presence.heard))
             } else {
