@@ -156,7 +156,7 @@ impl Client<'_> {
             }
         }
         let session = &mut self.session;
-        let remark = (self.trust).follow(session, &former, &mut person, seconds());
+        let remark = (self.trust).follow(session, &mut person, seconds());
         let who = Who::from(&person);
         self.screen.show(&Report::Renamed(former, who));
         self.remark(remark);

@@ -73,26 +73,19 @@ impl Trust {
         }
     }
 
-    /// Somebody whom the user knew as `former` is called something else, which the same identity has
-    /// signed: what is known goes with it, unless the new nick is remembered as another's.
+    /// Somebody is called something else, which the same identity has signed: what is known goes with it, unless the new nick is remembered as another's.
     pub(super) fn follow(
         &mut self,
         session: &mut Session,
-        former: &Nick,
         person: &mut Person,
         now: i64,
     ) -> Option<Remark> {
-        let before = Person {
-            nick: former.clone(),
-            ..person.clone()
-        };
-        let meeting = match self.people.standing(&before) {
+        let meeting = match person.standing {
             Standing::Verified => Meeting::Verified,
             Standing::Known => Meeting::Accepted,
-            Standing::New | Standing::Changed => Meeting::Seen,
+            Standing::New | Standing::Changed => return self.meet(session, person, now),
         };
-        let is_unknown = self.people.standing(person) == Standing::New;
-        if meeting == Meeting::Seen || !is_unknown {
+        if self.people.standing(person) != Standing::New {
             return self.meet(session, person, now);
         }
         let written = self.people.remember(meeting, person, now);
