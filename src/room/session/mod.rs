@@ -8,6 +8,7 @@
 //! - `members`: who is in the room, and who may come back.
 //! - `incoming`: what members send.
 //! - `outgoing`: what this member says, states and announces, and when.
+//! - `succession`: this member's own card, with another session key or nick.
 //! - `unacknowledged`: what was sent, until the relay has it and its readers are there.
 //! - `spoken`: what was said lately.
 //! - `peer`, `own_keys`: what is known of each.
@@ -22,6 +23,7 @@ mod own_keys;
 mod peer;
 mod seen_keys;
 mod spoken;
+mod succession;
 mod unacknowledged;
 
 use std::collections::{HashMap, VecDeque};

@@ -3,14 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::cipher::keys::{PublicKey, SessionKey};
+use crate::cipher::keys::PublicKey;
 use crate::cipher::seal::Body;
 use crate::room::Time;
-use crate::room::card::{Card, SessionId};
+use crate::room::card::SessionId;
 use crate::room::frame::{Frame, MAX_FRAME};
 use crate::room::message::{Header, Kind, SealedMessage, Stream, audience_digest, header_digest};
-use crate::room::names::Nick;
-use crate::room::roster::Conflict;
 use crate::room::statement::{Direct, Occasion, Statement, Told};
 
 use super::event::{Event, SayError, Standing};
@@ -119,6 +117,14 @@ impl Schedule {
     /// Newcomers are to be greeted, in a room with so many others.
     pub(super) fn greet(&mut self, others: usize, now: Duration) {
         self.greeting.get_or_insert(now + greeting_delay(others));
+    }
+
+    /// A new session key has come. Even where nothing comes of it, the next one is not due before
+    /// its time: a relay that does not answer must not have keys made without end.
+    pub(super) fn key_has_come(&mut self, now: Duration) {
+        self.is_rekeying = false;
+        self.rekeyed = now;
+        self.failures = 0;
     }
 
     /// A message did not open.
@@ -295,7 +301,7 @@ impl Session {
         }
     }
 
-    fn send(&mut self, sent: Sent) {
+    pub(super) fn send(&mut self, sent: Sent) {
         if let Sent::Message(said) = &sent {
             self.on_their_way.extend(said.header_to_come_back());
         }
@@ -303,95 +309,6 @@ impl Session {
         if self.is_inside() {
             self.outgoing.extend(frames);
         }
-    }
-
-    /// Whether the session key can be changed now. It cannot while an old one is still there: the
-    /// relay passes on what is under way to the key before the present one, and to no other.
-    #[must_use]
-    pub fn can_rekey(&self) -> bool {
-        self.is_inside() && !self.is_leaving && self.keys.is_settled()
-    }
-
-    /// Goes on under a new session key.
-    pub fn rekey(&mut self, key: SessionKey, now: Now) {
-        let nick = self.card.nick().clone();
-        self.rename(&nick, key, now)
-            .expect("nobody else has its nick, or a key that was just made");
-    }
-
-    /// Goes on under another nick, for which it takes a new session key.
-    ///
-    /// # Errors
-    /// Where somebody has a nick like that.
-    pub fn rename(&mut self, nick: &Nick, key: SessionKey, now: Now) -> Result<(), Conflict> {
-        self.schedule.is_rekeying = false;
-        // Even where nothing comes of it: a relay that does not answer must not have keys made
-        // without end.
-        self.schedule.rekeyed = now.uptime;
-        self.schedule.failures = 0;
-        if !self.can_rekey() {
-            return Ok(());
-        }
-        let card = self.card.succeed(
-            &self.room_key,
-            &self.identity,
-            nick,
-            key.public(),
-            self.next,
-            now.time,
-        );
-        self.take_card(card.clone())?;
-        self.seen_keys.insert(&card);
-        // The relay, and the others, know of no key before the last one.
-        self.unacknowledged.give_up_all_but(card.previous());
-        self.keys.announce(card.sid(), key, now.uptime);
-        self.send(Sent::Key(Frame::rekey(card.bytes())));
-        Ok(())
-    }
-
-    /// Presents this card from now on, and keeps the one before until the relay has listed it.
-    fn take_card(&mut self, card: Card) -> Result<(), Conflict> {
-        self.hold(&card)?;
-        self.card_before = Some(std::mem::replace(&mut self.card, card));
-        Ok(())
-    }
-
-    /// Holds the nick and the session key of this card, instead of those of the present one.
-    fn hold(&mut self, card: &Card) -> Result<(), Conflict> {
-        self.roster.release(&self.card);
-        let reserved = self.roster.reserve(card);
-        if reserved.is_err() {
-            (self.roster.reserve(&self.card)).expect("it was just released");
-        }
-        reserved
-    }
-
-    /// Goes back to the nick and the session key before the present ones, after the relay has refused
-    /// these. Returns the nick that was refused; nothing where none was, or where there is no way back:
-    /// the key before is destroyed already, or a relay has let somebody else in under the nick. What
-    /// was said meanwhile has reached nobody.
-    pub fn take_back_nick(&mut self) -> Option<Nick> {
-        let before = self
-            .card_before
-            .take_if(|card| card.nick() != self.card.nick())?;
-        if !self.keys.can_take_back(self.card.sid()) || self.hold(&before).is_err() {
-            return None;
-        }
-        self.keys.take_back();
-        let refused = std::mem::replace(&mut self.card, before);
-        // What nobody has had is not to be missed by anybody.
-        for reader in self
-            .unacknowledged
-            .readers_of_messages_to_the_room(refused.sid())
-        {
-            if let Some(peer) = self.roster.get_mut(reader) {
-                peer.outgoing.total = peer.outgoing.total.saturating_sub(1);
-            }
-        }
-        for (_, peer) in self.roster.iter_mut() {
-            peer.outgoing.direct.forget(refused.sid());
-        }
-        Some(refused.nick().clone())
     }
 
     /// Does what is due. To be called about once a second, or as often as one likes.
