@@ -35,9 +35,7 @@ impl Person {
     /// what is typed.
     #[track_caller]
     fn sees(&self, nick: &str) {
-        let joined = format!("* {nick} joined ");
-        self.screen
-            .wait_for(&joined, |shown| shown.contains(&joined));
+        self.screen.sees(&format!("* {nick} joined "));
     }
 
     /// The rows that anything was ever shown in, without those of the prompt and the beginning.

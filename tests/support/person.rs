@@ -41,6 +41,7 @@ impl Screen {
         screen.wait_for("prompt", |shown| {
             shown.contains("here") && shown.lines().any(|line| line.starts_with('>'))
         });
+        screen.comes_to_rest();
         screen
     }
 
@@ -48,6 +49,7 @@ impl Screen {
     #[track_caller]
     pub fn wait_for_row(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
         let shown = self.wait_for(what, |shown| shown.lines().any(&expected));
+        self.comes_to_rest();
         let row = shown.lines().find(|row| expected(row));
         row.expect("it has been seen").to_owned()
     }

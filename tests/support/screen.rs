@@ -178,15 +178,21 @@ impl Screen {
         }
     }
 
-    /// Waits until this is on the screen, and the program has come to rest: what it has shown
-    /// counts as seen only a moment later.
+    /// Waits until this is on the screen, and the program has come to rest.
     #[track_caller]
     pub fn sees(&self, text: &str) {
         self.wait_for(text, |shown| shown.contains(text));
+        self.comes_to_rest();
+    }
+
+    /// Waits until nothing more is written: what has been shown counts as seen only a moment later,
+    /// and before that whoever came is left out of what is typed.
+    #[track_caller]
+    pub fn comes_to_rest(&self) {
         let start = Instant::now();
         let (mut written, mut since) = (self.seen().raw.len(), start);
         while since.elapsed() < REST {
-            assert!(start.elapsed() < DEADLINE, "no rest behind {text}");
+            assert!(start.elapsed() < DEADLINE, "it never comes to rest");
             thread::sleep(POLL);
             let now = self.seen().raw.len();
             if now != written {
