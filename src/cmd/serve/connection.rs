@@ -98,22 +98,19 @@ fn serve(relay: &Arc<Relay>, stream: TcpStream, peer: SocketAddr, pass: Pass) ->
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(WRITE_WAIT))?;
     let stream = Arc::new(stream);
-    let placed = shake_hands(relay, &stream, &pass).and_then(|(room, entry)| {
-        let who = format!("{} {}", entry.card.nick(), entry.card.fingerprint());
-        let (membership, connection) = take_place(relay, &stream, room, &entry)?;
-        Ok((membership, connection, who))
-    });
+    let placed = shake_hands(relay, &stream, &pass)
+        .and_then(|(room, entry)| take_place(relay, &stream, room, &entry));
     match placed {
-        Ok((membership, connection, who)) => {
+        Ok((membership, connection)) => {
+            let verb = if connection == 0 { "joined" } else { "resumed" };
+            let line = format_args!("{} {verb} from {peer}", membership.who());
+            relay.guard.members.write(Level::Info, line);
             let idle = Duration::from_secs(relay.config.limits.idle.into());
             stream.set_read_timeout(Some(idle))?;
-            let verb = if connection == 0 { "joined" } else { "resumed" };
-            let line = format_args!("{who} {verb} from {peer}");
-            relay.guard.members.write(Level::Info, line);
             thread::Builder::new()
                 .name("reader".into())
                 .stack_size(READER_STACK)
-                .spawn(move || serve_member(membership, connection, stream, pass, &who))
+                .spawn(move || serve_member(membership, connection, stream, pass))
                 .map(drop)
                 .inspect_err(|error| relay.guard.is_short(error))
         }
@@ -179,15 +176,8 @@ fn take_place(
     Ok((relay.join(room, &entry.card, &outbox)?, 0))
 }
 
-fn serve_member(
-    mut membership: Membership,
-    connection: u64,
-    stream: Arc<TcpStream>,
-    pass: Pass,
-    who: &str,
-) {
+fn serve_member(mut membership: Membership, connection: u64, stream: Arc<TcpStream>, pass: Pass) {
     let outbox = Arc::clone(membership.outbox());
-    let guard = Arc::clone(membership.guard());
     let departure = read_frames(&stream, &mut membership);
     let is_broken = matches!(departure, Departure::Lost | Departure::Silent);
     if is_broken && outbox.closed().is_none() && membership.is_kept() {
@@ -195,12 +185,9 @@ fn serve_member(
         let _ = stream.shutdown(Shutdown::Both);
         drop(stream);
         let _waiting = pass.wait();
-        if let Some(departure) = membership.keep(connection, departure) {
-            guard.departed(who, departure);
-        }
+        membership.keep(connection, departure);
     } else {
         membership.end(departure);
-        guard.departed(who, departure);
         outbox.wait_for_end(connection);
         drop(pass);
     }

@@ -132,6 +132,7 @@ impl Relay {
             (room, joined)
         };
         Ok(Membership {
+            who: name(card),
             id,
             room,
             outbox: Arc::clone(outbox),
@@ -175,6 +176,7 @@ impl Relay {
         let taken = taken.map_err(|Malformed| Notice::Malformed)?;
         Ok(taken.map(|(intake, connection)| {
             let membership = Membership {
+                who: name(card),
                 id,
                 room,
                 outbox,
@@ -232,6 +234,11 @@ fn with_arithmetic<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     })
 }
 
+/// What the log calls a member.
+fn name(card: &Card) -> Box<str> {
+    format!("{} {}", card.nick(), card.fingerprint()).into()
+}
+
 /// A member that is counted for as long as this lives.
 struct Place {
     relay: Arc<Relay>,
@@ -266,6 +273,7 @@ pub(super) enum Next {
 /// A member's place in a room, which it leaves, however its thread ends, unless the member has
 /// come back over another connection.
 pub(super) struct Membership {
+    who: Box<str>,
     id: RoomId,
     room: SharedRoom,
     outbox: Arc<Outbox>,
@@ -358,9 +366,9 @@ impl Membership {
         &self.outbox
     }
 
-    /// Who watches over all members.
-    pub(super) fn guard(&self) -> &Arc<Guard> {
-        &self.place.relay.guard
+    /// What the log calls the member.
+    pub(super) fn who(&self) -> &str {
+        &self.who
     }
 
     /// Whether the place is kept when the connection breaks.
@@ -373,29 +381,31 @@ impl Membership {
         self.departure = departure;
     }
 
-    /// Keeps the place of a member whose connection broke, for as long as the relay has promised.
-    /// Returns why it had to go, if it has not come back.
-    pub(super) fn keep(mut self, connection: u64, departure: Departure) -> Option<Departure> {
+    /// Keeps the place of a member whose connection broke, for as long as the relay has promised. If
+    /// it has not come back by then, it leaves the room.
+    pub(super) fn keep(mut self, connection: u64, departure: Departure) {
         let grace = Duration::from_secs(self.place.relay.config.limits.grace.into());
-        let intake = self.intake.take()?;
-        let Kept::Given(intake, closed) = self.outbox.keep(connection, intake, grace) else {
-            return None;
+        let Some(intake) = self.intake.take() else {
+            return;
         };
-        self.intake = Some(intake);
-        self.departure = match closed {
-            Some(Closed::Overflow) => Departure::Slow,
-            Some(Closed::Done) | None => departure,
-        };
-        Some(self.departure)
+        if let Kept::Given(intake, closed) = self.outbox.keep(connection, intake, grace) {
+            self.intake = Some(intake);
+            self.departure = match closed {
+                Some(Closed::Overflow) => Departure::Slow,
+                Some(Closed::Done) | None => departure,
+            };
+        }
     }
 }
 
 impl Drop for Membership {
-    /// A room vanishes with its last member.
+    /// A room vanishes with its last member, and a relay that ends with its last room: by then this
+    /// one is in the log.
     fn drop(&mut self) {
         let Some(intake) = &self.intake else {
             return;
         };
+        self.place.relay.guard.departed(&self.who, self.departure);
         let mut rooms = lock(&self.place.relay.rooms);
         let mut room = lock(&self.room);
         room.leave(intake.sid(), intake.joined(), self.departure);
