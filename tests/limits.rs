@@ -2,14 +2,17 @@
 
 mod support;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2echat::room::frame::{Frame, ToClient};
-use e2echat::room::message::Stream;
+use e2echat::room::frame::{Frame, ToClient, preamble};
+use e2echat::room::message::{SealedMessage, Stream};
 use e2echat::room::notice::Notice;
 
-use support::peer::{Member, Peer, lobby, made_up_key};
-use support::process::{Client, Relay};
+use support::peer::{CardFields, Member, Peer, identity, lobby, made_up_key};
+use support::process::{Client, Home, Relay, wait_for};
+
+const DROPPED: &str = " was dropped by the relay: it did not read fast enough";
 
 #[test]
 fn a_nick_that_is_taken_or_looks_like_one_that_is() {
@@ -99,7 +102,7 @@ fn a_member_who_reads_too_slowly_is_dropped_and_the_others_chat_on() {
     for _ in 0..100 {
         flood.send(message.clone());
     }
-    let dropped = "* slow was dropped by the relay: it did not read fast enough";
+    let dropped = format!("* slow{DROPPED}");
     ada.wait_for_line("departure", |line| line == dropped);
     ada.say("what was that?");
     bob.wait_for_message("ada", "what was that?");
@@ -195,5 +198,93 @@ fn pings_are_answered_with_what_was_taken() {
             Ok(ToClient::Deliver { ciphertext, .. }) => assert_eq!(ciphertext, b""),
             other => panic!("unexpected: {other:?}"),
         }
+    }
+}
+
+/// Whether somebody new gets in.
+#[cfg(target_os = "linux")]
+fn gets_in(relay: &Relay) -> bool {
+    let key = made_up_key();
+    let fields = CardFields::new("newcomer", identity(2), &key);
+    let mut peer = Peer::connect(relay.address());
+    peer.write(&preamble(lobby().id()));
+    let Some(frame) = peer.read_or_broken() else {
+        return false;
+    };
+    let Ok(ToClient::Challenge(challenge, _)) = ToClient::parse(&frame) else {
+        panic!("no challenge: {:?}", ToClient::parse(&frame));
+    };
+    let proof = identity(2).sign(&challenge.possession(fields.sid(), 0));
+    peer.write(&Frame::hello(&fields.sign(identity(2)), None, 0, &proof).encode());
+    let frame = peer.read().expect("an answer");
+    match ToClient::parse(&frame) {
+        Ok(ToClient::Welcome(_)) => true,
+        Ok(ToClient::Notice(code)) => {
+            assert_eq!(Notice::from_code(code), Some(Notice::RelayFull));
+            false
+        }
+        other => panic!("neither in nor told why not: {other:?}"),
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn running_out_of_memory_refuses_newcomers_and_drops_those_who_do_not_read() {
+    let home = Home::new();
+    let mut command = Command::new("prlimit");
+    home.isolate(&mut command);
+    command
+        .args(["--data=256000000", env!("CARGO_BIN_EXE_e2echat")])
+        .args(["serve", "--bind", "127.0.0.1", "--port", "0", "-v"])
+        .args(["--max-bytes", "0", "--max-blocks", "0"])
+        // What three may have waiting for them is more than there is.
+        .args(["--max-queue", "100000000"]);
+    let relay = Relay::from_command(&mut command, home);
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    let hoarders: Vec<Member> = (0..8)
+        .map(|number| {
+            let nick = format!("hoarder-{number}");
+            Member::join_with(relay.address(), &nick, 0, &made_up_key())
+        })
+        .collect();
+    let mut flood = Member::join(relay.address(), "flood", 1);
+    let (mut header, body) = flood.compose(0, "hello");
+    let messages: Vec<SealedMessage> = hoarders
+        .iter()
+        .map(|reader| {
+            header.stream = Stream::Direct(reader.sid);
+            let mut message = flood.seal(&header, &body);
+            message.parcels = vec![(reader.sid, vec![0; 200_000])];
+            message
+        })
+        .collect();
+    let (mut rounds, mut refused) = (0, 0);
+    let is_dropped = |line: &String| line.starts_with("* hoarder-") && line.ends_with(DROPPED);
+    while !ada.lines().iter().any(is_dropped) {
+        rounds += 1;
+        assert!(rounds < 1000, "{:#?}", relay.log());
+        for message in &messages {
+            flood.send(message.clone());
+        }
+        flood.wait_for_ack(8 * rounds);
+        refused += usize::from(rounds % 4 == 0 && !gets_in(&relay));
+    }
+    assert!(refused > 0, "{:#?}", relay.log());
+    relay.wait_for_log("warning", |line| {
+        line.contains("cannot take newcomers") && line.contains("members stay")
+    });
+    ada.say("what was that?");
+    bob.wait_for_message("ada", "what was that?");
+    bob.say("somebody who wanted too much");
+    ada.wait_for_message("bob", "somebody who wanted too much");
+    drop(hoarders);
+    wait_for(
+        || gets_in(&relay).then_some(()),
+        || format!("nobody gets in any more: {:#?}", relay.log()),
+    );
+    for client in [ada, bob] {
+        assert_eq!(client.warnings(), [""; 0]);
+        assert_eq!(client.leave().code(), Some(0));
     }
 }

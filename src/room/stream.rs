@@ -29,11 +29,14 @@ impl From<io::Error> for ReadError {
     }
 }
 
+/// For how many bytes of a frame there is room at first, however long it says it is.
+const FIRST_ROOM: usize = 64 << 10;
+
 /// Reads one frame: its type and fields, at most `limit` bytes. Nothing is allocated for a length
-/// above that.
+/// above that, and no more for a long frame than the greater of 64 KiB and twice what has come of it.
 ///
 /// # Errors
-/// Where no whole frame comes.
+/// Where no whole frame comes, or there is no memory for it.
 pub fn read_frame(reader: &mut impl Read, limit: usize) -> Result<Vec<u8>, ReadError> {
     let mut length = [0; 4];
     let (first, rest) = length.split_at_mut(1);
@@ -50,8 +53,14 @@ pub fn read_frame(reader: &mut impl Read, limit: usize) -> Result<Vec<u8>, ReadE
     if !(1..=limit).contains(&length) {
         return Err(ReadError::Length);
     }
-    let mut frame = vec![0; length];
-    reader.read_exact(&mut frame)?;
+    let mut frame = Vec::new();
+    while frame.len() < length {
+        let filled = frame.len();
+        let more = filled.max(FIRST_ROOM).min(length - filled);
+        (frame.try_reserve_exact(more)).map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
+        frame.resize(filled + more, 0);
+        reader.read_exact(frame.split_at_mut(filled).1)?;
+    }
     Ok(frame)
 }
 

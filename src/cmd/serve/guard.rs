@@ -15,8 +15,10 @@ use crate::room::frame::Departure;
 use crate::room::notice::Notice;
 
 use super::allow::AllowList;
+use super::connection::ARITHMETIC_STACK;
 use super::gate::{Gate, GateLimits, Network, Verdict};
 use super::journal::Journal;
+use super::memory::Memory;
 use super::stats::Stats;
 use super::trouble::Trouble;
 
@@ -25,6 +27,8 @@ pub(super) struct Guard {
     gate: Mutex<Gate>,
     allowed: Option<AllowList>,
     shortage: Mutex<Trouble>,
+    /// What there is.
+    pub(super) memory: Memory,
     is_ending: AtomicBool,
     started: Instant,
     /// The figures.
@@ -37,11 +41,12 @@ pub(super) struct Guard {
 
 impl Guard {
     /// A guard for a relay that has no connection yet, with the list of who may enter, if not all.
-    pub(super) fn new(limits: GateLimits, allowed: Option<AllowList>) -> Self {
+    pub(super) fn new(limits: GateLimits, allowed: Option<AllowList>, memory: Memory) -> Self {
         Self {
             gate: Mutex::new(Gate::new(limits)),
             allowed,
             shortage: Mutex::default(),
+            memory,
             is_ending: AtomicBool::new(false),
             started: Instant::now(),
             stats: Stats::default(),
@@ -56,18 +61,26 @@ impl Guard {
         let network = Network::from(address);
         let verdict = lock(&self.gate).enter(network);
         if verdict == Verdict::Ignored {
-            self.stats.refusals.add(1);
-            self.strangers.write(
-                Level::Info,
-                format_args!("hung up on {address}: there are too many"),
-            );
+            self.hung_up_on(address, "there are too many");
             return None;
         }
-        Some(Pass {
+        let pass = Pass {
             guard: Arc::clone(self),
             network,
             verdict,
-        })
+        };
+        if !self.memory.take(ARITHMETIC_STACK) {
+            self.is_short(&io::ErrorKind::OutOfMemory.into());
+            self.hung_up_on(address, "there is no memory for it");
+            return None;
+        }
+        Some(pass)
+    }
+
+    fn hung_up_on(&self, address: IpAddr, reason: &str) {
+        self.stats.refusals.add(1);
+        let line = format_args!("hung up on {address}: {reason}");
+        self.strangers.write(Level::Info, line);
     }
 
     /// How many connections there are.
@@ -111,7 +124,7 @@ impl Guard {
     pub(super) fn is_short(&self, error: &io::Error) {
         if lock(&self.shortage).happens(self.uptime()) {
             log::warn!(
-                "cannot take newcomers at the moment: {}; members stay; lower --max-connections, or allow the relay more threads and open files",
+                "cannot take newcomers at the moment: {}; members stay; lower --max-connections, or allow the relay more threads, open files and memory",
                 reason(error)
             );
         }
@@ -133,6 +146,18 @@ impl Guard {
 
     fn is_ending(&self) -> bool {
         self.is_ending.load(Ordering::Relaxed)
+    }
+
+    /// Checks that there is memory for one more member.
+    ///
+    /// # Errors
+    /// With what to tell a newcomer.
+    pub(super) fn check_memory(&self) -> Result<(), Notice> {
+        if self.memory.is_short() {
+            self.is_short(&io::ErrorKind::OutOfMemory.into());
+            return Err(Notice::RelayFull);
+        }
+        Ok(())
     }
 
     /// Checks that the relay is not about to end.

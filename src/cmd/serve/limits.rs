@@ -9,6 +9,7 @@ use crate::room::relay::Rate;
 use super::allow::AllowList;
 use super::gate::GateLimits;
 use super::guard::Guard;
+use super::memory::Memory;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -60,11 +61,17 @@ impl Shares {
         self.max_bytes
     }
 
-    /// The guard who sees to it, with no more than so many connections and threads in all.
+    /// The guard who sees to it, with no more than so many connections and threads in all, and with
+    /// this memory.
     ///
     /// # Errors
     /// Where the list of identities cannot be used.
-    pub(super) fn guard(&self, connections: usize, threads: usize) -> anyhow::Result<Guard> {
+    pub(super) fn guard(
+        &self,
+        connections: usize,
+        threads: usize,
+        memory: Memory,
+    ) -> anyhow::Result<Guard> {
         let limits = GateLimits {
             connections,
             threads,
@@ -72,6 +79,6 @@ impl Shares {
             joins: Rate::new(self.joins_per_minute, MINUTE, MINUTE),
         };
         let allowed = self.allow.as_deref().map(AllowList::open).transpose()?;
-        Ok(Guard::new(limits, allowed))
+        Ok(Guard::new(limits, allowed, memory))
     }
 }

@@ -1,18 +1,18 @@
 //! `e2echat serve`: the relay, and with `--nick` somebody who sits in it.
 //!
-//! Threads: one that accepts per listening socket, a few that write (see [`writer`]), and one that
-//! keeps the log, for as long as the process lives; one per connection (see [`connection`]); the main
-//! one, which waits for a signal, or for the host to leave.
+//! Threads: one that accepts per listening socket, a few that write (see [`writer`]), one that keeps
+//! the log, and one that watches the memory, for as long as the process lives; one per connection
+//! (see [`connection`]); the main one, which waits for a signal, or for the host to leave.
 
 pub(super) mod allow;
 mod batch;
-
 mod connection;
 mod descriptors;
 mod gate;
 mod guard;
 mod journal;
 mod limits;
+mod memory;
 mod outbox;
 mod relay;
 mod stats;
@@ -35,6 +35,7 @@ use crate::room::frame::Limits;
 use crate::room::names::{Nick, RoomName};
 
 use self::limits::Shares;
+use self::memory::{Gauge, Memory};
 use self::relay::{Config, Relay};
 
 /// How long members have to take their last frames when the relay ends.
@@ -148,9 +149,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let connections = descriptors::provide(connections, listeners.len());
     let threads = threads::possible().unwrap_or(usize::MAX);
     let connections = threads::limit(connections, threads);
-    let guard = args.shares.guard(connections, threads)?;
+    let mut gauge = Gauge::new();
+    let memory = Memory::new(gauge.left());
+    let guard = args.shares.guard(connections, threads, memory)?;
     let relay = Arc::new(Relay::new(args.config(connections), guard)?);
     keep_log(&relay, args.stats)?;
+    watch_memory(&relay, gauge)?;
     for listener in listeners {
         let relay = Arc::clone(&relay);
         thread::Builder::new()
@@ -300,6 +304,23 @@ fn keep_log(relay: &Arc<Relay>, stats: Option<u32>) -> io::Result<()> {
     };
     let builder = thread::Builder::new().name("log".into());
     builder.spawn(keep).map(drop)
+}
+
+/// Starts the thread that sees to it that the relay does not run out of memory.
+fn watch_memory(relay: &Arc<Relay>, mut gauge: Gauge) -> io::Result<()> {
+    let relay = Arc::clone(relay);
+    let watch = move || {
+        loop {
+            let memory = &relay.guard.memory;
+            thread::sleep(memory.pause());
+            memory.measured(gauge.left());
+            if memory.is_short() {
+                relay.save_memory();
+            }
+        }
+    };
+    let builder = thread::Builder::new().name("memory".into());
+    builder.spawn(watch).map(drop)
 }
 
 fn accept(listener: &TcpListener, relay: &Arc<Relay>) {

@@ -158,6 +158,23 @@ impl Outbox {
         self.moved.notify_all();
     }
 
+    fn overflow(&self, state: &mut State) {
+        state.backlog.clear();
+        // An empty queue has room for it.
+        let _ = state.backlog.post(notice(Notice::QueueFull));
+        state.closed = Some(Closed::Overflow);
+        self.moved.notify_all();
+    }
+
+    /// Closes and empties the queue if there are more bytes in it than this.
+    pub(super) fn limit(self: &Arc<Self>, most: usize) {
+        let mut state = self.lock();
+        if state.closed.is_none() && state.backlog.weight() > most {
+            self.overflow(&mut state);
+            self.call_writer(&mut state);
+        }
+    }
+
     /// Whether the queue is closed, and why.
     pub(super) fn closed(&self) -> Option<Closed> {
         self.lock().closed
@@ -388,11 +405,7 @@ impl Mailbox for Arc<Outbox> {
             return;
         }
         if state.backlog.post(frame).is_err() {
-            state.backlog.clear();
-            // An empty queue has room for it.
-            let _ = state.backlog.post(notice(Notice::QueueFull));
-            state.closed = Some(Closed::Overflow);
-            self.moved.notify_all();
+            self.overflow(&mut state);
         }
         self.call_writer(&mut state);
     }

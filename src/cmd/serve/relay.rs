@@ -115,6 +115,7 @@ impl Relay {
         card: &Card,
         outbox: &Arc<Outbox>,
     ) -> Result<Membership, Notice> {
+        self.guard.check_memory()?;
         let place = Place::count(self);
         if place.number > self.config.max_members {
             return Err(Notice::RelayFull);
@@ -195,6 +196,18 @@ impl Relay {
         for room in lock(&self.rooms).by_id.values() {
             for outbox in lock(room).mailboxes() {
                 outbox.close(Some(Notice::Shutdown));
+            }
+        }
+    }
+
+    /// Drops the members for whom more waits than there is memory for.
+    pub(super) fn save_memory(&self) {
+        let most = self.guard.memory.share(self.config.queue_bytes);
+        let rooms: Vec<SharedRoom> = lock(&self.rooms).by_id.values().map(Arc::clone).collect();
+        for room in rooms {
+            let outboxes: Vec<Arc<Outbox>> = lock(&room).mailboxes().map(Arc::clone).collect();
+            for outbox in outboxes {
+                outbox.limit(most);
             }
         }
     }

@@ -59,6 +59,12 @@ impl Backlog {
         self.waiting.is_empty()
     }
 
+    /// What all frames weigh.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// Adds a frame.
     ///
     /// # Errors

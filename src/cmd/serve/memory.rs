@@ -1,0 +1,203 @@
+//! How much memory there still is for the relay. Where there is none left, the system ends the whole
+//! process: so before that newcomers are refused, and less may wait for those who do not read.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, System};
+
+/// What is kept back of what there is at the start: one part in so many, and no more than this.
+const RESERVE_SHARE: u64 = 8;
+const MAX_RESERVE: u64 = 256 << 20;
+
+/// What is kept back of that for members alone, and not for what waits for them: one part in so many.
+const MEMBERS_SHARE: u64 = 4;
+
+/// No more than so much is taken in a millisecond: about what a machine can receive.
+const BYTES_PER_MS: u64 = 1 << 20;
+
+/// How often it is measured, however much or little there is.
+const SELDOM: Duration = Duration::from_secs(1);
+const OFTEN: Duration = Duration::from_millis(5);
+
+/// Measures what the system has.
+pub(super) struct Gauge(Option<System>);
+
+impl Gauge {
+    /// One that measures nothing where that is not known how.
+    pub(super) fn new() -> Self {
+        Self(System::new().ok())
+    }
+
+    /// How many bytes this process may still take: the least of what the machine, its control group
+    /// and its own limits have, as far as the system tells.
+    pub(super) fn left(&mut self) -> Option<u64> {
+        let system = self.0.as_mut();
+        let shared = system.map(|system| [machine(system), group(system)]);
+        let shared = shared.into_iter().flatten();
+        shared.chain(own_limits()).flatten().min()
+    }
+}
+
+fn machine(system: &mut System) -> Option<u64> {
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram().with_swap());
+    let is_known = system.total_memory() > 0;
+    is_known.then(|| system.available_memory() + system.free_swap())
+}
+
+/// What the control group has left. What it keeps of files is given back when it is needed.
+fn group(system: &mut System) -> Option<u64> {
+    let own = sysinfo::get_current_pid().ok()?;
+    system.refresh_processes_specifics(
+        ProcessesToUpdate::Some(&[own]),
+        false,
+        ProcessRefreshKind::nothing().without_tasks(),
+    );
+    let limits = system.process(own)?.cgroup_limits()?;
+    Some(limits.total_memory.saturating_sub(limits.rss))
+}
+
+/// What is left of the limits that a process is started under (`ulimit -v` and `-d`).
+#[cfg(target_os = "linux")]
+fn own_limits() -> [Option<u64>; 2] {
+    use nix::sys::resource::{Resource, getrlimit};
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    [
+        (Resource::RLIMIT_AS, "VmSize:"),
+        (Resource::RLIMIT_DATA, "VmData:"),
+    ]
+    .map(|(resource, name)| {
+        let (limit, _) = getrlimit(resource).ok()?;
+        Some(limit.saturating_sub(taken(&status, name)?))
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own_limits() -> [Option<u64>; 0] {
+    []
+}
+
+/// The bytes that a line of `proc_pid_status(5)` says.
+#[cfg(target_os = "linux")]
+fn taken(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes << 10)
+}
+
+/// What was measured last, less what has been given to newcomers since.
+#[derive(Debug)]
+pub(super) struct Memory {
+    left: AtomicU64,
+    reserve: u64,
+}
+
+impl Memory {
+    /// With so much at the start; a relay that knows of no limit never runs short.
+    pub(super) fn new(left: Option<u64>) -> Self {
+        let reserve = left.map_or(0, |left| (left / RESERVE_SHARE).min(MAX_RESERVE));
+        Self {
+            left: AtomicU64::new(left.unwrap_or(u64::MAX)),
+            reserve,
+        }
+    }
+
+    /// There is so much now.
+    pub(super) fn measured(&self, left: Option<u64>) {
+        self.left.store(left.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// After which time to measure again, so that not all of it can have been taken by then, but a
+    /// quarter.
+    pub(super) fn pause(&self) -> Duration {
+        let left = self.left.load(Ordering::Relaxed);
+        Duration::from_millis(left / 4 / BYTES_PER_MS).clamp(OFTEN, SELDOM)
+    }
+
+    /// Takes so many bytes for somebody who may be a member that comes back. Returns whether they
+    /// are there.
+    pub(super) fn take(&self, bytes: usize) -> bool {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let needed = bytes.saturating_add(self.reserve / MEMBERS_SHARE);
+        let take = |left| (left >= needed).then(|| left - bytes);
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.left.fetch_update(set, fetch, take).is_ok()
+    }
+
+    /// Whether there is none for new members.
+    pub(super) fn is_short(&self) -> bool {
+        self.left.load(Ordering::Relaxed) < self.reserve
+    }
+
+    /// How much may wait for a member, of so many bytes while there is enough memory: the less there
+    /// is, the less may wait.
+    pub(super) fn share(&self, bytes: usize) -> usize {
+        if !self.is_short() {
+            return bytes;
+        }
+        let least = self.reserve / MEMBERS_SHARE;
+        let left = self.left.load(Ordering::Relaxed);
+        let parts = |bytes: u64| u128::from(bytes.saturating_sub(least));
+        let share = bytes as u128 * parts(left) / parts(self.reserve).max(1);
+        usize::try_from(share).unwrap_or(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn a_part_of_what_there_is_is_kept_back() {
+        let memory = Memory::new(Some(800 * MIB));
+        assert!(!memory.is_short());
+        memory.measured(Some(100 * MIB));
+        assert!(!memory.is_short());
+        assert_eq!(memory.share(1000), 1000);
+        memory.measured(Some(50 * MIB));
+        assert!(memory.is_short());
+        assert_eq!(memory.share(1000), 333);
+        memory.measured(Some(25 * MIB));
+        assert_eq!(memory.share(1000), 0);
+        memory.measured(Some(0));
+        assert_eq!(memory.share(1000), 0);
+        memory.measured(Some(800 * MIB));
+        assert!(!memory.is_short());
+        assert!(!Memory::new(Some(1 << 40)).is_short());
+        assert!(!Memory::new(None).is_short());
+        assert_eq!(Memory::new(Some(1 << 40)).reserve, MAX_RESERVE);
+    }
+
+    #[test]
+    fn it_is_measured_the_more_often_the_less_there_is() {
+        let pauses = [Some(0), Some(100 * MIB), Some(1 << 40), None].map(|left| {
+            let memory = Memory::new(left);
+            memory.pause().as_millis()
+        });
+        assert_eq!(pauses, [5, 25, 1000, 1000]);
+    }
+
+    #[test]
+    fn what_is_given_since_the_last_measurement_counts() {
+        let memory = Memory::new(Some(800 * MIB));
+        memory.measured(Some(28 * MIB));
+        assert!(memory.take(1 << 20));
+        assert!(memory.take(2 << 20));
+        assert!(!memory.take(1 << 20), "the rest is for members");
+        memory.measured(Some(28 * MIB));
+        assert!(memory.take(1 << 20));
+        assert!(Memory::new(None).take(usize::MAX));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_system_tells_how_much_there_is() {
+        assert!(Gauge::new().left().is_some_and(|left| left > 0));
+        let status = "VmSize:\t   12 kB\nVmData:\tmuch\n";
+        assert_eq!(taken(status, "VmSize:"), Some(12 << 10));
+        assert_eq!(taken(status, "VmData:"), None);
+        assert_eq!(taken(status, "VmStk:"), None);
+    }
+}
