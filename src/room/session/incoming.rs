@@ -100,28 +100,32 @@ impl Session {
                 return events;
             }
         }
-        let opened = open(bytes, &header, reader, key, ciphertext);
-        if !direct && let Ok(Opened::Text(..)) = opened {
-            events.extend(self.left_others_out(&header));
-        }
-        events.extend(match opened {
-            Ok(Opened::LeftOut) => Some(Event::LeftOut(from)),
+        match open(bytes, &header, reader, key, ciphertext) {
+            Ok(Opened::LeftOut) => events.push(Event::LeftOut(from)),
             Ok(Opened::Text(kind, text)) => {
-                self.take_words(sid, direct, kind, SafeText::new(&text))
+                let text = SafeText::new(&text);
+                events.extend(self.left_others_out(&header));
+                events.extend(self.take_words(sid, direct, kind, text));
             }
-            Err(OpenError::KeyDestroyed) => {
-                if let Some(peer) = self.roster.get_mut(sid) {
-                    peer.outgoing.came_too_late(digest);
-                }
-                self.schedule.greet(self.roster.len(), now.uptime);
-                Some(Event::TooLate(from))
-            }
-            Err(error) => {
-                self.schedule.opening_failed();
-                Some(unopened(error))
-            }
-        });
+            Err(error) => events.push(self.not_opened(sid, digest, error, now)),
+        }
         events
+    }
+
+    /// A message of somebody's that is in its place could not be read.
+    fn not_opened(&mut self, sid: SessionId, message: Digest, error: OpenError, now: Now) -> Event {
+        let others = self.roster.len();
+        let Some(peer) = self.roster.get_mut(sid) else {
+            return Event::Stray;
+        };
+        let from = peer.card.nick().clone();
+        if error == OpenError::KeyDestroyed {
+            peer.outgoing.came_too_late(message);
+            self.schedule.greet(others, now.uptime);
+            return Event::TooLate(from);
+        }
+        self.schedule.opening_failed();
+        Event::Unopened(from, error)
     }
 
     /// Somebody has said something.
@@ -154,6 +158,9 @@ impl Session {
 
     /// Tells whom a message leaves out, where it is not the same people as before.
     fn left_others_out(&mut self, header: &Header) -> Option<Event> {
+        if header.stream != Stream::Room {
+            return None;
+        }
         let others = header.left_out.iter();
         let mut others: Vec<Nick> = others
             .filter_map(|sid| self.roster.get(*sid))

@@ -7,22 +7,26 @@
 //! - `entering`: from the challenge to the room, over each connection.
 //! - `members`: who is in the room, and who may come back.
 //! - `incoming`: what members send.
-//! - `outgoing`: what this member says, states and announces, and when.
+//! - `saying`: what this member says, to whom, and how it is sent again.
+//! - `stating`: what it states and announces, and what is due when.
 //! - `succession`: this member's own card, with another session key or nick.
-//! - `unacknowledged`: what was sent, until the relay has it and its readers are there.
-//! - `spoken`: what was said lately.
+//! - `said`: a message of this member's. `unacknowledged`: what was sent, until the relay has it;
+//!   `held`: until its readers are there; `spoken`: what was said lately.
 //! - `peer`, `own_keys`: what is known of each.
 //! - `seen_keys`: whose session keys there were.
 
 mod entering;
 mod event;
+mod held;
 mod incoming;
 mod members;
-mod outgoing;
 mod own_keys;
 mod peer;
+mod said;
+mod saying;
 mod seen_keys;
 mod spoken;
+mod stating;
 mod succession;
 mod unacknowledged;
 
@@ -40,14 +44,16 @@ use super::roster::Roster;
 use super::transcript::Transcript;
 
 pub use self::event::{Disbelief, End, Event, Person, Presence, SayError, Standing};
-pub use self::outgoing::{Policy, Receipt, To};
+pub use self::saying::{Policy, Receipt, To};
 
+use self::held::Held;
 use self::members::{left, roster_around};
-use self::outgoing::Schedule;
 use self::own_keys::OwnKeys;
 use self::peer::Peer;
+use self::said::Said;
 use self::seen_keys::SeenKeys;
 use self::spoken::Spoken;
+use self::stating::Schedule;
 use self::unacknowledged::Unacknowledged;
 
 /// A point in time, by both of a machine's clocks.
@@ -106,6 +112,7 @@ pub struct Session {
     /// The headers of this member's own messages to the room that have not come back yet.
     on_their_way: VecDeque<Vec<u8>>,
     unacknowledged: Unacknowledged,
+    held: Held,
     spoken: Spoken,
     /// How many counted frames were received.
     received: u64,
@@ -151,6 +158,7 @@ impl Session {
             transcript: Transcript::default(),
             on_their_way: VecDeque::new(),
             unacknowledged: Unacknowledged::default(),
+            held: Held::default(),
             spoken: Spoken::default(),
             received: 0,
             outgoing: Vec::new(),
@@ -235,14 +243,16 @@ impl Session {
 
     /// The texts that were sent and that the relay has not acknowledged, in order.
     pub fn untaken(&self) -> impl Iterator<Item = &str> {
-        self.unacknowledged.texts()
+        let messages = self.unacknowledged.messages();
+        let untaken = messages.filter(|said| said.receipt().is_some());
+        untaken.map(Said::text)
     }
 
     /// The texts that the relay has taken, and that wait for these to come back.
     pub fn undelivered(&self) -> impl Iterator<Item = (Vec<Nick>, &str)> {
-        self.unacknowledged
-            .held()
-            .map(|said| (self.nicks(said.readers()), said.text()))
+        let messages = self.unacknowledged.messages();
+        let again = messages.filter(|said| said.receipt().is_none());
+        (self.held.iter().chain(again)).map(|said| (self.nicks(said.readers()), said.text()))
     }
 
     /// The frames that are to be sent now, in order.

@@ -23,6 +23,9 @@ const STREAMS: usize = 8;
 /// How many messages that came too late are remembered of somebody, for telling it.
 const UNREAD: usize = 256;
 
+/// A session key that was first seen longer ago than this gets no more messages.
+const MAX_KEY_AGE: Duration = Duration::from_hours(24);
+
 /// Another member.
 pub(super) struct Peer {
     pub(super) card: Card,
@@ -115,6 +118,13 @@ pub(super) struct Streams(VecDeque<Direct>);
 
 impl Streams {
     /// The number of the next message in a stream.
+    pub(super) fn number(&self, from: SessionId, to: SessionId) -> u64 {
+        let mut streams = self.0.iter();
+        let stream = streams.find(|stream| (stream.from, stream.to) == (from, to));
+        stream.map_or(0, |stream| stream.next)
+    }
+
+    /// The same, for changing it.
     pub(super) fn next(&mut self, from: SessionId, to: SessionId) -> &mut u64 {
         let is_it = |stream: &Direct| (stream.from, stream.to) == (from, to);
         if !self.0.iter().any(is_it) {
@@ -170,6 +180,11 @@ impl Peer {
             standing: self.standing,
             sid: self.card.sid(),
         }
+    }
+
+    /// Whether its session key is too old to get messages.
+    pub(super) fn is_stale(&self, now: Duration) -> bool {
+        now.saturating_sub(self.key_since) > MAX_KEY_AGE
     }
 
     /// It was heard.

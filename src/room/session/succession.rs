@@ -44,7 +44,7 @@ impl Session {
         self.take_card(card.clone())?;
         self.seen_keys.insert(&card);
         // The relay, and the others, know of no key before the last one.
-        self.unacknowledged.give_up_all_but(card.previous());
+        self.held.give_up_all_but(card.previous());
         self.keys.announce(card.sid(), key, now.uptime);
         self.send(Sent::Key(Frame::rekey(card.bytes())));
         Ok(())

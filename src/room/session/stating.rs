@@ -1,19 +1,15 @@
-//! What this member says, states and announces, and when.
+//! What this member states and announces, and what is due when.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::cipher::keys::PublicKey;
-use crate::cipher::seal::Body;
 use crate::room::Time;
 use crate::room::card::SessionId;
 use crate::room::frame::{Frame, MAX_FRAME};
-use crate::room::message::{Header, Kind, SealedMessage, Stream, audience_digest, header_digest};
 use crate::room::statement::{Direct, Occasion, Statement, Told};
 
-use super::event::{Event, SayError, Standing};
+use super::event::Event;
 use super::peer::Peer;
-use super::unacknowledged::{Said, Sent};
+use super::unacknowledged::Sent;
 use super::{Now, Session};
 
 /// Everybody states now and then what it sees: this often, or in a large room so seldom that
@@ -37,53 +33,11 @@ const NEW_KEY: Duration = Duration::from_mins(1);
 /// not when this has passed after the greeting was due.
 const UNCONFIRMED: Duration = Duration::from_secs(10);
 
-/// A session key that was first seen longer ago than this gets no more messages.
-const MAX_KEY_AGE: Duration = Duration::from_hours(24);
-
 /// After so many messages that did not open, a new session key is due.
 const FAILURES: u32 = 64;
 
 /// How many bytes of a STATEMENT are about single readers. With the rest it fits into a frame.
 const MAX_NEWS: usize = MAX_FRAME / 2;
-
-/// Whom a message is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum To {
-    /// Everybody who was in the room after this change of the roster, which is what was on the
-    /// user's screen. Who came since is left out.
-    Room {
-        /// The number of the change, as [`Session::changes`] has it.
-        shown: u64,
-    },
-    /// One member.
-    Member(SessionId),
-}
-
-/// What is known of a message when it has been said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// Tells it from all others of this session.
-    number: u64,
-    /// How many can read it.
-    pub readers: usize,
-}
-
-/// Who gets messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// The least that must be known of somebody. Those whose identity has changed never get any.
-    pub at_least: Standing,
-    /// How often the session key is changed.
-    pub rekey_after: Duration,
-}
-
-impl Policy {
-    /// Whether somebody of whom this is known gets messages.
-    #[must_use]
-    pub fn admits(&self, standing: Standing) -> bool {
-        standing >= self.at_least.max(Standing::New)
-    }
-}
 
 /// What is due when.
 pub(super) struct Schedule {
@@ -134,187 +88,10 @@ impl Schedule {
 }
 
 impl Session {
-    /// How many changes there were of what a user goes by: of the roster, with the first one on
-    /// entering, and messages to this member alone.
-    #[must_use]
-    pub fn changes(&self) -> u64 {
-        self.changes
-    }
-
-    /// Who gets messages.
-    #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    /// Says something.
-    ///
-    /// # Errors
-    /// Where it is not sent.
-    pub fn say(&mut self, to: To, kind: Kind, text: &str, now: Now) -> Result<Receipt, SayError> {
-        if text.is_empty() {
-            return Err(SayError::Empty);
-        }
-        let Some(body) = Body::new(kind.code(), text.to_owned()) else {
-            return Err(SayError::TooLong(text.len()));
-        };
-        if !self.has_entered || self.is_leaving {
-            return Err(SayError::NotInRoom);
-        }
-        self.greet(now);
-        let may_read =
-            |peer: &Peer| self.policy.admits(peer.standing) && !is_stale(peer, now.uptime);
-
-        let mut readers: Vec<(SessionId, &PublicKey)> = Vec::new();
-        let mut left_out = Vec::new();
-        let own = self.keys.listed();
-        let (stream, sequence) = match to {
-            To::Room { shown } => {
-                for (sid, peer) in self.roster.iter() {
-                    if may_read(peer) && peer.shown <= shown {
-                        readers.push((sid, peer.card.session()));
-                    } else {
-                        left_out.push(sid);
-                    }
-                }
-                (Stream::Room, self.next)
-            }
-            To::Member(sid) => {
-                let number = match self.roster.get_mut(sid) {
-                    Some(peer) if may_read(peer) => {
-                        *peer.outgoing.direct.next(self.card.sid(), sid)
-                    }
-                    _ => return Err(SayError::NotThere),
-                };
-                let readable = self.roster.get(sid).map(|peer| (sid, peer.card.session()));
-                readers.extend(readable);
-                (Stream::Direct(sid), number)
-            }
-        };
-        let view = self.transcript.view().ok_or(SayError::NotInRoom)?;
-        let mut audience: Vec<SessionId> = readers.iter().map(|(sid, _)| *sid).collect();
-        audience.push(match to {
-            To::Room { .. } => own,
-            To::Member(_) => self.card.sid(),
-        });
-        audience.sort_unstable();
-        let header = Header {
-            room: self.card.room(),
-            sender: self.card.sid(),
-            run: view.run,
-            epoch: view.epoch,
-            stream,
-            sequence,
-            time: now.time,
-            left_out,
-            audience: audience_digest(&audience),
-            seen: view.seen,
-            parent: *view.parent,
-            commitment: body.commitment(),
-        };
-        if !header.fits() {
-            return Err(SayError::TooManyLeftOut);
-        }
-        let mut informed = header.left_out.clone();
-        if stream == Stream::Room {
-            informed.push(self.card.sid());
-        }
-        let message = SealedMessage::seal(&header, &body, &self.identity.key, &readers, &informed);
-        let readers = readers.len();
-        match to {
-            To::Room { .. } => {
-                self.next += 1;
-                for (_, peer) in self.roster.iter_mut() {
-                    peer.outgoing.total += 1;
-                }
-            }
-            To::Member(sid) => {
-                if let Some(peer) = self.roster.get_mut(sid) {
-                    *peer.outgoing.direct.next(self.card.sid(), sid) += 1;
-                }
-            }
-        }
-        self.spoken
-            .push(header_digest(&message.header), text.to_owned());
-        self.receipts += 1;
-        let number = self.receipts;
-        self.send(Sent::Message(Said::new(message, text.to_owned(), number)));
-        Ok(Receipt { number, readers })
-    }
-
-    /// Whether the relay has yet to take what has this receipt.
-    #[must_use]
-    pub fn awaits(&self, receipt: &Receipt) -> bool {
-        self.unacknowledged.has(receipt.number)
-    }
-
-    /// Says goodbye, once the relay has taken all that was said before.
-    pub fn leave(&mut self, now: Now) {
-        self.is_leaving = true;
-        self.say_goodbye_if_due(now);
-    }
-
-    pub(super) fn say_goodbye_if_due(&mut self, now: Now) {
-        let is_due = self.is_leaving && !self.said_goodbye && self.is_inside();
-        if is_due && !self.unacknowledged.has_message() {
-            self.state(Occasion::Leave, &[], now);
-            self.send(Sent::Word(Frame::leave()));
-            self.said_goodbye = true;
-        }
-    }
-
-    /// Sends what the relay had not taken when this member had to enter the room anew, as it was.
-    /// What is for somebody who is away is kept too.
-    pub(super) fn send_again(&mut self, now: Now) {
-        self.on_their_way.clear();
-        let messages = self.unacknowledged.begin_again();
-        // What was kept is older.
-        self.send_held();
-        let senders = [self.card.sid(), self.card.previous()].map(Some);
-        for said in messages {
-            if !senders.contains(&said.sender()) {
-                self.unacknowledged.give_up(said);
-                continue;
-            }
-            let absent = &self.absent;
-            let is_away = |sid| absent.contains_key(&sid);
-            self.unacknowledged.hold(&said, is_away, now.uptime);
-            self.send(Sent::Message(said));
-        }
-    }
-
-    /// Sends what was kept for those who have come back.
-    pub(super) fn send_held(&mut self) {
-        if self.said_goodbye {
-            return;
-        }
-        let readers = self.unacknowledged.held_for();
-        // The relay passes on what is for the session id before, and for none that is older.
-        let is_back = |sid: &SessionId| {
-            let present = self.present_sid(*sid);
-            let peer = present.and_then(|present| self.roster.get(present));
-            peer.is_some_and(|peer| peer.card.sid() == *sid || peer.card.follows(*sid))
-        };
-        let back: HashSet<SessionId> = readers.into_iter().filter(is_back).collect();
-        for said in self.unacknowledged.take_held(&back) {
-            self.send(Sent::Message(said));
-        }
-    }
-
-    pub(super) fn send(&mut self, sent: Sent) {
-        if let Sent::Message(said) = &sent {
-            self.on_their_way.extend(said.header_to_come_back());
-        }
-        let frames = self.unacknowledged.push(sent);
-        if self.is_inside() {
-            self.outgoing.extend(frames);
-        }
-    }
-
     /// Does what is due. To be called about once a second, or as often as one likes.
     pub fn tick(&mut self, now: Now) -> Vec<Event> {
         self.keys.destroy_old(now.uptime);
-        let expired = self.unacknowledged.take_expired(now.uptime);
+        let expired = self.held.take_expired(now.uptime);
         let mut events: Vec<Event> = expired
             .iter()
             .filter(|said| said.readers().next().is_some())
@@ -355,7 +132,7 @@ impl Session {
                 events.push(Event::Quiet(peer.card.nick().clone(), silence.as_secs()));
             }
             let is_new = now.saturating_sub(peer.here_since) < NEW_KEY;
-            if is_stale(peer, now) && !is_new && !peer.reported.stale_key {
+            if peer.is_stale(now) && !is_new && !peer.reported.stale_key {
                 peer.reported.stale_key = true;
                 events.push(Event::StaleKey(peer.card.nick().clone()));
             }
@@ -383,7 +160,7 @@ impl Session {
     }
 
     /// Tells newcomers, if there are any, where the numbers stand.
-    fn greet(&mut self, now: Now) {
+    pub(super) fn greet(&mut self, now: Now) {
         self.schedule.greeting = None;
         let newcomers: Vec<SessionId> = self
             .roster
@@ -398,7 +175,7 @@ impl Session {
 
     /// States what one sees, to these members, or to all if there are none. Where that is more than
     /// a frame takes, some are told alone before.
-    fn state(&mut self, occasion: Occasion, to: &[SessionId], now: Now) {
+    pub(super) fn state(&mut self, occasion: Occasion, to: &[SessionId], now: Now) {
         let has_news = |(sid, peer): (SessionId, &Peer)| (peer.outgoing.size() > 0).then_some(sid);
         let about: Vec<SessionId> = match to {
             [] => self.roster.iter().filter_map(has_news).collect(),
@@ -478,8 +255,4 @@ impl Session {
 fn greeting_delay(others: usize) -> Duration {
     let others = u32::try_from(others).unwrap_or(u32::MAX);
     GREETING + GREETING_PER_MEMBER.saturating_mul(others)
-}
-
-fn is_stale(peer: &Peer, now: Duration) -> bool {
-    now.saturating_sub(peer.key_since) > MAX_KEY_AGE
 }
