@@ -371,7 +371,18 @@ impl Front<'_> {
             // Until the relay hangs up: whoever does it first could destroy its own goodbye.
             going.retain_mut(|member| member.read(&mut buffer, self.company).is_ok());
             Ok(())
-        })
+        })?;
+        // The relay would keep the places of those who just vanished, and call them lost a minute later.
+        for mut member in coming {
+            if member.write(&Frame::leave().encode()).is_ok() {
+                going.push(member);
+            }
+        }
+        while !going.is_empty() {
+            going.retain_mut(|member| member.read(&mut buffer, self.company).is_ok());
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// A member that writes so often to one who does not read.
