@@ -292,6 +292,35 @@ fn a_hard_limit_of_open_files_that_is_too_low_lowers_the_number_of_connections()
     assert_eq!(relay.log().len(), 1, "{:#?}", relay.log());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn running_out_of_open_files_keeps_newcomers_waiting_and_members_in() {
+    let relay = Relay::start(&["--handshake-timeout", "60"]);
+    let (mut ada, mut bob) = two_members(&relay);
+    // It has seen to its own limits by now, and counts on them.
+    relay.limit_open_files(relay.belongings().descriptors + 4);
+    let mut strangers = Vec::new();
+    let is_short = |line: &String| {
+        line.contains("cannot take newcomers") && line.contains("too many open files")
+    };
+    wait_for(
+        || {
+            strangers.push(Peer::connect(relay.address()));
+            relay.log().iter().any(is_short).then_some(())
+        },
+        || format!("it never runs out of them: {:#?}", relay.log()),
+    );
+    assert_chatting(&mut ada, &mut bob);
+    // Who waits is not lost: there is a place when others have gone.
+    let mut last = strangers.pop().expect("a stranger");
+    drop(strangers);
+    assert_eq!(welcome(&mut last), Welcome::Challenge);
+    relay.wait_for_log("end", |line| line.contains("newcomers are taken again"));
+    let mut carol = Client::join(relay.address(), "carol", &[]);
+    assert_chatting(&mut ada, &mut carol);
+    assert_chatting(&mut carol, &mut bob);
+}
+
 /// How many threads a user may have, and a user who has none.
 #[cfg(target_os = "linux")]
 const THREADS: &str = "--nproc=20";

@@ -5,9 +5,11 @@ mod support;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use e2echat::room::card::Card;
 use e2echat::room::frame::{Frame, ToClient, preamble};
 use e2echat::room::message::{SealedMessage, Stream};
 use e2echat::room::notice::Notice;
+use nix::sys::signal::Signal;
 
 use support::peer::{CardFields, Member, Peer, identity, lobby, made_up_key};
 use support::process::{Client, Home, Relay, wait_for};
@@ -123,6 +125,49 @@ fn a_member_who_reads_too_slowly_is_dropped_and_the_others_chat_on() {
         Ok(ToClient::Deliver { .. } | ToClient::Ping) => {}
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_process_that_is_stopped_is_dropped_when_its_queue_is_full_and_nobody_waits_for_it() {
+    let unlimited = ["--max-bytes", "0", "--max-blocks", "0"];
+    let relay = Relay::start(&[&unlimited[..], &["--max-queue", "8000000"]].concat());
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let mut carol = Client::join(relay.address(), "carol", &[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    let mut flood = Member::join(relay.address(), "flood", 0);
+    let is_bob = |card: &&Card| card.nick().as_str() == "bob";
+    let sid = flood.others.iter().find(is_bob).expect("bob is in").sid();
+    let (mut header, body) = flood.compose(0, "hello");
+    header.stream = Stream::Direct(sid);
+    let mut message = flood.seal(&header, &body);
+    message.parcels = vec![(sid, vec![0; 200_000])];
+    bob.signal(Signal::SIGSTOP);
+    // For the most part his socket is full, and he is a member still: a relay that waited for him
+    // would leave the others without an answer.
+    let dropped = format!("* bob{DROPPED}");
+    let is_dropped = |line: &String| *line == dropped;
+    let mut taken = 0;
+    while !ada.lines().iter().any(is_dropped) && taken < 100 {
+        flood.send(message.clone());
+        taken += 1;
+        flood.wait_for_ack(taken);
+        let question = format!("are you there? {taken}");
+        ada.say(&question);
+        carol.wait_for_message("ada", &question);
+        let answer = format!("yes! {taken}");
+        carol.say(&answer);
+        ada.wait_for_message("carol", &answer);
+    }
+    // As many as the queue has room for, where what the system has for him counts too.
+    assert!((39..100).contains(&taken), "{taken}: {:#?}", carol.lines());
+    carol.wait_for_line("departure", |line| line == dropped);
+    for client in [&ada, &carol] {
+        assert_eq!(client.warnings(), [""; 0]);
+    }
+    bob.signal(Signal::SIGCONT);
+    ada.wait_for_line("return", |line| line == "* bob is back");
+    ada.say("where were you?");
+    bob.wait_for_message("ada", "where were you?");
 }
 
 #[test]

@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use e2echat::room::card::Card;
 use e2echat::room::frame::{Frame, preamble};
-use e2echat::room::names::RoomName;
+use e2echat::room::names::{Nick, RoomName};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 use rand::Rng as _;
 
+use super::client::Client;
 use super::crowd::Crowd;
 use super::latency::quantiles;
 use super::member::{Company, Member};
@@ -30,6 +31,10 @@ const RATE: u32 = 20;
 
 /// How many messages a flood has at most.
 const FLOOD: usize = 1000;
+
+/// How many messages are on their way to one who is stopped while it is looked at. Some three
+/// quarters of them fill a queue.
+const PILE: u32 = 200;
 
 /// How many never read.
 const SILENT: usize = 10;
@@ -79,6 +84,7 @@ pub fn measure(members: usize, seconds: u32, only: &str) -> anyhow::Result<()> {
         crowd,
         messages: RATE * seconds,
         said: 0,
+        dropped: 0,
         only,
     };
     for strangers in all_strangers(&company)? {
@@ -93,14 +99,17 @@ pub fn measure(members: usize, seconds: u32, only: &str) -> anyhow::Result<()> {
     })?;
     let mut flooder = gauge.crowd.admit(&relay, company.card(&room, 30_000)?)?;
     gauge.flood("a member that floods", &mut flooder)?;
-    for number in 1..=SILENT {
-        let silent = gauge
-            .crowd
-            .admit(&relay, company.card(&room, 30_000 + number)?)?;
-        gauge.crowd.leave_unread(silent);
+    gauge.stop_a_client(&mut flooder)?;
+    let silent: Vec<Member> = (1..=SILENT)
+        .map(|number| {
+            let card = company.card(&room, 30_000 + number)?;
+            gauge.crowd.admit(&relay, card)
+        })
+        .collect::<anyhow::Result<_>>()?;
+    for member in &silent {
+        gauge.crowd.include(member.sid);
     }
-    gauge.flood("the same, and 10 that never read", &mut flooder)?;
-    Ok(())
+    gauge.flood("a flood, and 10 that never read", &mut flooder)
 }
 
 /// A room that is under attack from time to time.
@@ -111,6 +120,8 @@ struct Gauge<'a> {
     /// How many messages there are in a measurement, and were there so far.
     messages: u32,
     said: u64,
+    /// How many were to be dropped so far.
+    dropped: usize,
     /// What the names of the attacks that are made have in them.
     only: &'a str,
 }
@@ -147,12 +158,37 @@ impl Gauge<'_> {
             precise(self.relay.figures()?.resident_kib) / 1024.0,
             self.relay.take_log(),
         );
-        self.pause(ONSET)
+        self.pause(ONSET)?;
+        let dropped = self.crowd.dropped();
+        ensure!(dropped == self.dropped, "the relay has dropped {dropped}");
+        Ok(())
     }
 
     fn flood(&mut self, name: &str, flooder: &mut Member) -> anyhow::Result<()> {
         let messages: Vec<Vec<u8>> = (0..FLOOD).map(|_| self.crowd.flood(flooder)).collect();
         self.hold_out(name, |front| front.flood(flooder, &messages))
+    }
+
+    /// A real client whose process is stopped, so that it never reads again. What it is sent piles
+    /// up, until the relay drops it before the measurement is over.
+    fn stop_a_client(&mut self, sender: &mut Member) -> anyhow::Result<()> {
+        let name = "a process that is stopped, till dropped";
+        if !name.contains(self.only) {
+            return Ok(());
+        }
+        let nick: Nick = "stopped".parse()?;
+        let client = Client::join(self.relay.address, &nick, ROOM)?;
+        let sid = self.crowd.meet(&nick)?;
+        self.crowd.include(sid);
+        let pile: Vec<Vec<u8>> = (0..PILE).map(|_| self.crowd.pile(sender, sid)).collect();
+        let rate = PILE.div_ceil(self.messages / RATE);
+        self.dropped += 1;
+        self.hold_out(name, |front| {
+            client.stop()?;
+            front.pile_up(sender, &pile, rate)
+        })?;
+        self.crowd.exclude(sid);
+        Ok(())
     }
 
     fn pause(&mut self, time: Duration) -> anyhow::Result<()> {
@@ -335,6 +371,27 @@ impl Front<'_> {
             // Until the relay hangs up: whoever does it first could destroy its own goodbye.
             going.retain_mut(|member| member.read(&mut buffer, self.company).is_ok());
             Ok(())
+        })?;
+        // The relay would keep the places of those who just vanished, and call them lost a minute later.
+        for mut member in coming {
+            if member.write(&Frame::leave().encode()).is_ok() {
+                going.push(member);
+            }
+        }
+        while !going.is_empty() {
+            going.retain_mut(|member| member.read(&mut buffer, self.company).is_ok());
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// A member that writes so often to one who does not read.
+    fn pile_up(&self, sender: &mut Member, pile: &[Vec<u8>], rate: u32) -> anyhow::Result<()> {
+        let mut buffer = vec![0; 64 * 1024];
+        self.repeat(rate, |number| {
+            sender.read(&mut buffer, self.company)?;
+            pile.get(number as usize)
+                .map_or(Ok(()), |message| sender.write(message))
         })
     }
 

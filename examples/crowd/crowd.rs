@@ -8,7 +8,7 @@ use e2echat::cipher::encoding::Encoder;
 use e2echat::room::card::{Card, SessionId};
 use e2echat::room::frame::{Frame, RunId};
 use e2echat::room::message::{Header, Stream, audience_digest};
-use e2echat::room::names::{RoomId, RoomName};
+use e2echat::room::names::{Nick, RoomId, RoomName};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rand::Rng as _;
 
@@ -21,6 +21,9 @@ const DEADLINE: Duration = Duration::from_mins(2);
 /// The number of the frame DELIVER (PROTOCOL §6).
 const DELIVER: u8 = 0x11;
 
+/// How many blocks a long message has.
+const LONG: usize = 100;
+
 /// How many such parcels fit into a frame of 256 KiB.
 const PARCELS: usize = 800;
 
@@ -30,8 +33,8 @@ pub struct Crowd<'a> {
     room: RoomId,
     cards: Vec<Card>,
     members: Vec<Member>,
-    /// Those who get the same messages, and never read.
-    silent: Vec<Member>,
+    /// Others who are to get the same messages.
+    others: Vec<SessionId>,
     buffer: Vec<u8>,
     sequence: u64,
 }
@@ -56,7 +59,7 @@ impl<'a> Crowd<'a> {
             room,
             cards: Vec::new(),
             members,
-            silent: Vec::new(),
+            others: Vec::new(),
             buffer: vec![0; 64 * 1024],
             sequence: 0,
         }
@@ -88,9 +91,28 @@ impl<'a> Crowd<'a> {
         Ok(member)
     }
 
-    /// From now on this member is sent what all are sent, and does not read it.
-    pub fn leave_unread(&mut self, member: Member) {
-        self.silent.push(member);
+    /// From now on this member, whom somebody else looks after, is sent what all are sent.
+    pub fn include(&mut self, sid: SessionId) {
+        self.others.push(sid);
+    }
+
+    /// That one is not in the room any more.
+    pub fn exclude(&mut self, sid: SessionId) {
+        self.others.retain(|other| *other != sid);
+    }
+
+    /// Waits until somebody of this nick has joined.
+    pub fn meet(&mut self, nick: &Nick) -> anyhow::Result<SessionId> {
+        let room = self.room;
+        let newest = |crowd: &Self| crowd.members.first()?.newest(room, nick);
+        self.turn_until(|crowd| newest(crowd).is_some())?;
+        newest(self).context("nobody has joined")
+    }
+
+    /// How many have been dropped because they did not read fast enough.
+    pub fn dropped(&self) -> usize {
+        let dropped = self.members.iter().map(|member| member.dropped);
+        dropped.max().unwrap_or_default()
     }
 
     /// Waits until all know all.
@@ -187,16 +209,26 @@ impl<'a> Crowd<'a> {
         self.compose(&header, &[random_block(), random_block()].concat())
     }
 
+    /// A long message from somebody else to one reader alone.
+    pub fn pile(&mut self, sender: &Member, reader: SessionId) -> Vec<u8> {
+        let header = self.header(Some(sender));
+        self.compose_for(&[reader], &header, &random_block().repeat(LONG))
+    }
+
     fn compose(&mut self, header: &[u8], ciphertext: &[u8]) -> Vec<u8> {
+        // In the order in which a client has its readers.
+        let members = self.members.iter().map(|member| member.sid);
+        let mut readers: Vec<SessionId> = members.chain(self.others.iter().copied()).collect();
+        readers.sort_unstable();
+        self.compose_for(&readers, header, ciphertext)
+    }
+
+    fn compose_for(&mut self, readers: &[SessionId], header: &[u8], ciphertext: &[u8]) -> Vec<u8> {
         self.sequence += 1;
         let random = random_block();
-        // In the order in which a client has its readers.
-        let members = self.members.iter().chain(&self.silent);
-        let mut readers: Vec<SessionId> = members.map(|member| member.sid).collect();
-        readers.sort_unstable();
         let parcels: Vec<(SessionId, Vec<u8>)> = readers
-            .into_iter()
-            .map(|reader| (reader, ciphertext.to_vec()))
+            .iter()
+            .map(|reader| (*reader, ciphertext.to_vec()))
             .collect();
         let parts = parcels.chunks(PARCELS);
         let last = parts.len() - 1;

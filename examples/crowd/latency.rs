@@ -96,6 +96,7 @@ fn answer_all(streams: &[TcpStream], question: usize, answer: &[u8]) -> std::io:
 /// The median and the 99th percentile.
 pub fn quantiles(mut times: Vec<Duration>) -> [Duration; 2] {
     times.sort_unstable();
-    let quantile = |percent: usize| times.get(times.len() * percent / 100).copied();
+    let last = times.len().saturating_sub(1);
+    let quantile = |percent: usize| times.get(last * percent / 100).copied();
     [50, 99].map(|percent| quantile(percent).unwrap_or_default())
 }

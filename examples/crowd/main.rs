@@ -19,6 +19,7 @@
 #![allow(unreachable_pub, reason = "an example is not a library")]
 
 mod attack;
+mod client;
 mod crowd;
 mod latency;
 mod member;
@@ -81,7 +82,7 @@ enum Command {
         #[arg(long, default_value_t = 50)]
         members: usize,
         /// For how long each attack is measured
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, default_value_t = 10)]
         seconds: u32,
         /// Only the attacks with this in their names
         #[arg(long, default_value = "")]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::room::card::{Card, Identity, SessionId};
 use e2echat::room::frame::{Challenge, Departure, Frame, RunId, ToClient, counts, preamble};
-use e2echat::room::names::{Nick, RoomName};
+use e2echat::room::names::{Nick, RoomId, RoomName};
 use e2echat::room::notice::Notice;
 use rand::Rng as _;
 
@@ -72,6 +72,10 @@ pub struct Member {
     pub delivered: u64,
     /// How many others it knows.
     pub known: usize,
+    /// How many it has seen dropped because they did not read fast enough.
+    pub dropped: usize,
+    /// The card of whoever joined last.
+    newest: Vec<u8>,
     /// What it shows the relay when that asks who it is.
     card: Option<Card>,
     /// How many others were in the room before it, once the relay has let it in.
@@ -107,6 +111,8 @@ impl Member {
             run: None,
             delivered: 0,
             known: 0,
+            dropped: 0,
+            newest: Vec::new(),
             card: None,
             earlier: None,
             counted: 0,
@@ -118,6 +124,12 @@ impl Member {
     /// Whether it knows all who were in the room before it.
     pub fn is_in(&self) -> bool {
         self.earlier.is_some_and(|earlier| self.known >= earlier)
+    }
+
+    /// Who joined last, if anybody has and has this nick.
+    pub fn newest(&self, room: RoomId, nick: &Nick) -> Option<SessionId> {
+        let card = Card::parse(&self.newest, room).ok()?;
+        (card.nick() == nick).then(|| card.sid())
     }
 
     /// Whether the socket has taken everything.
@@ -190,11 +202,20 @@ impl Member {
                 self.write(&company.hello(&card, &challenge).encode())?;
             }
             ToClient::Welcome(welcome) => self.earlier = Some(welcome.members as usize),
-            ToClient::Member(_) | ToClient::Joined { .. } => self.known += 1,
+            ToClient::Member(_) => self.known += 1,
+            ToClient::Joined { card, .. } => {
+                self.known += 1;
+                self.newest.clear();
+                self.newest.extend_from_slice(card);
+            }
             ToClient::Deliver { ciphertext, .. } => {
                 self.delivered += u64::from(ciphertext.len() == BLOCK);
             }
             ToClient::Ping => self.write(&Frame::ack(self.counted).encode())?,
+            ToClient::Left {
+                departure: Departure::Slow,
+                ..
+            } => self.dropped += 1,
             // Who says goodbye is not dropped.
             ToClient::Left { departure, .. } if departure != Departure::Left => {
                 bail!("a member {departure}")

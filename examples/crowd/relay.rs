@@ -127,7 +127,7 @@ impl Drop for Relay {
 }
 
 /// The relay's program: examples are built into a folder beside it.
-fn program() -> anyhow::Result<PathBuf> {
+pub fn program() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe()?;
     let folder = this
         .ancestors()

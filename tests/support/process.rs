@@ -312,6 +312,16 @@ impl Relay {
         self.process.belongings()
     }
 
+    /// Has the system give it no more open files than this, whatever it was allowed when it started.
+    #[cfg(target_os = "linux")]
+    pub fn limit_open_files(&self, most: usize) {
+        let mut command = Command::new("prlimit");
+        command.args(["--pid", &self.process.child.id().to_string()]);
+        command.arg(format!("--nofile={most}:{most}"));
+        let status = command.status().expect("prlimit is installed");
+        assert!(status.success(), "{status}");
+    }
+
     /// Waits for a line of its log, which goes to standard error.
     #[track_caller]
     pub fn wait_for_log(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {

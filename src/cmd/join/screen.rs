@@ -71,8 +71,8 @@ impl Output {
     }
 }
 
-/// What a program asks for.
-struct Request {
+/// A request that is carried out.
+struct Pending {
     /// What the program calls it.
     id: Option<String>,
     is_refused: bool,
@@ -83,8 +83,8 @@ pub(super) struct Screen {
     pub(super) terminal: Terminal,
     /// Whether a program reads, for which everything is JSON.
     is_json: bool,
-    /// What that program asks for, while it is carried out.
-    request: Option<Request>,
+    /// What that program asked for.
+    request: Option<Pending>,
     style: Style,
     log: Option<LogFile>,
     /// The latest messages.
@@ -115,12 +115,12 @@ impl Screen {
     /// From now on, what is shown answers a request that a program has called so.
     pub(super) fn begin_request(&mut self, id: Option<String>) {
         let is_refused = false;
-        self.request = Some(Request { id, is_refused });
+        self.request = Some(Pending { id, is_refused });
     }
 
     /// The request has been carried out: this is said, unless it was refused. Returns whether it was.
     pub(super) fn end_request(&mut self) -> bool {
-        let Some(Request { id, is_refused }) = self.request.take() else {
+        let Some(Pending { id, is_refused }) = self.request.take() else {
             return false;
         };
         if !is_refused {
