@@ -8,7 +8,7 @@ use std::time::Duration;
 use e2echat::cipher::encoding::Encoder;
 use e2echat::room::card::SessionId;
 use e2echat::room::frame::{Departure, Frame, ToRelay};
-use e2echat::room::session::{End, Event};
+use e2echat::room::session::{End, Event, To};
 
 use support::peer::{lobby, session_key};
 use support::world::{
@@ -304,6 +304,29 @@ fn a_member_changes_its_key_while_a_message_waits() {
     assert_eq!(catch_up(&mut bob), [said("ada", "again")]);
 }
 
+/// The relay takes nothing that was written under a key before the last one.
+#[test]
+fn a_member_changes_its_key_twice_while_a_message_waits() {
+    let (mut world, mut ada, mut bob) = waiting();
+    for _ in 0..2 {
+        world.advance(Duration::from_mins(1));
+        ada.tick();
+        world.rekey(&mut ada);
+        catch_up(&mut ada);
+    }
+    // He comes before it is time to say that he has missed it.
+    world.enter_again(&mut bob).unwrap();
+    catch_up(&mut ada);
+    world.relay(&mut ada);
+    assert_eq!(heard(&mut bob), []);
+    let events = ada.tick();
+    let is_bobs = |event: &Event| {
+        matches!(event, Event::Undelivered(nicks, text)
+            if nicks.contains(&nick_of("bob")) && text == "for bob")
+    };
+    assert!(events.iter().any(is_bobs), "{events:?}");
+}
+
 #[test]
 fn the_answer_to_a_rekey_is_lost_with_the_connection() {
     for is_passed_on in [false, true] {
@@ -326,4 +349,23 @@ fn the_answer_to_a_rekey_is_lost_with_the_connection() {
         world.say(&mut bob, "welcome");
         assert_eq!(heard(&mut ada), [support::world::said("bob", "welcome")]);
     }
+}
+
+/// The others know the new key, and its owner does not know that they do.
+#[test]
+fn a_message_to_one_alone_whose_new_key_was_listed_without_its_knowing() {
+    let (mut world, mut ada, mut bob, _) = three();
+    world.rekey(&mut bob);
+    catch_up(&mut ada);
+    ada.say_to(To::Member(bob.sid()), "for bob").unwrap();
+    world.restart();
+    world.enter_again(&mut bob).unwrap();
+    catch_up(&mut bob);
+    world.enter_again(&mut ada).unwrap();
+    catch_up(&mut ada);
+    world.relay(&mut ada);
+    let missing = Event::Missing(nick_of("ada"), 1);
+    assert_eq!(catch_up(&mut bob), [Event::Back(person(&ada)), missing]);
+    world.say_to(&mut ada, bob.sid(), "again");
+    assert_eq!(catch_up(&mut bob), [said_directly("ada", "again")]);
 }
