@@ -25,6 +25,8 @@ pub mod statement;
 pub mod stream;
 pub mod text;
 
+#[cfg(test)]
+mod honest_rooms;
 mod transcript;
 #[cfg(test)]
 mod vectors;

@@ -12,13 +12,11 @@
 #![allow(unreachable_pub, reason = "a test program is not a library")]
 
 pub mod hostile;
-pub mod ledger;
 pub mod peer;
 pub mod person;
 pub mod process;
 pub mod proxy;
 pub mod screen;
-pub mod simulation;
 pub mod storm;
 pub mod tool;
 pub mod world;

@@ -21,20 +21,20 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
-use e2echat::cipher::pem::{IdentityPem, encode};
-use e2echat::room::card::{Card, Identity, SessionId};
-use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
-use e2echat::room::message::Kind;
-use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room, Unsent, admit};
-use e2echat::room::session::{End, Event, Now, Policy, Session, Standing, To};
+use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
+use crate::cipher::pem::{IdentityPem, encode};
+use crate::room::card::{Card, Identity, SessionId};
+use crate::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
+use crate::room::message::Kind;
+use crate::room::names::{Nick, RoomName};
+use crate::room::notice::Notice;
+use crate::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room, Unsent, admit};
+use crate::room::session::{End, Event, Now, Policy, Session, Standing, To};
 
 use super::ledger::Ledger;
-use super::peer::lobby;
-use super::world::{nick_of, payload};
 
 /// How long the relay keeps the place of a member whose connection is broken.
 const GRACE: Duration = Duration::from_mins(1);
@@ -59,10 +59,15 @@ const MAX_DELAY: Duration = Duration::from_millis(1500);
 /// message take would lose that message, so nobody does.
 const BETWEEN_REKEYS: Duration = Duration::from_secs(61);
 
-/// One of a few identity keys that are made once per program; in a large room some people are there
-/// more than once.
-fn identity(number: usize) -> IdentityKey {
-    let number = number % 16;
+/// How many of the key pairs are identities; in a large room some people are there more than once.
+const IDENTITIES: usize = 16;
+
+/// How many of the others any run may begin with, so that their order is not the same in all.
+const SHUFFLED: usize = 24;
+
+/// One of the key pairs that all runs of a program share: to make one takes as long as all that a
+/// small room does with it.
+fn key_pair(number: usize) -> IdentityKey {
     static MADE: Mutex<Vec<Option<String>>> = Mutex::new(Vec::new());
     let known = {
         let made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,6 +81,39 @@ fn identity(number: usize) -> IdentityKey {
         made[number].get_or_insert(pem).clone()
     });
     IdentityPem::parse(&pem).unwrap().open().unwrap()
+}
+
+/// The session keys of a run, none of which it has twice.
+struct SessionKeys {
+    first: Vec<usize>,
+    taken: usize,
+}
+
+impl SessionKeys {
+    fn new(rng: &mut StdRng) -> Self {
+        let mut first: Vec<usize> = (0..SHUFFLED).collect();
+        first.shuffle(rng);
+        Self { first, taken: 0 }
+    }
+
+    fn take(&mut self) -> SessionKey {
+        let number = self.first.get(self.taken).copied().unwrap_or(self.taken);
+        self.taken += 1;
+        SessionKey::from_identity(key_pair(IDENTITIES + number))
+    }
+}
+
+fn lobby() -> RoomName {
+    "lobby".parse().expect("a name")
+}
+
+fn nick_of(nick: &str) -> Nick {
+    nick.parse().expect("a nick")
+}
+
+/// A frame without its length: type and fields.
+pub fn payload(frame: &Frame) -> Vec<u8> {
+    frame.encode().split_off(4)
 }
 
 /// What a member is told, in the words of this simulation: members are numbers.
@@ -217,8 +255,6 @@ pub struct Frames<'a> {
     pub to: usize,
     /// Which session is whose, of all there ever were.
     pub owners: &'a HashMap<SessionId, usize>,
-    /// All cards there ever were.
-    pub cards: &'a [Card],
 }
 
 pub struct Simulation {
@@ -234,6 +270,7 @@ pub struct Simulation {
     pub cards: Vec<Card>,
     pub tamper: Option<Tamper>,
     texts: usize,
+    keys: SessionKeys,
     pub counts: Counts,
     /// Whether a new session key may come with a new nick.
     pub renames: bool,
@@ -265,8 +302,10 @@ impl Simulation {
             blocks: 0,
             bytes: 0,
         };
+        let mut rng = StdRng::seed_from_u64(seed);
+        let keys = SessionKeys::new(&mut rng);
         Self {
-            rng: StdRng::seed_from_u64(seed),
+            rng,
             now: Duration::ZERO,
             room: Room::new(0, &limits),
             challenge: Challenge {
@@ -281,6 +320,7 @@ impl Simulation {
             cards: Vec::new(),
             tamper: None,
             texts: 0,
+            keys,
             counts: Counts::default(),
             renames: true,
         }
@@ -354,7 +394,7 @@ impl Simulation {
         let number = self.members.len();
         let nick = format!("member{}", letters(number));
         let identity = Identity {
-            key: identity(number),
+            key: key_pair(number % IDENTITIES),
             is_lasting: self.rng.random_bool(0.5),
         };
         let rekey_after = [Duration::from_hours(1), Duration::from_mins(3)];
@@ -364,7 +404,7 @@ impl Simulation {
         };
         let session = Session::new(
             identity,
-            SessionKey::generate(KeySize::Bits2048),
+            self.keys.take(),
             &nick_of(&nick),
             &lobby(),
             policy,
@@ -532,17 +572,20 @@ impl Simulation {
     }
 
     fn take_key(&mut self, number: usize) {
-        let now = self.clocks();
-        let member = &mut self.members[number];
-        if member.key_ready.is_none_or(|at| at > self.now) {
+        if self.members[number]
+            .key_ready
+            .is_none_or(|at| at > self.now)
+        {
             return;
         }
+        let now = self.clocks();
+        let key = self.keys.take();
+        let member = &mut self.members[number];
         member.key_ready = None;
         if member.is_leaving {
             return;
         }
         let before = member.session.card().sid();
-        let key = SessionKey::generate(KeySize::Bits2048);
         if self.renames && self.rng.random_bool(0.5) {
             let nick = nick_after(&member.nick, member.session.card().generation());
             let taken = member.session.rename(&nick_of(&nick), key, now);
@@ -683,7 +726,6 @@ impl Simulation {
                         let known = Frames {
                             to: number,
                             owners: &self.owners,
-                            cards: &self.cards,
                         };
                         tamper(&known, frame)
                     }

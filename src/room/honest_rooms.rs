@@ -1,9 +1,19 @@
 //! Rooms in simulated time, as a seed has it. With an honest relay everybody is told exactly what
 //! there is to be told, and never an alarm; with a relay that misbehaves once, somebody is alarmed.
 //!
+//! Every `cargo test` makes some two thousand runs, nearly all of small rooms; [`Runs`] has how many
+//! of which kind. Their cost is in signatures and decryptions, of more than a millisecond each and
+//! some fifty a run, so a million runs take about ten hours on two cores, and a name chooses of what:
+//!
+//!     E2ECHAT_SEED=1000000 E2ECHAT_RUNS=1000000 cargo test --lib nobody_notices -- --nocapture
+//!
 //! `E2ECHAT_SEED` says which runs to make, `E2ECHAT_RUNS` how many from there on, and
-//! `E2ECHAT_MEMBERS` how many members each has. Keys and ciphertexts are random in any case: a seed
-//! says who does what and when, and not in which order session ids are.
+//! `E2ECHAT_MEMBERS` how many members an honest room has. A run that fails says its seed at once.
+//! Keys and ciphertexts are random in any case: a seed says who does what and when, and not in which
+//! order session ids are.
+//!
+//! This is a part of the library, and not one of the programs in `tests/`, because to make keys anew
+//! would take most of the time, and nobody else can give a session a key that was used before.
 
 #![allow(
     clippy::indexing_slicing,
@@ -12,25 +22,62 @@
     clippy::print_stderr,
     reason = "all of it is a test, which may panic and print"
 )]
+#![allow(
+    unreachable_pub,
+    clippy::struct_excessive_bools,
+    clippy::items_after_statements,
+    reason = "all of it is a test"
+)]
 
-mod support;
+mod ledger;
+mod simulation;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use rand::RngExt as _;
 
-use e2echat::cipher::encoding::Encoder;
-use e2echat::room::card::Card;
-use e2echat::room::frame::{Departure, Frame, ToClient};
-use e2echat::room::message::{Header, Stream};
+use crate::cipher::encoding::Encoder;
+use crate::room::card::Card;
+use crate::room::frame::{Departure, Frame, ToClient};
+use crate::room::message::{Header, Stream};
 
-use support::simulation::{Faults, Frames, Simulation, Tamper};
-use support::world::payload;
+use simulation::{Faults, Frames, Simulation, Tamper, payload};
+
+/// Runs of one kind.
+struct Runs {
+    /// The seeds of those that every `cargo test` makes.
+    seeds: Range<u64>,
+    /// Of how many one is of a larger room. Most of what goes wrong when things happen in an
+    /// unexpected order goes wrong in a small room too, of which many more fit into the same time.
+    /// With 0, all rooms are alike.
+    larger: u64,
+}
+
+const fn runs(seeds: Range<u64>, larger: u64) -> Runs {
+    Runs { seeds, larger }
+}
+
+const HONEST: Runs = runs(1..1_001, 300);
+const BROKEN: Runs = runs(10_001..10_501, 40);
+const FORGOTTEN: Runs = runs(20_001..20_251, 30);
+const AWAY: Runs = runs(30_001..30_061, 15);
+const MISBEHAVING: Runs = runs(40_000..40_207, 0);
+const TWICE: Runs = runs(50_000..50_005, 0);
+const LONG: Runs = runs(60_000..60_001, 0);
+const FIFTY: Runs = runs(70_000..70_001, 0);
+
+impl Runs {
+    fn is_larger(&self, seed: u64) -> bool {
+        seed.is_multiple_of(self.larger)
+    }
+}
 
 /// Nobody's beacons are further apart.
 const PERIOD: Duration = Duration::from_mins(1);
@@ -40,17 +87,25 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// Runs with each seed, two at a time, and says which ones failed.
-fn for_seeds(first: u64, runs: u64, run: impl Fn(u64) + Sync) {
-    let first = setting("E2ECHAT_SEED").unwrap_or(first);
-    let runs = setting("E2ECHAT_RUNS").unwrap_or(runs);
-    let fails = |seed: &u64| catch_unwind(AssertUnwindSafe(|| run(*seed))).is_err();
-    let seeds = first..first + runs;
-    let failed: Vec<u64> = thread::scope(|scope| {
-        let odd = scope.spawn(|| seeds.clone().skip(1).step_by(2).filter(fails).collect());
-        let mut failed: Vec<u64> = seeds.clone().step_by(2).filter(fails).collect();
-        let odd: Vec<u64> = odd.join().expect("what panics is caught");
-        failed.extend(odd);
-        failed
+fn for_seeds(runs: &Runs, run: impl Fn(u64) + Sync) {
+    let first = setting("E2ECHAT_SEED").unwrap_or(runs.seeds.start);
+    let count = setting("E2ECHAT_RUNS").unwrap_or(runs.seeds.end - runs.seeds.start);
+    let next = AtomicU64::new(first);
+    let failures = || {
+        let taken = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let seeds = taken.take_while(|seed| *seed < first + count);
+        let fails = |seed: &u64| {
+            let fails = catch_unwind(AssertUnwindSafe(|| run(*seed))).is_err();
+            if fails {
+                println!("E2ECHAT_SEED={seed} failed");
+            }
+            fails
+        };
+        seeds.filter(fails).collect::<Vec<u64>>()
+    };
+    let failed = thread::scope(|scope| {
+        let other = scope.spawn(failures);
+        [failures(), other.join().expect("what panics is caught")].concat()
     });
     assert!(failed.is_empty(), "failed with E2ECHAT_SEED={failed:?}");
 }
@@ -119,20 +174,24 @@ fn honest(seed: u64, actions: usize, most: usize, joins: usize) {
 
 #[test]
 fn an_honest_room_is_quiet_and_complete() {
-    let most = setting("E2ECHAT_MEMBERS").map_or(12, |most| usize::try_from(most).unwrap());
-    for_seeds(1, 3, |seed| honest(seed, 8 * most, most, 2 * most));
+    let most = setting("E2ECHAT_MEMBERS").map(|most| usize::try_from(most).unwrap());
+    for_seeds(&HONEST, |seed| match most {
+        None if HONEST.is_larger(seed) => honest(seed, 96, 12, 24),
+        None => honest(seed, 8, 3, 5),
+        Some(most) => honest(seed, 8 * most, most, 2 * most),
+    });
 }
 
 #[test]
 #[ignore = "it takes a minute or more; run it with --ignored"]
 fn an_honest_room_of_fifty_is_quiet_and_complete() {
-    for_seeds(50, 1, |seed| honest(seed, 400, 50, 70));
+    for_seeds(&FIFTY, |seed| honest(seed, 400, 50, 70));
 }
 
 /// So many parcels do not fit into one frame.
 #[test]
 fn a_long_message_to_fifty_arrives_whole() {
-    for_seeds(7, 1, |seed| {
+    for_seeds(&LONG, |seed| {
         let mut room = Simulation::new(seed);
         for _ in 0..50 {
             room.join();
@@ -159,11 +218,16 @@ fn broken(seed: u64) {
             is_lossless: true,
         },
     );
-    for _ in 0..3 {
+    let (rounds, most) = if BROKEN.is_larger(seed) {
+        (12, 5)
+    } else {
+        (4, 3)
+    };
+    for _ in 0..most - 1 {
         room.join();
     }
-    for _ in 0..12 {
-        happen(&mut room, 3, 5, 6);
+    for _ in 0..rounds {
+        happen(&mut room, 3, most, most + 1);
         for _ in 0..room.rng.random_range(0..3) {
             if let Some(number) = room.anybody() {
                 room.break_connection(number);
@@ -179,12 +243,12 @@ fn broken(seed: u64) {
 
 #[test]
 fn nobody_notices_connections_that_break_and_are_made_again() {
-    for_seeds(1_000, 12, broken);
+    for_seeds(&BROKEN, broken);
 }
 
 /// Members are away for longer than the relay waits for them, for so long at most, or the relay
 /// forgets everything. That much time passes between what happens.
-fn forgotten(seed: u64, pause: Duration, between: Duration) {
+fn forgotten(seed: u64, is_larger: bool, pause: Duration, between: Duration) {
     let mut room = Simulation::with_faults(
         seed,
         Faults {
@@ -192,12 +256,13 @@ fn forgotten(seed: u64, pause: Duration, between: Duration) {
             is_lossless: false,
         },
     );
-    for _ in 0..3 {
+    let (rounds, most) = if is_larger { (8, 4) } else { (3, 3) };
+    for _ in 0..most - 1 {
         room.join();
     }
     room.pass(Duration::from_secs(5));
-    for _ in 0..8 {
-        happen(&mut room, 3, 4, 5);
+    for _ in 0..rounds {
+        happen(&mut room, 3, most, most + 1);
         let somebody = room.anybody();
         match (room.rng.random_range(0..4), somebody) {
             (0, _) => room.restart(),
@@ -236,14 +301,18 @@ fn forgotten(seed: u64, pause: Duration, between: Duration) {
 #[test]
 fn what_gets_lost_is_missed() {
     let pause = Duration::from_secs(100);
-    for_seeds(2_000, 8, |seed| forgotten(seed, pause, Duration::ZERO));
+    for_seeds(&FORGOTTEN, |seed| {
+        forgotten(seed, FORGOTTEN.is_larger(seed), pause, Duration::ZERO);
+    });
 }
 
 /// The others change their keys meanwhile, and not only once.
 #[test]
 fn who_is_away_for_long_is_known_again() {
     let pause = Duration::from_mins(10);
-    for_seeds(5_000, 4, |seed| forgotten(seed, pause, PERIOD));
+    for_seeds(&AWAY, |seed| {
+        forgotten(seed, AWAY.is_larger(seed), pause, PERIOD);
+    });
 }
 
 /// What goes to a member instead of a frame.
@@ -642,9 +711,9 @@ fn is_alarm(surprise: &str) -> bool {
 
 #[test]
 fn a_relay_that_misbehaves_once_is_noticed() {
-    let runs = u64::try_from(MISBEHAVIOURS.len()).unwrap();
-    for_seeds(0, runs, |seed| {
-        let which = usize::try_from(seed % runs).unwrap();
+    let kinds = u64::try_from(MISBEHAVIOURS.len()).unwrap();
+    for_seeds(&MISBEHAVING, |seed| {
+        let which = usize::try_from(seed % kinds).unwrap();
         let misbehaviour = &MISBEHAVIOURS[which];
         match misbehave(seed, misbehaviour) {
             None => println!("seed {seed}: no occasion to {}", misbehaviour.name),
@@ -662,7 +731,7 @@ fn a_relay_that_misbehaves_once_is_noticed() {
 
 #[test]
 fn what_comes_twice_is_taken_once() {
-    for_seeds(200, 1, |seed| {
+    for_seeds(&TWICE, |seed| {
         let (mut room, ..) = prepare(seed);
         let tamper: Tamper = Box::new(|frames, frame| {
             let twice = match ToClient::parse(&frame) {
