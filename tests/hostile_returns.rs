@@ -304,6 +304,29 @@ fn a_member_changes_its_key_while_a_message_waits() {
     assert_eq!(catch_up(&mut bob), [said("ada", "again")]);
 }
 
+/// The relay takes nothing that was written under a key before the last one.
+#[test]
+fn a_member_changes_its_key_twice_while_a_message_waits() {
+    let (mut world, mut ada, mut bob) = waiting();
+    for _ in 0..2 {
+        world.advance(Duration::from_mins(1));
+        ada.tick();
+        world.rekey(&mut ada);
+        catch_up(&mut ada);
+    }
+    // He comes before it is time to say that he has missed it.
+    world.enter_again(&mut bob).unwrap();
+    catch_up(&mut ada);
+    world.relay(&mut ada);
+    assert_eq!(heard(&mut bob), []);
+    let events = ada.tick();
+    let is_bobs = |event: &Event| {
+        matches!(event, Event::Undelivered(nicks, text)
+            if nicks.contains(&nick_of("bob")) && text == "for bob")
+    };
+    assert!(events.iter().any(is_bobs), "{events:?}");
+}
+
 #[test]
 fn the_answer_to_a_rekey_is_lost_with_the_connection() {
     for is_passed_on in [false, true] {

@@ -101,6 +101,9 @@ pub(super) struct Unacknowledged {
     partly: usize,
     /// Messages for those who are away, and until when they wait.
     held: Vec<(Duration, Said)>,
+    /// Messages that wait for nobody any more: the relay takes them from nobody, even if their
+    /// readers come back before they are reported.
+    given_up: Vec<Said>,
 }
 
 impl Unacknowledged {
@@ -223,32 +226,32 @@ impl Unacknowledged {
 
     /// Gives up the messages that wait and were not written under this session id.
     pub(super) fn give_up_all_but(&mut self, sender: SessionId) {
-        for (until, said) in &mut self.held {
-            if said.sender() != Some(sender) {
-                *until = Duration::ZERO;
-            }
-        }
+        let is_other = |(_, said): &mut (Duration, Said)| said.sender() != Some(sender);
+        let others = self.held.extract_if(.., is_other);
+        self.given_up.extend(others.map(|(_, said)| said));
     }
 
     /// Gives up a message that cannot be sent again.
     pub(super) fn give_up(&mut self, said: Said) {
-        self.held.push((Duration::ZERO, said));
+        self.given_up.push(said);
     }
 
-    /// Takes the messages that have waited too long.
+    /// Takes the messages that are given up, or have waited too long.
     pub(super) fn take_expired(&mut self, now: Duration) -> Vec<Said> {
         let is_expired = |(until, _): &mut (Duration, Said)| *until <= now;
         let expired = self.held.extract_if(.., is_expired);
-        expired.map(|(_, said)| said).collect()
+        let given_up = std::mem::take(&mut self.given_up).into_iter();
+        given_up.chain(expired.map(|(_, said)| said)).collect()
     }
 
     /// The messages that wait for somebody, or are on their way to somebody who has come back.
     pub(super) fn held(&self) -> impl Iterator<Item = &Said> {
         let held = self.held.iter().map(|(_, said)| said);
-        held.chain(self.sent.iter().filter_map(|(_, sent)| match sent {
-            Sent::Message(said) if said.is_repeated => Some(said),
-            _ => None,
-        }))
+        held.chain(&self.given_up)
+            .chain(self.sent.iter().filter_map(|(_, sent)| match sent {
+                Sent::Message(said) if said.is_repeated => Some(said),
+                _ => None,
+            }))
     }
 
     /// The texts that the relay has not taken.
