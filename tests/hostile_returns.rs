@@ -8,7 +8,7 @@ use std::time::Duration;
 use e2echat::cipher::encoding::Encoder;
 use e2echat::room::card::SessionId;
 use e2echat::room::frame::{Departure, Frame, ToRelay};
-use e2echat::room::session::{End, Event};
+use e2echat::room::session::{End, Event, To};
 
 use support::peer::{lobby, session_key};
 use support::world::{
@@ -349,4 +349,23 @@ fn the_answer_to_a_rekey_is_lost_with_the_connection() {
         world.say(&mut bob, "welcome");
         assert_eq!(heard(&mut ada), [support::world::said("bob", "welcome")]);
     }
+}
+
+/// The others know the new key, and its owner does not know that they do.
+#[test]
+fn a_message_to_one_alone_whose_new_key_was_listed_without_its_knowing() {
+    let (mut world, mut ada, mut bob, _) = three();
+    world.rekey(&mut bob);
+    catch_up(&mut ada);
+    ada.say_to(To::Member(bob.sid()), "for bob").unwrap();
+    world.restart();
+    world.enter_again(&mut bob).unwrap();
+    catch_up(&mut bob);
+    world.enter_again(&mut ada).unwrap();
+    catch_up(&mut ada);
+    world.relay(&mut ada);
+    let missing = Event::Missing(nick_of("ada"), 1);
+    assert_eq!(catch_up(&mut bob), [Event::Back(person(&ada)), missing]);
+    world.say_to(&mut ada, bob.sid(), "again");
+    assert_eq!(catch_up(&mut bob), [said_directly("ada", "again")]);
 }

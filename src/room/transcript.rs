@@ -169,6 +169,11 @@ impl Transcript {
         stay.map_or_else(Default::default, |stay| (*stay.end(), *stay.start()))
     }
 
+    /// Whether the member was in the room then, and saw it.
+    pub(super) fn was_there(&self, version: Version) -> bool {
+        self.stays.iter().any(|stay| stay.contains(&version))
+    }
+
     /// One's own view of the whole room, to be signed.
     pub(super) fn view(&self) -> Option<View<'_>> {
         let epoch = self.epochs.back()?;
@@ -222,7 +227,7 @@ impl Transcript {
                 .back_mut()
                 .map_or(Comparison::TooEarly, |epoch| epoch.differs(sender));
         };
-        if !self.stays.iter().any(|stay| stay.contains(&version)) {
+        if !self.was_there(version) {
             let is_before = |stay: &RangeInclusive<Version>| *stay.start() < version;
             return if self.attempts > 1 || self.stays.iter().any(is_before) {
                 Comparison::Unseen

@@ -29,7 +29,18 @@ impl Session {
         if self.keys.contains(header.sender) {
             return self.came_back(bytes, version);
         }
-        let (reader, key) = self.keys.at(version);
+        let (listed, key) = self.keys.at(version);
+        let reader = match header.stream {
+            // Between two stays of this member, the others may have seen that it has another key.
+            Stream::Direct(reader)
+                if version < entered
+                    && !self.transcript.was_there(version)
+                    && self.keys.contains(reader) =>
+            {
+                reader
+            }
+            _ => listed,
+        };
         // What is sent again may be from before its sender changed the key.
         let sid = self.author(header.sender).unwrap_or(header.sender);
         let sender = self.roster.get_mut(sid);
