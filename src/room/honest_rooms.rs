@@ -66,10 +66,10 @@ const fn runs(seeds: Range<u64>, larger: u64) -> Runs {
 
 const HONEST: Runs = runs(1..1_001, 300);
 const BROKEN: Runs = runs(10_001..10_501, 40);
-const FORGOTTEN: Runs = runs(20_001..20_251, 30);
+const FORGOTTEN: Runs = runs(20_001..20_261, 30);
 const AWAY: Runs = runs(30_001..30_061, 15);
-const MISBEHAVING: Runs = runs(40_000..40_207, 0);
-const TWICE: Runs = runs(50_000..50_005, 0);
+const MISBEHAVING: Runs = runs(40_000..40_184, 0);
+const TWICE: Runs = runs(50_000..50_003, 0);
 const LONG: Runs = runs(60_000..60_001, 0);
 const FIFTY: Runs = runs(70_000..70_001, 0);
 
