@@ -31,14 +31,7 @@ impl Session {
         }
         let (listed, key) = self.keys.at(version);
         let reader = match header.stream {
-            // Between two stays of this member, the others may have seen that it has another key.
-            Stream::Direct(reader)
-                if version < entered
-                    && !self.transcript.was_there(version)
-                    && self.keys.contains(reader) =>
-            {
-                reader
-            }
+            Stream::Direct(reader) if self.may_have_been(reader, version) => reader,
             _ => listed,
         };
         // What is sent again may be from before its sender changed the key.
@@ -137,6 +130,13 @@ impl Session {
         }
         self.schedule.opening_failed();
         Event::Unopened(from, error)
+    }
+
+    /// Whether the others may have seen this member under this session id without its knowing, as
+    /// it was between two stays.
+    fn may_have_been(&self, sid: SessionId, version: Version) -> bool {
+        let (_, entered) = self.transcript.versions();
+        version < entered && !self.transcript.was_there(version) && self.keys.contains(sid)
     }
 
     /// Somebody has said something.
