@@ -8,9 +8,9 @@
 //!     E2ECHAT_SEED=1000000 E2ECHAT_RUNS=1000000 cargo test --lib nobody_notices -- --nocapture
 //!
 //! `E2ECHAT_SEED` says which runs to make, `E2ECHAT_RUNS` how many from there on, and
-//! `E2ECHAT_MEMBERS` how many members an honest room has. A run that fails says its seed at once.
-//! Keys and ciphertexts are random in any case: a seed says who does what and when, and not in which
-//! order session ids are.
+//! `E2ECHAT_MEMBERS` how many members an honest room has. A run that fails says its seed at once, with
+//! which it fails again: keys come from a seed too, and only what is random in signatures and
+//! ciphertexts is not the same, on which nothing depends.
 //!
 //! This is a part of the library, and not one of the programs in `tests/`, because to make keys anew
 //! would take most of the time, and nobody else can give a session a key that was used before.

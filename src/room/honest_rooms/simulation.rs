@@ -23,11 +23,13 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
+use rsa::RsaPrivateKey;
+use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
-use crate::cipher::pem::{IdentityPem, encode};
+use crate::cipher::pem::IdentityPem;
 use crate::room::card::{Card, Identity, SessionId};
-use crate::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
+use crate::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, ToRelay};
 use crate::room::message::Kind;
 use crate::room::names::{Nick, RoomName};
 use crate::room::notice::Notice;
@@ -65,8 +67,8 @@ const IDENTITIES: usize = 16;
 /// How many of the others any run may begin with, so that their order is not the same in all.
 const SHUFFLED: usize = 24;
 
-/// One of the key pairs that all runs of a program share: to make one takes as long as all that a
-/// small room does with it.
+/// One of the key pairs that all runs share: to make one takes as long as all that a small room does
+/// with it. They are the same in every program, so that session ids come in the same order.
 fn key_pair(number: usize) -> IdentityKey {
     static MADE: Mutex<Vec<Option<String>>> = Mutex::new(Vec::new());
     let known = {
@@ -74,7 +76,9 @@ fn key_pair(number: usize) -> IdentityKey {
         made.get(number).cloned().flatten()
     };
     let pem = known.unwrap_or_else(|| {
-        let pem = encode(&IdentityKey::generate(KeySize::Bits2048), None);
+        let mut rng = StdRng::seed_from_u64(number as u64);
+        let pair = RsaPrivateKey::new(&mut rng, KeySize::Bits2048.bits()).unwrap();
+        let pem = pair.to_pkcs8_pem(LineEnding::LF).unwrap().to_string();
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
         let length = made.len().max(number + 1);
         made.resize(length, None);
@@ -227,6 +231,8 @@ pub struct Member {
     /// The relay's side, from its entering on.
     intake: Option<Intake>,
     pub is_in_room: bool,
+    /// When the relay last let it in, or passed on to everybody what it states.
+    stated: Duration,
     acknowledged: u64,
     said: VecDeque<Said>,
     /// What it is still to be told.
@@ -433,6 +439,7 @@ impl Simulation {
             kept: None,
             intake: None,
             is_in_room: false,
+            stated: Duration::ZERO,
             acknowledged: 0,
             said: VecDeque::new(),
             expected: VecDeque::new(),
@@ -941,6 +948,7 @@ impl Simulation {
         let run = self.challenge.run;
         member.intake = Some(Intake::new(&entry.card, run, joined, &self.limits));
         member.is_in_room = true;
+        member.stated = self.now;
     }
 
     fn relay_takes_frame(&mut self, number: usize, bytes: Vec<u8>) {
@@ -948,6 +956,9 @@ impl Simulation {
         let member = &mut self.members[number];
         if !member.is_in_room {
             return;
+        }
+        if matches!(ToRelay::parse(&bytes), Ok(ToRelay::State(state)) if state.to.is_empty()) {
+            member.stated = self.now;
         }
         let intake = member.intake.as_mut().expect("it is in the room");
         let request = intake.take(bytes).expect("an honest client");
@@ -1120,6 +1131,13 @@ impl Simulation {
                 let readers = readers.collect();
                 self.ledger.undelivered(&readers, &text);
                 None
+            }
+            // Its connections break before anything comes of them, and for a while that is true.
+            Event::Quiet(nick, seconds) => {
+                let stated = self.members[self.number_of(nick.as_str())].stated;
+                let silence = self.now.saturating_sub(stated);
+                let is_true = silence >= Duration::from_secs(seconds);
+                (!is_true).then(|| format!("{nick} is quiet for {seconds} s, not {silence:?}"))
             }
             Event::Taken(_)
             | Event::LeftOut(_)
