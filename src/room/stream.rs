@@ -81,6 +81,17 @@ mod tests {
     }
 
     #[test]
+    fn a_long_frame_comes_whole_or_not_at_all() {
+        let frame: Vec<u8> = (0..=255).cycle().take(5 * FIRST_ROOM / 2).collect();
+        let length = u32::try_from(frame.len()).unwrap().to_be_bytes();
+        let bytes = [&length[..], &frame].concat();
+        assert_eq!(read_frame(&mut &bytes[..], frame.len()).unwrap(), frame);
+        let (broken, _) = bytes.split_at(FIRST_ROOM + 100);
+        let read = read_frame(&mut &*broken, frame.len());
+        assert!(matches!(read, Err(ReadError::Broken)));
+    }
+
+    #[test]
     fn an_end_between_frames_is_not_an_end_within_one() {
         assert!(matches!(read(b""), Err(ReadError::Closed)));
         assert!(matches!(read(b"\0\0"), Err(ReadError::Broken)));

@@ -25,13 +25,7 @@ use crate::room::stream::{ReadError, read_frame};
 use super::guard::Pass;
 use super::outbox::Closed;
 use super::relay::{Membership, Next, Relay};
-
-/// Room for RSA arithmetic. It is over four times the other stacks, as glibc would otherwise pass it
-/// on to one of them with all the pages that the arithmetic has touched.
-pub(super) const ARITHMETIC_STACK: usize = 512 * 1024;
-
-/// For a thread that stays as long as its member. What is never touched costs nothing.
-const READER_STACK: usize = 64 * 1024;
+use super::threads::{ARITHMETIC_STACK, READER_STACK};
 
 /// Enough for all that a member sends but messages, which are read to where they stay.
 const READ_BUFFER: usize = 256;
@@ -112,7 +106,7 @@ fn serve(relay: &Arc<Relay>, stream: TcpStream, peer: SocketAddr, pass: Pass) ->
                 .stack_size(READER_STACK)
                 .spawn(move || serve_member(membership, connection, stream, pass))
                 .map(drop)
-                .inspect_err(|error| relay.guard.is_short(error))
+                .inspect_err(|error| relay.guard.lacks(error))
         }
         Err(Refusal::Silent) => {
             let line = format_args!("{peer} hung up early, or does not speak the protocol");

@@ -15,11 +15,11 @@ use crate::room::frame::Departure;
 use crate::room::notice::Notice;
 
 use super::allow::AllowList;
-use super::connection::ARITHMETIC_STACK;
 use super::gate::{Gate, GateLimits, Network, Verdict};
 use super::journal::Journal;
 use super::memory::Memory;
 use super::stats::Stats;
+use super::threads::ARITHMETIC_STACK;
 use super::trouble::Trouble;
 
 /// What all connections of a relay have to pass, and where they are counted.
@@ -27,11 +27,11 @@ pub(super) struct Guard {
     gate: Mutex<Gate>,
     allowed: Option<AllowList>,
     shortage: Mutex<Trouble>,
-    /// What there is.
+    /// How much memory there is for newcomers, and for what waits.
     pub(super) memory: Memory,
     is_ending: AtomicBool,
     started: Instant,
-    /// The figures.
+    /// What `--stats` logs.
     pub(super) stats: Stats,
     /// Where the log speaks of those who are no members.
     pub(super) strangers: Journal,
@@ -70,7 +70,7 @@ impl Guard {
             verdict,
         };
         if !self.memory.take(ARITHMETIC_STACK) {
-            self.is_short(&io::ErrorKind::OutOfMemory.into());
+            self.lacks(&io::ErrorKind::OutOfMemory.into());
             self.hung_up_on(address, "there is no memory for it");
             return None;
         }
@@ -120,8 +120,9 @@ impl Guard {
         self.members.write(Level::Info, format_args!("{line}"));
     }
 
-    /// The system lacks what a newcomer needs: a descriptor, a thread, memory.
-    pub(super) fn is_short(&self, error: &io::Error) {
+    /// The system lacks what a newcomer needs (a descriptor, a thread, memory): counts it, and warns if
+    /// that is news.
+    pub(super) fn lacks(&self, error: &io::Error) {
         if lock(&self.shortage).happens(self.uptime()) {
             log::warn!(
                 "cannot take newcomers at the moment: {}; members stay; lower --max-connections, or allow the relay more threads, open files and memory",
@@ -154,7 +155,7 @@ impl Guard {
     /// With what to tell a newcomer.
     pub(super) fn check_memory(&self) -> Result<(), Notice> {
         if self.memory.is_short() {
-            self.is_short(&io::ErrorKind::OutOfMemory.into());
+            self.lacks(&io::ErrorKind::OutOfMemory.into());
             return Err(Notice::RelayFull);
         }
         Ok(())

@@ -24,7 +24,7 @@ const OFTEN: Duration = Duration::from_millis(5);
 pub(super) struct Gauge(Option<System>);
 
 impl Gauge {
-    /// One that measures nothing where that is not known how.
+    /// One for this system. Where sysinfo does not know it, the process's own limits are all it knows.
     pub(super) fn new() -> Self {
         Self(System::new().ok())
     }
@@ -45,7 +45,9 @@ fn machine(system: &mut System) -> Option<u64> {
     is_known.then(|| system.available_memory() + system.free_swap())
 }
 
-/// What the control group has left. What it keeps of files is given back when it is needed.
+/// What the control group has left, by its programs' own memory: what it keeps of files is given back.
+/// Not counted are sockets, page tables, and other groups under a common limit: these are at the
+/// reserve's expense.
 fn group(system: &mut System) -> Option<u64> {
     let own = sysinfo::get_current_pid().ok()?;
     system.refresh_processes_specifics(
@@ -107,8 +109,8 @@ impl Memory {
         self.left.store(left.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// After which time to measure again, so that not all of it can have been taken by then, but a
-    /// quarter.
+    /// After which time to measure again: when a quarter of it may be gone, but every 5 ms at the most,
+    /// in which 5 MiB may be.
     pub(super) fn pause(&self) -> Duration {
         let left = self.left.load(Ordering::Relaxed);
         Duration::from_millis(left / 4 / BYTES_PER_MS).clamp(OFTEN, SELDOM)
@@ -120,8 +122,10 @@ impl Memory {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let needed = bytes.saturating_add(self.reserve / MEMBERS_SHARE);
         let take = |left| (left >= needed).then(|| left - bytes);
-        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
-        self.left.fetch_update(set, fetch, take).is_ok()
+        (self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take))
+        .is_ok()
     }
 
     /// Whether there is none for new members.
@@ -132,14 +136,14 @@ impl Memory {
     /// How much may wait for a member, of so many bytes while there is enough memory: the less there
     /// is, the less may wait.
     pub(super) fn share(&self, bytes: usize) -> usize {
-        if !self.is_short() {
+        let left = self.left.load(Ordering::Relaxed);
+        if left >= self.reserve {
             return bytes;
         }
         let least = self.reserve / MEMBERS_SHARE;
-        let left = self.left.load(Ordering::Relaxed);
-        let parts = |bytes: u64| u128::from(bytes.saturating_sub(least));
-        let share = bytes as u128 * parts(left) / parts(self.reserve).max(1);
-        usize::try_from(share).unwrap_or(bytes)
+        let (part, all) = (left.saturating_sub(least), self.reserve - least);
+        let share = bytes as u128 * u128::from(part) / u128::from(all);
+        usize::try_from(share).expect("less than `bytes`")
     }
 }
 

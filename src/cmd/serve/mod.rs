@@ -2,7 +2,8 @@
 //!
 //! Threads: one that accepts per listening socket, a few that write (see [`writer`]), one that keeps
 //! the log, and one that watches the memory, for as long as the process lives; one per connection
-//! (see [`connection`]); the main one, which waits for a signal, or for the host to leave.
+//! (see [`connection`]), and for a moment one that reads a member's new card; the main one, which
+//! waits for a signal, or for the host to leave.
 
 pub(super) mod allow;
 mod batch;
@@ -337,7 +338,7 @@ fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
             // Whoever hung up before being taken must not keep the others waiting.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                relay.guard.is_short(&error);
+                relay.guard.lacks(&error);
                 thread::sleep(BREATH);
             }
         }

@@ -158,6 +158,7 @@ impl Outbox {
         self.moved.notify_all();
     }
 
+    /// The member has not read fast enough: of all that waits for it, it gets the reason alone.
     fn overflow(&self, state: &mut State) {
         state.backlog.clear();
         // An empty queue has room for it.
@@ -166,7 +167,7 @@ impl Outbox {
         self.moved.notify_all();
     }
 
-    /// Closes and empties the queue if there are more bytes in it than this.
+    /// Closes and empties the queue if what is in it weighs more than this (see [`Backlog::weight`]).
     pub(super) fn limit(self: &Arc<Self>, most: usize) {
         let mut state = self.lock();
         if state.closed.is_none() && state.backlog.weight() > most {

@@ -1,7 +1,7 @@
 //! The relay's rooms, shared by all its connections.
 //!
-//! Three locks, taken in this order: the table of rooms, a room, a member's queue. None is held
-//! across I/O or cryptography: under them, frames are put into queues, and little else. Joining and
+//! Three locks, taken in this order: the table of rooms, a room, a member's queue. None of these is
+//! held across I/O or cryptography: under them, frames are put into queues, and little else. Joining and
 //! leaving take the table's, so that a room cannot vanish while somebody enters it; a message takes
 //! only the room's.
 
@@ -20,12 +20,12 @@ use crate::room::card::Card;
 use crate::room::frame::{Challenge, Departure, Frame, Limits, RunId, is_rekey};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Intake, Mailbox as _, Pool, Request, Room, Stay};
+use crate::room::relay::{Backlog, Intake, Mailbox as _, Pool, Request, Room, Stay};
 
-use super::connection::ARITHMETIC_STACK;
 use super::guard::Guard;
 use super::outbox::{Closed, Kept, Outbox};
 use super::stats::Census;
+use super::threads::ARITHMETIC_STACK;
 use super::writer::Writers;
 
 /// How often a thread that leaves a member unread looks whether the member is still there.
@@ -202,7 +202,13 @@ impl Relay {
 
     /// Drops the members for whom more waits than there is memory for.
     pub(super) fn save_memory(&self) {
-        let most = self.guard.memory.share(self.config.queue_bytes);
+        let queue = self.config.queue_bytes;
+        // Who reads is not dropped for what it has had no time to acknowledge.
+        let most = self
+            .guard
+            .memory
+            .share(queue)
+            .max(Backlog::in_flight(queue));
         let rooms: Vec<SharedRoom> = lock(&self.rooms).by_id.values().map(Arc::clone).collect();
         for room in rooms {
             let outboxes: Vec<Arc<Outbox>> = lock(&room).mailboxes().map(Arc::clone).collect();

@@ -1,7 +1,14 @@
-//! As many threads as the system has memory mappings for. Where it has none left for a new thread's
-//! signal stack, the standard library ends the whole process.
+//! What a thread costs, and as many threads as the system has memory mappings for. Where it has none
+//! left for a new thread's signal stack, the standard library ends the whole process.
 
 use std::fs;
+
+/// Bytes of a stack for RSA arithmetic. It is over four times the other stacks, as glibc would
+/// otherwise pass it on to one of them with all the pages that the arithmetic has touched.
+pub(super) const ARITHMETIC_STACK: usize = 512 * 1024;
+
+/// For a thread that stays as long as its member. What is never touched costs nothing.
+pub(super) const READER_STACK: usize = 64 * 1024;
 
 /// A stack and a signal stack, each with a guard page.
 const PER_THREAD: usize = 4;
