@@ -45,7 +45,7 @@ use rand::RngExt as _;
 
 use crate::cipher::encoding::Encoder;
 use crate::room::card::Card;
-use crate::room::frame::{Departure, Frame, ToClient};
+use crate::room::frame::{Departure, Frame, ToClient, kind};
 use crate::room::message::{Header, Stream};
 
 use simulation::{Faults, Frames, Simulation, Tamper, payload};
@@ -322,11 +322,9 @@ type Instead = Vec<Vec<u8>>;
 struct Misbehaviour {
     name: &'static str,
     /// What happens in the room so that there is something to tamper with.
-    occasion: Occasion,
+    occasion: Scene,
     /// What goes to the member instead of a frame; `None` where that frame is of no use for it.
     tamper: fn(&Known<'_>, &[u8]) -> Option<Instead>,
-    /// Within how many beacon periods it is noticed.
-    periods: u32,
 }
 
 /// What a relay that tampers knows.
@@ -343,7 +341,7 @@ struct Known<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Occasion {
+enum Scene {
     Talk,
     Whisper,
     Join,
@@ -353,12 +351,6 @@ enum Occasion {
     OwnRekey,
     Silence,
 }
-
-const JOINED: u8 = 0x12;
-const LEFT: u8 = 0x13;
-const STATEMENT: u8 = 0x15;
-const REKEYED: u8 = 0x17;
-const MEMBER: u8 = 0x04;
 
 /// Of DELIVER: whether it is a message of the member's own that comes back, and whether it is
 /// to the room.
@@ -405,25 +397,22 @@ fn with_card(frame: &[u8], card: &Card) -> Instead {
 const MISBEHAVIOURS: &[Misbehaviour] = &[
     Misbehaviour {
         name: "drop a message",
-        occasion: Occasion::Talk,
+        occasion: Scene::Talk,
         tamper: |known, frame| is_of_another(known, frame).then(Vec::new),
-        periods: 2,
     },
     Misbehaviour {
         name: "drop a direct message",
-        occasion: Occasion::Whisper,
+        occasion: Scene::Whisper,
         tamper: |known, frame| (message(known, frame) == Some((false, false))).then(Vec::new),
-        periods: 2,
     },
     Misbehaviour {
         name: "drop a message of the member's own that comes back",
-        occasion: Occasion::Talk,
+        occasion: Scene::Talk,
         tamper: |known, frame| (message(known, frame) == Some((true, true))).then(Vec::new),
-        periods: 2,
     },
     Misbehaviour {
         name: "swap two messages of an epoch",
-        occasion: Occasion::Talk,
+        occasion: Scene::Talk,
         tamper: |known, frame| {
             if message(known, frame)?.1 {
                 match known.held.take() {
@@ -438,118 +427,102 @@ const MISBEHAVIOURS: &[Misbehaviour] = &[
                 None
             }
         },
-        periods: 2,
     },
     Misbehaviour {
         name: "alter a message",
-        occasion: Occasion::Talk,
+        occasion: Scene::Talk,
         tamper: |known, frame| is_of_another(known, frame).then(|| altered(known, frame, 1)),
-        periods: 2,
     },
     Misbehaviour {
         name: "alter a statement",
-        occasion: Occasion::Silence,
-        tamper: |known, frame| (frame[0] == STATEMENT).then(|| altered(known, frame, 1)),
-        periods: 2,
+        occasion: Scene::Silence,
+        tamper: |known, frame| (frame[0] == kind::STATEMENT).then(|| altered(known, frame, 1)),
     },
     Misbehaviour {
         name: "alter a card of a newcomer",
-        occasion: Occasion::Join,
-        tamper: |known, frame| (frame[0] == JOINED).then(|| altered(known, frame, 1)),
-        periods: 2,
+        occasion: Scene::Join,
+        tamper: |known, frame| (frame[0] == kind::JOINED).then(|| altered(known, frame, 1)),
     },
     Misbehaviour {
         name: "alter a card that a newcomer is shown",
-        occasion: Occasion::Enter,
-        tamper: |known, frame| (frame[0] == MEMBER).then(|| altered(known, frame, 1)),
-        periods: 2,
+        occasion: Scene::Enter,
+        tamper: |known, frame| (frame[0] == kind::MEMBER).then(|| altered(known, frame, 1)),
     },
     Misbehaviour {
         name: "alter a card of a new key",
-        occasion: Occasion::Rekey,
-        tamper: |known, frame| (frame[0] == REKEYED).then(|| altered(known, frame, 1)),
-        periods: 2,
+        occasion: Scene::Rekey,
+        tamper: |known, frame| (frame[0] == kind::REKEYED).then(|| altered(known, frame, 1)),
     },
     Misbehaviour {
         name: "alter who left, or when",
-        occasion: Occasion::Leave,
+        occasion: Scene::Leave,
         // The last byte is the reason.
         tamper: |known, frame| {
             let [_, .., reason] = frame else { return None };
             let mut other = altered(known, &frame[..frame.len() - 1], 1).remove(0);
             other.push(*reason);
-            (frame[0] == LEFT).then(|| vec![other])
+            (frame[0] == kind::LEFT).then(|| vec![other])
         },
-        periods: 2,
     },
     Misbehaviour {
         name: "drop a goodbye",
-        occasion: Occasion::Leave,
-        tamper: |_, frame| drop_kind(STATEMENT, frame),
-        periods: 2,
+        occasion: Scene::Leave,
+        tamper: |_, frame| drop_kind(kind::STATEMENT, frame),
     },
     Misbehaviour {
         name: "drop LEFT",
-        occasion: Occasion::Leave,
-        tamper: |_, frame| drop_kind(LEFT, frame),
-        periods: 2,
+        occasion: Scene::Leave,
+        tamper: |_, frame| drop_kind(kind::LEFT, frame),
     },
     Misbehaviour {
         name: "drop JOINED",
-        occasion: Occasion::Join,
-        tamper: |_, frame| drop_kind(JOINED, frame),
-        periods: 2,
+        occasion: Scene::Join,
+        tamper: |_, frame| drop_kind(kind::JOINED, frame),
     },
     Misbehaviour {
         name: "drop somebody else's REKEYED",
-        occasion: Occasion::Rekey,
-        tamper: |_, frame| drop_kind(REKEYED, frame),
-        periods: 2,
+        occasion: Scene::Rekey,
+        tamper: |_, frame| drop_kind(kind::REKEYED, frame),
     },
     Misbehaviour {
         name: "drop a member's own REKEYED",
-        occasion: Occasion::OwnRekey,
-        tamper: |_, frame| drop_kind(REKEYED, frame),
-        periods: 2,
+        occasion: Scene::OwnRekey,
+        tamper: |_, frame| drop_kind(kind::REKEYED, frame),
     },
     Misbehaviour {
         name: "forge a goodbye",
-        occasion: Occasion::Silence,
+        occasion: Scene::Silence,
         tamper: |known, _| {
             let left = Frame::left(known.epoch + 1, known.other.sid(), Departure::Left);
             Some(vec![payload(&left)])
         },
-        periods: 2,
     },
     Misbehaviour {
         name: "forge a lost connection",
-        occasion: Occasion::Silence,
+        occasion: Scene::Silence,
         tamper: |known, _| {
             let left = Frame::left(known.epoch + 1, known.other.sid(), Departure::Lost);
             Some(vec![payload(&left)])
         },
-        periods: 2,
     },
     Misbehaviour {
         name: "replay a message of the member's own",
-        occasion: Occasion::Talk,
+        occasion: Scene::Talk,
         tamper: |known, frame| {
             (message(known, frame) == Some((true, true)))
                 .then(|| vec![frame.to_vec(), frame.to_vec()])
         },
-        periods: 2,
     },
     Misbehaviour {
         name: "show a newcomer somebody who is gone, instead of a member",
-        occasion: Occasion::Enter,
+        occasion: Scene::Enter,
         tamper: |known, frame| {
-            (frame[0] == MEMBER).then(|| vec![payload(&Frame::member(known.gone.bytes()))])
+            (frame[0] == kind::MEMBER).then(|| vec![payload(&Frame::member(known.gone.bytes()))])
         },
-        periods: 2,
     },
     Misbehaviour {
         name: "show a newcomer a card from before a new key",
-        occasion: Occasion::Enter,
+        occasion: Scene::Enter,
         tamper: |known, frame| {
             let Ok(ToClient::Member(card)) = ToClient::parse(frame) else {
                 return None;
@@ -558,25 +531,21 @@ const MISBEHAVIOURS: &[Misbehaviour] = &[
             (card.nick() == known.former.nick())
                 .then(|| vec![payload(&Frame::member(known.former.bytes()))])
         },
-        periods: 2,
     },
     Misbehaviour {
         name: "say that somebody came who is gone",
-        occasion: Occasion::Join,
-        tamper: |known, frame| (frame[0] == JOINED).then(|| with_card(frame, known.gone)),
-        periods: 2,
+        occasion: Scene::Join,
+        tamper: |known, frame| (frame[0] == kind::JOINED).then(|| with_card(frame, known.gone)),
     },
     Misbehaviour {
         name: "say that somebody came again who is there",
-        occasion: Occasion::Join,
-        tamper: |known, frame| (frame[0] == JOINED).then(|| with_card(frame, known.other)),
-        periods: 2,
+        occasion: Scene::Join,
+        tamper: |known, frame| (frame[0] == kind::JOINED).then(|| with_card(frame, known.other)),
     },
     Misbehaviour {
         name: "show an older card as a new key",
-        occasion: Occasion::Rekey,
-        tamper: |known, frame| (frame[0] == REKEYED).then(|| with_card(frame, known.former)),
-        periods: 2,
+        occasion: Scene::Rekey,
+        tamper: |known, frame| (frame[0] == kind::REKEYED).then(|| with_card(frame, known.former)),
     },
 ];
 
@@ -613,7 +582,7 @@ fn misbehave(seed: u64, misbehaviour: &Misbehaviour) -> Option<Vec<String>> {
         cards.iter().find(is_first).unwrap().clone()
     };
     let victim = match misbehaviour.occasion {
-        Occasion::Enter => room.members.len(),
+        Scene::Enter => room.members.len(),
         _ => inside[room.rng.random_range(0..inside.len())],
     };
     let others: Vec<usize> = inside.iter().copied().filter(|n| *n != victim).collect();
@@ -655,14 +624,14 @@ fn misbehave(seed: u64, misbehaviour: &Misbehaviour) -> Option<Vec<String>> {
     });
     room.tamper = Some(tampering);
     match misbehaviour.occasion {
-        Occasion::Whisper => room.whisper(other, victim),
-        Occasion::Join | Occasion::Enter => drop(room.join()),
-        Occasion::Leave => room.leave(other),
-        Occasion::Rekey => room.rekey(other),
-        Occasion::OwnRekey => room.rekey(victim),
-        Occasion::Talk | Occasion::Silence => {}
+        Scene::Whisper => room.whisper(other, victim),
+        Scene::Join | Scene::Enter => drop(room.join()),
+        Scene::Leave => room.leave(other),
+        Scene::Rekey => room.rekey(other),
+        Scene::OwnRekey => room.rekey(victim),
+        Scene::Talk | Scene::Silence => {}
     }
-    if misbehaviour.occasion == Occasion::Talk {
+    if misbehaviour.occasion == Scene::Talk {
         for _ in 0..3 {
             for number in [victim, other] {
                 room.say(number, 0);
@@ -687,7 +656,7 @@ fn misbehave(seed: u64, misbehaviour: &Misbehaviour) -> Option<Vec<String>> {
             room.say(number, 0);
         }
     }
-    room.pass(misbehaviour.periods * PERIOD);
+    room.pass(2 * PERIOD);
     Some(room.surprises())
 }
 

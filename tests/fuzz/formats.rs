@@ -9,10 +9,7 @@ use e2echat::room::statement::Statement;
 use e2echat::room::stream::read_frame;
 
 use super::keys::{room, sign};
-
-fn payload(frame: &Frame) -> Vec<u8> {
-    frame.encode().split_off(4)
-}
+use super::payload;
 
 /// A frame, to either side, and the same bytes as a stream of frames.
 pub fn frame(bytes: &[u8]) {

@@ -14,6 +14,7 @@ use e2echat::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room};
 use e2echat::room::statement::{Occasion, Past, Statement, Told};
 
 use super::keys::{Fields, room};
+use super::payload;
 use super::script::Script;
 
 const RUN: RunId = RunId([2; 16]);
@@ -600,8 +601,4 @@ fn allow(allowed: &mut Allowed, frame: &[u8]) {
         }
         _ => {}
     }
-}
-
-fn payload(frame: &Frame) -> Vec<u8> {
-    frame.encode().split_off(4)
 }

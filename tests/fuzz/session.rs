@@ -21,6 +21,7 @@ use e2echat::room::session::{Event, Now, Policy, Session, Standing, To};
 use e2echat::room::statement::{Direct, Occasion, Past, Statement, Told};
 
 use super::keys::{Fields, identity, room, sign};
+use super::payload;
 use super::script::Script;
 use super::written::check_safe;
 
@@ -88,10 +89,6 @@ pub fn session(bytes: &[u8]) {
         }
     }
     WORLD.set(Some(run.end()));
-}
-
-fn payload(frame: &Frame) -> Vec<u8> {
-    frame.encode().split_off(4)
 }
 
 fn now(seconds: u64) -> Now {

@@ -27,17 +27,17 @@ pub const MAX_FRAME: usize = 256 * 1024;
 /// The numbers of the frame types.
 pub(in crate::room) mod kind {
     pub(super) const CHALLENGE: u8 = 0x01;
-    pub(super) const HELLO: u8 = 0x02;
+    pub(in crate::room) const HELLO: u8 = 0x02;
     pub(super) const WELCOME: u8 = 0x03;
     pub(in crate::room) const MEMBER: u8 = 0x04;
     pub(super) const SEND: u8 = 0x10;
     pub(in crate::room) const DELIVER: u8 = 0x11;
-    pub(super) const JOINED: u8 = 0x12;
-    pub(super) const LEFT: u8 = 0x13;
+    pub(in crate::room) const JOINED: u8 = 0x12;
+    pub(in crate::room) const LEFT: u8 = 0x13;
     pub(super) const REKEY: u8 = 0x14;
     pub(in crate::room) const STATEMENT: u8 = 0x15;
     pub(super) const LEAVE: u8 = 0x16;
-    pub(super) const REKEYED: u8 = 0x17;
+    pub(in crate::room) const REKEYED: u8 = 0x17;
     pub(super) const PING: u8 = 0x20;
     pub(super) const ACK: u8 = 0x21;
     pub(super) const NOTICE: u8 = 0x22;

@@ -6,14 +6,6 @@
 //! whose connection is broken, nobody is to notice. Where it does not, or forgets everything, a
 //! [`Ledger`] has what became of every message.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "all of it is a test, which may panic and print"
-)]
-
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
@@ -29,7 +21,7 @@ use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::cipher::pem::IdentityPem;
 use crate::room::card::{Card, Identity, SessionId};
-use crate::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, ToRelay};
+use crate::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient, ToRelay, kind};
 use crate::room::message::Kind;
 use crate::room::names::{Nick, RoomName};
 use crate::room::notice::Notice;
@@ -46,9 +38,6 @@ const IDLE: Duration = Duration::from_secs(90);
 
 /// How much the relay keeps for a member: in a simulation, all there is.
 const QUEUE_BYTES: usize = 1 << 30;
-
-/// The type of the frame HELLO.
-const HELLO: u8 = 0x02;
 
 /// How far the simulated time goes on at once.
 const STEP: Duration = Duration::from_millis(50);
@@ -637,7 +626,7 @@ impl Simulation {
     }
 
     /// Somebody says something to all whom it sees.
-    pub fn say_to_all(&mut self, number: usize, bytes: usize) {
+    fn say_to_all(&mut self, number: usize, bytes: usize) {
         let session = &self.members[number].session;
         let shown = session.changes();
         let others = session.others();
@@ -853,7 +842,7 @@ impl Simulation {
     fn relay_takes_from(&mut self, number: usize, connection: u64, up: ToServer) {
         let member = &mut self.members[number];
         match up {
-            ToServer::Frame(hello) if hello[0] == HELLO => {
+            ToServer::Frame(hello) if hello[0] == kind::HELLO => {
                 self.relay_admits(number, connection, &hello);
             }
             ToServer::Frame(frame) if member.served == Some(connection) => {
@@ -1219,7 +1208,6 @@ impl Simulation {
     }
 }
 
-/// A number in letters that no other number looks like.
 /// What whoever was called `first` is called with the session key after so many others.
 fn nick_after(first: &str, generation: u32) -> String {
     format!(
@@ -1228,6 +1216,7 @@ fn nick_after(first: &str, generation: u32) -> String {
     )
 }
 
+/// A number in letters that no other number looks like.
 fn letters(number: usize) -> String {
     let alphabet = b"abcdefghjk";
     let digits = number.to_string().into_bytes();

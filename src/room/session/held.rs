@@ -27,8 +27,8 @@ impl Held {
         self.waiting.extend(held);
     }
 
-    /// For whom messages wait.
-    pub(super) fn readers(&self) -> HashSet<SessionId> {
+    /// Who is waited for: readers, and those whom a message leaves out.
+    pub(super) fn awaited(&self) -> HashSet<SessionId> {
         let waiting = self.waiting.iter();
         waiting.flat_map(|(_, said)| said.informed()).collect()
     }

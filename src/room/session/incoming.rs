@@ -13,6 +13,7 @@ use super::peer::Place;
 use super::{Now, Session};
 
 impl Session {
+    /// A message has come (PROTOCOL §5).
     pub(super) fn deliver(
         &mut self,
         bytes: &[u8],
@@ -31,6 +32,7 @@ impl Session {
         }
         let (listed, key) = self.keys.at(version);
         let reader = match header.stream {
+            // Then `key` is another one's, and not used: what this member did not see is not opened.
             Stream::Direct(reader) if self.may_have_been(reader, version) => reader,
             _ => listed,
         };
@@ -65,23 +67,11 @@ impl Session {
             }
             events.push(Event::Missing(from.clone(), missing));
         }
-        // What was written before its sender, or this member, last joined is sent again, and comes to
-        // each reader at another time.
-        // What is of a run that it does not know is in no chain of its own either.
+        // No chain has what is sent again from before its sender, or this member, last joined (it comes
+        // to each reader at another time), nor what is of a run that this member does not know.
         let is_in_chain = known.is_some() && version >= entered && version >= peer.joined;
-        let view = View {
-            run: header.run,
-            epoch: header.epoch,
-            seen: header.seen,
-            parent: &header.parent,
-            audience: &header.audience,
-            is_in_chain,
-            among: match header.stream {
-                Stream::Room => Among::AllBut(&header.left_out),
-                Stream::Direct(_) => Among::Both(header.sender, reader),
-            },
-        };
-        let comparison = self.transcript.compare(header.sender, &view);
+        let seen = view(&header, reader, is_in_chain);
+        let comparison = self.transcript.compare(header.sender, &seen);
         if !direct && is_in_chain {
             self.transcript.append(version, bytes);
         }
@@ -201,6 +191,7 @@ impl Session {
         Vec::new()
     }
 
+    /// A statement has come (PROTOCOL §10).
     pub(super) fn hear(&mut self, bytes: &[u8], signature: &[u8], now: Now) -> Vec<Event> {
         let Ok(statement) = Statement::parse(bytes) else {
             return vec![Event::Stray];
@@ -278,5 +269,21 @@ impl Session {
             _ => {}
         }
         events
+    }
+}
+
+/// What the author of a message says that it had seen.
+fn view(header: &Header, reader: SessionId, is_in_chain: bool) -> View<'_> {
+    View {
+        run: header.run,
+        epoch: header.epoch,
+        seen: header.seen,
+        parent: &header.parent,
+        audience: &header.audience,
+        is_in_chain,
+        among: match header.stream {
+            Stream::Room => Among::AllBut(&header.left_out),
+            Stream::Direct(_) => Among::Both(header.sender, reader),
+        },
     }
 }

@@ -8,7 +8,7 @@
 //! - `members`: who is in the room, and who may come back.
 //! - `incoming`: what members send.
 //! - `saying`: what this member says, to whom, and how it is sent again.
-//! - `stating`: what it states and announces, and what is due when.
+//! - `stating`: what it states, to all and to newcomers. `schedule`: what is due when.
 //! - `succession`: this member's own card, with another session key or nick.
 //! - `said`: a message of this member's. `unacknowledged`: what was sent, until the relay has it;
 //!   `held`: until its readers are there; `spoken`: what was said lately.
@@ -24,6 +24,7 @@ mod own_keys;
 mod peer;
 mod said;
 mod saying;
+mod schedule;
 mod seen_keys;
 mod spoken;
 mod stating;
@@ -51,9 +52,9 @@ use self::members::{left, roster_around};
 use self::own_keys::OwnKeys;
 use self::peer::Peer;
 use self::said::Said;
+use self::schedule::Schedule;
 use self::seen_keys::SeenKeys;
 use self::spoken::Spoken;
-use self::stating::Schedule;
 use self::unacknowledged::Unacknowledged;
 
 /// A point in time, by both of a machine's clocks.

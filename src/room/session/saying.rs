@@ -246,7 +246,7 @@ impl Session {
         if self.said_goodbye {
             return;
         }
-        let readers = self.held.readers();
+        let readers = self.held.awaited();
         // The relay passes on what is for the session id before, and for none that is older.
         let is_back = |sid: &SessionId| {
             let present = self.present_sid(*sid);

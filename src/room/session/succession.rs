@@ -83,7 +83,7 @@ impl Session {
         // What nobody has had is not to be missed by anybody.
         for reader in self
             .unacknowledged
-            .readers_of_messages_to_the_room(refused.sid())
+            .informed_of_messages_to_the_room(refused.sid())
         {
             if let Some(peer) = self.roster.get_mut(reader) {
                 peer.outgoing.total = peer.outgoing.total.saturating_sub(1);

@@ -58,7 +58,7 @@ impl Unacknowledged {
 
     /// Who is told of the messages to the room that are in it and were written under this session id:
     /// for each message its readers, and those whom it leaves out.
-    pub(super) fn readers_of_messages_to_the_room(&self, sender: SessionId) -> Vec<SessionId> {
+    pub(super) fn informed_of_messages_to_the_room(&self, sender: SessionId) -> Vec<SessionId> {
         let messages = self.messages();
         let to_room = messages.filter(|said| said.sender() == sender && said.is_to_room());
         to_room.flat_map(Said::informed).collect()

@@ -1,0 +1,235 @@
+//! A member's stay, as its reading thread has it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cipher::encoding::Malformed;
+use crate::room::card::Card;
+use crate::room::frame::{Departure, Frame, is_rekey};
+use crate::room::names::RoomId;
+use crate::room::notice::Notice;
+use crate::room::relay::{Intake, Mailbox as _, Request};
+
+use super::{Relay, SharedRoom, lock};
+use crate::cmd::serve::outbox::{Closed, Kept, Outbox};
+use crate::cmd::serve::threads::ARITHMETIC_STACK;
+
+/// How often a thread that leaves a member unread looks whether the member is still there.
+const CHECK: Duration = Duration::from_millis(100);
+
+/// Runs `work` in a thread that has the stack for it. Nothing comes back where there is none to be
+/// had, or it panicked.
+fn with_arithmetic<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .name("rekey".into())
+            .stack_size(ARITHMETIC_STACK)
+            .spawn_scoped(scope, work)
+            .ok()?;
+        thread.join().ok()
+    })
+}
+
+/// A member that is counted for as long as this lives.
+pub(super) struct Place {
+    relay: Arc<Relay>,
+    pub(super) number: usize,
+}
+
+impl Place {
+    pub(super) fn count(relay: &Arc<Relay>) -> Self {
+        Self {
+            number: relay.members.fetch_add(1, Ordering::Relaxed) + 1,
+            relay: Arc::clone(relay),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.relay.members.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the reading thread is to do after a frame.
+pub(in crate::cmd::serve) enum Next {
+    /// To go on.
+    Continue,
+    /// To acknowledge what was taken before it goes on.
+    Acknowledge,
+    /// To end.
+    End(Departure),
+}
+
+/// A member's place in a room, which it leaves, however its thread ends, unless the member has
+/// come back over another connection.
+pub(in crate::cmd::serve) struct Membership {
+    who: Box<str>,
+    id: RoomId,
+    room: SharedRoom,
+    outbox: Arc<Outbox>,
+    /// `None` once another connection has it. Not on the stack of a thread that hands it on.
+    intake: Option<Box<Intake>>,
+    departure: Departure,
+    place: Place,
+}
+
+impl Membership {
+    /// The stay of a member that counts from now on.
+    pub(super) fn new(
+        id: RoomId,
+        room: SharedRoom,
+        outbox: Arc<Outbox>,
+        intake: Box<Intake>,
+        card: &Card,
+        place: Place,
+    ) -> Self {
+        Self {
+            who: format!("{} {}", card.nick(), card.fingerprint()).into(),
+            id,
+            room,
+            outbox,
+            intake: Some(intake),
+            departure: Departure::Lost,
+            place,
+        }
+    }
+
+    /// Takes a frame that the member sent. Not a part of the loop that waits for one, so that what
+    /// this has on its stack is on that of no member that is silent.
+    #[inline(never)]
+    pub(in crate::cmd::serve) fn take(&mut self, frame: Vec<u8>) -> Next {
+        let Some(intake) = &mut self.intake else {
+            return Next::End(Departure::Lost);
+        };
+        let request = if is_rekey(&frame) {
+            // One after the other: many at once would be as many threads.
+            let _turn = lock(&self.place.relay.arithmetic);
+            match with_arithmetic(|| intake.take(frame)) {
+                Some(request) => request,
+                None => return Next::End(Departure::Lost),
+            }
+        } else {
+            intake.take(self.place.relay.pool.take(frame))
+        };
+        match request {
+            Ok(Request::Wait) => {}
+            Ok(request @ (Request::Forward(_) | Request::State(_) | Request::Rekey(_))) => {
+                let done = lock(&self.room).carry_out(intake.sid(), &request);
+                if done.is_err() {
+                    return Next::End(Departure::Misbehaved);
+                }
+            }
+            Ok(Request::Leave) => return Next::End(Departure::Left),
+            Ok(Request::Acknowledge) => return Next::Acknowledge,
+            Ok(Request::Forget(count)) => {
+                if self.outbox.acknowledge(count).is_err() {
+                    return Next::End(Departure::Misbehaved);
+                }
+            }
+            Err(Malformed) => return Next::End(Departure::Misbehaved),
+        }
+        Next::Continue
+    }
+
+    /// Counts the frame that was taken last. Returns for how long the member is to be left unread,
+    /// as it sends too fast: so nothing is lost, its own system holds it back, and nobody else
+    /// notices.
+    pub(in crate::cmd::serve) fn pay(&mut self) -> Duration {
+        let Some(intake) = &mut self.intake else {
+            return Duration::ZERO;
+        };
+        let guard = &self.place.relay.guard;
+        let (cost, pause) = intake.pay(guard.uptime());
+        guard.stats.deliveries.add(cost.parcels);
+        guard.stats.bytes.add(cost.bytes);
+        pause
+    }
+
+    /// Leaves the member unread for so long. Returns whether its connection is still wanted then:
+    /// it ends at once when the member comes over another one.
+    pub(in crate::cmd::serve) fn rest(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.outbox.closed().is_some() {
+                return true;
+            }
+            if self.outbox.is_contested() {
+                return false;
+            }
+            thread::sleep(left.min(CHECK));
+        }
+    }
+
+    /// How many counted frames were taken from the member.
+    pub(in crate::cmd::serve) fn received(&self) -> u64 {
+        self.intake.as_ref().map_or(0, |intake| intake.received())
+    }
+
+    /// Acknowledges them.
+    pub(in crate::cmd::serve) fn acknowledge(&self) {
+        self.outbox.post(Frame::ack(self.received()).into());
+    }
+
+    /// The member's queue.
+    pub(in crate::cmd::serve) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// What the log calls the member.
+    pub(in crate::cmd::serve) fn who(&self) -> &str {
+        &self.who
+    }
+
+    /// Whether the place is kept when the connection breaks.
+    pub(in crate::cmd::serve) fn is_kept(&self) -> bool {
+        self.place.relay.config.limits.grace > 0
+    }
+
+    /// Leaves the room for this reason.
+    pub(in crate::cmd::serve) fn end(mut self, departure: Departure) {
+        self.departure = departure;
+    }
+
+    /// Keeps the place of a member whose connection broke, for as long as the relay has promised. If
+    /// it has not come back by then, it leaves the room.
+    pub(in crate::cmd::serve) fn keep(mut self, connection: u64, departure: Departure) {
+        let grace = Duration::from_secs(self.place.relay.config.limits.grace.into());
+        let Some(intake) = self.intake.take() else {
+            return;
+        };
+        if let Kept::Given(intake, closed) = self.outbox.keep(connection, intake, grace) {
+            self.intake = Some(intake);
+            self.departure = match closed {
+                Some(Closed::Overflow) => Departure::Slow,
+                Some(Closed::Done) | None => departure,
+            };
+        }
+    }
+}
+
+impl Drop for Membership {
+    /// A room vanishes with its last member, and a relay that ends with its last room: by then this
+    /// one is in the log.
+    fn drop(&mut self) {
+        let Some(intake) = &self.intake else {
+            return;
+        };
+        self.place.relay.guard.departed(&self.who, self.departure);
+        let mut rooms = lock(&self.place.relay.rooms);
+        let mut room = lock(&self.room);
+        room.leave(intake.sid(), intake.joined(), self.departure);
+        if room.is_empty() {
+            rooms.last_epoch = rooms.last_epoch.max(room.epoch());
+            rooms.by_id.remove(&self.id);
+        }
+        self.outbox.close(match self.departure {
+            Departure::Silent => Some(Notice::Idle),
+            Departure::Misbehaved => Some(Notice::Malformed),
+            Departure::Left | Departure::Lost | Departure::Slow => None,
+        });
+    }
+}

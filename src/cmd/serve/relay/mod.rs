@@ -1,0 +1,224 @@
+//! The relay's rooms, shared by all its connections.
+//!
+//! Three locks, taken in this order: the table of rooms, a room, a member's queue. None of these is
+//! held across I/O or cryptography: under them, frames are put into queues, and little else. Joining and
+//! leaving take the table's, so that a room cannot vanish while somebody enters it; a message takes
+//! only the room's.
+
+mod membership;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpStream;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::Rng as _;
+
+use crate::cipher::encoding::Malformed;
+use crate::room::card::Card;
+use crate::room::frame::{Challenge, Limits, RunId};
+use crate::room::names::RoomId;
+use crate::room::notice::Notice;
+use crate::room::relay::{Backlog, Intake, Pool, Room, Stay};
+
+use super::guard::Guard;
+use super::outbox::Outbox;
+use super::stats::Census;
+use super::writer::Writers;
+
+pub(super) use self::membership::{Membership, Next};
+
+use self::membership::Place;
+
+/// What the relay allows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Config {
+    /// What clients are told of it.
+    pub(super) limits: Limits,
+    /// The most members.
+    pub(super) max_members: usize,
+    /// The most bytes that wait for one member.
+    pub(super) queue_bytes: usize,
+    /// How long the handshake may take.
+    pub(super) handshake: Duration,
+}
+
+type SharedRoom = Arc<Mutex<Room<Arc<Outbox>>>>;
+
+/// All rooms of a relay.
+pub(super) struct Relay {
+    pub(super) config: Config,
+    pub(super) guard: Arc<Guard>,
+    writers: Writers,
+    run: RunId,
+    /// Counts what is kept alive of the frames that members send.
+    pool: Arc<Pool>,
+    rooms: Mutex<Rooms>,
+    members: AtomicUsize,
+    /// Whose turn it is to have a thread for arithmetic.
+    arithmetic: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Rooms {
+    by_id: HashMap<RoomId, SharedRoom>,
+    /// The highest epoch that a room had when it vanished: no epoch is used twice in a run.
+    last_epoch: u64,
+}
+
+impl Relay {
+    /// A relay without rooms.
+    ///
+    /// # Errors
+    /// Where the system has no threads for the writers.
+    pub(super) fn new(config: Config, guard: Guard) -> io::Result<Self> {
+        let mut run = [0; 16];
+        rand::rng().fill_bytes(&mut run);
+        let guard = Arc::new(guard);
+        Ok(Self {
+            config,
+            writers: Writers::start(&guard)?,
+            guard,
+            run: RunId(run),
+            pool: Arc::default(),
+            rooms: Mutex::default(),
+            members: AtomicUsize::new(0),
+            arithmetic: Mutex::new(()),
+        })
+    }
+
+    /// A queue for a newcomer on this connection.
+    pub(super) fn outbox(&self, stream: &Arc<TcpStream>) -> Arc<Outbox> {
+        let (most, writer) = (self.config.queue_bytes, self.writers.next());
+        Arc::new(Outbox::new(most, Arc::clone(stream), writer))
+    }
+
+    /// Random bytes for a handshake.
+    pub(super) fn challenge(&self) -> Challenge {
+        let mut nonce = [0; 32];
+        rand::rng().fill_bytes(&mut nonce);
+        Challenge {
+            nonce,
+            run: self.run,
+        }
+    }
+
+    /// Lets a member into a room, which is made if it is not there. It stays for as long as the
+    /// returned value lives.
+    ///
+    /// # Errors
+    /// With what to tell it before hanging up.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        id: RoomId,
+        card: &Card,
+        outbox: &Arc<Outbox>,
+    ) -> Result<Membership, Notice> {
+        self.guard.check_memory()?;
+        let place = Place::count(self);
+        if place.number > self.config.max_members {
+            return Err(Notice::RelayFull);
+        }
+        let mut rooms = lock(&self.rooms);
+        self.guard.check_open()?;
+        let (room, joined) = if let Some(room) = rooms.by_id.get(&id) {
+            let joined = lock(room).join(card, outbox)?;
+            (Arc::clone(room), joined)
+        } else {
+            let mut room = Room::new(rooms.last_epoch, &self.config.limits);
+            let joined = room.join(card, outbox)?;
+            let room = Arc::new(Mutex::new(room));
+            rooms.by_id.insert(id, Arc::clone(&room));
+            (room, joined)
+        };
+        let intake = Intake::new(card, self.run, joined, &self.config.limits);
+        let (outbox, intake) = (Arc::clone(outbox), Box::new(intake));
+        Ok(Membership::new(id, room, outbox, intake, card, place))
+    }
+
+    /// Lets a member that is still in a room go on over another connection. Returns that
+    /// connection's number too, or nothing if the member is not there any more.
+    ///
+    /// # Errors
+    /// Where it cannot have received so many frames, or has come from elsewhere since.
+    pub(super) fn resume(
+        self: &Arc<Self>,
+        id: RoomId,
+        card: &Card,
+        stay: Stay,
+        stream: &Arc<TcpStream>,
+    ) -> Result<Option<(Membership, u64)>, Notice> {
+        let Some(room) = lock(&self.rooms).by_id.get(&id).map(Arc::clone) else {
+            return Ok(None);
+        };
+        let outbox = {
+            let room = lock(&room);
+            if room.is_replaced(card) {
+                return Err(Notice::Replaced);
+            }
+            room.place(card, stay.joined).map(Arc::clone)
+        };
+        let Some(outbox) = outbox else {
+            return Ok(None);
+        };
+        let taken = outbox.take_over(stream, stay.received);
+        let taken = taken.map_err(|Malformed| Notice::Malformed)?;
+        Ok(taken.map(|(intake, connection)| {
+            let place = Place::count(self);
+            let membership = Membership::new(id, room, outbox, intake, card, place);
+            (membership, connection)
+        }))
+    }
+
+    /// Tells every member that the relay is ending, and hangs up once they have what is waiting
+    /// for them.
+    pub(super) fn shut_down(&self) {
+        self.guard.end();
+        for room in lock(&self.rooms).by_id.values() {
+            for outbox in lock(room).mailboxes() {
+                outbox.close(Some(Notice::Shutdown));
+            }
+        }
+    }
+
+    /// Drops the members for whom more waits than there is memory for.
+    pub(super) fn save_memory(&self) {
+        let queue = self.config.queue_bytes;
+        // Who reads is not dropped for what it has had no time to acknowledge.
+        let most = self
+            .guard
+            .memory
+            .share(queue)
+            .max(Backlog::in_flight(queue));
+        let rooms: Vec<SharedRoom> = lock(&self.rooms).by_id.values().map(Arc::clone).collect();
+        for room in rooms {
+            let outboxes: Vec<Arc<Outbox>> = lock(&room).mailboxes().map(Arc::clone).collect();
+            for outbox in outboxes {
+                outbox.limit(most);
+            }
+        }
+    }
+
+    /// How many members, rooms and connections there are.
+    pub(super) fn census(&self) -> Census {
+        let rooms = lock(&self.rooms);
+        Census {
+            members: rooms.by_id.values().map(|room| lock(room).len()).sum(),
+            rooms: rooms.by_id.len(),
+            connections: self.guard.connections(),
+        }
+    }
+
+    /// Whether no member is left.
+    pub(super) fn is_deserted(&self) -> bool {
+        lock(&self.rooms).by_id.is_empty()
+    }
+}
+
+/// A panic in one connection must not end the others, and no change under these locks can be
+/// left half done by one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
