@@ -30,14 +30,27 @@ impl From<io::Error> for ReadError {
 }
 
 /// For how many bytes of a frame there is room at first, however long it says it is.
-const FIRST_ROOM: usize = 64 << 10;
+const FIRST_ROOM: usize = 16 << 10;
 
 /// Reads one frame: its type and fields, at most `limit` bytes. Nothing is allocated for a length
-/// above that, and no more for a long frame than the greater of 64 KiB and twice what has come of it.
+/// above that, and no more for a long frame than the greater of 16 KiB and twice what has come of it.
 ///
 /// # Errors
 /// Where no whole frame comes, or there is no memory for it.
 pub fn read_frame(reader: &mut impl Read, limit: usize) -> Result<Vec<u8>, ReadError> {
+    read_frame_if(reader, limit, |_| true)
+}
+
+/// The same, where a long frame gets each further piece of memory only if there may be so many bytes
+/// more.
+///
+/// # Errors
+/// As [`read_frame`].
+pub fn read_frame_if(
+    reader: &mut impl Read,
+    limit: usize,
+    may_grow: impl Fn(usize) -> bool,
+) -> Result<Vec<u8>, ReadError> {
     let mut length = [0; 4];
     let (first, rest) = length.split_at_mut(1);
     loop {
@@ -57,7 +70,9 @@ pub fn read_frame(reader: &mut impl Read, limit: usize) -> Result<Vec<u8>, ReadE
     while frame.len() < length {
         let filled = frame.len();
         let more = filled.max(FIRST_ROOM).min(length - filled);
-        (frame.try_reserve_exact(more)).map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
+        if filled > 0 && !may_grow(more) || frame.try_reserve_exact(more).is_err() {
+            return Err(io::Error::from(ErrorKind::OutOfMemory).into());
+        }
         frame.resize(filled + more, 0);
         reader.read_exact(frame.split_at_mut(filled).1)?;
     }
@@ -89,6 +104,8 @@ mod tests {
         let (broken, _) = bytes.split_at(FIRST_ROOM + 100);
         let read = read_frame(&mut &*broken, frame.len());
         assert!(matches!(read, Err(ReadError::Broken)));
+        let read = read_frame_if(&mut &bytes[..], frame.len(), |more| more < FIRST_ROOM);
+        assert!(matches!(read, Err(ReadError::Io(_))));
     }
 
     #[test]

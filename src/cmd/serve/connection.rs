@@ -20,7 +20,7 @@ use crate::room::frame::{Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
 use crate::room::relay::{Entry, admit};
-use crate::room::stream::{ReadError, read_frame};
+use crate::room::stream::{ReadError, read_frame, read_frame_if};
 
 use super::guard::Pass;
 use super::outbox::Closed;
@@ -195,7 +195,7 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
     let mut reader = BufReader::with_capacity(READ_BUFFER, stream);
     let mut acknowledged = membership.received();
     loop {
-        let frame = match read_frame(&mut reader, MAX_FRAME) {
+        let frame = match read_frame_if(&mut reader, MAX_FRAME, |more| membership.may_take(more)) {
             Ok(frame) => frame,
             Err(ReadError::TimedOut) => return Departure::Silent,
             Err(ReadError::Length) => return Departure::Misbehaved,

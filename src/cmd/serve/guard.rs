@@ -69,7 +69,7 @@ impl Guard {
             network,
             verdict,
         };
-        if !self.memory.take(ARITHMETIC_STACK) {
+        if !self.memory.take_for_stranger(ARITHMETIC_STACK) {
             self.lacks(&io::ErrorKind::OutOfMemory.into());
             self.hung_up_on(address, "there is no memory for it");
             return None;

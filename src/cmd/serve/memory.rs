@@ -10,8 +10,11 @@ use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, System};
 const RESERVE_SHARE: u64 = 8;
 const MAX_RESERVE: u64 = 256 << 20;
 
-/// What is kept back of that for members alone, and not for what waits for them: one part in so many.
-const MEMBERS_SHARE: u64 = 4;
+/// What is kept back of that from strangers, from what waits for members, and from the long frames that
+/// members send: one part in so many.
+const STRANGERS_SHARE: u64 = 2;
+const WAITING_SHARE: u64 = 4;
+const FRAMES_SHARE: u64 = 8;
 
 /// No more than so much is taken in a millisecond: about what a machine can receive.
 const BYTES_PER_MS: u64 = 1 << 20;
@@ -95,8 +98,13 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// With so much at the start; a relay that knows of no limit never runs short.
+    /// With so much at the start. Warns if that is not known: such a relay never thinks it is short.
     pub(super) fn new(left: Option<u64>) -> Self {
+        if left.is_none() {
+            log::warn!(
+                "the system does not tell how much memory there is: see to it that the limits fit the machine"
+            );
+        }
         let reserve = left.map_or(0, |left| (left / RESERVE_SHARE).min(MAX_RESERVE));
         Self {
             left: AtomicU64::new(left.unwrap_or(u64::MAX)),
@@ -104,9 +112,11 @@ impl Memory {
         }
     }
 
-    /// There is so much now.
+    /// There is so much now, if that is known.
     pub(super) fn measured(&self, left: Option<u64>) {
-        self.left.store(left.unwrap_or(u64::MAX), Ordering::Relaxed);
+        if let Some(left) = left {
+            self.left.store(left, Ordering::Relaxed);
+        }
     }
 
     /// After which time to measure again: when a quarter of it may be gone, but every 5 ms at the most,
@@ -118,9 +128,18 @@ impl Memory {
 
     /// Takes so many bytes for somebody who may be a member that comes back. Returns whether they
     /// are there.
-    pub(super) fn take(&self, bytes: usize) -> bool {
+    pub(super) fn take_for_stranger(&self, bytes: usize) -> bool {
+        self.take(bytes, self.reserve / STRANGERS_SHARE)
+    }
+
+    /// Takes so many bytes for a frame. Returns whether they are there.
+    pub(super) fn take_for_frame(&self, bytes: usize) -> bool {
+        self.take(bytes, self.reserve / FRAMES_SHARE)
+    }
+
+    fn take(&self, bytes: usize, least: u64) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let needed = bytes.saturating_add(self.reserve / MEMBERS_SHARE);
+        let needed = bytes.saturating_add(least);
         let take = |left| (left >= needed).then(|| left - bytes);
         (self
             .left
@@ -140,7 +159,7 @@ impl Memory {
         if left >= self.reserve {
             return bytes;
         }
-        let least = self.reserve / MEMBERS_SHARE;
+        let least = self.reserve / WAITING_SHARE;
         let (part, all) = (left.saturating_sub(least), self.reserve - least);
         let share = bytes as u128 * u128::from(part) / u128::from(all);
         usize::try_from(share).expect("less than `bytes`")
@@ -186,13 +205,17 @@ mod tests {
     #[test]
     fn what_is_given_since_the_last_measurement_counts() {
         let memory = Memory::new(Some(800 * MIB));
-        memory.measured(Some(28 * MIB));
-        assert!(memory.take(1 << 20));
-        assert!(memory.take(2 << 20));
-        assert!(!memory.take(1 << 20), "the rest is for members");
-        memory.measured(Some(28 * MIB));
-        assert!(memory.take(1 << 20));
-        assert!(Memory::new(None).take(usize::MAX));
+        memory.measured(Some(53 * MIB));
+        assert!(memory.take_for_stranger(1 << 20));
+        assert!(memory.take_for_stranger(2 << 20));
+        assert!(!memory.take_for_stranger(1), "the rest is for members");
+        assert!(memory.take_for_frame(37 << 20));
+        assert!(!memory.take_for_frame(1 << 20));
+        memory.measured(None);
+        assert!(!memory.take_for_frame(1 << 20));
+        memory.measured(Some(53 * MIB));
+        assert!(memory.take_for_stranger(1 << 20));
+        assert!(Memory::new(None).take_for_stranger(usize::MAX));
     }
 
     #[cfg(target_os = "linux")]

@@ -46,6 +46,8 @@ pub(super) struct Outbox {
 
 struct State {
     backlog: Backlog,
+    /// What the member's own unfinished message weighs.
+    unfinished: usize,
     closed: Option<Closed>,
     /// The number of the present connection.
     connection: u64,
@@ -120,6 +122,7 @@ impl Outbox {
             writer: Arc::clone(writer),
             state: Mutex::new(State {
                 backlog: Backlog::new(max_bytes),
+                unfinished: 0,
                 closed: None,
                 connection: 0,
                 stream: Some(stream),
@@ -167,10 +170,19 @@ impl Outbox {
         self.moved.notify_all();
     }
 
-    /// Closes and empties the queue if what is in it weighs more than this (see [`Backlog::weight`]).
+    /// The member's own unfinished message weighs so much.
+    pub(super) fn set_unfinished(&self, weight: usize) {
+        self.lock().unfinished = weight;
+    }
+
+    /// Closes and empties the queue if what is in it, or the member's unfinished message, weighs more
+    /// than this (see [`Backlog::weight`]). Who reads is not dropped for what it has had no time to
+    /// acknowledge.
     pub(super) fn limit(self: &Arc<Self>, most: usize) {
         let mut state = self.lock();
-        if state.closed.is_none() && state.backlog.weight() > most {
+        let most_waiting = most.max(state.backlog.in_flight());
+        let is_too_much = state.backlog.weight() > most_waiting || state.unfinished > most;
+        if state.closed.is_none() && is_too_much {
             self.overflow(&mut state);
             self.call_writer(&mut state);
         }

@@ -95,6 +95,12 @@ impl Assembly {
         }
     }
 
+    /// About the bytes of memory that the frames of an unfinished message take: besides what was sent,
+    /// its table of readers, which is 4/3 of that where they get nothing.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.saturating_mul(7) / 3
+    }
+
     /// Adds a frame, which was parsed to `send`. Returns the message if that was the last of it.
     ///
     /// # Errors

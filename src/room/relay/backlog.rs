@@ -18,10 +18,6 @@ const ASK_WEIGHT: usize = 128 * 1024;
 /// For how many bundles space is kept while there are none.
 const KEPT: usize = 4;
 
-fn ask_weight(max_weight: usize) -> usize {
-    ASK_WEIGHT.min(max_weight / ASK_SHARE)
-}
-
 /// There is no room for a frame: the member does not read, or does not acknowledge.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overflow;
@@ -63,11 +59,15 @@ impl Backlog {
         self.waiting.is_empty()
     }
 
-    /// What may weigh on the backlog of a member that reads, of at most so many bytes: what it has not
-    /// been asked to acknowledge yet, and as much that it is about to.
+    /// What may weigh on it although the member reads: what that has not been asked to acknowledge
+    /// yet, and as much that it is about to.
     #[must_use]
-    pub fn in_flight(max_weight: usize) -> usize {
-        2 * ask_weight(max_weight)
+    pub fn in_flight(&self) -> usize {
+        2 * self.ask_weight()
+    }
+
+    fn ask_weight(&self) -> usize {
+        ASK_WEIGHT.min(self.max_weight / ASK_SHARE)
     }
 
     /// What all frames weigh.
@@ -109,7 +109,7 @@ impl Backlog {
         }
         let was_asked = self.unasked == 0;
         self.unasked += bundle.weight();
-        if self.unasked >= ask_weight(self.max_weight) {
+        if self.unasked >= self.ask_weight() {
             bundle.end_with(self.ping());
         }
         // A few are kept with those before, so that they take less memory, unless a writer still

@@ -124,6 +124,12 @@ impl Intake {
         self.received
     }
 
+    /// About the bytes of memory that a message takes of which the last frame has not come.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.assembly.weight()
+    }
+
     /// Takes a frame.
     ///
     /// # Errors

@@ -104,6 +104,7 @@ impl Membership {
         let Some(intake) = &mut self.intake else {
             return Next::End(Departure::Lost);
         };
+        let before = intake.weight();
         let request = if is_rekey(&frame) {
             // One after the other: many at once would be as many threads.
             let _turn = lock(&self.place.relay.arithmetic);
@@ -114,6 +115,9 @@ impl Membership {
         } else {
             intake.take(self.place.relay.pool.take(frame))
         };
+        if intake.weight() != before {
+            self.outbox.set_unfinished(intake.weight());
+        }
         match request {
             Ok(Request::Wait) => {}
             Ok(request @ (Request::Forward(_) | Request::State(_) | Request::Rekey(_))) => {
@@ -162,6 +166,11 @@ impl Membership {
             }
             thread::sleep(left.min(CHECK));
         }
+    }
+
+    /// Takes memory for so many bytes more of a frame that is coming. Returns whether there is any.
+    pub(in crate::cmd::serve) fn may_take(&self, bytes: usize) -> bool {
+        self.place.relay.guard.memory.take_for_frame(bytes)
     }
 
     /// How many counted frames were taken from the member.

@@ -21,7 +21,7 @@ use crate::room::card::Card;
 use crate::room::frame::{Challenge, Limits, RunId};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Backlog, Intake, Pool, Room, Stay};
+use crate::room::relay::{Intake, Pool, Room, Stay};
 
 use super::guard::Guard;
 use super::outbox::Outbox;
@@ -183,15 +183,9 @@ impl Relay {
         }
     }
 
-    /// Drops the members for whom more waits than there is memory for.
+    /// Drops the members for whom more is kept than there is memory for.
     pub(super) fn save_memory(&self) {
-        let queue = self.config.queue_bytes;
-        // Who reads is not dropped for what it has had no time to acknowledge.
-        let most = self
-            .guard
-            .memory
-            .share(queue)
-            .max(Backlog::in_flight(queue));
+        let most = self.guard.memory.share(self.config.queue_bytes);
         let rooms: Vec<SharedRoom> = lock(&self.rooms).by_id.values().map(Arc::clone).collect();
         for room in rooms {
             let outboxes: Vec<Arc<Outbox>> = lock(&room).mailboxes().map(Arc::clone).collect();
