@@ -3,9 +3,10 @@
 mod support;
 
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use e2echat::room::card::Card;
+use e2echat::room::card::{Card, SessionId};
 use e2echat::room::frame::{Frame, ToClient, preamble};
 use e2echat::room::message::{SealedMessage, Stream};
 use e2echat::room::notice::Notice;
@@ -246,6 +247,21 @@ fn pings_are_answered_with_what_was_taken() {
     }
 }
 
+/// A relay that may take so many bytes of memory, and lets everybody send as fast as they like.
+#[cfg(target_os = "linux")]
+fn relay_with_memory(bytes: &str, options: &[&str]) -> Relay {
+    let home = Home::new();
+    let mut command = Command::new("prlimit");
+    home.isolate(&mut command);
+    command
+        .arg(format!("--data={bytes}"))
+        .arg(env!("CARGO_BIN_EXE_e2echat"))
+        .args(["serve", "--bind", "127.0.0.1", "--port", "0", "-v"])
+        .args(["--max-bytes", "0", "--max-blocks", "0"])
+        .args(options);
+    Relay::from_command(&mut command, home)
+}
+
 /// Whether somebody new gets in.
 #[cfg(target_os = "linux")]
 fn gets_in(relay: &Relay) -> bool {
@@ -287,16 +303,8 @@ fn is_taken(member: &mut Member, frames: u64) -> bool {
 #[cfg(target_os = "linux")]
 #[test]
 fn running_out_of_memory_refuses_newcomers_and_drops_those_who_do_not_read() {
-    let home = Home::new();
-    let mut command = Command::new("prlimit");
-    home.isolate(&mut command);
-    command
-        .args(["--data=256000000", env!("CARGO_BIN_EXE_e2echat")])
-        .args(["serve", "--bind", "127.0.0.1", "--port", "0", "-v"])
-        .args(["--max-bytes", "0", "--max-blocks", "0"])
-        // What three may have waiting for them is more than there is.
-        .args(["--max-queue", "100000000"]);
-    let relay = Relay::from_command(&mut command, home);
+    // What three may have waiting for them is more than there is.
+    let relay = relay_with_memory("256000000", &["--max-queue", "100000000"]);
     let mut ada = Client::join(relay.address(), "ada", &[]);
     let mut bob = Client::join(relay.address(), "bob", &[]);
     let hoarders: Vec<Member> = (0..8)
@@ -344,6 +352,47 @@ fn running_out_of_memory_refuses_newcomers_and_drops_those_who_do_not_read() {
         || gets_in(&relay).then_some(()),
         || format!("nobody gets in any more: {:#?}", relay.log()),
     );
+    for client in [ada, bob] {
+        assert_eq!(client.warnings(), [""; 0]);
+        assert_eq!(client.leave().code(), Some(0));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn messages_that_are_never_finished_do_not_take_the_last_memory() {
+    // The more readers there may be, the longer a message may be: this one 18 MB, for 3000.
+    let relay = relay_with_memory("128000000", &["--max-members", "3000"]);
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    let reader = |number: u16| {
+        let mut sid = [0; 32];
+        sid[..2].copy_from_slice(&number.to_be_bytes());
+        (SessionId(sid), vec![0; 6000])
+    };
+    let parcels: Vec<_> = (0..3000).map(reader).collect();
+    let join = |number: u32| {
+        let nick = format!("hoarder-{number:x}");
+        Member::join_with(relay.address(), &nick, 0, &made_up_key())
+    };
+    let hoarders: Vec<Member> = (0..12).map(join).collect();
+    for mut hoarder in hoarders {
+        let (header, body) = hoarder.compose(0, "hello");
+        let mut message = hoarder.seal(&header, &body);
+        message.parcels.clone_from(&parcels);
+        thread::spawn(move || {
+            let mut frames = message.frames();
+            frames.pop();
+            // It fails for whoever is dropped meanwhile.
+            let _ = (frames.iter()).all(|frame| hoarder.peer.write(&frame.encode()));
+            thread::sleep(Duration::from_mins(1));
+        });
+    }
+    ada.wait_for_line("a departure", |line| {
+        line.starts_with("* hoarder-") && line.ends_with(DROPPED)
+    });
+    ada.say("anybody?");
+    bob.wait_for_message("ada", "anybody?");
     for client in [ada, bob] {
         assert_eq!(client.warnings(), [""; 0]);
         assert_eq!(client.leave().code(), Some(0));
