@@ -19,7 +19,7 @@ use std::time::Duration;
 #[cfg(target_os = "linux")]
 use rsa::BoxedUint;
 use rsa::pkcs8::DecodePrivateKey as _;
-use rsa::{Oaep, RsaPrivateKey};
+use rsa::{Oaep, PrivateKey};
 use sha2::Sha256;
 #[cfg(target_os = "linux")]
 use zeroizing_alloc::ZeroAlloc;
@@ -81,7 +81,7 @@ fn the_key_is_gone_in_time_though_the_relay_withholds_its_answer() {
 }
 
 /// Whether an RSA key, whatever it is for, opens the first block of a message to `reader`.
-fn opens(key: &RsaPrivateKey, reader: SessionId, message: &Delivery) -> bool {
+fn opens(key: &PrivateKey, reader: SessionId, message: &Delivery) -> bool {
     let count = message.ciphertext.len() / 256;
     let label: [u8; 32] = Encoder::tagged("e2echat/1 label")
         .string(&message.header)
@@ -112,7 +112,7 @@ fn a_recording_and_all_identity_files_open_nothing() {
     }
     for (reader, message) in &recorded {
         for member in [&ada, &bob, &carol] {
-            let identity = RsaPrivateKey::from_pkcs8_pem(&member.identity).unwrap();
+            let identity = PrivateKey::from_pkcs8_pem(&member.identity).unwrap();
             assert!(!opens(&identity, *reader, message));
         }
         // Nor do the live sessions, which have identities and all keys that are left.

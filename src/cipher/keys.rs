@@ -3,7 +3,7 @@
 
 use rsa::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
 use rsa::traits::PublicKeyParts as _;
-use rsa::{BoxedUint, Oaep, Pss, RsaPrivateKey, RsaPublicKey};
+use rsa::{BoxedUint, Oaep, PrivateKey, Pss};
 use sha2::{Digest as _, Sha256};
 
 use super::caesar::Caesar;
@@ -76,7 +76,7 @@ impl std::error::Error for KeyError {}
 /// A public key that meets PROTOCOL §3.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    rsa: RsaPublicKey,
+    rsa: rsa::PublicKey,
     spki: Box<[u8]>,
 }
 
@@ -89,7 +89,7 @@ impl PublicKey {
         if der.len() > MAX_SPKI {
             return Err(KeyError::Size);
         }
-        let rsa = RsaPublicKey::from_public_key_der(der).map_err(|_| KeyError::Encoding)?;
+        let rsa = rsa::PublicKey::from_public_key_der(der).map_err(|_| KeyError::Encoding)?;
         let key = Self::new(rsa)?;
         // The library also takes the PSS object identifier, which it does not write.
         if *key.spki != *der {
@@ -98,8 +98,8 @@ impl PublicKey {
         Ok(key)
     }
 
-    fn new(rsa: RsaPublicKey) -> Result<Self, KeyError> {
-        if !(2048..=4096).contains(&rsa.n().bits_vartime()) {
+    fn new(rsa: rsa::PublicKey) -> Result<Self, KeyError> {
+        if !(2048..=4096).contains(&rsa.n().bit_width_vartime()) {
             return Err(KeyError::Size);
         }
         if *rsa.e() != BoxedUint::from(65537_u64) {
@@ -132,7 +132,7 @@ impl PublicKey {
     /// The length of the modulus in bits.
     #[must_use]
     pub fn bits(&self) -> u32 {
-        self.rsa.n().bits_vartime()
+        self.rsa.n().bit_width_vartime()
     }
 
     /// The length of the modulus, of a signature and of a ciphertext block, in bytes.
@@ -192,19 +192,19 @@ pub(super) fn max_block(size: usize) -> usize {
 
 /// An RSA key pair. Its memory is wiped by the program's allocator when it is freed.
 struct KeyPair {
-    private: RsaPrivateKey,
+    private: PrivateKey,
     public: PublicKey,
 }
 
 impl KeyPair {
     fn generate(size: KeySize) -> Self {
-        RsaPrivateKey::new(&mut rand::rng(), size.bits())
+        PrivateKey::new(&mut rand::rng(), size.bits())
             .map_err(|_| KeyError::Size)
             .and_then(Self::new)
             .expect("a key of an accepted size can be made")
     }
 
-    fn new(private: RsaPrivateKey) -> Result<Self, KeyError> {
+    fn new(private: PrivateKey) -> Result<Self, KeyError> {
         let public = PublicKey::new(private.to_public_key())?;
         Ok(Self { private, public })
     }
@@ -220,11 +220,11 @@ impl IdentityKey {
         Self(KeyPair::generate(size))
     }
 
-    pub(super) fn from_rsa(key: RsaPrivateKey) -> Result<Self, KeyError> {
+    pub(super) fn from_rsa(key: PrivateKey) -> Result<Self, KeyError> {
         KeyPair::new(key).map(Self)
     }
 
-    pub(super) fn as_rsa(&self) -> &RsaPrivateKey {
+    pub(super) fn as_rsa(&self) -> &PrivateKey {
         &self.0.private
     }
 

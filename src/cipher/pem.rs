@@ -7,7 +7,7 @@ use pkcs8::pkcs5::pbes2;
 use pkcs8::pkcs5::scrypt::Params;
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument};
 use rand::Rng as _;
-use rsa::RsaPrivateKey;
+use rsa::PrivateKey;
 use rsa::pkcs1::EncodeRsaPrivateKey as _;
 use rsa::pkcs8::EncodePrivateKey as _;
 
@@ -134,7 +134,7 @@ fn identity_from_der(der: &[u8]) -> Result<IdentityKey, PemError> {
         return Err(PemError::WrongKind);
     }
     let written = info.private_key.as_bytes();
-    let rsa = RsaPrivateKey::try_from(info).map_err(|_| PemError::Damaged)?;
+    let rsa = PrivateKey::try_from(info).map_err(|_| PemError::Damaged)?;
     // The library works the last three numbers of a key out anew and does not look at those in the
     // file (RFC 8017 §A.1.2), so it would not notice that they are damaged.
     match rsa.to_pkcs1_der() {

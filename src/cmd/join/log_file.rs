@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 
 use crate::cmd::terminal::{Entry, Style, render_plain};
 use crate::cmd::{failure, reason};
@@ -44,7 +44,9 @@ impl LogFile {
     /// # Errors
     /// In words, where not all of it could be written.
     pub(super) fn write(&mut self, entry: &Entry) -> Result<(), String> {
-        let now = Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let now = ZonedDateTime::now()
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string();
         let shown = render_plain(entry, STYLE);
         let lines = shown.lines().map(|line| format!("{now} {line}\n"));
         let written = self.file.write_all(lines.collect::<String>().as_bytes());

@@ -1,7 +1,7 @@
 //! What a client tells its user: typed, so that it can be worded for a person (`words`) and written
 //! for a program (`json`).
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cmd::terminal::{Entry, Hue, Message};
@@ -239,7 +239,7 @@ impl Speech {
 
     fn message(&self) -> Message {
         Message {
-            time: Zoned::now().time(),
+            time: ZonedDateTime::now().time(),
             nick: self.author(),
             hue: Hue::of(self.who.fingerprint.as_bytes()),
             own: self.own,

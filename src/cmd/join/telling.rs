@@ -182,7 +182,7 @@ impl Client<'_> {
                 self.audit.pop_front();
             }
             self.audit.push_back(Wrong {
-                time: jiff::Zoned::now().strftime("%H:%M:%S").to_string(),
+                time: jiff::ZonedDateTime::now().strftime("%H:%M:%S").to_string(),
                 text: text.clone(),
                 count: before.map_or(0, |wrong| wrong.count) + 1,
             });

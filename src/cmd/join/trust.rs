@@ -124,7 +124,7 @@ impl Trust {
         let since = || {
             let known = self.people.get(&person.nick)?;
             let since = jiff::Timestamp::from_second(known.since).ok()?;
-            let day = since.to_zoned(jiff::tz::TimeZone::system()).date();
+            let day = since.to_zoned_datetime(jiff::tz::TimeZone::system()).date();
             Some(format!(" since {day}"))
         };
         let known = match person.standing {

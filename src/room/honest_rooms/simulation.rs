@@ -15,7 +15,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use rsa::RsaPrivateKey;
+use rsa::PrivateKey;
 use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
@@ -66,7 +66,7 @@ fn key_pair(number: usize) -> IdentityKey {
     };
     let pem = known.unwrap_or_else(|| {
         let mut rng = StdRng::seed_from_u64(number as u64);
-        let pair = RsaPrivateKey::new(&mut rng, KeySize::Bits2048.bits()).unwrap();
+        let pair = PrivateKey::new(&mut rng, KeySize::Bits2048.bits()).unwrap();
         let pem = pair.to_pkcs8_pem(LineEnding::LF).unwrap().to_string();
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
         let length = made.len().max(number + 1);
