@@ -8,9 +8,9 @@ use e2echat::room::frame::{Frame, preamble};
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::names::RoomId;
 use e2echat::room::notice::Notice;
-use e2echat::room::statement::{Occasion, Statement};
+use e2echat::room::statement::Occasion;
 
-use support::peer::{Member, Peer, frame, lobby};
+use support::peer::{Member, Peer, frame, lobby, session_key};
 use support::process::{Client, Relay};
 
 /// A relay with two members in the lobby who should notice nothing of what strangers do.
@@ -48,7 +48,7 @@ impl Witnesses {
 
     /// The same, after they have seen `nick` dropped for breaking the protocol.
     fn assert_dropped(self, nick: &str) {
-        let dropped = format!("* {nick} was dropped by the relay: it broke the protocol");
+        let dropped = format!("* {nick} was dropped: it broke the protocol");
         for client in [&self.ada, &self.bob] {
             client.wait_for_line(&dropped, |line| line == dropped);
         }
@@ -243,25 +243,81 @@ fn a_member_sends_one_reader_two_parcels() {
 #[test]
 fn a_member_states_something_to_one_reader_many_times() {
     assert_dropped_for(|mallory| {
-        let statement = Statement {
-            room: lobby().id(),
-            sender: mallory.sid,
-            run: mallory.run,
-            epoch: mallory.epoch,
-            roster: [0; 32],
-            seen: 0,
-            parent: [0; 32],
-            time: 1,
-            occasion: Occasion::Beacon,
-            next: 0,
-            told: Vec::new(),
-            direct: Vec::new(),
-            past: Vec::new(),
-            unread: Vec::new(),
-        };
         let to = [mallory.others[0].sid(); 2];
-        Frame::state(&statement.encode(), b"not even signed", &to).encode()
+        mallory.state(&mallory.statement(Occasion::Beacon, 1), &to)
     });
+}
+
+#[test]
+fn a_member_leaves_without_a_goodbye() {
+    assert_dropped_for(|_| Frame::leave().encode());
+}
+
+#[test]
+fn a_member_leaves_with_a_goodbye_that_is_not_signed() {
+    assert_dropped_for(|mallory| {
+        let goodbye = mallory.statement(Occasion::Leave, 1).encode();
+        let forged = Frame::state(&goodbye, &[0; 256], &[]).encode();
+        [forged, Frame::leave().encode()].concat()
+    });
+}
+
+#[test]
+fn a_member_leaves_with_the_goodbye_of_the_session_before() {
+    assert_dropped_for(|mallory| {
+        let goodbye = mallory.state(&mallory.statement(Occasion::Leave, 1), &[]);
+        let next = mallory.successor("mallory", session_key(1).public());
+        let rekey = Frame::rekey(&next.sign(mallory.identity())).encode();
+        [rekey, goodbye, Frame::leave().encode()].concat()
+    });
+}
+
+#[test]
+fn a_member_says_goodbye_to_one_alone() {
+    assert_dropped_for(|mallory| {
+        let to = [mallory.others[0].sid()];
+        let goodbye = mallory.state(&mallory.statement(Occasion::Leave, 1), &to);
+        [goodbye, Frame::leave().encode()].concat()
+    });
+}
+
+/// What a member does whose departure is to be told as a goodbye, and nothing else.
+#[track_caller]
+fn assert_leaves_in_peace(frames: impl FnOnce(&Member) -> Vec<Vec<u8>>) {
+    let witnesses = Witnesses::new(&[]);
+    let mut eve = Member::join(witnesses.relay.address(), "eve", 0);
+    assert!(eve.peer.write(&frames(&eve).concat()));
+    for client in [&witnesses.ada, &witnesses.bob] {
+        client.wait_for_line("departure", |line| line == "* eve left");
+    }
+    eve.peer.finish_writing();
+    while eve.peer.read_or_broken().is_some() {}
+    witnesses.assert_undisturbed();
+}
+
+#[test]
+fn a_goodbye_that_is_older_than_what_was_stated_before_is_one() {
+    assert_leaves_in_peace(|eve| {
+        let beacon = eve.state(&eve.statement(Occasion::Beacon, 9), &[]);
+        let goodbye = eve.state(&eve.statement(Occasion::Leave, 1), &[]);
+        vec![beacon, goodbye, Frame::leave().encode()]
+    });
+}
+
+#[test]
+fn what_a_member_says_after_its_goodbye_goes_to_nobody() {
+    assert_leaves_in_peace(|eve| {
+        let goodbye = eve.state(&eve.statement(Occasion::Leave, 1), &[]);
+        let (header, body) = eve.compose(0, "one more thing");
+        let message = eve.seal(&header, &body).frames();
+        let message = message.iter().flat_map(Frame::encode).collect();
+        vec![goodbye, message]
+    });
+}
+
+#[test]
+fn a_member_whose_connection_breaks_after_its_goodbye_has_left() {
+    assert_leaves_in_peace(|eve| vec![eve.state(&eve.statement(Occasion::Leave, 1), &[])]);
 }
 
 #[test]

@@ -529,6 +529,7 @@ impl World {
                 member.card = *card.clone();
             }
             Request::Leave => return self.leave(slot, Departure::Left),
+            Request::Goodbye(_) => allow(&mut self.allowed, &frame),
             Request::Acknowledge => {}
         }
         if let Err(notice) = self.room.carry_out(sender, &request) {

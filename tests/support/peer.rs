@@ -12,6 +12,7 @@ use e2echat::room::frame::{Challenge, Frame, MAX_FRAME, RunId, ToClient, preambl
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
 use e2echat::room::names::{RoomId, RoomName};
 use e2echat::room::notice::Notice;
+use e2echat::room::statement::{Occasion, Statement};
 use e2echat::room::stream::{ReadError, read_frame};
 use rand::Rng as _;
 
@@ -100,7 +101,18 @@ impl CardFields {
 
     /// The card, signed by `signer`.
     pub fn sign(&self, signer: &IdentityKey) -> Vec<u8> {
-        let unsigned = self.unsigned();
+        Self::signed(self.unsigned(), signer)
+    }
+
+    /// The card of somebody who does not know the name of the room, signed by `signer`.
+    pub fn sign_with_a_wrong_mac(&self, signer: &IdentityKey) -> Vec<u8> {
+        let mut unsigned = self.unsigned();
+        let last = unsigned.last_mut().expect("a MAC");
+        *last ^= 1;
+        Self::signed(unsigned, signer)
+    }
+
+    fn signed(unsigned: Vec<u8>, signer: &IdentityKey) -> Vec<u8> {
         let signature = signer.sign(&unsigned);
         Encoder::default()
             .bytes(&unsigned)
@@ -285,6 +297,54 @@ impl Member {
             commitment: body.commitment(),
         };
         (header, body)
+    }
+
+    /// The fields of the card with which it goes on under another session key.
+    pub fn successor(&self, nick: &str, key: &PublicKey) -> CardFields {
+        CardFields {
+            generation: 1,
+            previous: self.sid.0,
+            ..CardFields::new(nick, self.identity, key)
+        }
+    }
+
+    /// Changes its session key as if by the book, but with any card.
+    pub fn rekey(&mut self, card: &[u8]) {
+        assert!(self.peer.write(&Frame::rekey(card).encode()));
+    }
+
+    /// The statement for an occasion at a time of its own, of one who has seen nothing.
+    pub fn statement(&self, occasion: Occasion, time: u64) -> Statement {
+        let mut roster: Vec<SessionId> = self.others.iter().map(Card::sid).collect();
+        roster.push(self.sid);
+        roster.sort_unstable();
+        Statement {
+            room: lobby().id(),
+            sender: self.sid,
+            run: self.run,
+            epoch: self.epoch,
+            roster: audience_digest(&roster),
+            seen: 0,
+            parent: audience_digest(&roster),
+            time,
+            occasion,
+            next: 0,
+            told: Vec::new(),
+            direct: Vec::new(),
+            past: Vec::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    /// The frame that carries a statement, signed, to some or to all.
+    pub fn state(&self, statement: &Statement, to: &[SessionId]) -> Vec<u8> {
+        let statement = statement.encode();
+        Frame::state(&statement, &self.identity.sign(&statement), to).encode()
+    }
+
+    /// The identity that it has.
+    pub fn identity(&self) -> &'static IdentityKey {
+        self.identity
     }
 
     /// Signs and encrypts for everybody else.

@@ -49,12 +49,6 @@ pub fn is_ping(frame: &[u8]) -> bool {
     frame.first() == Some(&kind::PING)
 }
 
-/// Whether a frame that was received, its type first, brings a new session key.
-#[must_use]
-pub fn is_rekey(frame: &[u8]) -> bool {
-    frame.first() == Some(&kind::REKEY)
-}
-
 /// Whether a frame that was received, its type first, is counted for ACK.
 #[must_use]
 pub fn counts(frame: &[u8]) -> bool {
@@ -138,7 +132,7 @@ impl std::fmt::Display for Departure {
             Self::Left => "left",
             Self::Lost => "lost the connection",
             Self::Slow => "was dropped by the relay: it did not read fast enough",
-            Self::Misbehaved => "was dropped by the relay: it broke the protocol",
+            Self::Misbehaved => "was dropped: it broke the protocol",
             Self::Silent => "was dropped by the relay: nothing was heard of it for too long",
         })
     }

@@ -54,6 +54,8 @@ pub struct Send {
 pub struct State<'a> {
     /// The statement.
     pub statement: &'a [u8],
+    /// Its signature.
+    pub signature: &'a [u8],
     /// The fields `statement` and `signature`, which are passed on.
     pub signed: Range<usize>,
     /// Whom it is for; everybody if there are none.
@@ -110,13 +112,14 @@ impl<'a> ToRelay<'a> {
             kind::STATEMENT => {
                 let start = fields.position();
                 let statement = fields.string()?;
-                fields.string()?;
+                let signature = fields.string()?;
                 let signed = start..fields.position();
                 let to = (0..fields.count(32)?)
                     .map(|_| fields.bytes().map(SessionId))
                     .collect::<Result<_, _>>()?;
                 Self::State(State {
                     statement,
+                    signature,
                     signed,
                     to,
                 })

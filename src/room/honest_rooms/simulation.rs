@@ -961,9 +961,10 @@ impl Simulation {
                 self.expect_said(number, &message);
             }
             Request::Rekey(_) => self.expect_of_all(number, &Told::Rekeyed(number)),
-            Request::Leave => {
+            Request::Goodbye(_) => {
                 member.inbox.post(Frame::ack(received).into());
-                self.relay_drops(number, Departure::Left);
+                member.is_in_room = false;
+                self.expect_of_all(number, &Told::Left(number, Departure::Left, true));
                 return;
             }
             Request::Forget(count) => {
@@ -971,7 +972,7 @@ impl Simulation {
                 acknowledged.expect("an honest client");
                 return;
             }
-            Request::Wait | Request::State(_) | Request::Acknowledge => {}
+            Request::Wait | Request::State(_) | Request::Leave | Request::Acknowledge => {}
         }
         let member = &self.members[number];
         if self.rng.random_ratio(1, 20) {

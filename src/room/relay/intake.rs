@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cipher::encoding::Malformed;
-use crate::cipher::fingerprint::Fingerprint;
+use crate::cipher::keys::PublicKey;
 use crate::room::card::{Card, SessionId};
 use crate::room::frame::{Limits, RunId, State, ToRelay};
 use crate::room::names::RoomId;
-use crate::room::statement::Statement;
+use crate::room::statement::{Occasion, Statement};
 
 use super::Outgoing;
 use super::assembly::{Assembly, Message, is_unique};
@@ -33,9 +33,11 @@ pub enum Request {
     Forward(Message),
     /// To pass on a statement.
     State(Stated),
+    /// To pass on a goodbye, which is signed, and to take the member out of the room.
+    Goodbye(Stated),
     /// To give the member the session key and the nick of this card, which follows its present one.
     Rekey(Box<Card>),
-    /// To let the member go.
+    /// To let the member go, which has said goodbye.
     Leave,
     /// To acknowledge what was taken.
     Acknowledge,
@@ -52,7 +54,8 @@ struct Lineage {
     previous: Option<SessionId>,
     /// The first one.
     origin: SessionId,
-    identity: Fingerprint,
+    /// The `SubjectPublicKeyInfo` of the identity.
+    identity: Box<[u8]>,
     generation: u32,
 }
 
@@ -62,7 +65,7 @@ impl Lineage {
             sid: card.sid(),
             previous: (card.generation() > 0).then(|| card.previous()),
             origin: card.origin(),
-            identity: card.fingerprint(),
+            identity: card.identity().spki().into(),
             generation: card.generation(),
         }
     }
@@ -71,7 +74,7 @@ impl Lineage {
     fn is_before(&self, card: &Card) -> bool {
         self.sid == card.previous()
             && self.origin == card.origin()
-            && self.identity == card.fingerprint()
+            && *self.identity == *card.identity().spki()
             && self.generation.checked_add(1) == Some(card.generation())
     }
 }
@@ -85,6 +88,7 @@ pub struct Intake {
     assembly: Assembly,
     max_readers: u32,
     received: u64,
+    has_said_goodbye: bool,
     throttle: Throttle,
     /// What the latest frame costs.
     cost: Cost,
@@ -101,6 +105,7 @@ impl Intake {
             joined,
             max_readers: limits.members,
             received: 0,
+            has_said_goodbye: false,
             throttle: Throttle::new(limits),
             cost: Cost::default(),
         }
@@ -116,6 +121,12 @@ impl Intake {
     #[must_use]
     pub fn joined(&self) -> u64 {
         self.joined
+    }
+
+    /// Whether the member has said goodbye: it is not in the room any more.
+    #[must_use]
+    pub fn has_said_goodbye(&self) -> bool {
+        self.has_said_goodbye
     }
 
     /// How many counted frames were taken.
@@ -142,16 +153,23 @@ impl Intake {
         let request = match parsed {
             ToRelay::Ping => return Ok(Request::Acknowledge),
             ToRelay::Ack(count) => return Ok(Request::Forget(count)),
-            ToRelay::Hello { .. } => return Err(Malformed),
+            ToRelay::Leave if self.has_said_goodbye => Request::Leave,
+            ToRelay::Leave | ToRelay::Hello { .. } => return Err(Malformed),
+            _ if self.has_said_goodbye => return Err(Malformed),
             ToRelay::Send(send) => {
                 let message = (self.assembly).add(&self.senders(), room, Arc::new(frame), send)?;
                 message.map_or(Request::Wait, Request::Forward)
             }
             ToRelay::State(state) => {
-                self.check(&state, room)?;
+                self.has_said_goodbye = self.check(&state, room)? == Occasion::Leave;
                 let State { signed, to, .. } = state;
                 let frame = Outgoing::statement(&Arc::new(frame), signed);
-                Request::State(Stated { frame, to })
+                let stated = Stated { frame, to };
+                if self.has_said_goodbye {
+                    Request::Goodbye(stated)
+                } else {
+                    Request::State(stated)
+                }
             }
             ToRelay::Rekey(card) => {
                 let card = Card::parse(card, room).map_err(|_| Malformed)?;
@@ -161,7 +179,6 @@ impl Intake {
                 self.lineage = Lineage::of(&card);
                 Request::Rekey(Box::new(card))
             }
-            ToRelay::Leave => Request::Leave,
         };
         self.received += 1;
         Ok(request)
@@ -179,13 +196,38 @@ impl Intake {
         [sid].into_iter().chain(previous).collect()
     }
 
-    fn check(&self, state: &State<'_>, room: RoomId) -> Result<(), Malformed> {
+    /// Checks a statement. Of a goodbye the signature too: it takes its signer out of the room, so that
+    /// nobody need wonder whether the relay has made it up.
+    fn check(&self, state: &State<'_>, room: RoomId) -> Result<Occasion, Malformed> {
         let statement = Statement::parse(state.statement)?;
         let is_too_many = u32::try_from(state.to.len()).map_or(true, |to| to > self.max_readers);
         let is_allowed = statement.sender == self.lineage.sid
             && statement.room == room
             && !is_too_many
-            && is_unique(state.to.iter().copied());
-        if is_allowed { Ok(()) } else { Err(Malformed) }
+            && is_unique(state.to.iter().copied())
+            && (statement.occasion == Occasion::Beacon || self.is_goodbye(state));
+        if is_allowed {
+            Ok(statement.occasion)
+        } else {
+            Err(Malformed)
+        }
+    }
+
+    /// Whether a statement that says goodbye is to all, and signed.
+    fn is_goodbye(&self, state: &State<'_>) -> bool {
+        let identity = PublicKey::from_spki(&self.lineage.identity);
+        let is_signed = |key: PublicKey| key.verifies(state.statement, state.signature);
+        state.to.is_empty() && identity.is_ok_and(is_signed)
+    }
+}
+
+/// Whether taking a frame takes RSA arithmetic, and the stack for it.
+#[must_use]
+pub fn needs_arithmetic(frame: &[u8]) -> bool {
+    match ToRelay::parse(frame) {
+        Ok(ToRelay::Rekey(_)) => true,
+        Ok(ToRelay::State(state)) => Statement::parse(state.statement)
+            .is_ok_and(|statement| statement.occasion == Occasion::Leave),
+        _ => false,
     }
 }

@@ -30,7 +30,7 @@ pub use self::assembly::Message;
 pub use self::backlog::{Backlog, Overflow};
 pub use self::bucket::{Bucket, Rate};
 pub use self::bundle::Unsent;
-pub use self::intake::{Intake, Request, Stated};
+pub use self::intake::{Intake, Request, Stated, needs_arithmetic};
 pub use self::outgoing::Outgoing;
 pub use self::source::{Pool, Source};
 pub use self::throttle::{Cost, Throttle};
@@ -226,9 +226,12 @@ impl<M: Mailbox> Room<M> {
 
     /// Removes the member that joined in this epoch, if it is there, and tells the others.
     pub fn leave(&mut self, sid: SessionId, joined: u64, departure: Departure) {
-        if self.roster.get(sid).is_none_or(|o| o.joined != joined) {
-            return;
+        if self.roster.get(sid).is_some_and(|o| o.joined == joined) {
+            self.remove(sid, departure);
         }
+    }
+
+    fn remove(&mut self, sid: SessionId, departure: Departure) {
         self.roster.remove(sid);
         self.successors.retain(|_, successor| *successor != sid);
         self.epoch += 1;
@@ -273,16 +276,23 @@ impl<M: Mailbox> Room<M> {
     /// # Errors
     /// Where the member cannot stay.
     pub fn carry_out(&mut self, sender: SessionId, request: &Request) -> Result<(), Notice> {
+        let is_there = self.roster.get(sender).is_some();
         match request {
-            Request::Forward(message) => {
+            Request::Forward(message) if is_there => {
                 // It may be written under a session key from before, which is nobody else's.
                 if message.sender() != sender && self.roster.get(message.sender()).is_some() {
                     return Err(Notice::Malformed);
                 }
                 self.forward(message);
             }
-            Request::State(stated) => self.forward_statement(sender, stated),
+            Request::State(stated) if is_there => self.forward_statement(sender, stated),
+            Request::Goodbye(stated) if is_there => {
+                self.forward_statement(sender, stated);
+                self.remove(sender, Departure::Left);
+            }
             Request::Rekey(card) => self.rekey(card)?,
+            // Whoever has been taken out meanwhile has nothing to say here any more.
+            Request::Forward(_) | Request::State(_) | Request::Goodbye(_) => {}
             Request::Wait | Request::Leave | Request::Acknowledge | Request::Forget(_) => {}
         }
         Ok(())

@@ -106,7 +106,7 @@ pub enum Event {
         nick: Nick,
         /// Why, as the relay says.
         departure: Departure,
-        /// Whether they said so themselves, or may have before this member came.
+        /// Whether they said goodbye themselves.
         is_signed: bool,
     },
     /// Somebody has another session key.

@@ -204,6 +204,8 @@ impl Session {
         if let Err(error) = verify(bytes, signature, peer.card.identity()) {
             return vec![Event::Unopened(from, error)];
         }
+        // Nobody takes a goodbye back, whatever time it has: the relay has taken its signer out.
+        peer.said_goodbye |= statement.occasion == Occasion::Leave;
         if statement.time <= peer.stated {
             // It was there before, and is no sign of life.
             return Vec::new();
@@ -218,8 +220,6 @@ impl Session {
             is_in_chain: true,
             among: Among::AllBut(&[]),
         };
-        // Nobody takes a goodbye back, even one that crossed with this member's joining.
-        peer.said_goodbye |= statement.occasion == Occasion::Leave;
         let known = self.transcript.version(statement.run, statement.epoch);
         let (present, entered) = self.transcript.versions();
         if known.is_some_and(|version| version < entered) {

@@ -250,7 +250,6 @@ pub(super) fn left(peer: &Peer, departure: Departure) -> Event {
     Event::Left {
         nick: peer.card.nick().clone(),
         departure,
-        // Who has not greeted this member yet may have said goodbye just before it came.
-        is_signed: peer.said_goodbye || peer.incoming.owes_greeting,
+        is_signed: peer.said_goodbye,
     }
 }

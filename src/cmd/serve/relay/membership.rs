@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::cipher::encoding::Malformed;
 use crate::room::card::Card;
-use crate::room::frame::{Departure, Frame, is_rekey};
+use crate::room::frame::{Departure, Frame};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Intake, Mailbox as _, Request};
+use crate::room::relay::{Intake, Mailbox as _, Request, needs_arithmetic};
 
 use super::{Relay, SharedRoom, lock};
 use crate::cmd::serve::outbox::{Closed, Kept, Outbox};
@@ -105,7 +105,7 @@ impl Membership {
             return Next::End(Departure::Lost);
         };
         let before = intake.weight();
-        let request = if is_rekey(&frame) {
+        let request = if needs_arithmetic(&frame) {
             // One after the other: many at once would be as many threads.
             let _turn = lock(&self.place.relay.arithmetic);
             match with_arithmetic(|| intake.take(frame)) {
@@ -120,7 +120,12 @@ impl Membership {
         }
         match request {
             Ok(Request::Wait) => {}
-            Ok(request @ (Request::Forward(_) | Request::State(_) | Request::Rekey(_))) => {
+            Ok(
+                request @ (Request::Forward(_)
+                | Request::State(_)
+                | Request::Goodbye(_)
+                | Request::Rekey(_)),
+            ) => {
                 let done = lock(&self.room).carry_out(intake.sid(), &request);
                 if done.is_err() {
                     return Next::End(Departure::Misbehaved);
@@ -195,7 +200,8 @@ impl Membership {
 
     /// Whether the place is kept when the connection breaks.
     pub(in crate::cmd::serve) fn is_kept(&self) -> bool {
-        self.place.relay.config.limits.grace > 0
+        let is_there = |intake: &Intake| !intake.has_said_goodbye();
+        self.place.relay.config.limits.grace > 0 && self.intake.as_deref().is_some_and(is_there)
     }
 
     /// Leaves the room for this reason.
