@@ -5,14 +5,15 @@ mod support;
 
 use std::time::Duration;
 
-use e2echat::room::card::{Card, SessionId};
-use e2echat::room::frame::{Frame, ToRelay};
-use e2echat::room::message::Header;
+use e2echat::room::card::{Card, CardError, SessionId};
+use e2echat::room::frame::{Departure, Frame, ToRelay};
+use e2echat::room::message::{Header, OpenError};
+use e2echat::room::names::RoomName;
 use e2echat::room::session::{Disbelief, Event, To};
 
 use support::peer::session_key;
 use support::world::{
-    BEACON_PERIOD, Insider, Member, World, catch_up, joined, missing, nick_of, payload, said,
+    BEACON_PERIOD, Insider, Member, World, catch_up, joined, left, missing, nick_of, payload, said,
     said_directly, three,
 };
 
@@ -317,6 +318,101 @@ fn withheld_answers_do_not_have_keys_made_without_end() {
         bob.session.take_outgoing();
     }
     assert_eq!(due, 0, "not while the answer is awaited");
+}
+
+/// Three members, and an insider whom they all know.
+fn with_insider() -> (World, [Member; 3], Insider) {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let mallory = world.enter_insider("mallory");
+    for member in [&mut ada, &mut bob, &mut carol] {
+        assert!(matches!(catch_up(member).as_slice(), [Event::Joined(_)]));
+    }
+    (world, [ada, bob, carol], mallory)
+}
+
+fn nicks(member: &Member) -> Vec<String> {
+    let others = member.session.others().into_iter();
+    others.map(|person| person.nick.to_string()).collect()
+}
+
+/// Whether members compare what they see without finding a difference.
+#[track_caller]
+fn assert_agreed(world: &mut World, members: [&mut Member; 3]) {
+    let noticed = world.pass(BEACON_PERIOD, members);
+    let other_view = |event: &Event| matches!(event, Event::OtherView(_));
+    assert!(!noticed.iter().flatten().any(other_view), "{noticed:?}");
+}
+
+#[test]
+fn an_insider_who_is_refused_is_out_until_its_card_is_good_for_everybody() {
+    let (mut world, [mut ada, mut bob, mut carol], mut mallory) = with_insider();
+    let attic: RoomName = "attic".parse().expect("a name");
+    let next = |mallory: &Insider, room: &RoomName, number| {
+        let (nick, key) = (mallory.card.nick(), session_key(number).public());
+        (mallory.card).succeed(&room.key(), &mallory.identity, nick, key, 0, 0)
+    };
+    let bad = next(&mallory, &attic, 0);
+    world.rekey_insider(&mut mallory, bad);
+    for member in [&mut ada, &mut bob, &mut carol] {
+        assert_eq!(
+            catch_up(member),
+            [
+                Event::CastOut(nick_of("mallory"), Disbelief::Card(CardError::Mac)),
+                left("mallory", Departure::Misbehaved, false),
+            ]
+        );
+        assert!(!nicks(member).contains(&"mallory".to_owned()));
+    }
+    assert_eq!(ada.say("among us"), Ok(2), "nothing is encrypted to it");
+    world.relay(&mut ada);
+    // What she has signed is still nobody's.
+    let (header, body) = mallory.compose(&world, &[&ada, &bob, &carol], 0, "let me in");
+    let message = mallory.deliver(&header, &body, &bob);
+    assert_eq!(catch_up(&mut bob), [said("ada", "among us")]);
+    assert_eq!(bob.receive(&message.frame()), [Event::Stray]);
+    // Those who come later see only her last card. So they all have to go by that.
+    let good = next(&mallory, &support::peer::lobby(), 1);
+    world.rekey_insider(&mut mallory, good);
+    for member in [&mut ada, &mut bob, &mut carol] {
+        let events = catch_up(member);
+        assert!(matches!(events.last(), Some(Event::Back(_))), "{events:?}");
+    }
+    world.lose(&carol);
+    let mut dora = world.enter("dora").expect("there is room");
+    assert_eq!(catch_up(&mut dora).len(), 1);
+    assert_eq!(nicks(&dora), ["ada", "bob", "mallory"]);
+    assert_agreed(&mut world, [&mut ada, &mut bob, &mut dora]);
+}
+
+#[test]
+fn the_session_key_of_one_who_has_left_is_good_for_nobody_and_divides_nobody() {
+    let (mut world, [mut ada, mut bob, mut carol], mut mallory) = with_insider();
+    let theirs = carol.session.card().session().clone();
+    world.leave(&mut carol);
+    for member in [&mut ada, &mut bob] {
+        assert_eq!(catch_up(member), [left("carol", Departure::Left, true)]);
+    }
+    let key = support::peer::lobby().key();
+    let nick = mallory.card.nick().clone();
+    let stolen = (mallory.card).succeed(&key, &mallory.identity, &nick, &theirs, 0, 0);
+    world.rekey_insider(&mut mallory, stolen);
+    for member in [&mut ada, &mut bob] {
+        assert_eq!(catch_up(member), [rekeyed("mallory")]);
+    }
+    // Somebody comes who never met Carol, and cannot know whose key that was.
+    let mut dora = world.enter("dora").expect("there is room");
+    assert_eq!(catch_up(&mut dora).len(), 1);
+    for member in [&ada, &bob, &dora] {
+        assert!(nicks(member).contains(&"mallory".to_owned()));
+    }
+    assert_agreed(&mut world, [&mut ada, &mut bob, &mut dora]);
+    // Whoever has the key can be handed what is for Mallory, and does not open it: it is for her.
+    world.say(&mut ada, "hello");
+    let for_mallory = mallory.intercept_message();
+    assert_eq!(catch_up(&mut dora), [said("ada", "hello")]);
+    let unopened = Event::Unopened(nick_of("ada"), OpenError::CannotOpen);
+    let events = carol.receive(&for_mallory.frame());
+    assert_eq!(events.last(), Some(&unopened), "{events:?}");
 }
 
 #[test]

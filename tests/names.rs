@@ -6,15 +6,16 @@ mod support;
 use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::cipher::pem::IdentityPem;
 use e2echat::room::card::{Card, Identity};
-use e2echat::room::frame::Frame;
+use e2echat::room::frame::{Departure, Frame};
 use e2echat::room::message::Kind;
 use e2echat::room::notice::Notice;
 use e2echat::room::roster::Conflict;
-use e2echat::room::session::{Disbelief, End, Event, To};
+use e2echat::room::session::{Disbelief, End, Event, Receipt, To};
 use e2echat::room::text::SafeText;
 
 use support::world::{
-    Insider, Member, NOW, World, catch_up, nick_of, payload, person, said, said_directly, three,
+    BEACON_PERIOD, Insider, Member, NOW, World, catch_up, left, nick_of, payload, person, said,
+    said_directly, three,
 };
 
 fn rename(member: &mut Member, nick: &str) -> Result<(), Conflict> {
@@ -30,6 +31,22 @@ fn renamed(former: &str, member: &Member) -> Event {
             is_confirmed: true,
             ..person(member)
         },
+    }
+}
+
+/// Has it say something; returns the receipt.
+fn say(member: &mut Member, to: To, text: &str) -> Receipt {
+    let said = member.session.say(to, Kind::Text, text, NOW);
+    said.expect("it can be said")
+}
+
+fn is_disbelief(event: &Event) -> bool {
+    matches!(event, Event::Disbelieved(_) | Event::CastOut(..))
+}
+
+fn sort_nicks(event: &mut Event) {
+    if let Event::Undelivered(nicks, _) = event {
+        nicks.sort_by(|one, other| one.as_str().cmp(other.as_str()));
     }
 }
 
@@ -90,17 +107,19 @@ fn whoever_loses_the_race_for_a_nick_goes_on_under_the_one_before() {
     // The two want it at the same moment.
     assert_eq!(rename(&mut ada, "zoe"), Ok(()));
     assert_eq!(rename(&mut bob, "zoe"), Ok(()));
-    bob.say("who reads this?").unwrap();
+    let shown = bob.session.changes();
+    let receipt = say(&mut bob, To::Room { shown }, "who reads this?");
     let to_carol = To::Member(carol.sid());
-    bob.say_to(to_carol, "and this?").unwrap();
+    let direct = say(&mut bob, to_carol, "and this?");
     world.relay(&mut ada);
     assert_eq!(world.try_to_pass_on(&mut bob), Err(Notice::NickTaken));
     let frames = bob.intercept();
-    let [renamed, refusal] = frames.as_slice() else {
+    let [renamed_ada, refusal] = frames.as_slice() else {
         panic!("not two frames: {frames:?}");
     };
     // That she has the nick reaches him first, and hers is the one that he believes.
-    bob.receive(renamed);
+    assert_eq!(bob.receive(renamed_ada), [renamed("ada", &ada)]);
+    assert_eq!(nicks(&bob), ["carol", "zoe"]);
     assert_eq!(bob.ends(refusal), End::Notice(Notice::NickTaken));
     assert_eq!(bob.session.take_back_nick(), Some(nick_of("zoe")));
     assert_eq!(bob.session.take_back_nick(), None, "once is enough");
@@ -109,22 +128,41 @@ fn whoever_loses_the_race_for_a_nick_goes_on_under_the_one_before() {
     let is_return =
         |event: &Event| matches!(event, Event::Returned { absent, .. } if absent.is_empty());
     assert!(events.iter().any(is_return), "{events:?}");
-    // What was signed under the nick that nobody has is given back to whoever said it.
-    let given_back = bob.tick();
-    assert!(
-        matches!(given_back.as_slice(), [Event::Undelivered(_, one), Event::Undelivered(_, two)]
-            if one == "who reads this?" && two == "and this?"),
-        "{given_back:?}"
+    assert!(!events.iter().any(is_disbelief), "{events:?}");
+    assert_eq!(nicks(&bob), ["carol", "zoe"]);
+    // What was signed under the nick that nobody has is given back to whoever said it, and not told as
+    // taken.
+    assert!(bob.session.awaits(&receipt) && bob.session.awaits(&direct));
+    let undelivered = |nicks: &[&str], text: &str| {
+        let nicks = nicks.iter().map(|nick| nick_of(nick)).collect();
+        Event::Undelivered(nicks, text.to_owned())
+    };
+    let mut given_back = bob.tick();
+    given_back.iter_mut().for_each(sort_nicks);
+    assert_eq!(
+        given_back,
+        [
+            Event::NotTaken(receipt.number),
+            undelivered(&["carol", "zoe"], "who reads this?"),
+            Event::NotTaken(direct.number),
+            undelivered(&["carol"], "and this?"),
+        ]
     );
-    world.say(&mut bob, "here I am");
+    let is_missing = |event: &Event| matches!(event, Event::Missing(..));
+    assert_eq!(world.say(&mut bob, "here I am"), 2);
     bob.say_to(to_carol, "for you").unwrap();
     world.relay(&mut bob);
+    let seen = catch_up(&mut ada);
+    assert!(seen.ends_with(&[said("bob", "here I am")]), "{seen:?}");
+    assert!(!seen.iter().any(is_missing), "{seen:?}");
     let seen = catch_up(&mut carol);
     let last = [said("bob", "here I am"), said_directly("bob", "for you")];
     assert!(seen.ends_with(&last), "{seen:?}");
-    let is_missing = |event: &Event| matches!(event, Event::Missing(..));
     assert!(!seen.iter().any(is_missing), "{seen:?}");
     assert_eq!(nicks(&carol), ["bob", "zoe"]);
+    // Nobody was, or is, alarmed by it.
+    let noticed = world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(noticed, [vec![], vec![], vec![]]);
 }
 
 #[test]
@@ -141,7 +179,7 @@ fn a_relay_gives_a_nick_away_and_then_refuses_the_new_one() {
     let (world, mut ada, _, _) = three();
     let mallory = Insider::new("mallory");
     assert_eq!(rename(&mut ada, "zoe"), Ok(()));
-    // Nobody has her nick any more, as she sees it: the relay can let somebody in under it.
+    // Until the relay has listed the new nick, the one before is hers.
     let session = support::peer::session_key(0);
     let room = support::peer::lobby();
     let taken = Card::issue(
@@ -151,11 +189,12 @@ fn a_relay_gives_a_nick_away_and_then_refuses_the_new_one() {
         session.public(),
         0,
     );
-    ada.receive(&payload(&Frame::joined(world.epoch() + 1, taken.bytes())));
-    assert!(nicks(&ada).contains(&"ada".to_owned()));
+    let joined = payload(&Frame::joined(world.epoch() + 1, taken.bytes()));
+    let conflict = Disbelief::Conflict(Conflict::Nick);
+    assert_eq!(ada.receive(&joined), [Event::Disbelieved(conflict)]);
     let refusal = payload(&Frame::notice(Notice::NickTaken.code()));
     assert_eq!(ada.ends(&refusal), End::Notice(Notice::NickTaken));
-    assert_eq!(ada.session.take_back_nick(), None);
+    assert_eq!(ada.session.take_back_nick(), Some(nick_of("zoe")));
 }
 
 #[test]
@@ -200,9 +239,13 @@ fn a_member_takes_the_nick_of_another_one_with_the_help_of_the_relay() {
         0,
     );
     let frame = payload(&Frame::rekeyed(world.epoch() + 1, stolen.bytes()));
+    let conflict = Disbelief::Conflict(Conflict::Nick);
     assert_eq!(
         bob.receive(&frame),
-        [Event::Disbelieved(Disbelief::Conflict(Conflict::Nick))]
+        [
+            Event::CastOut(nick_of("ada"), conflict),
+            left("ada", Departure::Misbehaved, false)
+        ]
     );
     assert_eq!(nicks(&bob), ["carol"], "who did that gets nothing more");
 }

@@ -4,7 +4,7 @@ mod support;
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::room::card::SessionId;
-use e2echat::room::frame::{Frame, preamble};
+use e2echat::room::frame::{Frame, ToClient, preamble};
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::names::RoomId;
 use e2echat::room::notice::Notice;
@@ -278,6 +278,73 @@ fn a_member_says_goodbye_to_one_alone() {
         let to = [mallory.others[0].sid()];
         let goodbye = mallory.state(&mallory.statement(Occasion::Leave, 1), &to);
         [goodbye, Frame::leave().encode()].concat()
+    });
+}
+
+/// Has a member go on under a card that is refused, and checks that it is out of the room for
+/// everybody: for those who were there and for a newcomer, who all agree about that.
+#[track_caller]
+fn assert_cast_out(reason: &str, card: impl FnOnce(&Member) -> Vec<u8>) {
+    let Witnesses {
+        relay,
+        mut ada,
+        bob,
+    } = Witnesses::new(&[]);
+    let mut mallory = Member::join(relay.address(), "mallory", 0);
+    let card = card(&mallory);
+    mallory.rekey(&card);
+    let cast_out = format!(
+        "! mallory goes on under a card that is not to be believed: {reason}; mallory is out of the room for you, and your messages do not go there"
+    );
+    for client in [&ada, &bob] {
+        client.wait_for_line(&cast_out, |line| line == cast_out);
+        client.wait_for_line("departure", |line| {
+            line == "* mallory was dropped: it broke the protocol"
+        });
+    }
+    let mut carol = Client::join(relay.address(), "carol", &[]);
+    for client in [&ada, &bob] {
+        client.wait_for_line("carol", |line| line.starts_with("* carol joined "));
+    }
+    ada.say("among us");
+    for reader in [&bob, &carol] {
+        reader.wait_for_message("ada", "among us");
+    }
+    carol.say("the three of us");
+    for reader in [&ada, &bob] {
+        reader.wait_for_message("carol", "the three of us");
+    }
+    // Now that the relay has passed these on: nothing was for the one who is out.
+    mallory.peer.finish_writing();
+    while let Some(frame) = mallory.peer.read_or_broken() {
+        let is_message = matches!(ToClient::parse(&frame), Ok(ToClient::Deliver { .. }));
+        assert!(!is_message, "a message for one who is out");
+    }
+    for client in [ada, bob] {
+        assert_eq!(client.warnings(), [cast_out.as_str()]);
+        assert_eq!(client.leave().code(), Some(0));
+    }
+    // She is told of the card, and of nothing that the others see otherwise.
+    match carol.warnings().as_slice() {
+        [warning] => assert!(warning.contains(reason), "{warning}"),
+        warnings => panic!("not one warning: {warnings:?}"),
+    }
+    assert_eq!(carol.leave().code(), Some(0));
+}
+
+#[test]
+fn a_member_goes_on_under_a_card_for_a_room_whose_name_it_does_not_know() {
+    assert_cast_out("whoever made it does not know the name of the room", |it| {
+        let next = it.successor("mallory", session_key(1).public());
+        next.sign_with_a_wrong_mac(it.identity())
+    });
+}
+
+#[test]
+fn a_member_takes_another_nick_with_a_card_for_another_room() {
+    assert_cast_out("whoever made it does not know the name of the room", |it| {
+        let next = it.successor("marvin", session_key(1).public());
+        next.sign_with_a_wrong_mac(it.identity())
     });
 }
 

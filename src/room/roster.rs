@@ -170,7 +170,6 @@ impl<T> Roster<T> {
 }
 
 /// The digest by which session keys are told apart.
-#[must_use]
-pub fn modulus_digest(card: &Card) -> Digest {
+fn modulus_digest(card: &Card) -> Digest {
     Sha256::digest(card.session().modulus()).into()
 }

@@ -523,13 +523,12 @@ impl World {
                     allow(&mut self.allowed, &frame);
                 }
             }
-            Request::State(_) => allow(&mut self.allowed, &frame),
             Request::Rekey(card) => {
                 member.generation = card.generation();
                 member.card = *card.clone();
             }
             Request::Leave => return self.leave(slot, Departure::Left),
-            Request::Goodbye(_) => allow(&mut self.allowed, &frame),
+            Request::State(_) | Request::Goodbye(_) => allow(&mut self.allowed, &frame),
             Request::Acknowledge => {}
         }
         if let Err(notice) = self.room.carry_out(sender, &request) {

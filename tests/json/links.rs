@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::bot::{Bot, all};
-use super::support::process::{Relay, wait_for};
+use super::support::process::{Home, Relay, wait_for};
 use super::support::storm::Storm;
 
 #[test]
@@ -24,6 +24,70 @@ fn what_is_asked_for_without_a_connection_is_done_when_it_goes_on() {
     ada.wait_for(&json!({"type": "ack", "id": "m", "readers": 1}));
     bob.wait_for(&json!({"type": "message", "text": "meanwhile"}));
     assert_eq!(ada.all(&json!({"type": "here"})).len(), 1);
+}
+
+#[test]
+fn whoever_loses_the_race_for_a_nick_goes_on_with_everybody() {
+    let relay = Relay::start(&[]);
+    let bots = ["ada", "bob"].map(|nick| Bot::join(relay.address(), nick, &[]));
+    let mut carol = Bot::join(relay.address(), "carol", &[]);
+    for bot in &bots {
+        bot.wait_for(&json!({"type": "join", "nick": "carol"}));
+    }
+    // The relay stands still until both are on their way.
+    relay.signal(Signal::SIGSTOP);
+    let [mut ada, mut bob] = bots;
+    for bot in [&mut ada, &mut bob] {
+        bot.ask(&json!({"type": "command", "text": "/nick zed", "id": "n"}));
+        bot.wait_for(&json!({"type": "ack", "id": "n"}));
+    }
+    // Their new session keys are made meanwhile.
+    for name in ["one", "two", "three", "four"] {
+        Home::new().identity(name);
+    }
+    for bot in [&mut ada, &mut bob] {
+        bot.ask(&json!({"type": "say", "text": "I am zed", "id": "z"}));
+        bot.ask(&json!({"type": "command", "text": "/fingerprint", "id": "f"}));
+        bot.wait_for(&json!({"type": "ack", "id": "f"}));
+    }
+    relay.signal(Signal::SIGCONT);
+    let has = |bot: &Bot, event| !bot.all(&event).is_empty();
+    let is_back = |bot: &Bot| has(bot, json!({"type": "link", "state": "returned"}));
+    wait_for(
+        || (is_back(&ada) || is_back(&bob)).then_some(()),
+        || format!("nobody was refused: {:#?}", [ada.events(), bob.events()]),
+    );
+    let (mut loser, mut zed, name) = if is_back(&ada) {
+        (ada, bob, "ada")
+    } else {
+        (bob, ada, "bob")
+    };
+    zed.wait_for(&json!({"type": "you", "nick": "zed"}));
+    loser.wait_for(&json!({"type": "nick", "nick": "zed"}));
+    // What was said under the nick that was refused has reached nobody, and is not told as taken.
+    loser.wait_for(&json!({"type": "error", "id": "z"}));
+    loser.wait_for(&json!({"type": "alarm", "kind": "undelivered"}));
+    assert!(!has(&loser, json!({"type": "ack", "id": "z"})));
+    for bot in [&zed, &carol] {
+        bot.wait_for(&json!({"type": "return", "nick": name}));
+    }
+    for (bot, text) in [
+        (&mut zed, "one"),
+        (&mut loser, "two"),
+        (&mut carol, "three"),
+    ] {
+        bot.ask(&json!({"type": "say", "text": text, "id": text}));
+        bot.wait_for(&json!({"type": "ack", "id": text, "readers": 2}));
+    }
+    zed.wait_for(&json!({"type": "message", "nick": name, "text": "two"}));
+    loser.wait_for(&json!({"type": "message", "nick": "zed", "text": "one"}));
+    for bot in [&zed, &carol] {
+        assert!(!has(bot, json!({"type": "alarm"})), "{:#?}", bot.events());
+    }
+    // It was out of the room for a moment, in which something may have been said.
+    let is_known = |alarm: &Value| alarm["kind"] == "undelivered" || alarm["kind"] == "missing";
+    let alarms = loser.all(&json!({"type": "alarm"}));
+    assert!(alarms.iter().all(is_known), "{alarms:#?}");
 }
 
 #[test]

@@ -386,6 +386,14 @@ impl World {
         insider
     }
 
+    /// Has an insider go on under another card.
+    pub fn rekey_insider(&mut self, insider: &mut Insider, card: Card) {
+        let request = Request::Rekey(Box::new(card.clone()));
+        let done = self.room.carry_out(card.sid(), &request);
+        done.expect("the relay has nothing against it");
+        insider.card = card;
+    }
+
     /// Takes a member out, as when its connection is lost.
     pub fn lose(&mut self, member: &Member) {
         let intake = member.intake.as_ref().expect("it is in the room");
@@ -415,6 +423,13 @@ impl Insider {
             card,
             inbox: Inbox::default(),
         }
+    }
+
+    /// The message that is on its way to it, taken away with what came before it.
+    #[track_caller]
+    pub fn intercept_message(&self) -> Delivery {
+        let frames = self.inbox.0.take();
+        Delivery::parse(frames.last().expect("a message"))
     }
 
     /// What it says in the world's present epoch, in which nobody has said anything yet, to all

@@ -206,6 +206,23 @@ impl Client<'_> {
         }
     }
 
+    /// The relay does not take what has this receipt any more. The text is told with those who miss
+    /// it; a script learns what became of the request.
+    pub(super) fn give_up(&mut self, receipt: u64) {
+        let is_it = |said: &OnItsWay| said.receipt.number == receipt;
+        let place = self.on_its_way.iter().position(is_it);
+        let Some(said) = place.and_then(|place| self.on_its_way.remove(place)) else {
+            return;
+        };
+        if said.is_credited {
+            self.screen.terminal.credit();
+        }
+        if said.id.is_some() {
+            let text = "not delivered: your nick or key has changed before the relay took it; say it again";
+            self.refuse(said.id.as_deref(), text);
+        }
+    }
+
     /// What was said and the relay has not taken, each with what a script calls it. That the user was
     /// away need not be known any more.
     pub(super) fn untaken(&self) -> Vec<(Option<String>, String)> {

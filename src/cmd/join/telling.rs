@@ -107,6 +107,7 @@ impl Client<'_> {
             } => self.tell_said(&from, direct, kind, text.as_str()),
             // What it means for what was said is looked up.
             Event::Taken(_) => self.settle(),
+            Event::NotTaken(receipt) => self.give_up(receipt),
             Event::RekeyDue => self.make_key(),
             event => {
                 if let Some(report) = words::event(event) {

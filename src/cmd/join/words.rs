@@ -23,6 +23,12 @@ pub(super) fn event(event: Event) -> Option<Report> {
                 "the relay presents somebody who is not to be believed: {reason}; your messages do not go there; if a friend cannot get in, use another relay"
             ),
         ),
+        Event::CastOut(nick, reason) => {
+            let text = format!(
+                "{nick} goes on under a card that is not to be believed: {reason}; {nick} is out of the room for you, and your messages do not go there"
+            );
+            alarm(Alarm::Disbelieved, Some(nick), text)
+        }
         Event::LeftOut(nick) => {
             let text = format!(
                 "{nick} wrote something and left you out: you came while it was typed, or {nick} writes only to those whom {nick} knows or has verified"
@@ -98,7 +104,8 @@ pub(super) fn event(event: Event) -> Option<Report> {
         | Event::Away(..)
         | Event::Message { .. }
         | Event::RekeyDue
-        | Event::Taken(_) => return None,
+        | Event::Taken(_)
+        | Event::NotTaken(_) => return None,
     };
     Some(report)
 }

@@ -1130,6 +1130,7 @@ impl Simulation {
                 (!is_true).then(|| format!("{nick} is quiet for {seconds} s, not {silence:?}"))
             }
             Event::Taken(_)
+            | Event::NotTaken(_)
             | Event::LeftOut(_)
             | Event::LeftOthersOut(..)
             | Event::TooLate(_)

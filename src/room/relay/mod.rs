@@ -276,23 +276,22 @@ impl<M: Mailbox> Room<M> {
     /// # Errors
     /// Where the member cannot stay.
     pub fn carry_out(&mut self, sender: SessionId, request: &Request) -> Result<(), Notice> {
-        let is_there = self.roster.get(sender).is_some();
         match request {
-            Request::Forward(message) if is_there => {
+            Request::Rekey(card) => self.rekey(card)?,
+            // Whoever has been taken out meanwhile has nothing to say here any more.
+            _ if self.roster.get(sender).is_none() => {}
+            Request::Forward(message) => {
                 // It may be written under a session key from before, which is nobody else's.
                 if message.sender() != sender && self.roster.get(message.sender()).is_some() {
                     return Err(Notice::Malformed);
                 }
                 self.forward(message);
             }
-            Request::State(stated) if is_there => self.forward_statement(sender, stated),
-            Request::Goodbye(stated) if is_there => {
+            Request::State(stated) => self.forward_statement(sender, stated),
+            Request::Goodbye(stated) => {
                 self.forward_statement(sender, stated);
                 self.remove(sender, Departure::Left);
             }
-            Request::Rekey(card) => self.rekey(card)?,
-            // Whoever has been taken out meanwhile has nothing to say here any more.
-            Request::Forward(_) | Request::State(_) | Request::Goodbye(_) => {}
             Request::Wait | Request::Leave | Request::Acknowledge | Request::Forget(_) => {}
         }
         Ok(())

@@ -87,17 +87,18 @@ impl Session {
             self.remove(*sid);
         }
         self.roster = roster_around(&self.card);
+        self.disbelieved.clear();
         self.transcript.enter(welcome.epoch);
         self.begin_change(welcome.epoch);
         self.keys.list(self.card.sid(), self.version());
         let mut events = Vec::new();
         for card in cards {
             let placed = card
-                .map_err(|error| Event::Disbelieved(Disbelief::Card(error)))
+                .map_err(Disbelief::Card)
                 .and_then(|card| self.admit(&card, Arrival::Found, &before, now));
             match placed {
                 Ok((person, former)) => events.extend(renamed(person, former)),
-                Err(disbelieved) => events.push(disbelieved),
+                Err(disbelief) => events.push(Event::Disbelieved(disbelief)),
             }
         }
         events.extend(self.settle_card());

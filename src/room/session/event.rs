@@ -104,7 +104,7 @@ pub enum Event {
     Left {
         /// Who.
         nick: Nick,
-        /// Why, as the relay says.
+        /// Why, as the relay says, or as follows from what they signed.
         departure: Departure,
         /// Whether they said goodbye themselves.
         is_signed: bool,
@@ -126,6 +126,9 @@ pub enum Event {
     RekeyDue,
     /// The relay presented somebody whose card is not believed: it gets no messages.
     Disbelieved(Disbelief),
+    /// A member signed a card under which it cannot go on: it gets no more messages. That it left
+    /// follows.
+    CastOut(Nick, Disbelief),
     /// Somebody wrote.
     Message {
         /// Who.
@@ -162,6 +165,9 @@ pub enum Event {
     Stray,
     /// The relay has taken so many more of the messages that were said.
     Taken(usize),
+    /// The relay has not taken what was said with a receipt of this number, and will not: it reaches
+    /// nobody.
+    NotTaken(u64),
     /// What was said has not reached these: they have not come back, or had another key by then.
     Undelivered(Vec<Nick>, String),
 }

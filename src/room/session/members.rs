@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::room::card::{Card, SessionId};
 use crate::room::frame::Departure;
 use crate::room::names::Nick;
-use crate::room::roster::{Conflict, Roster};
+use crate::room::roster::Roster;
 use crate::room::transcript::Version;
 
 use super::event::{Disbelief, End, Event, Person};
@@ -14,6 +14,9 @@ use super::{Now, Session};
 
 /// How many of those who are away are remembered.
 const MAX_ABSENT: usize = 4096;
+
+/// How many of those whom the relay lists and this member does not believe are remembered.
+const MAX_DISBELIEVED: usize = 4096;
 
 impl Session {
     /// Who of these is away.
@@ -58,9 +61,13 @@ impl Session {
         found.unwrap_or_default()
     }
 
-    pub(super) fn join(&mut self, card: &Card, now: Now) -> Result<Vec<Event>, Event> {
+    /// Somebody has come, as the relay says.
+    pub(super) fn arrive(&mut self, card: &Card, now: Now) -> Vec<Event> {
         let is_back = self.knows(card).is_some();
-        let (person, former) = self.admit(card, Arrival::Joined, &HashSet::new(), now)?;
+        let (person, former) = match self.admit(card, Arrival::Joined, &HashSet::new(), now) {
+            Ok(admitted) => admitted,
+            Err(disbelief) => return vec![Event::Disbelieved(disbelief)],
+        };
         self.schedule.greet(self.roster.len(), now.uptime);
         self.send_held();
         let mut events = Vec::from_iter(renamed(person.clone(), former));
@@ -69,7 +76,7 @@ impl Session {
         } else {
             Event::Joined(person)
         });
-        Ok(events)
+        events
     }
 
     /// Under which session id a member is in the roster that has this one, or had it when this
@@ -94,9 +101,15 @@ impl Session {
 
     /// Takes a member out of the roster. Unless it has said goodbye, it may come back.
     pub(super) fn remove(&mut self, sid: SessionId) {
-        if let Some(mut peer) = self.roster.remove(sid)
-            && !peer.said_goodbye
-        {
+        self.disbelieved.remove(&sid);
+        if let Some(peer) = self.roster.remove(sid) {
+            self.set_aside(sid, peer);
+        }
+    }
+
+    /// Remembers somebody who is not in the roster any more, unless it has said goodbye.
+    fn set_aside(&mut self, sid: SessionId, mut peer: Peer) {
+        if !peer.said_goodbye {
             self.forget_longest_absent();
             peer.incoming.forget_recent();
             self.absent.insert(sid, peer);
@@ -129,11 +142,11 @@ impl Session {
         arrival: Arrival,
         shown: &HashSet<SessionId>,
         now: Now,
-    ) -> Result<(Person, Option<Nick>), Event> {
-        self.believe(card).map_err(Event::Disbelieved)?;
-        self.roster
-            .check(card)
-            .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
+    ) -> Result<(Person, Option<Nick>), Disbelief> {
+        if let Err(disbelief) = self.believe(card) {
+            self.disbelieve(card.sid());
+            return Err(disbelief);
+        }
         let known = self.knows(card).and_then(|sid| self.absent.remove(&sid));
         let mut peer = known.unwrap_or_else(|| Peer::new(card.clone(), now.uptime));
         if !shown.contains(&peer.card.sid()) {
@@ -142,6 +155,8 @@ impl Session {
         }
         if peer.card.sid() != card.sid() {
             peer.former = Some(peer.card.sid());
+        }
+        if peer.card.session() != card.session() {
             peer.key_since = now.uptime;
         }
         let before = std::mem::replace(&mut peer.card, card.clone());
@@ -159,21 +174,26 @@ impl Session {
         let has_news = self.next > 0 || !peer.outgoing.unread.is_empty();
         peer.outgoing.is_untold = arrival == Arrival::Joined || has_news;
         let person = peer.person();
-        self.roster
-            .insert(card, peer)
-            .map_err(|conflict| Event::Disbelieved(Disbelief::Conflict(conflict)))?;
-        self.seen_keys.insert(card);
+        let placed = self.roster.insert(card, peer);
+        placed.expect("its nick and its key are free");
+        self.seen_sessions.insert(card.sid());
         Ok((person, former))
     }
 
-    /// Whether a card can be that of somebody who is in the room.
+    /// Whether a card can be that of somebody who comes: its session may have been interrupted, but is
+    /// not over.
     fn believe(&self, card: &Card) -> Result<(), Disbelief> {
-        match self.seen_keys.owner(card) {
-            None => Ok(()),
-            Some(sid) if sid != card.sid() => Err(Disbelief::Conflict(Conflict::SessionKey)),
-            Some(sid) if self.absent.contains_key(&sid) => Ok(()),
-            Some(_) => Err(Disbelief::Gone),
+        card.check_mac(&self.room_key).map_err(Disbelief::Card)?;
+        self.check_session(card)?;
+        self.roster.check(card).map_err(Disbelief::Conflict)
+    }
+
+    fn check_session(&self, card: &Card) -> Result<(), Disbelief> {
+        let is_known = self.seen_sessions.contains(card.sid());
+        if is_known && !self.absent.contains_key(&card.sid()) {
+            return Err(Disbelief::Gone);
         }
+        Ok(())
     }
 
     /// The relay has listed the present card: there is no way back to the one before.
@@ -184,28 +204,57 @@ impl Session {
     }
 
     /// Somebody, oneself perhaps, has another session key.
-    pub(super) fn succeeded(&mut self, card: &[u8], now: Now) -> Vec<Event> {
+    pub(super) fn succeeded(&mut self, card: &[u8], now: Now) -> Result<Vec<Event>, End> {
         let version = self.version();
         if card == &**self.card.bytes() && self.keys.list(self.card.sid(), version) {
-            // The relay has taken all that came before the key too.
-            let taken = self.unacknowledged.acknowledge_key();
-            let taken = (taken > 0).then_some(Event::Taken(taken));
-            return taken.into_iter().chain(self.settle_card()).collect();
+            return self.listed();
         }
-        let card = match Card::parse_as_member(card, self.card.room(), &self.room_key) {
-            Ok(card) => card,
-            Err(error) => return vec![Event::Disbelieved(Disbelief::Card(error))],
+        Ok(match Card::parse(card, self.card.room()) {
+            Ok(card) => self.succeeded_by(&card, now),
+            Err(error) => vec![Event::Disbelieved(Disbelief::Card(error))],
+        })
+    }
+
+    /// The relay has listed this member's present card, and taken all that came before it.
+    fn listed(&mut self) -> Result<Vec<Event>, End> {
+        if let Some(before) = &self.card_before {
+            self.roster.release(before);
+            // A relay does not list what it has listed for somebody else.
+            self.roster
+                .reserve(&self.card)
+                .map_err(|_| End::Malformed)?;
+        }
+        let taken = self.unacknowledged.acknowledge_key();
+        let taken = (taken > 0).then_some(Event::Taken(taken));
+        Ok(taken.into_iter().chain(self.settle_card()).collect())
+    }
+
+    /// A member presents another card. By signing it, it has given up the one before: where the new
+    /// one is refused, it is out.
+    fn succeeded_by(&mut self, card: &Card, now: Now) -> Vec<Event> {
+        let before = card.previous();
+        if self.disbelieved.remove(&before) {
+            // Those who come later see this card alone.
+            return self.arrive(card, now);
+        }
+        let is_own = |peer: &Peer| peer.card.identity() == card.identity();
+        let peer = match self.roster.get(before) {
+            Some(peer) if is_own(peer) => self.roster.remove(before),
+            _ => None,
         };
-        if let Err(disbelief) = self.believe(&card) {
-            return vec![Event::Disbelieved(disbelief)];
-        }
-        let before = self.roster.get(card.previous());
-        if !before.is_some_and(|peer| card.succeeds(&peer.card)) {
-            return vec![Event::Disbelieved(Disbelief::Succession)];
-        }
-        let Some(mut peer) = self.roster.remove(card.previous()) else {
-            return Vec::new();
+        let Some(mut peer) = peer else {
+            let disbelief = self.check_session(card).err();
+            return vec![Event::Disbelieved(
+                disbelief.unwrap_or(Disbelief::Succession),
+            )];
         };
+        if let Err(disbelief) = self.check_successor(&peer.card, card) {
+            let cast_out = Event::CastOut(peer.card.nick().clone(), disbelief);
+            let left = left(&peer, Departure::Misbehaved);
+            self.set_aside(before, peer);
+            self.disbelieve(card.sid());
+            return vec![cast_out, left];
+        }
         let nick = card.nick().clone();
         let mut events = Vec::new();
         let missing = peer.incoming.learn(card.next(), None);
@@ -214,23 +263,42 @@ impl Session {
             events.push(Event::Missing(nick.clone(), missing));
         }
         peer.incoming.forget_recent();
-        peer.key_since = now.uptime;
-        peer.reported.stale_key = false;
-        peer.former = Some(peer.card.sid());
+        peer.former = Some(before);
+        if peer.card.session() != card.session() {
+            peer.key_since = now.uptime;
+            peer.reported.stale_key = false;
+        }
         let former = std::mem::replace(&mut peer.card, card.clone())
             .nick()
             .clone();
-        if former != nick {
-            peer.named = self.changes;
-        }
         let person = peer.person();
-        self.seen_keys.insert(&card);
-        events.push(match self.roster.insert(&card, peer) {
-            Ok(()) if former == nick => Event::Rekeyed(nick),
-            Ok(()) => Event::Renamed { former, person },
-            Err(conflict) => Event::Disbelieved(Disbelief::Conflict(conflict)),
+        events.push(if former == nick {
+            Event::Rekeyed(nick)
+        } else {
+            peer.named = self.changes;
+            Event::Renamed { former, person }
         });
+        self.seen_sessions.insert(card.sid());
+        let placed = self.roster.insert(card, peer);
+        placed.expect("its nick and its key are free");
         events
+    }
+
+    /// Whether a member that is not in the roster any more can go on under this card, as far as
+    /// everybody can tell.
+    fn check_successor(&self, before: &Card, card: &Card) -> Result<(), Disbelief> {
+        if !card.succeeds(before) {
+            return Err(Disbelief::Succession);
+        }
+        card.check_mac(&self.room_key).map_err(Disbelief::Card)?;
+        self.roster.check(card).map_err(Disbelief::Conflict)
+    }
+
+    /// The relay lists somebody under this session id who is nobody to this member.
+    pub(super) fn disbelieve(&mut self, sid: SessionId) {
+        if self.disbelieved.len() < MAX_DISBELIEVED {
+            self.disbelieved.insert(sid);
+        }
     }
 }
 

@@ -13,7 +13,7 @@
 //! - `said`: a message of this member's. `unacknowledged`: what was sent, until the relay has it;
 //!   `held`: until its readers are there; `spoken`: what was said lately.
 //! - `peer`, `own_keys`: what is known of each.
-//! - `seen_keys`: whose session keys there were.
+//! - `seen_sessions`: which sessions there were.
 
 mod entering;
 mod event;
@@ -25,13 +25,13 @@ mod peer;
 mod said;
 mod saying;
 mod schedule;
-mod seen_keys;
+mod seen_sessions;
 mod spoken;
 mod stating;
 mod succession;
 mod unacknowledged;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::cipher::keys::SessionKey;
@@ -53,7 +53,7 @@ use self::own_keys::OwnKeys;
 use self::peer::Peer;
 use self::said::Said;
 use self::schedule::Schedule;
-use self::seen_keys::SeenKeys;
+use self::seen_sessions::SeenSessions;
 use self::spoken::Spoken;
 use self::unacknowledged::Unacknowledged;
 
@@ -104,7 +104,9 @@ pub struct Session {
     roster: Roster<Peer>,
     /// Those who were in the room and may come back, for all that is known.
     absent: HashMap<SessionId, Peer>,
-    seen_keys: SeenKeys,
+    /// Whom the relay lists, and this member does not believe.
+    disbelieved: HashSet<SessionId>,
+    seen_sessions: SeenSessions,
     /// The number of this member's next message to the room.
     next: u64,
     /// How many messages were said, whoever they were for.
@@ -134,10 +136,10 @@ impl Session {
         now: Now,
     ) -> Self {
         let card = Card::issue(room, nick, &identity, key.public(), now.time);
-        let mut seen_keys = SeenKeys::default();
-        seen_keys.insert(&card);
+        let mut seen_sessions = SeenSessions::default();
+        seen_sessions.insert(card.sid());
         Self {
-            seen_keys,
+            seen_sessions,
             keys: OwnKeys::new(card.sid(), key),
             roster: roster_around(&card),
             card,
@@ -154,6 +156,7 @@ impl Session {
             epoch: 0,
             changes: 0,
             absent: HashMap::new(),
+            disbelieved: HashSet::new(),
             next: 0,
             receipts: 0,
             transcript: Transcript::default(),
@@ -251,9 +254,9 @@ impl Session {
 
     /// The texts that the relay has taken, and that wait for these to come back.
     pub fn undelivered(&self) -> impl Iterator<Item = (Vec<Nick>, &str)> {
-        let messages = self.unacknowledged.messages();
+        let messages = self.held.iter().chain(self.unacknowledged.messages());
         let again = messages.filter(|said| said.receipt().is_none());
-        (self.held.iter().chain(again)).map(|said| (self.nicks(said.readers()), said.text()))
+        again.map(|said| (self.nicks(said.readers()), said.text()))
     }
 
     /// The frames that are to be sent now, in order.
@@ -294,11 +297,7 @@ impl Session {
                 Ok(self.enter(welcome, Vec::new(), now))
             }
             (Phase::Entering(welcome, mut cards), ToClient::Member(card)) => {
-                cards.push(Card::parse_as_member(
-                    card,
-                    self.card.room(),
-                    &self.room_key,
-                ));
+                cards.push(Card::parse(card, self.card.room()));
                 Ok(self.enter(welcome, cards, now))
             }
             // It is answered where frames are read: after decryption, the time that the answer
@@ -325,16 +324,17 @@ impl Session {
             ToClient::Joined { epoch, card } => {
                 self.check_epoch(epoch)?;
                 self.begin_change(epoch);
-                let joined = Card::parse_as_member(card, self.card.room(), &self.room_key)
-                    .map_err(|error| Event::Disbelieved(Disbelief::Card(error)))
-                    .and_then(|card| self.join(&card, now));
+                let events = match Card::parse(card, self.card.room()) {
+                    Ok(card) => self.arrive(&card, now),
+                    Err(error) => vec![Event::Disbelieved(Disbelief::Card(error))],
+                };
                 self.begin_epoch();
-                joined.unwrap_or_else(|disbelieved| vec![disbelieved])
+                events
             }
             ToClient::Rekeyed { epoch, card } => {
                 self.check_epoch(epoch)?;
                 self.begin_change(epoch);
-                let events = self.succeeded(card, now);
+                let events = self.succeeded(card, now)?;
                 self.begin_epoch();
                 events
             }

@@ -35,7 +35,7 @@ pub enum To {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// Tells it from all others of this session.
-    number: u64,
+    pub number: u64,
     /// How many can read it.
     pub readers: usize,
 }
@@ -200,10 +200,12 @@ impl Session {
         }
     }
 
-    /// Whether the relay has yet to take what has this receipt.
+    /// Whether the relay has yet to take what has this receipt, or it has yet to be told that it will
+    /// not.
     #[must_use]
     pub fn awaits(&self, receipt: &Receipt) -> bool {
-        self.unacknowledged.has(receipt.number)
+        let is_it = |said: &Said| said.receipt() == Some(receipt.number);
+        self.unacknowledged.messages().any(is_it) || self.held.iter().any(is_it)
     }
 
     /// Says goodbye, once the relay has taken all that was said before.

@@ -94,11 +94,14 @@ impl Session {
     pub fn tick(&mut self, now: Now) -> Vec<Event> {
         self.keys.destroy_old(now.uptime);
         let expired = self.held.take_expired(now.uptime);
-        let mut events: Vec<Event> = expired
-            .iter()
-            .filter(|said| said.readers().next().is_some())
-            .map(|said| Event::Undelivered(self.nicks(said.readers()), said.text().to_owned()))
-            .collect();
+        let mut events = Vec::new();
+        for said in &expired {
+            events.extend(said.receipt().map(Event::NotTaken));
+            if said.readers().next().is_some() {
+                let readers = self.nicks(said.readers());
+                events.push(Event::Undelivered(readers, said.text().to_owned()));
+            }
+        }
         if !self.is_inside() || self.is_leaving {
             return events;
         }

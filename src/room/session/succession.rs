@@ -1,7 +1,6 @@
 //! This member's own card: another session key, and perhaps another nick with it (PROTOCOL §11).
 
 use crate::cipher::keys::SessionKey;
-use crate::room::card::Card;
 use crate::room::frame::Frame;
 use crate::room::names::Nick;
 use crate::room::roster::Conflict;
@@ -33,6 +32,9 @@ impl Session {
         if !self.can_rekey() {
             return Ok(());
         }
+        if self.person(nick).is_some() {
+            return Err(Conflict::Nick);
+        }
         let card = self.card.succeed(
             &self.room_key,
             &self.identity,
@@ -41,41 +43,23 @@ impl Session {
             self.next,
             now.time,
         );
-        self.take_card(card.clone())?;
-        self.seen_keys.insert(&card);
+        self.seen_sessions.insert(card.sid());
         // The relay, and the others, know of no key before the last one.
         self.held.give_up_all_but(card.previous());
         self.keys.announce(card.sid(), key, now.uptime);
         self.send(Sent::Key(Frame::rekey(card.bytes())));
-        Ok(())
-    }
-
-    /// Presents this card from now on, and keeps the one before until the relay has listed it.
-    fn take_card(&mut self, card: Card) -> Result<(), Conflict> {
-        self.hold(&card)?;
         self.card_before = Some(std::mem::replace(&mut self.card, card));
         Ok(())
     }
 
-    /// Holds the nick and the session key of this card, instead of those of the present one.
-    fn hold(&mut self, card: &Card) -> Result<(), Conflict> {
-        self.roster.release(&self.card);
-        let reserved = self.roster.reserve(card);
-        if reserved.is_err() {
-            (self.roster.reserve(&self.card)).expect("it was just released");
-        }
-        reserved
-    }
-
     /// Goes back to the nick and the session key before the present ones, after the relay has refused
-    /// these. Returns the nick that was refused; nothing where none was, or where there is no way back:
-    /// the key before is destroyed already, or a relay has let somebody else in under the nick. What
-    /// was said meanwhile has reached nobody.
+    /// these. Returns the nick that was refused; nothing where none was, or where there is no way back,
+    /// as the key before is destroyed already. What was said meanwhile has reached nobody.
     pub fn take_back_nick(&mut self) -> Option<Nick> {
         let before = self
             .card_before
             .take_if(|card| card.nick() != self.card.nick())?;
-        if !self.keys.can_take_back(self.card.sid()) || self.hold(&before).is_err() {
+        if !self.keys.can_take_back(self.card.sid()) {
             return None;
         }
         self.keys.take_back();
@@ -85,7 +69,9 @@ impl Session {
             .unacknowledged
             .informed_of_messages_to_the_room(refused.sid())
         {
-            if let Some(peer) = self.roster.get_mut(reader) {
+            // It may have changed its own key since.
+            let present = self.present_sid(reader);
+            if let Some(peer) = present.and_then(|sid| self.roster.get_mut(sid)) {
                 peer.outgoing.total = peer.outgoing.total.saturating_sub(1);
             }
         }

@@ -51,11 +51,6 @@ impl Unacknowledged {
         })
     }
 
-    /// Whether the message with this receipt is in it, and was not there before.
-    pub(super) fn has(&self, receipt: u64) -> bool {
-        self.messages().any(|said| said.receipt() == Some(receipt))
-    }
-
     /// Who is told of the messages to the room that are in it and were written under this session id:
     /// for each message its readers, and those whom it leaves out.
     pub(super) fn informed_of_messages_to_the_room(&self, sender: SessionId) -> Vec<SessionId> {

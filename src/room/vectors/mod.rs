@@ -426,7 +426,7 @@ fn cards() {
         let bytes = vector.bytes("card");
         let as_relay = Card::parse(&bytes, room.id());
         assert_eq!(card_outcome(&as_relay), vector.get("relay"), "{name}");
-        let as_member = Card::parse_as_member(&bytes, room.id(), &room.key());
+        let as_member = as_relay.and_then(|card| card.check_mac(&room.key()).map(|()| card));
         vector.expect(card_outcome(&as_member));
         if let Ok(card) = as_member {
             assert_eq!(card.nick().as_str(), vector.get("nick"), "{name}");
