@@ -25,23 +25,9 @@ fn write(path: &Path, content: &[u8]) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-fn run(home: &Home, command: &mut Command) -> Ended {
-    let script = command.stdin(std::process::Stdio::null()).output().unwrap();
-    let lines = |bytes: Vec<u8>| -> Vec<String> {
-        let text = String::from_utf8(bytes).unwrap();
-        text.lines().map(str::to_owned).collect()
-    };
-    assert!(home.path().exists());
-    Ended {
-        status: script.status,
-        stdout: lines(script.stdout),
-        stderr: lines(script.stderr),
-    }
-}
-
 fn with_passphrase(home: &Home, passphrase: &str, arguments: &[&str]) -> Ended {
     let mut command = home.e2echat();
-    run(home, command.env(PASSPHRASE, passphrase).args(arguments))
+    Ended::of(command.env(PASSPHRASE, passphrase).args(arguments))
 }
 
 /// Everything in a folder, sorted.
@@ -183,7 +169,7 @@ fn a_disk_that_is_full_leaves_what_was_there() {
         );
         let mut shell = Command::new("sh");
         home.isolate(shell.args(["-c", &script]));
-        let ended = run(&home, &mut shell);
+        let ended = Ended::of(&mut shell);
         ended.assert_failure(&format!("cannot write {name}: file too large"));
         assert!(ended.stderr[1].starts_with("  nothing was changed"));
     }
@@ -201,6 +187,23 @@ fn an_identity_that_others_can_read_is_refused_and_says_how_to_close_it() {
         ended.assert_failure("others can read the identity me.pem");
         assert_eq!(ended.stderr[1], "  close it with: chmod 600 'me.pem'");
         assert_eq!(mode(&home.file("me.pem")), open);
+    }
+}
+
+#[test]
+fn a_file_with_an_odd_name_is_closed_by_the_command_that_is_printed() {
+    let home = Home::new();
+    for name in ["it's me.pem", "-me.pem", "$HOME.pem", "a\tb\n.pem"] {
+        let option = format!("--output={name}");
+        assert_eq!(home.run(&["keygen", &option]).code(), Some(0), "{name}");
+        fs::set_permissions(home.file(name), fs::Permissions::from_mode(0o644)).unwrap();
+        let refused = home.run(&["keygen", "--show", &option]);
+        let command = refused.stderr.last().unwrap();
+        let command = command.strip_prefix("  close it with: ").unwrap();
+        let mut shell = Command::new("bash");
+        home.isolate(shell.args(["-c", command]));
+        assert_eq!(Ended::of(&mut shell).code(), Some(0), "{command}");
+        assert_eq!(mode(&home.file(name)), 0o600, "{command}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cipher::keys::IdentityKey;
 use crate::cipher::pem::{IdentityPem, PemError};
 
-use super::{failure, passphrase, reason};
+use super::{failure, passphrase, reason, shell};
 
 /// No identity is nearly as long: a 4096-bit key takes 3,500 bytes.
 const MAX_FILE: u64 = 64 * 1024;
@@ -72,7 +72,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
     if is_open_to_others(&metadata) {
         return Err(failure(
             format!("others can read the identity {shown}"),
-            &format!("close it with: chmod 600 '{shown}'"),
+            &format!("close it with: chmod 600 {}", shell::quoted(path)),
         ));
     }
     let mut text = Vec::new();

@@ -8,6 +8,7 @@ mod join;
 mod keygen;
 mod passphrase;
 mod serve;
+mod shell;
 mod terminal;
 
 /// What people write, on the terminal, in arguments and into files: read without touching anything,

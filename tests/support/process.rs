@@ -92,7 +92,7 @@ impl Home {
 
     /// Runs the program to its end, with nothing on its standard input.
     pub fn run(&self, arguments: &[&str]) -> Ended {
-        Process::start(self.e2echat().args(arguments), Input::Nothing).ended()
+        Ended::of(self.e2echat().args(arguments))
     }
 }
 
@@ -105,6 +105,11 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Self {
+        Process::start(command, Input::Nothing).ended()
+    }
+
     /// The exit status; a program that a signal killed has none.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
