@@ -130,6 +130,7 @@ targets! {
     commands: 4000,
     frame: 4000,
     header: 4000,
+    key_file: 500,
     known_people: 2000,
     relay: 500,
     session: 25,

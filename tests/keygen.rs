@@ -191,23 +191,6 @@ fn an_identity_that_others_can_read_is_refused_and_says_how_to_close_it() {
 }
 
 #[test]
-fn a_file_with_an_odd_name_is_closed_by_the_command_that_is_printed() {
-    let home = Home::new();
-    for name in ["it's me.pem", "-me.pem", "$HOME.pem", "a\tb\n.pem"] {
-        let option = format!("--output={name}");
-        assert_eq!(home.run(&["keygen", &option]).code(), Some(0), "{name}");
-        fs::set_permissions(home.file(name), fs::Permissions::from_mode(0o644)).unwrap();
-        let refused = home.run(&["keygen", "--show", &option]);
-        let command = refused.stderr.last().unwrap();
-        let command = command.strip_prefix("  close it with: ").unwrap();
-        let mut shell = Command::new("bash");
-        home.isolate(shell.args(["-c", command]));
-        assert_eq!(Ended::of(&mut shell).code(), Some(0), "{command}");
-        assert_eq!(mode(&home.file(name)), 0o600, "{command}");
-    }
-}
-
-#[test]
 fn an_identity_that_is_not_there() {
     let ended = Home::new().run(&["keygen", "--show"]);
     assert_eq!(ended.code(), Some(1));
@@ -231,7 +214,8 @@ fn a_folder_and_a_file_of_a_megabyte() {
 
 #[test]
 fn what_is_no_pem_at_all() {
-    assert_refused(b"", "not a PEM file");
+    assert_refused(b"", "it is empty");
+    assert_refused(b"\n \n", "it is empty");
     assert_refused(b"correct horse battery staple", "not a PEM file");
     assert_refused(&[0xff, 0, 0x80, b'\n'], "not a PEM file");
 }
@@ -246,12 +230,14 @@ fn a_pipe_is_not_waited_for() {
 
 #[test]
 fn keys_of_another_kind() {
-    let kind = "not an RSA private key in PKCS#8";
-    assert_refused(include_bytes!("keys/public.pem"), kind);
-    assert_refused(include_bytes!("keys/certificate.pem"), kind);
-    assert_refused(include_bytes!("keys/pkcs1.pem"), kind);
-    assert_refused(include_bytes!("keys/ec.pem"), kind);
-    assert_refused(include_bytes!("keys/rsa_pss.pem"), kind);
+    let public = "it holds a public key and no private one";
+    assert_refused(include_bytes!("keys/public.pem"), public);
+    let certificate = "it holds a certificate and no private key";
+    assert_refused(include_bytes!("keys/certificate.pem"), certificate);
+    let [ec, pss] = ["EC", "RSA-PSS"]
+        .map(|name| format!("it is a key for {name}, and ordinary RSA keys alone are used here"));
+    assert_refused(include_bytes!("keys/ec.pem"), &ec);
+    assert_refused(include_bytes!("keys/rsa_pss.pem"), &pss);
 }
 
 #[test]
@@ -260,6 +246,107 @@ fn keys_that_are_too_weak() {
     assert_refused(include_bytes!("keys/rsa_1024.pem"), size);
     let exponent = "the public exponent must be 65537";
     assert_refused(include_bytes!("keys/rsa_exponent_3.pem"), exponent);
+}
+
+/// Checks that a file is read as the key of `tests/vectors` that it was made of.
+#[track_caller]
+fn assert_read(content: &[u8], expected: &[u8]) {
+    let home = Home::new();
+    let show = |content| {
+        write(&home.file("me.pem"), content);
+        let shown = home.run(&["keygen", "--show", "--output", "me.pem"]);
+        let text = String::from_utf8_lossy(content).into_owned();
+        assert_eq!(shown.code(), Some(0), "{text}\n{shown:#?}");
+        shown.stdout
+    };
+    assert_eq!(show(content), show(expected));
+}
+
+#[test]
+fn what_stands_around_a_key_and_how_its_lines_are_cut_does_not_matter() {
+    let key = include_str!("vectors/keys/ada_identity.pem");
+    let certificate = include_str!("keys/certificate.pem");
+    let body = key.lines().filter(|line| !line.starts_with("-----"));
+    let body: String = body.collect();
+    let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
+    let width = |width: usize| {
+        let lines = body.as_bytes().chunks(width).map(<[u8]>::to_vec);
+        String::from_utf8(lines.collect::<Vec<_>>().join(&b'\n')).unwrap()
+    };
+    for text in [
+        format!("\u{feff}{key}"),
+        format!("# my key\n{key}"),
+        format!("{key}\n# my key\n"),
+        format!("{key}{certificate}"),
+        format!("{certificate}{key}"),
+        format!("\n\n{}\n\n", key.trim_end()),
+        key.trim_end().to_owned(),
+        key.replace('\n', "\r\n"),
+        key.replace('\n', "\r"),
+        key.replace('\n', " \t\n"),
+        key.replace('\n', "\n\n"),
+        key.replace('\n', "\n  "),
+        key.replace('\n', " "),
+        key.replace('\n', "\\n"),
+        key.replace('\n', "\\r\\n"),
+        format!("{begin}\n{body}\n{end}\n"),
+        format!("{begin}\n{}\n{end}\n", width(76)),
+        format!("{begin}\n{}\n{end}\n", width(1)),
+        format!("{begin}\nComment: my key\n\n{body}\n{end}\n"),
+        key.replace("PRIVATE", "RSA PRIVATE"),
+        key.replace("PRIVATE", "ENCRYPTED PRIVATE"),
+    ] {
+        assert_read(text.as_bytes(), key.as_bytes());
+    }
+}
+
+#[test]
+fn a_key_in_pkcs1_is_read_under_either_label() {
+    let pkcs1 = include_str!("keys/pkcs1.pem");
+    assert_read(
+        pkcs1.replace("RSA PRIVATE", "PRIVATE").as_bytes(),
+        pkcs1.as_bytes(),
+    );
+    let smaller = include_bytes!("keys/rsa_smaller_prime_first_by_cryptography_48.0.0.pem");
+    assert_read(smaller, smaller);
+}
+
+#[test]
+fn a_passphrase_opens_the_file_in_either_spelling_of_its_accents() {
+    let (composed, decomposed) = (
+        "f\u{fc}r K\u{e4}the \u{c5}",
+        "fu\u{308}r Ka\u{308}the A\u{30a}",
+    );
+    // Half of each, as by two keyboards.
+    let mixed = "f\u{fc}r Ka\u{308}the \u{212b}";
+    for made in [composed, decomposed] {
+        let home = Home::new();
+        let saved = with_passphrase(&home, made, &["keygen", "--passphrase"]);
+        for typed in [composed, decomposed, mixed] {
+            let shown = with_passphrase(&home, typed, &["keygen", "--show"]);
+            assert_eq!(shown.code(), Some(0), "{typed}: {shown:#?}");
+            assert_eq!(shown.stdout[1..], saved.stdout[1..]);
+        }
+        let without = with_passphrase(&home, "fur Kathe A", &["keygen", "--show"]);
+        assert!(without.stderr[0].ends_with(": wrong passphrase"));
+    }
+}
+
+#[test]
+fn a_file_with_an_odd_name_is_closed_by_the_command_that_is_printed() {
+    let home = Home::new();
+    for name in ["it's me.pem", "-me.pem", "$HOME.pem", "a\tb\n.pem"] {
+        let option = format!("--output={name}");
+        assert_eq!(home.run(&["keygen", &option]).code(), Some(0), "{name}");
+        fs::set_permissions(home.file(name), fs::Permissions::from_mode(0o644)).unwrap();
+        let refused = home.run(&["keygen", "--show", &option]);
+        let command = refused.stderr.last().unwrap();
+        let command = command.strip_prefix("  close it with: ").unwrap();
+        let mut shell = Command::new("bash");
+        home.isolate(shell.args(["-c", command]));
+        assert_eq!(Ended::of(&mut shell).code(), Some(0), "{command}");
+        assert_eq!(mode(&home.file(name)), 0o600, "{command}");
+    }
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! Identity files and the real `openssl`, both ways. What crosses the wire is compared with it in
 //! `tests/vectors`, for which it need not be installed.
 
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "openssl/others.rs"]
+mod others;
 mod support;
 
 use std::path::Path;
@@ -11,7 +17,6 @@ use support::process::Home;
 const PASSPHRASE: &str = "correct horse; battery=staple";
 
 /// Whether there is an `openssl` to compare with. Where there is none, a test says so and ends.
-#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn is_installed() -> bool {
     let found = Command::new("openssl")
         .arg("version")

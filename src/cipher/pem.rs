@@ -1,17 +1,22 @@
 //! Identity keys as text: PKCS#8 in PEM (RFC 5958, RFC 7468), plain or under a passphrase
-//! (PBES2 with scrypt, RFC 7914).
+//! (PBES2 with scrypt, RFC 7914). Of what other programs write, more is read, and the rest is named.
+
+mod armor;
+mod asn1;
+mod foreign;
+mod rsa_key;
 
 use pkcs8::der::pem::PemLabel as _;
-use pkcs8::pkcs5::EncryptionScheme;
 use pkcs8::pkcs5::pbes2;
 use pkcs8::pkcs5::scrypt::Params;
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument};
 use rand::Rng as _;
-use rsa::PrivateKey;
-use rsa::pkcs1::EncodeRsaPrivateKey as _;
 use rsa::pkcs8::EncodePrivateKey as _;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::keys::{IdentityKey, KeyError};
+use armor::Body;
+use asn1::Content;
 
 /// scrypt with N = 2^14, r = 8, p = 5: as much work as N = 2^17, p = 1 (both in OWASP's Password
 /// Storage Cheat Sheet), and the largest N that OpenSSL's 32 MiB limit lets it read.
@@ -19,64 +24,171 @@ const SCRYPT_LOG_N: u8 = 14;
 const SCRYPT_R: u32 = 8;
 const SCRYPT_P: u32 = 5;
 
-/// Why a text is not an identity.
+/// Why a file is not an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PemError {
-    /// It is no PEM at all.
+    /// There is nothing in it.
+    Empty,
+    /// It is nothing that is known here.
     NotPem,
-    /// It is a PEM of something else, or of a key that is not an RSA private key.
-    WrongKind,
-    /// It begins as an identity does and does not go on as one.
+    /// It holds a public key alone.
+    PublicKey,
+    /// It holds a certificate alone.
+    Certificate,
+    /// It is PEM, of something that is no private key.
+    NoPrivateKey,
+    /// It holds more than one private key.
+    ManyKeys,
+    /// It is a private key for this algorithm, which is not plain RSA.
+    Algorithm(&'static str),
+    /// It is an RSA key that PROTOCOL §3 does not accept.
+    Key(KeyError),
+    /// It is a sound RSA key of more than two primes.
+    ManyPrimes,
+    /// It may well be a key that is good here, in a form that other programs read.
+    Form(Form),
+    /// It is encrypted in a way that has no name here.
+    UnknownCipher,
+    /// Trying a passphrase would take more memory or time than is sane.
+    Costly,
+    /// It begins as a private key does and does not go on as one.
     Damaged,
     /// The passphrase does not decrypt it.
     WrongPassphrase,
-    /// It is an RSA key that PROTOCOL §3 does not accept.
-    Key(KeyError),
 }
 
-impl std::fmt::Display for PemError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotPem => f.write_str("not a PEM file"),
-            Self::WrongKind => f.write_str("not an RSA private key in PKCS#8"),
-            Self::Damaged => f.write_str("damaged"),
-            Self::WrongPassphrase => f.write_str("wrong passphrase"),
-            Self::Key(error) => error.fmt(f),
-        }
-    }
+/// A form of private keys that is not read here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Text of two bytes a character.
+    Utf16 {
+        /// Its name for `iconv`.
+        encoding: &'static str,
+    },
+    /// PKCS#1 or PKCS#8 without PEM.
+    Der {
+        /// Whether it is under a passphrase.
+        encrypted: bool,
+    },
+    /// The same in base64, without the lines around it.
+    Base64 {
+        /// Whether it is under a passphrase.
+        encrypted: bool,
+    },
+    /// PKCS#12 (RFC 7292).
+    Pkcs12 {
+        /// Whether OpenSSL 3 needs its legacy provider for it.
+        legacy: bool,
+    },
+    /// A keystore of Java's own kinds.
+    JavaKeystore {
+        /// Its name for `keytool`.
+        kind: &'static str,
+    },
+    /// JSON Web Key (RFC 7517).
+    Jwk,
+    /// OpenSSH's own form.
+    OpenSsh,
+    /// That of `puttygen`.
+    Putty {
+        /// Whether it is under a passphrase.
+        encrypted: bool,
+    },
+    /// That of the company SSH Communications Security.
+    Ssh2,
+    /// PKCS#1 under a passphrase in the way of RFC 1421.
+    OldPem {
+        /// Whether OpenSSL 3 needs its legacy provider for it.
+        legacy: bool,
+    },
+    /// PKCS#8 that is encrypted in a way that is not read here.
+    Encrypted {
+        /// What is not read of it.
+        cipher: &'static str,
+        /// Whether OpenSSL 3 needs its legacy provider for it.
+        legacy: bool,
+    },
 }
-
-impl std::error::Error for PemError {}
 
 /// An identity as it stands in a file: parsed as far as is possible without the passphrase.
-pub struct IdentityPem {
-    der: SecretDocument,
-    encrypted: bool,
+pub struct IdentityPem(Written);
+
+enum Written {
+    Plain(Vec<u8>),
+    Encrypted(Box<pbes2::Parameters>, Vec<u8>),
 }
 
 impl IdentityPem {
-    /// Reads the text of a file.
+    /// Reads a file: an RSA private key in PEM, with whatever stands around it.
     ///
     /// # Errors
-    /// Where it is not a PKCS#8 private key in PEM.
-    pub fn parse(text: &str) -> Result<Self, PemError> {
-        if !text.contains("-----BEGIN ") {
-            return Err(PemError::NotPem);
+    /// Where it is something else, or in a form or encrypted in a way that is not read here.
+    pub fn parse(file: impl AsRef<[u8]>) -> Result<Self, PemError> {
+        let file = file.as_ref();
+        // Where keys are kept in variables or in JSON, a line ends with a backslash and a letter;
+        // base64 has no backslash.
+        let text = String::from_utf8_lossy(file)
+            .replace("\\r", "\r")
+            .replace("\\n", "\n")
+            .replace('\r', "\n");
+        let mut found = None;
+        let mut other = None;
+        for block in armor::blocks(&text) {
+            let Some(body) = block.body else {
+                other.get_or_insert(PemError::Damaged);
+                continue;
+            };
+            if block.label.contains("PRIVATE KEY") {
+                if found.replace((block.label, body)).is_some() {
+                    return Err(PemError::ManyKeys);
+                }
+            } else {
+                other.get_or_insert(match block.label {
+                    label if label.contains("PUBLIC KEY") => PemError::PublicKey,
+                    label if label.ends_with("CERTIFICATE") => PemError::Certificate,
+                    _ => PemError::NoPrivateKey,
+                });
+            }
         }
-        let encrypted = match pem_label(text) {
-            Some(PrivateKeyInfoRef::PEM_LABEL) => false,
-            Some(EncryptedPrivateKeyInfoRef::PEM_LABEL) => true,
-            Some(_) => return Err(PemError::WrongKind),
-            None => return Err(PemError::Damaged),
-        };
-        let (_, der) = SecretDocument::from_pem(text.trim_end()).map_err(|_| PemError::Damaged)?;
-        Ok(Self { der, encrypted })
+        match found {
+            Some((label, body)) => Self::of_block(label, body),
+            None => Err(other.unwrap_or_else(|| foreign::name(file, &text))),
+        }
+    }
+
+    /// Reads the one block with a private key.
+    fn of_block(label: &str, body: Body<'_>) -> Result<Self, PemError> {
+        let damaged = PemError::Damaged;
+        match label {
+            "PRIVATE KEY" | "RSA PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {}
+            "OPENSSH PRIVATE KEY" => {
+                return Err(foreign::openssh(&body.decode().ok_or(damaged)?));
+            }
+            "PGP PRIVATE KEY BLOCK" => return Err(PemError::Algorithm("OpenPGP")),
+            "EC PRIVATE KEY" => return Err(PemError::Algorithm("EC")),
+            "DSA PRIVATE KEY" => return Err(PemError::Algorithm("DSA")),
+            _ => return Err(PemError::Algorithm(asn1::UNKNOWN)),
+        }
+        if let Some(cipher) = body.header("DEK-Info") {
+            let legacy = ["DES-CBC", "RC2", "IDEA", "BF", "CAST5", "SEED"];
+            return Err(PemError::Form(Form::OldPem {
+                legacy: legacy.iter().any(|name| cipher.starts_with(name)),
+            }));
+        }
+        let der = body.decode().ok_or(damaged)?;
+        match Content::of(&der).ok_or(damaged)? {
+            Content::Encrypted(algorithm, data) => {
+                let parameters = Box::new(asn1::encryption(algorithm, data)?);
+                Ok(Self(Written::Encrypted(parameters, data.to_owned())))
+            }
+            _ => Ok(Self(Written::Plain(der))),
+        }
     }
 
     /// Whether it takes a passphrase to open.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
-        self.encrypted
+        matches!(self.0, Written::Encrypted(..))
     }
 
     /// The identity, where no passphrase protects it.
@@ -84,64 +196,62 @@ impl IdentityPem {
     /// # Errors
     /// Where it is damaged, or a key of another kind, or of a length that is not accepted.
     pub fn open(&self) -> Result<IdentityKey, PemError> {
-        identity_from_der(self.der.as_bytes())
+        match &self.0 {
+            Written::Plain(der) => identity_in(der),
+            Written::Encrypted(..) => Err(PemError::Damaged),
+        }
     }
 
-    /// The identity, where a passphrase protects it.
+    /// The identity, where a passphrase protects it. A letter with an accent can be written as one
+    /// character or as two, which look the same and which keyboards and programs choose between: so
+    /// both are tried.
     ///
     /// # Errors
     /// As [`IdentityPem::open`], and where the passphrase is wrong.
     pub fn open_with(&self, passphrase: &str) -> Result<IdentityKey, PemError> {
-        let encrypted = EncryptedPrivateKeyInfoRef::try_from(self.der.as_bytes())
-            .map_err(|_| PemError::Damaged)?;
-        if !affordable(&encrypted.encryption_algorithm) {
-            return Err(PemError::Damaged);
+        let Written::Encrypted(parameters, data) = &self.0 else {
+            return self.open();
+        };
+        let composed: String = passphrase.nfc().collect();
+        let decomposed: String = passphrase.nfd().collect();
+        let mut tried = Vec::new();
+        for spelling in [passphrase, &composed, &decomposed] {
+            if tried.contains(&spelling) {
+                continue;
+            }
+            tried.push(spelling);
+            // The padding of one in 256 wrong decryptions is right.
+            if let Ok(der) = parameters.decrypt(spelling, data)
+                && asn1::document(&der).is_some()
+            {
+                return identity_in(&der);
+            }
         }
-        let der = encrypted
-            .decrypt(passphrase)
-            .map_err(|_| PemError::WrongPassphrase)?;
-        identity_from_der(der.as_bytes())
+        Err(PemError::WrongPassphrase)
     }
 }
 
-/// Whether a passphrase can be tried at a sane cost. The numbers come from the file, and the
-/// library would panic on a cost of 0 and allocate whatever a huge one asks for.
-fn affordable(scheme: &EncryptionScheme) -> bool {
-    let Some(params) = scheme.pbes2() else {
-        return false;
-    };
-    match &params.kdf {
-        pbes2::Kdf::Scrypt(scrypt) => {
-            scrypt.cost_parameter.is_power_of_two()
-                && (2..=1 << 20).contains(&scrypt.cost_parameter)
-                && (1..=8).contains(&scrypt.block_size)
-                && (1..=16).contains(&scrypt.parallelization)
+/// The identity in the DER of a private key.
+fn identity_in(der: &[u8]) -> Result<IdentityKey, PemError> {
+    identity_of(&Content::of(der).ok_or(PemError::Damaged)?)
+}
+
+fn identity_of(content: &Content<'_>) -> Result<IdentityKey, PemError> {
+    match content {
+        Content::Pkcs8(key) if key.algorithm.oid == rsa::pkcs1::ALGORITHM_OID => {
+            // The NULL is to be there, and where it is missing it is not missed.
+            match key.algorithm.parameters {
+                Some(parameters) if !parameters.is_null() => Err(PemError::Damaged),
+                _ => rsa_key::read(key.private_key.as_bytes()),
+            }
         }
-        pbes2::Kdf::Pbkdf2(pbkdf2) => (1..=10_000_000).contains(&pbkdf2.iteration_count),
-        _ => false,
+        Content::Pkcs8(key) => Err(PemError::Algorithm(asn1::algorithm(key.algorithm.oid))),
+        Content::Pkcs1(key) => rsa_key::read(key),
+        Content::OtherKey(algorithm) => Err(PemError::Algorithm(algorithm)),
+        Content::PublicKey => Err(PemError::PublicKey),
+        Content::Certificate => Err(PemError::Certificate),
+        Content::Encrypted(..) => Err(PemError::Damaged),
     }
-}
-
-fn pem_label(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("-----BEGIN ")?;
-    let (label, _) = rest.split_once("-----")?;
-    Some(label)
-}
-
-fn identity_from_der(der: &[u8]) -> Result<IdentityKey, PemError> {
-    let info = PrivateKeyInfoRef::try_from(der).map_err(|_| PemError::Damaged)?;
-    if info.algorithm.oid != rsa::pkcs1::ALGORITHM_OID {
-        return Err(PemError::WrongKind);
-    }
-    let written = info.private_key.as_bytes();
-    let rsa = PrivateKey::try_from(info).map_err(|_| PemError::Damaged)?;
-    // The library works the last three numbers of a key out anew and does not look at those in the
-    // file (RFC 8017 §A.1.2), so it would not notice that they are damaged.
-    match rsa.to_pkcs1_der() {
-        Ok(der) if der.as_bytes() == written => {}
-        _ => return Err(PemError::Damaged),
-    }
-    IdentityKey::from_rsa(rsa).map_err(PemError::Key)
 }
 
 /// The text of a file that holds `identity`, under `passphrase` if there is one.
@@ -180,8 +290,10 @@ fn encrypt(plain: &SecretDocument, passphrase: &str) -> SecretDocument {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use pkcs8::EncryptedPrivateKeyInfo;
     use pkcs8::der::asn1::OctetStringRef;
+    use pkcs8::pkcs5::EncryptionScheme;
     use pkcs8::pkcs5::pbes2::{Kdf, ScryptParams};
 
     use super::*;
@@ -217,15 +329,40 @@ mod tests {
         let pem = encode(&identity, None);
         let half = &pem[..pem.len() / 2];
         for (text, error) in [
-            ("", PemError::NotPem),
+            ("", PemError::Empty),
             ("hello", PemError::NotPem),
             (half, PemError::Damaged),
             ("-----BEGIN PRIVATE KEY", PemError::Damaged),
-            (&pem.replace("PRIVATE", "PUBLIC"), PemError::WrongKind),
-            (&pem.replace("PRIVATE", "RSA PRIVATE"), PemError::WrongKind),
+            (&pem.replace("PRIVATE", "PUBLIC"), PemError::PublicKey),
+            (&format!("{pem}{pem}"), PemError::ManyKeys),
         ] {
             assert_eq!(opened(text).unwrap_err(), error, "{text:?}");
         }
+    }
+
+    /// The plain PEM of other DER.
+    fn pem_of(der: &[u8]) -> String {
+        let base64 = base64::engine::general_purpose::STANDARD.encode(der);
+        format!("-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n")
+    }
+
+    #[test]
+    fn a_missing_null_is_not_missed_and_attributes_are_not_minded() {
+        let identity = IdentityKey::generate(KeySize::Bits2048);
+        let plain = identity.as_rsa().to_pkcs8_der().unwrap();
+        let mut info = PrivateKeyInfoRef::try_from(plain.as_bytes()).unwrap();
+        info.algorithm.parameters = None;
+        let without = SecretDocument::try_from(info).unwrap();
+        assert!(without.as_bytes().len() < plain.as_bytes().len());
+        let read = opened(&pem_of(without.as_bytes())).unwrap();
+        assert_eq!(read.public(), identity.public());
+        // A keyUsage, as Windows writes it behind the key, and a length that says so.
+        let usage = b"\xa0\x0d\x30\x0b\x06\x03\x55\x1d\x0f\x31\x04\x03\x02\x00\x10";
+        let mut with = [plain.as_bytes(), usage].concat();
+        let length = u16::try_from(with.len() - 4).unwrap();
+        with[2..4].copy_from_slice(&length.to_be_bytes());
+        let read = opened(&pem_of(&with)).unwrap();
+        assert_eq!(read.public(), identity.public());
     }
 
     /// The library would panic at a cost of 0, and try to allocate for the others.
@@ -252,12 +389,13 @@ mod tests {
                 encryption_algorithm,
                 encrypted_data: OctetStringRef::new(&[0; 32]).unwrap(),
             };
-            let der = SecretDocument::try_from(info).unwrap();
-            let parsed = IdentityPem {
-                der,
-                encrypted: true,
-            };
-            assert_eq!(parsed.open_with("x").unwrap_err(), PemError::Damaged);
+            let pem = SecretDocument::try_from(info).unwrap();
+            let pem = pem.to_pem(EncryptedPrivateKeyInfoRef::PEM_LABEL, LineEnding::LF);
+            let refused = IdentityPem::parse(&*pem.unwrap()).err();
+            assert!(
+                matches!(refused, Some(PemError::Costly | PemError::Form(_))),
+                "{refused:?}"
+            );
         }
     }
 }

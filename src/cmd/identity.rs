@@ -1,11 +1,13 @@
 //! The file that an identity is saved in.
 
+mod unusable;
+
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::cipher::keys::IdentityKey;
-use crate::cipher::pem::{IdentityPem, PemError};
+use crate::cipher::pem::IdentityPem;
 
 use super::{failure, passphrase, reason, shell};
 
@@ -26,22 +28,9 @@ pub(super) fn default_path() -> anyhow::Result<PathBuf> {
 /// Reads the identity in a file, and asks for the passphrase if it has one. The file stays as it
 /// is, whatever is wrong with it.
 pub(super) fn load(path: &Path) -> anyhow::Result<IdentityKey> {
-    let shown = path.display();
-    let text = read(path)?;
-    let explain = |error: PemError| {
-        let hint = match error {
-            PemError::NotPem | PemError::Damaged => {
-                "restore it from a copy, or make another with `e2echat keygen`"
-            }
-            PemError::WrongKind => {
-                "it takes what `e2echat keygen` makes, or `openssl pkcs8 -topk8` of an RSA key"
-            }
-            PemError::WrongPassphrase => "try again; without the passphrase the identity is lost",
-            PemError::Key(_) => "make another with `e2echat keygen`",
-        };
-        failure(format!("cannot use the identity {shown}: {error}"), hint)
-    };
-    let pem = IdentityPem::parse(&text).map_err(explain)?;
+    let file = read(path)?;
+    let explain = |error| unusable::explain(path, error);
+    let pem = IdentityPem::parse(&file).map_err(explain)?;
     if pem.is_encrypted() {
         pem.open_with(&passphrase::existing()?).map_err(explain)
     } else {
@@ -49,7 +38,7 @@ pub(super) fn load(path: &Path) -> anyhow::Result<IdentityKey> {
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let shown = path.display();
     let unreadable = |error: io::Error| {
         let hint = match error.kind() {
@@ -75,13 +64,13 @@ fn read(path: &Path) -> anyhow::Result<String> {
             &format!("close it with: chmod 600 {}", shell::quoted(path)),
         ));
     }
-    let mut text = Vec::new();
+    let mut file = Vec::new();
     File::open(path)
         .map_err(unreadable)?
         .take(MAX_FILE)
-        .read_to_end(&mut text)
+        .read_to_end(&mut file)
         .map_err(unreadable)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(file)
 }
 
 #[cfg(unix)]

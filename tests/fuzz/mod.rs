@@ -22,7 +22,7 @@ use e2echat::room::frame::Frame;
 pub use self::formats::{card, frame, header, statement};
 pub use self::relay::relay;
 pub use self::session::session;
-pub use self::written::{allow, commands, known_people, text};
+pub use self::written::{allow, commands, key_file, known_people, text};
 
 /// A frame without its length.
 fn payload(frame: &Frame) -> Vec<u8> {

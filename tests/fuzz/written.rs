@@ -1,6 +1,7 @@
 //! What people write: on the terminal, in arguments, into files, and to each other.
 
 use e2echat::cipher::fingerprint::Fingerprint;
+use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::cmd::written::{
     Acquaintances, Address, Command, Meeting, Place, Request, Room, Typed, What, fingerprints,
 };
@@ -164,5 +165,16 @@ pub fn allow(bytes: &[u8]) {
             assert!(fingerprints(&lines[..number - 1].join("\n")).is_ok());
             assert_eq!(fingerprints(lines[number - 1]), Err(1));
         }
+    }
+}
+
+/// A file that may be an identity. Passphrases are not tried: each takes as long as the file says.
+pub fn key_file(bytes: &[u8]) {
+    let Ok(file) = IdentityPem::parse(bytes) else {
+        return;
+    };
+    if let Ok(key) = file.open() {
+        let again = IdentityPem::parse(encode(&key, None)).unwrap();
+        assert_eq!(again.open().unwrap().public(), key.public());
     }
 }

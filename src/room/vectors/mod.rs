@@ -74,7 +74,7 @@ fn key_called(name: &str) -> IdentityKey {
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{name}: {error}"));
     IdentityPem::parse(&text)
         .and_then(|pem| pem.open())
-        .unwrap_or_else(|error| panic!("{name}: {error}"))
+        .unwrap_or_else(|error| panic!("{name}: {error:?}"))
 }
 
 /// A file of `name: value` lines, in their order.

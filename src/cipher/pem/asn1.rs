@@ -1,0 +1,253 @@
+//! What the DER of a file holds, told by its shape, since neither a name nor a label can be trusted.
+
+use pkcs8::der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef, UintRef};
+use pkcs8::der::{Decode as _, Reader as _, SliceReader};
+use pkcs8::pkcs5::pbes2::{
+    AES_128_CBC_OID, AES_128_GCM_OID, AES_192_CBC_OID, AES_256_CBC_OID, AES_256_GCM_OID, Kdf,
+    PBES2_OID, PBKDF2_OID, Parameters, SCRYPT_OID,
+};
+use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use pkcs8::{PrivateKeyInfoRef, der};
+use rsa::pkcs1::{RsaPrivateKey, RsaPublicKey};
+
+use super::{Form, PemError};
+
+/// What a DER document is.
+pub(super) enum Content<'a> {
+    /// A private key in PKCS#8 (RFC 5958).
+    Pkcs8(PrivateKeyInfoRef<'a>),
+    /// The same under a passphrase.
+    Encrypted(AlgorithmIdentifierRef<'a>, &'a [u8]),
+    /// An RSA private key in PKCS#1 (RFC 8017 §A.1.2).
+    Pkcs1(&'a [u8]),
+    /// A private key of another algorithm, in that one's own form.
+    OtherKey(&'static str),
+    PublicKey,
+    Certificate,
+}
+
+impl<'a> Content<'a> {
+    /// Tells what begins with the first byte; what comes behind its end is not looked at, nor does
+    /// OpenSSL.
+    pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
+        let der = document(bytes)?;
+        if let Ok(key) = PrivateKeyInfoRef::from_der(der) {
+            return Some(Self::Pkcs8(key));
+        }
+        if RsaPrivateKey::<UintRef<'_>>::from_der(der).is_ok() {
+            return Some(Self::Pkcs1(der));
+        }
+        if SubjectPublicKeyInfoRef::from_der(der).is_ok()
+            || RsaPublicKey::<UintRef<'_>>::from_der(der).is_ok()
+        {
+            return Some(Self::PublicKey);
+        }
+        let outer = AnyRef::from_der(der).ok()?;
+        sequence(outer, |fields| {
+            Ok(Self::Encrypted(
+                fields.decode()?,
+                fields.decode::<&OctetStringRef>()?.as_bytes(),
+            ))
+        })
+        .or_else(|| {
+            sequence(outer, |fields| {
+                fields.decode::<AnyRef<'_>>()?.sequence(|signed| {
+                    while !signed.is_finished() {
+                        signed.tlv_bytes()?;
+                    }
+                    Ok::<_, der::Error>(())
+                })?;
+                fields.decode::<AlgorithmIdentifierRef<'_>>()?;
+                fields.decode::<der::asn1::BitStringRef<'_>>()?;
+                Ok(Self::Certificate)
+            })
+        })
+        .or_else(|| {
+            sequence(outer, |fields| {
+                let version: u8 = fields.decode()?;
+                let numbers = match version {
+                    // SEC 1 §C.4: the key, then what curve it is of.
+                    1 => fields.decode::<&OctetStringRef>().map(|_| "EC")?,
+                    // p, q, g, y and x, as OpenSSL has always written them.
+                    _ => fields.decode::<UintRef<'_>>().map(|_| "DSA")?,
+                };
+                while !fields.is_finished() {
+                    fields.tlv_bytes()?;
+                }
+                Ok(Self::OtherKey(numbers))
+            })
+        })
+    }
+}
+
+/// The first DER document of some bytes, if they begin with a SEQUENCE.
+pub(super) fn document(bytes: &[u8]) -> Option<&[u8]> {
+    if bytes.first() != Some(&0x30) {
+        return None;
+    }
+    SliceReader::new(bytes).ok()?.tlv_bytes().ok()
+}
+
+fn sequence<'a, T>(
+    any: AnyRef<'a>,
+    read: impl FnOnce(&mut SliceReader<'a>) -> der::Result<T>,
+) -> Option<T> {
+    any.sequence(read).ok()
+}
+
+/// A PKCS#12 file (RFC 7292 §4), which may be BER: a SEQUENCE that begins with version 3. Says
+/// whether it is encrypted with what OpenSSL has put aside.
+pub(super) fn pkcs12(bytes: &[u8]) -> Option<Form> {
+    let rest = bytes.strip_prefix(&[0x30])?;
+    let (length, rest) = rest.split_first()?;
+    let rest = match length {
+        0x81..=0x84 => rest.get(usize::from(length - 0x80)..)?,
+        _ => rest,
+    };
+    if !rest.starts_with(&[2, 1, 3, 0x30]) {
+        return None;
+    }
+    let legacy = CIPHERS
+        .iter()
+        .filter(|(_, _, legacy)| *legacy)
+        .any(|(oid, _, _)| {
+            let oid = oid.as_bytes();
+            bytes.windows(oid.len()).any(|window| window == oid)
+        });
+    Some(Form::Pkcs12 { legacy })
+}
+
+/// The name of an algorithm that a key is for and that is not plain RSA.
+pub(super) fn algorithm(oid: ObjectIdentifier) -> &'static str {
+    ALGORITHMS
+        .iter()
+        .find_map(|(known, name)| (*known == oid).then_some(*name))
+        .unwrap_or(UNKNOWN)
+}
+
+const fn oid(text: &str) -> ObjectIdentifier {
+    ObjectIdentifier::new_unwrap(text)
+}
+
+/// Said of keys for an algorithm that has no name here.
+pub(super) const UNKNOWN: &str = "an unknown algorithm";
+
+const ALGORITHMS: &[(ObjectIdentifier, &str)] = &[
+    (oid("1.2.840.113549.1.1.10"), "RSA-PSS"),
+    (oid("1.2.840.113549.1.1.7"), "RSA-OAEP"),
+    (oid("1.2.840.10045.2.1"), "EC"),
+    (oid("1.2.840.10040.4.1"), "DSA"),
+    (oid("1.2.840.113549.1.3.1"), "DH"),
+    (oid("1.3.101.110"), "X25519"),
+    (oid("1.3.101.111"), "X448"),
+    (oid("1.3.101.112"), "Ed25519"),
+    (oid("1.3.101.113"), "Ed448"),
+];
+
+/// Ciphers that are not decrypted here, and whether OpenSSL 3 has them in its legacy provider.
+const CIPHERS: &[(ObjectIdentifier, &str, bool)] = &[
+    (oid("1.2.840.113549.1.5.1"), "PBES1 (DES)", true),
+    (oid("1.2.840.113549.1.5.3"), "PBES1 (DES)", true),
+    (oid("1.2.840.113549.1.5.4"), "PBES1 (RC2)", true),
+    (oid("1.2.840.113549.1.5.6"), "PBES1 (RC2)", true),
+    (oid("1.2.840.113549.1.5.10"), "PBES1 (DES)", true),
+    (oid("1.2.840.113549.1.5.11"), "PBES1 (RC2)", true),
+    (oid("1.2.840.113549.1.12.1.1"), "PBES1 (RC4)", true),
+    (oid("1.2.840.113549.1.12.1.2"), "PBES1 (RC4)", true),
+    (oid("1.2.840.113549.1.12.1.3"), "PBES1 (3DES)", false),
+    (oid("1.2.840.113549.1.12.1.4"), "PBES1 (2-key 3DES)", false),
+    (oid("1.2.840.113549.1.12.1.5"), "PBES1 (RC2)", true),
+    (oid("1.2.840.113549.1.12.1.6"), "PBES1 (RC2)", true),
+    (oid("1.2.840.113549.3.7"), "3DES", false),
+    (oid("1.3.14.3.2.7"), "DES", true),
+    (oid("1.2.840.113549.3.2"), "RC2", true),
+    (oid("1.2.410.200004.1.4"), "SEED", true),
+    (oid("1.3.6.1.4.1.3029.1.2"), "Blowfish", true),
+    (oid("1.2.840.113533.7.66.10"), "CAST5", true),
+    (oid("1.2.392.200011.61.1.1.1.2"), "Camellia", false),
+    (oid("1.2.392.200011.61.1.1.1.3"), "Camellia", false),
+    (oid("1.2.392.200011.61.1.1.1.4"), "Camellia", false),
+    (oid("1.2.410.200046.1.1.2"), "ARIA", false),
+    (oid("1.2.410.200046.1.1.7"), "ARIA", false),
+    (oid("1.2.410.200046.1.1.12"), "ARIA", false),
+    (oid("1.2.156.10197.1.104.2"), "SM4", false),
+    (oid("2.16.840.1.101.3.4.1.43"), "AES in OFB mode", false),
+    (oid("2.16.840.1.101.3.4.1.44"), "AES in CFB mode", false),
+];
+
+const CBC: [ObjectIdentifier; 3] = [AES_128_CBC_OID, AES_192_CBC_OID, AES_256_CBC_OID];
+const GCM: [ObjectIdentifier; 2] = [AES_128_GCM_OID, AES_256_GCM_OID];
+
+/// How something is encrypted, if it is in a way that a passphrase can be tried on.
+pub(super) fn encryption(
+    algorithm: AlgorithmIdentifierRef<'_>,
+    data: &[u8],
+) -> Result<Parameters, PemError> {
+    let unread = |cipher, legacy| Err(PemError::Form(Form::Encrypted { cipher, legacy }));
+    let unread_cipher = |oid| match CIPHERS.iter().find(|(known, _, _)| *known == oid) {
+        Some((_, name, legacy)) => unread(*name, *legacy),
+        None => Err(PemError::UnknownCipher),
+    };
+    if algorithm.oid != PBES2_OID {
+        return unread_cipher(algorithm.oid);
+    }
+    let parameters = algorithm.parameters.ok_or(PemError::Damaged)?;
+    let (kdf, cipher) = sequence(parameters, |fields| {
+        let kdf: AlgorithmIdentifierRef<'_> = fields.decode()?;
+        let cipher: AlgorithmIdentifierRef<'_> = fields.decode()?;
+        Ok((kdf.oid, cipher.oid))
+    })
+    .ok_or(PemError::Damaged)?;
+    let fits = match cipher {
+        cipher if CBC.contains(&cipher) => !data.is_empty() && data.len().is_multiple_of(16),
+        cipher if GCM.contains(&cipher) => data.len() > 16,
+        other => return unread_cipher(other),
+    };
+    if !fits {
+        return Err(PemError::Damaged);
+    }
+    match Parameters::try_from(parameters) {
+        Ok(parameters) if is_affordable(&parameters.kdf) => Ok(parameters),
+        Ok(parameters) if is_too_much_for_openssl(&parameters.kdf) => Err(PemError::Costly),
+        _ => match kdf {
+            PBKDF2_OID => unread("PBKDF2 of unusual parameters", false),
+            SCRYPT_OID => unread("scrypt of unusual parameters", false),
+            _ => Err(PemError::UnknownCipher),
+        },
+    }
+}
+
+/// Whether a passphrase can be tried at a sane cost: a GiB and a minute at the most. The numbers
+/// come from the file, and the library would panic on a cost of 0 and allocate whatever a huge one
+/// asks for.
+fn is_affordable(kdf: &Kdf) -> bool {
+    match kdf {
+        Kdf::Scrypt(scrypt) => {
+            let n = scrypt.cost_parameter;
+            let [r, p] = [scrypt.block_size, scrypt.parallelization].map(u64::from);
+            // In blocks of 128 bytes (RFC 7914 §5 and §6).
+            let [memory, blocks, work] = [n.saturating_mul(r), r * p, n.saturating_mul(r * p)];
+            n.is_power_of_two()
+                && n > 1
+                && blocks > 0
+                && memory <= 1 << 23
+                && blocks <= 1 << 20
+                && work <= 1 << 27
+        }
+        Kdf::Pbkdf2(pbkdf2) => (1..=10_000_000).contains(&pbkdf2.iteration_count),
+        _ => false,
+    }
+}
+
+/// Whether scrypt would take more than the 32 MiB that OpenSSL gives it.
+fn is_too_much_for_openssl(kdf: &Kdf) -> bool {
+    let Kdf::Scrypt(scrypt) = kdf else {
+        return false;
+    };
+    let [r, p] = [scrypt.block_size, scrypt.parallelization].map(u64::from);
+    let blocks = scrypt
+        .cost_parameter
+        .saturating_add(2 + p)
+        .saturating_mul(r);
+    blocks > 1 << 18
+}

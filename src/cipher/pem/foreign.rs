@@ -1,0 +1,138 @@
+//! What a file without a PEM block is: other programs save keys in many forms, which are told by
+//! how they begin.
+
+use super::asn1::{Content, UNKNOWN, pkcs12};
+use super::{Form, PemError, armor, identity_of};
+
+/// Names what `file` is, whose text is `text`.
+pub(super) fn name(file: &[u8], text: &str) -> PemError {
+    if text.trim().is_empty() {
+        return PemError::Empty;
+    }
+    if let Some(encoding) = utf16(file) {
+        return PemError::Form(Form::Utf16 { encoding });
+    }
+    match file {
+        [0xfe, 0xed, 0xfe, 0xed, ..] => {
+            return PemError::Form(Form::JavaKeystore { kind: "JKS" });
+        }
+        [0xce, 0xce, 0xce, 0xce, ..] => {
+            return PemError::Form(Form::JavaKeystore { kind: "JCEKS" });
+        }
+        _ => {}
+    }
+    if let Some(form) = pkcs12(file) {
+        return PemError::Form(form);
+    }
+    if let Some(content) = Content::of(file) {
+        return unarmored(&content, |encrypted| Form::Der { encrypted });
+    }
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    if let Some(key) = text.strip_prefix("PuTTY-User-Key-File-") {
+        return putty(key);
+    }
+    if text.starts_with("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY") {
+        return PemError::Form(Form::Ssh2);
+    }
+    let public = ["ssh-", "ecdsa-sha2-", "sk-", "---- BEGIN SSH2 PUBLIC KEY"];
+    if public.iter().any(|start| text.starts_with(start)) {
+        return PemError::PublicKey;
+    }
+    if text
+        .lines()
+        .any(|line| line.starts_with("AGE-SECRET-KEY-1"))
+    {
+        return PemError::Algorithm("age");
+    }
+    if let Some(error) = jwk(text) {
+        return error;
+    }
+    let decoded = armor::decode(text.lines());
+    match decoded.as_deref().and_then(Content::of) {
+        Some(content) => unarmored(&content, |encrypted| Form::Base64 { encrypted }),
+        None => PemError::NotPem,
+    }
+}
+
+/// What is wrong with a document that is not in PEM, besides that.
+fn unarmored(content: &Content<'_>, form: impl Fn(bool) -> Form) -> PemError {
+    match content {
+        Content::Encrypted(..) => PemError::Form(form(true)),
+        plain => match identity_of(plain) {
+            Ok(_) => PemError::Form(form(false)),
+            Err(error) => error,
+        },
+    }
+}
+
+fn utf16(file: &[u8]) -> Option<&'static str> {
+    match file {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
+        [first, 0, second, 0, ..] if *first > 0 && *second > 0 => Some("UTF-16LE"),
+        [0, first, 0, second, ..] if *first > 0 && *second > 0 => Some("UTF-16BE"),
+        _ => None,
+    }
+}
+
+/// A file of `puttygen`, from its version on.
+fn putty(key: &str) -> PemError {
+    let mut lines = key.lines().filter_map(|line| line.split_once(": "));
+    let Some((_, algorithm)) = lines.next() else {
+        return PemError::Damaged;
+    };
+    match ssh_algorithm(algorithm.as_bytes()) {
+        Some(other) => PemError::Algorithm(other),
+        None => PemError::Form(Form::Putty {
+            encrypted: lines.any(|(name, value)| name == "Encryption" && value.trim() != "none"),
+        }),
+    }
+}
+
+/// What an OpenSSH private key is (its PROTOCOL.key): the public key stands before whatever is
+/// encrypted.
+pub(super) fn openssh(bytes: &[u8]) -> PemError {
+    let public = bytes
+        .strip_prefix(b"openssh-key-v1\0")
+        .and_then(|rest| {
+            // The cipher, the key derivation and its options, and how many keys follow.
+            let rest = (0..3).try_fold(rest, |rest, _| Some(string(rest)?.1))?;
+            string(rest.get(4..)?)
+        })
+        .and_then(|(public, _)| string(public));
+    match public {
+        None => PemError::Damaged,
+        Some((algorithm, _)) => match ssh_algorithm(algorithm) {
+            Some(other) => PemError::Algorithm(other),
+            None => PemError::Form(Form::OpenSsh),
+        },
+    }
+}
+
+/// Takes a string off (RFC 4251 §5).
+fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+}
+
+/// The algorithm of an SSH key, unless it is RSA.
+fn ssh_algorithm(name: &[u8]) -> Option<&'static str> {
+    match name.trim_ascii() {
+        b"ssh-rsa" => None,
+        b"ssh-ed25519" => Some("Ed25519"),
+        b"ssh-ed448" => Some("Ed448"),
+        b"ssh-dss" => Some("DSA"),
+        name if name.starts_with(b"ecdsa-") => Some("EC"),
+        _ => Some(UNKNOWN),
+    }
+}
+
+/// What a JSON Web Key is (RFC 7517), if it is one.
+fn jwk(text: &str) -> Option<PemError> {
+    let key: serde_json::Value = serde_json::from_str(text).ok()?;
+    Some(match key.get("kty")?.as_str()? {
+        "RSA" if key.get("d").is_some() => PemError::Form(Form::Jwk),
+        "RSA" => PemError::PublicKey,
+        "EC" => PemError::Algorithm("EC"),
+        _ => PemError::Algorithm(UNKNOWN),
+    })
+}
