@@ -248,6 +248,23 @@ fn keys_that_are_too_weak() {
     assert_refused(include_bytes!("keys/rsa_exponent_3.pem"), exponent);
 }
 
+/// The library of this program does not take them, and other programs do.
+#[test]
+fn keys_whose_primes_differ_in_length_are_not_called_damaged() {
+    for key in [
+        &include_bytes!("keys/rsa_uneven_by_python_rsa_4.9.1.pem")[..],
+        include_bytes!("keys/rsa_uneven_1025_1023_by_cryptography_48.0.0.pem"),
+    ] {
+        assert_refused(key, "it is an RSA key whose primes differ in length");
+        // Where one of its numbers is another, it is damaged as any key is.
+        for place in [100, 900, 1400] {
+            let mut damaged = key.to_owned();
+            damaged[place] = if damaged[place] == b'A' { b'B' } else { b'A' };
+            assert_refused(&damaged, "damaged");
+        }
+    }
+}
+
 /// Checks that a file is read as the key of `tests/vectors` that it was made of.
 #[track_caller]
 fn assert_read(content: &[u8], expected: &[u8]) {

@@ -45,6 +45,8 @@ pub enum PemError {
     Key(KeyError),
     /// It is a sound RSA key of more than two primes.
     ManyPrimes,
+    /// It is a sound RSA key, one of whose primes has more than half the bits of the modulus.
+    UnevenPrimes,
     /// It may well be a key that is good here, in a form that other programs read.
     Form(Form),
     /// It is encrypted in a way that has no name here.

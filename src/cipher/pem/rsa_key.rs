@@ -30,12 +30,21 @@ pub(super) fn read(der: &[u8]) -> Result<IdentityKey, PemError> {
             Err(_) => PemError::Damaged,
         });
     }
-    let rsa = numbers.key().map_err(|_| PemError::Damaged)?;
+    let rsa = numbers.key();
+    let even = rsa.is_ok();
+    let rsa = rsa
+        .or_else(|_| numbers.key_of_uneven_primes())
+        .map_err(|_| PemError::Damaged)?;
     // The library works the last three numbers of a key out anew and does not look at those in the
     // file, so it would not notice that they are damaged.
     match rsa.to_pkcs1_der() {
         Ok(again) if again.as_bytes() == der => {}
         _ => return Err(PemError::Damaged),
+    }
+    // The library signs at one speed with all keys that it takes. The slower way for others is not
+    // to be chosen because of what the primes are, for whoever measures it would learn of them.
+    if !even {
+        return Err(PemError::UnevenPrimes);
     }
     IdentityKey::from_rsa(rsa).map_err(PemError::Key)
 }
@@ -75,5 +84,15 @@ impl Numbers {
     fn key(&self) -> rsa::Result<PrivateKey> {
         let Self { n, e, d, primes } = self;
         PrivateKey::from_components(n.clone(), e.clone(), d.clone(), primes.clone())
+    }
+
+    fn key_of_uneven_primes(&self) -> rsa::Result<PrivateKey> {
+        let Self { n, e, d, primes } = self;
+        PrivateKey::from_components_with_wide_primes(
+            n.clone(),
+            e.clone(),
+            d.clone(),
+            primes.clone(),
+        )
     }
 }

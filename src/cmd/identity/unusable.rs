@@ -45,6 +45,10 @@ pub(super) fn explain(path: &Path, error: PemError) -> anyhow::Error {
         ),
         PemError::Key(error) => (error.to_string(), SOUND),
         PemError::ManyPrimes => ("it is an RSA key of more than two primes".to_owned(), SOUND),
+        PemError::UnevenPrimes => (
+            "it is an RSA key whose primes differ in length".to_owned(),
+            SOUND,
+        ),
         PemError::UnknownCipher => (
             "it is encrypted in a way that is unknown here".to_owned(),
             "save it under AES, in the program that it is from",
