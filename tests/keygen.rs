@@ -234,8 +234,8 @@ fn keys_of_another_kind() {
     assert_refused(include_bytes!("keys/public.pem"), public);
     let certificate = "it holds a certificate and no private key";
     assert_refused(include_bytes!("keys/certificate.pem"), certificate);
-    let [ec, pss] = ["EC", "RSA-PSS"]
-        .map(|name| format!("it is a key for {name}, and ordinary RSA keys alone are used here"));
+    let [ec, pss] =
+        ["EC", "RSA-PSS"].map(|name| format!("it is a key for {name}, not an ordinary RSA key"));
     assert_refused(include_bytes!("keys/ec.pem"), &ec);
     assert_refused(include_bytes!("keys/rsa_pss.pem"), &pss);
 }

@@ -407,15 +407,15 @@ fn a_sound_key_that_is_not_used_here_is_called_what_it_is() {
         return;
     }
     let shop = Workshop::new();
-    let sound = "nothing is wrong with the key";
+    let hint = "used here: name another file";
     for (script, what) in [
         (
             "openssl genpkey -algorithm RSA-PSS -out made",
-            "it is a key for RSA-PSS, and ordinary RSA keys alone are used here",
+            "it is a key for RSA-PSS, not an ordinary RSA key",
         ),
         (
             "openssl genpkey -algorithm RSA-PSS -pkeyopt rsa_pss_keygen_md:sha256 -outform DER -out made",
-            "it is a key for RSA-PSS, and ordinary RSA keys alone are used here",
+            "it is a key for RSA-PSS, not an ordinary RSA key",
         ),
         (
             "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_primes:3 -out made",
@@ -447,47 +447,47 @@ fn a_sound_key_that_is_not_used_here_is_called_what_it_is() {
         ),
         (
             "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out made",
-            "it is a key for EC, and ordinary RSA keys alone are used here",
+            "it is a key for EC, not an ordinary RSA key",
         ),
         (
             "openssl ecparam -name P-256 -genkey -out made",
-            "it is a key for EC, and ordinary RSA keys alone are used here",
+            "it is a key for EC, not an ordinary RSA key",
         ),
         (
             "openssl ecparam -name P-256 -genkey -noout -outform DER -out made",
-            "it is a key for EC, and ordinary RSA keys alone are used here",
+            "it is a key for EC, not an ordinary RSA key",
         ),
         (
             "openssl genpkey -algorithm Ed25519 -out made",
-            "it is a key for Ed25519, and ordinary RSA keys alone are used here",
+            "it is a key for Ed25519, not an ordinary RSA key",
         ),
         (
             "openssl genpkey -algorithm Ed25519 -aes256 -pass 'pass:secret words' -out made",
-            "it is a key for Ed25519, and ordinary RSA keys alone are used here",
+            "it is a key for Ed25519, not an ordinary RSA key",
         ),
         (
             "ssh-keygen -q -t ed25519 -N '' -f made",
-            "it is a key for Ed25519, and ordinary RSA keys alone are used here",
+            "it is a key for Ed25519, not an ordinary RSA key",
         ),
         (
             "puttygen -q -t ecdsa --new-passphrase /dev/null -o made",
-            "it is a key for EC, and ordinary RSA keys alone are used here",
+            "it is a key for EC, not an ordinary RSA key",
         ),
         (
             "gpg --batch --quiet --passphrase '' --pinentry-mode loopback --quick-generate-key ada rsa2048\n\
              gpg --batch --armor --export-secret-keys --output made",
-            "it is a key for OpenPGP, and ordinary RSA keys alone are used here",
+            "it is a key for OpenPGP, not an ordinary RSA key",
         ),
         (
             "age-keygen -o made",
-            "it is a key for age, and ordinary RSA keys alone are used here",
+            "it is a key for age, not an ordinary RSA key",
         ),
         (
             "node -e 'fs.writeFileSync(\"made\", JSON.stringify(crypto.generateKeyPairSync(\"ec\", {namedCurve: \"P-256\"}).privateKey.export({format: \"jwk\"})))'",
-            "it is a key for EC, and ordinary RSA keys alone are used here",
+            "it is a key for EC, not an ordinary RSA key",
         ),
     ] {
-        shop.assert_named(script, what, sound);
+        shop.assert_named(script, what, hint);
     }
 }
 

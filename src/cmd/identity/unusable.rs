@@ -9,8 +9,10 @@ use super::super::shell::quoted;
 
 const LOST: &str = "restore it from a copy, or make another with `e2echat keygen`";
 const PUBLIC: &str = "name the file with the private key that belongs to it";
-const SOUND: &str = "nothing is wrong with the key, but it cannot be used here: name another file, \
-                     or see `e2echat keygen --help`";
+const SOUND: &str = "nothing is wrong with it, but it cannot be used here: name another file, or \
+                     see `e2echat keygen --help`";
+const UNUSED: &str =
+    "such keys are not used here: name another file, or see `e2echat keygen --help`";
 
 /// The error for the file at `path`.
 pub(super) fn explain(path: &Path, error: PemError) -> anyhow::Error {
@@ -40,10 +42,10 @@ pub(super) fn explain(path: &Path, error: PemError) -> anyhow::Error {
             "copy the one that you mean into a file of its own",
         ),
         PemError::Algorithm(name) => (
-            format!("it is a key for {name}, and ordinary RSA keys alone are used here"),
-            SOUND,
+            format!("it is a key for {name}, not an ordinary RSA key"),
+            UNUSED,
         ),
-        PemError::Key(error) => (error.to_string(), SOUND),
+        PemError::Key(error) => (error.to_string(), UNUSED),
         PemError::ManyPrimes => ("it is an RSA key of more than two primes".to_owned(), SOUND),
         PemError::UnevenPrimes => (
             "it is an RSA key whose primes differ in length".to_owned(),
