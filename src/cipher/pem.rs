@@ -7,8 +7,8 @@ mod foreign;
 mod rsa_key;
 
 use pkcs8::der::pem::PemLabel as _;
-use pkcs8::pkcs5::pbes2;
 use pkcs8::pkcs5::scrypt::Params;
+use pkcs8::pkcs5::{self, pbes2};
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument};
 use rand::Rng as _;
 use rsa::pkcs8::EncodePrivateKey as _;
@@ -222,11 +222,11 @@ impl IdentityPem {
                 continue;
             }
             tried.push(spelling);
-            // The padding of one in 256 wrong decryptions is right.
-            if let Ok(der) = parameters.decrypt(spelling, data)
-                && asn1::document(&der).is_some()
-            {
-                return identity_in(&der);
+            match parameters.decrypt(spelling, data) {
+                // The padding of one in 256 wrong decryptions is right.
+                Ok(der) if asn1::document(&der).is_some() => return identity_in(&der),
+                Ok(_) | Err(pkcs5::Error::DecryptFailed) => {}
+                Err(_) => return Err(PemError::Damaged),
             }
         }
         Err(PemError::WrongPassphrase)
@@ -370,12 +370,20 @@ mod tests {
     /// The library would panic at a cost of 0, and try to allocate for the others.
     #[test]
     fn a_file_cannot_ask_for_an_absurd_amount_of_work() {
-        for (cost_parameter, block_size, parallelization) in [
-            (0, 8, 1),
-            (3, 8, 1),
-            (1 << 40, 8, 1),
-            (1 << 14, 60_000, 1),
-            (1 << 14, 8, 60_000),
+        let unusual = PemError::Form(Form::Encrypted {
+            cipher: "scrypt of unusual parameters",
+            legacy: false,
+        });
+        for ((cost_parameter, block_size, parallelization), error) in [
+            ((0, 8, 1), PemError::Damaged),
+            ((3, 8, 1), PemError::Damaged),
+            ((1 << 14, 0, 1), PemError::Damaged),
+            ((1 << 40, 8, 1), PemError::Costly),
+            ((1 << 63, u16::MAX, u16::MAX), PemError::Costly),
+            ((1 << 14, 60_000, 1), PemError::Costly),
+            ((1 << 14, 8, 60_000), PemError::Costly),
+            ((2, u16::MAX, u16::MAX), PemError::Costly),
+            ((1 << 14, 1, 60_000), unusual),
         ] {
             let encryption_algorithm = EncryptionScheme::Pbes2(pbes2::Parameters {
                 kdf: Kdf::Scrypt(ScryptParams {
@@ -394,10 +402,8 @@ mod tests {
             let pem = SecretDocument::try_from(info).unwrap();
             let pem = pem.to_pem(EncryptedPrivateKeyInfoRef::PEM_LABEL, LineEnding::LF);
             let refused = IdentityPem::parse(&*pem.unwrap()).err();
-            assert!(
-                matches!(refused, Some(PemError::Costly | PemError::Form(_))),
-                "{refused:?}"
-            );
+            let cost = (cost_parameter, block_size, parallelization);
+            assert_eq!(refused, Some(error), "{cost:?}");
         }
     }
 }

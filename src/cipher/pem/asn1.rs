@@ -1,6 +1,8 @@
 //! What the DER of a file holds, told by its shape, since neither a name nor a label can be trusted.
 
-use pkcs8::der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef, UintRef};
+use pkcs8::der::asn1::{
+    AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, SequenceRef, UintRef,
+};
 use pkcs8::der::{Decode as _, Reader as _, SliceReader};
 use pkcs8::pkcs5::pbes2::{
     AES_128_CBC_OID, AES_128_GCM_OID, AES_192_CBC_OID, AES_256_CBC_OID, AES_256_GCM_OID, Kdf,
@@ -43,41 +45,43 @@ impl<'a> Content<'a> {
             return Some(Self::PublicKey);
         }
         let outer = AnyRef::from_der(der).ok()?;
-        sequence(outer, |fields| {
-            Ok(Self::Encrypted(
-                fields.decode()?,
-                fields.decode::<&OctetStringRef>()?.as_bytes(),
-            ))
-        })
-        .or_else(|| {
-            sequence(outer, |fields| {
-                fields.decode::<AnyRef<'_>>()?.sequence(|signed| {
-                    while !signed.is_finished() {
-                        signed.tlv_bytes()?;
-                    }
-                    Ok::<_, der::Error>(())
-                })?;
-                fields.decode::<AlgorithmIdentifierRef<'_>>()?;
-                fields.decode::<der::asn1::BitStringRef<'_>>()?;
-                Ok(Self::Certificate)
-            })
-        })
-        .or_else(|| {
-            sequence(outer, |fields| {
-                let version: u8 = fields.decode()?;
-                let numbers = match version {
-                    // SEC 1 §C.4: the key, then what curve it is of.
-                    1 => fields.decode::<&OctetStringRef>().map(|_| "EC")?,
-                    // p, q, g, y and x, as OpenSSL has always written them.
-                    _ => fields.decode::<UintRef<'_>>().map(|_| "DSA")?,
-                };
-                while !fields.is_finished() {
-                    fields.tlv_bytes()?;
-                }
-                Ok(Self::OtherKey(numbers))
-            })
-        })
+        encrypted(outer)
+            .or_else(|| certificate(outer))
+            .or_else(|| other_key(outer))
     }
+}
+
+fn encrypted(outer: AnyRef<'_>) -> Option<Content<'_>> {
+    sequence(outer, |fields| {
+        let algorithm = fields.decode()?;
+        let data: &OctetStringRef = fields.decode()?;
+        Ok(Content::Encrypted(algorithm, data.as_bytes()))
+    })
+}
+
+/// What is signed, by what algorithm, and the signature.
+fn certificate(outer: AnyRef<'_>) -> Option<Content<'_>> {
+    sequence(outer, |fields| {
+        fields.decode::<&SequenceRef>()?;
+        fields.decode::<AlgorithmIdentifierRef<'_>>()?;
+        fields.decode::<BitStringRef<'_>>()?;
+        Ok(Content::Certificate)
+    })
+}
+
+fn other_key(outer: AnyRef<'_>) -> Option<Content<'_>> {
+    sequence(outer, |fields| {
+        let algorithm = match fields.decode::<u8>()? {
+            // SEC 1 §C.4: the key, then what curve it is of.
+            1 => fields.decode::<&OctetStringRef>().map(|_| "EC")?,
+            // p, q, g, y and x, as OpenSSL has always written them.
+            _ => fields.decode::<UintRef<'_>>().map(|_| "DSA")?,
+        };
+        while !fields.is_finished() {
+            fields.tlv_bytes()?;
+        }
+        Ok(Content::OtherKey(algorithm))
+    })
 }
 
 /// The first DER document of some bytes, if they begin with a SEQUENCE.
@@ -206,48 +210,57 @@ pub(super) fn encryption(
     if !fits {
         return Err(PemError::Damaged);
     }
-    match Parameters::try_from(parameters) {
-        Ok(parameters) if is_affordable(&parameters.kdf) => Ok(parameters),
-        Ok(parameters) if is_too_much_for_openssl(&parameters.kdf) => Err(PemError::Costly),
-        _ => match kdf {
-            PBKDF2_OID => unread("PBKDF2 of unusual parameters", false),
-            SCRYPT_OID => unread("scrypt of unusual parameters", false),
-            _ => Err(PemError::UnknownCipher),
-        },
-    }
-}
-
-/// Whether a passphrase can be tried at a sane cost: a GiB and a minute at the most. The numbers
-/// come from the file, and the library would panic on a cost of 0 and allocate whatever a huge one
-/// asks for.
-fn is_affordable(kdf: &Kdf) -> bool {
-    match kdf {
-        Kdf::Scrypt(scrypt) => {
-            let n = scrypt.cost_parameter;
-            let [r, p] = [scrypt.block_size, scrypt.parallelization].map(u64::from);
-            // In blocks of 128 bytes (RFC 7914 §5 and §6).
-            let [memory, blocks, work] = [n.saturating_mul(r), r * p, n.saturating_mul(r * p)];
-            n.is_power_of_two()
-                && n > 1
-                && blocks > 0
-                && memory <= 1 << 23
-                && blocks <= 1 << 20
-                && work <= 1 << 27
-        }
-        Kdf::Pbkdf2(pbkdf2) => (1..=10_000_000).contains(&pbkdf2.iteration_count),
-        _ => false,
-    }
-}
-
-/// Whether scrypt would take more than the 32 MiB that OpenSSL gives it.
-fn is_too_much_for_openssl(kdf: &Kdf) -> bool {
-    let Kdf::Scrypt(scrypt) = kdf else {
-        return false;
+    let unusual = match kdf {
+        PBKDF2_OID => "PBKDF2 of unusual parameters",
+        SCRYPT_OID => "scrypt of unusual parameters",
+        _ => return Err(PemError::UnknownCipher),
     };
-    let [r, p] = [scrypt.block_size, scrypt.parallelization].map(u64::from);
-    let blocks = scrypt
-        .cost_parameter
-        .saturating_add(2 + p)
-        .saturating_mul(r);
-    blocks > 1 << 18
+    let Ok(parameters) = Parameters::try_from(parameters) else {
+        return unread(unusual, false);
+    };
+    match Cost::of(&parameters.kdf) {
+        Cost::Sane => Ok(parameters),
+        Cost::TooMuch => unread(unusual, false),
+        Cost::TooMuchForOpenSsl => Err(PemError::Costly),
+        Cost::Nonsense => Err(PemError::Damaged),
+    }
+}
+
+/// What it takes to try a passphrase. The numbers come from the file, and the library would panic
+/// on a cost of 0 and allocate whatever a huge one asks for.
+enum Cost {
+    /// A GiB and a minute at the most.
+    Sane,
+    TooMuch,
+    /// OpenSSL gives scrypt 32 MiB.
+    TooMuchForOpenSsl,
+    Nonsense,
+}
+
+impl Cost {
+    fn of(kdf: &Kdf) -> Self {
+        match kdf {
+            Kdf::Scrypt(scrypt) => {
+                let n = scrypt.cost_parameter;
+                let [r, p] = [scrypt.block_size, scrypt.parallelization].map(u64::from);
+                // In blocks of 128 bytes (RFC 7914 §5 and §6).
+                let [memory, work] = [r, r * p].map(|blocks| n.saturating_mul(blocks));
+                if !n.is_power_of_two() || n == 1 || r * p == 0 {
+                    Self::Nonsense
+                } else if memory <= 1 << 23 && r * p <= 1 << 20 && work <= 1 << 27 {
+                    Self::Sane
+                } else if memory.saturating_add(r * (2 + p)) > 1 << 18 {
+                    Self::TooMuchForOpenSsl
+                } else {
+                    Self::TooMuch
+                }
+            }
+            Kdf::Pbkdf2(pbkdf2) => match pbkdf2.iteration_count {
+                0 => Self::Nonsense,
+                1..=10_000_000 => Self::Sane,
+                _ => Self::TooMuch,
+            },
+            _ => Self::Nonsense,
+        }
+    }
 }
