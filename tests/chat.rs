@@ -4,9 +4,11 @@ mod support;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
 use support::process::{Client, Home, Relay, is_message};
+use support::tool::reason;
 
 fn port_of(line: &str) -> u16 {
     let address = line.strip_prefix("listening on ").expect("such a line");
@@ -187,7 +189,8 @@ fn a_port_that_is_taken() {
     let port = address.port().to_string();
     let ended = Home::new().run(&["serve", "--bind", "127.0.0.1", "--port", &port]);
     ended.assert_failure(&format!(
-        "cannot listen on {address}: address already in use"
+        "cannot listen on {address}: {}",
+        reason(Errno::EADDRINUSE)
     ));
     assert_eq!(ended.stdout, [""; 0]);
 }

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use e2echat::room::card::SessionId;
 use e2echat::room::frame::{ToClient, preamble};
 use e2echat::room::notice::Notice;
+use nix::errno::Errno;
 
 use support::peer::{Member, Peer, identity, lobby};
 use support::process::{Client, Home, Relay, is_message, wait_for};
+use support::tool::reason;
 
 /// What a stranger finds who asks for the lobby.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,9 +302,8 @@ fn running_out_of_open_files_keeps_newcomers_waiting_and_members_in() {
     // It has seen to its own limits by now, and counts on them.
     relay.limit_open_files(relay.belongings().descriptors + 4);
     let mut strangers = Vec::new();
-    let is_short = |line: &String| {
-        line.contains("cannot take newcomers") && line.contains("too many open files")
-    };
+    let reason = reason(Errno::EMFILE);
+    let is_short = |line: &String| line.contains("cannot take newcomers") && line.contains(&reason);
     wait_for(
         || {
             strangers.push(Peer::connect(relay.address()));

@@ -3,11 +3,21 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::errno::Errno;
+
 use super::process::Home;
 
 /// The repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The reason that this system's C library gives for an error, as the program shows it: another
+/// library has other words for some.
+pub fn reason(error: Errno) -> String {
+    let said = std::io::Error::from(error).to_string();
+    let words = said.split(" (os error").next().expect("a beginning");
+    words.to_lowercase()
 }
 
 /// What a program says when it is run like this in the repository, where it must succeed: on

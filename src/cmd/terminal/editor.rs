@@ -134,10 +134,13 @@ impl Editor {
 fn interrupt(thread: &JoinHandle<()>) {
     use std::os::unix::thread::JoinHandleExt as _;
 
-    use nix::sys::{pthread::pthread_kill, signal::Signal};
+    use nix::sys::pthread::{Pthread, pthread_kill};
+    use nix::sys::signal::Signal;
 
+    // The standard library has a number for a thread's id, where musl's C library has a pointer.
+    let id = thread.as_pthread_t() as Pthread;
     // The handle has not been joined, so the thread's id is still its own.
-    let _ = pthread_kill(thread.as_pthread_t(), Signal::SIGINT);
+    let _ = pthread_kill(id, Signal::SIGINT);
 }
 
 /// Elsewhere a thread that waits for a key cannot be woken, and is left behind in the end.
