@@ -166,7 +166,7 @@ impl PublicKey {
     /// # Panics
     /// Where `block` is longer than that.
     #[must_use]
-    pub(super) fn encrypt(&self, label: [u8; 32], block: &[u8]) -> Vec<u8> {
+    pub(super) fn encrypt(&self, label: &[u8], block: &[u8]) -> Vec<u8> {
         self.rsa
             .encrypt(
                 &mut rand::rng(),
@@ -268,7 +268,7 @@ impl SessionKey {
     }
 
     /// Decrypts one block: RSAES-OAEP with blinding (RFC 8017 §7.1.2). A failure has no reasons.
-    pub(crate) fn decrypt(&self, label: [u8; 32], block: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn decrypt(&self, label: &[u8], block: &[u8]) -> Option<Vec<u8>> {
         #[cfg(test)]
         DECRYPTIONS.set(DECRYPTIONS.get() + 1);
         self.0
@@ -318,12 +318,15 @@ mod tests {
     #[test]
     fn a_block_opens_under_its_label_alone() {
         let key = SessionKey::generate(KeySize::Bits2048);
-        let block = key.public().encrypt([1; 32], b"hello");
+        let block = key.public().encrypt(&[1; 32], b"hello");
         assert_eq!(block.len(), key.public().size());
-        assert_eq!(key.decrypt([1; 32], &block).as_deref(), Some(&b"hello"[..]));
-        assert_eq!(key.decrypt([2; 32], &block), None);
-        assert_eq!(key.decrypt([1; 32], &block[1..]), None);
-        assert_eq!(key.decrypt([1; 32], &[0xff; 256]), None);
+        assert_eq!(
+            key.decrypt(&[1; 32], &block).as_deref(),
+            Some(&b"hello"[..])
+        );
+        assert_eq!(key.decrypt(&[2; 32], &block), None);
+        assert_eq!(key.decrypt(&[1; 32], &block[1..]), None);
+        assert_eq!(key.decrypt(&[1; 32], &[0xff; 256]), None);
     }
 
     #[test]
@@ -335,8 +338,8 @@ mod tests {
             let read = PublicKey::from_spki(key.public().spki()).unwrap();
             assert_eq!(read, *key.public());
             let longest = vec![7; max_block(key.public().size())];
-            let block = key.public().encrypt([0; 32], &longest);
-            assert_eq!(key.decrypt([0; 32], &block), Some(longest));
+            let block = key.public().encrypt(&[0; 32], &longest);
+            assert_eq!(key.decrypt(&[0; 32], &block), Some(longest));
         }
     }
 }

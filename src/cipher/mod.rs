@@ -11,3 +11,5 @@ pub mod pem;
 pub mod seal;
 
 mod parallel;
+#[cfg(test)]
+mod wycheproof;

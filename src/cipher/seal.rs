@@ -96,7 +96,7 @@ fn seal_for(header: &[u8], body: &Body, reader: &Reader<'_>) -> Vec<u8> {
     let mut ciphertext = Vec::with_capacity(blocks.len() * reader.key.size());
     for (index, block) in blocks.iter().enumerate() {
         let label = label(header, reader.id, index, blocks.len());
-        ciphertext.extend(reader.key.encrypt(label, block));
+        ciphertext.extend(reader.key.encrypt(&label, block));
     }
     ciphertext
 }
@@ -124,7 +124,7 @@ pub fn open(
     }
     let blocks: Vec<(usize, &[u8])> = ciphertext.chunks(key.public().size()).enumerate().collect();
     let decrypt = |&(index, block): &(usize, &[u8])| {
-        key.decrypt(label(header, id, index, blocks.len()), block)
+        key.decrypt(&label(header, id, index, blocks.len()), block)
     };
     let (first, others) = blocks.split_first().ok_or(CannotOpen)?;
     let mut plain = decrypt(first).ok_or(CannotOpen)?;

@@ -40,6 +40,9 @@ pub fn check<'a>(words: &[&'a str]) -> Result<Option<Vec<&'a str>>, String> {
         // It is not a part of cargo.
         return check_fuzz(&line.copied().collect::<Vec<_>>()).map(|()| None);
     }
+    if *subcommand == "install" && !words.contains(&"--locked") {
+        return Err("without --locked it takes dependencies that nobody has tried".to_owned());
+    }
     let help = help(subcommand)?;
     let mut example = None;
     while let Some(word) = line.next() {

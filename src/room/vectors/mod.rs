@@ -284,7 +284,7 @@ fn keys() {
 fn oaep() {
     for vector in family("oaep") {
         let key = SessionKey::from_identity(vector.key("session"));
-        match key.decrypt(vector.array("label"), &vector.bytes("ciphertext")) {
+        match key.decrypt(&vector.array::<32>("label"), &vector.bytes("ciphertext")) {
             Some(plain) => {
                 vector.expect("opens");
                 assert_eq!(plain, vector.bytes("plain"), "{}", vector.name);
