@@ -351,6 +351,7 @@ fn the_smallest_terminals_end_nothing() {
         let arguments = ["join", &address, "--nick", "ada", "--color", "always"];
         let mut screen = Screen::e2echat(&home, &arguments, rows, columns);
         screen.wait_for("prompt", |_| screen.raw().contains('>'));
+        bob.wait_for_line("ada", |line| line.starts_with("* ada joined"));
         bob.say("hello 日本 ada, and a 🦀 too");
         screen.paste("two\nlines 日本");
         for key in ["\t", "\x1b[Z", "\x12", "\x1b[A", "\x1b[B", "\x0c", "\x03"] {

@@ -33,8 +33,7 @@ pub(super) fn provide(connections: usize, listeners: usize) -> usize {
 fn raise(needed: usize) -> Option<usize> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    let wanted = u64::try_from(needed).ok()?;
-    let raised = wanted.min(hard);
+    let raised = hard.min(needed.try_into().ok()?);
     let available = if soft >= raised {
         soft
     } else if setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_ok() {
