@@ -62,6 +62,10 @@ pub fn check<'a>(words: &[&'a str]) -> Result<Option<Vec<&'a str>>, String> {
             "--example" => "examples",
             "--bin" => "src/bin",
             "--path" => "",
+            "--target" => {
+                line.next();
+                continue;
+            }
             _ => continue,
         };
         let name = line.next().ok_or(format!("what is behind {word}?"))?;

@@ -17,7 +17,7 @@ const NOT_COMMANDS: [&str; 4] = [
 ];
 
 /// What is not run, and why.
-const NOT_RUN: [(&str, &str); 10] = [
+const NOT_RUN: [(&str, &str); 11] = [
     ("docker", "needs a service and the network"),
     ("export", "sets a variable of the reader's shell"),
     ("haproxy", "a test of its own does, where it is installed"),
@@ -26,6 +26,7 @@ const NOT_RUN: [(&str, &str); 10] = [
     ("mkdir", "makes folders in the reader's home"),
     ("nft", "changes the firewall"),
     ("openssl", "asks for a passphrase; tests/openssl.rs runs it"),
+    ("rustup", "changes the toolchain"),
     ("systemctl", "needs systemd"),
     ("ufw", "changes the firewall"),
 ];
