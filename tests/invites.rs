@@ -158,6 +158,46 @@ fn the_invite_is_asked_for_on_the_terminal_and_not_shown() {
 }
 
 #[test]
+fn the_question_finds_the_invite_in_what_was_copied_with_it() {
+    let relay = Relay::start(&[]);
+    let (mut ada, token) = host(relay.address());
+    let (start, end) = token.split_at(token.len() - 12);
+    let pasted = [
+        format!("e2echat join {token} --nick NAME\r"),
+        format!("$ e2echat join {token} --nick bob\r"),
+        // Rows of a screen, each with its gutter.
+        format!("* friends join with: e2echat join\r*   {token} --nick NAME\r"),
+        format!("*   {start}\r*   {end} --nick NAME\r"),
+        format!("21:04 <ada → bob> {start}\r      <ada → bob> {end}\r"),
+        // The last row has no end but the user's.
+        format!("friends join with: e2echat join\r{token}"),
+        format!("\"{token}\""),
+        format!("“e2echat join {token}”."),
+        format!("\u{200b}{}", token.replace("inv-", "inv-\u{ad}\u{feff}")),
+    ];
+    for (number, text) in pasted.iter().enumerate() {
+        let nick = format!("bob{number}");
+        let home = Home::new();
+        let mut bob = Screen::e2echat(&home, &["join", "--nick", &nick], 24, 80);
+        bob.wait_for("question", |shown| shown.contains("invite: "));
+        bob.type_text(text);
+        if !text.ends_with('\r') {
+            bob.press("\r");
+        }
+        bob.wait_for(text, |shown| shown.contains("* here: ada "));
+        assert!(!bob.raw().contains("inv-"), "{text}: {}", bob.raw());
+        // What is typed then is for the room.
+        bob.enter("/msg ada hello");
+        let said = format!("<{nick} → you> hello");
+        ada.wait_for_line(&said, |line| line.ends_with(&said));
+        bob.enter("/quit");
+        assert!(bob.wait_exit().success());
+    }
+    ada.say("that is all");
+    assert_eq!(ada.leave().code(), Some(0));
+}
+
+#[test]
 fn the_token_stands_whole_in_one_row_and_survives_a_redraw() {
     let relay = Relay::start(&[]);
     let home = Home::new();

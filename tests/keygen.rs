@@ -11,7 +11,10 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use support::process::{Client, Ended, Home, Relay};
+use nix::sys::signal::Signal;
+
+use support::process::{Client, Ended, Home, Relay, wait_for};
+use support::screen::Screen;
 
 const PASSPHRASE: &str = "E2ECHAT_PASSPHRASE";
 
@@ -430,4 +433,224 @@ fn an_empty_passphrase_is_none() {
     let refused = with_passphrase(&home, "", &["keygen", "--passphrase"]);
     refused.assert_failure("the passphrase is empty");
     assert_eq!(names(home.path()), [""; 0]);
+}
+
+/// A user with an identity in `me.pem`, which a passphrase protects.
+fn protected() -> Home {
+    let home = Home::new();
+    let arguments = ["keygen", "--passphrase", "--output", "me.pem"];
+    let made = with_passphrase(&home, "open sesame", &arguments);
+    assert_eq!(made.code(), Some(0), "{made:#?}");
+    home
+}
+
+/// Commands that ask, what is answered first, and the question that follows.
+const PROMPTS: [(&[&str], &[&str], &str); 6] = [
+    (&["keygen", "--passphrase"], &[], "new passphrase: "),
+    (&["keygen", "--passphrase"], &["open"], "the same again: "),
+    (
+        &["keygen", "--show", "--output", "me.pem"],
+        &[],
+        "passphrase: ",
+    ),
+    (
+        &[
+            "join",
+            "127.0.0.1:1",
+            "--nick",
+            "ada",
+            "--identity",
+            "me.pem",
+        ],
+        &[],
+        "passphrase: ",
+    ),
+    (
+        &[
+            "serve",
+            "--nick",
+            "ada",
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--identity",
+            "me.pem",
+        ],
+        &[],
+        "passphrase: ",
+    ),
+    (&["join", "--nick", "bob"], &[], "invite: "),
+];
+
+/// A command at its question, with the terminal showing nothing of what is typed.
+fn asked(home: &Home, arguments: &[&str], answers: &[&str], question: &str) -> Screen {
+    let mut screen = Screen::e2echat(home, arguments, 24, 80);
+    for answer in answers {
+        screen.wait_for("question", |shown| shown.trim_end().ends_with(":"));
+        screen.enter(answer);
+    }
+    screen.wait_for(question, |shown| {
+        shown.trim_end().ends_with(question.trim_end())
+    });
+    wait_for(
+        || (!screen.is_cooked()).then_some(()),
+        || "what is typed is shown".to_owned(),
+    );
+    screen
+}
+
+/// How a question ends, by a key or a signal, and the signal that the shell learns of.
+type End = (&'static str, fn(&mut Screen), Option<&'static str>);
+
+#[test]
+fn however_a_question_ends_the_terminal_is_as_before() {
+    let home = protected();
+    let ends: [End; 7] = [
+        ("Ctrl-C", |it| it.press("\x03"), Some("Interrupt")),
+        ("Ctrl-\\", |it| it.press("\x1c"), Some("Quit")),
+        ("SIGINT", |it| it.signal(Signal::SIGINT), Some("Interrupt")),
+        (
+            "SIGTERM",
+            |it| it.signal(Signal::SIGTERM),
+            Some("Terminated"),
+        ),
+        ("SIGHUP", |it| it.signal(Signal::SIGHUP), Some("Hangup")),
+        ("Ctrl-D", |it| it.press("\x04"), None),
+        ("wrong answers", |it| it.type_text("x\ry\rx\rz\r"), None),
+    ];
+    for (arguments, answers, question) in PROMPTS {
+        for (how, end, signal) in ends {
+            let mut screen = asked(&home, arguments, answers, question);
+            // Something is half typed.
+            if how != "Ctrl-D" {
+                screen.type_text("half");
+            }
+            end(&mut screen);
+            let status = screen.wait_exit();
+            let case = format!("{arguments:?}, {question}, {how}: {status:?}");
+            assert!(screen.is_cooked(), "{case} leaves the terminal raw");
+            assert!(!status.success(), "{case}");
+            assert_eq!(status.signal(), signal, "{case}");
+            assert!(!screen.raw().contains("half"), "{case}");
+        }
+    }
+    assert_eq!(names(home.path()), ["me.pem"]);
+}
+
+#[test]
+fn a_question_that_is_stopped_lends_the_terminal_to_the_shell() {
+    let home = Home::new();
+    let mut shell = Screen::shell(
+        &home,
+        "set -m; e2echat keygen --passphrase --output me.pem; echo stopped; read -r line
+        fg; echo \"ended: $?\"",
+    );
+    shell.wait_for("question", |shown| shown.contains("new passphrase:"));
+    shell.press("\x1a");
+    shell.wait_for("shell", |shown| shown.contains("stopped"));
+    assert!(shell.is_cooked());
+    shell.enter("go on");
+    wait_for(
+        || (!shell.is_cooked()).then_some(()),
+        || format!("what is typed is shown: {}", shell.contents()),
+    );
+    shell.enter("open sesame");
+    shell.wait_for("question", |shown| shown.contains("the same again:"));
+    shell.enter("open sesame");
+    shell.wait_for("end", |shown| shown.contains("ended: 0"));
+    assert!(shell.is_cooked());
+    assert!(!shell.raw().contains("sesame"), "{}", shell.raw());
+    let shown = with_passphrase(
+        &home,
+        "open sesame",
+        &["keygen", "--show", "--output", "me.pem"],
+    );
+    assert_eq!(shown.code(), Some(0), "{shown:#?}");
+}
+
+#[test]
+fn a_wrong_passphrase_can_be_tried_again_and_what_is_typed_ahead_is_tried() {
+    let home = protected();
+    let (arguments, answers, question) = PROMPTS[2];
+    // The second and third are typed while the one before is being tried.
+    let mut screen = asked(&home, arguments, answers, question);
+    screen.type_text("wrong\ropen sesam\ropen sesame\r");
+    assert!(screen.wait_exit().success(), "{}", screen.contents());
+    let shown = screen.contents();
+    assert_eq!(shown.matches("wrong passphrase, try again:").count(), 2);
+    assert!(shown.contains("fingerprint "), "{shown}");
+    assert!(!screen.raw().contains("sesam"), "{}", screen.raw());
+    // A program that answers has one try.
+    let refused = with_passphrase(&home, "wrong", arguments);
+    refused.assert_failure("cannot use the identity me.pem: wrong passphrase");
+}
+
+#[test]
+fn an_answer_has_nothing_of_the_keys_with_which_it_was_edited() {
+    let home = protected();
+    let (arguments, answers, question) = PROMPTS[2];
+    for typed in [
+        "oops\x15open sesame",
+        "open\x1b[C sex\x7fsame",
+        "\x1b[200~open sesame\x1b[201~",
+    ] {
+        let mut screen = asked(&home, arguments, answers, question);
+        screen.enter(typed);
+        assert!(screen.wait_exit().success(), "{}", screen.contents());
+    }
+}
+
+#[test]
+fn what_is_typed_behind_questions_that_fail_is_not_for_the_shell() {
+    let home = protected();
+    for (command, question, typed) in [
+        ("join --nick bob", "invite:", "lobby"),
+        // Rows of the program's own, and no invite in them.
+        (
+            "join --nick bob",
+            "invite:",
+            "* friends join with:\r* nobody",
+        ),
+        (
+            "join --nick bob",
+            "invite:",
+            "127.0.0.1:1/inv-0000-0000-0000-0000-0000-gk4g",
+        ),
+        ("keygen --passphrase", "new passphrase:", "one\rother"),
+        (
+            "keygen --show --output me.pem",
+            "passphrase:",
+            "wrong\rwrong\rwrong",
+        ),
+        (
+            "join 127.0.0.1:1 --nick ada --identity me.pem",
+            "passphrase:",
+            "open sesame",
+        ),
+    ] {
+        let mut shell = Screen::shell(
+            &home,
+            &format!("e2echat {command}; echo \"ended: $?\"; read -r rest; echo \"read: $rest\""),
+        );
+        shell.wait_for(question, |shown| shown.contains(question));
+        shell.type_text(&format!("{typed}\rrm -rf everything\rand more"));
+        shell.wait_for("end", |shown| shown.contains("ended: "));
+        shell.enter("nothing");
+        let shown = shell.wait_for("line", |shown| shown.contains("read: "));
+        assert!(shown.contains("read: nothing"), "{command}: {shown}");
+        assert!(!shown.contains("ended: 0"), "{command}: {shown}");
+    }
+}
+
+#[test]
+fn what_is_typed_behind_questions_that_succeed_is_for_the_shell() {
+    let home = protected();
+    let mut shell = Screen::shell(
+        &home,
+        "e2echat keygen --show --output me.pem; read -r rest; echo \"read: $rest\"",
+    );
+    shell.wait_for("question", |shown| shown.contains("passphrase:"));
+    shell.type_text("open sesame\recho what comes next\r");
+    shell.wait_for("line", |shown| shown.contains("read: echo what comes next"));
 }

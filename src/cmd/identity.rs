@@ -32,7 +32,7 @@ pub(super) fn load(path: &Path) -> anyhow::Result<IdentityKey> {
     let explain = |error| unusable::explain(path, error);
     let pem = IdentityPem::parse(&file).map_err(explain)?;
     if pem.is_encrypted() {
-        pem.open_with(&passphrase::existing()?).map_err(explain)
+        passphrase::existing(|passphrase| pem.open_with(passphrase))?.map_err(explain)
     } else {
         pem.open().map_err(explain)
     }

@@ -7,6 +7,7 @@ mod identity;
 mod join;
 mod keygen;
 mod passphrase;
+mod prompt;
 mod serve;
 mod shell;
 mod terminal;
@@ -17,6 +18,7 @@ pub mod written {
     pub use super::join::address::{Address, Place, Room};
     pub use super::join::commands::{Command, Typed};
     pub use super::join::json::{Request, What};
+    pub use super::join::pasted::invite_in;
     pub use super::join::people::{Acquaintance, Acquaintances, Meeting};
     pub use super::serve::allow::fingerprints;
 }
@@ -59,11 +61,15 @@ enum Command {
 /// Where it fails: the text is one line, and if there is something to do about it, a second one.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     harden::keep_memory_private();
-    match cli.command {
+    let result = match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Join(args) => join::run(&args),
         Command::Keygen(args) => keygen::run(&args),
+    };
+    if result.is_err() {
+        prompt::discard_typed();
     }
+    result
 }
 
 /// An error with what to do about it.

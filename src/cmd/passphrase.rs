@@ -1,12 +1,34 @@
 //! Passphrases: from the environment, or asked for on the terminal without an echo.
 
+use std::io;
+
+use super::prompt::Prompt;
 use super::{failure, reason};
+use crate::cipher::pem::PemError;
 
 const VARIABLE: &str = "E2ECHAT_PASSPHRASE";
 
-/// The passphrase of an identity file that is to be opened.
-pub(super) fn existing() -> anyhow::Result<String> {
-    from_environment().map_or_else(|| ask("passphrase: "), Ok)
+/// How often it is asked for on the terminal.
+const TRIES: usize = 3;
+
+/// What `open` makes of the passphrase of an identity file. On the terminal a wrong one is asked for
+/// again.
+pub(super) fn existing<T>(
+    open: impl Fn(&str) -> Result<T, PemError>,
+) -> anyhow::Result<Result<T, PemError>> {
+    if let Some(passphrase) = from_environment() {
+        return Ok(open(&passphrase));
+    }
+    // Open all the while: what is typed while a wrong one is tried is not shown either.
+    let mut prompt = Prompt::open().map_err(unanswered)?;
+    let mut question = "passphrase: ";
+    for _ in 1..TRIES {
+        match open(&prompt.ask(question).map_err(unanswered)?) {
+            Err(PemError::WrongPassphrase) => question = "wrong passphrase, try again: ",
+            opened => return Ok(opened),
+        }
+    }
+    Ok(open(&prompt.ask(question).map_err(unanswered)?))
 }
 
 /// A passphrase for a new identity file; on the terminal it is asked for twice.
@@ -20,8 +42,9 @@ pub(super) fn new() -> anyhow::Result<String> {
 }
 
 fn ask_twice() -> anyhow::Result<String> {
-    let passphrase = ask("new passphrase: ")?;
-    if ask("the same again: ")? != passphrase {
+    let mut prompt = Prompt::open().map_err(unanswered)?;
+    let passphrase = prompt.ask("new passphrase: ").map_err(unanswered)?;
+    if prompt.ask("the same again: ").map_err(unanswered)? != passphrase {
         return Err(failure(
             "the two passphrases differ",
             "nothing was saved; try again",
@@ -34,11 +57,10 @@ fn from_environment() -> Option<String> {
     std::env::var(VARIABLE).ok()
 }
 
-fn ask(prompt: &str) -> anyhow::Result<String> {
-    rpassword::prompt_password(prompt).map_err(|error| {
-        failure(
-            format!("cannot ask for the passphrase: {}", reason(&error)),
-            &format!("give it in the variable {VARIABLE}"),
-        )
-    })
+#[expect(clippy::needless_pass_by_value, reason = "it is for `map_err`")]
+fn unanswered(error: io::Error) -> anyhow::Error {
+    failure(
+        format!("cannot ask for the passphrase: {}", reason(&error)),
+        &format!("give it in the variable {VARIABLE}"),
+    )
 }

@@ -4,6 +4,7 @@ use e2echat::cipher::fingerprint::Fingerprint;
 use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::cmd::written::{
     Acquaintances, Address, Command, Meeting, Place, Request, Room, Typed, What, fingerprints,
+    invite_in,
 };
 use e2echat::room::names::Nick;
 use e2echat::room::text::SafeText;
@@ -90,6 +91,12 @@ pub fn commands(bytes: &[u8]) {
     }
     if let Ok(place) = line.parse::<Place>() {
         check_address(&place.relay);
+    }
+    let rows: Vec<String> = line.lines().map(str::to_owned).collect();
+    if let Ok((address, name)) = invite_in(&rows) {
+        check_address(&address);
+        let place: Place = format!("{address}/{name}").parse().unwrap();
+        assert_eq!((place.relay, place.room), (address, Some(name)));
     }
     if let Ok(Room::Invite(address, name)) = line.parse() {
         check_address(&address);

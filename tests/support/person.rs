@@ -1,7 +1,24 @@
 //! Our program at a terminal, as a user who has a folder of their own.
 
+use portable_pty::CommandBuilder;
+
 use super::process::Home;
 use super::screen::{self, Screen};
+
+/// A program as this user, in the user's folder, with nothing of ours in the environment.
+fn command(home: &Home, program: &str) -> CommandBuilder {
+    let mut command = screen::command(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("E2ECHAT_") {
+            command.env_remove(name);
+        }
+    }
+    command.cwd(home.path());
+    command.env("HOME", home.path());
+    command.env("XDG_CONFIG_HOME", home.file("config"));
+    command.env("XDG_DATA_HOME", home.file("data"));
+    command
+}
 
 impl Screen {
     /// Starts our program as this user, with nothing of ours in the environment.
@@ -17,20 +34,23 @@ impl Screen {
         rows: u16,
         columns: u16,
     ) -> Self {
-        let mut command = screen::command(env!("CARGO_BIN_EXE_e2echat"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("E2ECHAT_") {
-                command.env_remove(name);
-            }
-        }
+        let mut command = command(home, env!("CARGO_BIN_EXE_e2echat"));
         command.args(arguments);
-        command.env("HOME", home.path());
-        command.env("XDG_CONFIG_HOME", home.file("config"));
-        command.env("XDG_DATA_HOME", home.file("data"));
         for (name, value) in variables {
             command.env(name, value);
         }
         Self::spawn(command, rows, columns)
+    }
+
+    /// Starts a shell as this user, in which `e2echat` is our program.
+    pub fn shell(home: &Home, script: &str) -> Self {
+        let program = env!("CARGO_BIN_EXE_e2echat");
+        let mut command = command(home, "sh");
+        command.args([
+            "-c",
+            &format!("e2echat() {{ '{program}' \"$@\"; }}\n{script}"),
+        ]);
+        Self::spawn(command, 24, 80)
     }
 
     /// Starts our program as this user in a room, on a screen so wide that no row wraps, and waits

@@ -7,14 +7,19 @@ use std::time::Duration;
 
 use crate::cipher::keys::{IdentityKey, KeySize};
 use crate::cmd::identity;
+use crate::cmd::prompt::Prompt;
 use crate::cmd::terminal::Format;
 use crate::room::card::Identity;
 use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Policy, Standing};
 
 use super::address::{Address, Place, Room};
+use super::pasted;
 use super::proxy::Proxy;
 use super::screen::Output;
+
+/// How many rows of a paste are read to find an invite in them.
+const MAX_ROWS: usize = 50;
 
 /// Enter a room and talk
 #[derive(clap::Args, Debug)]
@@ -145,8 +150,9 @@ impl Seat {
         }
     }
 
-    /// The saved identity, or one for this run only.
-    pub(super) fn identity(&self) -> anyhow::Result<Identity> {
+    /// The saved identity, or one for this run only. A passphrase is asked for before any other
+    /// thread is started.
+    pub(in crate::cmd) fn identity(&self) -> anyhow::Result<Identity> {
         let saved = self.identity.clone().or_else(|| {
             let path = identity::default_path().ok()?;
             path.try_exists().unwrap_or(true).then_some(path)
@@ -211,14 +217,21 @@ impl Args {
 
 /// Asks on the terminal, where it is not shown.
 fn ask_for_invite() -> anyhow::Result<(Address, RoomName)> {
-    let invite = rpassword::prompt_password("invite: ").map_err(|_| {
-        usage("it is not said where to go: put HOST:PORT or an invite after `e2echat join`, or an invite in E2ECHAT_ROOM")
-    })?;
-    match invite.trim().parse() {
-        Ok(Room::Invite(relay, room)) => Ok((relay, room)),
-        Ok(Room::Name(_)) => Err(usage("an invite has the form HOST:PORT/inv-...")),
-        Err(_) if invite.trim().is_empty() => Err(usage("no invite was given")),
-        Err(error) => Err(usage(&error)),
+    let unanswered = |_| {
+        usage(
+            "it is not said where to go: put HOST:PORT or an invite after `e2echat join`, or an invite in E2ECHAT_ROOM",
+        )
+    };
+    let mut prompt = Prompt::open().map_err(unanswered)?;
+    let mut rows = Vec::new();
+    loop {
+        rows.push(prompt.ask("invite: ").map_err(unanswered)?);
+        match pasted::invite_in(&rows) {
+            Ok(invite) => return Ok(invite),
+            Err(error) if rows.len() == MAX_ROWS => return Err(usage(&error)),
+            Err(_) if prompt.has_more() || pasted::is_unfinished(&rows) => {}
+            Err(error) => return Err(usage(&error)),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! terminal, each through a queue of its own. The channel is not bounded, because the terminal's
 //! threads must never wait; credits bound what can be in it.
 //!
-//! - `args`, `address`: what the command line asks for.
+//! - `args`, `address`, `pasted`: what the command line asks for, or the user where it does not.
 //! - `way`, `proxy`, `connection`, `link`: how frames get to the relay and back.
 //! - `client`: the main thread's loop.
 //! - `telling`, `words`: what happens in the room, told to the user.
@@ -26,6 +26,7 @@ mod doing;
 pub(super) mod json;
 mod link;
 mod log_file;
+pub(super) mod pasted;
 pub(super) mod people;
 mod proxy;
 mod report;
@@ -43,7 +44,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::cipher::keys::SessionKey;
-use crate::room::card::Card;
+use crate::room::card::{Card, Identity};
 use crate::room::names::{Nick, RoomName};
 use crate::room::session::{End, Event, Session};
 use crate::room::stream::ReadError;
@@ -81,22 +82,31 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         Some(proxy) => Way::Through(proxy, relay),
         None => Way::To(relay),
     };
+    let member = Member {
+        nick: &args.nick,
+        identity: args.seat.identity()?,
+    };
     let (seat, format) = (&args.seat, args.format());
-    run_at(&name, way, &args.nick, &room, seat, format, || Ok(()))
+    run_at(&name, way, member, &room, seat, format, || Ok(()))
+}
+
+/// As whom somebody joins.
+pub(super) struct Member<'a> {
+    pub(super) nick: &'a Nick,
+    pub(super) identity: Identity,
 }
 
 /// Joins the relay that people call `name`. Calls `entered` before anything is shown.
 pub(super) fn run_at(
     name: &str,
     way: Way,
-    nick: &Nick,
+    Member { nick, identity }: Member<'_>,
     room: &RoomName,
     seat: &Seat,
     format: Format,
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let people = People::open(name, room.id())?;
-    let identity = seat.identity()?;
     let log = seat.output.open_log()?;
     let key = SessionKey::generate(seat.bits);
     let clock = Clock::start();

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::cmd::join::{self, Seat, Way};
+use crate::cmd::join::{self, Member, Seat, Way};
 use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, STATS, failure, on_signal, print, reason, start_log};
 use crate::room::frame::Limits;
@@ -142,6 +142,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         start_log(args.verbose);
     }
     let listeners = listen(&args.bind, args.port)?;
+    let host = args.nick.as_ref().map(|nick| {
+        let identity = args.seat.identity()?;
+        anyhow::Ok(Member { nick, identity })
+    });
+    let host = host.transpose()?;
     let addresses = listeners
         .iter()
         .map(TcpListener::local_addr)
@@ -163,14 +168,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             .spawn(move || accept(&listener, &relay))?;
     }
     let room = args.seat.room();
-    let result = match (&args.nick, addresses.first()) {
-        (Some(nick), Some(address)) => {
+    let result = match (host, addresses.first()) {
+        (Some(host), Some(address)) => {
             let name = reachable(*address).to_string();
             // The host is there before anybody is told that the room is.
             let announce = || announce(&addresses, &room);
             let way = Way::At(loopback(*address));
             let (seat, format) = (&args.seat, Format::Screen);
-            join::run_at(&name, way, nick, &room, seat, format, announce)
+            join::run_at(&name, way, host, &room, seat, format, announce)
         }
         _ => wait_for_signal(|| announce(&addresses, &room)),
     };

@@ -59,6 +59,8 @@ use anyhow::Context as _;
 pub(super) use self::completion::Completion;
 pub(super) use self::entry::{Entry, Message};
 pub(super) use self::plain::MAX_LINE;
+#[cfg(test)]
+pub(super) use self::render::render;
 pub(super) use self::render::render_plain;
 pub(super) use self::style::{ColorChoice, Style};
 pub(super) use self::theme::{Hue, Theme};

@@ -19,7 +19,7 @@ const LINE_BREAK: &str = " ⏎ ";
 
 /// The rows of an entry on a terminal of the given width, each ended by a line break.
 #[must_use]
-pub(super) fn render(entry: &Entry, columns: usize, style: Style) -> String {
+pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> String {
     match entry {
         Entry::Message(message) => {
             let gutter = Gutter::new(message, style.timestamps, columns);

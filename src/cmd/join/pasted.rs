@@ -1,0 +1,183 @@
+//! An invite in what somebody has pasted: alone, in quotes, in a whole command, in rows of this
+//! program's screen.
+
+use crate::room::names::RoomName;
+use crate::room::text::SafeText;
+
+use super::address::{Address, Room};
+
+/// What may stand around an invite: quotes and brackets, and what ends a sentence.
+const AROUND: [char; 22] = [
+    '"', '\'', '`', '“', '”', '„', '‘', '’', '‚', '«', '»', '‹', '›', '<', '>', '(', ')', '{', '}',
+    ',', '.', ';',
+];
+
+/// Signs before what is no part of a row's words: those of this program, and a shell's.
+const MARKS: [&str; 7] = ["*", "!", "|", "$", "#", "%", ">"];
+
+/// Finds the invite in rows that were pasted.
+///
+/// # Errors
+/// Where there is none, with what is wrong.
+pub fn invite_in(rows: &[String]) -> Result<(Address, RoomName), String> {
+    let shown: Vec<SafeText> = rows.iter().map(|row| SafeText::new(row)).collect();
+    let rows: Vec<Vec<&str>> = shown.iter().map(|row| words(row.as_str())).collect();
+    for (at, row) in rows.iter().enumerate() {
+        let found = row.iter().copied().find_map(invite);
+        let broken = || rows.get(at..).and_then(broken_invite);
+        if let Some(found) = found.or_else(broken) {
+            return Ok(found);
+        }
+    }
+    let words = rows.concat();
+    match words.as_slice() {
+        [] => Err("no invite was given".to_owned()),
+        // A room that is named, and can be guessed.
+        [word] => match word.parse()? {
+            Room::Invite(relay, room) => Ok((relay, room)),
+            Room::Name(_) => Err(NO_INVITE.to_owned()),
+        },
+        words => {
+            let mistyped = words.iter().filter(|word| word.contains("inv-"));
+            let mistyped = mistyped.map(|word| word.trim_matches(AROUND).parse::<Room>());
+            Err(mistyped
+                .filter_map(Result::err)
+                .next()
+                .unwrap_or_else(|| NO_INVITE.to_owned()))
+        }
+    }
+}
+
+const NO_INVITE: &str = "an invite has the form HOST:PORT/inv-...";
+
+/// Whether rows without an invite look as if one came in the next: they are the program's own, or
+/// end where a command has it.
+pub(super) fn is_unfinished(rows: &[String]) -> bool {
+    rows.last().is_some_and(|row| {
+        row.trim_start().starts_with("* ") || words(row).last().is_some_and(|word| *word == "join")
+    })
+}
+
+/// The words of a row, without what stands before them.
+fn words(row: &str) -> Vec<&str> {
+    let row = row.trim_start();
+    // A member's words stand behind the author: `21:04 <bob> hello`.
+    let author = row.find('<').filter(|start| *start <= "21:04 ".len());
+    let row = match author.and_then(|_| row.split_once("> ")) {
+        Some((_, words)) => words,
+        None => row,
+    };
+    let words = row.split_whitespace();
+    words.skip_while(|word| MARKS.contains(word)).collect()
+}
+
+/// A word that is an invite.
+fn invite(word: &str) -> Option<(Address, RoomName)> {
+    // An IPv6 address begins with a bracket of its own.
+    let bare = word.trim_matches(AROUND);
+    match bare.trim_end_matches([']', '!', '?']).parse() {
+        Ok(Room::Invite(relay, room)) if room.is_invite() => Some((relay, room)),
+        _ => None,
+    }
+}
+
+/// An invite that begins with the last word of the first row and goes on in the next ones, as where
+/// rows are cut at a width.
+fn broken_invite(rows: &[Vec<&str>]) -> Option<(Address, RoomName)> {
+    let (first, rest) = rows.split_first()?;
+    let start = *first.last()?;
+    let width = start.chars().count();
+    let mut found = start.to_owned();
+    for row in rest {
+        let word = *row.first()?;
+        // Nothing shows where a host's name is cut. But what is cut fills its row, and begins one.
+        let is_cut = first.len() == 1 && start != "join" && word.chars().count() <= width;
+        if !found.to_ascii_lowercase().contains("/inv-") && !is_cut {
+            return None;
+        }
+        found += word;
+        if let Some(invite) = invite(&found) {
+            return Some(invite);
+        }
+        if row.len() > 1 {
+            return None;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd::terminal::{Entry, Style, render};
+
+    fn found(text: &str) -> Result<String, String> {
+        let rows: Vec<String> = text.lines().map(str::to_owned).collect();
+        invite_in(&rows).map(|(relay, room)| format!("{relay}/{room}"))
+    }
+
+    fn made(relay: &str) -> String {
+        format!("{relay}/{}", RoomName::invite())
+    }
+
+    #[test]
+    fn an_invite_is_found_in_whatever_was_copied_with_it() {
+        for relay in ["chat.example.org:4000", "[2001:db8::7]:5000"] {
+            let invite = made(relay);
+            for text in [
+                "{}",
+                "  {} ",
+                "e2echat join {} --nick NAME",
+                "$ e2echat join {} --nick bob",
+                "* friends join with: e2echat join {} --nick NAME",
+                "friends join with: e2echat join\n{}",
+                "* friends join with: e2echat join\n*   {} --nick NAME\n* you are ada",
+                "21:04 <ada → bob> come and/or tell others: {}",
+                "\"{}\"",
+                "'e2echat join {}'",
+                "“{}”.",
+                "the room is `{}`, come in!",
+                "({})",
+                "<{}>",
+                "\u{feff}{}\u{200b}",
+            ] {
+                let text = text.replace("{}", &invite);
+                assert_eq!(found(&text), Ok(invite.clone()), "{text}");
+            }
+            assert_eq!(found(&invite.to_uppercase()), Ok(invite.clone()));
+            let hidden = invite.replace("inv-", "inv\u{ad}-\u{200b}");
+            assert_eq!(found(&hidden), Ok(invite));
+        }
+    }
+
+    #[test]
+    fn an_invite_is_found_in_rows_of_any_width() {
+        for relay in ["chat.example.org:4000", "[2001:db8::7]:5000", "a:1"] {
+            let invite = made(relay);
+            let notice = Entry::Notice(SafeText::new(&format!(
+                "friends join with: e2echat join {invite} --nick NAME"
+            )));
+            for columns in 14..200 {
+                let rows = render(&notice, columns, Style::PLAIN);
+                assert_eq!(found(&rows), Ok(invite.clone()), "{rows}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_holds_no_invite_says_what_is_wrong() {
+        let mistyped = "this invite is mistyped: copy it again, all of it";
+        let wrong = made("host").replacen("inv-", "inv-0", 1);
+        for (text, error) in [
+            ("", "no invite was given"),
+            (" * ", "no invite was given"),
+            ("lobby", NO_INVITE),
+            ("come and/or tell others", NO_INVITE),
+            (&wrong, mistyped),
+            (&format!("e2echat join {wrong} --nick NAME"), mistyped),
+            (&format!("\"{wrong}\" it is"), mistyped),
+        ] {
+            assert_eq!(found(text), Err(error.to_owned()), "{text}");
+        }
+    }
+}
