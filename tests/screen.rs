@@ -186,6 +186,162 @@ fn a_mistyped_command_is_not_sent_as_text() {
     assert!(!bob.lines().iter().any(|line| line.contains("secret")));
 }
 
+/// What messengers and web pages put into what is copied from them, and nobody sees.
+const HIDDEN: [&str; 12] = [
+    "\u{200b}", "\u{feff}", "\u{200e}", "\u{200f}", "\u{ad}", "\u{2060}", "\u{200c}", "\u{200d}",
+    "\u{fe0f}", "\u{34f}", "\u{61c}", "\u{301}",
+];
+
+#[test]
+fn a_command_behind_what_shows_nothing_is_done_and_not_said_aloud() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    let carl = Client::join(relay.address(), "carl", &[]);
+    ada.sees("carl");
+    for (number, hidden) in HIDDEN.into_iter().enumerate() {
+        let secret = format!("secret {number}");
+        let said = format!("<ada → you> {secret}");
+        match number % 3 {
+            0 => ada.screen.enter(&format!("{hidden}/msg bob {secret}")),
+            // In a nick and a command's name, where no mark would be hidden.
+            1 => ada
+                .screen
+                .enter(&format!("{hidden}/m\u{200b}sg b{}ob {secret}", HIDDEN[0])),
+            _ => {
+                ada.screen.paste(&format!("{hidden}/msg bob {secret}"));
+                ada.screen.press("\r");
+            }
+        }
+        bob.wait_for_line(&said, |line| line.ends_with(&said));
+    }
+    ada.screen.enter("that is all");
+    carl.wait_for_message("ada", "that is all");
+    assert!(!carl.lines().iter().any(|line| line.contains("secret")));
+}
+
+#[test]
+fn what_is_shown_as_no_command_but_looks_like_one_is_not_sent() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    for (number, before) in [
+        "\u{2066}/",
+        "\u{202e}/",
+        "\u{3000}/",
+        "\u{a0}/",
+        "\u{2800}/",
+        " \u{200b}/",
+        "／",
+        "⁄",
+        "∕",
+        "\u{200b}／",
+        "\u{3000}／",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        ada.screen.paste(&format!("{before}msg bob secret"));
+        ada.screen.press("\r");
+        ada.screen.wait_for(before, |shown| {
+            shown.matches("! not sent: ").count() == number % 4 + 1
+        });
+        if number % 4 == 3 {
+            ada.screen.enter("/clear");
+            ada.screen
+                .wait_for("empty screen", |shown| !shown.contains("! not sent"));
+        }
+    }
+    // The lines of a paste are one message, and its first sign is a slash.
+    ada.screen.paste("\n\u{feff}\n/msg bob secret\nand more");
+    ada.screen.press("\r");
+    ada.screen.enter("/clear");
+    ada.screen.paste("\u{feff}/msg bob two\nlines");
+    ada.screen.press("\r");
+    let said = "<ada → you> two ⏎ lines";
+    bob.wait_for_line(said, |line| line.ends_with(said));
+    // What is meant as text is sent.
+    for (typed, text) in [
+        ("1／2", "1／2"),
+        ("\u{200b}//etc", "/etc"),
+        ("ノート", "ノート"),
+        ("and/or", "and/or"),
+    ] {
+        ada.screen.enter(typed);
+        bob.wait_for_message("ada", text);
+    }
+    assert!(!bob.lines().iter().any(|line| line.contains("secret")));
+}
+
+/// Somebody who types, and whose screen is kept in a file as well, or cannot move its cursor.
+#[test]
+fn a_command_that_is_typed_is_one_wherever_the_output_goes() {
+    let relay = Relay::start(&[]);
+    let address = relay.address();
+    let bob = Client::join(address, "bob", &[]);
+    for (number, start) in [
+        format!("e2echat join {address} --nick ada | tee chat.txt"),
+        format!("TERM=dumb; export TERM; e2echat join {address} --nick ada"),
+        format!("e2echat join {address} --nick ada > chat.txt & tail -f chat.txt & fg %1"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let home = Home::new();
+        let start = format!("set -m; touch chat.txt; {start}; echo ended; kill $!");
+        let mut ada = Screen::shell(&home, &start);
+        ada.sees("* here: bob ");
+        ada.enter(&format!("/msg bob secret {number}"));
+        let said = format!("<ada → you> secret {number}");
+        bob.wait_for_line(&said, |line| line.ends_with(&said));
+        ada.enter(&format!("\u{200b}/me waves {number}"));
+        bob.wait_for_line("action", |line| {
+            line.ends_with(&format!("* ada waves {number}"))
+        });
+        ada.enter(" /msg bob aloud");
+        ada.enter("／msg bob aloud");
+        ada.enter("/mgs bob aloud");
+        ada.sees("! not sent: there is no command /mgs");
+        assert_eq!(
+            ada.raw().matches("! not sent: ").count(),
+            3,
+            "{}",
+            ada.raw()
+        );
+        assert!(!ada.raw().contains("Up key"), "{}", ada.raw());
+        // More of them than a pipe may have under way.
+        ada.type_text(&"/back\r".repeat(70));
+        ada.enter(&format!("//and text {number}"));
+        bob.wait_for_message("ada", &format!("/and text {number}"));
+        ada.enter("/quit");
+        ada.sees("ended");
+        let left = || {
+            bob.lines()
+                .iter()
+                .filter(|line| *line == "* ada left")
+                .count()
+        };
+        ada.wait_for("departure", |_| left() == number + 1);
+    }
+    let loud = |line: &&String| line.contains("<ada> ") && !line.contains("/and text");
+    assert_eq!(bob.lines().iter().find(loud), None);
+}
+
+#[test]
+fn what_shows_nothing_is_no_part_of_ones_own_nick() {
+    let relay = Relay::start(&[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    let (home, address) = (Home::new(), relay.address().to_string());
+    let mut ada = Screen::join(&home, &address, "\u{feff}a\u{200b}da", &[]);
+    ada.sees("* you are ada ");
+    ada.enter("/whois \u{200b}bob");
+    ada.sees("| bob SHA256:");
+    ada.enter("/nick ad\u{200b}ele\u{2060}");
+    ada.sees("* you are called adele now");
+    bob.wait_for_line("nick", |line| line.contains("ada is called adele now"));
+}
+
 #[test]
 fn names_and_help_tell_what_they_should() {
     let relay = Relay::start(&[]);

@@ -18,6 +18,7 @@ pub mod written {
     pub use super::join::address::{Address, Place, Room};
     pub use super::join::commands::{Command, Typed};
     pub use super::join::json::{Request, What};
+    pub use super::join::line::Line;
     pub use super::join::pasted::invite_in;
     pub use super::join::people::{Acquaintance, Acquaintances, Meeting};
     pub use super::serve::allow::fingerprints;

@@ -3,8 +3,8 @@
 use e2echat::cipher::fingerprint::Fingerprint;
 use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::cmd::written::{
-    Acquaintances, Address, Command, Meeting, Place, Request, Room, Typed, What, fingerprints,
-    invite_in,
+    Acquaintances, Address, Command, Line, Meeting, Place, Request, Room, Typed, What,
+    fingerprints, invite_in,
 };
 use e2echat::room::names::Nick;
 use e2echat::room::text::SafeText;
@@ -66,25 +66,7 @@ pub fn text(bytes: &[u8]) {
 /// A line on the terminal, and an address or room on the command line.
 pub fn commands(bytes: &[u8]) {
     let line = &*String::from_utf8_lossy(bytes);
-    match Typed::parse(line) {
-        Typed::Text(text) => {
-            let is_escaped = text.starts_with('/') && line.strip_prefix('/') == Some(text);
-            assert!(is_escaped || text == line && !line.starts_with('/'));
-        }
-        Typed::Unknown(unknown) => assert!(unknown == line && line.starts_with('/')),
-        Typed::Misused(usage) => {
-            // Whatever it was called by, it is the same as by the name in its usage.
-            let name = usage.split(' ').next().unwrap();
-            let end = line.find(char::is_whitespace).unwrap_or(line.len());
-            let renamed = format!("{name}{}", &line[end..]);
-            assert_eq!(Typed::parse(&renamed), Typed::Misused(usage));
-        }
-        Typed::Spaced => {
-            let rest = line.trim_start();
-            assert!(rest.starts_with('/') && rest.len() < line.len());
-        }
-        Typed::Command(command) => check_command(line, command),
-    }
+    check_line(line);
     check_request(line);
     if let Ok(address) = line.parse::<Address>() {
         check_address(&address);
@@ -102,6 +84,36 @@ pub fn commands(bytes: &[u8]) {
         check_address(&address);
         let place: Place = format!("{address}/{name}").parse().unwrap();
         assert_eq!((place.relay, place.room), (address, Some(name)));
+    }
+}
+
+/// What is shown decides: nothing is said that is shown as a command.
+fn check_line(typed: &str) {
+    let line = Line::new(typed);
+    assert_eq!(Line::new(line.as_str()), line);
+    let shown = SafeText::new(line.as_str());
+    assert_eq!(
+        SafeText::new(typed).as_str().starts_with('/'),
+        shown.as_str().starts_with('/')
+    );
+    let line = line.as_str();
+    match Typed::parse(&Line::new(typed)) {
+        Typed::Text(text) => {
+            let is_escaped = text.starts_with('/') && line.strip_prefix('/') == Some(text);
+            let shown = shown.as_str().trim_start();
+            assert!(is_escaped || text == typed && !shown.starts_with(['/', '／']));
+        }
+        Typed::Unknown(unknown) => assert!(unknown == line && line.starts_with('/')),
+        Typed::Misused(usage) => {
+            // Whatever it was called by, it is the same as by the name in its usage.
+            let name = usage.split(' ').next().unwrap();
+            let end = line.find(char::is_whitespace).unwrap_or(line.len());
+            let renamed = Line::new(&format!("{name}{}", &line[end..]));
+            assert_eq!(Typed::parse(&renamed), Typed::Misused(usage));
+        }
+        Typed::Spaced => assert!(!line.starts_with('/') && shown.as_str().contains('/')),
+        Typed::LooksLike => assert!(!line.starts_with('/')),
+        Typed::Command(command) => check_command(line, command),
     }
 }
 

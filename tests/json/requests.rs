@@ -193,3 +193,22 @@ fn the_longest_text_with_every_character_escaped_fits_into_a_line() {
     listener.wait_for(&json!({"type": "message", "text": "a".repeat(4096)}));
     assert_eq!(bot.leave().0.code(), Some(0));
 }
+
+#[test]
+fn what_a_program_says_is_never_taken_for_a_command() {
+    let relay = Relay::start(&[]);
+    let mut ada = Bot::join(relay.address(), "ada", &[]);
+    let bob = Bot::join(relay.address(), "bob", &[]);
+    ada.wait_for(&json!({"type": "join", "nick": "bob"}));
+    for text in ["/quit", "\u{200b}/quit", "／quit", " /quit", "//quit"] {
+        ada.ask(&json!({"type": "say", "text": text, "id": text}));
+        ada.wait_for(&json!({"type": "ack", "id": text}));
+        let shown = text.trim_start_matches('\u{200b}');
+        bob.wait_for(&json!({"type": "message", "nick": "ada", "text": shown}));
+        // Nor is a nick put right for it.
+        let to = format!("b{text}ob");
+        ada.write(json!({"type": "direct", "to": to, "text": text, "id": to}).to_string());
+        ada.wait_for(&json!({"type": "error", "id": to}));
+    }
+    assert_eq!(bob.leave().0.code(), Some(0));
+}

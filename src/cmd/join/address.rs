@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use crate::cmd::DEFAULT_PORT;
 use crate::room::names::{NameError, RoomName};
+use crate::room::text::SafeText;
 
 /// The address of a relay, or of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,9 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        // What shows nothing, and comes with what is copied, is no part of it.
+        let text = SafeText::new(text);
+        let text = text.as_str();
         let (relay, room) = match text.split_once('/') {
             Some((relay, room)) if !relay.ends_with(':') => (relay, Some(room)),
             _ => (text, None),
@@ -53,6 +57,8 @@ impl FromStr for Room {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let text = SafeText::new(text);
+        let text = text.as_str();
         if !text.contains('/') {
             let name = text.parse().map_err(|error: NameError| error.to_string())?;
             return Ok(Self::Name(name));
@@ -111,6 +117,7 @@ impl Address {
                 && !host.contains(char::is_whitespace)
                 // It is shown, and a terminal would obey it.
                 && !host.contains(char::is_control)
+                && !host.contains(char::REPLACEMENT_CHARACTER)
         };
         let is_ipv6 = |host: &str| host.parse::<Ipv6Addr>().is_ok();
         if !bracketed.map_or_else(|| is_name(host) || is_ipv6(host), is_ipv6) {

@@ -10,8 +10,9 @@ use crate::cmd::identity;
 use crate::cmd::prompt::Prompt;
 use crate::cmd::terminal::Format;
 use crate::room::card::Identity;
-use crate::room::names::{Nick, RoomName};
+use crate::room::names::{NameError, Nick, RoomName};
 use crate::room::session::{Policy, Standing};
+use crate::room::text::SafeText;
 
 use super::address::{Address, Place, Room};
 use super::pasted;
@@ -24,8 +25,8 @@ const MAX_ROWS: usize = 50;
 /// Enter a room and talk
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-On a terminal, type and press Enter; /help lists the commands. Without one, every line of standard
-input is sent, every event is a line on standard output, and the end of the input leaves:
+On a terminal, type and press Enter; /help lists the commands. Where standard input is none, every
+line of it is sent, every event is a line on standard output, and the end of the input leaves:
 
   echo 'the build is green' | e2echat join chat.example.org --nick bot
 
@@ -53,7 +54,7 @@ pub(in crate::cmd) struct Args {
     place: Option<Place>,
 
     /// What you are called in the room: 1 to 24 letters, digits and any of `_-.`
-    #[arg(long, env = "E2ECHAT_NICK", hide_env = true)]
+    #[arg(long, env = "E2ECHAT_NICK", hide_env = true, value_parser = nick)]
     pub(super) nick: Nick,
 
     /// Connect through this SOCKS5 proxy, such as Tor's, which looks up the relay's name; the port
@@ -73,6 +74,11 @@ pub(in crate::cmd) struct Args {
 
     #[command(flatten)]
     pub(super) seat: Seat,
+}
+
+/// A nick as somebody writes it. What shows nothing is no part of it.
+pub(in crate::cmd) fn nick(text: &str) -> Result<Nick, NameError> {
+    SafeText::new(text).as_str().parse()
 }
 
 /// As what, and where, one sits in a room.

@@ -242,6 +242,9 @@ impl Client<'_> {
             Input::Line { text, shown, .. } if self.screen.is_interactive() => {
                 self.typed_line(&text, shown);
             }
+            Input::Line { text, .. } if self.screen.has_keyboard() => {
+                self.typed_line(&text, self.session.changes());
+            }
             Input::Line { text, .. } => self.say_to_all(&text, self.session.changes()),
             Input::TooLong { bytes } if self.screen.is_json() => {
                 let error = format!("this line has {bytes} bytes, and at most {MAX_LINE} are read");

@@ -1,6 +1,10 @@
 //! What can be typed besides messages: one table, from which typed lines are understood, help is
 //! shown, and Tab completes.
 
+use crate::room::text::SafeText;
+
+use super::line::Line;
+
 /// What a line on the terminal asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typed<'a> {
@@ -12,8 +16,11 @@ pub enum Typed<'a> {
     Misused(&'static str),
     /// Something that there is not.
     Unknown(&'a str),
-    /// A command behind a space: nobody can tell what is meant.
+    /// A command behind a space, or something else that is as good as none: nobody can tell what is
+    /// meant.
     Spaced,
+    /// Something that begins with a sign that looks like a slash: neither can they.
+    LooksLike,
 }
 
 /// The commands.
@@ -320,6 +327,12 @@ impl Row {
         }
     }
 
+    /// How many words stand before what is to be said, its name included; nothing where nothing is.
+    pub(super) fn words_before_text(&self) -> Option<usize> {
+        let mut words = self.usage.split(' ');
+        words.position(|word| word.trim_matches(['[', ']']) == "TEXT")
+    }
+
     /// What is asked for with this behind its name; nothing where it is misused.
     fn understand<'a>(&self, rest: &'a str) -> Option<Command<'a>> {
         let is_allowed = match self.argument() {
@@ -349,13 +362,29 @@ pub(super) fn find(name: &str) -> Option<&'static Row> {
     all().find(|row| row.names().any(|other| other == name))
 }
 
+/// Signs that look like a slash, and come from keyboards and web pages in its place.
+const SLASHES: [char; 10] = [
+    '\u{1735}', '\u{2044}', '\u{2215}', '\u{2571}', '\u{27cb}', '\u{29f8}', '\u{2f03}', '\u{3033}',
+    '\u{31d3}', '\u{ff0f}',
+];
+
+/// Whether a sign is as good as a space: it is shown as none, or stands for what is not shown.
+fn is_blank(sign: char) -> bool {
+    sign.is_whitespace() || matches!(sign, '\u{2800}' | char::REPLACEMENT_CHARACTER)
+}
+
 impl<'a> Typed<'a> {
     /// Understands a line. Two slashes at its beginning stand for a text that begins with one.
     #[must_use]
-    pub fn parse(line: &'a str) -> Self {
+    pub fn parse(line: &'a Line) -> Self {
+        let line = line.as_str();
         let Some(rest) = line.strip_prefix('/') else {
-            return if line.trim_start().starts_with('/') {
+            let shown = SafeText::new(line);
+            let begun = shown.as_str().trim_start_matches(is_blank);
+            return if begun.starts_with('/') {
                 Self::Spaced
+            } else if begun.starts_with(SLASHES) {
+                Self::LooksLike
             } else {
                 Self::Text(line)
             };
@@ -391,48 +420,147 @@ pub(super) fn help(command: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// Checks what a line is understood as.
+    #[track_caller]
+    fn assert_typed(line: &str, typed: Typed<'_>) {
+        assert_eq!(Typed::parse(&Line::new(line)), typed, "{line:?}");
+    }
+
     #[test]
     fn an_unknown_or_misused_command_is_not_a_text() {
-        assert_eq!(Typed::parse("/nmaes"), Typed::Unknown("/nmaes"));
-        assert_eq!(Typed::parse("/quit now"), Typed::Misused("/quit"));
-        assert_eq!(Typed::parse("/trust"), Typed::Misused("/trust NICK [END]"));
-        assert_eq!(Typed::parse("/msg bob"), Typed::Misused("/msg NICK TEXT"));
-        assert_eq!(Typed::parse("/nick a b"), Typed::Misused("/nick NEW"));
-        assert_eq!(Typed::parse("/history x"), Typed::Misused("/history [N]"));
-        assert_eq!(
-            Typed::parse("/theme pink"),
-            Typed::Misused("/theme [dark|light]")
-        );
-        assert_eq!(Typed::parse("/"), Typed::Unknown("/"));
+        for (line, typed) in [
+            ("/nmaes", Typed::Unknown("/nmaes")),
+            ("/quit now", Typed::Misused("/quit")),
+            ("/trust", Typed::Misused("/trust NICK [END]")),
+            ("/msg bob", Typed::Misused("/msg NICK TEXT")),
+            ("/msg bob \u{200b} ", Typed::Misused("/msg NICK TEXT")),
+            ("/nick a b", Typed::Misused("/nick NEW")),
+            ("/history x", Typed::Misused("/history [N]")),
+            ("/theme pink", Typed::Misused("/theme [dark|light]")),
+            ("/", Typed::Unknown("/")),
+            ("/／etc", Typed::Unknown("/／etc")),
+        ] {
+            assert_typed(line, typed);
+        }
     }
 
     #[test]
     fn a_command_behind_a_space_is_not_sent() {
-        assert_eq!(Typed::parse(" /msg bob the secret"), Typed::Spaced);
-        assert_eq!(Typed::parse("\t/quit"), Typed::Spaced);
-        assert_eq!(Typed::parse(" text /quit"), Typed::Text(" text /quit"));
+        for line in [
+            " /msg bob the secret",
+            "\t/quit",
+            // A space of East Asian input methods, one that does not break, one of Braille.
+            "\u{3000}/msg bob the secret",
+            "\u{a0}/msg bob the secret",
+            "\u{2800}/msg bob the secret",
+            // A paste whose first line is empty.
+            "\n\u{200b}\n/msg bob the secret",
+            "\u{200b} /msg bob the secret",
+            // What is shown as U+FFFD.
+            "\u{2066}/msg bob the secret",
+            "\u{202e}\u{2068}/msg bob the secret",
+            "\u{3164}/msg bob the secret",
+            "\u{1b}/msg bob the secret",
+        ] {
+            assert_typed(line, Typed::Spaced);
+        }
+        assert_typed(" text /quit", Typed::Text(" text /quit"));
+    }
+
+    #[test]
+    fn what_looks_like_a_slash_is_not_sent() {
+        for slash in SLASHES {
+            for before in ["", " ", "\u{200b}", "\u{2066}", "\n"] {
+                let line = format!("{before}{slash}msg bob the secret");
+                assert_typed(&line, Typed::LooksLike);
+            }
+        }
+        // A letter of Katakana, as many words begin with it.
+        assert_typed("ノート", Typed::Text("ノート"));
+        assert_typed("1⁄2", Typed::Text("1⁄2"));
+    }
+
+    #[test]
+    fn what_shows_nothing_keeps_no_command_from_being_one() {
+        for hidden in "\u{200b}\u{feff}\u{200e}\u{200f}\u{ad}\u{2060}\u{200c}\u{200d}\u{fe0f}\u{34f}\u{61c}\u{180e}\u{301}\u{e0041}".chars() {
+            for line in [
+                "{}/msg bob the secret",
+                "{}{}/msg bob the secret",
+                "/{}msg bob the secret",
+                "/ms{}g bob the secret",
+                "/msg{} bob the secret",
+                "/msg {} bob the secret",
+            ] {
+                let line = line.replace("{}", &hidden.to_string());
+                if hidden == '\u{301}' && !line.starts_with(hidden) {
+                    // There it is seen.
+                    continue;
+                }
+                let (nick, text) = ("bob", "the secret");
+                assert_typed(&line, Typed::Command(Command::Msg { nick, text }));
+            }
+            let escaped = format!("{hidden}/{hidden}/etc");
+            if hidden != '\u{301}' {
+                assert_typed(&escaped, Typed::Text("/etc"));
+            }
+            assert_typed(&format!("{hidden}/quit"), Typed::Command(Command::Quit));
+        }
+    }
+
+    #[test]
+    fn what_shows_nothing_is_no_part_of_a_nick_and_stays_in_a_text() {
+        let (nick, text) = ("bob", "👩\u{200d}🚀 \u{200b}");
+        for (line, command) in [
+            (
+                "/msg b\u{200b}ob\u{feff} 👩\u{200d}🚀 \u{200b}",
+                Command::Msg { nick, text },
+            ),
+            ("/me 👩\u{200d}🚀 \u{200b}", Command::Me(text)),
+            ("/reply 👩\u{200d}🚀 \u{200b}", Command::Reply(text)),
+            ("/away 👩\u{200d}🚀 \u{200b}", Command::Away(text)),
+            ("/whois b\u{ad}ob", Command::Whois(nick)),
+            ("/nick \u{2060}bob", Command::Nick(nick)),
+            ("/history 2\u{200b}0", Command::History(Some(20))),
+            ("/notify \u{feff}all", Command::Notify("all")),
+            (
+                "/verify bo\u{200c}b 123\u{200b}45",
+                Command::Verify {
+                    nick,
+                    digits: "12345",
+                },
+            ),
+        ] {
+            assert_typed(line, Typed::Command(command));
+        }
+        // A plain line is what was typed, whatever it shows.
+        assert_typed("👩\u{200d}🚀", Typed::Text("👩\u{200d}🚀"));
     }
 
     #[test]
     fn commands_and_texts_are_told_apart() {
-        assert_eq!(Typed::parse("/names "), Typed::Command(Command::Names));
-        assert_eq!(Typed::parse("/who"), Typed::Command(Command::Names));
-        assert_eq!(Typed::parse("hello /quit"), Typed::Text("hello /quit"));
-        assert_eq!(Typed::parse("//etc/motd"), Typed::Text("/etc/motd"));
-        assert_eq!(
-            Typed::parse("/msg bob  two  words"),
-            Typed::Command(Command::Msg {
-                nick: "bob",
-                text: "two  words"
-            })
-        );
-        assert_eq!(
-            Typed::parse("/verify bob 12345 67890"),
-            Typed::Command(Command::Verify {
-                nick: "bob",
-                digits: "12345 67890"
-            })
-        );
+        let verify = Command::Verify {
+            nick: "bob",
+            digits: "12345 67890",
+        };
+        let message = |text| Command::Msg { nick: "bob", text };
+        for (line, typed) in [
+            ("/names ", Typed::Command(Command::Names)),
+            ("/who", Typed::Command(Command::Names)),
+            ("hello /quit", Typed::Text("hello /quit")),
+            ("//etc/motd", Typed::Text("/etc/motd")),
+            (
+                "/msg bob  two  words",
+                Typed::Command(message("two  words")),
+            ),
+            ("/msg\tbob\tword", Typed::Command(message("word"))),
+            (
+                "/msg bob\ntwo\nlines",
+                Typed::Command(message("two\nlines")),
+            ),
+            ("/verify bob 12345 67890", Typed::Command(verify)),
+        ] {
+            assert_typed(line, typed);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! - `way`, `proxy`, `connection`, `link`: how frames get to the relay and back.
 //! - `client`: the main thread's loop.
 //! - `telling`, `words`: what happens in the room, told to the user.
-//! - `typed`, `commands`, `completion`: what the user types.
+//! - `typed`, `line`, `commands`, `completion`: what the user types.
 //! - `saying`, `doing`, `asking`: and what is done about it: words, oneself, others.
 //! - `trust`, `people`: what is known of others, and the file that remembers it.
 //! - `report`, `json`, `screen`, `log_file`: all that is told, in both its forms, and where it goes.
@@ -24,6 +24,7 @@ mod completion;
 mod connection;
 mod doing;
 pub(super) mod json;
+pub(super) mod line;
 mod link;
 mod log_file;
 pub(super) mod pasted;
@@ -49,7 +50,7 @@ use crate::room::names::{Nick, RoomName};
 use crate::room::session::{End, Event, Session};
 use crate::room::stream::ReadError;
 
-pub(super) use self::args::{Args, Seat};
+pub(super) use self::args::{Args, Seat, nick};
 use self::client::{Client, Clock, Happening, Notify};
 use self::completion::Nicks;
 use self::connection::{Connection, Dial};

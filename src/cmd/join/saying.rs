@@ -81,12 +81,10 @@ impl Client<'_> {
     pub(super) fn say_directly(&mut self, to: &Person, text: &str, shown: u64) {
         let presence = self.session.presence(to.sid);
         if presence.is_none_or(|presence| presence.named > shown) {
-            let nick = &to.nick;
+            let (nick, back) = (&to.nick, self.brought_back());
             return self.refuse(
                 None,
-                format!(
-                    "not sent: {nick} has only come while you typed; the Up key brings it back"
-                ),
+                format!("not sent: {nick} has only come while you typed{back}"),
             );
         }
         self.say(&Saying {
@@ -108,9 +106,10 @@ impl Client<'_> {
             );
         };
         if since > shown {
+            let back = self.brought_back();
             return self.refuse(
                 None,
-                "not sent: somebody else has written to you alone while you typed; the Up key brings it back",
+                format!("not sent: somebody else has written to you alone while you typed{back}"),
             );
         }
         let mut others = self.session.others().into_iter();
@@ -312,17 +311,22 @@ impl Client<'_> {
             }
             SayError::NotInRoom => format!("not sent, as you are leaving: {text}"),
         };
-        self.refused |= is_lost && !self.screen.is_interactive();
+        self.refused |= is_lost && !self.screen.has_keyboard();
         self.refuse(saying.id, why);
+    }
+
+    /// How to get back what was typed, if there is a line editor.
+    pub(super) fn brought_back(&self) -> &'static str {
+        if self.screen.is_interactive() {
+            "; the Up key brings it back"
+        } else {
+            ""
+        }
     }
 
     /// What is wrong with a text that has so many bytes.
     pub(super) fn too_long(&self, bytes: u64) -> String {
-        let back = if self.screen.is_interactive() {
-            "; the Up key brings it back"
-        } else {
-            ""
-        };
+        let back = self.brought_back();
         format!("not sent: it has {bytes} bytes, and a message has at most {MAX_TEXT}{back}")
     }
 }

@@ -177,6 +177,11 @@ impl Screen {
         self.terminal.is_interactive()
     }
 
+    /// Whether somebody types what is read.
+    pub(super) fn has_keyboard(&self) -> bool {
+        self.terminal.has_keyboard()
+    }
+
     /// Whether a program reads.
     pub(super) fn is_json(&self) -> bool {
         self.is_json

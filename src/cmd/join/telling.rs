@@ -244,7 +244,7 @@ impl Client<'_> {
 
     /// Says what to do about these people, where somebody sits who can do it.
     fn advise(&mut self, people: &[Person]) {
-        if !self.screen.is_interactive() {
+        if !self.screen.has_keyboard() {
             return;
         }
         let policy = self.session.policy();

@@ -6,11 +6,12 @@ use crate::room::message::Kind;
 use super::client::Client;
 use super::commands::{Command, Typed};
 use super::json::{Request, What};
+use super::line::Line;
 use super::saying::Saying;
 
 impl Client<'_> {
     pub(super) fn typed_line(&mut self, line: &str, shown: u64) {
-        match Typed::parse(line) {
+        match Typed::parse(&Line::new(line)) {
             Typed::Text(text) => self.say_to_all(text, shown),
             Typed::Command(command) => self.command(command, shown),
             Typed::Misused(usage) => self.refuse(None, format!("it is used like this: {usage}")),
@@ -23,10 +24,20 @@ impl Client<'_> {
                     ),
                 );
             }
-            Typed::Spaced => self.refuse(
-                None,
-                "not sent: there is a space before the slash; a command begins with the slash, and // sends one; the Up key brings the line back",
-            ),
+            Typed::Spaced => {
+                let back = self.brought_back();
+                self.refuse(
+                    None,
+                    format!("not sent: there is a space before the slash, or what is not shown; a command begins with the slash, and // sends one{back}"),
+                );
+            }
+            Typed::LooksLike => {
+                let back = self.brought_back();
+                self.refuse(
+                    None,
+                    format!("not sent: what it begins with looks like a slash and is another sign; a command begins with the slash, and // sends one{back}"),
+                );
+            }
         }
     }
 
@@ -67,8 +78,10 @@ impl Client<'_> {
 
     /// Does a command that a script asks for.
     fn requested_command(&mut self, id: Option<String>, line: &str) {
-        let why_not = match Typed::parse(line) {
-            Typed::Text(_) | Typed::Spaced => Some("a command begins with one slash"),
+        let why_not = match Typed::parse(&Line::new(line)) {
+            Typed::Text(_) | Typed::Spaced | Typed::LooksLike => {
+                Some("a command begins with one slash")
+            }
             Typed::Command(command) => why_not_in_a_script(command),
             Typed::Misused(_) | Typed::Unknown(_) => None,
         };

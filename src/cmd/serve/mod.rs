@@ -69,7 +69,7 @@ pub(super) struct Args {
     bind: Vec<IpAddr>,
 
     /// Sit in a room of this relay yourself, under this name
-    #[arg(long)]
+    #[arg(long, value_parser = join::nick)]
     nick: Option<Nick>,
 
     /// Log who joins, leaves and is refused to standard error; -vv logs broken connections too

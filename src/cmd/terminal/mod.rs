@@ -126,10 +126,12 @@ type Deliver = Arc<dyn Fn(Input) + Send + Sync>;
 /// The running terminal. Dropping it is `stop`.
 pub(super) struct Terminal {
     queue: Arc<Queue<Entry>>,
-    credits: Arc<Credits>,
+    /// None where somebody types: not so fast that it has to be bounded.
+    credits: Option<Arc<Credits>>,
     progress: Arc<AtomicU64>,
     saved: SavedMode,
     is_interactive: bool,
+    has_keyboard: bool,
     /// None where there is no terminal, or once it has been waited for.
     editor: Option<Editor>,
     /// The printer or the writer. None once it has been waited for.
@@ -167,12 +169,14 @@ impl Terminal {
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
         let deliver: Deliver = Arc::new(deliver);
+        let has_keyboard = format == Format::Screen && io::stdin().is_terminal();
         let mut terminal = Self {
             queue: Arc::new(Queue::new()),
-            credits: Arc::new(Credits::new(LINES)),
+            credits: (!has_keyboard).then(|| Arc::new(Credits::new(LINES))),
             progress: Arc::new(AtomicU64::new(0)),
             saved: SavedMode::save(),
             is_interactive: format == Format::Screen && has_terminal(),
+            has_keyboard,
             editor: None,
             output: None,
         };
@@ -209,11 +213,18 @@ impl Terminal {
         self.output = Some(spawn("writer", move || {
             plain::write_entries(&queue, io::stdout(), style, &closed, &progress)
         })?);
-        let (credits, deliver) = (Arc::clone(&self.credits), Arc::clone(deliver));
+        let (credits, deliver) = (self.credits.clone(), Arc::clone(deliver));
         spawn("reader", move || {
-            plain::read_lines(io::stdin().lock(), &credits, &deliver);
+            plain::read_lines(io::stdin().lock(), credits.as_deref(), &deliver);
         })?;
         Ok(())
+    }
+
+    /// Whether somebody types what comes in. What is shown may go elsewhere, or to a terminal that
+    /// cannot move its cursor.
+    #[must_use]
+    pub(super) fn has_keyboard(&self) -> bool {
+        self.has_keyboard
     }
 
     /// Whether the user sits at a terminal.
@@ -234,10 +245,12 @@ impl Terminal {
         Hurry(Arc::clone(&self.queue))
     }
 
-    /// Says that a line (or one too long) has been dealt with, so that another may be read. On a
-    /// terminal it changes nothing.
+    /// Says that a line (or one too long) has been dealt with, so that another may be read. Where
+    /// somebody types it changes nothing.
     pub(super) fn credit(&self) {
-        self.credits.give();
+        if let Some(credits) = &self.credits {
+            credits.give();
+        }
     }
 
     /// Ends everything: what has been shown is on the screen, the terminal is as it was before,

@@ -1,10 +1,10 @@
 //! Input and output where there is no terminal: lines in, lines out.
 //!
-//! Two threads. The reader takes bytes from standard input and delivers lines; it takes a credit
-//! for each, so it never runs further ahead than the program allows. It ends with the input or
-//! with the program: nothing can call it back from a read, and nothing is lost if it never
-//! returns. The writer takes entries from the queue and writes each as one flushed line; it ends
-//! when the queue is closed, or when nobody reads what it writes.
+//! Two threads. The reader takes bytes from standard input and delivers lines; unless somebody types
+//! them it takes a credit for each, so it never runs further ahead than the program allows. It ends
+//! with the input or with the program: nothing can call it back from a read, and nothing is lost if
+//! it never returns. The writer takes entries from the queue and writes each as one flushed line; it
+//! ends when the queue is closed, or when nobody reads what it writes.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Write};
@@ -24,11 +24,13 @@ pub(in crate::cmd) const MAX_LINE: usize = 64 * 1024;
 const FOREVER: Duration = Duration::from_hours(1);
 
 /// Delivers the lines of an input, and its end.
-pub(super) fn read_lines(input: impl BufRead, credits: &Credits, deliver: &Deliver) {
+pub(super) fn read_lines(input: impl BufRead, credits: Option<&Credits>, deliver: &Deliver) {
     let mut lines = Lines { input };
     // An input that fails has nothing more to give, as one that ends.
     while let Ok(Some(line)) = lines.next() {
-        credits.take();
+        if let Some(credits) = credits {
+            credits.take();
+        }
         deliver(line);
     }
     deliver(Input::End);
@@ -123,7 +125,7 @@ mod tests {
     fn read(input: impl BufRead) -> Vec<Input> {
         let (sender, receiver) = mpsc::channel();
         let deliver: Deliver = Arc::new(move |input| drop(sender.send(input)));
-        read_lines(input, &Credits::new(usize::MAX), &deliver);
+        read_lines(input, None, &deliver);
         drop(deliver);
         receiver.iter().collect()
     }
@@ -184,7 +186,8 @@ mod tests {
         let credits = Arc::new(Credits::new(CREDITS));
         let given = Arc::clone(&credits);
         let reading = thread::spawn(move || {
-            read_lines("line\n".repeat(3 * CREDITS).as_bytes(), &given, &deliver);
+            let lines = "line\n".repeat(3 * CREDITS);
+            read_lines(lines.as_bytes(), Some(&given), &deliver);
         });
         let mut seen = 0;
         while receiver.recv_timeout(Duration::from_millis(200)).is_ok() {
