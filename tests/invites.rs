@@ -230,11 +230,95 @@ fn the_invite_is_shown_again_to_whoever_asks() {
     let mut bob = Screen::join(&home, &token, "bob", &[]);
     assert!(!bob.contents().contains("friends join"));
     bob.enter("/invite");
-    let row = bob.wait_for_row("token", |row| row.starts_with("* friends join with: "));
-    assert_eq!(token_in(&row), token);
+    bob.wait_for_row("directions", |row| {
+        row == "* friends join with: e2echat join INVITE --nick NAME, where the invite is"
+    });
+    bob.wait_for_row("token", |row| row == token);
     bob.wait_for_row("how to hand it on", |row| {
         row == "* only those who have this invite can enter; hand it on by another way than this relay"
     });
+}
+
+/// What the terminal has broken itself is one line, as for whoever copies it.
+#[test]
+fn the_invite_is_a_line_of_its_own_at_any_width() {
+    let relay = Relay::start(&[]);
+    let (_ada, token) = host(relay.address());
+    for columns in [20, 40, 54, 80, 200] {
+        let home = Home::new();
+        let arguments = ["join", &token, "--nick", "bob", "--color", "always"];
+        let mut bob = Screen::e2echat(&home, &arguments, 60, columns);
+        bob.wait_for("roster", |shown| shown.contains("here: ada"));
+        bob.enter("/invite");
+        bob.wait_for_row("token", |row| row == token);
+        let wraps = |raw: &str| {
+            let before = raw.split(&token).next().unwrap();
+            let switch = before.rfind("\x1b[?7").unwrap();
+            before[switch..].starts_with("\x1b[?7h")
+        };
+        assert!(wraps(&bob.raw()), "{columns}");
+        // Drawn again, as it is and at other widths.
+        bob.press("\x0c");
+        bob.enter("drawn again");
+        bob.sees("<bob> drawn again");
+        bob.wait_for_row("token", |row| row == token);
+        for columns in [30, 100] {
+            bob.resize(60, columns);
+            bob.press("\x0c");
+            bob.wait_for_row("token", |row| row == token);
+        }
+        bob.enter("/quit");
+        assert!(bob.wait_exit().success());
+    }
+}
+
+/// A screen that the invite fills, and that is drawn again without what has no room on it.
+#[test]
+fn a_small_screen_is_drawn_again_in_full_below_an_invite() {
+    let relay = Relay::start(&[]);
+    let (mut ada, token) = host(relay.address());
+    let home = Home::new();
+    let mut bob = Screen::e2echat(&home, &["join", &token, "--nick", "bob"], 10, 20);
+    bob.wait_for("roster", |shown| shown.contains("here: ada"));
+    bob.enter("/invite");
+    bob.sees("only those who");
+    for number in 0..12 {
+        ada.say(&format!("{number}"));
+        bob.sees(&format!("<ada> {number}\n"));
+        let before = bob.contents();
+        bob.press("\x0c");
+        bob.comes_to_rest();
+        assert_eq!(bob.contents(), before, "{number}");
+    }
+}
+
+#[test]
+fn the_host_s_invite_is_a_line_of_its_own_too_and_shown_once() {
+    let arguments = [
+        "serve",
+        "--nick",
+        "ada",
+        "--new-room",
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ];
+    for columns in [20, 80] {
+        let home = Home::new();
+        let ada = Screen::e2echat(&home, &arguments, 60, columns);
+        ada.wait_for("roster", |shown| shown.contains("nobody else"));
+        ada.comes_to_rest();
+        let token = ada.wait_for_row("token", |row| row.contains("/inv-"));
+        let bob = Client::start_at(&token, "bob", &[]);
+        bob.wait_for_line("ada", |line| line.starts_with("* here: ada "));
+        assert_eq!(
+            ada.contents().matches("inv-").count(),
+            1,
+            "{}",
+            ada.contents()
+        );
+    }
 }
 
 #[test]

@@ -5,9 +5,9 @@ use crate::room::session::Person;
 use crate::room::text::SafeText;
 
 use super::client::{Client, seconds};
-use super::directions;
 use super::report::{Report, Who};
 use super::trust::Trust;
+use super::way_in;
 use super::words::span;
 
 impl Client<'_> {
@@ -118,7 +118,6 @@ impl Client<'_> {
     /// Says how friends get into this room.
     pub(super) fn invite(&mut self) {
         let (relay, room, nick) = (self.name, self.room, self.session.card().nick());
-        let directions = directions(relay, room);
         let about = if room.is_invite() {
             "only those who have this invite can enter; hand it on by another way than this relay"
                 .to_owned()
@@ -127,7 +126,7 @@ impl Client<'_> {
                 "that is no invite: anybody who guesses the name {room} can enter; to make a room that nobody can guess, leave and type: e2echat join {relay} --nick {nick} --new-room"
             )
         };
-        self.notice(format!("friends join with: e2echat join {directions}"));
+        self.screen.show(&way_in(relay, room));
         self.notice(about);
     }
 

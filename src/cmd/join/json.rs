@@ -145,7 +145,10 @@ pub(super) fn line(report: &Report, answered: Option<&str>) -> Option<String> {
             .with("kind", hint(*sort))
             .with("nick", nick.as_str())
             .with("text", text.as_str()),
-        Report::Notice(text) => Object::new("notice")
+        Report::Invite {
+            directions: text, ..
+        }
+        | Report::Notice(text) => Object::new("notice")
             .with("text", text.as_str())
             .with_some("id", answered),
         Report::Refusal { id, text } => Object::new("error")

@@ -64,14 +64,26 @@ pub(super) use self::way::Way;
 use super::on_signal;
 use super::terminal::{Format, Hurry, Input};
 
-/// What follows `e2echat join` for those who are to come to this room.
+/// What those who are to come to this room have to type.
 pub(super) fn directions(relay: &str, room: &RoomName) -> String {
-    if room.is_invite() {
+    let place = if room.is_invite() {
         format!("{relay}/{room} --nick NAME")
     } else if *room == RoomName::lobby() {
         format!("{relay} --nick NAME")
     } else {
         format!("{relay} --nick NAME --room {room}")
+    };
+    format!("friends join with: e2echat join {place}")
+}
+
+/// The same as a report, from which an invite can be copied.
+fn way_in(relay: &str, room: &RoomName) -> Report {
+    let directions = directions(relay, room);
+    if room.is_invite() {
+        let invite = format!("{relay}/{room}");
+        Report::Invite { directions, invite }
+    } else {
+        Report::Notice(directions)
     }
 }
 
@@ -108,6 +120,7 @@ pub(super) fn run_at(
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let people = People::open(name, room.id())?;
+    let is_host = matches!(way, Way::At(_));
     let log = seat.output.open_log()?;
     let key = SessionKey::generate(seat.bits);
     let clock = Clock::start();
@@ -144,7 +157,8 @@ pub(super) fn run_at(
         }
     })?;
     let _ = hurry.set(screen.terminal.hurry());
-    introduce(&mut screen, name, room, seat.new_room, session.card());
+    let is_new = seat.new_room || is_host && room.is_invite();
+    introduce(&mut screen, name, room, is_new, session.card());
     let trust = Trust::new(people, !seat.only_known);
     if let Some(damage) = trust.damage() {
         screen.show(&Report::Failure(damage));
@@ -188,10 +202,7 @@ fn introduce(screen: &mut Screen, name: &str, room: &RoomName, is_new: bool, own
         is_invite: room.is_invite(),
     });
     if is_new {
-        let directions = directions(name, room);
-        screen.show(&Report::notice(format!(
-            "friends join with: e2echat join {directions}"
-        )));
+        screen.show(&way_in(name, room));
     }
     screen.show(&Report::You {
         nick: own.nick().clone(),

@@ -158,6 +158,8 @@ pub(super) enum Report {
         nick: Nick,
         text: String,
     },
+    /// How friends get in, and the invite in that.
+    Invite { directions: String, invite: String },
     /// Something to know.
     Notice(String),
     /// The same for a person alone: a program is told it otherwise.
@@ -187,6 +189,10 @@ impl Report {
             Self::Answer(text) => return Some(Entry::Block(SafeText::new(text))),
             Self::Alarm { text, .. } | Self::Refusal { text, .. } | Self::Failure(text) => {
                 return Some(Entry::Warning(SafeText::new(text)));
+            }
+            Self::Invite { directions, invite } => {
+                let (directions, invite) = (SafeText::new(directions), SafeText::new(invite));
+                return Some(Entry::Invite { directions, invite });
             }
             Self::Rekeyed(_)
             | Self::Roster(_)

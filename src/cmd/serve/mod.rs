@@ -172,12 +172,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         (Some(host), Some(address)) => {
             let name = reachable(*address).to_string();
             // The host is there before anybody is told that the room is.
-            let announce = || announce(&addresses, &room);
+            let announce = || announce(&addresses, &room, room.is_invite());
             let way = Way::At(loopback(*address));
             let (seat, format) = (&args.seat, Format::Screen);
             join::run_at(&name, way, host, &room, seat, format, announce)
         }
-        _ => wait_for_signal(|| announce(&addresses, &room)),
+        _ => wait_for_signal(|| announce(&addresses, &room, false)),
     };
     relay.shut_down();
     let deadline = Instant::now() + DRAIN;
@@ -247,14 +247,15 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-fn announce(addresses: &[SocketAddr], room: &RoomName) -> anyhow::Result<()> {
+fn announce(addresses: &[SocketAddr], room: &RoomName, is_told: bool) -> anyhow::Result<()> {
     let mut lines: Vec<String> = addresses
         .iter()
         .map(|address| format!("listening on {address}\n"))
         .collect();
-    if let Some(address) = addresses.first() {
+    // A host who sits in the room is told the invite there.
+    if let Some(address) = addresses.first().filter(|_| !is_told) {
         let directions = join::directions(&reachable(*address).to_string(), room);
-        lines.push(format!("friends join with: e2echat join {directions}\n"));
+        lines.push(format!("{directions}\n"));
     }
     print(&lines.concat())
 }

@@ -15,6 +15,13 @@ pub(in crate::cmd) enum Entry {
     Notice(SafeText),
     /// Something that the user must not overlook.
     Warning(SafeText),
+    /// How friends get in by an invite, which is to be copied.
+    Invite {
+        /// In one line.
+        directions: SafeText,
+        /// The invite in it.
+        invite: SafeText,
+    },
     /// An answer of the program's own, several lines long: help, lists.
     Block(SafeText),
     /// One line for a program that reads along, as it is. Never on a terminal.

@@ -16,7 +16,7 @@ use rustyline::ExternalPrinter;
 use super::entry::Entry;
 use super::input_area::{InputArea, Outlook, Phase, Size};
 use super::queue::Queue;
-use super::render::render;
+use super::render::{WRAP_OFF, WRAP_ON, height, render};
 use super::style::Style;
 
 /// The most that goes to the terminal at once, in bytes: keys are answered between two batches.
@@ -34,11 +34,6 @@ const SETTLED: Duration = Duration::from_millis(100);
 /// How long to wait for the prompt before looking again.
 const STARTING: Duration = Duration::from_millis(10);
 
-/// Off and on: going on in the next row where one is full. A terminal may find a character wider
-/// than it was taken for; the row then loses its end, rather than go on at column 0 without the
-/// author's gutter.
-const WRAP_OFF: &str = "\x1b[?7l";
-const WRAP_ON: &str = "\x1b[?7h";
 /// Home, and erase the screen.
 const CLEAR: &str = "\x1b[H\x1b[2J";
 /// Rings the bell.
@@ -244,6 +239,10 @@ impl<P: ExternalPrinter> Printer<P> {
     fn redraw(&mut self, size: Size, outlook: &Outlook) {
         let same_width = size.columns == self.drawn.columns;
         let room = size.rows.saturating_sub(outlook.rows).max(1);
+        let count = |text: &str, columns| {
+            let heights = text.lines().map(|row| height(row, columns));
+            heights.sum::<usize>()
+        };
         let (mut rows, mut rows_before) = (0, 0);
         let mut newest_first = Vec::new();
         for entry in self.recent.iter().rev() {
@@ -251,22 +250,28 @@ impl<P: ExternalPrinter> Printer<P> {
                 break;
             }
             let text = render(entry, size.columns, self.style);
-            rows += text.lines().count();
-            rows_before += render(entry, self.drawn.columns, self.style)
-                .lines()
-                .count();
+            rows += count(&text, size.columns);
+            let before = render(entry, self.drawn.columns, self.style);
+            rows_before += count(&before, self.drawn.columns);
             newest_first.push(text);
         }
         let text: String = newest_first.into_iter().rev().collect();
-        let surplus = if same_width {
+        let mut surplus = if same_width {
             rows.saturating_sub(room)
         } else {
             0
         };
         let mut screen = CLEAR.to_owned();
-        text.split_inclusive('\n')
-            .skip(surplus)
-            .for_each(|row| screen.push_str(row));
+        for row in text.split_inclusive('\n') {
+            let height = height(row, size.columns);
+            if height <= surplus {
+                surplus -= height;
+            } else {
+                // One that fits in part is shown whole, and its beginning scrolls away.
+                surplus = 0;
+                screen.push_str(row);
+            }
+        }
         self.drawn = size;
         self.resized = None;
         self.damaged = false;

@@ -14,6 +14,14 @@ use crate::room::text::SafeText;
 const MAX_ROWS: usize = 200;
 /// How far a block's row is set in that goes on from the one before.
 const BLOCK_INDENT: usize = 2;
+/// What stands above an invite.
+const ABOVE_INVITE: &str =
+    "friends join with: e2echat join INVITE --nick NAME, where the invite is";
+/// Off and on: going on in the next row where one is full. A terminal may find a character wider
+/// than it was taken for; the row then loses its end, rather than go on at column 0 without the
+/// author's gutter.
+pub(super) const WRAP_OFF: &str = "\x1b[?7l";
+pub(super) const WRAP_ON: &str = "\x1b[?7h";
 /// How an inner line break is shown where an entry is one line.
 const LINE_BREAK: &str = " ⏎ ";
 
@@ -33,6 +41,12 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
         }
         Entry::Notice(text) => marked('*', text, columns, style, notice_look(style)),
         Entry::Warning(text) => marked('!', text, columns, style, warning_look(style)),
+        Entry::Invite { invite, .. } => {
+            let above = SafeText::new(ABOVE_INVITE);
+            let above = marked('*', &above, columns, style, notice_look(style));
+            // The terminal breaks it, if need be, and knows that it is one when it is copied.
+            format!("{above}{WRAP_ON}{invite}{WRAP_OFF}\n")
+        }
         Entry::Block(text) => block(text, columns),
         // It was meant for a program, so that nobody has made it harmless.
         Entry::Line(line) => block(&SafeText::new(line), columns),
@@ -40,6 +54,14 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
             String::new()
         }
     }
+}
+
+/// How many rows of a terminal a row takes: more than one where the terminal breaks it.
+#[must_use]
+pub(super) fn height(row: &str, columns: usize) -> usize {
+    let row = row.trim_end_matches('\n').strip_prefix(WRAP_ON);
+    let unbroken = row.and_then(|row| row.strip_suffix(WRAP_OFF));
+    unbroken.map_or(1, |row| wrap::width(row).div_ceil(columns.max(1)).max(1))
 }
 
 /// An entry where there is no terminal: one line, unwrapped, with the same author before the same
@@ -63,6 +85,7 @@ pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
             let line = format!("* {}", one_line(text));
             style.paint(notice_look(style), &line) + "\n"
         }
+        Entry::Invite { directions, .. } => render_plain(&Entry::Notice(directions.clone()), style),
         Entry::Warning(text) => {
             let line = format!("! {}", one_line(text));
             style.paint(warning_look(style), &line) + "\n"
@@ -307,6 +330,37 @@ mod tests {
             shown(&message("alexandria", false, "hi you"), 10),
             "<al…> hi\n<al…> you\n"
         );
+    }
+
+    #[test]
+    fn an_invite_is_a_row_of_its_own_that_nothing_of_ours_breaks() {
+        let invite = "chat.example.org:4000/inv-hb3t-tdea-je2r-dd7x-zzt4-tk53";
+        let directions = format!("friends join with: e2echat join {invite} --nick NAME");
+        let entry = Entry::Invite {
+            directions: SafeText::new(&directions),
+            invite: SafeText::new(invite),
+        };
+        for (columns, rows) in [
+            (1, 55),
+            (20, 3),
+            (40, 2),
+            (54, 2),
+            (55, 1),
+            (80, 1),
+            (200, 1),
+        ] {
+            let shown = shown(&entry, columns);
+            let last = shown.split_inclusive('\n').next_back().unwrap();
+            assert_eq!(last, format!("{WRAP_ON}{invite}{WRAP_OFF}\n"));
+            assert_eq!(height(last, columns), rows, "{columns}");
+            let above = shown.strip_suffix(last).unwrap();
+            for row in above.split_inclusive('\n') {
+                assert!(row.starts_with('*'), "{columns}: {row}");
+                assert_eq!(height(row, columns), 1);
+            }
+        }
+        let plain = render_plain(&entry, Style::PLAIN);
+        assert_eq!(plain, format!("* {directions}\n"));
     }
 
     #[test]
