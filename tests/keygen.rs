@@ -487,7 +487,7 @@ const PROMPTS: [(&[&str], &[&str], &str); 6] = [
 fn asked(home: &Home, arguments: &[&str], answers: &[&str], question: &str) -> Screen {
     let mut screen = Screen::e2echat(home, arguments, 24, 80);
     for answer in answers {
-        screen.wait_for("question", |shown| shown.trim_end().ends_with(":"));
+        screen.wait_for("question", |shown| shown.trim_end().ends_with(':'));
         screen.enter(answer);
     }
     screen.wait_for(question, |shown| {

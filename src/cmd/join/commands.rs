@@ -422,8 +422,8 @@ mod tests {
 
     /// Checks what a line is understood as.
     #[track_caller]
-    fn assert_typed(line: &str, typed: Typed<'_>) {
-        assert_eq!(Typed::parse(&Line::new(line)), typed, "{line:?}");
+    fn assert_typed(line: &str, typed: &Typed<'_>) {
+        assert_eq!(Typed::parse(&Line::new(line)), *typed, "{line:?}");
     }
 
     #[test]
@@ -440,7 +440,7 @@ mod tests {
             ("/", Typed::Unknown("/")),
             ("/／etc", Typed::Unknown("/／etc")),
         ] {
-            assert_typed(line, typed);
+            assert_typed(line, &typed);
         }
     }
 
@@ -462,9 +462,9 @@ mod tests {
             "\u{3164}/msg bob the secret",
             "\u{1b}/msg bob the secret",
         ] {
-            assert_typed(line, Typed::Spaced);
+            assert_typed(line, &Typed::Spaced);
         }
-        assert_typed(" text /quit", Typed::Text(" text /quit"));
+        assert_typed(" text /quit", &Typed::Text(" text /quit"));
     }
 
     #[test]
@@ -472,12 +472,12 @@ mod tests {
         for slash in SLASHES {
             for before in ["", " ", "\u{200b}", "\u{2066}", "\n"] {
                 let line = format!("{before}{slash}msg bob the secret");
-                assert_typed(&line, Typed::LooksLike);
+                assert_typed(&line, &Typed::LooksLike);
             }
         }
         // A letter of Katakana, as many words begin with it.
-        assert_typed("ノート", Typed::Text("ノート"));
-        assert_typed("1⁄2", Typed::Text("1⁄2"));
+        assert_typed("ノート", &Typed::Text("ノート"));
+        assert_typed("1⁄2", &Typed::Text("1⁄2"));
     }
 
     #[test]
@@ -497,13 +497,13 @@ mod tests {
                     continue;
                 }
                 let (nick, text) = ("bob", "the secret");
-                assert_typed(&line, Typed::Command(Command::Msg { nick, text }));
+                assert_typed(&line, &Typed::Command(Command::Msg { nick, text }));
             }
             let escaped = format!("{hidden}/{hidden}/etc");
             if hidden != '\u{301}' {
-                assert_typed(&escaped, Typed::Text("/etc"));
+                assert_typed(&escaped, &Typed::Text("/etc"));
             }
-            assert_typed(&format!("{hidden}/quit"), Typed::Command(Command::Quit));
+            assert_typed(&format!("{hidden}/quit"), &Typed::Command(Command::Quit));
         }
     }
 
@@ -530,10 +530,10 @@ mod tests {
                 },
             ),
         ] {
-            assert_typed(line, Typed::Command(command));
+            assert_typed(line, &Typed::Command(command));
         }
         // A plain line is what was typed, whatever it shows.
-        assert_typed("👩\u{200d}🚀", Typed::Text("👩\u{200d}🚀"));
+        assert_typed("👩\u{200d}🚀", &Typed::Text("👩\u{200d}🚀"));
     }
 
     #[test]
@@ -559,7 +559,7 @@ mod tests {
             ),
             ("/verify bob 12345 67890", Typed::Command(verify)),
         ] {
-            assert_typed(line, typed);
+            assert_typed(line, &typed);
         }
     }
 

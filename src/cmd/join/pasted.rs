@@ -38,12 +38,9 @@ pub fn invite_in(rows: &[String]) -> Result<(Address, RoomName), String> {
             Room::Name(_) => Err(NO_INVITE.to_owned()),
         },
         words => {
-            let mistyped = words.iter().filter(|word| word.contains("inv-"));
-            let mistyped = mistyped.map(|word| word.trim_matches(AROUND).parse::<Room>());
-            Err(mistyped
-                .filter_map(Result::err)
-                .next()
-                .unwrap_or_else(|| NO_INVITE.to_owned()))
+            let mut tried = words.iter().filter(|word| word.contains("inv-"));
+            let mistyped = tried.find_map(|word| word.trim_matches(AROUND).parse::<Room>().err());
+            Err(mistyped.unwrap_or_else(|| NO_INVITE.to_owned()))
         }
     }
 }

@@ -129,8 +129,8 @@ impl Drop for Prompt {
         let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before);
         if let Some(guard) = self.guard.take() {
             self.is_done.store(true, Ordering::SeqCst);
-            // It has not been joined, so its id is still its own.
-            let _ = pthread_kill(guard.as_pthread_t(), DONE);
+            // It has not been joined, so its id is still its own: a number, or a pointer with musl.
+            let _ = pthread_kill(guard.as_pthread_t() as _, DONE);
             let _ = guard.join();
         }
         let _ = self.signals.thread_unblock();
