@@ -1,7 +1,7 @@
 //! An invite in what somebody has pasted: alone, in quotes, in a whole command, in rows of this
 //! program's screen.
 
-use crate::room::names::RoomName;
+use crate::room::names::{NameError, RoomName};
 use crate::room::text::SafeText;
 
 use super::address::{Address, Room};
@@ -23,6 +23,12 @@ pub fn invite_in(rows: &[String]) -> Result<(Address, RoomName), String> {
     let shown: Vec<SafeText> = rows.iter().map(|row| SafeText::new(row)).collect();
     let rows: Vec<Vec<&str>> = shown.iter().map(|row| words(row.as_str())).collect();
     for (at, row) in rows.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|before| rows.get(before));
+        let is_rest = before.is_some_and(|before| is_start_of_host(before));
+        if is_rest && row.first().copied().and_then(invite).is_some() {
+            // The rest of a host's name is another host.
+            return Err(NameError::Mistyped.to_string());
+        }
         let found = row.iter().copied().find_map(invite);
         let broken = || rows.get(at..).and_then(broken_invite);
         if let Some(found) = found.or_else(broken) {
@@ -76,6 +82,11 @@ fn invite(word: &str) -> Option<(Address, RoomName)> {
         Ok(Room::Invite(relay, room)) if room.is_invite() => Some((relay, room)),
         _ => None,
     }
+}
+
+/// Whether a row is one word that can be the beginning of a host's name.
+fn is_start_of_host(row: &[&str]) -> bool {
+    matches!(row, [word] if word.contains('.') && !word.ends_with(['.', ':']))
 }
 
 /// An invite that begins with the last word of the first row and goes on in the next ones, as where
@@ -173,6 +184,9 @@ mod tests {
             (&wrong, mistyped),
             (&format!("e2echat join {wrong} --nick NAME"), mistyped),
             (&format!("\"{wrong}\" it is"), mistyped),
+            // Broken where nothing of ours breaks it.
+            (&made("chat.example.org:40\n00"), mistyped),
+            (&made("* chat.exa\n*   mple.org:4000"), mistyped),
         ] {
             assert_eq!(found(text), Err(error.to_owned()), "{text}");
         }
