@@ -2,16 +2,22 @@
 
 mod support;
 
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use e2echat::room::frame::{Frame, ToClient};
 use e2echat::room::message::Stream;
 use e2echat::room::notice::Notice;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use portable_pty::{PtySize, native_pty_system};
 
 use support::peer::{Member, Peer, lobby};
-use support::process::{Client, Relay};
+use support::process::{Client, Home, Relay, wait_for};
+use support::screen;
 
 #[test]
 fn a_relay_that_is_asked_to_end_tells_its_members_and_ends_well() {
@@ -147,4 +153,142 @@ fn a_client_that_is_killed() {
     // The nick is free again.
     Client::join(relay.address(), "bob", &[]);
     assert_eq!(ada.warnings(), [""; 0]);
+}
+
+const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+
+/// A shell that ignores signals and becomes the program.
+fn ignoring(signals: &str, home: &Home, arguments: &[&str]) -> Command {
+    let mut shell = Command::new("sh");
+    home.isolate(&mut shell);
+    shell
+        .args(["-c", &format!(r#"trap '' {signals}; exec "$0" "$@""#)])
+        .arg(env!("CARGO_BIN_EXE_e2echat"))
+        .args(arguments);
+    shell
+}
+
+/// The name of a signal as a shell has it.
+fn short(signal: Signal) -> &'static str {
+    signal.as_str().trim_start_matches("SIG")
+}
+
+#[test]
+fn a_relay_goes_on_ignoring_what_it_was_started_to_ignore_and_obeys_the_rest() {
+    for (ignored, obeyed) in [
+        (Signal::SIGINT, Signal::SIGTERM),
+        (Signal::SIGTERM, Signal::SIGHUP),
+        (Signal::SIGHUP, Signal::SIGINT),
+    ] {
+        let home = Home::new();
+        let own = ["serve", "--bind", "127.0.0.1", "--port", "0"];
+        let mut command = ignoring(short(ignored), &home, &own);
+        let relay = Relay::from_command(&mut command, home);
+        let address = relay.address();
+        let mut ada = Client::join(address, "ada", &["--reconnect", "0"]);
+        relay.signal(ignored);
+        let bob = Client::join(address, "bob", &["--reconnect", "0"]);
+        ada.wait_for_line("bob", |line| line.starts_with("* bob joined "));
+        ada.say("still here");
+        bob.wait_for_message("ada", "still here");
+        assert_eq!(relay.end(obeyed).code(), Some(0), "{obeyed}");
+        let told = format!("the relay is shutting down ({address})");
+        ada.ended().assert_failure(&told);
+    }
+}
+
+#[test]
+fn a_client_goes_on_ignoring_what_it_was_started_to_ignore() {
+    let relay = Relay::start(&[]);
+    let ada = Client::join(relay.address(), "ada", &[]);
+    let home = Home::new();
+    let address = relay.address().to_string();
+    let own = ["join", &address, "--nick", "bob"];
+    let mut bob = Client::start_command(&mut ignoring("INT TERM HUP", &home, &own));
+    bob.wait_for_roster();
+    for signal in SIGNALS {
+        bob.signal(signal);
+        // A client that obeys has ended when the next one is in.
+        let carol = Client::join(relay.address(), "carol", &[]);
+        assert_eq!(carol.leave().code(), Some(0));
+        bob.say(&format!("still here after {signal}"));
+        ada.wait_for_message("bob", &format!("still here after {signal}"));
+    }
+    assert_eq!(bob.leave().code(), Some(0));
+}
+
+#[test]
+fn an_identity_is_made_although_the_signals_come_that_are_to_be_ignored() {
+    let home = Home::new();
+    let mut shell = Command::new("sh");
+    home.isolate(&mut shell);
+    let script = r#"trap '' INT TERM HUP
+        "$0" keygen --output id.pem &
+        for signal in INT TERM HUP; do kill -$signal $!; done
+        wait $!"#;
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_e2echat")]);
+    let ended = Client::start_command(&mut shell).ended();
+    assert_eq!(ended.code(), Some(0), "{ended:#?}");
+    assert!(home.file("id.pem").exists());
+}
+
+/// A process that is not a child of the test's, and does not outlive it.
+struct Stray(Pid);
+
+impl Drop for Stray {
+    fn drop(&mut self) {
+        // It fails where it has ended.
+        let _ = kill(self.0, Signal::SIGKILL);
+    }
+}
+
+/// Waits until a file has something in it that can be read so.
+fn wait_for_content<T>(home: &Home, name: &str, read: impl Fn(&str) -> Option<T>) -> T {
+    let text = || fs::read_to_string(home.file(name)).unwrap_or_default();
+    wait_for(|| read(&text()), || format!("{name}: {}", text()))
+}
+
+/// Starts a relay in a terminal, by a shell with this before it, and hangs the terminal up.
+fn relay_after_hang_up(home: &Home, before: &str) -> (SocketAddr, Stray) {
+    let pair = native_pty_system()
+        .openpty(PtySize::default())
+        .expect("a pseudo-terminal");
+    let program = env!("CARGO_BIN_EXE_e2echat");
+    let script = format!(
+        "{before} '{program}' serve --bind 127.0.0.1 --port 0 >out 2>&1 & echo $! >pid; wait"
+    );
+    let mut command = screen::command("sh");
+    command.args(["-c", &script]);
+    command.cwd(home.path());
+    let mut shell = (pair.slave.spawn_command(command)).expect("there is a shell");
+    drop(pair.slave);
+    let pid = wait_for_content(home, "pid", |text| text.strip_suffix('\n')?.parse().ok());
+    let relay = Stray(Pid::from_raw(pid));
+    let address = wait_for_content(home, "out", |text| {
+        let line = text.lines().find(|line| line.starts_with("listening on "));
+        line?.strip_prefix("listening on ")?.parse().ok()
+    });
+    drop(pair.master);
+    shell.wait().expect("the shell ends");
+    (address, relay)
+}
+
+#[test]
+fn a_relay_under_nohup_outlives_its_terminal_and_another_ends_with_it() {
+    let home = Home::new();
+    let (_, without) = relay_after_hang_up(&home, "");
+    wait_for(
+        || kill(without.0, None).is_err().then_some(()),
+        || "it outlives its terminal".into(),
+    );
+    let home = Home::new();
+    let (address, relay) = relay_after_hang_up(&home, "nohup");
+    let ada = Client::join(address, "ada", &["--reconnect", "0"]);
+    assert_eq!(ada.leave().code(), Some(0));
+    // A shell does the same for what it runs in the background: that is for Ctrl-C.
+    kill(relay.0, Signal::SIGINT).expect("it is there");
+    let bob = Client::join(address, "bob", &["--reconnect", "0"]);
+    kill(relay.0, Signal::SIGTERM).expect("it is there");
+    let told = format!("the relay is shutting down ({address})");
+    bob.ended().assert_failure(&told);
 }

@@ -10,6 +10,7 @@ mod passphrase;
 mod prompt;
 mod serve;
 mod shell;
+mod signals;
 mod terminal;
 
 /// What people write, on the terminal, in arguments and into files: read without touching anything,
@@ -99,11 +100,6 @@ fn unwritable(error: &io::Error) -> anyhow::Error {
         format!("cannot write to standard output: {}", reason(error)),
         "make room where it goes",
     )
-}
-
-/// Calls `act` on SIGINT, SIGTERM and SIGHUP. To be called once.
-fn on_signal(act: impl FnMut() + Send + 'static) -> anyhow::Result<()> {
-    Ok(ctrlc::set_handler(act)?)
 }
 
 /// The target of the relay's figures, which whoever asked for them sees without asking for more.

@@ -61,7 +61,7 @@ use self::screen::Screen;
 use self::trust::Trust;
 pub(super) use self::way::Way;
 
-use super::on_signal;
+use super::signals::on_signal;
 use super::terminal::{Format, Hurry, Input};
 
 /// What those who are to come to this room have to type.

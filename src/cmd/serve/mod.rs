@@ -30,8 +30,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::cmd::join::{self, Member, Seat, Way};
+use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
-use crate::cmd::{DEFAULT_PORT, STATS, failure, on_signal, print, reason, start_log};
+use crate::cmd::{DEFAULT_PORT, STATS, failure, print, reason, start_log};
 use crate::room::frame::Limits;
 use crate::room::names::{Nick, RoomName};
 
