@@ -102,26 +102,6 @@ fn unwritable(error: &io::Error) -> anyhow::Error {
     )
 }
 
-/// The target of the relay's figures, which whoever asked for them sees without asking for more.
-const STATS: &str = "stats";
-
-/// Sends warnings, and as much more as `verbose` asks for, to standard error.
-fn start_log(verbose: u8) {
-    let level = match verbose {
-        0 => log::LevelFilter::Warn,
-        1 => log::LevelFilter::Info,
-        _ => log::LevelFilter::Debug,
-    };
-    env_logger::Builder::new()
-        .filter_module(env!("CARGO_PKG_NAME"), level)
-        .filter_module(STATS, log::LevelFilter::Info)
-        .format(|out, record| {
-            let time = out.timestamp_seconds();
-            writeln!(out, "{time} {}", record.args())
-        })
-        .init();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,10 @@
 //! `e2echat serve`: the relay, and with `--nick` somebody who sits in it.
 //!
 //! Threads: one that accepts per listening socket, a few that write (see [`writer`]), one that keeps
-//! the log, and one that watches the memory, for as long as the process lives; one per connection
-//! (see [`connection`]), and for a moment one that reads a member's new card; the main one, which
-//! waits for a signal, or for the host to leave.
+//! the log and one that writes it (see [`logger`]), and one that watches the memory, for as long as the
+//! process lives; one per connection (see [`connection`]), and for a moment one that reads a member's
+//! new card, and one that announces the relay; the main one, which waits for a signal, or for the host
+//! to leave.
 
 pub(super) mod allow;
 mod batch;
@@ -13,6 +14,7 @@ mod gate;
 mod guard;
 mod journal;
 mod limits;
+mod logger;
 mod memory;
 mod outbox;
 mod relay;
@@ -32,11 +34,12 @@ use anyhow::Context as _;
 use crate::cmd::join::{self, Member, Seat, Way};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
-use crate::cmd::{DEFAULT_PORT, STATS, failure, print, reason, start_log};
+use crate::cmd::{DEFAULT_PORT, failure, print, reason};
 use crate::room::frame::Limits;
 use crate::room::names::{Nick, RoomName};
 
 use self::limits::Shares;
+use self::logger::{Log, STATS};
 use self::memory::{Gauge, Memory};
 use self::relay::{Config, Relay};
 
@@ -139,9 +142,8 @@ impl Args {
 /// Runs the relay until a signal comes, or the host leaves.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     // A host has the terminal for the room.
-    if args.nick.is_none() {
-        start_log(args.verbose);
-    }
+    let is_logging = args.nick.is_none();
+    let _log = is_logging.then(|| Log::start(args.verbose)).transpose()?;
     let listeners = listen(&args.bind, args.port)?;
     let host = args.nick.as_ref().map(|nick| {
         let identity = args.seat.identity()?;
@@ -178,7 +180,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let (seat, format) = (&args.seat, Format::Screen);
             join::run_at(&name, way, host, &room, seat, format, announce)
         }
-        _ => wait_for_signal(|| announce(&addresses, &room, false)),
+        _ => wait_for_signal(move || announce(&addresses, &room, false)),
     };
     relay.shut_down();
     let deadline = Instant::now() + DRAIN;
@@ -189,15 +191,24 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     result
 }
 
-/// Announces that the relay is there, and waits for the signal that it should go.
-fn wait_for_signal(announce: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let (sender, signals) = mpsc::channel();
+/// Announces that the relay is there, and waits for the signal that it should go, which it hears
+/// although the terminal of the announcement may stand still.
+fn wait_for_signal(
+    announce: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let (sender, ends) = mpsc::channel();
+    let signalled = sender.clone();
     on_signal(move || {
-        // It fails when the program is ending already.
-        let _ = sender.send(());
+        // It fails when the program is ending already; as below.
+        let _ = signalled.send(Ok(()));
     })?;
-    announce()?;
-    signals.recv().context("the signal handler is gone")
+    let announce = move || {
+        let _ = announce().map_err(|error| sender.send(Err(error)));
+    };
+    thread::Builder::new()
+        .name("announce".into())
+        .spawn(announce)?;
+    ends.recv().context("the signal handler is gone")?
 }
 
 fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
