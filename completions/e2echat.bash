@@ -211,7 +211,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__serve)
-            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --bits --rekey --reconnect --log --color --theme --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-blocks --max-bytes --allow --help"
+            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --bits --rekey --reconnect --log --color --theme --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-per-identity --max-blocks --max-bytes --allow --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -294,6 +294,10 @@ _e2echat() {
                     return 0
                     ;;
                 --joins-per-minute)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-per-identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -51,8 +51,9 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-queue -d '
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l handshake-timeout -d 'Seconds that entering a room may take' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l idle-timeout -d 'Seconds after which a connection on which nothing comes is taken for dead' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l grace -d 'Seconds for which the place of a member is kept whose connection broke' -r
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-per-address -d 'The most connections at once from one address (of IPv6, one /64)' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-per-address -d 'The most connections at once from one address (of IPv6, one /64); places that are kept for broken ones count, and give way to newcomers from there' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l joins-per-minute -d 'The most joins a minute from one address' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-per-identity -d 'The most places of one identity in a room' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-blocks -d 'The most 256-byte blocks a second that a member may send; 0: no limit' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-bytes -d 'The most bytes a second that a member may send; 0: no limit' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l allow -d 'Let in only the identities in this file, one SHA256:... fingerprint a line' -r -F

@@ -1,19 +1,22 @@
 //! Strangers and members who want more than their share: connections, joins, bytes, lines of the
 //! log. They do not get it, and whoever is in a room notices nothing.
 
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
+
 mod support;
 
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use e2echat::room::card::SessionId;
-use e2echat::room::frame::{ToClient, preamble};
+use e2echat::room::frame::{Frame, ToClient, preamble};
 use e2echat::room::notice::Notice;
 use nix::errno::Errno;
 
-use support::peer::{Member, Peer, identity, lobby};
+use support::peer::{Member, Peer, identity, lobby, made_up_key};
 use support::process::{Client, Home, Relay, is_message, wait_for};
 use support::tool::reason;
 
@@ -229,7 +232,12 @@ fn limits_under_which_no_client_could_live_are_refused() {
         let ended = Home::new().run(&["serve", option]);
         ended.assert_misused(option.split('=').next().expect("a name"));
     }
-    for option in ["--max-per-address=0", "--joins-per-minute=0", "--stats=0"] {
+    for option in [
+        "--max-per-address=0",
+        "--max-per-identity=0",
+        "--joins-per-minute=0",
+        "--stats=0",
+    ] {
         let ended = Home::new().run(&["serve", option]);
         ended.assert_misused(option.split('=').next().expect("a name"));
     }
@@ -361,4 +369,229 @@ fn running_out_of_threads_refuses_newcomers_and_keeps_members() {
         || "nobody gets in any more".into(),
     );
     assert_chatting(&mut ada, &mut bob);
+}
+
+/// Two addresses beside the one from which our clients come.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const FAR_AWAY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+
+/// Longer than a test waits for anything.
+const LONG_GRACE: [&str; 2] = ["--grace", "600"];
+
+/// Enters from an address, with any session key.
+fn enter_from(
+    source: Ipv4Addr,
+    relay: &Relay,
+    nick: &str,
+    identity: usize,
+) -> Result<Member, Notice> {
+    let peer = Peer::connect_from(source, relay.address());
+    Member::enter(peer, nick, identity, &made_up_key(), None)
+}
+
+/// Enters from an address and breaks off, so that the place is kept.
+fn break_off(source: Ipv4Addr, relay: &Relay, nick: &str, identity: usize) -> Result<(), Notice> {
+    let member = enter_from(source, relay, nick, identity)?;
+    drop(member);
+    Ok(())
+}
+
+/// Enters and breaks off so many times, with as many identities as it takes and different nicks.
+fn break_off_often(source: Ipv4Addr, relay: &Relay, prefix: &str, times: usize) {
+    for number in 0..times {
+        // It is not let in where everything is taken.
+        let _ = break_off(source, relay, &format!("{prefix}-{number:x}"), number / 8);
+    }
+}
+
+/// Checks that somebody is in the room of a witness, who is warned of nothing.
+#[track_caller]
+fn assert_heard(client: &mut Client, nick: &str, witness: &Client) {
+    client.say("here I am");
+    witness.wait_for_message(nick, "here I am");
+    assert_eq!(witness.warnings(), [""; 0]);
+}
+
+fn lost(nick: &str) -> String {
+    format!("* {nick} lost the connection")
+}
+
+#[track_caller]
+fn wait_for_loss(witness: &Client, nick: &str) {
+    witness.wait_for_line("loss", |line| line == lost(nick));
+}
+
+/// Waits until a relay that was started with `--stats 1` counts so many members.
+#[track_caller]
+fn wait_for_members(relay: &Relay, members: usize) {
+    let now = format!(" now: {members} members, ");
+    wait_for(
+        || relay.log().last()?.contains(&now).then_some(()),
+        || format!("not{now}{:#?}", relay.log().last()),
+    );
+}
+
+#[test]
+fn nobody_fills_a_room_from_one_address_with_members_who_are_gone() {
+    let relay = Relay::start(&["--stats", "1"]);
+    let (mut ada, mut bob) = two_members(&relay);
+    break_off_often(ELSEWHERE, &relay, "ghost", 250);
+    let mut carol = Client::join(relay.address(), "carol", &[]);
+    assert_heard(&mut carol, "carol", &ada);
+    // As many as there may be connections from there.
+    wait_for_members(&relay, 100 + 3);
+    // Nor from the address from which the others come, and these lose nothing by it.
+    break_off_often(Ipv4Addr::LOCALHOST, &relay, "shade", 200);
+    let mut dave = Client::join(relay.address(), "dave", &[]);
+    assert_heard(&mut dave, "dave", &bob);
+    wait_for_members(&relay, 200);
+    assert_chatting(&mut ada, &mut bob);
+}
+
+#[test]
+fn a_place_is_kept_while_nobody_needs_it_and_gives_way_when_the_room_is_full() {
+    let options = ["--max-members", "6", "--stats", "1"];
+    let relay = Relay::start(&[&options[..], &LONG_GRACE].concat());
+    let (ada, bob) = two_members(&relay);
+    for (number, nick) in ["first", "second", "third", "fourth"].iter().enumerate() {
+        break_off(ELSEWHERE, &relay, nick, number).expect("there is room");
+    }
+    ada.wait_for_line("the last", |line| line.starts_with("* fourth joined "));
+    wait_for_members(&relay, 6);
+    assert!(
+        !ada.lines()
+            .iter()
+            .any(|line| line.contains("lost the connection"))
+    );
+    // Nobody gives up anything for somebody who cannot come in.
+    let taken = enter_from(FAR_AWAY, &relay, "ADA", 7);
+    assert_eq!(taken.err(), Some(Notice::NickTaken));
+    let mut carol = Client::join(relay.address(), "carol", &[]);
+    for witness in [&ada, &bob] {
+        wait_for_loss(witness, "fourth");
+    }
+    assert_heard(&mut carol, "carol", &ada);
+    // Now three of each address are there: nobody from this one may have more than the other, but
+    // somebody from another one may come, and one from theirs may take the place of theirs.
+    let refused = Client::start(relay.address(), "dave", &[]).ended();
+    refused.assert_failure(&format!("the room is full ({})", relay.address()));
+    assert!(!ada.lines().contains(&lost("third")));
+    let far = enter_from(FAR_AWAY, &relay, "far", 4).expect("another gives way");
+    wait_for_loss(&ada, "third");
+    let back = enter_from(ELSEWHERE, &relay, "fifth", 5).expect("another gives way");
+    wait_for_loss(&ada, "second");
+    assert_eq!(
+        enter_from(FAR_AWAY, &relay, "farther", 6).err(),
+        Some(Notice::RoomFull)
+    );
+    assert!(!ada.lines().contains(&lost("first")));
+    // Whoever is there gives way to nobody.
+    drop((far, back));
+    assert_eq!(ada.warnings(), [""; 0]);
+    assert_eq!(bob.leave().code(), Some(0));
+}
+
+#[test]
+fn strangers_do_not_drive_out_a_member_whose_connection_broke() {
+    let relay = Relay::start(&[&["--max-members", "6"][..], &LONG_GRACE].concat());
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    break_off(FAR_AWAY, &relay, "honest", 0).expect("there is room");
+    break_off_often(ELSEWHERE, &relay, "ghost", 50);
+    let _present: Vec<Member> = (0..50)
+        .filter_map(|number| {
+            let nick = format!("ghost-{:x}", 100 + number);
+            enter_from(ELSEWHERE, &relay, &nick, 1 + number / 8).ok()
+        })
+        .collect();
+    // What comes before her own words has come.
+    ada.say("who was that?");
+    ada.wait_for_message("ada", "who was that?");
+    let lines = ada.lines();
+    assert!(lines.contains(&lost("ghost-3")), "{lines:#?}");
+    assert!(!lines.contains(&lost("honest")), "{lines:#?}");
+}
+
+#[test]
+fn a_place_gives_way_when_the_relay_is_full_in_whatever_room_it_is() {
+    let relay = Relay::start(&[&["--max-connections", "6"][..], &LONG_GRACE].concat());
+    let (ada, _bob) = two_members(&relay);
+    let nicks = ["first", "second", "third", "fourth"];
+    for (number, nick) in nicks.iter().enumerate() {
+        break_off(ELSEWHERE, &relay, nick, number).expect("there is room");
+    }
+    ada.wait_for_line("the last", |line| line.starts_with("* fourth joined "));
+    let carol = Client::join(relay.address(), "carol", &["--room", "attic"]);
+    wait_for_loss(&ada, "fourth");
+    assert_eq!(carol.leave().code(), Some(0));
+}
+
+#[test]
+fn a_place_counts_for_the_address_from_which_its_member_came_last() {
+    let relay = Relay::start(&[&["--max-per-address", "1"][..], &LONG_GRACE].concat());
+    // The only one from here.
+    let ada = Client::join(relay.address(), "ada", &[]);
+    let key = made_up_key();
+    let from = |source| Peer::connect_from(source, relay.address());
+    let joined = Member::enter(from(ELSEWHERE), "mover", 0, &key, None).expect("there is room");
+    let epoch = joined.epoch;
+    drop(joined);
+    let moved = wait_for(
+        || Member::enter(from(FAR_AWAY), "mover", 0, &key, Some(epoch)).ok(),
+        || "the member does not get back".into(),
+    );
+    break_off(ELSEWHERE, &relay, "other", 1).expect("there is room");
+    ada.wait_for_line("other", |line| line.starts_with("* other joined "));
+    drop(moved);
+    let third = wait_for(
+        || enter_from(FAR_AWAY, &relay, "third", 2).ok(),
+        || "the connection that broke still counts".into(),
+    );
+    wait_for_loss(&ada, "mover");
+    assert!(!ada.lines().contains(&lost("other")));
+    drop(third);
+}
+
+#[test]
+fn one_identity_has_few_places_in_a_room() {
+    let relay = Relay::start(&LONG_GRACE);
+    let ada = Client::join(relay.address(), "ada", &[]);
+    let mut members: Vec<Member> = (0..8)
+        .map(|number| enter_from(ELSEWHERE, &relay, &format!("many-{number:x}"), 0))
+        .collect::<Result<_, _>>()
+        .expect("there is room");
+    let ninth = || enter_from(FAR_AWAY, &relay, "ninth", 0);
+    assert_eq!(ninth().err(), Some(Notice::IdentityFull));
+    // Those whose connection broke count, too; another identity has its own.
+    drop(members.pop());
+    assert_eq!(ninth().err(), Some(Notice::IdentityFull));
+    enter_from(ELSEWHERE, &relay, "another", 1).expect("there is room");
+    // Whoever comes again under the same nick takes the own place.
+    let again = enter_from(FAR_AWAY, &relay, "many-7", 0).expect("the own place is there");
+    drop(again);
+    let mut first = members.remove(0);
+    assert!(first.peer.write(&Frame::leave().encode()));
+    ada.wait_for_line("goodbye", |line| line.contains("many-0 has left"));
+    ninth().expect("one has gone");
+}
+
+#[test]
+fn a_client_whose_identity_is_there_too_many_times_is_told_what_to_do() {
+    let relay = Relay::start(&["--max-per-identity", "1"]);
+    let home = Home::new();
+    let (identity, _) = home.identity("ada.pem");
+    let options = ["--identity", &identity];
+    let ada = Client::join_from(&home, relay.address(), "ada", &options);
+    let address = relay.address().to_string();
+    let own = ["join", &address, "--nick", "lovelace"];
+    let refused = home.run(&[&own[..], &options].concat());
+    refused.assert_failure(&format!(
+        "this identity is in the room too many times already ({address})"
+    ));
+    assert!(refused.stderr[1].starts_with("  leave it with another client"));
+    let elsewhere = [&options[..], &["--room", "attic"]].concat();
+    let attic = Client::join_from(&home, relay.address(), "lovelace", &elsewhere);
+    assert_eq!(attic.leave().code(), Some(0));
+    assert_eq!(ada.leave().code(), Some(0));
+    let lovelace = Client::join_from(&home, relay.address(), "lovelace", &options);
+    assert_eq!(lovelace.leave().code(), Some(0));
 }

@@ -362,7 +362,8 @@ fn running_out_of_memory_refuses_newcomers_and_drops_those_who_do_not_read() {
 #[test]
 fn messages_that_are_never_finished_do_not_take_the_last_memory() {
     // The more readers there may be, the longer a message may be: this one 18 MB, for 3000.
-    let relay = relay_with_memory("128000000", &["--max-members", "3000"]);
+    let options = ["--max-members", "3000", "--max-per-identity", "12"];
+    let relay = relay_with_memory("128000000", &options);
     let mut ada = Client::join(relay.address(), "ada", &[]);
     let bob = Client::join(relay.address(), "bob", &[]);
     let reader = |number: u16| {

@@ -40,6 +40,7 @@ impl Relay {
             ["--max-members", &members],
             // All come from one address, and as fast as they can.
             ["--max-per-address", &members],
+            ["--max-per-identity", &members],
             ["--joins-per-minute", "1000000"],
             ["--max-blocks", "0"],
             ["--max-bytes", "0"],
@@ -50,9 +51,10 @@ impl Relay {
     }
 
     /// Starts one with the limits that it has by itself, but for what members say here who only
-    /// read, and that logs as much as it can.
+    /// read, and whose identity is the same, and that logs as much as it can.
     pub fn with_usual_limits() -> anyhow::Result<Self> {
-        Self::with([["--idle-timeout", "3600"], ["-v", "-v"]])
+        let idle = ["--idle-timeout", "3600"];
+        Self::with([idle, ["--max-per-identity", "1000"], ["-v", "-v"]])
     }
 
     fn with<const N: usize>(options: [[&str; 2]; N]) -> anyhow::Result<Self> {

@@ -83,6 +83,8 @@ notices! {
     JoinsTooFast = 20, "too many joins from this address";
     /// The relay has a list of identities, and this one is not on it.
     NotListed = 21, "this identity is not on the relay's list";
+    /// The identity has as many places in the room as it may.
+    IdentityFull = 22, "this identity is in the room too many times already";
 }
 
 impl From<CardError> for Notice {

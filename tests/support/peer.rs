@@ -1,7 +1,8 @@
 //! Somebody who speaks the protocol by hand, and can therefore break any of its rules.
 
 use std::io::Write;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
+use std::os::fd::AsRawFd as _;
 use std::sync::OnceLock;
 
 use e2echat::cipher::encoding::Encoder;
@@ -14,6 +15,7 @@ use e2echat::room::names::{RoomId, RoomName};
 use e2echat::room::notice::Notice;
 use e2echat::room::statement::{Occasion, Statement};
 use e2echat::room::stream::{ReadError, read_frame};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
 use rand::Rng as _;
 
 use super::process::DEADLINE;
@@ -25,8 +27,8 @@ pub fn lobby() -> RoomName {
 
 /// One of a few identities that the tests of a program share.
 pub fn identity(number: usize) -> &'static IdentityKey {
-    static KEYS: [OnceLock<IdentityKey>; 3] = [const { OnceLock::new() }; 3];
-    let key = KEYS.get(number).expect("there are three");
+    static KEYS: [OnceLock<IdentityKey>; 32] = [const { OnceLock::new() }; 32];
+    let key = KEYS.get(number).expect("there are 32");
     key.get_or_init(|| IdentityKey::generate(KeySize::Bits2048))
 }
 
@@ -139,7 +141,24 @@ pub struct Peer {
 impl Peer {
     /// Connects and says nothing.
     pub fn connect(relay: SocketAddr) -> Self {
-        let stream = TcpStream::connect(relay).expect("the relay listens");
+        Self::new(TcpStream::connect(relay).expect("the relay listens"))
+    }
+
+    /// The same from this address of this machine.
+    pub fn connect_from(source: Ipv4Addr, relay: SocketAddr) -> Self {
+        let SocketAddr::V4(relay) = relay else {
+            panic!("the relay is elsewhere: {relay}");
+        };
+        let (family, flags) = (AddressFamily::Inet, SockFlag::SOCK_CLOEXEC);
+        let socket = socket::socket(family, SockType::Stream, flags, None).expect("a socket");
+        let source = SockaddrIn::from(SocketAddrV4::new(source, 0));
+        socket::bind(socket.as_raw_fd(), &source).expect("all of 127.0.0.0/8 is this machine");
+        let relay = SockaddrIn::from(relay);
+        socket::connect(socket.as_raw_fd(), &relay).expect("the relay listens");
+        Self::new(socket.into())
+    }
+
+    fn new(stream: TcpStream) -> Self {
         stream
             .set_read_timeout(Some(DEADLINE))
             .and_then(|()| stream.set_write_timeout(Some(DEADLINE)))
@@ -196,10 +215,17 @@ impl Peer {
     /// Asks for a room, and reads the challenge.
     #[track_caller]
     pub fn knock(&mut self, room: RoomId) -> Challenge {
+        let knocked = self.try_knock(room);
+        knocked.unwrap_or_else(|notice| panic!("no challenge: {notice:?}"))
+    }
+
+    #[track_caller]
+    fn try_knock(&mut self, room: RoomId) -> Result<Challenge, Notice> {
         assert!(self.write(&preamble(room)));
         let frame = self.read().expect("a challenge");
         match ToClient::parse(&frame) {
-            Ok(ToClient::Challenge(challenge, _)) => challenge,
+            Ok(ToClient::Challenge(challenge, _)) => Ok(challenge),
+            Ok(ToClient::Notice(code)) => Err(Notice::from_code(code).expect("a notice")),
             other => panic!("no challenge: {other:?}"),
         }
     }
@@ -233,16 +259,32 @@ impl Member {
     /// The same with another session key.
     #[track_caller]
     pub fn join_with(relay: SocketAddr, nick: &str, number: usize, key: &PublicKey) -> Self {
+        let joined = Self::enter(Peer::connect(relay), nick, number, key, None);
+        joined.unwrap_or_else(|notice| panic!("no welcome: {notice:?}"))
+    }
+
+    /// Enters over a connection, or goes on over it as whoever joined in an epoch. What the relay
+    /// says where it does not let it in is the error.
+    #[track_caller]
+    pub fn enter(
+        mut peer: Peer,
+        nick: &str,
+        number: usize,
+        key: &PublicKey,
+        resumes: Option<u64>,
+    ) -> Result<Self, Notice> {
         let identity = identity(number);
         let fields = CardFields::new(nick, identity, key);
-        let mut peer = Peer::connect(relay);
-        let challenge = peer.knock(lobby().id());
+        let challenge = peer.try_knock(lobby().id())?;
         let proof = identity.sign(&challenge.possession(fields.sid(), 0));
-        assert!(peer.write(&Frame::hello(&fields.sign(identity), None, 0, &proof).encode()));
+        assert!(peer.write(&Frame::hello(&fields.sign(identity), resumes, 0, &proof).encode()));
         let frame = peer.read().expect("a welcome");
-        let Ok(ToClient::Welcome(welcome)) = ToClient::parse(&frame) else {
-            panic!("no welcome: {:?}", ToClient::parse(&frame));
+        let welcome = match ToClient::parse(&frame) {
+            Ok(ToClient::Welcome(welcome)) => welcome,
+            Ok(ToClient::Notice(code)) => return Err(Notice::from_code(code).expect("a notice")),
+            other => panic!("no welcome: {other:?}"),
         };
+        assert_eq!(welcome.resumed, resumes.is_some());
         let others = (0..welcome.members)
             .map(|_| {
                 let frame = peer.read().expect("a card");
@@ -252,14 +294,14 @@ impl Member {
                 }
             })
             .collect();
-        Self {
+        Ok(Self {
             peer,
             sid: fields.sid(),
             run: challenge.run,
-            epoch: welcome.epoch,
+            epoch: resumes.unwrap_or(welcome.epoch),
             others,
             identity,
-        }
+        })
     }
 
     /// Reads until the relay has acknowledged so many frames.

@@ -198,6 +198,7 @@ pub(super) fn is_final(end: End, was_inside: bool) -> bool {
                 | Notice::RelayFull
                 | Notice::AddressFull
                 | Notice::JoinsTooFast
+                | Notice::IdentityFull
                 | Notice::QueueFull
                 | Notice::Idle
                 | Notice::Shutdown
@@ -262,6 +263,9 @@ pub(super) fn end(name: &str, end: End) -> anyhow::Error {
         Notice::Replaced => "this one is not in the room any more",
         Notice::AddressFull => "end other clients on this network, or try again later",
         Notice::JoinsTooFast => "try again in a minute",
+        Notice::IdentityFull => {
+            "leave it with another client of yours, or wait a minute for those whose connection broke"
+        }
         Notice::NotListed => {
             "save an identity with `e2echat keygen`, and give its fingerprint to whoever runs the relay"
         }

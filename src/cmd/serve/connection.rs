@@ -22,6 +22,7 @@ use crate::room::notice::Notice;
 use crate::room::relay::{Entry, admit};
 use crate::room::stream::{ReadError, read_frame, read_frame_if};
 
+use super::gate::Network;
 use super::guard::Pass;
 use super::outbox::Closed;
 use super::relay::{Membership, Next, Relay};
@@ -93,7 +94,7 @@ fn serve(relay: &Arc<Relay>, stream: TcpStream, peer: SocketAddr, pass: Pass) ->
     stream.set_write_timeout(Some(WRITE_WAIT))?;
     let stream = Arc::new(stream);
     let placed = shake_hands(relay, &stream, &pass)
-        .and_then(|(room, entry)| take_place(relay, &stream, room, &entry));
+        .and_then(|(room, entry)| take_place(relay, &stream, pass.network(), room, &entry));
     match placed {
         Ok((membership, connection)) => {
             let verb = if connection == 0 { "joined" } else { "resumed" };
@@ -158,15 +159,16 @@ fn linger(stream: &TcpStream) -> io::Result<()> {
 fn take_place(
     relay: &Arc<Relay>,
     stream: &Arc<TcpStream>,
+    network: Network,
     room: RoomId,
     entry: &Entry,
 ) -> Result<(Membership, u64), Refusal> {
     if let Some(stay) = entry.resumes
-        && let Some(resumed) = relay.resume(room, &entry.card, stay, stream)?
+        && let Some(resumed) = relay.resume(room, &entry.card, stay, stream, network)?
     {
         return Ok(resumed);
     }
-    let outbox = relay.outbox(stream);
+    let outbox = relay.outbox(stream, network);
     Ok((relay.join(room, &entry.card, &outbox)?, 0))
 }
 

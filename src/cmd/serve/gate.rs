@@ -1,4 +1,5 @@
-//! How many connections there may be, in all and from one address, and how many joins from one.
+//! How many connections there may be, in all and from one address, and how many joins from one. The
+//! places that are kept for connections that broke count, too.
 //!
 //! Whoever has an address has its whole IPv6 /64, so that is what counts as one.
 
@@ -54,6 +55,14 @@ pub(super) enum Verdict {
     Ignored,
 }
 
+/// What there is from one network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Held {
+    connections: usize,
+    /// Places of those who may come back.
+    kept: usize,
+}
+
 /// Counts connections and joins.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -61,7 +70,7 @@ pub(super) struct Gate {
     connections: usize,
     waiting: usize,
     told: usize,
-    by_network: HashMap<Network, usize>,
+    by_network: HashMap<Network, Held>,
     joins: HashMap<Network, Bucket>,
 }
 
@@ -89,7 +98,7 @@ impl Gate {
         match self.refusal(network) {
             None => {
                 self.connections += 1;
-                *self.by_network.entry(network).or_default() += 1;
+                self.by_network.entry(network).or_default().connections += 1;
                 Verdict::In
             }
             Some(notice) if self.told < TOLD => {
@@ -101,8 +110,7 @@ impl Gate {
     }
 
     fn refusal(&self, network: Network) -> Option<Notice> {
-        let here = self.by_network.get(&network).copied().unwrap_or_default();
-        if here >= self.limits.per_network {
+        if self.held(network).connections >= self.limits.per_network {
             Some(Notice::AddressFull)
         } else if self.connections >= self.limits.connections
             || self.connections + self.waiting >= self.limits.threads
@@ -118,26 +126,42 @@ impl Gate {
         match verdict {
             Verdict::In => {
                 self.connections -= 1;
-                if let Some(here) = self.by_network.get_mut(&network) {
-                    *here -= 1;
-                    if *here == 0 {
-                        self.by_network.remove(&network);
-                    }
-                }
+                self.change(network, |held| held.connections -= 1);
             }
             Verdict::Told(_) => self.told -= 1,
             Verdict::Ignored => {}
         }
     }
 
-    /// Counts a thread that waits for a member to come back.
-    pub(super) fn wait(&mut self) {
+    /// Counts a thread that waits for a member to come back, whose connection was from there.
+    pub(super) fn wait(&mut self, network: Network) {
         self.waiting += 1;
+        self.change(network, |held| held.kept += 1);
     }
 
     /// That one has ended.
-    pub(super) fn end_waiting(&mut self) {
+    pub(super) fn end_waiting(&mut self, network: Network) {
         self.waiting -= 1;
+        self.change(network, |held| held.kept -= 1);
+    }
+
+    /// Whether there is more from a network than there may be, counting what is kept. Those who come
+    /// back are let in all the same, as it is kept for them.
+    pub(super) fn is_over_share(&self, network: Network) -> bool {
+        let held = self.held(network);
+        held.connections + held.kept > self.limits.per_network
+    }
+
+    fn held(&self, network: Network) -> Held {
+        self.by_network.get(&network).copied().unwrap_or_default()
+    }
+
+    fn change(&mut self, network: Network, change: impl FnOnce(&mut Held)) {
+        let held = self.by_network.entry(network).or_default();
+        change(held);
+        if *held == Held::default() {
+            self.by_network.remove(&network);
+        }
     }
 
     /// Counts somebody who wants to join. Returns whether that may be. Times are counted from any
@@ -211,12 +235,29 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(gate.enter(one), Verdict::In);
             gate.leave(one, Verdict::In);
-            gate.wait();
+            gate.wait(one);
         }
         assert!((0..3).all(|_| gate.enter(one) == Verdict::In));
         assert_eq!(gate.enter(other), Verdict::Told(Notice::RelayFull));
-        gate.end_waiting();
+        gate.end_waiting(one);
         assert_eq!(gate.enter(other), Verdict::In);
+    }
+
+    #[test]
+    fn what_is_kept_counts_for_the_network_that_it_was_taken_from() {
+        let mut gate = gate();
+        let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
+        gate.wait(one);
+        assert!((0..2).all(|_| gate.enter(one) == Verdict::In));
+        assert!(!gate.is_over_share(one));
+        // Whoever it is kept for must be able to come back.
+        assert_eq!(gate.enter(one), Verdict::In);
+        assert!(gate.is_over_share(one));
+        assert!(!gate.is_over_share(other));
+        gate.end_waiting(one);
+        assert!(!gate.is_over_share(one));
+        (0..3).for_each(|_| gate.leave(one, Verdict::In));
+        assert!(gate.by_network.is_empty());
     }
 
     #[test]

@@ -88,6 +88,11 @@ impl Guard {
         lock(&self.gate).connections()
     }
 
+    /// Whether there is more from a network than there may be, with the places that are kept.
+    pub(super) fn is_over_share(&self, network: Network) -> bool {
+        lock(&self.gate).is_over_share(network)
+    }
+
     /// Checks that an identity may enter.
     ///
     /// # Errors
@@ -227,12 +232,19 @@ impl Pass {
         }
     }
 
+    /// Where it is from.
+    pub(super) fn network(&self) -> Network {
+        self.network
+    }
+
     /// The connection is over, but its thread waits for the member to come back, for as long as
     /// the returned value lives.
     pub(super) fn wait(self) -> Waiting {
-        let guard = Arc::clone(&self.guard);
-        lock(&guard.gate).wait();
-        Waiting(guard)
+        let (guard, network) = (Arc::clone(&self.guard), self.network);
+        // At no time are there two of it.
+        drop(self);
+        lock(&guard.gate).wait(network);
+        Waiting { guard, network }
     }
 }
 
@@ -243,10 +255,13 @@ impl Drop for Pass {
 }
 
 /// A thread that is counted although it has no connection.
-pub(super) struct Waiting(Arc<Guard>);
+pub(super) struct Waiting {
+    guard: Arc<Guard>,
+    network: Network,
+}
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        lock(&self.0.gate).end_waiting();
+        lock(&self.guard.gate).end_waiting(self.network);
     }
 }

@@ -20,13 +20,18 @@ const LEAST_BYTES: u32 = 64 * 1024;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Shares {
-    /// The most connections at once from one address (of IPv6, one /64)
+    /// The most connections at once from one address (of IPv6, one /64); places that are kept for
+    /// broken ones count, and give way to newcomers from there
     #[arg(long, value_name = "N", default_value = "100")]
     max_per_address: NonZeroU32,
 
     /// The most joins a minute from one address
     #[arg(long, value_name = "N", default_value = "300")]
     joins_per_minute: NonZeroU32,
+
+    /// The most places of one identity in a room
+    #[arg(long, value_name = "N", default_value = "8")]
+    max_per_identity: NonZeroU32,
 
     /// The most 256-byte blocks a second that a member may send; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 5000,
@@ -51,6 +56,11 @@ fn none_or_at_least<const LEAST: u32>(text: &str) -> Result<u32, String> {
 }
 
 impl Shares {
+    /// Places of one identity in a room.
+    pub(super) fn places(&self) -> usize {
+        usize::try_from(self.max_per_identity.get()).unwrap_or(usize::MAX)
+    }
+
     /// Blocks a second from one member; 0 for any number.
     pub(super) fn blocks(&self) -> u32 {
         self.max_blocks

@@ -17,6 +17,7 @@ mod limits;
 mod logger;
 mod memory;
 mod outbox;
+mod places;
 mod relay;
 mod stats;
 mod threads;
@@ -126,6 +127,7 @@ impl Args {
     fn config(&self, connections: usize) -> Config {
         Config {
             max_members: connections,
+            per_identity: self.shares.places(),
             limits: Limits {
                 idle: self.idle_timeout,
                 grace: self.grace,

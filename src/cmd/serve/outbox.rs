@@ -16,7 +16,9 @@ use crate::room::notice::Notice;
 use crate::room::relay::{Backlog, Intake, Mailbox, Outgoing};
 
 use super::batch::{Batch, Sent};
+use super::gate::Network;
 use super::guard::Guard;
+use super::places::Held;
 use super::writer::Writer;
 
 /// When nothing was to be sent for so long, a member is asked to acknowledge what it has.
@@ -39,6 +41,8 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 /// A member's queue.
 pub(super) struct Outbox {
     writer: Arc<Writer>,
+    /// When the member came.
+    since: Instant,
     state: Mutex<State>,
     /// Wakes whoever waits for a connection to end, or for the next one.
     moved: Condvar,
@@ -51,6 +55,8 @@ struct State {
     closed: Option<Closed>,
     /// The number of the present connection.
     connection: u64,
+    /// Where that comes from, or came from.
+    network: Network,
     /// Where to write; nothing once no more will be written to the present connection.
     stream: Option<Arc<TcpStream>>,
     /// Whether the writer knows that there is something to be sent.
@@ -73,6 +79,11 @@ impl State {
         self.is_pending = false;
         self.rest = None;
         self.stream.take()
+    }
+
+    /// Whether there is no connection, and the member may come back.
+    fn is_kept(&self) -> bool {
+        self.parked.is_some() && self.closed.is_none()
     }
 }
 
@@ -117,14 +128,21 @@ pub(super) enum Kept {
 
 impl Outbox {
     /// An empty queue of at most `max_bytes` bytes, for a first connection.
-    pub(super) fn new(max_bytes: usize, stream: Arc<TcpStream>, writer: &Arc<Writer>) -> Self {
+    pub(super) fn new(
+        max_bytes: usize,
+        stream: Arc<TcpStream>,
+        network: Network,
+        writer: &Arc<Writer>,
+    ) -> Self {
         Self {
             writer: Arc::clone(writer),
+            since: Instant::now(),
             state: Mutex::new(State {
                 backlog: Backlog::new(max_bytes),
                 unfinished: 0,
                 closed: None,
                 connection: 0,
+                network,
                 stream: Some(stream),
                 is_pending: false,
                 rest: None,
@@ -363,6 +381,33 @@ impl Outbox {
         }
     }
 
+    /// Where the present connection comes from, or the last one came from.
+    pub(super) fn network(&self) -> Network {
+        self.lock().network
+    }
+
+    /// The member's place, as somebody sees it who wants one.
+    pub(super) fn held<T>(&self, place: T) -> Held<T> {
+        let state = self.lock();
+        Held {
+            network: state.network,
+            is_kept: state.is_kept(),
+            since: self.since,
+            place,
+        }
+    }
+
+    /// Gives up a place that is kept, as if its time were over. Returns whether it is kept still.
+    pub(super) fn give_way(&self) -> bool {
+        let mut state = self.lock();
+        let is_kept = state.is_kept();
+        if is_kept {
+            state.closed = Some(Closed::Done);
+            self.moved.notify_all();
+        }
+        is_kept
+    }
+
     /// Takes the place for another connection, over which the member says that it has taken so
     /// many counted frames. Returns what is known of the member, and the connection's number;
     /// nothing if the place is not there any more.
@@ -372,6 +417,7 @@ impl Outbox {
     pub(super) fn take_over(
         self: &Arc<Self>,
         stream: &Arc<TcpStream>,
+        network: Network,
         received: u64,
     ) -> Result<Option<(Box<Intake>, u64)>, Malformed> {
         let is_waiting = |state: &mut State| {
@@ -401,6 +447,7 @@ impl Outbox {
         }
         state.backlog.post_first(welcome.into());
         state.stream = Some(Arc::clone(stream));
+        state.network = network;
         state.connection += 1;
         state.sent_at = None;
         // The writer may still be busy with the connection before.

@@ -100,6 +100,14 @@ struct Occupant<M> {
     joined: u64,
 }
 
+impl<M> Occupant<M> {
+    /// Whether it is of the same identity, with the same nick or the same session id at first.
+    fn is_self(&self, card: &Card, skeleton: &str) -> bool {
+        self.fingerprint == card.fingerprint()
+            && (self.skeleton == skeleton || self.origin == card.origin())
+    }
+}
+
 /// A room: its members and the number of its last change.
 pub struct Room<M> {
     epoch: u64,
@@ -145,6 +153,23 @@ impl<M: Mailbox> Room<M> {
         self.roster.iter().map(|(_, occupant)| &occupant.mailbox)
     }
 
+    /// The session ids, the epochs of joining and the mailboxes of all members.
+    pub fn stays(&self) -> impl Iterator<Item = (SessionId, u64, &M)> {
+        self.roster
+            .iter()
+            .map(|(sid, occupant)| (sid, occupant.joined, &occupant.mailbox))
+    }
+
+    /// How many places the identity of a card has, beside those that it would take its own of.
+    #[must_use]
+    pub fn others_of(&self, card: &Card) -> usize {
+        let (fingerprint, skeleton) = (card.fingerprint(), card.nick().skeleton());
+        let occupants = self.roster.iter().map(|(_, occupant)| occupant);
+        let own = occupants.filter(|occupant| occupant.fingerprint == fingerprint);
+        own.filter(|occupant| !occupant.is_self(card, &skeleton))
+            .count()
+    }
+
     /// The mailbox of whoever joined in this epoch, if it is the one that `card` is of, under
     /// whatever session key.
     #[must_use]
@@ -169,11 +194,9 @@ impl<M: Mailbox> Room<M> {
 
     /// A member of the same identity, with the same nick or the same session id at first.
     fn find_self(&self, card: &Card) -> Option<(SessionId, &Occupant<M>)> {
-        let (fingerprint, skeleton) = (card.fingerprint(), card.nick().skeleton());
-        self.roster.iter().find(|(_, occupant)| {
-            occupant.fingerprint == fingerprint
-                && (occupant.skeleton == skeleton || occupant.origin == card.origin())
-        })
+        let skeleton = card.nick().skeleton();
+        let mut occupants = self.roster.iter();
+        occupants.find(|(_, occupant)| occupant.is_self(card, &skeleton))
     }
 
     /// Adds a member: it gets WELCOME and the roster, the others learn of it. If it is there
@@ -183,6 +206,8 @@ impl<M: Mailbox> Room<M> {
     /// With what to tell it before hanging up.
     pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<u64, Notice> {
         self.replace(card);
+        // First, so that nobody gives up a place for one who cannot have it.
+        self.roster.check(card)?;
         if self.roster.len() >= self.max_members {
             return Err(Notice::RoomFull);
         }

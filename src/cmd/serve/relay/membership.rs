@@ -237,7 +237,9 @@ impl Drop for Membership {
         let mut rooms = lock(&self.place.relay.rooms);
         let mut room = lock(&self.room);
         room.leave(intake.sid(), intake.joined(), self.departure);
-        if room.is_empty() {
+        // If others have come and gone since this member was taken out, there may be another of this id.
+        let there = rooms.by_id.get(&self.id);
+        if room.is_empty() && there.is_some_and(|there| Arc::ptr_eq(there, &self.room)) {
             rooms.last_epoch = rooms.last_epoch.max(room.epoch());
             rooms.by_id.remove(&self.id);
         }

@@ -18,13 +18,15 @@ use rand::Rng as _;
 
 use crate::cipher::encoding::Malformed;
 use crate::room::card::Card;
-use crate::room::frame::{Challenge, Limits, RunId};
+use crate::room::frame::{Challenge, Departure, Limits, RunId};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
 use crate::room::relay::{Intake, Pool, Room, Stay};
 
+use super::gate::Network;
 use super::guard::Guard;
 use super::outbox::Outbox;
+use super::places::give_way;
 use super::stats::Census;
 use super::writer::Writers;
 
@@ -39,6 +41,8 @@ pub(super) struct Config {
     pub(super) limits: Limits,
     /// The most members.
     pub(super) max_members: usize,
+    /// The most places of one identity in a room.
+    pub(super) per_identity: usize,
     /// The most bytes that wait for one member.
     pub(super) queue_bytes: usize,
     /// How long the handshake may take.
@@ -90,9 +94,9 @@ impl Relay {
     }
 
     /// A queue for a newcomer on this connection.
-    pub(super) fn outbox(&self, stream: &Arc<TcpStream>) -> Arc<Outbox> {
+    pub(super) fn outbox(&self, stream: &Arc<TcpStream>, network: Network) -> Arc<Outbox> {
         let (most, writer) = (self.config.queue_bytes, self.writers.next());
-        Arc::new(Outbox::new(most, Arc::clone(stream), writer))
+        Arc::new(Outbox::new(most, Arc::clone(stream), network, writer))
     }
 
     /// Random bytes for a handshake.
@@ -106,7 +110,7 @@ impl Relay {
     }
 
     /// Lets a member into a room, which is made if it is not there. It stays for as long as the
-    /// returned value lives.
+    /// returned value lives. Where there is no place left, one that is kept may give way.
     ///
     /// # Errors
     /// With what to tell it before hanging up.
@@ -118,13 +122,11 @@ impl Relay {
     ) -> Result<Membership, Notice> {
         self.guard.check_memory()?;
         let place = Place::count(self);
-        if place.number > self.config.max_members {
-            return Err(Notice::RelayFull);
-        }
         let mut rooms = lock(&self.rooms);
         self.guard.check_open()?;
+        let giving_way = self.find_giving_way(&rooms, &place, outbox.network())?;
         let (room, joined) = if let Some(room) = rooms.by_id.get(&id) {
-            let joined = lock(room).join(card, outbox)?;
+            let joined = self.enter(&mut lock(room), card, outbox)?;
             (Arc::clone(room), joined)
         } else {
             let mut room = Room::new(rooms.last_epoch, &self.config.limits);
@@ -133,9 +135,71 @@ impl Relay {
             rooms.by_id.insert(id, Arc::clone(&room));
             (room, joined)
         };
+        if let Some(giving_way) = giving_way {
+            giving_way.give_way();
+        }
         let intake = Intake::new(card, self.run, joined, &self.config.limits);
         let (outbox, intake) = (Arc::clone(outbox), Box::new(intake));
         Ok(Membership::new(id, room, outbox, intake, card, place))
+    }
+
+    /// Whose place in any room is to give way to a newcomer's, if one must: to be asked for before that
+    /// is in its room, and to give way once it is.
+    ///
+    /// # Errors
+    /// Where one must, and none is kept that can.
+    fn find_giving_way(
+        &self,
+        rooms: &Rooms,
+        place: &Place,
+        newcomer: Network,
+    ) -> Result<Option<Arc<Outbox>>, Notice> {
+        let is_full = place.number > self.config.max_members;
+        let is_over_share = self.guard.is_over_share(newcomer);
+        if !is_full && !is_over_share {
+            return Ok(None);
+        }
+        let mut places = Vec::new();
+        for room in rooms.by_id.values() {
+            let room = lock(room);
+            places.extend(
+                room.mailboxes()
+                    .map(|outbox| outbox.held(Arc::clone(outbox))),
+            );
+        }
+        if is_over_share {
+            places.retain(|held| held.network == newcomer);
+        }
+        match give_way(places, newcomer) {
+            None if is_full => Err(Notice::RelayFull),
+            giving_way => Ok(giving_way),
+        }
+    }
+
+    /// Lets a member into a room. If that is full, a place that is kept in it may give way.
+    fn enter(
+        &self,
+        room: &mut Room<Arc<Outbox>>,
+        card: &Card,
+        outbox: &Arc<Outbox>,
+    ) -> Result<u64, Notice> {
+        if room.others_of(card) >= self.config.per_identity {
+            return Err(Notice::IdentityFull);
+        }
+        let joined = room.join(card, outbox);
+        if joined != Err(Notice::RoomFull) {
+            return joined;
+        }
+        let places = room.stays().map(|(sid, joined, outbox)| {
+            let place = (sid, joined, Arc::clone(outbox));
+            outbox.held(place)
+        });
+        if let Some((sid, joined, kept)) = give_way(places.collect(), outbox.network())
+            && kept.give_way()
+        {
+            room.leave(sid, joined, Departure::Lost);
+        }
+        room.join(card, outbox)
     }
 
     /// Lets a member that is still in a room go on over another connection. Returns that
@@ -149,6 +213,7 @@ impl Relay {
         card: &Card,
         stay: Stay,
         stream: &Arc<TcpStream>,
+        network: Network,
     ) -> Result<Option<(Membership, u64)>, Notice> {
         let Some(room) = lock(&self.rooms).by_id.get(&id).map(Arc::clone) else {
             return Ok(None);
@@ -163,7 +228,7 @@ impl Relay {
         let Some(outbox) = outbox else {
             return Ok(None);
         };
-        let taken = outbox.take_over(stream, stay.received);
+        let taken = outbox.take_over(stream, network, stay.received);
         let taken = taken.map_err(|Malformed| Notice::Malformed)?;
         Ok(taken.map(|(intake, connection)| {
             let place = Place::count(self);

@@ -1,0 +1,88 @@
+//! Whose place gives way when somebody wants in and everything is taken.
+//!
+//! A place that is kept for a broken connection costs whoever left it nothing. So it counts like a
+//! connection of the address that it was taken from, and is kept for as long as nobody needs it.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::gate::Network;
+
+/// A member's place, as somebody sees it who wants one.
+pub(super) struct Held<T> {
+    /// Where its connection came from.
+    pub(super) network: Network,
+    /// Whether that is broken.
+    pub(super) is_kept: bool,
+    /// When the member came.
+    pub(super) since: Instant,
+    /// How to find it.
+    pub(super) place: T,
+}
+
+/// Of all these places, the one that gives way to somebody from `newcomer`: a kept one of the network
+/// that has the most, and of these the one whose member came last, as one can make others give way only
+/// by coming. It is of the newcomer's own network, or of one that has no fewer than that even then: so
+/// nobody can drive out those who have less.
+pub(super) fn give_way<T>(places: Vec<Held<T>>, newcomer: Network) -> Option<T> {
+    let mut counts = HashMap::<Network, usize>::new();
+    for held in &places {
+        *counts.entry(held.network).or_default() += 1;
+    }
+    let count = |network| counts.get(&network).copied().unwrap_or_default();
+    let least = count(newcomer) + 2;
+    let gives_way = |held: &Held<T>| held.network == newcomer || count(held.network) >= least;
+    let kept = places.into_iter().filter(|held| held.is_kept);
+    let chosen = (kept.filter(gives_way)).max_by_key(|held| (count(held.network), held.since));
+    chosen.map(|held| held.place)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Places, first come first: the last number of the address, and whether it is kept.
+    fn choice(places: &[(u8, bool)], newcomer: u8) -> Option<usize> {
+        let network = |number: u8| Network::from(IpAddr::from([10, 0, 0, number]));
+        let start = Instant::now();
+        let held = places
+            .iter()
+            .enumerate()
+            .map(|(place, (number, is_kept))| Held {
+                network: network(*number),
+                is_kept: *is_kept,
+                since: start + Duration::from_secs(place as u64),
+                place,
+            });
+        give_way(held.collect(), network(newcomer))
+    }
+
+    #[test]
+    fn the_last_to_come_of_the_network_with_the_most() {
+        let places = [
+            (1, true),
+            (1, true),
+            (2, true),
+            (2, true),
+            (2, true),
+            (2, false),
+        ];
+        assert_eq!(choice(&places, 3), Some(4));
+        assert_eq!(choice(&places, 1), Some(4));
+        assert_eq!(choice(&places, 2), Some(4));
+        // What came since has another say.
+        assert_eq!(choice(&[(1, true), (1, true), (2, true)], 2), Some(2));
+    }
+
+    #[test]
+    fn nobody_gives_way_to_a_network_that_would_have_more() {
+        assert_eq!(choice(&[(1, true)], 2), None);
+        assert_eq!(choice(&[(1, true), (1, true)], 2), Some(1));
+        assert_eq!(choice(&[(1, true), (1, true), (2, false)], 2), None);
+        assert_eq!(choice(&[(1, true), (2, false), (2, false)], 2), None);
+        assert_eq!(choice(&[(1, false), (1, false), (1, false)], 2), None);
+    }
+}
