@@ -57,7 +57,7 @@ pub(super) enum Verdict {
 
 /// What there is from one network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Held {
+struct Share {
     connections: usize,
     /// Places of those who may come back.
     kept: usize,
@@ -70,7 +70,7 @@ pub(super) struct Gate {
     connections: usize,
     waiting: usize,
     told: usize,
-    by_network: HashMap<Network, Held>,
+    by_network: HashMap<Network, Share>,
     joins: HashMap<Network, Bucket>,
 }
 
@@ -152,14 +152,14 @@ impl Gate {
         held.connections + held.kept > self.limits.per_network
     }
 
-    fn held(&self, network: Network) -> Held {
+    fn held(&self, network: Network) -> Share {
         self.by_network.get(&network).copied().unwrap_or_default()
     }
 
-    fn change(&mut self, network: Network, change: impl FnOnce(&mut Held)) {
+    fn change(&mut self, network: Network, change: impl FnOnce(&mut Share)) {
         let held = self.by_network.entry(network).or_default();
         change(held);
-        if *held == Held::default() {
+        if *held == Share::default() {
             self.by_network.remove(&network);
         }
     }
