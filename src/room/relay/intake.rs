@@ -92,6 +92,8 @@ pub struct Intake {
     throttle: Throttle,
     /// What the latest frame costs.
     cost: Cost,
+    /// The most blocks that one reader has to open of the frames of a message that is not complete.
+    opened: u64,
 }
 
 impl Intake {
@@ -108,6 +110,7 @@ impl Intake {
             has_said_goodbye: false,
             throttle: Throttle::new(limits),
             cost: Cost::default(),
+            opened: 0,
         }
     }
 
@@ -158,6 +161,12 @@ impl Intake {
             _ if self.has_said_goodbye => return Err(Malformed),
             ToRelay::Send(send) => {
                 let message = (self.assembly).add(&self.senders(), room, Arc::new(frame), send)?;
+                // No reader is in two frames of a message, so they do not add up.
+                let opened = self.opened.max(self.cost.opened);
+                (self.opened, self.cost.opened) = match &message {
+                    Some(_) => (0, opened),
+                    None => (opened, 0),
+                };
                 message.map_or(Request::Wait, Request::Forward)
             }
             ToRelay::State(state) => {
@@ -182,6 +191,15 @@ impl Intake {
         };
         self.received += 1;
         Ok(request)
+    }
+
+    /// The latest frame has asked for this, in a room with so many others.
+    pub fn is_carried_out(&mut self, request: &Request, others: usize) {
+        if let Request::State(stated) = request
+            && stated.to.is_empty()
+        {
+            self.cost.reaches(others);
+        }
     }
 
     /// Counts the latest frame: what it costs, and how long the next one has to wait for that.

@@ -12,10 +12,26 @@ const BLOCK: usize = 256;
 /// The field `ciphertext` begins with its length.
 const LENGTH: usize = 4;
 
+/// How many blocks a second a member may have one reader open, and what may come at once, as the time in
+/// which it is earned: a long text that is pasted. To open one takes a reader some 3 ms, so that the limit
+/// of all blocks alone would let a member in a small room keep the others from ever coming to the end.
+const OPENED: u32 = 100;
+const OPENED_BURST: Duration = Duration::from_secs(4);
+
+/// No ciphertext has more of them, however long its reader's key is (PROTOCOL §8). More are not opened.
+const LONGEST: usize = 24;
+
 /// What a new card counts, in blocks: as much as the longest frame. All members check it, and may
 /// write into a file who is called what; whoever changes the card all the time would have them do
 /// nothing else.
 const CARD: u64 = 1024;
+
+/// How many new cards a member may send in a minute, and the time in which as many are earned as may
+/// come at once: five. A client sends one a minute at most. The others are told of each, as they have
+/// to know to whom they write, so who sends more would fill their screens.
+const CARDS: NonZeroU32 = NonZeroU32::new(10).expect("it is not 0");
+const CARDS_BURST: Duration = Duration::from_secs(30);
+const MINUTE: Duration = Duration::from_mins(1);
 
 const SECOND: Duration = Duration::from_secs(1);
 /// What may come at once, as the time in which it is earned.
@@ -24,12 +40,17 @@ const BURST: Duration = Duration::from_secs(2);
 /// What a frame counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Blocks of 256 bytes of ciphertext. A frame has at least one: reading it is work too.
+    /// Blocks of 256 bytes of ciphertext. There is at least one for each reader that the frame comes to,
+    /// whatever it brings, and one for the relay: looking at it is work too.
     pub blocks: u64,
     /// Bytes on the wire, but for the length.
     pub bytes: u64,
+    /// The most blocks that one reader has to open.
+    pub opened: u64,
     /// Parcels.
     pub parcels: u64,
+    /// New cards.
+    pub cards: u64,
 }
 
 impl Cost {
@@ -40,11 +61,15 @@ impl Cost {
             ToRelay::Send(send) => send.parcels.as_slice(),
             _ => &[],
         };
-        let blocks: usize = parcels
+        let each = parcels
             .iter()
             .map(|parcel| parcel.ciphertext.len().saturating_sub(LENGTH))
-            .map(|bytes| bytes.div_ceil(BLOCK))
-            .sum();
+            .map(|bytes| bytes.div_ceil(BLOCK));
+        let opened = each.clone().filter(|blocks| *blocks <= LONGEST).max();
+        let blocks: usize = match frame {
+            ToRelay::State(state) => state.to.len(),
+            _ => each.map(|blocks| blocks.max(1)).sum(),
+        };
         let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
         Self {
             blocks: match frame {
@@ -52,8 +77,16 @@ impl Cost {
                 _ => count(blocks.max(1)),
             },
             bytes: count(length),
+            opened: count(opened.unwrap_or(0)),
             parcels: count(parcels.len()),
+            cards: u64::from(matches!(frame, ToRelay::Rekey(_))),
         }
+    }
+
+    /// The frame comes to so many readers, which it does not name.
+    pub(super) fn reaches(&mut self, readers: usize) {
+        let readers = u64::try_from(readers).unwrap_or(u64::MAX);
+        self.blocks = self.blocks.max(readers);
     }
 }
 
@@ -62,19 +95,24 @@ impl Cost {
 pub struct Throttle {
     blocks: (Option<Rate>, Bucket),
     bytes: (Option<Rate>, Bucket),
+    opened: (Option<Rate>, Bucket),
+    cards: (Option<Rate>, Bucket),
 }
 
 impl Throttle {
     /// For a member that has sent nothing yet.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        let a_second = |limit| {
-            let rate = NonZeroU32::new(limit).map(|limit| Rate::new(limit, SECOND, BURST));
+        let a_second = |limit, burst| {
+            let rate = NonZeroU32::new(limit).map(|limit| Rate::new(limit, SECOND, burst));
             (rate, Bucket::default())
         };
+        let cards = Rate::new(CARDS, MINUTE, CARDS_BURST);
         Self {
-            blocks: a_second(limits.blocks),
-            bytes: a_second(limits.bytes),
+            blocks: a_second(limits.blocks, BURST),
+            bytes: a_second(limits.bytes, BURST),
+            opened: a_second(limits.blocks.min(OPENED), OPENED_BURST),
+            cards: ((limits.blocks > 0).then_some(cards), Bucket::default()),
         }
     }
 
@@ -84,7 +122,10 @@ impl Throttle {
             Some(rate) => bucket.take(rate, amount, now),
             None => Duration::ZERO,
         };
-        wait(&mut self.blocks, cost.blocks).max(wait(&mut self.bytes, cost.bytes))
+        wait(&mut self.blocks, cost.blocks)
+            .max(wait(&mut self.bytes, cost.bytes))
+            .max(wait(&mut self.opened, cost.opened))
+            .max(wait(&mut self.cards, cost.cards))
     }
 }
 
@@ -105,8 +146,20 @@ mod tests {
         let parcels = [0, 1, 256, 257].map(|length| (SessionId([0; 32]), vec![0; length]));
         let frame = Frame::send(b"header", b"signature", true, &parcels);
         let cost = cost(&frame);
-        assert_eq!((cost.blocks, cost.parcels), (1 + 1 + 2, 4));
+        // One that is told only that there is a message has to check that.
+        assert_eq!((cost.blocks, cost.parcels), (1 + 1 + 1 + 2, 4));
         assert_eq!(cost.bytes, frame.encode().len() as u64 - 4);
+    }
+
+    #[test]
+    fn a_statement_counts_a_block_for_each_of_its_readers() {
+        let readers: Vec<SessionId> = (0..40).map(|number| SessionId([number; 32])).collect();
+        let to_some = Frame::state(b"statement", b"signature", &readers);
+        assert_eq!(cost(&to_some).blocks, 40);
+        let mut to_all = cost(&Frame::state(b"statement", b"signature", &[]));
+        assert_eq!(to_all.blocks, 1);
+        to_all.reaches(199);
+        assert_eq!(to_all.blocks, 199);
     }
 
     #[test]
@@ -121,17 +174,54 @@ mod tests {
     }
 
     #[test]
+    fn nobody_has_more_to_open_of_one_member_than_a_reader_can() {
+        let to = |lengths: &[usize]| {
+            let lengths = lengths.iter().enumerate();
+            let parcel = |(number, length): (usize, &usize)| {
+                (
+                    SessionId([number.try_into().unwrap(); 32]),
+                    vec![0; *length],
+                )
+            };
+            let parcels: Vec<_> = lengths.map(parcel).collect();
+            cost(&Frame::send(b"header", b"signature", true, &parcels))
+        };
+        // Of all readers the one who has the most to do counts, and what nobody opens does not.
+        assert_eq!(to(&[256, 3 * 256, 0]).opened, 3);
+        assert_eq!(to(&[0, 25 * 256]).opened, 0);
+        assert_eq!(cost(&Frame::state(b"", b"", &[])).opened, 0);
+        let mut throttle = Throttle::new(&Limits {
+            blocks: 5000,
+            ..Limits::default()
+        });
+        let long = to(&[22 * 256]);
+        // 64 KiB in lines as long as they may be.
+        for _ in 0..16 {
+            assert_eq!(throttle.take(&long, SECOND), Duration::ZERO);
+        }
+        throttle.take(&long, SECOND);
+        throttle.take(&long, SECOND);
+        assert_eq!(throttle.take(&long, SECOND), 18 * SECOND / 100);
+        assert_eq!(throttle.take(&long, SECOND), 40 * SECOND / 100);
+    }
+
+    #[test]
     fn nicks_cannot_be_changed_more_often_than_a_room_can_take_note_of() {
         let mut throttle = Throttle::new(&Limits {
             blocks: 5000,
             ..Limits::default()
         });
         let cost = cost(&Frame::rekey(b"card"));
-        for _ in 0..10 {
-            throttle.take(&cost, SECOND);
+        for _ in 0..5 {
+            assert_eq!(throttle.take(&cost, SECOND), Duration::ZERO);
         }
-        let wait = throttle.take(&cost, SECOND);
-        assert!(wait >= SECOND / 5, "{wait:?}");
+        assert_eq!(throttle.take(&cost, SECOND), MINUTE / 10);
+        // With less to send a second, it is the blocks that are short.
+        let mut throttle = Throttle::new(&Limits {
+            blocks: 256,
+            ..Limits::default()
+        });
+        assert_eq!(throttle.take(&cost, SECOND), 2 * SECOND);
     }
 
     #[test]
@@ -145,7 +235,7 @@ mod tests {
             let cost = Cost {
                 blocks,
                 bytes,
-                parcels: 0,
+                ..Cost::default()
             };
             throttle.take(&cost, SECOND)
         };
@@ -160,6 +250,8 @@ mod tests {
         let cost = Cost {
             blocks: u64::MAX,
             bytes: u64::MAX,
+            opened: u64::MAX,
+            cards: u64::MAX,
             parcels: 0,
         };
         assert_eq!(throttle.take(&cost, SECOND), Duration::ZERO);

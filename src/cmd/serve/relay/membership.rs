@@ -126,7 +126,11 @@ impl Membership {
                 | Request::Goodbye(_)
                 | Request::Rekey(_)),
             ) => {
-                let done = lock(&self.room).carry_out(intake.sid(), &request);
+                let mut room = lock(&self.room);
+                let done = room.carry_out(intake.sid(), &request);
+                let others = room.len().saturating_sub(1);
+                drop(room);
+                intake.is_carried_out(&request, others);
                 if done.is_err() {
                     return Next::End(Departure::Misbehaved);
                 }
