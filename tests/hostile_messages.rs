@@ -10,7 +10,7 @@ use e2echat::room::message::{Header, OpenError};
 use e2echat::room::session::Event;
 
 use support::peer::{lobby, session_key};
-use support::world::{catch_up, left, nick_of, payload, said, three};
+use support::world::{BEACON_PERIOD, catch_up, left, nick_of, payload, said, three};
 
 fn unopened(nick: &str, error: OpenError) -> Event {
     Event::Unopened(nick_of(nick), error)
@@ -238,6 +238,33 @@ fn a_replayed_message_is_dropped() {
     world.say(&mut ada, "done");
     assert_eq!(catch_up(&mut bob), [said("ada", "done")]);
     assert_eq!(bob.receive(&message), []);
+}
+
+#[test]
+fn what_is_old_is_dropped_unverified_and_hides_no_second_message_for_its_place() {
+    let (mut world, mut ada, mut bob, _) = three();
+    world.say(&mut ada, "pay 10");
+    let mut message = bob.intercept_message();
+    assert_eq!(bob.receive(&message.frame()), [said("ada", "pay 10")]);
+    let flip = |bytes: &mut Vec<u8>| bytes.last_mut().map(|byte| *byte ^= 1);
+    // Nobody looks at the signature of what was there before.
+    flip(&mut message.signature);
+    assert_eq!(bob.receive(&message.frame()), []);
+    flip(&mut message.signature);
+    // Another header in its place is looked at, and is not ada's; one of hers would be an alarm.
+    flip(&mut message.header);
+    let wrong = [unopened("ada", OpenError::Signature)];
+    assert_eq!(bob.receive(&message.frame()), wrong);
+    // The same of a statement: an old one says nothing, whoever signed it.
+    world.advance(BEACON_PERIOD);
+    ada.tick();
+    world.relay(&mut ada);
+    let statement = bob.intercept().pop().expect("a beacon");
+    let mut forged = statement.clone();
+    flip(&mut forged);
+    assert_eq!(bob.receive(&forged), wrong);
+    assert_eq!(bob.receive(&statement), []);
+    assert_eq!(bob.receive(&forged), []);
 }
 
 #[test]

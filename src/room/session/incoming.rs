@@ -44,15 +44,22 @@ impl Session {
         };
         let from = peer.card.nick().clone();
         let unopened = |error| Event::Unopened(from.clone(), error);
+        let digest: Digest = header_digest(bytes);
+        let direct = header.stream != Stream::Room;
+        let is_for_another = direct && header.stream != Stream::Direct(reader);
+        let stream = direct.then_some((header.sender, reader));
+        let past = (peer.incoming).past(stream, header.sequence, digest);
+        // It would be dropped in any case, so it is not worth the work of looking at the signature.
+        // Another message for the same place is: it may be truly its sender's.
+        if !is_for_another && past == Some(Place::Repeated) {
+            return Vec::new();
+        }
         if let Err(error) = verify(bytes, signature, peer.card.identity()) {
             return vec![unopened(error)];
         }
-        let direct = header.stream != Stream::Room;
-        if direct && header.stream != Stream::Direct(reader) {
+        if is_for_another {
             return vec![unopened(OpenError::NotForMe)];
         }
-        let digest: Digest = header_digest(bytes);
-        let stream = direct.then_some((header.sender, reader));
         let missing = match peer.incoming.take(stream, header.sequence, digest) {
             Place::New { missing } => missing,
             Place::Repeated => return Vec::new(),
@@ -200,14 +207,19 @@ impl Session {
         let (Some(peer), true) = (sender, statement.room == self.card.room()) else {
             return vec![Event::Stray];
         };
+        let is_goodbye = statement.occasion == Occasion::Leave;
+        let is_old = statement.time <= peer.stated;
+        if is_old && !is_goodbye {
+            // It was there before, and is no sign of life. Who signed it makes no difference.
+            return Vec::new();
+        }
         let from = peer.card.nick().clone();
         if let Err(error) = verify(bytes, signature, peer.card.identity()) {
             return vec![Event::Unopened(from, error)];
         }
         // Nobody takes a goodbye back, whatever time it has: the relay has taken its signer out.
-        peer.said_goodbye |= statement.occasion == Occasion::Leave;
-        if statement.time <= peer.stated {
-            // It was there before, and is no sign of life.
+        peer.said_goodbye |= is_goodbye;
+        if is_old {
             return Vec::new();
         }
         peer.stated = statement.time;

@@ -234,21 +234,14 @@ impl Incoming {
         number: u64,
         digest: Digest,
     ) -> Place {
+        if let Some(place) = self.past(direct, number, digest) {
+            return place;
+        }
         let next = match direct {
             Some((from, to)) => self.direct.next(from, to),
             None => &mut self.next,
         };
-        let to = direct.map(|(_, to)| to);
-        let Some(mut missing) = number.checked_sub(*next) else {
-            let other = |(t, n, known): &(Option<SessionId>, u64, Digest)| {
-                (*t, *n) == (to, number) && *known != digest
-            };
-            return if self.recent.iter().any(other) {
-                Place::Taken
-            } else {
-                Place::Repeated
-            };
-        };
+        let mut missing = number.saturating_sub(*next);
         *next = number + 1;
         if direct.is_none() {
             if self.owes_greeting {
@@ -259,8 +252,33 @@ impl Incoming {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
+        let to = direct.map(|(_, to)| to);
         self.recent.push_back((to, number, digest));
         Place::New { missing }
+    }
+
+    /// What a place is whose time is over, if it is: nothing that comes for it now is shown.
+    pub(super) fn past(
+        &self,
+        direct: Option<(SessionId, SessionId)>,
+        number: u64,
+        digest: Digest,
+    ) -> Option<Place> {
+        let next = match direct {
+            Some((from, to)) => self.direct.number(from, to),
+            None => self.next,
+        };
+        let to = direct.map(|(_, to)| to);
+        let other = |(t, n, known): &(Option<SessionId>, u64, Digest)| {
+            (*t, *n) == (to, number) && *known != digest
+        };
+        (number < next).then(|| {
+            if self.recent.iter().any(other) {
+                Place::Taken
+            } else {
+                Place::Repeated
+            }
+        })
     }
 
     /// The member says itself that the number of its next message to the room is `next`, and, if one
