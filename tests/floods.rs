@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2echat::room::card::SessionId;
+use e2echat::room::card::{Card, SessionId};
 use e2echat::room::frame::{Frame, ToClient, preamble};
+use e2echat::room::message::Kind;
 use e2echat::room::notice::Notice;
+use e2echat::room::statement::{Occasion, Statement};
 use nix::errno::Errno;
 
 use support::peer::{Member, Peer, identity, lobby, made_up_key};
@@ -207,6 +209,261 @@ fn a_member_that_sends_too_many_blocks_is_slowed_down_and_nothing_is_lost() {
 #[test]
 fn a_member_that_sends_too_many_bytes_is_slowed_down_and_nothing_is_lost() {
     assert_slowed_down(&["--max-blocks", "0", "--max-bytes", "300000"], 3);
+}
+
+/// How many frames a member sends that wants the others out.
+const FLOOD: u64 = 20_000;
+
+/// Two readers, one of whom keeps a log, and a member that wants them out.
+struct Besieged {
+    relay: Relay,
+    ada: Client,
+    bob: Client,
+    home: Home,
+    mallory: Member,
+}
+
+impl Besieged {
+    fn begin(options: &[&str]) -> Self {
+        let relay = Relay::start(options);
+        let home = Home::new();
+        let log = home.file("log");
+        let log = log.to_str().expect("UTF-8");
+        let ada = Client::join(relay.address(), "ada", &["--log", log]);
+        let bob = Client::start(relay.address(), "bob", &["--json"]);
+        ada.wait_for_line("bob", |line| line.starts_with("* bob joined "));
+        let mallory = Member::join(relay.address(), "mallory", 0);
+        ada.wait_for_line("mallory", |line| line.starts_with("* mallory joined "));
+        bob.wait_for_line("mallory", |line| {
+            line.contains("\"join\"") && line.contains("mallory")
+        });
+        Self {
+            relay,
+            ada,
+            bob,
+            home,
+            mallory,
+        }
+    }
+
+    /// Has mallory send all these frames as fast as the relay takes them, and checks that both readers
+    /// stay, and come to the end of it.
+    #[track_caller]
+    fn withstands(&mut self, frames: impl Iterator<Item = Vec<u8>>) {
+        let mut count = 0;
+        for frame in frames {
+            count += 1;
+            assert!(self.mallory.peer.write(&frame), "the relay takes it");
+        }
+        self.mallory.wait_for_ack(count);
+        self.is_alive();
+    }
+
+    /// Checks that both readers are still there, and have read all that was sent so far.
+    #[track_caller]
+    fn is_alive(&mut self) {
+        self.ada.say("can you read me?");
+        self.bob
+            .wait_for_line("words", |line| line.contains("can you read me?"));
+        self.bob
+            .write(b"{\"type\":\"say\",\"text\":\"loud and clear\"}\n");
+        self.ada.wait_for_message("bob", "loud and clear");
+        let is_about_links = |line: &String| {
+            line.contains("did not read") || line.contains("connect") || line.contains("\"link\"")
+        };
+        for client in [&self.ada, &self.bob] {
+            let lines = client.lines();
+            assert!(!lines.iter().any(is_about_links), "{lines:#?}");
+        }
+        assert_eq!(self.relay.log(), [""; 0]);
+    }
+
+    /// Checks that there were no more lines with `text` in them than so many: on a screen, in a log,
+    /// and in what a script reads.
+    #[track_caller]
+    fn assert_lines(&self, text: &str, most: usize) {
+        let log = std::fs::read_to_string(self.home.file("log")).expect("ada has a log");
+        let log: Vec<String> = log.lines().map(str::to_owned).collect();
+        for lines in [self.ada.lines(), self.bob.lines(), log] {
+            let found = lines.iter().filter(|line| line.contains(text)).count();
+            assert!(
+                (1..=most).contains(&found),
+                "{found} lines: {:#?}",
+                lines.first_chunk::<20>()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_statement_that_is_repeated_without_end_throws_nobody_out() {
+    let mut scene = Besieged::begin(&[]);
+    let statement = scene.mallory.statement(Occasion::Beacon, 1);
+    let frame = scene.mallory.state(&statement, &[]);
+    scene.withstands((0..FLOOD).map(|_| frame.clone()));
+    assert_eq!(scene.ada.warnings(), [""; 0]);
+}
+
+#[test]
+fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
+    let mut scene = Besieged::begin(&[]);
+    let statement = scene.mallory.statement(Occasion::Beacon, 1).encode();
+    let frame = Frame::state(&statement, &[1; 256], &[]).encode();
+    scene.withstands((0..FLOOD).map(|_| frame.clone()));
+    scene.assert_lines("something came under the name of mallory", 2);
+    // None of them is lost: what is not told by then is when the program ends.
+    let Besieged { ada, bob, home, .. } = scene;
+    let (shown, events) = (ada.leave().stdout, bob.leave().stdout);
+    let log = std::fs::read_to_string(home.file("log")).expect("ada has a log");
+    let times = |line: &str| -> u64 {
+        let number = line.strip_suffix(" times in the last minute)");
+        let number = number.and_then(|line| line.rsplit_once('('));
+        number.map_or(1, |(_, number)| number.parse().expect("a number"))
+    };
+    for lines in [&shown, &log.lines().map(str::to_owned).collect()] {
+        let alarms: Vec<&String> = lines.iter().filter(|line| line.contains("! ")).collect();
+        let [first, others @ ..] = &alarms[..] else {
+            panic!("no alarm: {lines:#?}");
+        };
+        assert!(first.ends_with("ask mallory to say it again"), "{first}");
+        let others: u64 = others.iter().map(|line| times(line)).sum();
+        assert_eq!(1 + others, FLOOD, "{alarms:#?}");
+    }
+    let events = events
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let alarms = events.filter(|event: &serde_json::Value| event["type"] == "alarm");
+    let counts = alarms.map(|alarm| alarm["count"].as_u64().unwrap_or(1));
+    assert_eq!(counts.sum::<u64>(), FLOOD);
+}
+
+#[test]
+fn statements_as_fast_as_they_can_be_made_throw_nobody_out() {
+    let mut scene = Besieged::begin(&[]);
+    // Each says that one more message is missing.
+    let statements: Vec<_> = (1..1000)
+        .map(|number| Statement {
+            next: number,
+            ..scene.mallory.statement(Occasion::Beacon, number)
+        })
+        .collect();
+    let frames: Vec<_> = statements
+        .iter()
+        .map(|statement| scene.mallory.state(statement, &[]))
+        .collect();
+    scene.withstands(frames.into_iter());
+    scene.assert_lines("from mallory did not arrive", 2);
+}
+
+#[test]
+fn garbage_for_ciphertexts_throws_nobody_out() {
+    let mut scene = Besieged::begin(&[]);
+    let messages: Vec<_> = (0..600)
+        .map(|number| {
+            let (header, body) = scene.mallory.compose(number, "garbage");
+            let mut message = scene.mallory.seal(&header, &body);
+            for (_, ciphertext) in &mut message.parcels {
+                ciphertext.fill(1);
+            }
+            message.frames().remove(0).encode()
+        })
+        .collect();
+    scene.withstands(messages.into_iter());
+    scene.assert_lines("something came under the name of mallory", 2);
+}
+
+#[test]
+fn long_messages_without_a_pause_keep_nobody_from_reading_the_others() {
+    let mut scene = Besieged::begin(&[]);
+    let long = "x".repeat(4096);
+    let messages: Vec<_> = (0..40)
+        .map(|number| {
+            let (header, body) = scene.mallory.compose(number, &long);
+            scene
+                .mallory
+                .seal(&header, &body)
+                .frames()
+                .remove(0)
+                .encode()
+        })
+        .collect();
+    let start = Instant::now();
+    scene.withstands(messages.into_iter());
+    // Of 22 blocks each, 400 are there at once, and 100 come in a second.
+    let took = start.elapsed();
+    assert!(took >= Duration::from_secs(4), "{took:?}");
+    assert_eq!(scene.ada.warnings(), [""; 0]);
+}
+
+#[test]
+fn two_messages_for_each_place_throw_nobody_out() {
+    let mut scene = Besieged::begin(&[]);
+    let others: Vec<SessionId> = scene.mallory.others.iter().map(Card::sid).collect();
+    let messages = others.iter().cycle().take(500).map(|reader| {
+        // The relay looks at the numbers of messages to the room alone.
+        let (header, body) = scene
+            .mallory
+            .compose_to(*reader, 0, "one thing, and another");
+        let mut message = scene.mallory.seal(&header, &body);
+        message.parcels.retain(|(to, _)| to == reader);
+        message.frames().remove(0).encode()
+    });
+    let messages: Vec<_> = messages.collect();
+    let again = messages.iter().cycle().take(5000).cloned();
+    scene.withstands(again);
+    scene.assert_lines("mallory has signed two different messages", 2);
+}
+
+#[test]
+fn somebody_who_goes_away_and_comes_back_without_end_is_a_few_lines() {
+    let mut scene = Besieged::begin(&[]);
+    let messages: Vec<_> = (0..200)
+        .map(|number| {
+            let kind = [Kind::Away, Kind::Back][number % 2];
+            let number = number.try_into().expect("few");
+            let (header, body) = scene.mallory.compose_as(kind, number, "for a moment");
+            scene
+                .mallory
+                .seal(&header, &body)
+                .frames()
+                .remove(0)
+                .encode()
+        })
+        .collect();
+    scene.withstands(messages.into_iter());
+    scene.assert_lines("for a moment", 5);
+    assert_eq!(scene.ada.warnings(), [""; 0]);
+}
+
+#[test]
+fn nothing_is_shown_of_what_an_ignored_member_sends_and_the_audit_counts_it() {
+    let mut scene = Besieged::begin(&[]);
+    let ask = |bob: &mut Client, command: &str| {
+        let request =
+            format!("{{\"type\":\"command\",\"text\":\"{command}\",\"id\":\"{command}\"}}\n");
+        bob.write(request.as_bytes());
+        let id = format!("\"id\":\"{command}\"");
+        let is_answer = |line: &str| line.contains(&id) && !line.contains("\"ack\"");
+        bob.wait_for_line(command, is_answer)
+    };
+    ask(&mut scene.bob, "/ignore mallory");
+    let count = 3000;
+    let statement = scene.mallory.statement(Occasion::Beacon, 1).encode();
+    let forged = Frame::state(&statement, &[1; 256], &[]).encode();
+    let (header, body) = scene.mallory.compose_as(Kind::Away, 1, "for a moment");
+    let away = scene.mallory.seal(&header, &body).frames().remove(0);
+    let forged = std::iter::repeat_n(forged, count);
+    scene.withstands(forged.chain([away.encode()]));
+    let audit = ask(&mut scene.bob, "/audit");
+    assert!(audit.contains(&format!(" ({count} times) ")), "{audit}");
+    let lines = scene.bob.lines();
+    let is_of_mallory = |line: &&String| line.contains("\"alarm\"") || line.contains("moment");
+    assert_eq!(lines.iter().find(is_of_mallory), None);
+    // Whoever ignores nobody is told.
+    let heard = scene
+        .ada
+        .wait_for_line("away", |line| line.contains("moment"));
+    assert_eq!(heard, "* mallory is away: for a moment");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::sync::OnceLock;
 
-use e2echat::cipher::encoding::Encoder;
+use e2echat::cipher::encoding::{Digest, Encoder};
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, SessionId};
@@ -320,10 +320,13 @@ impl Member {
 
     /// A body, and the header of a message to the room that says it.
     pub fn compose(&self, sequence: u64, text: &str) -> (Header, Body) {
-        let body = Body::new(Kind::Text.code(), text.to_owned()).expect("neither empty nor long");
-        let mut audience: Vec<SessionId> = self.others.iter().map(Card::sid).collect();
-        audience.push(self.sid);
-        audience.sort_unstable();
+        self.compose_as(Kind::Text, sequence, text)
+    }
+
+    /// The same of another kind.
+    pub fn compose_as(&self, kind: Kind, sequence: u64, text: &str) -> (Header, Body) {
+        let body = Body::new(kind.code(), text.to_owned()).expect("neither empty nor long");
+        let audience = self.roster();
         let header = Header {
             room: lobby().id(),
             sender: self.sid,
@@ -333,9 +336,9 @@ impl Member {
             sequence,
             time: 0,
             left_out: Vec::new(),
-            audience: audience_digest(&audience),
+            audience,
             seen: 0,
-            parent: audience_digest(&audience),
+            parent: audience,
             commitment: body.commitment(),
         };
         (header, body)
@@ -355,19 +358,36 @@ impl Member {
         assert!(self.peer.write(&Frame::rekey(card).encode()));
     }
 
-    /// The statement for an occasion at a time of its own, of one who has seen nothing.
-    pub fn statement(&self, occasion: Occasion, time: u64) -> Statement {
+    /// The same for one reader alone.
+    pub fn compose_to(&self, reader: SessionId, sequence: u64, text: &str) -> (Header, Body) {
+        let (mut header, body) = self.compose(sequence, text);
+        let mut audience = [self.sid, reader];
+        audience.sort_unstable();
+        header.stream = Stream::Direct(reader);
+        header.audience = audience_digest(&audience);
+        (header, body)
+    }
+
+    /// The audience digest of the whole roster, which is the beginning of the epoch's chain too.
+    fn roster(&self) -> Digest {
         let mut roster: Vec<SessionId> = self.others.iter().map(Card::sid).collect();
         roster.push(self.sid);
         roster.sort_unstable();
+        audience_digest(&roster)
+    }
+
+    /// The statement for an occasion at a time of its own, of one who has seen nothing, and said
+    /// nothing.
+    pub fn statement(&self, occasion: Occasion, time: u64) -> Statement {
+        let roster = self.roster();
         Statement {
             room: lobby().id(),
             sender: self.sid,
             run: self.run,
             epoch: self.epoch,
-            roster: audience_digest(&roster),
+            roster,
             seen: 0,
-            parent: audience_digest(&roster),
+            parent: roster,
             time,
             occasion,
             next: 0,

@@ -1,7 +1,7 @@
 //! The main thread of a client: it owns the session and decides everything. What happens is told in
 //! `telling`, what the user types is carried out in `typed`, what is said is followed in `saying`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use crate::room::session::{End, Now, Session};
 use super::completion::Nicks;
 use super::connection::Connection;
 use super::link::FromRelay;
+use super::repeats::Repeats;
 use super::report::{Link, Report, Who};
 use super::saying::AllOnItsWay;
 use super::screen::Screen;
@@ -43,14 +44,6 @@ pub(super) enum Notify {
     Mentions,
     /// When somebody says anything.
     All,
-}
-
-/// Something that went wrong.
-pub(super) struct Wrong {
-    /// When it did last.
-    pub(super) time: String,
-    pub(super) text: String,
-    pub(super) count: u64,
 }
 
 /// All that can happen to a client.
@@ -119,8 +112,10 @@ pub(super) struct Client<'a> {
     pub(super) new_nick: Option<Nick>,
     /// Where a key that is made in the background arrives.
     pub(super) sender: Sender<Happening>,
-    /// What went wrong lately: each with the time of day, and how often.
-    pub(super) audit: VecDeque<Wrong>,
+    /// What went wrong lately.
+    pub(super) alarms: Repeats,
+    /// What else others had said lately.
+    pub(super) hints: Repeats,
     /// Whether the user wants to leave, once the relay has taken what was said.
     pub(super) leaving: bool,
     /// When to go without that.
@@ -226,6 +221,7 @@ impl Client<'_> {
             self.screen.show(&words::absent(&absent));
         }
         self.tell_newcomers();
+        self.tell_held_back(false);
         let due = self.session.tick(self.clock.now());
         self.show(due);
         self.settle();
@@ -326,6 +322,7 @@ impl Client<'_> {
     /// Says what was not delivered, and gives the terminal back.
     pub(super) fn finish(mut self, end: anyhow::Result<()>) -> anyhow::Result<()> {
         self.settle();
+        self.tell_held_back(true);
         let untaken = self.untaken();
         for (id, text) in &untaken {
             self.refuse(id.as_deref(), format!("not delivered: {text}"));

@@ -8,7 +8,7 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::Person;
 
-use super::client::{Client, Notify, Wrong};
+use super::client::{Client, Notify};
 use super::commands;
 
 /// How many messages `/history` shows where it is not told.
@@ -74,6 +74,9 @@ impl Client<'_> {
     pub(super) fn ignore(&mut self, person: &Person) {
         let nick = &person.nick;
         self.ignored.insert(person.fingerprint, nick.clone());
+        for repeats in [&mut self.alarms, &mut self.hints] {
+            repeats.hush(person.fingerprint);
+        }
         self.notice(format!(
             "nothing that {nick} says is shown from now on, under whatever nick; /unignore {nick} ends that"
         ));
@@ -130,19 +133,11 @@ impl Client<'_> {
     }
 
     pub(super) fn show_audit(&mut self) {
-        if self.audit.is_empty() {
+        let alarms = self.alarms.alarms();
+        if alarms.is_empty() {
             self.notice("nothing went wrong so far");
         } else {
-            let lines = self.audit.iter().map(|wrong| match wrong {
-                Wrong {
-                    time,
-                    text,
-                    count: 1,
-                } => format!("{time} {text}"),
-                Wrong { time, text, count } => format!("{time} ({count} times) {text}"),
-            });
-            let lines: Vec<String> = lines.collect();
-            self.answer(lines.join("\n"));
+            self.answer(alarms.join("\n"));
         }
     }
 

@@ -136,15 +136,27 @@ pub(super) fn line(report: &Report, answered: Option<&str>) -> Option<String> {
         Report::Link(link, text) => Object::new("link")
             .with("state", state(*link))
             .with("text", text.as_str()),
-        Report::Alarm { sort, nick, text } => Object::new("alarm")
+        Report::Alarm {
+            sort,
+            nick,
+            text,
+            count,
+        } => Object::new("alarm")
             .with("kind", alarm(*sort))
             .with_some("nick", nick.as_ref().map(Nick::as_str))
             .with("text", text.as_str())
+            .with_some("count", (*count > 1).then_some(*count))
             .with_some("id", answered),
-        Report::Hint { sort, nick, text } => Object::new("notice")
+        Report::Hint {
+            sort,
+            nick,
+            text,
+            count,
+        } => Object::new("notice")
             .with("kind", hint(*sort))
             .with("nick", nick.as_str())
-            .with("text", text.as_str()),
+            .with("text", text.as_str())
+            .with_some("count", (*count > 1).then_some(*count)),
         Report::Invite {
             directions: text, ..
         }

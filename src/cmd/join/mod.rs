@@ -13,7 +13,8 @@
 //! - `typed`, `line`, `commands`, `completion`: what the user types.
 //! - `saying`, `doing`, `asking`: and what is done about it: words, oneself, others.
 //! - `trust`, `people`: what is known of others, and the file that remembers it.
-//! - `report`, `json`, `screen`, `log_file`: all that is told, in both its forms, and where it goes.
+//! - `report`, `json`, `screen`, `log_file`: all that is told, in both its forms, and where it goes;
+//!   `repeats`: what of it is not told each time.
 
 pub(super) mod address;
 mod args;
@@ -30,6 +31,7 @@ mod log_file;
 pub(super) mod pasted;
 pub(super) mod people;
 mod proxy;
+mod repeats;
 mod report;
 mod saying;
 mod screen;
@@ -56,6 +58,7 @@ use self::completion::Nicks;
 use self::connection::{Connection, Dial};
 use self::link::{FromRelay, PATIENCE};
 use self::people::People;
+use self::repeats::Repeats;
 use self::report::Report;
 use self::screen::Screen;
 use self::trust::Trust;
@@ -184,7 +187,8 @@ pub(super) fn run_at(
         new_nick: None,
         missed: None,
         sender,
-        audit: VecDeque::new(),
+        alarms: Repeats::default(),
+        hints: Repeats::default(),
         leaving: false,
         deadline: None,
         refused: false,

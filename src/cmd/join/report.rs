@@ -142,21 +142,23 @@ pub(super) enum Report {
     },
     /// Something became of the connection.
     Link(Link, String),
-    /// Something is wrong, of this sort, perhaps with somebody.
+    /// Something is wrong, of this sort, perhaps with somebody; for so many of the same kind.
     Alarm {
         sort: Alarm,
         nick: Option<Nick>,
         text: String,
+        count: u64,
     },
     /// What the user, or a script that named it so, wants is not done.
     Refusal { id: Option<String>, text: String },
     /// Something of the user's own is not well.
     Failure(String),
-    /// Something to know of somebody.
+    /// Something to know of somebody; for so many of the same kind.
     Hint {
         sort: Hint,
         nick: Nick,
         text: String,
+        count: u64,
     },
     /// How friends get in, and the invite in that.
     Invite { directions: String, invite: String },
@@ -179,6 +181,50 @@ impl Report {
         Self::Refusal {
             id: None,
             text: text.into(),
+        }
+    }
+
+    /// The same, for so many that were of its kind.
+    pub(super) fn times(mut self, number: u64) -> Self {
+        if number > 1
+            && let Self::Alarm { text, count, .. } | Self::Hint { text, count, .. } = &mut self
+        {
+            *text = format!("{text} ({number} times in the last minute)");
+            *count = number;
+        }
+        self
+    }
+
+    /// Who it is about, if that is all that it says of them.
+    pub(super) fn about(&self) -> Option<&Nick> {
+        match self {
+            Self::Alarm { nick, .. } => nick.as_ref(),
+            Self::Hint { nick, .. } => Some(nick),
+            Self::Away(who, _) => Some(&who.nick),
+            _ => None,
+        }
+    }
+
+    /// Whether it comes of what whoever it is about sends, and of nothing else: not of what the relay
+    /// says of them, nor of what is remembered of their name.
+    pub(super) fn is_of_sender(&self) -> bool {
+        match self {
+            Self::Alarm { sort, .. } => match sort {
+                Alarm::OtherView | Alarm::Missing | Alarm::Equivocation | Alarm::Unopened => true,
+                Alarm::Identity
+                | Alarm::Disbelieved
+                | Alarm::Quiet
+                | Alarm::StaleKey
+                | Alarm::Stray
+                | Alarm::LeftUnsigned
+                | Alarm::Undelivered => false,
+            },
+            Self::Hint { sort, .. } => match sort {
+                Hint::LeftOut | Hint::LeftOthersOut | Hint::TooLate => true,
+                Hint::Unconfirmed => false,
+            },
+            Self::Away(..) => true,
+            _ => false,
         }
     }
 

@@ -8,17 +8,14 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::{Event, Person};
 
-use super::client::{Client, Notify, Wrong, seconds};
+use super::client::{Client, Notify, seconds};
+use super::repeats::Repeats;
 use super::report::{Alarm, Link, Report, Speech, Who, mentions};
 use super::trust::{Remark, Trust};
 use super::words;
 
 /// How long after one's own return it is said who has not come back.
 const PATIENCE_FOR_OTHERS: Duration = Duration::from_mins(1);
-
-/// How many alarms `/audit` can show. One that is raised again and again takes one place: whoever
-/// can raise alarms does not drive out others with it, nor fill the memory.
-const AUDITED: usize = 100;
 
 impl Client<'_> {
     /// Shows what happened.
@@ -43,7 +40,7 @@ impl Client<'_> {
                 let remarks = self.meet(&mut people);
                 self.names(&people);
                 self.advise(&people);
-                self.remark(remarks);
+                self.remark_on_others(remarks);
             }
             Event::Joined(person) => {
                 let mut people = [person];
@@ -53,7 +50,7 @@ impl Client<'_> {
                     self.screen.show(&Report::Joined(person.into(), about));
                 }
                 self.advise(&people);
-                self.remark(remarks);
+                self.remark_on_others(remarks);
                 self.expect_newcomers();
             }
             Event::Resumed => {
@@ -64,7 +61,7 @@ impl Client<'_> {
                 let remarks = self.meet(&mut people);
                 self.screen.show(&words::returned(&people));
                 self.roster(&people);
-                self.remark(remarks);
+                self.remark_on_others(remarks);
                 let until = Instant::now() + PATIENCE_FOR_OTHERS;
                 self.missed = (!absent.is_empty()).then_some((absent, until));
             }
@@ -74,7 +71,7 @@ impl Client<'_> {
                 for person in &people {
                     self.is_back(person);
                 }
-                self.remark(remarks);
+                self.remark_on_others(remarks);
                 self.expect_newcomers();
             }
             Event::Left {
@@ -88,10 +85,8 @@ impl Client<'_> {
                 self.screen.show(&Report::Called { nick, fingerprint });
             }
             Event::Away(nick, text) => {
-                if let Some(who) = self.who(&nick)
-                    && !self.ignored.contains_key(&who.fingerprint)
-                {
-                    self.screen.show(&Report::Away(who, text));
+                if let Some(who) = self.who(&nick) {
+                    self.raise(&Report::Away(who, text));
                 }
             }
             Event::Rekeyed(nick) => {
@@ -111,7 +106,7 @@ impl Client<'_> {
             Event::RekeyDue => self.make_key(),
             event => {
                 if let Some(report) = words::event(event) {
-                    self.report(&report);
+                    self.raise(&report);
                 }
             }
         }
@@ -160,34 +155,76 @@ impl Client<'_> {
         let remark = (self.trust).follow(session, &mut person, seconds());
         let who = Who::from(&person);
         self.screen.show(&Report::Renamed(former, who));
-        self.remark(remark);
+        self.remark_on_others(remark);
     }
 
     fn tell_left(&mut self, nick: &Nick, departure: Departure, is_signed: bool) {
-        if departure == Departure::Left && !is_signed {
-            self.report(&words::left_without_a_word(nick));
-        }
+        let is_odd = departure == Departure::Left && !is_signed;
+        let is_told = is_odd && self.raise(&words::left_without_a_word(nick));
         if let Some(who) = self.here.1.get(nick.as_str()) {
             let report = Report::Left(who.clone(), departure, is_signed);
             self.screen.show(&report);
+            // Whoever is told of it by the alarm alone has to be told when there is none.
+            if is_odd && !is_told {
+                let text = format!("{nick} {departure}");
+                self.screen.show(&Report::Aside(text));
+            }
         }
     }
 
-    /// Shows something, and keeps it for `/audit` if it is an alarm.
-    pub(super) fn report(&mut self, report: &Report) {
-        if let Report::Alarm { text, .. } = report {
-            let is_same = |wrong: &Wrong| wrong.text == *text;
-            let place = self.audit.iter().position(is_same);
-            let before = place.and_then(|place| self.audit.remove(place));
-            if self.audit.len() == AUDITED {
-                self.audit.pop_front();
-            }
-            self.audit.push_back(Wrong {
-                time: jiff::ZonedDateTime::now().strftime("%H:%M:%S").to_string(),
-                text: text.clone(),
-                count: before.map_or(0, |wrong| wrong.count) + 1,
-            });
+    /// Shows something that others can cause as often as they like, unless the same was shown just
+    /// now, or the user does not want to hear whoever it comes from. Returns whether it was shown.
+    fn raise(&mut self, report: &Report) -> bool {
+        let about = report.about().and_then(|nick| {
+            // Who has left is not in the room any more.
+            let here = self.here.1.get(nick.as_str()).cloned();
+            here.or_else(|| self.who(nick))
+        });
+        let about = about.map(|who| who.fingerprint);
+        let is_ignored = about.is_some_and(|sender| self.ignored.contains_key(&sender));
+        let now = Instant::now();
+        let repeats = self.repeats(report);
+        let is_shown = if is_ignored && report.is_of_sender() {
+            repeats.note(report, about, now);
+            false
+        } else {
+            repeats.take(report, about, now)
+        };
+        if is_shown {
+            self.screen.show(report);
         }
+        is_shown
+    }
+
+    fn repeats(&mut self, report: &Report) -> &mut Repeats {
+        match report {
+            Report::Alarm { .. } => &mut self.alarms,
+            _ => &mut self.hints,
+        }
+    }
+
+    /// Shows what was held back for long enough, or all of it.
+    pub(super) fn tell_held_back(&mut self, all: bool) {
+        let now = Instant::now();
+        let mut reports = self.alarms.release(now, all);
+        reports.extend(self.hints.release(now, all));
+        for report in reports {
+            let is_over = match &report {
+                Report::Away(who, _) => {
+                    let mut here = self.here.1.values();
+                    !here.any(|other| other.fingerprint == who.fingerprint)
+                }
+                _ => false,
+            };
+            if !is_over {
+                self.screen.show(&report);
+            }
+        }
+    }
+
+    /// Shows the answer to what the user does, and keeps it for `/audit` if it is an alarm.
+    fn report(&mut self, report: &Report) {
+        self.repeats(report).note(report, None, Instant::now());
         self.screen.show(report);
     }
 
@@ -202,17 +239,17 @@ impl Client<'_> {
         self.screen.show(&Report::Refusal { id, text });
     }
 
+    /// Says what is to be said of what the user does.
     pub(super) fn remark(&mut self, remarks: impl IntoIterator<Item = Remark>) {
         for remark in remarks {
-            self.report(&match remark {
-                Remark::Notice(text) => Report::Notice(text),
-                Remark::Refusal(text) => Report::refusal(text),
-                Remark::Alarm(nick, text) => Report::Alarm {
-                    sort: Alarm::Identity,
-                    nick: Some(nick),
-                    text,
-                },
-            });
+            self.report(&remark.into());
+        }
+    }
+
+    /// Says what is to be said of those who come, or are called something else.
+    fn remark_on_others(&mut self, remarks: impl IntoIterator<Item = Remark>) {
+        for remark in remarks {
+            self.raise(&remark.into());
         }
     }
 
@@ -278,6 +315,21 @@ impl Client<'_> {
             nick: card.nick().clone(),
             fingerprint: card.fingerprint(),
             standing: crate::room::session::Standing::Verified,
+        }
+    }
+}
+
+impl From<Remark> for Report {
+    fn from(remark: Remark) -> Self {
+        match remark {
+            Remark::Notice(text) => Self::Notice(text),
+            Remark::Refusal(text) => Self::refusal(text),
+            Remark::Alarm(nick, text) => Self::Alarm {
+                sort: Alarm::Identity,
+                nick: Some(nick),
+                text,
+                count: 1,
+            },
         }
     }
 }

@@ -13,8 +13,19 @@ use super::report::{Alarm, Hint, Link, Report};
 
 /// An event, if it is told in words alone, and not as something that happened to somebody.
 pub(super) fn event(event: Event) -> Option<Report> {
-    let alarm = |sort, nick, text| Report::Alarm { sort, nick, text };
-    let hint = |sort, nick, text| Report::Hint { sort, nick, text };
+    let count = 1;
+    let alarm = |sort, nick, text| Report::Alarm {
+        sort,
+        nick,
+        text,
+        count,
+    };
+    let hint = |sort, nick, text| Report::Hint {
+        sort,
+        nick,
+        text,
+        count,
+    };
     let report = match event {
         Event::Disbelieved(reason) => alarm(
             Alarm::Disbelieved,
@@ -134,6 +145,7 @@ pub(super) fn left_without_a_word(nick: &Nick) -> Report {
         text: format!(
             "the relay says that {nick} has left, but {nick} has not said so: it may have cut the two of you off from each other; ask {nick} by another way"
         ),
+        count: 1,
     }
 }
 
@@ -150,6 +162,7 @@ pub(super) fn undelivered(nicks: &[Nick], text: &str) -> Report {
         text: format!(
             "not delivered to {whom}, as a connection was broken for too long; say it again: {text}"
         ),
+        count: 1,
     }
 }
 
