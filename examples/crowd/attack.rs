@@ -14,6 +14,7 @@ use e2echat::room::card::Card;
 use e2echat::room::frame::{Frame, preamble};
 use e2echat::room::names::{Nick, RoomName};
 use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 use rand::Rng as _;
 
@@ -178,13 +179,15 @@ impl Gauge<'_> {
         }
         let nick: Nick = "stopped".parse()?;
         let client = Client::join(self.relay.address, &nick, ROOM)?;
+        let pid = client.pid()?;
         let sid = self.crowd.meet(&nick)?;
         self.crowd.include(sid);
         let pile: Vec<Vec<u8>> = (0..PILE).map(|_| self.crowd.pile(sender, sid)).collect();
         let rate = PILE.div_ceil(self.messages / RATE);
         self.dropped += 1;
         self.hold_out(name, |front| {
-            client.stop()?;
+            // From now on it does nothing, and the system keeps its connection open.
+            kill(pid, Signal::SIGSTOP)?;
             front.pile_up(sender, &pile, rate)
         })?;
         self.crowd.exclude(sid);

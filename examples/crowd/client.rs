@@ -1,22 +1,31 @@
 //! A real client, as a process of its own.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use e2echat::room::names::Nick;
-use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::relay::program;
 
+/// How long a client may take to get into a room.
+const ENTERING: Duration = Duration::from_secs(30);
+
 /// A client in a room, which ends with this value.
 pub struct Client {
     child: Child,
-    /// It would end if there were nobody to write to.
-    output: BufReader<ChildStdout>,
+    input: ChildStdin,
+    /// Each line of its output, and when it came. The client would end if there were nobody to write
+    /// to.
+    lines: Receiver<(Instant, String)>,
+    /// How many lines there were.
+    pub shown: usize,
     /// Where it remembers whom it meets, so that the user's own file is left alone.
     _home: TempDir,
 }
@@ -36,30 +45,59 @@ impl Client {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
+        let input = child.stdin.take().context("the client has no input")?;
         let output = child.stdout.take().context("the client has no output")?;
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send((Instant::now(), line)).is_err() {
+                    break;
+                }
+            }
+        });
         let mut client = Self {
             child,
-            output: BufReader::new(output),
+            input,
+            lines,
+            shown: 0,
             _home: home,
         };
-        client.wait_for_roster()?;
+        let is_inside = |line: &str| line.starts_with("* here: ") || line.starts_with("* nobody");
+        let entered = client.wait_for(ENTERING, is_inside)?;
+        entered.context("the client does not get into the room")?;
         Ok(client)
     }
 
-    fn wait_for_roster(&mut self) -> anyhow::Result<()> {
-        let mut line = String::new();
-        while !line.starts_with("* here: ") {
-            line.clear();
-            let length = self.output.read_line(&mut line)?;
-            anyhow::ensure!(length > 0, "the client does not get into the room");
-        }
-        Ok(())
+    /// Has it say something to all.
+    pub fn say(&mut self, text: &str) -> anyhow::Result<()> {
+        Ok(writeln!(self.input, "{text}")?)
     }
 
-    /// Stops it: from now on it does nothing, and the system keeps its connection open.
-    pub fn stop(&self) -> anyhow::Result<()> {
-        let pid = Pid::from_raw(self.child.id().try_into()?);
-        Ok(kill(pid, Signal::SIGSTOP)?)
+    /// Waits for a line. Returns when it came, if it did in time.
+    pub fn wait_for(
+        &mut self,
+        patience: Duration,
+        is_it: impl Fn(&str) -> bool,
+    ) -> anyhow::Result<Option<Instant>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok((at, line)) => {
+                    self.shown += 1;
+                    if is_it(&line) {
+                        return Ok(Some(at));
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => anyhow::bail!("a client has ended"),
+            }
+        }
+    }
+
+    /// The process.
+    pub fn pid(&self) -> anyhow::Result<Pid> {
+        Ok(Pid::from_raw(self.child.id().try_into()?))
     }
 }
 

@@ -13,7 +13,8 @@
 //! process, and a thread in the relay: `ulimit -n` and `ulimit -u` have to allow for that.
 //!
 //! The members have one identity, and session keys that nobody has the private halves of; what they
-//! send is random bytes in a true frame. A relay cannot tell, as it has no key to look with.
+//! send is random bytes in a true frame. A relay cannot tell, as it has no key to look with. What one
+//! member's flood does to those who have to check and open it is measured on real clients.
 
 #![allow(clippy::print_stdout, reason = "it tells what it measured")]
 #![allow(unreachable_pub, reason = "an example is not a library")]
@@ -24,6 +25,7 @@ mod crowd;
 mod latency;
 mod member;
 mod relay;
+mod siege;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -109,7 +111,10 @@ fn main() -> anyhow::Result<()> {
             members,
             seconds,
             only,
-        } => attack::measure(members, seconds.max(1), &only),
+        } => {
+            attack::measure(members, seconds.max(1), &only)?;
+            siege::measure(seconds.max(1), &only)
+        }
     }
 }
 

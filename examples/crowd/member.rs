@@ -44,6 +44,11 @@ impl Company {
         ))
     }
 
+    /// The identity that all have.
+    pub fn identity(&self) -> &IdentityKey {
+        &self.identity.key
+    }
+
     /// A public key to which nobody has the private one.
     fn public_key(&self) -> anyhow::Result<PublicKey> {
         let mut spki = self.model.public().spki().to_vec();
@@ -74,6 +79,12 @@ pub struct Member {
     pub known: usize,
     /// How many it has seen dropped because they did not read fast enough.
     pub dropped: usize,
+    /// The number of its joining, once the relay has let it in.
+    pub epoch: u64,
+    /// The cards of those who were in the room before it, if they are kept.
+    pub cards: Option<Vec<Vec<u8>>>,
+    /// How many of its frames the relay has taken.
+    pub taken: u64,
     /// The card of whoever joined last.
     newest: Vec<u8>,
     /// What it shows the relay when that asks who it is.
@@ -112,6 +123,9 @@ impl Member {
             delivered: 0,
             known: 0,
             dropped: 0,
+            epoch: 0,
+            cards: None,
+            taken: 0,
             newest: Vec::new(),
             card: None,
             earlier: None,
@@ -201,8 +215,16 @@ impl Member {
                 self.run = Some(challenge.run);
                 self.write(&company.hello(&card, &challenge).encode())?;
             }
-            ToClient::Welcome(welcome) => self.earlier = Some(welcome.members as usize),
-            ToClient::Member(_) => self.known += 1,
+            ToClient::Welcome(welcome) => {
+                self.earlier = Some(welcome.members as usize);
+                self.epoch = welcome.epoch;
+            }
+            ToClient::Member(card) => {
+                self.known += 1;
+                if let Some(cards) = &mut self.cards {
+                    cards.push(card.to_vec());
+                }
+            }
             ToClient::Joined { card, .. } => {
                 self.known += 1;
                 self.newest.clear();
@@ -224,10 +246,8 @@ impl Member {
                 Some(notice) => bail!("{notice}"),
                 None => bail!("the relay hangs up for the unknown reason {code}"),
             },
-            ToClient::Ack(_)
-            | ToClient::Left { .. }
-            | ToClient::Statement { .. }
-            | ToClient::Rekeyed { .. } => {}
+            ToClient::Ack(count) => self.taken = count,
+            ToClient::Left { .. } | ToClient::Statement { .. } | ToClient::Rekeyed { .. } => {}
         }
         Ok(())
     }

@@ -1,0 +1,347 @@
+//! What one member can do to others who really check and open what it sends: real clients, as
+//! processes of their own. And what one address can do that keeps the places of members who are gone.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::os::fd::AsRawFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use e2echat::cipher::encoding::Digest;
+use e2echat::cipher::keys::PublicKey;
+use e2echat::cipher::seal::Body;
+use e2echat::room::card::{Card, SessionId};
+use e2echat::room::frame::{Frame, RunId};
+use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
+use e2echat::room::names::RoomName;
+use e2echat::room::statement::{Occasion, Statement};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
+
+use super::client::Client;
+use super::latency::quantiles;
+use super::member::{Company, Member};
+use super::relay::Relay;
+
+const ROOM: &str = "siege";
+
+/// How many clients read, besides the one that speaks.
+const READERS: usize = 3;
+
+/// How many messages are spoken in a second.
+const RATE: u32 = 5;
+
+/// How long a message may take to be shown before it is taken for lost.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many frames are made for a flood of different ones.
+const FRAMES: u64 = 6000;
+
+/// How many members come from one address and break their connections, how many of them in a second,
+/// and for how long a newcomer from another address waits.
+const GHOSTS: usize = 400;
+const GHOST_RATE: u32 = 500;
+const NEWCOMER: Duration = Duration::from_secs(5);
+
+/// What somebody sends who is in a room with others.
+struct Flooder<'a> {
+    company: &'a Company,
+    room: RoomName,
+    sid: SessionId,
+    run: RunId,
+    epoch: u64,
+    others: Vec<Card>,
+}
+
+/// What there is a name for, and the frames, which are sent over and over if there are few.
+type Flood = (&'static str, fn(&Flooder<'_>) -> Vec<Vec<u8>>);
+
+const FLOODS: [Flood; 7] = [
+    ("one statement again and again", |flooder| {
+        vec![flooder.statement(1)]
+    }),
+    ("a new statement each time", |flooder| {
+        (1..=FRAMES).map(|time| flooder.statement(time)).collect()
+    }),
+    ("statements with wrong signatures", |flooder| {
+        let statement = flooder.unsigned(1).encode();
+        vec![Frame::state(&statement, &[1; 256], &[]).encode()]
+    }),
+    ("ciphertexts that do not open", |flooder| {
+        let garbled = |number| flooder.garbled(number, "short", 0);
+        (0..FRAMES).map(garbled).collect()
+    }),
+    ("such of 22 blocks, the first one right", |flooder| {
+        let long = "x".repeat(4096);
+        let garbled = |number| flooder.garbled(number, &long, 256);
+        (0..FRAMES / 4).map(garbled).collect()
+    }),
+    ("messages of 4 KiB", |flooder| {
+        let long = "x".repeat(4096);
+        let message = |number| encode(&flooder.message(Stream::Room, number, &long));
+        (0..FRAMES / 4).map(message).collect()
+    }),
+    ("many messages for one place", |flooder| {
+        let readers = flooder.others.iter().map(Card::sid).cycle();
+        let message = |reader| {
+            let mut message = flooder.message(Stream::Direct(reader), 0, "one, and another");
+            message.parcels.retain(|(to, _)| *to == reader);
+            encode(&message)
+        };
+        readers.take(999).map(message).collect()
+    }),
+];
+
+fn encode(message: &SealedMessage) -> Vec<u8> {
+    message.frames().iter().flat_map(Frame::encode).collect()
+}
+
+impl Flooder<'_> {
+    fn audience(&self) -> Digest {
+        let mut audience: Vec<SessionId> = self.others.iter().map(Card::sid).collect();
+        audience.push(self.sid);
+        audience.sort_unstable();
+        audience_digest(&audience)
+    }
+
+    fn unsigned(&self, time: u64) -> Statement {
+        let roster = self.audience();
+        Statement {
+            room: self.room.id(),
+            sender: self.sid,
+            run: self.run,
+            epoch: self.epoch,
+            roster,
+            seen: 0,
+            parent: roster,
+            time,
+            occasion: Occasion::Beacon,
+            next: 0,
+            told: Vec::new(),
+            direct: Vec::new(),
+            past: Vec::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    fn statement(&self, time: u64) -> Vec<u8> {
+        let statement = self.unsigned(time).encode();
+        let signature = self.company.identity().sign(&statement);
+        Frame::state(&statement, &signature, &[]).encode()
+    }
+
+    fn message(&self, stream: Stream, sequence: u64, text: &str) -> SealedMessage {
+        let body = Body::new(Kind::Text.code(), text.to_owned()).expect("neither empty nor long");
+        let audience = self.audience();
+        let header = Header {
+            room: self.room.id(),
+            sender: self.sid,
+            run: self.run,
+            epoch: self.epoch,
+            stream,
+            sequence,
+            time: 0,
+            left_out: Vec::new(),
+            audience,
+            seen: 0,
+            parent: audience,
+            commitment: body.commitment(),
+        };
+        let others = self.others.iter();
+        let readers: Vec<(SessionId, &PublicKey)> =
+            others.map(|card| (card.sid(), card.session())).collect();
+        SealedMessage::seal(&header, &body, self.company.identity(), &readers, &[])
+    }
+
+    /// A message of which all bytes behind the first so many are wrong.
+    fn garbled(&self, sequence: u64, text: &str, right: usize) -> Vec<u8> {
+        let mut message = self.message(Stream::Room, sequence, text);
+        for (_, ciphertext) in &mut message.parcels {
+            ciphertext.iter_mut().skip(right).for_each(|byte| *byte = 1);
+        }
+        encode(&message)
+    }
+}
+
+/// Measures what each flood does to those who read it.
+pub fn measure(seconds: u32, only: &str) -> anyhow::Result<()> {
+    println!(
+        "{READERS} clients that read, {RATE} messages/s: from typing to the last screen; floods by one member"
+    );
+    println!(
+        "                                         median          ratio       p99           ratio    taken dropped  lines"
+    );
+    println!(
+        "                                       before   during           before    during                     longest"
+    );
+    for (name, frames) in FLOODS {
+        if name.contains(only) {
+            besiege(name, frames, seconds)?;
+        }
+    }
+    let name = "one address that keeps places";
+    if name.contains(only) {
+        keep_places(name)?;
+    }
+    Ok(())
+}
+
+fn besiege(
+    name: &str,
+    frames: fn(&Flooder<'_>) -> Vec<Vec<u8>>,
+    seconds: u32,
+) -> anyhow::Result<()> {
+    let company = Company::new();
+    let relay = Relay::with_usual_limits()?;
+    let mut speaker = Client::join(relay.address, &"speaker".parse()?, ROOM)?;
+    let mut readers = (1..=READERS)
+        .map(|number| Client::join(relay.address, &format!("r-{number}").parse()?, ROOM))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let room: RoomName = ROOM.parse()?;
+    let mut member = Member::knock(relay.address, company.card(&room, 0)?)?;
+    member.cards = Some(Vec::new());
+    let mut buffer = vec![0; 64 * 1024];
+    wait_until_in(&mut member, &company, &mut buffer)?;
+    let cards = member.cards.take().unwrap_or_default();
+    let flooder = Flooder {
+        company: &company,
+        sid: member.sid,
+        run: member.run.context("no challenge")?,
+        epoch: member.epoch,
+        others: cards
+            .iter()
+            .map(|card| Ok(Card::parse(card, room.id())?))
+            .collect::<anyhow::Result<_>>()?,
+        room,
+    };
+    let frames = frames(&flooder);
+    let mut spoken = 0;
+    let mut speak = |readers: &mut [Client]| {
+        let mut times = Vec::new();
+        for _ in 0..RATE * seconds {
+            thread::sleep(Duration::from_secs(1) / RATE);
+            spoken += 1;
+            let start = Instant::now();
+            speaker.say(&format!("number {spoken}"))?;
+            let end = format!("<speaker> number {spoken}");
+            for reader in readers.iter_mut() {
+                let shown = reader.wait_for(PATIENCE, |line| line.ends_with(&end))?;
+                let shown = shown.with_context(|| format!("{name}: a message is lost"))?;
+                times.push(shown.saturating_duration_since(start));
+            }
+        }
+        anyhow::Ok(quantiles(times))
+    };
+    let [quiet, quiet_99] = speak(&mut readers)?;
+    let lines = |readers: &[Client]| readers.iter().map(|reader| reader.shown).max();
+    let before = lines(&readers);
+    let is_over = AtomicBool::new(false);
+    let (during, taken) = thread::scope(|scope| {
+        let (is_over, member, company) = (&is_over, &mut member, &company);
+        let flooding = scope.spawn(move || flood(is_over, member, company, &frames));
+        let during = speak(&mut readers);
+        is_over.store(true, Ordering::Relaxed);
+        let taken = flooding.join().ok().context("the flood panicked")??;
+        anyhow::Ok((during, taken))
+    })?;
+    // Messages that nobody shows are those of readers that were thrown out.
+    let [median, p99] = during.unwrap_or([PATIENCE; 2]);
+    let shown = lines(&readers).unwrap_or(0) - before.unwrap_or(0);
+    println!(
+        "{name:38} {quiet:>8.2?} {median:>8.2?} {:>5.2} {quiet_99:>9.2?} {p99:>9.2?} {:>5.2} {taken:>6.0}/s {:>7} {:>6}",
+        median.div_duration_f64(quiet),
+        p99.div_duration_f64(quiet_99),
+        member.dropped,
+        shown.saturating_sub((RATE * seconds) as usize),
+    );
+    Ok(())
+}
+
+/// Sends as fast as the relay takes it. Returns how many frames that was in a second.
+fn flood(
+    is_over: &AtomicBool,
+    member: &mut Member,
+    company: &Company,
+    frames: &[Vec<u8>],
+) -> anyhow::Result<f64> {
+    let mut buffer = vec![0; 64 * 1024];
+    let few = frames.len() < 1000;
+    let mut left: Box<dyn Iterator<Item = &Vec<u8>>> = if few {
+        Box::new(frames.iter().cycle())
+    } else {
+        Box::new(frames.iter())
+    };
+    let (start, mut taken) = (Instant::now(), (0, Duration::from_secs(1)));
+    while !is_over.load(Ordering::Relaxed) {
+        member.read(&mut buffer, company)?;
+        member.write_rest()?;
+        if member.taken > taken.0 {
+            taken = (member.taken, start.elapsed());
+        }
+        if !member.has_written() {
+            thread::sleep(Duration::from_millis(1));
+        } else if let Some(frame) = left.next() {
+            member.write(frame)?;
+        } else {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    let seconds = taken.1.as_secs_f64().max(1.0);
+    Ok(super::precise(taken.0) / seconds)
+}
+
+fn wait_until_in(member: &mut Member, company: &Company, buffer: &mut [u8]) -> anyhow::Result<()> {
+    let deadline = Instant::now() + NEWCOMER;
+    while !member.is_in() {
+        ensure!(Instant::now() < deadline, "the relay does not answer");
+        member.read(buffer, company)?;
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// A connection from an address of the loopback.
+fn connect_from(own: Ipv4Addr, relay: SocketAddr) -> anyhow::Result<TcpStream> {
+    let IpAddr::V4(address) = relay.ip() else {
+        anyhow::bail!("the relay has no IPv4 address");
+    };
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    let at = |address, port| SockaddrIn::from(SocketAddrV4::new(address, port));
+    bind(socket.as_raw_fd(), &at(own, 0))?;
+    connect(socket.as_raw_fd(), &at(address, relay.port()))?;
+    Ok(socket.into())
+}
+
+/// Members come from one address and break their connections, so that the relay keeps their places.
+/// Says whether somebody from another address still gets in.
+fn keep_places(name: &str) -> anyhow::Result<()> {
+    let company = Company::new();
+    let relay = Relay::with_usual_limits()?;
+    let room: RoomName = ROOM.parse()?;
+    let mut buffer = vec![0; 64 * 1024];
+    let start = Instant::now();
+    let mut kept = 0;
+    for number in 0..GHOSTS {
+        let card = company.card(&room, number)?;
+        let own = Ipv4Addr::new(127, 1, 0, 1);
+        let mut ghost = Member::ask(connect_from(own, relay.address)?, card)?;
+        // One that is refused keeps nothing.
+        kept += usize::from(wait_until_in(&mut ghost, &company, &mut buffer).is_ok());
+        thread::sleep(Duration::from_secs(1) / GHOST_RATE);
+    }
+    let took = start.elapsed();
+    let card = company.card(&room, GHOSTS)?;
+    let stranger = connect_from(Ipv4Addr::new(127, 0, 0, 2), relay.address)?;
+    let mut newcomer = Member::ask(stranger, card)?;
+    let entered = wait_until_in(&mut newcomer, &company, &mut buffer);
+    let end = entered.map_or_else(|error| format!("no: {error}"), |()| "yes".to_owned());
+    println!(
+        "{name:38} {kept} of {GHOSTS} got in within {took:.2?}; a newcomer from another address gets in: {end}"
+    );
+    Ok(())
+}
