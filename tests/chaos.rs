@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
 
-use support::process::{Belongings, Client, Relay, wait_for};
+use support::process::{Belongings, Client, DEADLINE, Relay, wait_for, wait_within};
 use support::storm::Storm;
 
 /// So that nothing but the network holds anybody up.
@@ -127,7 +127,9 @@ fn gather(relays: impl IntoIterator<Item = SocketAddr>) -> Vec<Speaker> {
 fn assert_complete(speakers: &[Speaker]) {
     for reader in speakers {
         for Speaker { nick, said, .. } in speakers {
-            wait_for(
+            // Those that are missing after others are told of together, when a minute is over.
+            wait_within(
+                2 * DEADLINE,
                 || {
                     let seen = reader.numbers(nick).len() + reader.missing(nick);
                     (seen >= *said).then_some(())

@@ -20,13 +20,22 @@ pub const DEADLINE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(5);
 
 /// Waits until `found` finds something, and fails with what `describe` says if it never does.
-pub fn wait_for<T>(mut found: impl FnMut() -> Option<T>, describe: impl Fn() -> String) -> T {
+pub fn wait_for<T>(found: impl FnMut() -> Option<T>, describe: impl Fn() -> String) -> T {
+    wait_within(DEADLINE, found, describe)
+}
+
+/// The same for so long.
+pub fn wait_within<T>(
+    deadline: Duration,
+    mut found: impl FnMut() -> Option<T>,
+    describe: impl Fn() -> String,
+) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = found() {
             return found;
         }
-        assert!(start.elapsed() < DEADLINE, "{}", describe());
+        assert!(start.elapsed() < deadline, "{}", describe());
         thread::sleep(POLL);
     }
 }

@@ -255,7 +255,7 @@ fn alarm(alarm: Alarm) -> &'static str {
         Alarm::Identity => "identity",
         Alarm::Disbelieved => "disbelieved",
         Alarm::OtherView => "other-view",
-        Alarm::Missing => "missing",
+        Alarm::Missing(_) => "missing",
         Alarm::Equivocation => "equivocation",
         Alarm::Quiet => "quiet",
         Alarm::StaleKey => "stale-key",

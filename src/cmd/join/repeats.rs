@@ -2,11 +2,13 @@
 //! nobody can fill the screen, the log or the memory with it.
 
 use std::collections::VecDeque;
+use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, Instant};
 
 use crate::cipher::fingerprint::Fingerprint;
 
 use super::report::{Alarm, Hint, Report};
+use super::words;
 
 /// How many are remembered: enough for all that a full room can have said at once. One that is said
 /// again and again takes one place: whoever can have it said does not drive out others with it.
@@ -25,7 +27,7 @@ const SOME: u64 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Alarm(Alarm),
+    Alarm(Discriminant<Alarm>),
     Hint(Hint),
     Absence,
 }
@@ -58,12 +60,40 @@ pub(super) struct Repeat {
 impl Repeat {
     /// How often it may be shown in a period.
     fn most(&self) -> u64 {
-        match self.kind {
+        match self.report {
             // Each has the words that are to be said again, and it takes the user to say them.
-            Kind::Alarm(Alarm::Undelivered) => u64::MAX,
-            Kind::Absence | Kind::Alarm(Alarm::Identity) => SOME,
-            Kind::Alarm(_) | Kind::Hint(_) => 1,
+            Report::Alarm {
+                sort: Alarm::Undelivered,
+                ..
+            } => u64::MAX,
+            Report::Alarm {
+                sort: Alarm::Identity,
+                ..
+            }
+            | Report::Away(..) => SOME,
+            _ => 1,
         }
+    }
+
+    /// It is said again. The messages that are missing, and of which nobody was told, add up.
+    fn recur(&mut self, report: &Report) {
+        self.report = match (&self.report, report) {
+            (
+                Report::Alarm {
+                    sort: Alarm::Missing(before),
+                    ..
+                },
+                Report::Alarm {
+                    sort: Alarm::Missing(more),
+                    nick: Some(nick),
+                    ..
+                },
+            ) if self.held > 0 => words::missing(nick, before.saturating_add(*more)),
+            _ => report.clone(),
+        };
+        let now = jiff::ZonedDateTime::now();
+        self.time = now.strftime("%H:%M:%S").to_string();
+        self.count += 1;
     }
 
     /// Takes what was held back, as one.
@@ -120,10 +150,7 @@ impl Repeats {
             shown: 0,
             held: 0,
         });
-        repeat.report = report.clone();
-        let time = jiff::ZonedDateTime::now();
-        repeat.time = time.strftime("%H:%M:%S").to_string();
-        repeat.count += 1;
+        repeat.recur(report);
         if self.kept.len() == KEPT
             && let Some(mut oldest) = self.kept.pop_front()
         {
@@ -184,20 +211,19 @@ impl Repeats {
 
 /// What a report is about, if it is one that others can cause without end.
 fn topic(report: &Report, about: Option<Fingerprint>) -> Option<(Kind, Subject)> {
-    let (kind, text) = match report {
-        Report::Alarm { sort, text, .. } => (Kind::Alarm(*sort), text),
-        Report::Hint { sort, text, .. } => (Kind::Hint(*sort), text),
+    let (kind, words) = match report {
+        Report::Alarm { sort, text, .. } => {
+            let by_words = matches!(sort, Alarm::Identity | Alarm::Undelivered);
+            // Which name it is that somebody has taken is told each time.
+            let words = by_words.then(|| Subject::Words(text.clone(), about));
+            (Kind::Alarm(discriminant(sort)), words)
+        }
+        Report::Hint { sort, .. } => (Kind::Hint(*sort), None),
         Report::Away(who, _) => return Some((Kind::Absence, Subject::Member(who.fingerprint))),
         _ => return None,
     };
-    let subject = match (kind, about) {
-        // Which name it is that somebody has taken is told each time.
-        (Kind::Alarm(Alarm::Identity | Alarm::Undelivered), _) => {
-            Subject::Words(text.clone(), about)
-        }
-        (_, Some(member)) => Subject::Member(member),
-        (_, None) => Subject::Nobody,
-    };
+    let member = about.map_or(Subject::Nobody, Subject::Member);
+    let subject = words.unwrap_or(member);
     Some((kind, subject))
 }
 
@@ -261,7 +287,7 @@ mod tests {
         for (sort, about) in [
             (Alarm::Unopened, Some(member(1))),
             (Alarm::Unopened, Some(member(2))),
-            (Alarm::Missing, Some(member(1))),
+            (Alarm::Missing(1), Some(member(1))),
             (Alarm::Stray, None),
         ] {
             assert!(repeats.take(&alarm(sort, "it"), about, now));
@@ -275,6 +301,20 @@ mod tests {
                 assert_eq!(u64::try_from(shown.count()), Ok(SOME));
             }
         }
+    }
+
+    #[test]
+    fn messages_that_are_missing_add_up() {
+        let (mut repeats, now) = (Repeats::default(), Instant::now());
+        let mallory = "mallory".parse().unwrap();
+        for messages in [5, 7, 1, 50] {
+            repeats.take(&words::missing(&mallory, messages), Some(member(1)), now);
+        }
+        let released = repeats.release(now, true);
+        let [(text, 3)] = &told(&released)[..] else {
+            panic!("not one for three: {released:?}");
+        };
+        assert!(text.starts_with("58 messages from mallory did not arrive: "));
     }
 
     #[test]

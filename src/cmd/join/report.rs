@@ -65,8 +65,8 @@ pub(super) enum Alarm {
     Disbelieved,
     /// The relay shows members different things.
     OtherView,
-    /// Messages did not arrive.
-    Missing,
+    /// So many messages did not arrive.
+    Missing(u64),
     /// Somebody signed two different messages for one place.
     Equivocation,
     /// Nothing signed has come from somebody for long.
@@ -210,7 +210,9 @@ impl Report {
     pub(super) fn is_of_sender(&self) -> bool {
         match self {
             Self::Alarm { sort, .. } => match sort {
-                Alarm::OtherView | Alarm::Missing | Alarm::Equivocation | Alarm::Unopened => true,
+                Alarm::OtherView | Alarm::Missing(_) | Alarm::Equivocation | Alarm::Unopened => {
+                    true
+                }
                 Alarm::Identity
                 | Alarm::Disbelieved
                 | Alarm::Quiet

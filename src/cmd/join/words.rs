@@ -57,10 +57,7 @@ pub(super) fn event(event: Event) -> Option<Report> {
             );
             alarm(Alarm::OtherView, Some(nick), text)
         }
-        Event::Missing(nick, count) => {
-            let text = missing(&nick, count);
-            alarm(Alarm::Missing, Some(nick), text)
-        }
+        Event::Missing(nick, count) => missing(&nick, count),
         Event::Equivocation(nick) => {
             let text = format!(
                 "{nick} has signed two different messages for one place: {nick}, or a broken program, tells people different things; ask {nick} by another way"
@@ -121,8 +118,9 @@ pub(super) fn event(event: Event) -> Option<Report> {
     Some(report)
 }
 
-fn missing(nick: &Nick, count: u64) -> String {
-    match count {
+/// So many messages of somebody's did not arrive.
+pub(super) fn missing(nick: &Nick, messages: u64) -> Report {
+    let text = match messages {
         1 => format!(
             "a message from {nick} did not arrive: the relay has lost it or kept it back; ask {nick} to repeat it"
         ),
@@ -134,6 +132,12 @@ fn missing(nick: &Nick, count: u64) -> String {
         count => format!(
             "{count} messages from {nick} did not arrive: the relay has lost them or kept them back; ask {nick} to repeat them"
         ),
+    };
+    Report::Alarm {
+        sort: Alarm::Missing(messages),
+        nick: Some(nick.clone()),
+        text,
+        count: 1,
     }
 }
 
