@@ -826,8 +826,9 @@ fn one_identity_has_few_places_in_a_room() {
     let again = enter_from(FAR_AWAY, &relay, "many-7", 0).expect("the own place is there");
     drop(again);
     let mut first = members.remove(0);
-    assert!(first.peer.write(&Frame::leave().encode()));
-    ada.wait_for_line("goodbye", |line| line.contains("many-0 has left"));
+    let goodbye = first.state(&first.statement(Occasion::Leave, 1), &[]);
+    assert!(first.peer.write(&goodbye));
+    ada.wait_for_line("goodbye", |line| line == "* many-0 left");
     ninth().expect("one has gone");
 }
 

@@ -368,7 +368,7 @@ impl Front<'_> {
             coming.push(Member::ask(self.connect(number % 200)?, card.clone())?);
             coming.retain_mut(|member| member.read(&mut buffer, self.company).is_ok());
             for mut member in coming.extract_if(.., |member| member.is_in()) {
-                member.write(&Frame::leave().encode())?;
+                member.leave(card.room(), self.company)?;
                 going.push(member);
             }
             // Until the relay hangs up: whoever does it first could destroy its own goodbye.
@@ -376,8 +376,9 @@ impl Front<'_> {
             Ok(())
         })?;
         // The relay would keep the places of those who just vanished, and call them lost a minute later.
+        let room = cards.first().context("a card")?.room();
         for mut member in coming {
-            if member.write(&Frame::leave().encode()).is_ok() {
+            if member.leave(room, self.company).is_ok() {
                 going.push(member);
             }
         }

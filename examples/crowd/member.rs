@@ -9,10 +9,31 @@ use e2echat::room::card::{Card, Identity, SessionId};
 use e2echat::room::frame::{Challenge, Departure, Frame, RunId, ToClient, counts, preamble};
 use e2echat::room::names::{Nick, RoomId, RoomName};
 use e2echat::room::notice::Notice;
+use e2echat::room::statement::{Occasion, Statement};
 use rand::Rng as _;
 
 /// The length of the ciphertext of a usual line of chat, and of a signature, at 2048 bits.
 pub const BLOCK: usize = 256;
+
+/// A statement of one who has seen nothing.
+pub fn statement(room: RoomId, sender: SessionId, run: RunId, epoch: u64) -> Statement {
+    Statement {
+        room,
+        sender,
+        run,
+        epoch,
+        roster: [0; 32],
+        seen: 0,
+        parent: [0; 32],
+        time: 1,
+        occasion: Occasion::Beacon,
+        next: 0,
+        told: Vec::new(),
+        direct: Vec::new(),
+        past: Vec::new(),
+        unread: Vec::new(),
+    }
+}
 
 /// The keys that all members share, as making a pair for each would take hours.
 pub struct Company {
@@ -171,6 +192,19 @@ impl Member {
         }
         self.unwritten.drain(..written);
         Ok(())
+    }
+
+    /// Says goodbye, as somebody who has seen nothing, and leaves.
+    pub fn leave(&mut self, room: RoomId, company: &Company) -> anyhow::Result<()> {
+        let run = self.run.context("not in a room yet")?;
+        let goodbye = Statement {
+            occasion: Occasion::Leave,
+            ..statement(room, self.sid, run, self.epoch)
+        };
+        let goodbye = goodbye.encode();
+        let signature = company.identity().sign(&goodbye);
+        self.write(&Frame::state(&goodbye, &signature, &[]).encode())?;
+        self.write(&Frame::leave().encode())
     }
 
     /// Takes what has come, at most a buffer of it.

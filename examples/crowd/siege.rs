@@ -15,12 +15,12 @@ use e2echat::room::card::{Card, SessionId};
 use e2echat::room::frame::{Frame, RunId};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
 use e2echat::room::names::RoomName;
-use e2echat::room::statement::{Occasion, Statement};
+use e2echat::room::statement::Statement;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 
 use super::client::Client;
 use super::latency::quantiles;
-use super::member::{Company, Member};
+use super::member::{Company, Member, statement};
 use super::relay::Relay;
 
 const ROOM: &str = "siege";
@@ -107,20 +107,10 @@ impl Flooder<'_> {
     fn unsigned(&self, time: u64) -> Statement {
         let roster = self.audience();
         Statement {
-            room: self.room.id(),
-            sender: self.sid,
-            run: self.run,
-            epoch: self.epoch,
             roster,
-            seen: 0,
             parent: roster,
             time,
-            occasion: Occasion::Beacon,
-            next: 0,
-            told: Vec::new(),
-            direct: Vec::new(),
-            past: Vec::new(),
-            unread: Vec::new(),
+            ..statement(self.room.id(), self.sid, self.run, self.epoch)
         }
     }
 

@@ -193,8 +193,8 @@ impl Intake {
         Ok(request)
     }
 
-    /// The latest frame has asked for this, in a room with so many others.
-    pub fn is_carried_out(&mut self, request: &Request, others: usize) {
+    /// Has the latest frame cost what its request asks of a room with so many others.
+    pub fn charge(&mut self, request: &Request, others: usize) {
         if let Request::State(stated) = request
             && stated.to.is_empty()
         {

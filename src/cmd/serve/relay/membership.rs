@@ -130,7 +130,7 @@ impl Membership {
                 let done = room.carry_out(intake.sid(), &request);
                 let others = room.len().saturating_sub(1);
                 drop(room);
-                intake.is_carried_out(&request, others);
+                intake.charge(&request, others);
                 if done.is_err() {
                     return Next::End(Departure::Misbehaved);
                 }
