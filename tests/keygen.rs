@@ -644,13 +644,43 @@ fn what_is_typed_behind_questions_that_fail_is_not_for_the_shell() {
 }
 
 #[test]
-fn what_is_typed_behind_questions_that_succeed_is_for_the_shell() {
+fn what_is_typed_behind_questions_that_succeed_is_for_nobody_either() {
     let home = protected();
     let mut shell = Screen::shell(
         &home,
         "e2echat keygen --show --output me.pem; read -r rest; echo \"read: $rest\"",
     );
     shell.wait_for("question", |shown| shown.contains("passphrase:"));
-    shell.type_text("open sesame\recho what comes next\r");
-    shell.wait_for("line", |shown| shown.contains("read: echo what comes next"));
+    shell.type_text("open sesame\ropen sesame\ropen");
+    shell.wait_for("fingerprint", |shown| shown.contains("SHA256:"));
+    shell.enter("nothing");
+    shell.wait_for("line", |shown| shown.contains("read: nothing"));
+}
+
+#[test]
+fn a_passphrase_that_is_typed_once_too_often_is_not_said_in_the_room() {
+    let relay = Relay::start(&[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    let home = protected();
+    for (output, hello) in [("", "hello there"), (" | tee chat.txt", "hello again")] {
+        let join = format!(
+            "e2echat join {} --nick ada --identity me.pem{output}; echo \"ended: $?\"",
+            relay.address()
+        );
+        let mut shell = Screen::shell(&home, &join);
+        shell.wait_for("question", |shown| shown.contains("passphrase:"));
+        shell.type_text("wrong\ropen sesame\ropen sesame, is it not?\r");
+        shell.wait_for("room", |shown| {
+            shown.contains("here: bob") || shown.contains("bob SHA256")
+        });
+        shell.enter(hello);
+        bob.wait_for_message("ada", hello);
+        shell.enter("/quit");
+        shell.wait_for("end", |shown| shown.contains("ended: 0"));
+    }
+    let heard = bob.lines();
+    assert!(
+        !heard.iter().any(|line| line.contains("sesame")),
+        "{heard:?}"
+    );
 }

@@ -63,15 +63,11 @@ enum Command {
 /// Where it fails: the text is one line, and if there is something to do about it, a second one.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     harden::keep_memory_private();
-    let result = match cli.command {
+    match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Join(args) => join::run(&args),
         Command::Keygen(args) => keygen::run(&args),
-    };
-    if result.is_err() {
-        prompt::discard_typed();
     }
-    result
 }
 
 /// An error with what to do about it.

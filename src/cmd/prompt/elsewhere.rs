@@ -1,4 +1,5 @@
-//! Questions where terminals have no mode that outlives a program.
+//! Questions where terminals have no mode that outlives a program. What nobody has read of what is typed is
+//! kept there for whoever reads next, and nothing here can change that.
 
 use std::io;
 
@@ -18,6 +19,3 @@ impl Prompt {
         false
     }
 }
-
-/// A console keeps what nobody has read for whoever reads next, and nothing here can change that.
-pub(super) fn discard_typed() {}

@@ -30,11 +30,16 @@ const PAUSE: i64 = 100;
 /// How long what is typed is thrown away for: somebody may lean on a key.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// What would end or stop the program and can be taken.
-const SIGNALS: [Signal; 5] = [
+const SIGNALS: [Signal; 10] = [
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
+    Signal::SIGABRT,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
     Signal::SIGTERM,
+    Signal::SIGXCPU,
+    Signal::SIGVTALRM,
     Signal::SIGTSTP,
 ];
 /// What tells the thread that it is not needed any more. Sent to that thread alone.
@@ -125,6 +130,7 @@ impl Prompt {
 
 impl Drop for Prompt {
     fn drop(&mut self) {
+        discard_typed(&self.terminal);
         // Before any signal has its effect.
         let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before);
         if let Some(guard) = self.guard.take() {
@@ -132,6 +138,8 @@ impl Drop for Prompt {
             // It has not been joined, so its id is still its own: a number, or a pointer with musl.
             let _ = pthread_kill(guard.as_pthread_t() as _, DONE);
             let _ = guard.join();
+            // It may just have hidden what is typed again, after the program had been stopped.
+            let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before);
         }
         let _ = self.signals.thread_unblock();
     }
@@ -148,6 +156,8 @@ struct Guard {
 
 impl Guard {
     fn run(mut self) {
+        // In the background, a change of the terminal would stop the program before a signal ends it.
+        let _ = SigSet::from_iter([Signal::SIGTTOU]).thread_block();
         while let Ok(signal) = self.signals.wait() {
             if signal == DONE && self.is_done.load(Ordering::SeqCst) {
                 return;
@@ -167,16 +177,14 @@ impl Guard {
     }
 }
 
-pub(super) fn discard_typed() {
-    let Ok(terminal) = File::open(TERMINAL) else {
-        return;
-    };
+/// Throws away what was typed and nobody has read, and what is just being pasted.
+fn discard_typed(terminal: &File) {
     let since = Instant::now();
-    while has_more(&terminal) && since.elapsed() < PATIENCE {
-        let _ = tcflush(&terminal, FlushArg::TCIFLUSH);
+    while has_more(terminal) && since.elapsed() < PATIENCE {
+        let _ = tcflush(terminal, FlushArg::TCIFLUSH);
     }
     // What is no whole line yet does not count as more.
-    let _ = tcflush(&terminal, FlushArg::TCIFLUSH);
+    let _ = tcflush(terminal, FlushArg::TCIFLUSH);
 }
 
 /// Whether a line can be read. Not by `poll`, which knows nothing of terminals on macOS.
