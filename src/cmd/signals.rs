@@ -22,21 +22,28 @@ pub(super) fn on_signal(act: impl FnMut() + Send + 'static) -> anyhow::Result<()
     Ok(ctrlc::set_handler(act)?)
 }
 
-/// Whether a signal is ignored, as `proc_pid_status(5)` says it.
-#[cfg(target_os = "linux")]
+/// Whether a signal is ignored. Rust's standard library does not say it without `unsafe`.
+#[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
-    ignored.is_some_and(|set| set >> (signal - 1) & 1 == 1)
+    ignored_signals().map_or_else(
+        || is_ignored_by_a_child(signal),
+        |set| set >> (signal - 1) & 1 == 1,
+    )
 }
 
-/// Whether a signal is ignored. Other systems have no file that says so, but a child ignores what its
-/// parent does: this one sends itself the signal, and ends well if it lives on.
-#[cfg(all(unix, not(target_os = "linux")))]
-fn is_ignored(signal: i32) -> bool {
+/// The signals that are ignored, a bit each, as Linux says it in `proc_pid_status(5)`.
+#[cfg(unix)]
+fn ignored_signals() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mut lines = status.lines();
+    let set = lines.find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(set.trim(), 16).ok()
+}
+
+/// The same where there is no such file: a child ignores what its parent does. This one sends itself the
+/// signal, and ends well if it lives on.
+#[cfg(unix)]
+fn is_ignored_by_a_child(signal: i32) -> bool {
     let mut shell = std::process::Command::new("/bin/sh");
     shell.args(["-c", &format!("kill -{signal} $$")]);
     shell.status().is_ok_and(|status| status.success())

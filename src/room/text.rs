@@ -67,8 +67,8 @@ const FORBIDDEN: &[(char, char, Fate)] = &[
     ('\u{feff}', '\u{feff}', Fate::Drop),
     // Halfwidth Hangul filler.
     ('\u{ffa0}', '\u{ffa0}', Fate::Replace),
-    // Unassigned and ignorable, then interlinear annotation.
-    ('\u{fff0}', '\u{fffb}', Fate::Replace),
+    // Unassigned and ignorable, then interlinear annotation, then what stands for a picture.
+    ('\u{fff0}', '\u{fffc}', Fate::Replace),
     // Noncharacters, here and at the end of every plane.
     ('\u{fffe}', '\u{ffff}', Fate::Replace),
     // Egyptian hieroglyph format controls.

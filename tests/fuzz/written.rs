@@ -112,7 +112,7 @@ fn check_line(typed: &str) {
             assert_eq!(Typed::parse(&renamed), Typed::Misused(usage));
         }
         Typed::Spaced => assert!(!line.starts_with('/') && shown.as_str().contains('/')),
-        Typed::LooksLike => assert!(!line.starts_with('/')),
+        Typed::LooksLike | Typed::Quoted(_) => assert!(!line.starts_with('/')),
         Typed::Command(command) => check_command(line, command),
     }
 }

@@ -1,6 +1,8 @@
 //! What can be typed besides messages: one table, from which typed lines are understood, help is
 //! shown, and Tab completes.
 
+use unicode_width::UnicodeWidthChar as _;
+
 use crate::room::text::SafeText;
 
 use super::line::Line;
@@ -21,6 +23,8 @@ pub enum Typed<'a> {
     Spaced,
     /// Something that begins with a sign that looks like a slash: neither can they.
     LooksLike,
+    /// A text with a row that begins with this command, by which something is said to one person alone.
+    Quoted(&'static str),
 }
 
 /// The commands.
@@ -363,14 +367,57 @@ pub(super) fn find(name: &str) -> Option<&'static Row> {
 }
 
 /// Signs that look like a slash, and come from keyboards and web pages in its place.
-const SLASHES: [char; 10] = [
-    '\u{1735}', '\u{2044}', '\u{2215}', '\u{2571}', '\u{27cb}', '\u{29f8}', '\u{2f03}', '\u{3033}',
-    '\u{31d3}', '\u{ff0f}',
+const SLASHES: [char; 18] = [
+    '\u{1735}',
+    '\u{2041}',
+    '\u{2044}',
+    '\u{2215}',
+    '\u{2571}',
+    '\u{27cb}',
+    '\u{29f6}',
+    '\u{29f8}',
+    '\u{2afd}',
+    '\u{2cc6}',
+    '\u{2cf9}',
+    '\u{2f03}',
+    '\u{3033}',
+    '\u{31d3}',
+    '\u{4e3f}',
+    '\u{ff0f}',
+    '\u{1d23a}',
+    '\u{1f67c}',
 ];
+
+/// The commands by which something is said to one person alone: nobody wants to say them to all.
+const PRIVATE: [&str; 4] = ["/msg", "/query", "/reply", "/r"];
+
+/// The private command that a row of a text begins with, for whoever reads it: behind blanks and the
+/// quotes that it was copied with.
+fn private_command(text: &SafeText) -> Option<&'static str> {
+    let is_around =
+        |sign| is_blank(sign) || matches!(sign, '`' | '"' | '\'' | '“' | '„' | '«' | '>');
+    text.as_str().lines().find_map(|row| {
+        let name = row.trim_start_matches(is_around).split(is_blank).next()?;
+        PRIVATE.into_iter().find(|private| *private == name)
+    })
+}
 
 /// Whether a sign is as good as a space: it is shown as none, or stands for what is not shown.
 fn is_blank(sign: char) -> bool {
-    sign.is_whitespace() || matches!(sign, '\u{2800}' | char::REPLACEMENT_CHARACTER)
+    let is_shown = sign.width().is_none_or(|width| width > 0);
+    !is_shown || sign.is_whitespace() || matches!(sign, '\u{2800}' | char::REPLACEMENT_CHARACTER)
+}
+
+/// Whether a text begins with a private command that has another sign in the slash's place: a backslash,
+/// or what the key of the slash gives in some input methods.
+fn is_misspelt(text: &str) -> bool {
+    let mut signs = text.chars();
+    let first = signs.next();
+    let is_sign = first.is_some_and(|first| first == '\\' || !first.is_ascii());
+    let name = signs.as_str().split(is_blank).next().unwrap_or_default();
+    let is_name =
+        |private: &str| private.len() > "/r".len() && private.strip_prefix('/') == Some(name);
+    is_sign && PRIVATE.iter().any(|private| is_name(private))
 }
 
 impl<'a> Typed<'a> {
@@ -383,10 +430,10 @@ impl<'a> Typed<'a> {
             let begun = shown.as_str().trim_start_matches(is_blank);
             return if begun.starts_with('/') {
                 Self::Spaced
-            } else if begun.starts_with(SLASHES) {
+            } else if begun.starts_with(SLASHES) || is_misspelt(begun) {
                 Self::LooksLike
             } else {
-                Self::Text(line)
+                private_command(&shown).map_or(Self::Text(line), Self::Quoted)
             };
         };
         if rest.starts_with('/') {
@@ -424,6 +471,50 @@ mod tests {
     #[track_caller]
     fn assert_typed(line: &str, typed: &Typed<'_>) {
         assert_eq!(Typed::parse(&Line::new(line)), *typed, "{line:?}");
+    }
+
+    #[test]
+    fn what_reads_as_a_private_command_is_not_said_to_all() {
+        for line in [
+            "hello\n/msg bob secret",
+            "hello\n  /reply secret",
+            "> /msg bob secret",
+            "`/msg bob secret`",
+            "\"/query bob secret\"",
+            "one\n\u{200b}/r secret",
+        ] {
+            let typed = Line::new(line);
+            assert!(matches!(Typed::parse(&typed), Typed::Quoted(_)), "{line:?}");
+        }
+        for line in [
+            "\\msg bob secret",
+            "・msg bob secret",
+            "、query bob secret",
+            "丿msg bob",
+            "\u{2afd}msg bob",
+        ] {
+            assert_typed(line, &Typed::LooksLike);
+        }
+        for line in [
+            "\u{fffc}/msg bob secret",
+            " \u{301}/msg bob secret",
+            "\u{2800}\u{301}/msg bob secret",
+        ] {
+            assert_typed(line, &Typed::Spaced);
+        }
+        for line in [
+            "what /msg does",
+            "`/msg` says it to one",
+            "hello\n/usr/bin",
+            "msg me",
+            "(msg me)",
+        ] {
+            assert_typed(line, &Typed::Text(line));
+        }
+        for private in PRIVATE {
+            let row = find(private).expect("a command");
+            assert!(row.words_before_text().is_some(), "{private}");
+        }
     }
 
     #[test]

@@ -7,10 +7,13 @@ use crate::room::text::SafeText;
 use super::address::{Address, Room};
 
 /// What may stand around an invite: quotes and brackets, and what ends a sentence.
-const AROUND: [char; 22] = [
+const AROUND: [char; 25] = [
     '"', '\'', '`', '“', '”', '„', '‘', '’', '‚', '«', '»', '‹', '›', '<', '>', '(', ')', '{', '}',
-    ',', '.', ';',
+    ',', '.', ';', '*', '_', '\u{fffd}',
 ];
+
+/// Hyphens that are none of ASCII's.
+const HYPHENS: [char; 5] = ['\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2212}'];
 
 /// Signs before what is no part of a row's words: those of this program, and a shell's.
 const MARKS: [&str; 7] = ["*", "!", "|", "$", "#", "%", ">"];
@@ -20,7 +23,9 @@ const MARKS: [&str; 7] = ["*", "!", "|", "$", "#", "%", ">"];
 /// # Errors
 /// Where there is none, with what is wrong.
 pub fn invite_in(rows: &[String]) -> Result<(Address, RoomName), String> {
-    let shown: Vec<SafeText> = rows.iter().map(|row| SafeText::new(row)).collect();
+    // Messengers and word processors put other hyphens in a hyphen's place.
+    let typed = rows.iter().map(|row| row.replace(HYPHENS, "-"));
+    let shown: Vec<SafeText> = typed.map(|row| SafeText::new(&row)).collect();
     let rows: Vec<Vec<&str>> = shown.iter().map(|row| words(row.as_str())).collect();
     for (at, row) in rows.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|before| rows.get(before));
@@ -74,15 +79,22 @@ fn words(row: &str) -> Vec<&str> {
     words.skip_while(|word| MARKS.contains(word)).collect()
 }
 
-/// A word that is an invite.
+/// A word that is an invite, or has one in it: in a link, behind a variable's or an option's name.
 fn invite(word: &str) -> Option<(Address, RoomName)> {
-    // An IPv6 address begins with a bracket of its own.
-    let bare = word.trim_matches(AROUND);
-    match bare.trim_end_matches([']', '!', '?']).parse() {
-        Ok(Room::Invite(relay, room)) if room.is_invite() => Some((relay, room)),
-        _ => None,
-    }
+    let is_between = |sign| matches!(sign, '=' | '(' | ')' | '&' | ';' | '<' | '>');
+    word.split(is_between).find_map(|part| {
+        // An IPv6 address begins with a bracket of its own.
+        let bare = part.trim_matches(AROUND).trim_end_matches([']', '!', '?']);
+        let rest = PREFIXES.iter().find_map(|prefix| bare.strip_prefix(prefix));
+        match rest.unwrap_or(bare).parse() {
+            Ok(Room::Invite(relay, room)) if room.is_invite() => Some((relay, room)),
+            _ => None,
+        }
+    })
 }
+
+/// What messengers and people put before an invite.
+const PREFIXES: [&str; 4] = ["https://", "http://", "invite:", "room:"];
 
 /// Whether a row is one word that can be the beginning of a host's name.
 fn is_start_of_host(row: &[&str]) -> bool {
@@ -148,6 +160,14 @@ mod tests {
                 "({})",
                 "<{}>",
                 "\u{feff}{}\u{200b}",
+                "\u{2068}{}\u{2069}",
+                "**{}**, or _{}_",
+                "[the room]({})",
+                "E2ECHAT_ROOM={} e2echat join --nick bob",
+                "e2echat join --room={} --nick bob",
+                "invite:{}",
+                "https://{}",
+                "&lt;{}&gt;",
             ] {
                 let text = text.replace("{}", &invite);
                 assert_eq!(found(&text), Ok(invite.clone()), "{text}");
@@ -155,6 +175,15 @@ mod tests {
             assert_eq!(found(&invite.to_uppercase()), Ok(invite.clone()));
             let hidden = invite.replace("inv-", "inv\u{ad}-\u{200b}");
             assert_eq!(found(&hidden), Ok(invite));
+        }
+    }
+
+    #[test]
+    fn other_hyphens_stand_for_hyphens() {
+        let invite = made("chat.example.org:4000");
+        for hyphen in HYPHENS {
+            let text = invite.replace('-', &hyphen.to_string());
+            assert_eq!(found(&text), Ok(invite.clone()), "{text}");
         }
     }
 

@@ -31,6 +31,13 @@ impl Client<'_> {
                     format!("not sent: there is a space before the slash, or what is not shown; a command begins with the slash, and // sends one{back}"),
                 );
             }
+            Typed::Quoted(name) => {
+                let back = self.brought_back();
+                self.refuse(
+                    None,
+                    format!("not sent: everybody would read what begins with {name} in it; say that alone, or put a word before it{back}"),
+                );
+            }
             Typed::LooksLike => {
                 let back = self.brought_back();
                 self.refuse(
@@ -79,7 +86,7 @@ impl Client<'_> {
     /// Does a command that a script asks for.
     fn requested_command(&mut self, id: Option<String>, line: &str) {
         let why_not = match Typed::parse(&Line::new(line)) {
-            Typed::Text(_) | Typed::Spaced | Typed::LooksLike => {
+            Typed::Text(_) | Typed::Spaced | Typed::LooksLike | Typed::Quoted(_) => {
                 Some("a command begins with one slash")
             }
             Typed::Command(command) => why_not_in_a_script(command),
