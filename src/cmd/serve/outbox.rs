@@ -41,8 +41,6 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 /// A member's queue.
 pub(super) struct Outbox {
     writer: Arc<Writer>,
-    /// When the member came.
-    since: Instant,
     state: Mutex<State>,
     /// Wakes whoever waits for a connection to end, or for the next one.
     moved: Condvar,
@@ -71,6 +69,8 @@ struct State {
     is_contested: bool,
     /// What the last connection's reading thread knew, while there is no other.
     parked: Option<Box<Intake>>,
+    /// When the last connection broke.
+    kept_since: Option<Instant>,
 }
 
 impl State {
@@ -136,7 +136,6 @@ impl Outbox {
     ) -> Self {
         Self {
             writer: Arc::clone(writer),
-            since: Instant::now(),
             state: Mutex::new(State {
                 backlog: Backlog::new(max_bytes),
                 unfinished: 0,
@@ -150,6 +149,7 @@ impl Outbox {
                 sent_at: None,
                 is_contested: false,
                 parked: None,
+                kept_since: None,
             }),
             moved: Condvar::new(),
         }
@@ -363,6 +363,7 @@ impl Outbox {
             drop(state.end_connection());
         }
         state.parked = Some(intake);
+        state.kept_since = Some(Instant::now());
         self.moved.notify_all();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -391,8 +392,7 @@ impl Outbox {
         let state = self.lock();
         Held {
             network: state.network,
-            is_kept: state.is_kept(),
-            since: self.since,
+            kept_since: state.kept_since.filter(|_| state.is_kept()),
             place,
         }
     }

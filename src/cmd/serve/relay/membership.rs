@@ -10,7 +10,7 @@ use crate::room::card::Card;
 use crate::room::frame::{Departure, Frame};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Intake, Mailbox as _, Request, needs_arithmetic};
+use crate::room::relay::{Intake, Mailbox as _, Request, has_signature_to_check};
 
 use super::{Relay, SharedRoom, lock};
 use crate::cmd::serve::outbox::{Closed, Kept, Outbox};
@@ -105,7 +105,7 @@ impl Membership {
             return Next::End(Departure::Lost);
         };
         let before = intake.weight();
-        let request = if needs_arithmetic(&frame) {
+        let request = if has_signature_to_check(&frame) {
             // One after the other: many at once would be as many threads.
             let _turn = lock(&self.place.relay.arithmetic);
             match with_arithmetic(|| intake.take(frame)) {
@@ -237,6 +237,9 @@ impl Drop for Membership {
         let Some(intake) = &self.intake else {
             return;
         };
+        if intake.has_said_goodbye() {
+            self.departure = Departure::Left;
+        }
         self.place.relay.guard.departed(&self.who, self.departure);
         let mut rooms = lock(&self.place.relay.rooms);
         let mut room = lock(&self.room);

@@ -124,7 +124,12 @@ impl Relay {
         let place = Place::count(self);
         let mut rooms = lock(&self.rooms);
         self.guard.check_open()?;
-        let giving_way = self.find_giving_way(&rooms, &place, outbox.network())?;
+        let has_own = |room: &SharedRoom| lock(room).has_place_for(card);
+        let giving_way = if rooms.by_id.get(&id).is_some_and(has_own) {
+            None
+        } else {
+            self.find_giving_way(&rooms, &place, outbox.network())?
+        };
         let (room, joined) = if let Some(room) = rooms.by_id.get(&id) {
             let joined = self.enter(&mut lock(room), card, outbox)?;
             (Arc::clone(room), joined)
