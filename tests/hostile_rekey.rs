@@ -5,11 +5,13 @@ mod support;
 
 use std::time::Duration;
 
+use e2echat::cipher::keys::PublicKey;
+
 use e2echat::room::card::{Card, CardError, SessionId};
 use e2echat::room::frame::{Departure, Frame, ToRelay};
 use e2echat::room::message::{Header, OpenError};
 use e2echat::room::names::RoomName;
-use e2echat::room::session::{Disbelief, Event, To};
+use e2echat::room::session::{Disbelief, Event, SayError, To};
 
 use support::peer::session_key;
 use support::world::{
@@ -365,11 +367,11 @@ fn an_insider_who_is_refused_is_out_until_its_card_is_good_for_everybody() {
     }
     assert_eq!(ada.say("among us"), Ok(2), "nothing is encrypted to it");
     world.relay(&mut ada);
-    // What she has signed is still nobody's.
+    // What she has signed is nobody's, and no fault of the relay's.
     let (header, body) = mallory.compose(&world, &[&ada, &bob, &carol], 0, "let me in");
     let message = mallory.deliver(&header, &body, &bob);
     assert_eq!(catch_up(&mut bob), [said("ada", "among us")]);
-    assert_eq!(bob.receive(&message.frame()), [Event::Stray]);
+    assert_eq!(bob.receive(&message.frame()), []);
     // Those who come later see only her last card. So they all have to go by that.
     let good = next(&mallory, &support::peer::lobby(), 1);
     world.rekey_insider(&mut mallory, good);
@@ -382,6 +384,55 @@ fn an_insider_who_is_refused_is_out_until_its_card_is_good_for_everybody() {
     assert_eq!(catch_up(&mut dora).len(), 1);
     assert_eq!(nicks(&dora), ["ada", "bob", "mallory"]);
     assert_agreed(&mut world, [&mut ada, &mut bob, &mut dora]);
+}
+
+#[test]
+fn an_insider_who_was_refused_comes_back_under_a_session_that_only_some_remember() {
+    let (mut world, [mut ada, mut bob, mut carol], mut mallory) = with_insider();
+    let (lobby, attic) = (support::peer::lobby(), "attic".parse().expect("a name"));
+    let first = mallory.card.clone();
+    let next = |mallory: &Insider, room: &RoomName, key: &PublicKey| {
+        let nick = mallory.card.nick();
+        (mallory.card).succeed(&room.key(), &mallory.identity, nick, key, 0, 0)
+    };
+    for (room, key) in [
+        (&lobby, session_key(0).public()),
+        (&attic, session_key(1).public()),
+        (&lobby, first.session()),
+    ] {
+        let card = next(&mallory, room, key);
+        world.rekey_insider(&mut mallory, card);
+    }
+    assert_eq!(mallory.card.sid(), first.sid());
+    for member in [&mut ada, &mut bob, &mut carol] {
+        catch_up(member);
+        assert!(nicks(member).contains(&"mallory".to_owned()));
+    }
+    world.lose(&carol);
+    let mut dora = world.enter("dora").expect("there is room");
+    assert_eq!(catch_up(&mut dora).len(), 1);
+    assert_agreed(&mut world, [&mut ada, &mut bob, &mut dora]);
+}
+
+#[test]
+fn a_session_key_does_not_get_younger_by_being_changed_for_a_while() {
+    let (mut world, [mut ada, mut bob, mut carol], mut mallory) = with_insider();
+    let key = support::peer::lobby().key();
+    let first = mallory.card.session().clone();
+    for session in [session_key(0).public(), &first] {
+        world.pass(Duration::from_hours(1), [&mut ada, &mut bob, &mut carol]);
+        world.advance(Duration::from_hours(12));
+        let nick = mallory.card.nick().clone();
+        let card = (mallory.card).succeed(&key, &mallory.identity, &nick, session, 0, 0);
+        world.rekey_insider(&mut mallory, card);
+        catch_up(&mut ada);
+    }
+    assert!(nicks(&ada).contains(&"mallory".to_owned()));
+    let to = To::Member(mallory.card.sid());
+    assert_eq!(
+        ada.say_to(to, "for a key of yesterday"),
+        Err(SayError::NotThere)
+    );
 }
 
 #[test]

@@ -45,8 +45,8 @@ fn is_disbelief(event: &Event) -> bool {
 }
 
 fn sort_nicks(event: &mut Event) {
-    if let Event::Undelivered(nicks, _) = event {
-        nicks.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    if let Event::NotTaken { readers, .. } = event {
+        readers.sort_by(|one, other| one.as_str().cmp(other.as_str()));
     }
 }
 
@@ -133,19 +133,18 @@ fn whoever_loses_the_race_for_a_nick_goes_on_under_the_one_before() {
     // What was signed under the nick that nobody has is given back to whoever said it, and not told as
     // taken.
     assert!(bob.session.awaits(&receipt) && bob.session.awaits(&direct));
-    let undelivered = |nicks: &[&str], text: &str| {
-        let nicks = nicks.iter().map(|nick| nick_of(nick)).collect();
-        Event::Undelivered(nicks, text.to_owned())
+    let not_taken = |receipt: Receipt, nicks: &[&str], text: &str| Event::NotTaken {
+        receipt: receipt.number,
+        readers: nicks.iter().map(|nick| nick_of(nick)).collect(),
+        text: text.to_owned(),
     };
     let mut given_back = bob.tick();
     given_back.iter_mut().for_each(sort_nicks);
     assert_eq!(
         given_back,
         [
-            Event::NotTaken(receipt.number),
-            undelivered(&["carol", "zoe"], "who reads this?"),
-            Event::NotTaken(direct.number),
-            undelivered(&["carol"], "and this?"),
+            not_taken(receipt, &["carol", "zoe"], "who reads this?"),
+            not_taken(direct, &["carol"], "and this?"),
         ]
     );
     let is_missing = |event: &Event| matches!(event, Event::Missing(..));

@@ -3,7 +3,7 @@
 mod support;
 
 use e2echat::cipher::encoding::Encoder;
-use e2echat::room::card::SessionId;
+use e2echat::room::card::{Card, SessionId};
 use e2echat::room::frame::{Frame, ToClient, preamble};
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::names::RoomId;
@@ -314,10 +314,20 @@ fn assert_cast_out(reason: &str, card: impl FnOnce(&Member) -> Vec<u8>) {
     for reader in [&ada, &bob] {
         reader.wait_for_message("carol", "the three of us");
     }
+    // What it says and states, and its goodbye, are nobody's, and no fault of the relay's.
+    let (header, body) = mallory.compose(0, "I am still here");
+    mallory.send(mallory.seal(&header, &body));
+    mallory.sid = Card::parse(&card, lobby().id()).expect("a card").sid();
+    for (occasion, time) in [(Occasion::Beacon, 1), (Occasion::Leave, 2)] {
+        let frame = mallory.state(&mallory.statement(occasion, time), &[]);
+        assert!(mallory.peer.write(&frame));
+    }
     // Now that the relay has passed these on: nothing was for the one who is out.
     mallory.peer.finish_writing();
     while let Some(frame) = mallory.peer.read_or_broken() {
-        let is_message = matches!(ToClient::parse(&frame), Ok(ToClient::Deliver { .. }));
+        // Its own comes back, without a ciphertext.
+        let is_message = matches!(ToClient::parse(&frame), Ok(ToClient::Deliver { ciphertext, .. })
+            if !ciphertext.is_empty());
         assert!(!is_message, "a message for one who is out");
     }
     for client in [ada, bob] {

@@ -170,6 +170,7 @@ impl<T> Roster<T> {
 }
 
 /// The digest by which session keys are told apart.
-fn modulus_digest(card: &Card) -> Digest {
+#[must_use]
+pub fn modulus_digest(card: &Card) -> Digest {
     Sha256::digest(card.session().modulus()).into()
 }

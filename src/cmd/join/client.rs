@@ -98,6 +98,9 @@ pub(super) struct Client<'a> {
     pub(super) nicks: Arc<Nicks>,
     /// What was said, and the relay has not taken.
     pub(super) on_its_way: AllOnItsWay,
+    /// The numbers of what was shown as waiting and has been taken since. What is shown is marked anew
+    /// once nothing waits any more.
+    pub(super) late: Vec<u64>,
     /// Why the user is away, if so.
     pub(super) away: Option<String>,
     /// When those who came learn of it.

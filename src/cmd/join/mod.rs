@@ -179,6 +179,7 @@ pub(super) fn run_at(
         here: (0, HashMap::new()),
         nicks,
         on_its_way: VecDeque::new(),
+        late: Vec::new(),
         away: None,
         newcomers: None,
         to_reply: None,

@@ -42,7 +42,7 @@ pub(super) struct Speech {
     /// Whether it mentions the user.
     pub(super) mentions: bool,
     /// Whether it is the user's own and the relay has not taken it yet.
-    pub(super) waiting: bool,
+    pub(super) waiting: Option<u64>,
 }
 
 /// What becomes of the connection to the relay.

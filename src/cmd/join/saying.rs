@@ -5,14 +5,20 @@ use std::time::{Duration, Instant};
 
 use crate::cipher::seal::MAX_TEXT;
 use crate::room::message::Kind;
+use crate::room::names::Nick;
 use crate::room::session::{Person, Receipt, SayError, To};
 
 use super::client::Client;
 use super::report::{Report, Speech};
+use super::words;
 
 /// One's own words are shown when the relay has taken them; or after this time, as words that it
 /// has not.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why what a script asked for is not done in the end.
+const NOT_TAKEN: &str =
+    "not delivered, as your nick or key has changed before the relay took it; say it again";
 
 /// Those who come learn after this time that the user is away, and all at once.
 const AWAY_AGAIN: Duration = Duration::from_secs(3);
@@ -158,13 +164,14 @@ impl Client<'_> {
 
     /// Shows what the relay has taken, and what it has not taken for long.
     pub(super) fn settle(&mut self) {
-        let mut late = 0;
         while let Some(said) = {
             let session = &self.session;
             self.on_its_way
                 .pop_front_if(|said| !session.awaits(&said.receipt))
         } {
-            late += usize::from(said.is_shown);
+            if said.is_shown {
+                self.late.push(said.receipt.number);
+            }
             let readers = said.receipt.readers;
             if said.is_credited {
                 self.screen.terminal.credit();
@@ -179,8 +186,8 @@ impl Client<'_> {
                 });
             }
         }
-        if late > 0 && !self.on_its_way.iter().any(|said| said.is_shown) {
-            self.screen.nothing_waits();
+        if !self.late.is_empty() && !self.on_its_way.iter().any(|said| said.is_shown) {
+            self.screen.mark_taken(std::mem::take(&mut self.late));
             let text = "the relay has taken what was waiting".to_owned();
             self.screen.show(&Report::Aside(text));
         }
@@ -193,10 +200,11 @@ impl Client<'_> {
             }
             if !said.is_shown && said.speech.is_some() {
                 said.is_shown = true;
-                let speech = said.speech.take().map(|speech| Speech {
-                    waiting: true,
-                    ..speech
-                });
+                let waiting = Some(said.receipt.number);
+                let speech = said
+                    .speech
+                    .take()
+                    .map(|speech| Speech { waiting, ..speech });
                 overdue.push((speech, said.remark.take()));
             }
         }
@@ -205,20 +213,19 @@ impl Client<'_> {
         }
     }
 
-    /// The relay does not take what has this receipt any more. The text is told with those who miss
-    /// it; a script learns what became of the request.
-    pub(super) fn give_up(&mut self, receipt: u64) {
+    /// The relay has not taken what has this receipt, and will not: what is shown of it stays marked.
+    pub(super) fn give_up(&mut self, receipt: u64, readers: &[Nick], text: &str) {
         let is_it = |said: &OnItsWay| said.receipt.number == receipt;
         let place = self.on_its_way.iter().position(is_it);
-        let Some(said) = place.and_then(|place| self.on_its_way.remove(place)) else {
-            return;
-        };
-        if said.is_credited {
+        let said = place.and_then(|place| self.on_its_way.remove(place));
+        if said.as_ref().is_some_and(|said| said.is_credited) {
             self.screen.terminal.credit();
         }
-        if said.id.is_some() {
-            let text = "not delivered: your nick or key has changed before the relay took it; say it again";
-            self.refuse(said.id.as_deref(), text);
+        if let Some(id) = said.and_then(|said| said.id) {
+            self.refuse(Some(&id), NOT_TAKEN);
+        }
+        if !readers.is_empty() {
+            self.raise(&words::not_taken(readers, text));
         }
     }
 
@@ -270,7 +277,7 @@ impl Client<'_> {
             kind: saying.kind,
             text: saying.text.to_owned(),
             mentions: false,
-            waiting: false,
+            waiting: None,
         }
     }
 

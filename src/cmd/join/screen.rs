@@ -153,12 +153,12 @@ impl Screen {
         lines.collect::<String>().trim_end().to_owned()
     }
 
-    /// The relay has taken all that was shown as waiting.
-    pub(super) fn nothing_waits(&mut self) {
+    /// The relay has taken the messages with these numbers, which were shown as waiting.
+    pub(super) fn mark_taken(&mut self, numbers: Vec<u64>) {
         for message in &mut self.history {
-            message.waiting = false;
+            message.waiting.take_if(|number| numbers.contains(number));
         }
-        self.terminal.show(Entry::Taken);
+        self.terminal.show(Entry::Taken(numbers));
     }
 
     /// How things look.

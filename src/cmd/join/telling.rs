@@ -102,7 +102,11 @@ impl Client<'_> {
             } => self.tell_said(&from, direct, kind, text.as_str()),
             // What it means for what was said is looked up.
             Event::Taken(_) => self.settle(),
-            Event::NotTaken(receipt) => self.give_up(receipt),
+            Event::NotTaken {
+                receipt,
+                readers,
+                text,
+            } => self.give_up(receipt, &readers, &text),
             Event::RekeyDue => self.make_key(),
             event => {
                 if let Some(report) = words::event(event) {
@@ -137,7 +141,7 @@ impl Client<'_> {
             kind,
             text: text.to_owned(),
             mentions,
-            waiting: false,
+            waiting: None,
         }));
         if rings {
             self.screen.terminal.show(Entry::Bell);
@@ -174,7 +178,7 @@ impl Client<'_> {
 
     /// Shows something that others can cause as often as they like, unless the same was shown just
     /// now, or the user does not want to hear whoever it comes from. Returns whether it was shown.
-    fn raise(&mut self, report: &Report) -> bool {
+    pub(super) fn raise(&mut self, report: &Report) -> bool {
         let about = report.about().and_then(|nick| {
             // Who has left is not in the room any more.
             let here = self.here.1.get(nick.as_str()).cloned();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cmd::{failure, reason};
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
-use crate::room::session::{End, Event, Person};
+use crate::room::session::{Disbelief, End, Event, Person};
 use crate::room::stream::ReadError;
 
 use super::link::PATIENCE;
@@ -35,10 +35,7 @@ pub(super) fn event(event: Event) -> Option<Report> {
             ),
         ),
         Event::CastOut(nick, reason) => {
-            let text = format!(
-                "{nick} goes on under a card that is not to be believed: {reason}; {nick} is out of the room for you, and your messages do not go there"
-            );
-            alarm(Alarm::Disbelieved, Some(nick), text)
+            alarm(Alarm::Disbelieved, Some(nick.clone()), cast_out(&nick, reason))
         }
         Event::LeftOut(nick) => {
             let text = format!(
@@ -113,9 +110,15 @@ pub(super) fn event(event: Event) -> Option<Report> {
         | Event::Message { .. }
         | Event::RekeyDue
         | Event::Taken(_)
-        | Event::NotTaken(_) => return None,
+        | Event::NotTaken { .. } => return None,
     };
     Some(report)
+}
+
+fn cast_out(nick: &Nick, reason: Disbelief) -> String {
+    format!(
+        "{nick} goes on under a card that is not to be believed: {reason}; {nick} is out of the room for you, and your messages do not go there"
+    )
 }
 
 /// So many messages of somebody's did not arrive.
@@ -148,6 +151,19 @@ pub(super) fn left_without_a_word(nick: &Nick) -> Report {
         nick: Some(nick.clone()),
         text: format!(
             "the relay says that {nick} has left, but {nick} has not said so: it may have cut the two of you off from each other; ask {nick} by another way"
+        ),
+        count: 1,
+    }
+}
+
+/// What was said, and will not reach these, as the relay has not taken it.
+pub(super) fn not_taken(nicks: &[Nick], text: &str) -> Report {
+    let whom = list(nicks);
+    Report::Alarm {
+        sort: Alarm::Undelivered,
+        nick: None,
+        text: format!(
+            "not delivered to {whom}, as your nick or key has changed before the relay took it; say it again: {text}"
         ),
         count: 1,
     }

@@ -26,8 +26,8 @@ pub(in crate::cmd) enum Entry {
     Block(SafeText),
     /// One line for a program that reads along, as it is. Never on a terminal.
     Line(String),
-    /// The relay has taken all messages that have been shown as waiting.
-    Taken,
+    /// The relay has taken the messages with these numbers, which have been shown as waiting.
+    Taken(Vec<u64>),
     /// Everything shown so far is taken off the screen.
     Clear,
     /// The terminal's bell rings.
@@ -40,10 +40,6 @@ pub(in crate::cmd) enum Entry {
 
 /// What a member said or did. The nicks are ASCII and printable, so they need no sanitising.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each can be true of a message whatever the others are"
-)]
 pub(in crate::cmd) struct Message {
     /// Its local time.
     pub(in crate::cmd) time: Time,
@@ -59,8 +55,8 @@ pub(in crate::cmd) struct Message {
     pub(in crate::cmd) action: bool,
     /// Whether it mentions the user.
     pub(in crate::cmd) mentions: bool,
-    /// Whether it is the user's own and the relay has not taken it yet.
-    pub(in crate::cmd) waiting: bool,
+    /// Its number, if it is the user's own and the relay has not taken it.
+    pub(in crate::cmd) waiting: Option<u64>,
     /// The text.
     pub(in crate::cmd) text: SafeText,
 }
@@ -77,7 +73,7 @@ impl Message {
             to: None,
             action: false,
             mentions: false,
-            waiting: false,
+            waiting: None,
             text: SafeText::new(text),
         }
     }

@@ -31,7 +31,7 @@ pub(super) struct Gutter {
 impl Gutter {
     /// The gutter in a terminal of this many columns.
     pub(super) fn new(message: &Message, timestamps: bool, columns: usize) -> Self {
-        let before = if message.waiting {
+        let before = if message.waiting.is_some() {
             WAITING.to_owned()
         } else if timestamps {
             clock(message.time)
@@ -42,7 +42,11 @@ impl Gutter {
         if full.width.saturating_add(MIN_TEXT_COLUMNS) <= columns {
             return full;
         }
-        let before = if message.waiting { WAITING_NARROW } else { "" };
+        let before = if message.waiting.is_some() {
+            WAITING_NARROW
+        } else {
+            ""
+        };
         // Room for the text comes first, but half of the row is the author's.
         let brackets = if message.action { "<> *" } else { "<>" };
         let free = columns.saturating_sub(before.len() + brackets.len() + 1);
@@ -130,7 +134,7 @@ mod tests {
     fn waiting(message: Message) -> Message {
         Message {
             own: true,
-            waiting: true,
+            waiting: Some(1),
             ..message
         }
     }

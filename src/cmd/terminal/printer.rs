@@ -191,8 +191,8 @@ impl<P: ExternalPrinter> Printer<P> {
         match entry {
             Entry::Mark(mark) => batch.shown = Some(mark),
             Entry::Bell => batch.rings = true,
-            Entry::Taken => {
-                self.nothing_waits();
+            Entry::Taken(numbers) => {
+                self.mark_taken(&numbers);
                 self.redraw_soon();
             }
             Entry::Style(style) => {
@@ -217,11 +217,11 @@ impl<P: ExternalPrinter> Printer<P> {
         }
     }
 
-    /// Marks all messages as taken by the relay.
-    fn nothing_waits(&mut self) {
+    /// Marks the messages with these numbers as taken by the relay.
+    fn mark_taken(&mut self, numbers: &[u64]) {
         for entry in &mut self.recent {
             if let Entry::Message(message) = entry {
-                message.waiting = false;
+                message.waiting.take_if(|number| numbers.contains(number));
             }
         }
     }

@@ -50,7 +50,7 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
         Entry::Block(text) => block(text, columns),
         // It was meant for a program, so that nobody has made it harmless.
         Entry::Line(line) => block(&SafeText::new(line), columns),
-        Entry::Taken | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
+        Entry::Taken(_) | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
             String::new()
         }
     }
@@ -96,7 +96,7 @@ pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
 }
 
 fn before_look(message: &Message, style: Style) -> Look {
-    if message.waiting {
+    if message.waiting.is_some() {
         warning_look(style)
     } else {
         Look::colored(style.theme.quiet())
@@ -112,7 +112,7 @@ fn author_look(message: &Message, style: Style) -> Look {
 }
 
 fn text_look(message: &Message, style: Style) -> Look {
-    if message.waiting {
+    if message.waiting.is_some() {
         Look::colored(style.theme.quiet())
     } else {
         Look {
@@ -370,7 +370,7 @@ mod tests {
             ..Message::sample("ada", "two\nrows")
         };
         let unsent = Message {
-            waiting: true,
+            waiting: Some(1),
             own: true,
             ..Message::sample("ada", "two\nrows")
         };

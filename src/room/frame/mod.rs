@@ -34,7 +34,7 @@ pub(in crate::room) mod kind {
     pub(in crate::room) const DELIVER: u8 = 0x11;
     pub(in crate::room) const JOINED: u8 = 0x12;
     pub(in crate::room) const LEFT: u8 = 0x13;
-    pub(super) const REKEY: u8 = 0x14;
+    pub(in crate::room) const REKEY: u8 = 0x14;
     pub(in crate::room) const STATEMENT: u8 = 0x15;
     pub(super) const LEAVE: u8 = 0x16;
     pub(in crate::room) const REKEYED: u8 = 0x17;

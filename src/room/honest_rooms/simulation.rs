@@ -1116,7 +1116,7 @@ impl Simulation {
                 self.ledger.missing(from, number, count);
                 None
             }
-            Event::Undelivered(readers, text) => {
+            Event::Undelivered(readers, text) | Event::NotTaken { readers, text, .. } => {
                 let readers = readers.iter().map(|nick| self.number_of(nick.as_str()));
                 let readers = readers.collect();
                 self.ledger.undelivered(&readers, &text);
@@ -1130,7 +1130,6 @@ impl Simulation {
                 (!is_true).then(|| format!("{nick} is quiet for {seconds} s, not {silence:?}"))
             }
             Event::Taken(_)
-            | Event::NotTaken(_)
             | Event::LeftOut(_)
             | Event::LeftOthersOut(..)
             | Event::TooLate(_)

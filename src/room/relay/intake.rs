@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cipher::encoding::Malformed;
 use crate::cipher::keys::PublicKey;
 use crate::room::card::{Card, SessionId};
-use crate::room::frame::{Limits, RunId, State, ToRelay};
+use crate::room::frame::{Limits, RunId, State, ToRelay, kind};
 use crate::room::names::RoomId;
 use crate::room::statement::{Occasion, Statement};
 
@@ -154,11 +154,12 @@ impl Intake {
         let parsed = ToRelay::parse(&frame)?;
         self.cost = Cost::of(frame.len(), &parsed);
         let request = match parsed {
+            // Nothing else comes after a goodbye, or keeps the connection.
+            ToRelay::Leave if self.has_said_goodbye => Request::Leave,
+            _ if self.has_said_goodbye => return Err(Malformed),
             ToRelay::Ping => return Ok(Request::Acknowledge),
             ToRelay::Ack(count) => return Ok(Request::Forget(count)),
-            ToRelay::Leave if self.has_said_goodbye => Request::Leave,
             ToRelay::Leave | ToRelay::Hello { .. } => return Err(Malformed),
-            _ if self.has_said_goodbye => return Err(Malformed),
             ToRelay::Send(send) => {
                 let message = (self.assembly).add(&self.senders(), room, Arc::new(frame), send)?;
                 // No reader is in two frames of a message, so they do not add up.
@@ -239,13 +240,17 @@ impl Intake {
     }
 }
 
-/// Whether taking a frame takes RSA arithmetic, and the stack for it.
+/// Whether a signature is checked when a frame is taken: of a new card, or of a goodbye.
 #[must_use]
-pub fn needs_arithmetic(frame: &[u8]) -> bool {
-    match ToRelay::parse(frame) {
-        Ok(ToRelay::Rekey(_)) => true,
+pub fn has_signature_to_check(frame: &[u8]) -> bool {
+    let is_goodbye = || match ToRelay::parse(frame) {
         Ok(ToRelay::State(state)) => Statement::parse(state.statement)
             .is_ok_and(|statement| statement.occasion == Occasion::Leave),
+        _ => false,
+    };
+    match frame.first() {
+        Some(&kind::REKEY) => true,
+        Some(&kind::STATEMENT) => is_goodbye(),
         _ => false,
     }
 }

@@ -30,7 +30,7 @@ pub use self::assembly::Message;
 pub use self::backlog::{Backlog, Overflow};
 pub use self::bucket::{Bucket, Rate};
 pub use self::bundle::Unsent;
-pub use self::intake::{Intake, Request, Stated, needs_arithmetic};
+pub use self::intake::{Intake, Request, Stated, has_signature_to_check};
 pub use self::outgoing::Outgoing;
 pub use self::source::{Pool, Source};
 pub use self::throttle::{Cost, Throttle};
@@ -190,6 +190,12 @@ impl<M: Mailbox> Room<M> {
     pub fn is_replaced(&self, card: &Card) -> bool {
         let mut sessions = [card.sid(), card.previous()].into_iter();
         sessions.all(|sid| self.occupant(sid).is_none()) && self.find_self(card).is_some()
+    }
+
+    /// Whether whoever comes with this card takes its own place.
+    #[must_use]
+    pub fn has_place_for(&self, card: &Card) -> bool {
+        self.find_self(card).is_some()
     }
 
     /// A member of the same identity, with the same nick or the same session id at first.

@@ -87,17 +87,18 @@ impl Session {
             self.remove(*sid);
         }
         self.roster = roster_around(&self.card);
-        self.disbelieved.clear();
+        self.refused.clear();
         self.transcript.enter(welcome.epoch);
         self.begin_change(welcome.epoch);
         self.keys.list(self.card.sid(), self.version());
         let mut events = Vec::new();
         for card in cards {
-            let placed = card
-                .map_err(Disbelief::Card)
-                .and_then(|card| self.admit(&card, Arrival::Found, &before, now));
-            match placed {
-                Ok((person, former)) => events.extend(renamed(person, former)),
+            let card = card.map_err(Disbelief::Card);
+            match card.and_then(|card| self.check_newcomer(card)) {
+                Ok(card) => {
+                    let (person, former) = self.admit(&card, Arrival::Found, &before, now);
+                    events.extend(renamed(person, former));
+                }
                 Err(disbelief) => events.push(Event::Disbelieved(disbelief)),
             }
         }

@@ -165,9 +165,15 @@ pub enum Event {
     Stray,
     /// The relay has taken so many more of the messages that were said.
     Taken(usize),
-    /// The relay has not taken what was said with a receipt of this number, and will not: it reaches
-    /// nobody.
-    NotTaken(u64),
+    /// The relay has not taken something that was said, and will not: it reaches nobody.
+    NotTaken {
+        /// The number of its receipt.
+        receipt: u64,
+        /// Whom it was for.
+        readers: Vec<Nick>,
+        /// What it said.
+        text: String,
+    },
     /// What was said has not reached these: they have not come back, or had another key by then.
     Undelivered(Vec<Nick>, String),
 }

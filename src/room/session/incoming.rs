@@ -24,6 +24,10 @@ impl Session {
         let Ok(header) = Header::parse(bytes) else {
             return vec![Event::Stray];
         };
+        if self.refused.contains(&header.sender) {
+            // It is in the room for an honest relay, which cannot tell. The alarm was about its card.
+            return Vec::new();
+        }
         let known = self.transcript.version(header.run, header.epoch);
         let (present, entered) = self.transcript.versions();
         let version = known.unwrap_or(present);
@@ -203,6 +207,9 @@ impl Session {
         let Ok(statement) = Statement::parse(bytes) else {
             return vec![Event::Stray];
         };
+        if self.refused.contains(&statement.sender) {
+            return Vec::new();
+        }
         let sender = self.roster.get_mut(statement.sender);
         let (Some(peer), true) = (sender, statement.room == self.card.room()) else {
             return vec![Event::Stray];

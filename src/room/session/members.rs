@@ -1,11 +1,12 @@
 //! Who is in the room, and who may come back (PROTOCOL §4, §8, §11).
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::room::card::{Card, SessionId};
 use crate::room::frame::Departure;
 use crate::room::names::Nick;
-use crate::room::roster::Roster;
+use crate::room::roster::{Roster, modulus_digest};
 use crate::room::transcript::Version;
 
 use super::event::{Disbelief, End, Event, Person};
@@ -15,8 +16,8 @@ use super::{Now, Session};
 /// How many of those who are away are remembered.
 const MAX_ABSENT: usize = 4096;
 
-/// How many of those whom the relay lists and this member does not believe are remembered.
-const MAX_DISBELIEVED: usize = 4096;
+/// How many session ids are remembered of those whom this member has refused.
+const MAX_REFUSED: usize = 4096;
 
 impl Session {
     /// Who of these is away.
@@ -61,13 +62,18 @@ impl Session {
         found.unwrap_or_default()
     }
 
-    /// Somebody has come, as the relay says.
-    pub(super) fn arrive(&mut self, card: &Card, now: Now) -> Vec<Event> {
+    /// Somebody comes with this card, as the relay says.
+    pub(super) fn arrive(&mut self, card: Card, now: Now) -> Vec<Event> {
+        match self.check_newcomer(card) {
+            Ok(card) => self.welcome(&card, now),
+            Err(disbelief) => vec![Event::Disbelieved(disbelief)],
+        }
+    }
+
+    /// Somebody has come whose card is good.
+    fn welcome(&mut self, card: &Card, now: Now) -> Vec<Event> {
         let is_back = self.knows(card).is_some();
-        let (person, former) = match self.admit(card, Arrival::Joined, &HashSet::new(), now) {
-            Ok(admitted) => admitted,
-            Err(disbelief) => return vec![Event::Disbelieved(disbelief)],
-        };
+        let (person, former) = self.admit(card, Arrival::Joined, &HashSet::new(), now);
         self.schedule.greet(self.roster.len(), now.uptime);
         self.send_held();
         let mut events = Vec::from_iter(renamed(person.clone(), former));
@@ -101,7 +107,7 @@ impl Session {
 
     /// Takes a member out of the roster. Unless it has said goodbye, it may come back.
     pub(super) fn remove(&mut self, sid: SessionId) {
-        self.disbelieved.remove(&sid);
+        self.refused.remove(&sid);
         if let Some(peer) = self.roster.remove(sid) {
             self.set_aside(sid, peer);
         }
@@ -134,7 +140,7 @@ impl Session {
         found.map(|(sid, _)| *sid)
     }
 
-    /// Adds a member to the roster. Those of `shown` are on the user's screen already. Returns what
+    /// Adds a member with a good card to the roster. Those of `shown` are on the user's screen already. Returns what
     /// it was called before, too, if that was something else.
     pub(super) fn admit(
         &mut self,
@@ -142,11 +148,8 @@ impl Session {
         arrival: Arrival,
         shown: &HashSet<SessionId>,
         now: Now,
-    ) -> Result<(Person, Option<Nick>), Disbelief> {
-        if let Err(disbelief) = self.believe(card) {
-            self.disbelieve(card.sid());
-            return Err(disbelief);
-        }
+    ) -> (Person, Option<Nick>) {
+        self.refused.remove(&card.sid());
         let known = self.knows(card).and_then(|sid| self.absent.remove(&sid));
         let mut peer = known.unwrap_or_else(|| Peer::new(card.clone(), now.uptime));
         if !shown.contains(&peer.card.sid()) {
@@ -156,9 +159,7 @@ impl Session {
         if peer.card.sid() != card.sid() {
             peer.former = Some(peer.card.sid());
         }
-        if peer.card.session() != card.session() {
-            peer.key_since = now.uptime;
-        }
+        peer.key_since = self.key_since(card, now);
         let before = std::mem::replace(&mut peer.card, card.clone());
         let former = (before.nick() != card.nick()).then(|| before.nick().clone());
         if former.is_some() {
@@ -176,20 +177,37 @@ impl Session {
         let person = peer.person();
         let placed = self.roster.insert(card, peer);
         placed.expect("its nick and its key are free");
-        self.seen_sessions.insert(card.sid());
-        Ok((person, former))
+        self.sessions.note(card.sid(), ());
+        (person, former)
     }
 
-    /// Whether a card can be that of somebody who comes: its session may have been interrupted, but is
-    /// not over.
-    fn believe(&self, card: &Card) -> Result<(), Disbelief> {
+    /// Since when the session key of a card is known, in whatever session.
+    fn key_since(&mut self, card: &Card, now: Now) -> Duration {
+        self.keys_seen.note(modulus_digest(card), now.uptime)
+    }
+
+    /// Checks the card of somebody who comes, and remembers it where it is refused.
+    pub(super) fn check_newcomer(&mut self, card: Card) -> Result<Card, Disbelief> {
+        let checked = self
+            .check_session(&card)
+            .and_then(|()| self.check_card(&card));
+        if let Err(disbelief) = checked {
+            self.refuse(card.sid());
+            return Err(disbelief);
+        }
+        Ok(card)
+    }
+
+    /// Checks what every member can tell of a card, whatever it remembers.
+    fn check_card(&self, card: &Card) -> Result<(), Disbelief> {
         card.check_mac(&self.room_key).map_err(Disbelief::Card)?;
-        self.check_session(card)?;
         self.roster.check(card).map_err(Disbelief::Conflict)
     }
 
+    /// Whether the session of a card, as far as this member remembers, may be interrupted but is not
+    /// over.
     fn check_session(&self, card: &Card) -> Result<(), Disbelief> {
-        let is_known = self.seen_sessions.contains(card.sid());
+        let is_known = self.sessions.contains(card.sid());
         if is_known && !self.absent.contains_key(&card.sid()) {
             return Err(Disbelief::Gone);
         }
@@ -233,9 +251,15 @@ impl Session {
     /// one is refused, it is out.
     fn succeeded_by(&mut self, card: &Card, now: Now) -> Vec<Event> {
         let before = card.previous();
-        if self.disbelieved.remove(&before) {
-            // Those who come later see this card alone.
-            return self.arrive(card, now);
+        if self.refused.remove(&before) {
+            // Those who come later see this card alone, and so it is all that counts for everybody.
+            return match self.check_card(card) {
+                Ok(()) => self.welcome(card, now),
+                Err(disbelief) => {
+                    self.refuse(card.sid());
+                    vec![Event::Disbelieved(disbelief)]
+                }
+            };
         }
         let is_own = |peer: &Peer| peer.card.identity() == card.identity();
         let peer = match self.roster.get(before) {
@@ -252,7 +276,8 @@ impl Session {
             let cast_out = Event::CastOut(peer.card.nick().clone(), disbelief);
             let left = left(&peer, Departure::Misbehaved);
             self.set_aside(before, peer);
-            self.disbelieve(card.sid());
+            self.refuse(before);
+            self.refuse(card.sid());
             return vec![cast_out, left];
         }
         let nick = card.nick().clone();
@@ -264,10 +289,8 @@ impl Session {
         }
         peer.incoming.forget_recent();
         peer.former = Some(before);
-        if peer.card.session() != card.session() {
-            peer.key_since = now.uptime;
-            peer.reported.stale_key = false;
-        }
+        peer.key_since = self.key_since(card, now);
+        peer.reported.stale_key = false;
         let former = std::mem::replace(&mut peer.card, card.clone())
             .nick()
             .clone();
@@ -278,26 +301,24 @@ impl Session {
             peer.named = self.changes;
             Event::Renamed { former, person }
         });
-        self.seen_sessions.insert(card.sid());
+        self.sessions.note(card.sid(), ());
         let placed = self.roster.insert(card, peer);
         placed.expect("its nick and its key are free");
         events
     }
 
-    /// Whether a member that is not in the roster any more can go on under this card, as far as
-    /// everybody can tell.
+    /// Whether a member that was taken out of the roster can go on under this card.
     fn check_successor(&self, before: &Card, card: &Card) -> Result<(), Disbelief> {
         if !card.succeeds(before) {
             return Err(Disbelief::Succession);
         }
-        card.check_mac(&self.room_key).map_err(Disbelief::Card)?;
-        self.roster.check(card).map_err(Disbelief::Conflict)
+        self.check_card(card)
     }
 
-    /// The relay lists somebody under this session id who is nobody to this member.
-    pub(super) fn disbelieve(&mut self, sid: SessionId) {
-        if self.disbelieved.len() < MAX_DISBELIEVED {
-            self.disbelieved.insert(sid);
+    /// Whoever writes under this session id is nobody to this member, though the relay lists it.
+    fn refuse(&mut self, sid: SessionId) {
+        if self.refused.len() < MAX_REFUSED {
+            self.refused.insert(sid);
         }
     }
 }

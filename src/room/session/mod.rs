@@ -13,7 +13,7 @@
 //! - `said`: a message of this member's. `unacknowledged`: what was sent, until the relay has it;
 //!   `held`: until its readers are there; `spoken`: what was said lately.
 //! - `peer`, `own_keys`: what is known of each.
-//! - `seen_sessions`: which sessions there were.
+//! - `seen`: which sessions and session keys there were.
 
 mod entering;
 mod event;
@@ -25,7 +25,7 @@ mod peer;
 mod said;
 mod saying;
 mod schedule;
-mod seen_sessions;
+mod seen;
 mod spoken;
 mod stating;
 mod succession;
@@ -34,6 +34,7 @@ mod unacknowledged;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use crate::cipher::encoding::Digest;
 use crate::cipher::keys::SessionKey;
 
 use super::Time;
@@ -53,7 +54,7 @@ use self::own_keys::OwnKeys;
 use self::peer::Peer;
 use self::said::Said;
 use self::schedule::Schedule;
-use self::seen_sessions::SeenSessions;
+use self::seen::Seen;
 use self::spoken::Spoken;
 use self::unacknowledged::Unacknowledged;
 
@@ -104,9 +105,12 @@ pub struct Session {
     roster: Roster<Peer>,
     /// Those who were in the room and may come back, for all that is known.
     absent: HashMap<SessionId, Peer>,
-    /// Whom the relay lists, and this member does not believe.
-    disbelieved: HashSet<SessionId>,
-    seen_sessions: SeenSessions,
+    /// The session ids of cards that the relay lists and this member has refused.
+    refused: HashSet<SessionId>,
+    /// The sessions that there were, one's own included.
+    sessions: Seen<SessionId, ()>,
+    /// The session keys of others, by the digests of their moduli, and when each was first seen.
+    keys_seen: Seen<Digest, Duration>,
     /// The number of this member's next message to the room.
     next: u64,
     /// How many messages were said, whoever they were for.
@@ -136,10 +140,11 @@ impl Session {
         now: Now,
     ) -> Self {
         let card = Card::issue(room, nick, &identity, key.public(), now.time);
-        let mut seen_sessions = SeenSessions::default();
-        seen_sessions.insert(card.sid());
+        let mut sessions = Seen::default();
+        sessions.note(card.sid(), ());
         Self {
-            seen_sessions,
+            sessions,
+            keys_seen: Seen::default(),
             keys: OwnKeys::new(card.sid(), key),
             roster: roster_around(&card),
             card,
@@ -156,7 +161,7 @@ impl Session {
             epoch: 0,
             changes: 0,
             absent: HashMap::new(),
-            disbelieved: HashSet::new(),
+            refused: HashSet::new(),
             next: 0,
             receipts: 0,
             transcript: Transcript::default(),
@@ -325,7 +330,7 @@ impl Session {
                 self.check_epoch(epoch)?;
                 self.begin_change(epoch);
                 let events = match Card::parse(card, self.card.room()) {
-                    Ok(card) => self.arrive(&card, now),
+                    Ok(card) => self.arrive(card, now),
                     Err(error) => vec![Event::Disbelieved(Disbelief::Card(error))],
                 };
                 self.begin_epoch();

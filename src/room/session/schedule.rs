@@ -96,10 +96,15 @@ impl Session {
         let expired = self.held.take_expired(now.uptime);
         let mut events = Vec::new();
         for said in &expired {
-            events.extend(said.receipt().map(Event::NotTaken));
-            if said.readers().next().is_some() {
-                let readers = self.nicks(said.readers());
-                events.push(Event::Undelivered(readers, said.text().to_owned()));
+            let (readers, text) = (self.nicks(said.readers()), said.text().to_owned());
+            if let Some(receipt) = said.receipt() {
+                events.push(Event::NotTaken {
+                    receipt,
+                    readers,
+                    text,
+                });
+            } else if said.readers().next().is_some() {
+                events.push(Event::Undelivered(readers, text));
             }
         }
         if !self.is_inside() || self.is_leaving {

@@ -43,7 +43,7 @@ impl Session {
             self.next,
             now.time,
         );
-        self.seen_sessions.insert(card.sid());
+        self.sessions.note(card.sid(), ());
         // The relay, and the others, know of no key before the last one.
         self.held.give_up_all_but(card.previous());
         self.keys.announce(card.sid(), key, now.uptime);
