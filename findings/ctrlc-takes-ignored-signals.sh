@@ -7,9 +7,7 @@
 # Why it matters: a server under `nohup server &` ends with its terminal, and neither call can be told to
 # take the others alone.
 set -euo pipefail
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
 mkdir src
 cat >Cargo.toml <<'TOML'
 [package]

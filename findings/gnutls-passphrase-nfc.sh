@@ -9,23 +9,13 @@
 # Why it matters: macOS and some input methods give the decomposed form, and both look alike; a right passphrase is called
 # wrong, in both directions. A reader should try what was typed, then NFC, then NFD.
 set -euo pipefail
-
-for tool in openssl certtool; do
-    command -v "$tool" > /dev/null || { echo "needs $tool (Debian: openssl, gnutls-bin)"; exit 77; }
-done
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl certtool
 openssl version
 certtool --version | head -n 1
 [[ $(openssl version) == 'OpenSSL 3.0.'* && $(certtool --version) == 'certtool 3.7.'* ]] ||
     echo 'it was found with OpenSSL 3.0 and GnuTLS 3.7'
 
-same=0
-check() {
-    echo "$1: $2"
-    [[ $2 == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
 by_openssl() { openssl pkey -in "$1" -passin "pass:$2" -noout > /dev/null 2>&1 && echo opens || echo 'wrong passphrase'; }
 by_gnutls() { certtool -k --infile "$1" --password "$2" > /dev/null 2>&1 && echo opens || echo 'wrong passphrase'; }
 

@@ -8,13 +8,8 @@
 # Why it matters: a parser that was tried with one file from certtool was tried with one length. Fixed buffers, comparisons
 # of sizes and "the salt is 16 bytes" fail on the next file.
 set -euo pipefail
-
-for tool in openssl certtool; do
-    command -v "$tool" > /dev/null || { echo "needs $tool (Debian: openssl, gnutls-bin)"; exit 77; }
-done
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl certtool
 certtool --version | head -n 1
 [[ $(certtool --version) == 'certtool 3.7.'* ]] || echo 'it was found with GnuTLS 3.7'
 

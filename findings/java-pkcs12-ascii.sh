@@ -10,23 +10,13 @@
 # Why it matters: a person is told that a right passphrase is wrong. It cannot be mended by how it is typed; the passphrase
 # has to be changed with another program first.
 set -euo pipefail
-
-for tool in openssl java; do
-    command -v "$tool" > /dev/null || { echo "needs $tool (Debian: openssl, default-jdk-headless)"; exit 77; }
-done
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl java
 openssl version
 java -version 2>&1 | head -n 1
 [[ $(openssl version) == 'OpenSSL 3.0.'* && $(java -version 2>&1) == *'"17.'* ]] ||
     echo 'it was found with OpenSSL 3.0 and Java 17'
 
-same=0
-check() {
-    echo "$1: $2"
-    [[ $2 == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
 cat > Load.java << 'END'
 import java.io.FileInputStream;
 import java.security.KeyStore;

@@ -7,12 +7,9 @@
 # musl's header says. Both have the same width, and a cast is right.
 # Why it matters: no test on glibc shows it, and the error names neither musl nor the standard library.
 set -euo pipefail
-
+source "$(dirname "$0")/lib/prologue.sh"
 target=$(uname -m)-unknown-linux-musl
 rustup target add "$target" 2>/dev/null || { echo "needs the standard library for $target"; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
 cargo init --quiet --lib --name thread --vcs none
 cargo add --quiet nix@=0.32.0 --features pthread,signal
 cargo add --quiet libc@=0.2.191
@@ -30,15 +27,9 @@ pub fn interrupt(thread: &std::thread::JoinHandle<()>) {
 RUST
     if cargo check --quiet --target "$1" 2> said; then echo yes; else grep -m 1 -o 'expected .*' said; fi
 }
-same=0
-check() {
-    local seen
-    seen=$(builds "$1" "$2")
-    echo "$1, as_pthread_t()$2: $seen"
-    [[ $seen == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
-check "${target/musl/gnu}" '' yes
-check "$target" '' 'expected `*mut c_void`, found `u64`'
-check "$target" ' as nix::sys::pthread::Pthread' yes
-check "${target/musl/gnu}" ' as nix::sys::pthread::Pthread' yes
+try() { check "$1, as_pthread_t()$2" "$(builds "$1" "$2")" "$3"; }
+try "${target/musl/gnu}" '' yes
+try "$target" '' 'expected `*mut c_void`, found `u64`'
+try "$target" ' as nix::sys::pthread::Pthread' yes
+try "${target/musl/gnu}" ' as nix::sys::pthread::Pthread' yes
 exit "$same"

@@ -7,12 +7,9 @@
 # Why it matters: what people search for, what scripts look for in a log and what tests expect depends on which of two files
 # of one release was taken.
 set -euo pipefail
-
+source "$(dirname "$0")/lib/prologue.sh"
 machine=$(uname -m)
 rustup target add "$machine-unknown-linux-musl" 2>/dev/null || { echo 'needs the standard library for musl'; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
 cat > words.rs <<'RUST'
 fn main() {
     // EACCES, EMFILE, ENOSPC, EPIPE, EADDRINUSE, EADDRNOTAVAIL, ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH

@@ -9,13 +9,8 @@
 # Why it matters: a conversion that went well leaves a key that works in one program and is damaged for the next. Whoever
 # reads a JWK should check that p times q is n.
 set -euo pipefail
-
-for tool in openssl npm python3; do
-    command -v "$tool" > /dev/null || { echo "needs $tool (Debian: openssl, npm, python3-venv)"; exit 77; }
-done
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl npm python3
 npm install --silent --no-audit --no-fund node@22.23.3 > /dev/null
 node=$folder/node_modules/.bin/node
 python3 -m venv venv
@@ -23,11 +18,6 @@ venv/bin/pip --quiet install cryptography==48.0.0 2> /dev/null
 "$node" -p '`Node ${process.version}, OpenSSL ${process.versions.openssl}`'
 venv/bin/python -c 'import cryptography; print("cryptography", cryptography.__version__)'
 
-same=0
-check() {
-    echo "$1: $2"
-    [[ $2 == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_primes:3 -out key 2> /dev/null
 cat > export.js << 'END'
 const { createPrivateKey, createPublicKey, sign, verify } = require('crypto');

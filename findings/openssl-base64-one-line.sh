@@ -9,19 +9,11 @@
 # `openssl base64 -d` makes a file of them that is cut off, and only what reads that file complains. Whoever does not know
 # how the lines are cut has to take the line ends out (`tr -d '[:space:]'`) and use -A.
 set -euo pipefail
-
-command -v openssl > /dev/null || { echo 'needs openssl'; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl
 openssl version
 [[ $(openssl version) == 'OpenSSL 3.0.'* ]] || echo 'it was found with OpenSSL 3.0'
 
-same=0
-check() {
-    echo "$1: $2"
-    [[ $2 == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
 head -c 1200 /dev/zero | tr '\0' 'x' > data
 base64 -w 0 data > one-line
 base64 -w 64 data > lines

@@ -8,19 +8,11 @@
 # and putting BEGIN PRIVATE KEY around that base64 makes a file whose label is wrong, which only some programs read.
 # `openssl pkcs8 -topk8 -nocrypt -outform DER` does what one wants.
 set -euo pipefail
-
-command -v openssl > /dev/null || { echo 'needs openssl'; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl
 openssl version
 [[ $(openssl version) == 'OpenSSL 3.0.'* ]] || echo 'it was found with OpenSSL 3.0'
 
-same=0
-check() {
-    echo "$1: $2"
-    [[ $2 == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
 # PKCS#8 has an algorithm second, PKCS#1 and SEC 1 a number or the key itself.
 form() {
     case $(openssl asn1parse -inform "$1" -in "$2" | sed -n '3s/.*\(SEQUENCE\|INTEGER\|OCTET STRING\).*/\1/p') in

@@ -8,13 +8,8 @@
 # Why it matters: `openssl pkey -in` says that a key is good which its owner's program then calls unsupported. Keys with the
 # wrong label are common: people rename the label because a program asks for `BEGIN PRIVATE KEY`.
 set -euo pipefail
-
-for tool in openssl npm certtool python3; do
-    command -v "$tool" > /dev/null || { echo "needs $tool (Debian: openssl, npm, gnutls-bin, python3-venv)"; exit 77; }
-done
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl npm certtool python3
 npm install --silent --no-audit --no-fund node@22.23.3 > /dev/null
 node=$folder/node_modules/.bin/node
 python3 -m venv venv
@@ -26,11 +21,6 @@ venv/bin/python -c 'import cryptography; print("cryptography", cryptography.__ve
 [[ $(openssl version) == 'OpenSSL 3.0.'* && $(certtool --version) == 'certtool 3.7.'* ]] ||
     echo 'it was found with OpenSSL 3.0 and GnuTLS 3.7'
 
-same=0
-check() {
-    echo "$1: $2"
-    [[ $2 == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
 cat > read.py << 'END'
 import sys
 from cryptography.hazmat.primitives.serialization import load_pem_private_key

@@ -8,24 +8,14 @@
 # Why it matters: whoever follows today's advice (OWASP: N = 2^17, r = 8, p = 1) writes files that no program on OpenSSL's
 # own reader opens. As much work fits under the limit as a greater p: N = 2^14, r = 8, p = 5 is a row of the same advice.
 set -euo pipefail
-
-for tool in openssl python3; do
-    command -v "$tool" > /dev/null || { echo "needs $tool (Debian: openssl, python3-venv)"; exit 77; }
-done
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl python3
 python3 -m venv venv
 venv/bin/pip --quiet install cryptography==48.0.0 2> /dev/null
 openssl version
 [[ $(openssl version) == 'OpenSSL 3.0.'* ]] || echo 'it was found with OpenSSL 3.0'
 venv/bin/python -c 'import cryptography; print("cryptography", cryptography.__version__)'
 
-same=0
-check() {
-    echo "$1: $2"
-    [[ $2 == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
 # No tool writes these, so the file is put together here: PBES2 (RFC 8018) with scrypt (RFC 7914) and AES-256-CBC.
 cat > write.py << 'END'
 import base64, hashlib, os, sys

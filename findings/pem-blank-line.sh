@@ -9,13 +9,8 @@
 # Why it matters: pasting a key into a form, a mail or a chat and out again often leaves a blank line; the error says nothing
 # of it, and whoever asks two programs hears that the key is good and that it is not.
 set -euo pipefail
-
-for tool in openssl ssh-keygen certtool python3; do
-    command -v "$tool" > /dev/null || { echo "needs $tool (Debian: openssl, openssh-client, gnutls-bin, python3-venv)"; exit 77; }
-done
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl ssh-keygen certtool python3
 umask 077
 python3 -m venv venv
 venv/bin/pip --quiet install cryptography==48.0.0 2> /dev/null
@@ -26,11 +21,6 @@ venv/bin/python -c 'import cryptography; print("cryptography", cryptography.__ve
 [[ $(openssl version) == 'OpenSSL 3.0.'* && $(certtool --version) == 'certtool 3.7.'* ]] ||
     echo 'it was found with OpenSSL 3.0 and GnuTLS 3.7'
 
-same=0
-check() {
-    echo "$1: $2"
-    [[ $2 == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
 cat > read.py << 'END'
 import sys
 from cryptography.hazmat.primitives.serialization import load_pem_private_key

@@ -8,22 +8,12 @@
 # a passphrase writes PKCS#1 with 3DES in the way of RFC 1421, whatever cipher the .ppk had.
 # Why it matters: from PuTTY to a program that reads PKCS#8 alone, and back, the way leads through a third program.
 set -euo pipefail
-
-for tool in openssl puttygen; do
-    command -v "$tool" > /dev/null || { echo "needs $tool (Debian: openssl, putty-tools)"; exit 77; }
-done
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl puttygen
 openssl version
 puttygen --version | head -n 1
 [[ $(puttygen --version) == 'puttygen: Release 0.78'* ]] || echo 'it was found with puttygen 0.78'
 
-same=0
-check() {
-    echo "$1: $2"
-    [[ $2 == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
 reads() { puttygen "$1" -L > /dev/null 2> error && echo reads || sed 's/.*: //' error; }
 echo 'secret words' > passphrase
 openssl genpkey -algorithm RSA -out pkcs8 2> /dev/null

@@ -8,23 +8,13 @@
 # Why it matters: libraries that give both primes one width (Rust's rsa 0.10) read no key of that package, and their error is
 # that of a damaged key. It is not a rare accident of generation.
 set -euo pipefail
-
-for tool in openssl python3; do
-    command -v "$tool" > /dev/null || { echo "needs $tool (Debian: openssl, python3-venv)"; exit 77; }
-done
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl python3
 python3 -m venv venv
 venv/bin/pip --quiet install rsa==4.9.1 2> /dev/null
 openssl version
 venv/bin/python -c 'from importlib.metadata import version; print("rsa", version("rsa"))'
 
-same=0
-check() {
-    echo "$1: $2"
-    [[ $2 == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
 for bits in 1024 1024 1024 2048; do
     venv/bin/python -c 'import rsa, sys
 key = rsa.newkeys(int(sys.argv[1]))[1]

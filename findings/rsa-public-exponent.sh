@@ -7,10 +7,7 @@
 # tells nothing of its bits. The same result by squaring, with the same big integers (crypto-bigint), takes half as long.
 # Why it matters: in a room each message is encrypted once for each reader, so this is most of what sending costs.
 set -euo pipefail
-
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
 cargo init --quiet --name public --vcs none
 cargo add --quiet rsa@=0.10.0 --features hazmat
 cargo add --quiet crypto-bigint@=0.7.11 --features alloc

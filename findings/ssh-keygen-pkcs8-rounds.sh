@@ -8,24 +8,14 @@
 # Why it matters: PKCS#8 is the one format that OpenSSH shares with other programs, so a key that is converted for them
 # keeps its passphrase and loses most of what protected it. `openssl pkcs8 -topk8 -iter 600000` or `-scrypt` puts it back.
 set -euo pipefail
-
-for tool in openssl ssh-keygen certtool; do
-    command -v "$tool" > /dev/null || { echo "needs $tool (Debian: openssl, openssh-client, gnutls-bin)"; exit 77; }
-done
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+source "$(dirname "$0")/lib/prologue.sh"
+needs openssl ssh-keygen certtool
 openssl version
 ssh -V 2>&1
 certtool --version | head -n 1
 [[ $(ssh -V 2>&1) == 'OpenSSH_9.2'* && $(certtool --version) == 'certtool 3.7.'* ]] ||
     echo 'it was found with OpenSSH 9.2 and GnuTLS 3.7'
 
-same=0
-check() {
-    echo "$1: $2"
-    [[ $2 == "$3" ]] || { echo "  it was: $3"; same=1; }
-}
 # The only INTEGER at this depth is the number of rounds.
 rounds() {
     printf '%d\n' "0x$(openssl asn1parse -in "$1" | sed -n 's/.*d=5 .*INTEGER *://p')"
