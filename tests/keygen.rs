@@ -268,6 +268,24 @@ fn keys_whose_primes_differ_in_length_are_not_called_damaged() {
     }
 }
 
+/// RFC 8017 §3.2 has private exponents below the modulus, and OpenSSL takes any that fits.
+#[test]
+fn a_key_with_a_longer_private_exponent_than_is_needed_is_read() {
+    let reduced = include_bytes!("keys/rsa_exponent_reduced_by_cryptography_48.0.0.pem");
+    for key in [
+        &include_bytes!("keys/rsa_exponent_above_modulus.pem")[..],
+        include_bytes!("keys/rsa_exponent_of_2058_bits.pem"),
+    ] {
+        assert_read(key, reduced);
+        // Where one of its numbers is another, it is damaged as any key is.
+        for place in [100, 500, 700, 900, 1100, 1400, 1600] {
+            let mut damaged = key.to_owned();
+            damaged[place] = if damaged[place] == b'A' { b'B' } else { b'A' };
+            assert_refused(&damaged, "damaged");
+        }
+    }
+}
+
 /// Checks that a file is read as the key of `tests/vectors` that it was made of.
 #[track_caller]
 fn assert_read(content: &[u8], expected: &[u8]) {
@@ -295,6 +313,19 @@ fn what_stands_around_a_key_and_how_its_lines_are_cut_does_not_matter() {
     };
     for text in [
         format!("\u{feff}{key}"),
+        // What web pages put between lines, and where a word may be parted: nobody sees it.
+        key.replace('\n', "\u{200b}\n"),
+        key.replace('\n', "\n\u{200b}"),
+        format!("\u{200b}{key}"),
+        key.replace('\n', "\u{feff}\n"),
+        key.replace('\n', "\n\u{2060}"),
+        key.replace('\n', "\u{200e}\n\u{a0}"),
+        key.replace('M', "\u{ad}M")
+            .replace("PRIVATE ", "PRIVATE\u{a0}"),
+        key.replace('\n', "\u{2028}"),
+        key.replace('\n', "\n> "),
+        format!("> {}", key.replace('\n', "\r\n> ")),
+        format!("| {}", key.replace('\n', "\n| ")),
         format!("# my key\n{key}"),
         format!("{key}\n# my key\n"),
         format!("{key}{certificate}"),

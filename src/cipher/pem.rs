@@ -3,6 +3,7 @@
 
 mod armor;
 mod asn1;
+mod error;
 mod foreign;
 mod rsa_key;
 
@@ -14,103 +15,18 @@ use rand::Rng as _;
 use rsa::pkcs8::EncodePrivateKey as _;
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::keys::{IdentityKey, KeyError};
+use super::keys::IdentityKey;
 use armor::Body;
 use asn1::Content;
+
+pub use armor::is_tidy;
+pub use error::{Form, PemError, Protection};
 
 /// scrypt with N = 2^14, r = 8, p = 5: as much work as N = 2^17, p = 1 (both in OWASP's Password
 /// Storage Cheat Sheet), and the largest N that OpenSSL's 32 MiB limit lets it read.
 const SCRYPT_LOG_N: u8 = 14;
 const SCRYPT_R: u32 = 8;
 const SCRYPT_P: u32 = 5;
-
-/// Why a file is not an identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PemError {
-    /// There is nothing in it.
-    Empty,
-    /// It is nothing that is known here.
-    NotPem,
-    /// It holds a public key alone.
-    PublicKey,
-    /// It holds a certificate alone.
-    Certificate,
-    /// It is PEM, of something that is no private key.
-    NoPrivateKey,
-    /// It holds more than one private key.
-    ManyKeys,
-    /// It is a private key for this algorithm, which is not plain RSA.
-    Algorithm(&'static str),
-    /// It is an RSA key that PROTOCOL §3 does not accept.
-    Key(KeyError),
-    /// It is a sound RSA key of more than two primes.
-    ManyPrimes,
-    /// It is a sound RSA key, one of whose primes has more than half the bits of the modulus.
-    UnevenPrimes,
-    /// It may well be a key that is good here, in a form that other programs read.
-    Form(Form),
-    /// It is encrypted in a way that has no name here.
-    UnknownCipher,
-    /// Trying a passphrase would take more memory or time than is sane.
-    Costly,
-    /// It begins as a private key does and does not go on as one.
-    Damaged,
-    /// The passphrase does not decrypt it.
-    WrongPassphrase,
-}
-
-/// A form of private keys that is not read here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Text of two bytes a character.
-    Utf16 {
-        /// Its name for `iconv`.
-        encoding: &'static str,
-    },
-    /// PKCS#1 or PKCS#8 without PEM.
-    Der {
-        /// Whether it is under a passphrase.
-        encrypted: bool,
-    },
-    /// The same in base64, without the lines around it.
-    Base64 {
-        /// Whether it is under a passphrase.
-        encrypted: bool,
-    },
-    /// PKCS#12 (RFC 7292).
-    Pkcs12 {
-        /// Whether OpenSSL 3 needs its legacy provider for it.
-        legacy: bool,
-    },
-    /// A keystore of Java's own kinds.
-    JavaKeystore {
-        /// Its name for `keytool`.
-        kind: &'static str,
-    },
-    /// JSON Web Key (RFC 7517).
-    Jwk,
-    /// OpenSSH's own form.
-    OpenSsh,
-    /// That of `puttygen`.
-    Putty {
-        /// Whether it is under a passphrase.
-        encrypted: bool,
-    },
-    /// That of the company SSH Communications Security.
-    Ssh2,
-    /// PKCS#1 under a passphrase in the way of RFC 1421.
-    OldPem {
-        /// Whether OpenSSL 3 needs its legacy provider for it.
-        legacy: bool,
-    },
-    /// PKCS#8 that is encrypted in a way that is not read here.
-    Encrypted {
-        /// What is not read of it.
-        cipher: &'static str,
-        /// Whether OpenSSL 3 needs its legacy provider for it.
-        legacy: bool,
-    },
-}
 
 /// An identity as it stands in a file: parsed as far as is possible without the passphrase.
 pub struct IdentityPem(Written);
@@ -128,11 +44,13 @@ impl IdentityPem {
     pub fn parse(file: impl AsRef<[u8]>) -> Result<Self, PemError> {
         let file = file.as_ref();
         // Where keys are kept in variables or in JSON, a line ends with a backslash and a letter;
-        // base64 has no backslash.
+        // base64 has no backslash. Web pages put signs that nobody sees at the ends of lines and
+        // where words may be parted; a PEM has no letters but those of ASCII.
         let text = String::from_utf8_lossy(file)
             .replace("\\r", "\r")
             .replace("\\n", "\n")
-            .replace('\r', "\n");
+            .replace('\r', "\n")
+            .replace(|sign: char| !sign.is_ascii(), " ");
         let mut found = None;
         let mut other = None;
         for block in armor::blocks(&text) {
@@ -140,7 +58,7 @@ impl IdentityPem {
                 other.get_or_insert(PemError::Damaged);
                 continue;
             };
-            if block.label.contains("PRIVATE KEY") {
+            if block.label.contains("PRIVATE KEY") || block.label == armor::PKCS12 {
                 if found.replace((block.label, body)).is_some() {
                     return Err(PemError::ManyKeys);
                 }
@@ -166,15 +84,18 @@ impl IdentityPem {
             "OPENSSH PRIVATE KEY" => {
                 return Err(foreign::openssh(&body.decode().ok_or(damaged)?));
             }
+            armor::PKCS12 => {
+                let form = body.decode().and_then(|ber| asn1::pkcs12(&ber, true));
+                return Err(form.map_or(damaged, PemError::Form));
+            }
             "PGP PRIVATE KEY BLOCK" => return Err(PemError::Algorithm("OpenPGP")),
             "EC PRIVATE KEY" => return Err(PemError::Algorithm("EC")),
             "DSA PRIVATE KEY" => return Err(PemError::Algorithm("DSA")),
             _ => return Err(PemError::Algorithm(asn1::UNKNOWN)),
         }
         if let Some(cipher) = body.header("DEK-Info") {
-            let legacy = ["DES-CBC", "RC2", "IDEA", "BF", "CAST5", "SEED"];
             return Err(PemError::Form(Form::OldPem {
-                legacy: legacy.iter().any(|name| cipher.starts_with(name)),
+                legacy: asn1::is_legacy(cipher),
             }));
         }
         let der = body.decode().ok_or(damaged)?;
@@ -196,11 +117,12 @@ impl IdentityPem {
     /// The identity, where no passphrase protects it.
     ///
     /// # Errors
-    /// Where it is damaged, or a key of another kind, or of a length that is not accepted.
+    /// Where a passphrase does, or it is damaged, or a key of another kind, or of a length that is
+    /// not accepted.
     pub fn open(&self) -> Result<IdentityKey, PemError> {
         match &self.0 {
-            Written::Plain(der) => identity_in(der),
-            Written::Encrypted(..) => Err(PemError::Damaged),
+            Written::Plain(der) => rsa_key::in_der(der),
+            Written::Encrypted(..) => Err(PemError::Protected),
         }
     }
 
@@ -224,35 +146,12 @@ impl IdentityPem {
             tried.push(spelling);
             match parameters.decrypt(spelling, data) {
                 // The padding of one in 256 wrong decryptions is right.
-                Ok(der) if asn1::document(&der).is_some() => return identity_in(&der),
+                Ok(der) if asn1::document(&der).is_some() => return rsa_key::in_der(&der),
                 Ok(_) | Err(pkcs5::Error::DecryptFailed) => {}
                 Err(_) => return Err(PemError::Damaged),
             }
         }
         Err(PemError::WrongPassphrase)
-    }
-}
-
-/// The identity in the DER of a private key.
-fn identity_in(der: &[u8]) -> Result<IdentityKey, PemError> {
-    identity_of(&Content::of(der).ok_or(PemError::Damaged)?)
-}
-
-fn identity_of(content: &Content<'_>) -> Result<IdentityKey, PemError> {
-    match content {
-        Content::Pkcs8(key) if key.algorithm.oid == rsa::pkcs1::ALGORITHM_OID => {
-            // The NULL is to be there, and where it is missing it is not missed.
-            match key.algorithm.parameters {
-                Some(parameters) if !parameters.is_null() => Err(PemError::Damaged),
-                _ => rsa_key::read(key.private_key.as_bytes()),
-            }
-        }
-        Content::Pkcs8(key) => Err(PemError::Algorithm(asn1::algorithm(key.algorithm.oid))),
-        Content::Pkcs1(key) => rsa_key::read(key),
-        Content::OtherKey(algorithm) => Err(PemError::Algorithm(algorithm)),
-        Content::PublicKey => Err(PemError::PublicKey),
-        Content::Certificate => Err(PemError::Certificate),
-        Content::Encrypted(..) => Err(PemError::Damaged),
     }
 }
 
@@ -318,7 +217,7 @@ mod tests {
         let pem = encode(&identity, Some("correct horse"));
         let parsed = IdentityPem::parse(&pem).unwrap();
         assert!(parsed.is_encrypted());
-        assert_eq!(parsed.open().unwrap_err(), PemError::Damaged);
+        assert_eq!(parsed.open().unwrap_err(), PemError::Protected);
         let wrong = parsed.open_with("correct horse ").unwrap_err();
         assert_eq!(wrong, PemError::WrongPassphrase);
         let read = parsed.open_with("correct horse").unwrap();

@@ -29,7 +29,7 @@ pub(super) fn default_path() -> anyhow::Result<PathBuf> {
 /// is, whatever is wrong with it.
 pub(super) fn load(path: &Path) -> anyhow::Result<IdentityKey> {
     let file = read(path)?;
-    let explain = |error| unusable::explain(path, error);
+    let explain = |error| unusable::explain(path, &file, error);
     let pem = IdentityPem::parse(&file).map_err(explain)?;
     if pem.is_encrypted() {
         passphrase::existing(|passphrase| pem.open_with(passphrase))?.map_err(explain)

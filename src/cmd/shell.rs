@@ -1,4 +1,5 @@
-//! Words of a command line that somebody copies into a shell.
+//! Words of a command line that somebody copies into a shell: any POSIX shell, but for a file's name
+//! that cannot be shown.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -152,10 +152,10 @@ fn make(home: &Home, script: &str) -> bool {
     true
 }
 
-/// Runs a command line in a terminal, and answers whenever it asks for a passphrase.
+/// Runs a command line in a terminal, in whatever shell the system has, and answers whenever it asks for a passphrase.
 #[track_caller]
 fn run_in_a_terminal(home: &Home, line: &str) {
-    let mut shell = command("bash");
+    let mut shell = command("sh");
     shell.args(["-c", &format!("{line}\necho {END}$?")]);
     shell.cwd(home.path());
     shell.env("HOME", home.path());
@@ -223,6 +223,23 @@ fn a_key_is_converted_by_the_command_that_is_printed_for_it() {
             "iconv -t UTF-16BE < plain.pem > made",
             "it is text in UTF-16",
         ),
+        ("iconv -t UTF-32 < plain.pem > made", "it is text in UTF-32"),
+        (
+            "iconv -t UTF-32LE < plain.pem > made",
+            "it is text in UTF-32",
+        ),
+        (
+            "iconv -t UTF-32BE < plain.pem > made",
+            "it is text in UTF-32",
+        ),
+        (
+            "openssl pkcs8 -topk8 -provider legacy -provider default -v1 PBE-SHA1-RC2-40 -passout 'pass:secret words' -in plain.pem -outform DER -out made",
+            "it is in DER",
+        ),
+        (
+            "sed '/-----/d; s/^/> /; s/$/\\r/' plain.pem > made",
+            "it is base64 without the lines BEGIN and END of PEM",
+        ),
         (
             "openssl rsa -traditional -des3 -passout 'pass:secret words' -in plain.pem -out made",
             "it is encrypted as PEM was before PKCS#8 (Proc-Type: 4,ENCRYPTED)",
@@ -237,6 +254,10 @@ fn a_key_is_converted_by_the_command_that_is_printed_for_it() {
         ),
         (
             "node -e 'fs.writeFileSync(\"made\", JSON.stringify(crypto.createPrivateKey(fs.readFileSync(\"plain.pem\")).export({format: \"jwk\"})))'",
+            "it is a JSON Web Key",
+        ),
+        (
+            "node -e 'fs.writeFileSync(\"made\", \"\\ufeff\\n\" + JSON.stringify(crypto.createPrivateKey(fs.readFileSync(\"plain.pem\")).export({format: \"jwk\"})))'",
             "it is a JSON Web Key",
         ),
         (
@@ -289,6 +310,19 @@ fn a_key_under_another_cipher_is_converted_by_the_command_that_is_printed_for_it
         ("-v2 camellia256", "Camellia"),
         ("-v2 aria256", "ARIA"),
         ("-v2 aes-256-ofb", "AES in OFB mode"),
+        ("-v2 aes-128-ofb", "AES in OFB mode"),
+        ("-v2 aes-192-cfb", "AES in CFB mode"),
+        ("-v2 aes-128-ecb", "AES in ECB mode"),
+        ("-v2 aria-128-cfb", "ARIA"),
+        ("-v2 aria-192-ctr", "ARIA"),
+        ("-v2 aria-256-ecb", "ARIA"),
+        ("-v2 camellia-128-cfb", "Camellia"),
+        ("-v2 camellia-256-ctr", "Camellia"),
+        ("-v2 sm4-ofb", "SM4"),
+        ("-v2 rc4", "RC4"),
+        ("-v2 seed-cfb", "SEED"),
+        ("-v2 des-cfb", "DES"),
+        ("-v2 des-ede", "2-key 3DES"),
         (
             "-v2 aes256 -v2prf hmacWithMD5",
             "PBKDF2 of unusual parameters",
@@ -304,6 +338,98 @@ fn a_key_under_another_cipher_is_converted_by_the_command_that_is_printed_for_it
         );
         shop.assert_converted(&script, &format!("it is encrypted with {cipher}"));
     }
+}
+
+/// What happens to the lines of a file on its way through mails, web pages, variables and editors.
+const UNTIDY: [&str; 8] = [
+    "sed 's/$/\\r/'",
+    "tr '\\n' '\\r'",
+    "sed 's/^/    /; s/$/ \\t/'",
+    "sed 's/^/> /'",
+    "sed '1s/^/my key:\\n/'",
+    "sed '1s/^/\\xef\\xbb\\xbf/'",
+    "sed 's/^-----B/\\xe2\\x80\\x8b&/; s/$/\\xe2\\x80\\x8b/'",
+    "awk '{printf \"%s\\\\n\", $0}'",
+];
+
+#[test]
+fn a_key_that_its_tool_does_not_read_as_it_stands_is_converted_all_the_same() {
+    if !super::is_installed() {
+        return;
+    }
+    let shop = Workshop::new();
+    for untidy in UNTIDY {
+        for (script, what) in [
+            (
+                "cp plain.pem tidy\nchmod 600 tidy\nssh-keygen -q -p -f tidy -N 'secret words'",
+                "it is in the format of OpenSSH",
+            ),
+            (
+                "openssl pkcs8 -topk8 -v1 PBE-SHA1-3DES -in plain.pem -passout 'pass:secret words' -out tidy",
+                "it is encrypted with PBES1 (3DES)",
+            ),
+            (
+                "openssl rsa -traditional -aes128 -in plain.pem -passout 'pass:secret words' -out tidy",
+                "it is encrypted as PEM was before PKCS#8 (Proc-Type: 4,ENCRYPTED)",
+            ),
+        ] {
+            shop.assert_converted(&format!("{script}\n{untidy} < tidy > made"), what);
+        }
+    }
+    // What puttygen would not read is said, and it is to be done by hand.
+    for untidy in [
+        "sed 's/^/  /'",
+        "sed 's/$/ /'",
+        "sed '1s/^/\\xef\\xbb\\xbf/'",
+    ] {
+        for form in ["", "-O private-sshcom"] {
+            let made = shop.make(&format!(
+                "puttygen pkcs1.pem {form} -o tidy\n{untidy} < tidy > made"
+            ));
+            let said = shop.show().stderr;
+            let first =
+                "  save it without anything around its lines, and then convert it with: puttygen ";
+            assert!(!made || said[1].starts_with(first), "{untidy}: {said:#?}");
+        }
+    }
+    // On one line.
+    for untidy in ["tr '\\n' ' '", "tr -d '\\n'"] {
+        shop.assert_converted(
+            &format!("cp plain.pem tidy\nssh-keygen -q -p -f tidy -N ''\n{untidy} < tidy > made"),
+            "it is in the format of OpenSSH",
+        );
+    }
+    assert!(make(
+        &shop.home,
+        "openssl req -x509 -new -key plain.pem -subj /CN=example -days 1 -out certificate.pem"
+    ));
+    for around in ["certificate.pem tidy", "tidy certificate.pem"] {
+        shop.assert_converted(
+            &format!("cp plain.pem tidy\nssh-keygen -q -p -f tidy -N ''\ncat {around} > made"),
+            "it is in the format of OpenSSH",
+        );
+    }
+}
+
+#[test]
+fn a_conversion_that_found_no_key_is_not_taken_for_the_loss_of_one() {
+    if !super::is_installed() {
+        return;
+    }
+    let shop = Workshop::new();
+    let made = shop.make(
+        "openssl req -x509 -new -key plain.pem -subj /CN=example -days 1 -out certificate.pem\n\
+         openssl pkcs12 -export -nokeys -in certificate.pem -passout 'pass:secret words' -out made",
+    );
+    assert!(made, "openssl writes PKCS#12");
+    let refused = shop.show();
+    let command = refused.stderr[1].strip_prefix("  convert it with: ");
+    run_in_a_terminal(&shop.home, command.expect("a command"));
+    fs::rename(&shop.converted()[0], shop.home.file(NAME)).unwrap();
+    let refused = shop.show();
+    refused.assert_failure(&format!("cannot use the identity {NAME}: it is empty"));
+    assert!(refused.stderr[1].contains("found no private key to convert"));
+    assert!(!refused.stderr[1].contains("make another"));
 }
 
 #[test]
@@ -341,6 +467,21 @@ fn a_key_in_a_keystore_is_converted_by_the_command_that_is_printed_for_it() {
     let script = "certtool --load-privkey plain.pem --load-certificate certificate.pem --to-p12 \
                   --outder --p12-name me --password 'secret words' --outfile made";
     shop.assert_converted(script, "it is a PKCS#12 file");
+    let pem = script.replace("--outder", "").replace("made", "tidy");
+    shop.assert_converted(&format!("{pem}\ncp tidy made"), "it is a PKCS#12 file");
+    for untidy in UNTIDY {
+        shop.assert_converted(
+            &format!("{pem}\n{untidy} < tidy > made"),
+            "it is a PKCS#12 file",
+        );
+    }
+    for options in ["", "-legacy"] {
+        let script = format!(
+            "openssl pkcs12 -export {options} -inkey plain.pem -in certificate.pem \
+             -passout 'pass:secret words' | openssl base64 > made"
+        );
+        shop.assert_converted(&script, "it is a PKCS#12 file");
+    }
 }
 
 #[test]
@@ -361,6 +502,11 @@ fn what_others_write_is_read_whatever_stands_around_the_key() {
         "openssl pkcs12 -export -inkey plain.pem -in certificate.pem -passout pass:x | openssl pkcs12 -passin pass:x -nodes -out made",
         "openssl pkcs12 -export -inkey plain.pem -in certificate.pem -passout pass:x | openssl pkcs12 -passin pass:x -aes128 -passout 'pass:secret words' -out made",
         "sed 's/$/\\r/' plain.pem > made",
+        "sed 's/^/> /' plain.pem > made",
+        "sed 's/^/> > /; s/$/\\r/' plain.pem > made",
+        "sed 's/^/# /' plain.pem > made",
+        "sed 's/.*/\"&\",/' plain.pem > made",
+        "openssl pkcs8 -topk8 -in plain.pem -passout 'pass:secret words' | sed 's/^/> /' > made",
         "tr '\\n' '\\r' < plain.pem > made",
         "sed 's/^/    /; s/$/\\t /' plain.pem > made",
         "sed 's/$/\\n/' plain.pem > made",

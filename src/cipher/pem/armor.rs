@@ -1,10 +1,40 @@
-//! The encapsulated blocks of a text (RFC 7468 §2), read as leniently as it allows.
+//! The encapsulated blocks of a text (RFC 7468 §2), read as leniently as it allows. Libraries for PEM
+//! want lines of 64 characters, one block, nothing around it; what people have went through mails,
+//! forms and variables, and the key in it is whole.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";
+
+/// The label that `certtool` gives to PKCS#12.
+pub(super) const PKCS12: &str = "PKCS12";
+
+/// Whether a file is one PEM block that every program reads: with nothing around it or its lines.
+#[must_use]
+pub fn is_tidy(file: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(file) else {
+        return false;
+    };
+    let body = match text.split_once("\n\n") {
+        Some((head, body)) if head.lines().skip(1).all(|line| line.contains(": ")) => body,
+        _ => text,
+    };
+    let is_edge = |line: &str| {
+        line.starts_with(DASHES) && line.ends_with(DASHES) && line.matches(DASHES).count() == 2
+    };
+    text.starts_with(BEGIN)
+        && text.matches(BEGIN).count() == 1
+        && body
+            .trim_end_matches('\n')
+            .split('\n')
+            .all(|line| is_edge(line) || !line.is_empty() && line.chars().all(is_base64))
+}
+
+fn is_base64(sign: char) -> bool {
+    sign.is_ascii_alphanumeric() || "+/=".contains(sign)
+}
 
 /// What stands between a BEGIN and its END.
 pub(super) struct Block<'a> {
@@ -23,7 +53,7 @@ impl<'a> Body<'a> {
         self.0
             .lines()
             .filter_map(|line| line.split_once(':'))
-            .find_map(|(found, value)| (found.trim() == name).then_some(value.trim()))
+            .find_map(|(found, value)| (bare(found) == name).then_some(value.trim()))
     }
 
     /// The bytes that the lines stand for.
@@ -33,10 +63,15 @@ impl<'a> Body<'a> {
     }
 }
 
-/// The bytes that lines of base64 stand for, however long these are and whatever blanks surround
-/// them.
+/// A word without what surrounds it: quotation marks, and what mails put before lines that they quote.
+fn bare(word: &str) -> &str {
+    word.trim_matches(|sign| !is_base64(sign))
+}
+
+/// The bytes that lines of base64 stand for, however long these are and whatever blanks and marks
+/// surround them.
 pub(super) fn decode<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<u8>> {
-    let base64: String = lines.flat_map(str::split_whitespace).collect();
+    let base64: String = lines.flat_map(str::split_whitespace).map(bare).collect();
     STANDARD.decode(base64).ok()
 }
 
@@ -79,10 +114,39 @@ mod tests {
             "-----BEGIN X Y-----\naGVsbG8=\n-----END X Y-----",
             "words\n-----BEGIN X Y-----\n\naG \nVs\t\n\n  bG8=\n-----END X Y-----\nmore words",
             "-----BEGIN X Y----- aGVsbG8= -----END X Y-----",
+            "> -----BEGIN X Y-----\n> aGVs\n> > bG8=\n> -----END X Y-----\n> --",
+            "\"-----BEGIN X Y-----\",\n\"aGVs\",\n\"bG8=\",\n\"-----END X Y-----\"",
             "-----BEGIN X Y-----\nComment: of 2026\n\naGVsbG8=\n-----END X Y-----",
         ] {
             assert_eq!(read(text), [("X Y", hello.clone())], "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_file_is_tidy_if_every_program_reads_it() {
+        let plain = "-----BEGIN X-----\naGVs\nbG8=\n-----END X-----\n";
+        let headers = plain.replacen('\n', "\nProc-Type: 4,ENCRYPTED\nDEK-Info: A,0\n\n", 1);
+        for tidy in [plain, plain.trim_end(), &headers] {
+            assert!(is_tidy(tidy.as_bytes()), "{tidy:?}");
+            for untidy in [
+                format!("\u{feff}{tidy}"),
+                format!("# mine\n{tidy}"),
+                format!("{tidy}{plain}"),
+                format!("{tidy} "),
+                tidy.replace("aGVs", " aGVs"),
+                tidy.replace("aGVs\n", "aGVs\n\n"),
+                tidy.replace("aGVs", "aGVs\u{200b}"),
+                tidy.replace('\n', "\r\n"),
+                tidy.replace('\n', "\r"),
+                tidy.replace('\n', " "),
+                tidy.replace('\n', ""),
+                tidy.replace('\n', "\\n"),
+                tidy.replace('\n', "\n> "),
+            ] {
+                assert!(!is_tidy(untidy.as_bytes()), "{untidy:?}");
+            }
+        }
+        assert!(!is_tidy(b"\xff") && !is_tidy(b""));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use pkcs8::{PrivateKeyInfoRef, der};
 use rsa::pkcs1::{RsaPrivateKey, RsaPublicKey};
 
-use super::{Form, PemError};
+use super::error::{Form, PemError};
 
 /// What a DER document is.
 pub(super) enum Content<'a> {
@@ -101,7 +101,7 @@ fn sequence<'a, T>(
 
 /// A PKCS#12 file (RFC 7292 §4), which may be BER: a SEQUENCE that begins with version 3. Says
 /// whether it is encrypted with what OpenSSL has put aside.
-pub(super) fn pkcs12(bytes: &[u8]) -> Option<Form> {
+pub(super) fn pkcs12(bytes: &[u8], base64: bool) -> Option<Form> {
     let rest = bytes.strip_prefix(&[0x30])?;
     let (length, rest) = rest.split_first()?;
     let rest = match length {
@@ -113,12 +113,12 @@ pub(super) fn pkcs12(bytes: &[u8]) -> Option<Form> {
     }
     let legacy = CIPHERS
         .iter()
-        .filter(|(_, _, legacy)| *legacy)
+        .filter(|(_, _, legacy)| legacy.is_some())
         .any(|(oid, _, _)| {
             let oid = oid.as_bytes();
             bytes.windows(oid.len()).any(|window| window == oid)
         });
-    Some(Form::Pkcs12 { legacy })
+    Some(Form::Pkcs12 { base64, legacy })
 }
 
 /// The name of an algorithm that a key is for and that is not plain RSA.
@@ -148,35 +148,55 @@ const ALGORITHMS: &[(ObjectIdentifier, &str)] = &[
     (oid("1.3.101.113"), "Ed448"),
 ];
 
-/// Ciphers that are not decrypted here, and whether OpenSSL 3 has them in its legacy provider.
-const CIPHERS: &[(ObjectIdentifier, &str, bool)] = &[
-    (oid("1.2.840.113549.1.5.1"), "PBES1 (DES)", true),
-    (oid("1.2.840.113549.1.5.3"), "PBES1 (DES)", true),
-    (oid("1.2.840.113549.1.5.4"), "PBES1 (RC2)", true),
-    (oid("1.2.840.113549.1.5.6"), "PBES1 (RC2)", true),
-    (oid("1.2.840.113549.1.5.10"), "PBES1 (DES)", true),
-    (oid("1.2.840.113549.1.5.11"), "PBES1 (RC2)", true),
-    (oid("1.2.840.113549.1.12.1.1"), "PBES1 (RC4)", true),
-    (oid("1.2.840.113549.1.12.1.2"), "PBES1 (RC4)", true),
-    (oid("1.2.840.113549.1.12.1.3"), "PBES1 (3DES)", false),
-    (oid("1.2.840.113549.1.12.1.4"), "PBES1 (2-key 3DES)", false),
-    (oid("1.2.840.113549.1.12.1.5"), "PBES1 (RC2)", true),
-    (oid("1.2.840.113549.1.12.1.6"), "PBES1 (RC2)", true),
-    (oid("1.2.840.113549.3.7"), "3DES", false),
-    (oid("1.3.14.3.2.7"), "DES", true),
-    (oid("1.2.840.113549.3.2"), "RC2", true),
-    (oid("1.2.410.200004.1.4"), "SEED", true),
-    (oid("1.3.6.1.4.1.3029.1.2"), "Blowfish", true),
-    (oid("1.2.840.113533.7.66.10"), "CAST5", true),
-    (oid("1.2.392.200011.61.1.1.1.2"), "Camellia", false),
-    (oid("1.2.392.200011.61.1.1.1.3"), "Camellia", false),
-    (oid("1.2.392.200011.61.1.1.1.4"), "Camellia", false),
-    (oid("1.2.410.200046.1.1.2"), "ARIA", false),
-    (oid("1.2.410.200046.1.1.7"), "ARIA", false),
-    (oid("1.2.410.200046.1.1.12"), "ARIA", false),
-    (oid("1.2.156.10197.1.104.2"), "SM4", false),
-    (oid("2.16.840.1.101.3.4.1.43"), "AES in OFB mode", false),
-    (oid("2.16.840.1.101.3.4.1.44"), "AES in CFB mode", false),
+/// Whether OpenSSL 3 has a cipher in its legacy provider, by its name in a DEK-Info (RFC 1421 §4.6).
+pub(super) fn is_legacy(name: &str) -> bool {
+    let mut legacy = CIPHERS.iter().filter_map(|(_, _, legacy)| *legacy);
+    legacy.any(|start| name.starts_with(start))
+}
+
+/// Ciphers that are not decrypted here, by what their identifiers begin with, and if OpenSSL 3 has
+/// one in its legacy provider, how that one's name there begins.
+const CIPHERS: &[(ObjectIdentifier, &str, Option<&str>)] = &[
+    (oid("1.2.840.113549.1.5.1"), "PBES1 (DES)", Some("DES-CBC")),
+    (oid("1.2.840.113549.1.5.3"), "PBES1 (DES)", Some("DES-CBC")),
+    (oid("1.2.840.113549.1.5.4"), "PBES1 (RC2)", Some("RC2")),
+    (oid("1.2.840.113549.1.5.6"), "PBES1 (RC2)", Some("RC2")),
+    (oid("1.2.840.113549.1.5.10"), "PBES1 (DES)", Some("DES-CBC")),
+    (oid("1.2.840.113549.1.5.11"), "PBES1 (RC2)", Some("RC2")),
+    (oid("1.2.840.113549.1.12.1.1"), "PBES1 (RC4)", Some("RC4")),
+    (oid("1.2.840.113549.1.12.1.2"), "PBES1 (RC4)", Some("RC4")),
+    (oid("1.2.840.113549.1.12.1.3"), "PBES1 (3DES)", None),
+    (oid("1.2.840.113549.1.12.1.4"), "PBES1 (2-key 3DES)", None),
+    (oid("1.2.840.113549.1.12.1.5"), "PBES1 (RC2)", Some("RC2")),
+    (oid("1.2.840.113549.1.12.1.6"), "PBES1 (RC2)", Some("RC2")),
+    (oid("1.2.840.113549.3.7"), "3DES", None),
+    (oid("1.3.14.3.2.17"), "2-key 3DES", None),
+    (oid("1.3.14.3.2.6"), "DES", Some("DES-ECB")),
+    (oid("1.3.14.3.2.7"), "DES", Some("DES-CBC")),
+    (oid("1.3.14.3.2.8"), "DES", Some("DES-OFB")),
+    (oid("1.3.14.3.2.9"), "DES", Some("DES-CFB")),
+    (oid("1.2.840.113549.3.2"), "RC2", Some("RC2")),
+    (oid("1.2.840.113549.3.4"), "RC4", Some("RC4")),
+    (oid("1.2.410.200004.1.3"), "SEED", Some("SEED")),
+    (oid("1.2.410.200004.1.4"), "SEED", Some("SEED")),
+    (oid("1.2.410.200004.1.5"), "SEED", Some("SEED")),
+    (oid("1.2.410.200004.1.6"), "SEED", Some("SEED")),
+    (oid("1.3.6.1.4.1.3029.1.2"), "Blowfish", Some("BF")),
+    (oid("1.2.840.113533.7.66.10"), "CAST5", Some("CAST5")),
+    (oid("1.3.6.1.4.1.188.7.1.1.2"), "IDEA", Some("IDEA")),
+    (oid("1.2.392.200011.61.1.1.1"), "Camellia", None),
+    (oid("0.3.4401.5.3.1.9"), "Camellia", None),
+    (oid("1.2.410.200046.1.1"), "ARIA", None),
+    (oid("1.2.156.10197.1.104"), "SM4", None),
+    (oid("2.16.840.1.101.3.4.1.1"), "AES in ECB mode", None),
+    (oid("2.16.840.1.101.3.4.1.3"), "AES in OFB mode", None),
+    (oid("2.16.840.1.101.3.4.1.4"), "AES in CFB mode", None),
+    (oid("2.16.840.1.101.3.4.1.21"), "AES in ECB mode", None),
+    (oid("2.16.840.1.101.3.4.1.23"), "AES in OFB mode", None),
+    (oid("2.16.840.1.101.3.4.1.24"), "AES in CFB mode", None),
+    (oid("2.16.840.1.101.3.4.1.41"), "AES in ECB mode", None),
+    (oid("2.16.840.1.101.3.4.1.43"), "AES in OFB mode", None),
+    (oid("2.16.840.1.101.3.4.1.44"), "AES in CFB mode", None),
 ];
 
 const CBC: [ObjectIdentifier; 3] = [AES_128_CBC_OID, AES_192_CBC_OID, AES_256_CBC_OID];
@@ -188,8 +208,10 @@ pub(super) fn encryption(
     data: &[u8],
 ) -> Result<Parameters, PemError> {
     let unread = |cipher, legacy| Err(PemError::Form(Form::Encrypted { cipher, legacy }));
-    let unread_cipher = |oid| match CIPHERS.iter().find(|(known, _, _)| *known == oid) {
-        Some((_, name, legacy)) => unread(*name, *legacy),
+    let known =
+        |oid: ObjectIdentifier| CIPHERS.iter().find(|(start, _, _)| oid.starts_with(*start));
+    let unread_cipher = |oid| match known(oid) {
+        Some((_, name, legacy)) => unread(*name, legacy.is_some()),
         None => Err(PemError::UnknownCipher),
     };
     if algorithm.oid != PBES2_OID {

@@ -1,16 +1,17 @@
 //! What a file without a PEM block is: other programs save keys in many forms, which are told by
 //! how they begin.
 
-use super::asn1::{Content, UNKNOWN, pkcs12};
-use super::{Form, PemError, armor, identity_of};
+use super::asn1::{self, Content, UNKNOWN, pkcs12};
+use super::error::{Form, PemError, Protection};
+use super::{armor, rsa_key};
 
 /// Names what `file` is, whose text is `text`.
 pub(super) fn name(file: &[u8], text: &str) -> PemError {
-    if text.trim().is_empty() {
+    if file.trim_ascii().is_empty() {
         return PemError::Empty;
     }
-    if let Some(encoding) = utf16(file) {
-        return PemError::Form(Form::Utf16 { encoding });
+    if let Some(encoding) = wide_text(file) {
+        return PemError::Form(Form::WideText { encoding });
     }
     match file {
         [0xfe, 0xed, 0xfe, 0xed, ..] => {
@@ -21,13 +22,13 @@ pub(super) fn name(file: &[u8], text: &str) -> PemError {
         }
         _ => {}
     }
-    if let Some(form) = pkcs12(file) {
+    if let Some(form) = pkcs12(file, false) {
         return PemError::Form(form);
     }
     if let Some(content) = Content::of(file) {
-        return unarmored(&content, |encrypted| Form::Der { encrypted });
+        return unarmored(&content, |protection| Form::Der { protection });
     }
-    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let text = text.trim_start();
     if let Some(key) = text.strip_prefix("PuTTY-User-Key-File-") {
         return putty(key);
     }
@@ -47,26 +48,39 @@ pub(super) fn name(file: &[u8], text: &str) -> PemError {
     if let Some(error) = jwk(text) {
         return error;
     }
-    let decoded = armor::decode(text.lines());
-    match decoded.as_deref().and_then(Content::of) {
-        Some(content) => unarmored(&content, |encrypted| Form::Base64 { encrypted }),
+    let decoded = armor::decode(text.lines()).unwrap_or_default();
+    if let Some(form) = pkcs12(&decoded, true) {
+        return PemError::Form(form);
+    }
+    match Content::of(&decoded) {
+        Some(content) => unarmored(&content, |protection| Form::Base64 { protection }),
         None => PemError::NotPem,
     }
 }
 
 /// What is wrong with a document that is not in PEM, besides that.
-fn unarmored(content: &Content<'_>, form: impl Fn(bool) -> Form) -> PemError {
-    match content {
-        Content::Encrypted(..) => PemError::Form(form(true)),
-        plain => match identity_of(plain) {
-            Ok(_) => PemError::Form(form(false)),
-            Err(error) => error,
+fn unarmored(content: &Content<'_>, form: impl Fn(Protection) -> Form) -> PemError {
+    let protection = match content {
+        Content::Encrypted(algorithm, data) => match asn1::encryption(*algorithm, data) {
+            Ok(_) | Err(PemError::Form(Form::Encrypted { legacy: false, .. })) => {
+                Ok(Protection::Passphrase)
+            }
+            Err(PemError::Form(Form::Encrypted { legacy: true, .. })) => {
+                Ok(Protection::LegacyPassphrase)
+            }
+            Err(error) => Err(error),
         },
-    }
+        plain => rsa_key::identity(plain).map(|_| Protection::None),
+    };
+    protection.map_or_else(|error| error, |protection| PemError::Form(form(protection)))
 }
 
-fn utf16(file: &[u8]) -> Option<&'static str> {
+/// The encoding of a text of two or four bytes a character, by its byte order mark or its zeros.
+fn wide_text(file: &[u8]) -> Option<&'static str> {
     match file {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
+        [first, 0, 0, 0, second, 0, 0, 0, ..] if *first > 0 && *second > 0 => Some("UTF-32LE"),
+        [0, 0, 0, first, 0, 0, 0, second, ..] if *first > 0 && *second > 0 => Some("UTF-32BE"),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
         [first, 0, second, 0, ..] if *first > 0 && *second > 0 => Some("UTF-16LE"),
         [0, first, 0, second, ..] if *first > 0 && *second > 0 => Some("UTF-16BE"),

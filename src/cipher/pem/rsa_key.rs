@@ -1,21 +1,46 @@
 //! The numbers of an RSA private key (RFC 8017 §A.1.2), and whether they are sound.
 
-use pkcs8::der::Decode as _;
 use pkcs8::der::asn1::UintRef;
-use rsa::pkcs1::{EncodeRsaPrivateKey as _, RsaPrivateKey};
+use pkcs8::der::{Decode as _, Encode as _};
+use rsa::pkcs1::{self, EncodeRsaPrivateKey as _, RsaPrivateKey};
 use rsa::{BoxedUint, PrivateKey};
 
 use crate::cipher::keys::{IdentityKey, KeyError};
 
-use super::PemError;
+use super::asn1::{self, Content};
+use super::error::PemError;
 
 /// A key may have that many primes, so that a file cannot ask for endless work. OpenSSL makes five
 /// at the most.
 const MAX_PRIMES: usize = 8;
 
+/// The identity in the DER of a private key.
+pub(super) fn in_der(der: &[u8]) -> Result<IdentityKey, PemError> {
+    identity(&Content::of(der).ok_or(PemError::Damaged)?)
+}
+
+/// The identity that some content is.
+pub(super) fn identity(content: &Content<'_>) -> Result<IdentityKey, PemError> {
+    match content {
+        Content::Pkcs8(key) if key.algorithm.oid == pkcs1::ALGORITHM_OID => {
+            // The NULL is to be there, and where it is missing it is not missed.
+            match key.algorithm.parameters {
+                Some(parameters) if !parameters.is_null() => Err(PemError::Damaged),
+                _ => read(key.private_key.as_bytes()),
+            }
+        }
+        Content::Pkcs8(key) => Err(PemError::Algorithm(asn1::algorithm(key.algorithm.oid))),
+        Content::Pkcs1(key) => read(key),
+        Content::OtherKey(algorithm) => Err(PemError::Algorithm(algorithm)),
+        Content::PublicKey => Err(PemError::PublicKey),
+        Content::Certificate => Err(PemError::Certificate),
+        Content::Encrypted(..) => Err(PemError::Protected),
+    }
+}
+
 /// Reads the DER of an `RSAPrivateKey`.
-pub(super) fn read(der: &[u8]) -> Result<IdentityKey, PemError> {
-    let key = RsaPrivateKey::<UintRef<'_>>::from_der(der).map_err(|_| PemError::Damaged)?;
+fn read(der: &[u8]) -> Result<IdentityKey, PemError> {
+    let mut key = RsaPrivateKey::<UintRef<'_>>::from_der(der).map_err(|_| PemError::Damaged)?;
     // Checking a key takes long where its numbers are, and the library knows no longer exponents.
     if bits(key.modulus) > 4096 {
         return Err(PemError::Key(KeyError::Size));
@@ -31,19 +56,21 @@ pub(super) fn read(der: &[u8]) -> Result<IdentityKey, PemError> {
         });
     }
     let rsa = numbers.key();
-    let even = rsa.is_ok();
+    let same_length = rsa.is_ok();
     let rsa = rsa
         .or_else(|_| numbers.key_of_uneven_primes())
         .map_err(|_| PemError::Damaged)?;
     // The library works the last three numbers of a key out anew and does not look at those in the
-    // file, so it would not notice that they are damaged.
-    match rsa.to_pkcs1_der() {
-        Ok(again) if again.as_bytes() == der => {}
-        _ => return Err(PemError::Damaged),
+    // file, so it would not notice that they are damaged. The private exponent may be another.
+    let again = rsa.to_pkcs1_der().map_err(|_| PemError::Damaged)?;
+    let read = RsaPrivateKey::<UintRef<'_>>::from_der(again.as_bytes());
+    key.private_exponent = read.map_err(|_| PemError::Damaged)?.private_exponent;
+    if key.to_der().ok().as_deref() != Some(again.as_bytes()) {
+        return Err(PemError::Damaged);
     }
     // The library signs at one speed with all keys that it takes. The slower way for others is not
     // to be chosen because of what the primes are, for whoever measures it would learn of them.
-    if !even {
+    if !same_length {
         return Err(PemError::UnevenPrimes);
     }
     IdentityKey::from_rsa(rsa).map_err(PemError::Key)
@@ -51,6 +78,18 @@ pub(super) fn read(der: &[u8]) -> Result<IdentityKey, PemError> {
 
 fn bits(number: UintRef<'_>) -> u32 {
     BoxedUint::from_be_slice_vartime(number.as_bytes()).bit_width_vartime()
+}
+
+/// The private exponent modulo the totient of the product of `primes`, which has `width` bits: it does
+/// the same. OpenSSL takes any, and the library those below the modulus (RFC 8017 §3.2).
+fn reduced(d: UintRef<'_>, primes: &[BoxedUint], width: u32) -> Option<BoxedUint> {
+    let own_width = u32::try_from(d.as_bytes().len()).ok()? * 8;
+    let d = BoxedUint::from_be_slice(d.as_bytes(), own_width).ok()?;
+    let one = BoxedUint::one_with_precision(width);
+    let totient = primes.iter().fold(one.clone(), |product, prime| {
+        product.wrapping_mul(prime.wrapping_sub(&one))
+    });
+    Some(d.rem(&totient.into_nz().into_option()?))
 }
 
 struct Numbers {
@@ -76,7 +115,7 @@ impl Numbers {
         Some(Self {
             n: number(key.modulus).ok()?,
             e: number(key.public_exponent).ok()?,
-            d: number(key.private_exponent).ok()?,
+            d: reduced(key.private_exponent, &primes, width)?,
             primes,
         })
     }

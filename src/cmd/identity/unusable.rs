@@ -2,23 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cipher::pem::{Form, PemError};
+use crate::cipher::pem::{Form, PemError, Protection, is_tidy};
 
 use super::super::failure;
 use super::super::shell::quoted;
 
 const LOST: &str = "restore it from a copy, or make another with `e2echat keygen`";
+const EMPTY: &str = "if a command made it, see what that one said: it failed, or found no private key \
+                     to convert; otherwise restore it from a copy";
 const PUBLIC: &str = "name the file with the private key that belongs to it";
 const SOUND: &str = "nothing is wrong with it, but it cannot be used here: name another file, or \
                      see `e2echat keygen --help`";
 const UNUSED: &str =
     "such keys are not used here: name another file, or see `e2echat keygen --help`";
 
-/// The error for the file at `path`.
-pub(super) fn explain(path: &Path, error: PemError) -> anyhow::Error {
+/// The error for the file at `path`, which holds `file`.
+pub(super) fn explain(path: &Path, file: &[u8], error: PemError) -> anyhow::Error {
     let (what, hint) = match error {
-        PemError::Form(form) => return unread(path, form),
-        PemError::Empty => ("it is empty".to_owned(), LOST),
+        PemError::Form(form) => return unread(path, file, form),
+        PemError::Empty => ("it is empty".to_owned(), EMPTY),
         PemError::Damaged => ("damaged".to_owned(), LOST),
         PemError::NotPem => (
             "not a PEM file".to_owned(),
@@ -27,6 +29,10 @@ pub(super) fn explain(path: &Path, error: PemError) -> anyhow::Error {
         PemError::WrongPassphrase => (
             "wrong passphrase".to_owned(),
             "try again; without the passphrase the identity is lost",
+        ),
+        PemError::Protected => (
+            "it is under a passphrase".to_owned(),
+            "put that into E2ECHAT_PASSPHRASE",
         ),
         PemError::PublicKey => (
             "it holds a public key and no private one".to_owned(),
@@ -66,9 +72,12 @@ pub(super) fn explain(path: &Path, error: PemError) -> anyhow::Error {
 
 /// The error for a form that another program reads, with the command that makes one of it that is
 /// read here.
-fn unread(path: &Path, form: Form) -> anyhow::Error {
+fn unread(path: &Path, file: &[u8], form: Form) -> anyhow::Error {
     let what = match form {
-        Form::Utf16 { .. } => "it is text in UTF-16".to_owned(),
+        Form::WideText { encoding } => {
+            let family = encoding.trim_end_matches("LE").trim_end_matches("BE");
+            format!("it is text in {family}")
+        }
         Form::Der { .. } => "it is in DER".to_owned(),
         Form::Base64 { .. } => "it is base64 without the lines BEGIN and END of PEM".to_owned(),
         Form::Pkcs12 { .. } => "it is a PKCS#12 file".to_owned(),
@@ -82,16 +91,39 @@ fn unread(path: &Path, form: Form) -> anyhow::Error {
         }
         Form::Encrypted { cipher, .. } => format!("it is encrypted with {cipher}"),
     };
+    let first = match form {
+        Form::Putty { .. } | Form::Ssh2 if is_padded(file) => {
+            "save it without anything around its lines, and then "
+        }
+        _ => "",
+    };
+    let shell = if cfg!(windows) {
+        " in a POSIX shell"
+    } else {
+        ""
+    };
     let shown = path.display();
     failure(
         format!("cannot use the identity {shown}: {what}, which is not read here"),
-        &format!("convert it with: {}", command(path, form)),
+        &format!(
+            "{first}convert it{shell} with: {}",
+            command(path, is_tidy(file), form)
+        ),
     )
 }
 
+/// Whether there is something that `puttygen` does not skip: before the first line of a file, or
+/// around one of its lines.
+fn is_padded(file: &[u8]) -> bool {
+    let mut lines = file.split(|byte| b"\r\n".contains(byte));
+    !file.contains(&b'\n')
+        || !file.starts_with(b"PuTTY") && !file.starts_with(b"----")
+        || lines.any(|line| line.trim_ascii() != line)
+}
+
 /// One command line that reads the file at `path` and writes another, or that one where its tool
-/// does no other.
-fn command(path: &Path, form: Form) -> String {
+/// does no other. It is for a POSIX shell. Tools want a PEM that is `tidy`.
+fn command(path: &Path, tidy: bool, form: Form) -> String {
     let (from, to) = (quoted(path), quoted(&free_name(path, "pem")));
     let pkcs8 = |options: &str| format!("openssl pkcs8 -topk8 {options}-out {to}");
     let under_passphrase = |legacy: bool| {
@@ -102,27 +134,32 @@ fn command(path: &Path, form: Form) -> String {
         };
         format!("{providers}-v2 aes-256-cbc ")
     };
-    let protection = |encrypted: bool| {
-        if encrypted {
-            under_passphrase(false)
-        } else {
-            "-nocrypt ".to_owned()
-        }
+    let protected = |protection| match protection {
+        Protection::None => "-nocrypt ".to_owned(),
+        Protection::Passphrase => under_passphrase(false),
+        Protection::LegacyPassphrase => under_passphrase(true),
     };
+    let tidied = format!("{TIDY_LINES} < {from} | {TIDY_BLOCK}");
     match form {
-        Form::Utf16 { encoding } => {
+        Form::WideText { encoding } => {
             format!("(umask 077; iconv -f {encoding} -t UTF-8 < {from} > {to})")
         }
-        Form::Der { encrypted } => {
-            pkcs8(&format!("-inform DER {}-in {from} ", protection(encrypted)))
+        Form::Der { protection } => {
+            pkcs8(&format!("-inform DER {}-in {from} ", protected(protection)))
         }
-        Form::Base64 { encrypted } => format!(
-            "tr -d '[:space:]' < {from} | openssl base64 -d -A | {}",
-            pkcs8(&format!("-inform DER {}", protection(encrypted)))
+        Form::Base64 { protection } => format!(
+            "{} | {}",
+            decoded(&from),
+            pkcs8(&format!("-inform DER {}", protected(protection)))
         ),
-        Form::Pkcs12 { legacy } => {
+        Form::Pkcs12 { base64, legacy } => {
             let legacy = if legacy { "-legacy " } else { "" };
-            format!("openssl pkcs12 {legacy}-in {from} -nocerts -aes256 -out {to}")
+            let to = format!("-nocerts -aes256 -out {to}");
+            if base64 {
+                format!("{} | openssl pkcs12 {legacy}{to}", decoded(&from))
+            } else {
+                format!("openssl pkcs12 {legacy}-in {from} {to}")
+            }
         }
         Form::JavaKeystore { kind } => {
             let store = quoted(&free_name(path, "p12"));
@@ -134,9 +171,13 @@ fn command(path: &Path, form: Form) -> String {
         }
         Form::Jwk => format!(
             "(umask 077; node -e 'process.stdout.write(crypto.createPrivateKey({{format: \"jwk\", \
-             key: JSON.parse(fs.readFileSync(0))}}).export({{type: \"pkcs8\", format: \"pem\"}}))' \
+             key: JSON.parse(fs.readFileSync(0, \"utf8\").trim())}}).export({{type: \"pkcs8\", \
+             format: \"pem\"}}))' \
              < {from} > {to})"
         ),
+        Form::OpenSsh if !tidy => {
+            format!("(umask 077; {tidied} > {to}; ssh-keygen -p -m PKCS8 -f {to})")
+        }
         Form::OpenSsh => format!("ssh-keygen -p -m PKCS8 -f {from}"),
         Form::Putty { encrypted: false } => {
             format!("puttygen {from} -O private-openssh -o {to}")
@@ -146,9 +187,28 @@ fn command(path: &Path, form: Form) -> String {
             "puttygen {from} -O private-openssh-new -o {to} && ssh-keygen -p -m PKCS8 -f {to}"
         ),
         Form::OldPem { legacy } | Form::Encrypted { legacy, .. } => {
-            pkcs8(&format!("{}-in {from} ", under_passphrase(legacy)))
+            let protection = under_passphrase(legacy);
+            if tidy {
+                pkcs8(&format!("{protection}-in {from} "))
+            } else {
+                format!("{tidied} | {}", pkcs8(&protection))
+            }
         }
     }
+}
+
+/// Gives each line of a PEM a line of its own, however they were parted.
+const TIDY_LINES: &str = r#"awk '{gsub(/-----[BE][A-Z ]*-----/,"\n&\n");gsub(/\\[nr]|\r/,"\n")}1'"#;
+
+/// Takes away what is not of the PEM, around its lines and in them.
+const TIDY_BLOCK: &str = "sed -n '/BEGIN .*PRIVATE/,/-----END/{/[-:]/!s,[^A-Za-z0-9+/=],,g;\
+                          s,^[^-A-Za-z0-9+/=]*,,;/^DEK-Info/G;/./p;}'";
+
+/// The command that decodes the base64 in a file, with or without the lines around it.
+fn decoded(from: &str) -> String {
+    format!(
+        r"tr -d '\r\n' < {from} | sed 's/.*-----BEGIN [A-Z0-9 ]*-----//;s/-----END.*//;s/\\[nr]//g' | tr -cd 'A-Za-z0-9+/=' | openssl base64 -d -A"
+    )
 }
 
 /// Where what is converted can go without taking the place of anything.
