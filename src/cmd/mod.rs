@@ -16,13 +16,13 @@ mod terminal;
 /// What people write, on the terminal, in arguments and into files: read without touching anything,
 /// so that it can be tried with whatever there may be.
 pub mod written {
-    pub use super::join::address::{Address, Place, Room};
-    pub use super::join::commands::{Command, Typed};
-    pub use super::join::json::{Request, What};
-    pub use super::join::line::Line;
-    pub use super::join::pasted::invite_in;
-    pub use super::join::people::{Acquaintance, Acquaintances, Meeting};
-    pub use super::serve::allow::fingerprints;
+    pub use super::join::commands::line::Line;
+    pub use super::join::commands::table::{Command, Typed};
+    pub use super::join::net::address::{Address, Place, Room};
+    pub use super::join::net::pasted::invite_in;
+    pub use super::join::output::json::{Request, What};
+    pub use super::join::trust::known_people::{Acquaintance, Acquaintances, Meeting};
+    pub use super::serve::admission::allow::fingerprints;
 }
 
 use std::io::{self, Write as _};

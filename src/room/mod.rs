@@ -26,10 +26,8 @@ pub mod stream;
 pub mod text;
 
 #[cfg(test)]
-mod honest_rooms;
+mod tests;
 mod transcript;
-#[cfg(test)]
-mod vectors;
 
 /// Milliseconds since 1970-01-01 UTC (PROTOCOL §1).
 pub type Time = u64;

@@ -4,15 +4,15 @@ use super::markdown::Document;
 
 /// Where the words are, those of alarms first.
 const WORDS: [&str; 10] = [
-    include_str!("../../src/cmd/join/words.rs"),
-    include_str!("../../src/cmd/join/trust.rs"),
-    include_str!("../../src/cmd/join/telling.rs"),
-    include_str!("../../src/cmd/join/saying.rs"),
+    include_str!("../../src/cmd/join/output/wording.rs"),
+    include_str!("../../src/cmd/join/trust/mod.rs"),
+    include_str!("../../src/cmd/join/events.rs"),
+    include_str!("../../src/cmd/join/outbox.rs"),
     include_str!("../../src/cmd/join/client.rs"),
-    include_str!("../../src/cmd/join/people.rs"),
-    include_str!("../../src/cmd/join/report.rs"),
-    include_str!("../../src/cmd/join/asking.rs"),
-    include_str!("../../src/cmd/join/doing.rs"),
+    include_str!("../../src/cmd/join/trust/known_people.rs"),
+    include_str!("../../src/cmd/join/output/report.rs"),
+    include_str!("../../src/cmd/join/commands/others.rs"),
+    include_str!("../../src/cmd/join/commands/myself.rs"),
     include_str!("../../src/cmd/join/mod.rs"),
 ];
 
@@ -34,7 +34,7 @@ fn literals(source: &str) -> Vec<String> {
 /// The texts of which each says that something is wrong, or may be.
 fn alarms() -> Vec<String> {
     let [words, trust, ..] = WORDS;
-    let (_, events) = words.split_once("pub(super) fn event(").unwrap();
+    let (_, events) = words.split_once("fn event(").unwrap();
     let (events, _) = events
         .split_once("/// The room that one has come back to.")
         .unwrap();

@@ -10,7 +10,7 @@ use super::schema::{SCHEMA, event, is_event, is_request};
 use super::support::process::{Client, Home, Relay};
 
 const DOCUMENT: &str = include_str!("../../docs/JSON.md");
-const SOURCE: &str = include_str!("../../src/cmd/join/json.rs");
+const SOURCE: &str = include_str!("../../src/cmd/join/output/json.rs");
 
 /// The types of events, or of requests, in the schema.
 fn types(part: &str) -> BTreeSet<String> {

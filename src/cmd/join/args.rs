@@ -14,10 +14,10 @@ use crate::room::names::{NameError, Nick, RoomName};
 use crate::room::session::{Policy, Standing};
 use crate::room::text::SafeText;
 
-use super::address::{Address, Place, Room};
-use super::pasted;
-use super::proxy::Proxy;
-use super::screen::Output;
+use crate::cmd::join::net::address::{Address, Place, Room};
+use crate::cmd::join::net::pasted;
+use crate::cmd::join::net::socks5::Proxy;
+use crate::cmd::join::output::screen::Output;
 
 /// How many rows of a paste are read to find an invite in them.
 const MAX_ROWS: usize = 50;

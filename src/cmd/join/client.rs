@@ -19,15 +19,15 @@ use crate::room::names::{Nick, RoomName};
 use crate::room::notice::Notice;
 use crate::room::session::{End, Now, Session};
 
-use super::completion::Nicks;
-use super::connection::Connection;
-use super::link::FromRelay;
-use super::repeats::Repeats;
-use super::report::{Link, Report, Who};
-use super::saying::AllOnItsWay;
-use super::screen::Screen;
-use super::trust::Trust;
-use super::words;
+use crate::cmd::join::commands::complete::Nicks;
+use crate::cmd::join::net::link::FromRelay;
+use crate::cmd::join::net::reconnect::Connection;
+use crate::cmd::join::outbox::AllOnItsWay;
+use crate::cmd::join::output::repeats::Repeats;
+use crate::cmd::join::output::report::{Link, Report, Who};
+use crate::cmd::join::output::screen::Screen;
+use crate::cmd::join::output::wording;
+use crate::cmd::join::trust::Trust;
 
 /// How long the relay has for a last acknowledgement when somebody leaves by hand.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -139,7 +139,7 @@ impl Client<'_> {
                 Ok(Happening::Relayed(link, what)) if self.connection.is_present(link) => {
                     let relayed = match what {
                         FromRelay::Frame(frame) => self.receive(&frame),
-                        FromRelay::Down(error) => self.lost(words::down(self.name, &error)),
+                        FromRelay::Down(error) => self.lost(wording::down(self.name, &error)),
                     };
                     match relayed {
                         Err(_) if self.leaving && self.session.has_said_goodbye() => return Ok(()),
@@ -182,11 +182,11 @@ impl Client<'_> {
                 Ok(())
             }
             Err(end) => {
-                let error = words::end(self.name, end);
+                let error = wording::end(self.name, end);
                 // Before the room was entered, the nick may be one that others have seen already.
                 let is_refused =
                     was_inside && end == End::Notice(Notice::NickTaken) && self.take_back_nick();
-                if !is_refused && words::is_final(end, was_inside) {
+                if !is_refused && wording::is_final(end, was_inside) {
                     return Err(error);
                 }
                 self.lost(error)
@@ -218,10 +218,10 @@ impl Client<'_> {
     fn tick(&mut self) -> anyhow::Result<()> {
         self.connection.tick(self.session.is_waiting());
         if !self.connection.is_up() && self.connection.broken_for() >= self.patience {
-            return Err(words::no_way_back(self.name, self.patience));
+            return Err(wording::no_way_back(self.name, self.patience));
         }
         if let Some((absent, _)) = self.missed.take_if(|(_, at)| *at <= Instant::now()) {
-            self.screen.show(&words::absent(&absent));
+            self.screen.show(&wording::absent(&absent));
         }
         self.tell_newcomers();
         self.tell_held_back(false);
@@ -332,7 +332,7 @@ impl Client<'_> {
         }
         let held = self.session.undelivered();
         let held: Vec<Report> = held
-            .map(|(nicks, text)| words::undelivered(&nicks, text))
+            .map(|(nicks, text)| wording::undelivered(&nicks, text))
             .collect();
         for report in &held {
             self.screen.show(report);

@@ -6,40 +6,22 @@
 //! terminal, each through a queue of its own. The channel is not bounded, because the terminal's
 //! threads must never wait; credits bound what can be in it.
 //!
-//! - `args`, `address`, `pasted`: what the command line asks for, or the user where it does not.
-//! - `way`, `proxy`, `connection`, `link`: how frames get to the relay and back.
-//! - `client`: the main thread's loop.
-//! - `telling`, `words`: what happens in the room, told to the user.
-//! - `typed`, `line`, `commands`, `completion`: what the user types.
-//! - `saying`, `doing`, `asking`: and what is done about it: words, oneself, others.
-//! - `trust`, `people`: what is known of others, and the file that remembers it.
-//! - `report`, `json`, `screen`, `log_file`: all that is told, in both its forms, and where it goes;
-//!   `repeats`: what of it is not told each time.
+//! - `args`: what the command line asks for.
+//! - `net`: how frames get to the relay and back.
+//! - `client`: the main thread's loop. `events`: what happens in the room. `outbox`: what was said, until
+//!   the relay has taken it.
+//! - `commands`: what the user types, and what is done about it.
+//! - `trust`: what is known of others, and the file that remembers it.
+//! - `output`: all that is told, in words and as JSON, and where it goes.
 
-pub(super) mod address;
 mod args;
-mod asking;
 mod client;
 pub(super) mod commands;
-mod completion;
-mod connection;
-mod doing;
-pub(super) mod json;
-pub(super) mod line;
-mod link;
-mod log_file;
-pub(super) mod pasted;
-pub(super) mod people;
-mod proxy;
-mod repeats;
-mod report;
-mod saying;
-mod screen;
-mod telling;
-mod trust;
-mod typed;
-mod way;
-mod words;
+mod events;
+pub(super) mod net;
+mod outbox;
+pub(super) mod output;
+pub(super) mod trust;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, channel};
@@ -54,15 +36,16 @@ use crate::room::stream::ReadError;
 
 pub(super) use self::args::{Args, Seat, nick};
 use self::client::{Client, Clock, Happening, Notify};
-use self::completion::Nicks;
-use self::connection::{Connection, Dial};
-use self::link::{FromRelay, PATIENCE};
-use self::people::People;
-use self::repeats::Repeats;
-use self::report::Report;
-use self::screen::Screen;
+use self::commands::complete::Nicks;
+use self::net::link::{FromRelay, PATIENCE};
+use self::net::reconnect::{Connection, Dial};
+pub(super) use self::net::route::Way;
+use self::output::repeats::Repeats;
+use self::output::report::Report;
+use self::output::screen::Screen;
+use self::output::wording;
 use self::trust::Trust;
-pub(super) use self::way::Way;
+use self::trust::known_people::People;
 
 use super::signals::on_signal;
 use super::terminal::{Format, Hurry, Input};
@@ -235,17 +218,17 @@ fn enter(
         let frame = match inputs.recv_timeout(left) {
             Ok(Happening::Relayed(_, FromRelay::Frame(frame))) => frame,
             Ok(Happening::Relayed(_, FromRelay::Down(error))) => {
-                return Err(words::no_handshake(name, error));
+                return Err(wording::no_handshake(name, error));
             }
             // Nothing else can happen yet.
             Ok(_) => continue,
-            Err(_) => return Err(words::no_handshake(name, ReadError::TimedOut)),
+            Err(_) => return Err(wording::no_handshake(name, ReadError::TimedOut)),
         };
         let received = session.receive(&frame, clock.now());
         connection.received();
         events.extend(received.map_err(|end| match end {
-            End::Malformed => words::not_a_relay(name),
-            end => words::end(name, end),
+            End::Malformed => wording::not_a_relay(name),
+            end => wording::end(name, end),
         })?);
         connection.send(session.take_outgoing());
     }

@@ -5,7 +5,7 @@
 //! takes the member out of its room, unless that may come back. What is sent to the client is put into
 //! the member's [`Outbox`](super::outbox::Outbox), which a [`writer`](super::writer) empties: it shuts
 //! the socket down when the queue is closed and empty, or the socket fails, which ends the reading
-//! thread, at once or when the client hangs up (see [`Guard::hang_up`](super::guard::Guard::hang_up)).
+//! thread, at once or when the client hangs up (see [`Guard::hang_up`](crate::cmd::serve::admission::guard::Guard::hang_up)).
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -22,11 +22,11 @@ use crate::room::notice::Notice;
 use crate::room::relay::{Entry, admit};
 use crate::room::stream::{ReadError, read_frame, read_frame_if};
 
-use super::gate::Network;
-use super::guard::Pass;
 use super::outbox::Closed;
-use super::relay::{Membership, Next, Relay};
 use super::threads::{ARITHMETIC_STACK, READER_STACK};
+use crate::cmd::serve::admission::gate::Network;
+use crate::cmd::serve::admission::guard::Pass;
+use crate::cmd::serve::rooms::{Membership, Next, Relay};
 
 /// Enough for all that a member sends but messages, which are read to where they stay.
 const READ_BUFFER: usize = 256;

@@ -1,27 +1,19 @@
 //! `e2echat serve`: the relay, and with `--nick` somebody who sits in it.
 //!
 //! Threads: one that accepts per listening socket, a few that write (see [`writer`]), one that keeps
-//! the log and one that writes it (see [`logger`]), and one that watches the memory, for as long as the
+//! the log and one that writes it (see [`logging::logger`]), and one that watches the memory, for as long as the
 //! process lives; one per connection (see [`connection`]), and for a moment one that reads a member's
 //! new card, and one that announces the relay; the main one, which waits for a signal, or for the host
 //! to leave.
 
-pub(super) mod allow;
+pub(super) mod admission;
 mod batch;
 mod connection;
-mod descriptors;
-mod gate;
-mod guard;
-mod journal;
-mod limits;
-mod logger;
-mod memory;
+mod logging;
 mod outbox;
-mod places;
-mod relay;
+mod rooms;
 mod stats;
 mod threads;
-mod trouble;
 mod writer;
 
 use std::io;
@@ -39,10 +31,10 @@ use crate::cmd::{DEFAULT_PORT, failure, print, reason};
 use crate::room::frame::Limits;
 use crate::room::names::{Nick, RoomName};
 
-use self::limits::Shares;
-use self::logger::{Log, STATS};
-use self::memory::{Gauge, Memory};
-use self::relay::{Config, Relay};
+use self::admission::limits::Shares;
+use self::admission::memory::{Gauge, Memory};
+use self::logging::logger::{Log, STATS};
+use self::rooms::{Config, Relay};
 
 /// How long members have to take their last frames when the relay ends.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -157,7 +149,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         .map(TcpListener::local_addr)
         .collect::<io::Result<Vec<SocketAddr>>>()?;
     let connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
-    let connections = descriptors::provide(connections, listeners.len());
+    let connections = admission::descriptors::provide(connections, listeners.len());
     let threads = threads::possible().unwrap_or(usize::MAX);
     let connections = threads::limit(connections, threads);
     let mut gauge = Gauge::new();

@@ -16,10 +16,10 @@ use crate::room::notice::Notice;
 use crate::room::relay::{Backlog, Intake, Mailbox, Outgoing};
 
 use super::batch::{Batch, Sent};
-use super::gate::Network;
-use super::guard::Guard;
-use super::places::Held;
 use super::writer::Writer;
+use crate::cmd::serve::admission::gate::Network;
+use crate::cmd::serve::admission::guard::Guard;
+use crate::cmd::serve::admission::places::Held;
 
 /// When nothing was to be sent for so long, a member is asked to acknowledge what it has.
 const ASK_AFTER: Duration = Duration::from_secs(5);

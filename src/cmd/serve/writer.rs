@@ -12,8 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use super::guard::Guard;
 use super::outbox::{Next, Outbox};
+use crate::cmd::serve::admission::guard::Guard;
 
 /// The most writers.
 const MAX_WRITERS: usize = 4;

@@ -1,0 +1,113 @@
+//! What Tab can put where the cursor is: commands, their arguments, and the nicks of those who are
+//! here.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::cmd::terminal::Completion;
+
+use super::table::{self, Argument};
+
+/// Those who are here. The main thread writes, the editor's reads.
+#[derive(Default)]
+pub(in crate::cmd::join) struct Nicks(Mutex<Vec<String>>);
+
+impl Nicks {
+    /// These are here now.
+    pub(in crate::cmd::join) fn set(&self, nicks: Vec<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nicks;
+    }
+
+    /// What can stand at `cursor`, a place in `line` in bytes.
+    pub(in crate::cmd::join) fn complete(&self, line: &str, cursor: usize) -> Completion {
+        let before = line.get(..cursor).unwrap_or(line);
+        let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let word = before.get(start..).unwrap_or_default();
+        let mut words = before.get(..start).unwrap_or_default().split_whitespace();
+        let candidates = match words.next() {
+            None if word.starts_with('/') => of_commands(word, " "),
+            None if word.is_empty() => Vec::new(),
+            None => self.of_nicks(word, ": "),
+            Some(first) => match table::find(first) {
+                Some(row) if words.next().is_none() => match row.argument() {
+                    Argument::Nick => self.of_nicks(word, " "),
+                    Argument::Command => of_commands(&format!("/{word}"), "")
+                        .into_iter()
+                        .map(|name| name.trim_start_matches('/').to_owned())
+                        .collect(),
+                    Argument::OneOf(words) => of(words.split('|'), word, ""),
+                    Argument::Other => Vec::new(),
+                },
+                _ if word.is_empty() => Vec::new(),
+                _ => self.of_nicks(word, " "),
+            },
+        };
+        Completion { start, candidates }
+    }
+
+    fn of_nicks(&self, word: &str, after: &str) -> Vec<String> {
+        let nicks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        of(nicks.iter().map(String::as_str), word, after)
+    }
+}
+
+fn of_commands(word: &str, after: &str) -> Vec<String> {
+    of(table::all().flat_map(table::Row::names), word, after)
+}
+
+/// Those that begin with a word, in whatever case, each with `after` behind it.
+fn of<'a>(all: impl Iterator<Item = &'a str>, word: &str, after: &str) -> Vec<String> {
+    let begins = |name: &&str| {
+        let start = name.get(..word.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(word))
+    };
+    all.filter(begins)
+        .map(|name| format!("{name}{after}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete(line: &str) -> (usize, Vec<String>) {
+        let nicks = Nicks::default();
+        nicks.set(["Ada", "alan", "bob"].map(str::to_owned).to_vec());
+        let Completion { start, candidates } = nicks.complete(line, line.len());
+        (start, candidates)
+    }
+
+    fn owned(start: usize, candidates: &[&str]) -> (usize, Vec<String>) {
+        (
+            start,
+            candidates.iter().map(|it| (*it).to_owned()).collect(),
+        )
+    }
+
+    #[test]
+    fn a_nick_at_the_beginning_is_spoken_to() {
+        assert_eq!(complete("a"), owned(0, &["Ada: ", "alan: "]));
+        assert_eq!(complete("hello B"), owned(6, &["bob "]));
+        assert_eq!(complete("x"), owned(0, &[]));
+        assert_eq!(complete(""), owned(0, &[]), "Tab alone says nothing");
+    }
+
+    #[test]
+    fn commands_and_what_stands_behind_them() {
+        assert_eq!(complete("/wh"), owned(0, &["/who ", "/whois "]));
+        assert_eq!(complete("/whois b"), owned(7, &["bob "]));
+        assert_eq!(complete("/ignore "), owned(8, &["Ada ", "alan ", "bob "]));
+        assert_eq!(complete("hello "), owned(6, &[]));
+        assert_eq!(complete("/help unig"), owned(6, &["unignore"]));
+        assert_eq!(complete("/notify m"), owned(8, &["mentions"]));
+        assert_eq!(complete("/notify "), owned(8, &["off", "mentions", "all"]));
+        assert_eq!(complete("/msg bob a"), owned(9, &["Ada ", "alan "]));
+        assert_eq!(complete("/quit n"), owned(6, &[]));
+    }
+
+    #[test]
+    fn a_cursor_in_the_middle_of_a_letter_is_no_reason_to_end() {
+        let nicks = Nicks::default();
+        nicks.complete("ä", 1);
+        nicks.complete("ä", 99);
+    }
+}

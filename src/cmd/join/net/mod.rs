@@ -1,0 +1,13 @@
+//! How frames get to the relay and back.
+//!
+//! - `address`, `pasted`: where a room is, as people write it.
+//! - `route`, `socks5`: the way to a relay, directly or through a proxy.
+//! - `link`: one connection, with a thread that reads and one that writes.
+//! - `reconnect`: one link after another.
+
+pub(in crate::cmd) mod address;
+pub(in crate::cmd::join) mod link;
+pub(in crate::cmd) mod pasted;
+pub(in crate::cmd::join) mod reconnect;
+pub(in crate::cmd::join) mod route;
+pub(in crate::cmd::join) mod socks5;

@@ -1,0 +1,337 @@
+//! What a client says to a SOCKS5 proxy (RFC 1928), such as Tor's, so that it connects to a relay.
+//!
+//! The relay's name goes to the proxy as it is, and is not looked up here: that would tell this
+//! network where one is going.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::num::{NonZeroU8, NonZeroUsize};
+use std::str::FromStr;
+
+use crate::room::stream::ReadError;
+
+use super::address::Address;
+
+/// The port of SOCKS proxies, by IANA's list.
+const DEFAULT_PORT: u16 = 1080;
+
+const VERSION: u8 = 5;
+const CONNECT: u8 = 1;
+const RESERVED: u8 = 0;
+
+const NO_LOGIN: u8 = 0;
+const LOGIN: u8 = 2;
+const NONE_ACCEPTABLE: u8 = 0xff;
+/// Of the login (RFC 1929).
+const LOGIN_VERSION: u8 = 1;
+
+const IPV4: u8 = 1;
+const NAME: u8 = 3;
+const IPV6: u8 = 4;
+
+/// A proxy: `socks5://HOST:PORT`, or `socks5://USER:PASSWORD@HOST:PORT` with both as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cmd) struct Proxy {
+    address: Address,
+    login: Option<Login>,
+}
+
+/// A user name and a password, as they are sent (RFC 1929 §2).
+#[derive(Clone, PartialEq, Eq)]
+struct Login(Vec<u8>);
+
+/// Why a proxy did not connect.
+#[derive(Debug)]
+pub(in crate::cmd::join) enum Refusal {
+    /// It does not speak SOCKS5.
+    NotSocks,
+    /// It wants to know who asks.
+    LoginWanted,
+    /// It does not want to know who asks.
+    LoginUnwanted,
+    /// It does not know who asks.
+    LoginWrong,
+    /// The relay's name is longer than SOCKS5 allows.
+    LongName,
+    /// It answered with this code, which is not success.
+    Reply(u8),
+    /// It did not answer to the end.
+    Lost(ReadError),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::Lost(error.into())
+    }
+}
+
+impl Proxy {
+    /// Where it is.
+    pub(in crate::cmd::join) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Asks over a new connection to be connected to `relay`. Afterwards all that goes over it goes
+    /// there.
+    pub(in crate::cmd::join) fn ask_for(
+        &self,
+        relay: &Address,
+        mut answers: impl Read,
+        mut requests: impl Write,
+    ) -> Result<(), Refusal> {
+        let request = request(relay)?;
+        // Whoever gives a name wants to be known by it: Tor keeps the streams of different names
+        // apart.
+        let method = self.login.as_ref().map_or(NO_LOGIN, |_| LOGIN);
+        requests.write_all(&[VERSION, 1, method])?;
+        match read(&mut answers)? {
+            [VERSION, answer] if answer == method => {}
+            [VERSION, NONE_ACCEPTABLE] if method == NO_LOGIN => return Err(Refusal::LoginWanted),
+            [VERSION, NONE_ACCEPTABLE] => return Err(Refusal::LoginUnwanted),
+            _ => return Err(Refusal::NotSocks),
+        }
+        if let Some(Login(message)) = &self.login {
+            requests.write_all(message)?;
+            match read(&mut answers)? {
+                [LOGIN_VERSION, 0] => {}
+                [LOGIN_VERSION, _] => return Err(Refusal::LoginWrong),
+                _ => return Err(Refusal::NotSocks),
+            }
+        }
+        requests.write_all(&request)?;
+        match read(&mut answers)? {
+            [VERSION, 0] => {}
+            [VERSION, code] => return Err(Refusal::Reply(code)),
+            _ => return Err(Refusal::NotSocks),
+        }
+        // The address from which it connects, which nobody needs.
+        let length = match read(&mut answers)? {
+            [RESERVED, IPV4] => 4,
+            [RESERVED, IPV6] => 16,
+            [RESERVED, NAME] => {
+                let [length] = read(&mut answers)?;
+                u64::from(length)
+            }
+            _ => return Err(Refusal::NotSocks),
+        };
+        let rest = length + 2;
+        if io::copy(&mut answers.take(rest), &mut io::sink())? < rest {
+            return Err(Refusal::Lost(ReadError::Broken));
+        }
+        Ok(())
+    }
+}
+
+fn read<const N: usize>(answers: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    answers.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The request for a connection (RFC 1928 §4).
+fn request(relay: &Address) -> Result<Vec<u8>, Refusal> {
+    let mut request = vec![VERSION, CONNECT, RESERVED];
+    let host = relay.host();
+    if let Ok(ip) = host.parse::<Ipv4Addr>() {
+        request.push(IPV4);
+        request.extend(ip.octets());
+    } else if let Ok(ip) = host.parse::<Ipv6Addr>() {
+        request.push(IPV6);
+        request.extend(ip.octets());
+    } else {
+        let length = u8::try_from(host.len()).map_err(|_| Refusal::LongName)?;
+        request.extend([NAME, length]);
+        request.extend(host.as_bytes());
+    }
+    request.extend(relay.port().to_be_bytes());
+    Ok(request)
+}
+
+impl FromStr for Login {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "before the @ there must be USER:PASSWORD, of 1 to 255 bytes each";
+        let (user, password) = text.split_once(':').ok_or(FORM)?;
+        let mut message = vec![LOGIN_VERSION];
+        for text in [user, password] {
+            let length = NonZeroU8::try_from(NonZeroUsize::new(text.len()).ok_or(FORM)?);
+            message.push(length.map_err(|_| FORM)?.get());
+            message.extend(text.as_bytes());
+        }
+        Ok(Self(message))
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(..)")
+    }
+}
+
+impl FromStr for Proxy {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // As curl calls what does not look up names itself, which is what we never do.
+        let rest = text
+            .strip_prefix("socks5://")
+            .or_else(|| text.strip_prefix("socks5h://"))
+            .ok_or("it must be socks5://HOST:PORT")?;
+        let (login, address) = match rest.rsplit_once('@') {
+            Some((login, address)) => (Some(login.parse()?), address),
+            None => (None, rest),
+        };
+        Ok(Self {
+            address: Address::parse(address, DEFAULT_PORT)?,
+            login,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHOSEN: [u8; 2] = [VERSION, NO_LOGIN];
+    const CONNECTED: [u8; 10] = [VERSION, 0, RESERVED, IPV4, 0, 0, 0, 0, 0, 0];
+
+    /// What is sent to a proxy that answers like this, and what comes of it.
+    fn ask(proxy: &str, relay: &str, answers: &[&[u8]]) -> (Vec<u8>, Result<(), Refusal>) {
+        let proxy: Proxy = proxy.parse().unwrap();
+        let mut sent = Vec::new();
+        let result = proxy.ask_for(&relay.parse().unwrap(), &*answers.concat(), &mut sent);
+        (sent, result)
+    }
+
+    fn refusal(answers: &[&[u8]]) -> Refusal {
+        ask("socks5://proxy", "relay", answers).1.unwrap_err()
+    }
+
+    #[test]
+    fn names_are_sent_as_they_are_and_addresses_as_such() {
+        let eight = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8];
+        for (relay, expected) in [
+            (
+                "relay.invalid",
+                [&[NAME, 13], &b"relay.invalid"[..], &[0x0f, 0xa0]].concat(),
+            ),
+            ("192.0.2.7:5000", vec![IPV4, 192, 0, 2, 7, 0x13, 0x88]),
+            ("[2001:db8::8]:1", [&[IPV6], &eight[..], &[0, 1]].concat()),
+        ] {
+            let (sent, result) = ask("socks5://proxy", relay, &[&CHOSEN, &CONNECTED]);
+            result.unwrap();
+            let begin = [VERSION, 1, NO_LOGIN, VERSION, CONNECT, RESERVED];
+            assert_eq!(sent, [&begin[..], &expected].concat(), "{relay}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_does_not_fit_is_not_cut() {
+        let (sent, result) = ask("socks5://proxy", &"a".repeat(256), &[&CHOSEN, &CONNECTED]);
+        assert!(matches!(result, Err(Refusal::LongName)));
+        assert_eq!(sent, b"");
+        let (_, result) = ask("socks5://proxy", &"a".repeat(255), &[&CHOSEN, &CONNECTED]);
+        result.unwrap();
+    }
+
+    #[test]
+    fn a_login_is_sent_where_there_is_one() {
+        let chosen = [VERSION, LOGIN, LOGIN_VERSION, 0];
+        let (sent, result) = ask("socks5://ada:p@:ss@proxy", "relay", &[&chosen, &CONNECTED]);
+        result.unwrap();
+        let expected = b"\x05\x01\x02\x01\x03ada\x05p@:ss\x05\x01\x00\x03\x05relay\x0f\xa0";
+        assert_eq!(sent, expected);
+    }
+
+    #[test]
+    fn a_login_is_not_left_out_on_the_proxys_word() {
+        let answers: [&[u8]; 2] = [&CHOSEN, &CONNECTED];
+        let (sent, result) = ask("socks5://ada:secret@proxy", "relay", &answers);
+        assert!(matches!(result, Err(Refusal::NotSocks)));
+        assert_eq!(sent, [VERSION, 1, LOGIN]);
+    }
+
+    #[test]
+    fn every_way_to_say_where_the_proxy_connects_from_is_skipped() {
+        let name = [&[VERSION, 0, RESERVED, NAME, 255][..], &[b'x'; 257]].concat();
+        let ipv6 = [&[VERSION, 0, RESERVED, IPV6][..], &[1; 18]].concat();
+        for connected in [&CONNECTED[..], &name, &ipv6] {
+            let mut answers = &*[&CHOSEN, connected, b"relay"].concat();
+            let proxy: Proxy = "socks5://proxy".parse().unwrap();
+            let relay = "relay".parse().unwrap();
+            proxy.ask_for(&relay, &mut answers, io::sink()).unwrap();
+            assert_eq!(answers, b"relay", "what the relay says is left");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_ends_early_is_no_success() {
+        let name = [VERSION, 0, RESERVED, NAME, 1, b'x', 0, 0];
+        for connected in [&CONNECTED[..], &name] {
+            let answers = [&CHOSEN, connected].concat();
+            for length in 0..answers.len() {
+                let refusal = refusal(&[&answers[..length]]);
+                assert!(matches!(refusal, Refusal::Lost(ReadError::Broken)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_speak_socks5_is_recognised() {
+        for answers in [
+            &b"HTTP/1.1 400 Bad Request\r\n"[..],
+            // SOCKS4.
+            &[0, 91, 0, 0, 0, 0, 0, 0],
+            &[VERSION, 1],
+            &[VERSION, LOGIN],
+            &[VERSION, NO_LOGIN, 4, 0, 0, IPV4],
+            &[VERSION, NO_LOGIN, VERSION, 0, 1, IPV4, 0, 0, 0, 0, 0, 0],
+            &[VERSION, NO_LOGIN, VERSION, 0, 0, 2, 0, 0, 0, 0, 0, 0],
+        ] {
+            assert!(
+                matches!(refusal(&[answers]), Refusal::NotSocks),
+                "{answers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_first_four_bytes_of_an_answer_do_harm() {
+        for answer in 0..=u16::MAX {
+            let [first, second] = answer.to_be_bytes();
+            refusal(&[&[first, second]]);
+            refusal(&[&CHOSEN, &[first, second]]);
+            refusal(&[&CHOSEN, &[VERSION, 0, first, second]]);
+        }
+    }
+
+    #[test]
+    fn proxies_are_read_and_the_password_is_not_shown() {
+        for (text, shown) in [
+            ("socks5://127.0.0.1:9050", "127.0.0.1:9050"),
+            ("socks5h://Proxy.example", "proxy.example:1080"),
+            ("socks5://ada:secret@[::1]:9", "[::1]:9"),
+        ] {
+            let proxy: Proxy = text.parse().unwrap();
+            assert_eq!(proxy.address().to_string(), shown);
+            assert!(!format!("{proxy:?}").contains("secret"));
+        }
+        for text in [
+            "",
+            "127.0.0.1:9050",
+            "http://127.0.0.1:8080",
+            "socks4://127.0.0.1:9050",
+            "socks5://",
+            "socks5://proxy:0",
+            "socks5://proxy/path",
+            "socks5://ada@proxy",
+            "socks5://:secret@proxy",
+            "socks5://ada:@proxy",
+        ] {
+            assert!(text.parse::<Proxy>().is_err(), "{text:?}");
+        }
+    }
+}

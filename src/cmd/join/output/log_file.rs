@@ -1,0 +1,74 @@
+//! The file of `join --log`: all that is shown is appended to it, and only its owner can read it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::ZonedDateTime;
+
+use crate::cmd::terminal::{Entry, Style, render_plain};
+use crate::cmd::{failure, reason};
+
+/// What is shown, without what has its own place in the file.
+const STYLE: Style = Style {
+    timestamps: false,
+    ..Style::PLAIN
+};
+
+/// A file to which all that is shown is appended.
+pub(in crate::cmd::join) struct LogFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl LogFile {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// Where that cannot be done, or it is no file.
+    pub(in crate::cmd::join) fn open(path: &Path) -> anyhow::Result<Self> {
+        let file = open(path).map_err(|error| {
+            failure(
+                format!("cannot write to {}: {}", path.display(), reason(&error)),
+                "choose another file with --log",
+            )
+        })?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Appends what is shown, behind the time.
+    ///
+    /// # Errors
+    /// In words, where not all of it could be written.
+    pub(in crate::cmd::join) fn write(&mut self, entry: &Entry) -> Result<(), String> {
+        let now = ZonedDateTime::now()
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string();
+        let shown = render_plain(entry, STYLE);
+        let lines = shown.lines().map(|line| format!("{now} {line}\n"));
+        let written = self.file.write_all(lines.collect::<String>().as_bytes());
+        written.map_err(|error| {
+            let (path, reason) = (self.path.display(), reason(&error));
+            format!("cannot write to {path}, the log ends: {reason}")
+        })
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    // To open a pipe would wait for whoever reads it.
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    // One that was there before may be open to others.
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}

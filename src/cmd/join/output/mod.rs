@@ -1,0 +1,9 @@
+//! All that a client tells: typed (`report`), in words (`wording`), as JSON (`json`), on the terminal
+//! (`screen`) and into a file (`log_file`); and what is told once a minute at most (`repeats`).
+
+pub(in crate::cmd) mod json;
+pub(in crate::cmd::join) mod log_file;
+pub(in crate::cmd::join) mod repeats;
+pub(in crate::cmd::join) mod report;
+pub(in crate::cmd::join) mod screen;
+pub(in crate::cmd::join) mod wording;

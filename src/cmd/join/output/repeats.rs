@@ -1,0 +1,356 @@
+//! What others can have said again and again: how often it was, and when it is worth a line. So
+//! nobody can fill the screen, the log or the memory with it.
+
+use std::collections::VecDeque;
+use std::mem::{Discriminant, discriminant};
+use std::time::{Duration, Instant};
+
+use crate::cipher::fingerprint::Fingerprint;
+
+use super::report::{Alarm, Hint, Report};
+use super::wording;
+
+/// How many are remembered: enough for all that a full room can have said at once. One that is said
+/// again and again takes one place: whoever can have it said does not drive out others with it.
+const KEPT: usize = 1000;
+
+/// How many of the alarms are listed.
+const LISTED: usize = 100;
+
+/// One is worth a line, and after that another one in each such time, which says how many there were.
+const PERIOD: Duration = Duration::from_mins(1);
+
+/// How many lines there may be in that time where one is not enough: people change their mind about
+/// whether they are away; and that somebody has taken the name of somebody else is to be told with each
+/// line that says that this one has come, or what it is called now.
+const SOME: u64 = 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Alarm(Discriminant<Alarm>),
+    Hint(Hint),
+    Absence,
+}
+
+/// Whom, or what, a report is about. What is of one kind and about the same is the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Subject {
+    Member(Fingerprint),
+    /// What these words say, perhaps of a member.
+    Words(String, Option<Fingerprint>),
+    Nobody,
+}
+
+/// Something that was said, perhaps more than once.
+pub(in crate::cmd::join) struct Repeat {
+    kind: Kind,
+    subject: Subject,
+    /// As it was said last.
+    report: Report,
+    /// When that was, as a time of day.
+    time: String,
+    /// How often, in all.
+    count: u64,
+    /// Since when the lines are counted, how many there were, and how often it was said without.
+    since: Instant,
+    shown: u64,
+    held: u64,
+}
+
+impl Repeat {
+    /// How often it may be shown in a period.
+    fn most(&self) -> u64 {
+        match self.report {
+            // Each has the words that are to be said again, and it takes the user to say them.
+            Report::Alarm {
+                sort: Alarm::Undelivered,
+                ..
+            } => u64::MAX,
+            Report::Alarm {
+                sort: Alarm::Identity,
+                ..
+            }
+            | Report::Away(..) => SOME,
+            _ => 1,
+        }
+    }
+
+    /// It is said again. The messages that are missing, and of which nobody was told, add up.
+    fn recur(&mut self, report: &Report) {
+        self.report = match (&self.report, report) {
+            (
+                Report::Alarm {
+                    sort: Alarm::Missing(before),
+                    ..
+                },
+                Report::Alarm {
+                    sort: Alarm::Missing(more),
+                    nick: Some(nick),
+                    ..
+                },
+            ) if self.held > 0 => wording::missing(nick, before.saturating_add(*more)),
+            _ => report.clone(),
+        };
+        let now = jiff::ZonedDateTime::now();
+        self.time = now.strftime("%H:%M:%S").to_string();
+        self.count += 1;
+    }
+
+    /// Takes what was held back, as one.
+    fn release(&mut self, now: Instant) -> Option<Report> {
+        let held = std::mem::take(&mut self.held);
+        if held == 0 {
+            return None;
+        }
+        (self.since, self.shown) = (now, 1);
+        Some(self.report.clone().times(held))
+    }
+
+    /// It as a line, if it is an alarm.
+    fn line(&self) -> Option<String> {
+        let Report::Alarm { text, .. } = &self.report else {
+            return None;
+        };
+        let (time, count) = (&self.time, self.count);
+        Some(match count {
+            1 => format!("{time} {text}"),
+            _ => format!("{time} ({count} times) {text}"),
+        })
+    }
+}
+
+/// All that was said lately, the latest last.
+#[derive(Default)]
+pub(in crate::cmd::join) struct Repeats {
+    kept: VecDeque<Repeat>,
+    /// What was held back of those that are not remembered any more.
+    forgotten: Vec<Report>,
+}
+
+impl Repeats {
+    /// Takes note that something is said, about whoever has this identity, if it is known. Nothing
+    /// comes of what cannot be said without end.
+    pub(in crate::cmd::join) fn note(
+        &mut self,
+        report: &Report,
+        about: Option<Fingerprint>,
+        now: Instant,
+    ) -> Option<&mut Repeat> {
+        let (kind, subject) = topic(report, about)?;
+        let is_same = |it: &Repeat| it.kind == kind && it.subject == subject;
+        let place = self.kept.iter().position(is_same);
+        let before = place.and_then(|place| self.kept.remove(place));
+        let mut repeat = before.unwrap_or_else(|| Repeat {
+            kind,
+            subject,
+            report: report.clone(),
+            time: String::new(),
+            count: 0,
+            since: now,
+            shown: 0,
+            held: 0,
+        });
+        repeat.recur(report);
+        if self.kept.len() == KEPT
+            && let Some(mut oldest) = self.kept.pop_front()
+        {
+            self.forgotten.extend(oldest.release(now));
+        }
+        self.kept.push_back(repeat);
+        self.kept.back_mut()
+    }
+
+    /// The same. Returns whether it is to be shown now; if it is not, it is told with others of its
+    /// kind later.
+    pub(in crate::cmd::join) fn take(
+        &mut self,
+        report: &Report,
+        about: Option<Fingerprint>,
+        now: Instant,
+    ) -> bool {
+        let Some(repeat) = self.note(report, about, now) else {
+            return true;
+        };
+        if repeat.held == 0 && now.saturating_duration_since(repeat.since) >= PERIOD {
+            (repeat.since, repeat.shown) = (now, 0);
+        }
+        let is_shown = repeat.shown < repeat.most();
+        if is_shown {
+            repeat.shown += 1;
+        } else {
+            repeat.held += 1;
+        }
+        is_shown
+    }
+
+    /// Takes what was held back for long enough, or all of it.
+    pub(in crate::cmd::join) fn release(&mut self, now: Instant, all: bool) -> Vec<Report> {
+        let mut released = std::mem::take(&mut self.forgotten);
+        let is_due = |it: &&mut Repeat| all || now.saturating_duration_since(it.since) >= PERIOD;
+        let due = self.kept.iter_mut().filter(is_due);
+        released.extend(due.filter_map(|repeat| repeat.release(now)));
+        released
+    }
+
+    /// Drops what was held back of what somebody sends.
+    pub(in crate::cmd::join) fn hush(&mut self, sender: Fingerprint) {
+        for repeat in &mut self.kept {
+            if repeat.subject == Subject::Member(sender) && repeat.report.is_of_sender() {
+                repeat.held = 0;
+            }
+        }
+    }
+
+    /// The latest alarms, one a line.
+    pub(in crate::cmd::join) fn alarms(&self) -> Vec<String> {
+        let before = self.kept.len().saturating_sub(LISTED);
+        let latest = self.kept.iter().skip(before);
+        latest.filter_map(Repeat::line).collect()
+    }
+}
+
+/// What a report is about, if it is one that others can cause without end.
+fn topic(report: &Report, about: Option<Fingerprint>) -> Option<(Kind, Subject)> {
+    let (kind, words) = match report {
+        Report::Alarm { sort, text, .. } => {
+            let by_words = matches!(sort, Alarm::Identity | Alarm::Undelivered);
+            // Which name it is that somebody has taken is told each time.
+            let words = by_words.then(|| Subject::Words(text.clone(), about));
+            (Kind::Alarm(discriminant(sort)), words)
+        }
+        Report::Hint { sort, .. } => (Kind::Hint(*sort), None),
+        Report::Away(who, _) => return Some((Kind::Absence, Subject::Member(who.fingerprint))),
+        _ => return None,
+    };
+    let member = about.map_or(Subject::Nobody, Subject::Member);
+    let subject = words.unwrap_or(member);
+    Some((kind, subject))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn alarm(sort: Alarm, text: &str) -> Report {
+        Report::Alarm {
+            sort,
+            nick: Some("mallory".parse().unwrap()),
+            text: text.to_owned(),
+            count: 1,
+        }
+    }
+
+    fn member(number: usize) -> Fingerprint {
+        Fingerprint::of(&number.to_be_bytes())
+    }
+
+    /// The words and numbers of reports.
+    fn told(reports: &[Report]) -> Vec<(&str, u64)> {
+        let told = reports.iter().map(|report| match report {
+            Report::Alarm { text, count, .. } => (text.as_str(), *count),
+            _ => panic!("no alarm: {report:?}"),
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn a_flood_is_one_line_and_then_one_a_minute_with_the_number_of_the_others() {
+        let (mut repeats, start) = (Repeats::default(), Instant::now());
+        let unopened = alarm(Alarm::Unopened, "it");
+        let shown = (0..5000).filter(|_| repeats.take(&unopened, Some(member(1)), start));
+        assert_eq!(shown.count(), 1);
+        assert_eq!(told(&repeats.release(start + 59 * SECOND, false)), []);
+        let later = start + 60 * SECOND;
+        let released = repeats.release(later, false);
+        assert_eq!(
+            told(&released),
+            [("it (4999 times in the last minute)", 4999)]
+        );
+        // The number was a line, too.
+        assert!(!repeats.take(&unopened, Some(member(1)), later));
+        assert_eq!(told(&repeats.release(later + 59 * SECOND, false)), []);
+        // What is held back when the program ends is told then.
+        assert_eq!(told(&repeats.release(later + SECOND, true)), [("it", 1)]);
+        assert_eq!(told(&repeats.release(later + SECOND, true)), []);
+        assert!(repeats.take(&unopened, Some(member(1)), later + 120 * SECOND));
+        let [line] = &repeats.alarms()[..] else {
+            panic!("{:?}", repeats.alarms());
+        };
+        assert!(line.ends_with(" (5002 times) it"), "{line}");
+    }
+
+    #[test]
+    fn another_kind_or_another_member_is_another_thing() {
+        let (mut repeats, now) = (Repeats::default(), Instant::now());
+        for (sort, about) in [
+            (Alarm::Unopened, Some(member(1))),
+            (Alarm::Unopened, Some(member(2))),
+            (Alarm::Missing(1), Some(member(1))),
+            (Alarm::Stray, None),
+        ] {
+            assert!(repeats.take(&alarm(sort, "it"), about, now));
+            assert!(!repeats.take(&alarm(sort, "it, in other words"), about, now));
+        }
+        // So is another name that somebody takes who is not the one that is known under it.
+        for name in ["bob", "carol"] {
+            for about in [1, 2].map(member).map(Some) {
+                let identity = alarm(Alarm::Identity, name);
+                let shown = (0..100).filter(|_| repeats.take(&identity, about, now));
+                assert_eq!(u64::try_from(shown.count()), Ok(SOME));
+            }
+        }
+    }
+
+    #[test]
+    fn messages_that_are_missing_add_up() {
+        let (mut repeats, now) = (Repeats::default(), Instant::now());
+        let mallory = "mallory".parse().unwrap();
+        for messages in [5, 7, 1, 50] {
+            repeats.take(&wording::missing(&mallory, messages), Some(member(1)), now);
+        }
+        let released = repeats.release(now, true);
+        let [(text, 3)] = &told(&released)[..] else {
+            panic!("not one for three: {released:?}");
+        };
+        assert!(text.starts_with("58 messages from mallory did not arrive: "));
+    }
+
+    #[test]
+    fn what_was_not_delivered_is_said_each_time() {
+        let (mut repeats, now) = (Repeats::default(), Instant::now());
+        for _ in 0..3 {
+            assert!(repeats.take(&alarm(Alarm::Undelivered, "hello"), None, now));
+        }
+    }
+
+    #[test]
+    fn nothing_is_lost_of_what_is_not_remembered_any_more() {
+        let (mut repeats, now) = (Repeats::default(), Instant::now());
+        for number in 0..=KEPT {
+            for _ in 0..3 {
+                repeats.take(&alarm(Alarm::Stray, "it"), Some(member(number)), now);
+            }
+        }
+        assert_eq!(repeats.kept.len(), KEPT);
+        assert_eq!(repeats.alarms().len(), LISTED);
+        let released = repeats.release(now, false);
+        assert_eq!(told(&released), [("it (2 times in the last minute)", 2)]);
+    }
+
+    #[test]
+    fn whoever_is_not_to_be_heard_is_not_heard_later_either() {
+        let (mut repeats, now) = (Repeats::default(), Instant::now());
+        for sort in [Alarm::Unopened, Alarm::Quiet] {
+            for _ in 0..3 {
+                repeats.take(&alarm(sort, "it"), Some(member(1)), now);
+            }
+        }
+        repeats.hush(member(1));
+        let [Report::Alarm { sort, count, .. }] = &repeats.release(now, true)[..] else {
+            panic!("not one alarm");
+        };
+        assert_eq!((*sort, *count), (Alarm::Quiet, 2));
+    }
+}

@@ -1,0 +1,348 @@
+//! What a client tells its user: typed, so that it can be worded for a person (`words`) and written
+//! for a program (`json`).
+
+use jiff::ZonedDateTime;
+
+use crate::cipher::fingerprint::Fingerprint;
+use crate::cmd::terminal::{Entry, Hue, Message};
+use crate::room::frame::Departure;
+use crate::room::message::Kind;
+use crate::room::names::Nick;
+use crate::room::session::{Person, Standing};
+use crate::room::text::SafeText;
+
+/// Somebody, as far as it is told to the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cmd::join) struct Who {
+    pub(in crate::cmd::join) nick: Nick,
+    pub(in crate::cmd::join) fingerprint: Fingerprint,
+    pub(in crate::cmd::join) standing: Standing,
+}
+
+impl From<&Person> for Who {
+    fn from(person: &Person) -> Self {
+        Self {
+            nick: person.nick.clone(),
+            fingerprint: person.fingerprint,
+            standing: person.standing,
+        }
+    }
+}
+
+/// What somebody said, or did.
+#[derive(Clone, Debug)]
+pub(in crate::cmd::join) struct Speech {
+    pub(in crate::cmd::join) who: Who,
+    /// Whether it was the user.
+    pub(in crate::cmd::join) own: bool,
+    /// Whom it is for alone, if it is.
+    pub(in crate::cmd::join) to: Option<Nick>,
+    pub(in crate::cmd::join) kind: Kind,
+    pub(in crate::cmd::join) text: String,
+    /// Whether it mentions the user.
+    pub(in crate::cmd::join) mentions: bool,
+    /// Whether it is the user's own and the relay has not taken it yet.
+    pub(in crate::cmd::join) waiting: Option<u64>,
+}
+
+/// What becomes of the connection to the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cmd::join) enum Link {
+    /// It is broken, and being made again.
+    Lost,
+    /// It goes on where it broke.
+    Resumed,
+    /// The room was entered once more.
+    Returned,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cmd::join) enum Alarm {
+    /// Another identity is remembered under a nick.
+    Identity,
+    /// The relay presents somebody who is not to be believed.
+    Disbelieved,
+    /// The relay shows members different things.
+    OtherView,
+    /// So many messages did not arrive.
+    Missing(u64),
+    /// Somebody signed two different messages for one place.
+    Equivocation,
+    /// Nothing signed has come from somebody for long.
+    Quiet,
+    /// Somebody's session key is so old that nothing is sent to it.
+    StaleKey,
+    /// Something came under somebody's name and could not be opened.
+    Unopened,
+    /// Something came from nobody.
+    Stray,
+    /// The relay says that somebody has left, who has not said so.
+    LeftUnsigned,
+    /// What the relay had taken has not reached somebody.
+    Undelivered,
+}
+
+/// What there is to know of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cmd::join) enum Hint {
+    /// They wrote something, and not to the user.
+    LeftOut,
+    /// They wrote something, and not to somebody else.
+    LeftOthersOut,
+    /// They wrote something, and it came when the key for it was gone.
+    TooLate,
+    /// Nothing that they signed has come so far.
+    Unconfirmed,
+}
+
+/// One thing to tell the user.
+#[derive(Clone, Debug)]
+pub(in crate::cmd::join) enum Report {
+    /// Where this is.
+    Room {
+        relay: String,
+        room: String,
+        is_invite: bool,
+    },
+    /// Who the user is.
+    You {
+        nick: Nick,
+        fingerprint: Fingerprint,
+    },
+    /// What the user is called from now on.
+    Called {
+        nick: Nick,
+        fingerprint: Fingerprint,
+    },
+    /// Somebody is here; what stands behind the name.
+    Here(Who, String),
+    /// All who are here besides the user.
+    Roster(Vec<Who>),
+    /// Somebody came; what stands behind the name.
+    Joined(Who, String),
+    /// Somebody came back whose connection was broken for long; whether that was to be expected,
+    /// as the user has come back too.
+    Back { who: Who, is_expected: bool },
+    /// Somebody went; whether they have said so themselves.
+    Left(Who, Departure, bool),
+    /// Somebody who was called so before is called something else.
+    Renamed(Nick, Who),
+    /// Somebody is not at the keyboard, for this reason, or is there again.
+    Away(Who, Option<SafeText>),
+    /// Somebody has another session key.
+    Rekeyed(Who),
+    /// Somebody said something.
+    Said(Speech),
+    /// What the user, or a script that named it so, wants is done; if it was to say something, the
+    /// relay has taken it, and so many can read it.
+    Done {
+        id: Option<String>,
+        readers: Option<usize>,
+    },
+    /// Something became of the connection.
+    Link(Link, String),
+    /// Something is wrong, of this sort, perhaps with somebody; for so many of the same kind.
+    Alarm {
+        sort: Alarm,
+        nick: Option<Nick>,
+        text: String,
+        count: u64,
+    },
+    /// What the user, or a script that named it so, wants is not done.
+    Refusal { id: Option<String>, text: String },
+    /// Something of the user's own is not well.
+    Failure(String),
+    /// Something to know of somebody; for so many of the same kind.
+    Hint {
+        sort: Hint,
+        nick: Nick,
+        text: String,
+        count: u64,
+    },
+    /// How friends get in, and the invite in that.
+    Invite { directions: String, invite: String },
+    /// Something to know.
+    Notice(String),
+    /// The same for a person alone: a program is told it otherwise.
+    Aside(String),
+    /// The answer to a command, several lines long.
+    Answer(String),
+}
+
+impl Report {
+    /// Something to know.
+    pub(in crate::cmd::join) fn notice(text: impl Into<String>) -> Self {
+        Self::Notice(text.into())
+    }
+
+    /// What a person typed is not done.
+    pub(in crate::cmd::join) fn refusal(text: impl Into<String>) -> Self {
+        Self::Refusal {
+            id: None,
+            text: text.into(),
+        }
+    }
+
+    /// The same, for so many that were of its kind.
+    pub(in crate::cmd::join) fn times(mut self, number: u64) -> Self {
+        if number > 1
+            && let Self::Alarm { text, count, .. } | Self::Hint { text, count, .. } = &mut self
+        {
+            *text = format!("{text} ({number} times in the last minute)");
+            *count = number;
+        }
+        self
+    }
+
+    /// Who it is about, if that is all that it says of them.
+    pub(in crate::cmd::join) fn about(&self) -> Option<&Nick> {
+        match self {
+            Self::Alarm { nick, .. } => nick.as_ref(),
+            Self::Hint { nick, .. } => Some(nick),
+            Self::Away(who, _) => Some(&who.nick),
+            _ => None,
+        }
+    }
+
+    /// Whether it comes of what whoever it is about sends, and of nothing else: not of what the relay
+    /// says of them, nor of what is remembered of their name.
+    pub(in crate::cmd::join) fn is_of_sender(&self) -> bool {
+        match self {
+            Self::Alarm { sort, .. } => match sort {
+                Alarm::OtherView | Alarm::Missing(_) | Alarm::Equivocation | Alarm::Unopened => {
+                    true
+                }
+                Alarm::Identity
+                | Alarm::Disbelieved
+                | Alarm::Quiet
+                | Alarm::StaleKey
+                | Alarm::Stray
+                | Alarm::LeftUnsigned
+                | Alarm::Undelivered => false,
+            },
+            Self::Hint { sort, .. } => match sort {
+                Hint::LeftOut | Hint::LeftOthersOut | Hint::TooLate => true,
+                Hint::Unconfirmed => false,
+            },
+            Self::Away(..) => true,
+            _ => false,
+        }
+    }
+
+    /// What it looks like on a screen. Some things are for programs alone.
+    pub(in crate::cmd::join) fn entry(&self) -> Option<Entry> {
+        let text = match self {
+            Self::Said(speech) => return Some(Entry::Message(speech.message())),
+            Self::Answer(text) => return Some(Entry::Block(SafeText::new(text))),
+            Self::Alarm { text, .. } | Self::Refusal { text, .. } | Self::Failure(text) => {
+                return Some(Entry::Warning(SafeText::new(text)));
+            }
+            Self::Invite { directions, invite } => {
+                let (directions, invite) = (SafeText::new(directions), SafeText::new(invite));
+                return Some(Entry::Invite { directions, invite });
+            }
+            Self::Rekeyed(_)
+            | Self::Roster(_)
+            | Self::Done { .. }
+            | Self::Back {
+                is_expected: true, ..
+            }
+            // An alarm has told it.
+            | Self::Left(_, Departure::Left, false) => return None,
+            Self::Room {
+                relay,
+                is_invite: true,
+                ..
+            } => format!(
+                "room at {relay}, by an invite: only those who have it can enter; keep it secret"
+            ),
+            Self::Room { relay, room, .. } => {
+                format!("room {room} at {relay}: anybody who guesses this name can enter")
+            }
+            Self::You { nick, fingerprint } => format!("you are {nick} {fingerprint}"),
+            Self::Called { nick, .. } => format!("you are called {nick} now"),
+            Self::Here(who, about) => format!("here: {} {about}", who.nick),
+            Self::Joined(who, about) => format!("{} joined {about}", who.nick),
+            Self::Back { who, .. } => format!("{} is back", who.nick),
+            Self::Left(who, departure, _) => format!("{} {departure}", who.nick),
+            Self::Renamed(former, who) => {
+                format!("{former} is called {} now, and is still the same", who.nick)
+            }
+            Self::Away(who, Some(text)) => format!("{} is away: {text}", who.nick),
+            Self::Away(who, None) => format!("{} is not away any more", who.nick),
+            Self::Link(_, text)
+            | Self::Hint { text, .. }
+            | Self::Notice(text)
+            | Self::Aside(text) => text.clone(),
+        };
+        Some(Entry::Notice(SafeText::new(&text)))
+    }
+}
+
+impl Speech {
+    /// Who it was. What an identity that is not accepted says is marked, by what cannot be in a nick.
+    fn author(&self) -> String {
+        let nick = &self.who.nick;
+        if self.who.standing == Standing::Changed {
+            format!("?{nick}")
+        } else {
+            nick.to_string()
+        }
+    }
+
+    fn message(&self) -> Message {
+        Message {
+            time: ZonedDateTime::now().time(),
+            nick: self.author(),
+            hue: Hue::of(self.who.fingerprint.as_bytes()),
+            own: self.own,
+            to: self.to.as_ref().map(|nick| {
+                if self.own {
+                    nick.to_string()
+                } else {
+                    "you".to_owned()
+                }
+            }),
+            action: self.kind == Kind::Action,
+            mentions: self.mentions,
+            waiting: self.waiting,
+            text: SafeText::new(&self.text),
+        }
+    }
+}
+
+/// Whether a text has somebody's nick as a word of its own.
+pub(in crate::cmd::join) fn mentions(text: &str, nick: &Nick) -> bool {
+    let is_of_nicks = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let (text, nick) = (text.to_lowercase(), nick.as_str().to_lowercase());
+    text.match_indices(&nick).any(|(start, found)| {
+        let before = text.get(..start).and_then(|text| text.chars().next_back());
+        let after = text.get(start + found.len()..);
+        let after = after.and_then(|text| text.chars().next());
+        !before.is_some_and(is_of_nicks) && !after.is_some_and(is_of_nicks)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nick_is_mentioned_where_it_is_a_word() {
+        let ada: Nick = "ada".parse().unwrap();
+        for text in [
+            "ada: hi",
+            "hi Ada!",
+            "is ADA there?",
+            "so, ada.",
+            "@ada",
+            "ada",
+        ] {
+            assert!(mentions(text, &ada), "{text}");
+        }
+        for text in ["adagio", "Granada", "ada-lovelace", "ada_", "", "bob"] {
+            assert!(!mentions(text, &ada), "{text}");
+        }
+    }
+}

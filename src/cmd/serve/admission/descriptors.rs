@@ -1,0 +1,50 @@
+//! As many file descriptors as the connections need.
+
+use super::gate::TOLD;
+
+/// For standard streams, files, and the sockets of a host who sits in a room.
+const RESERVE: usize = 24;
+/// For each listening socket: itself, and the connection that it has just taken.
+const PER_LISTENER: usize = 2;
+
+/// How many descriptors there are beside those of the connections that are let in.
+fn overhead(listeners: usize) -> usize {
+    TOLD + RESERVE + PER_LISTENER * listeners
+}
+
+/// Asks the system for what `connections` need, one descriptor each. Returns how many of them are
+/// possible, and warns if that is fewer.
+pub(in crate::cmd::serve) fn provide(connections: usize, listeners: usize) -> usize {
+    let overhead = overhead(listeners);
+    let needed = connections.saturating_add(overhead);
+    let Some(available) = raise(needed).filter(|available| *available < needed) else {
+        return connections;
+    };
+    let possible = available.saturating_sub(overhead).max(1);
+    log::warn!(
+        "the system allows {available} open files, which is enough for {possible} connections at once and not for {connections}: start the relay under `ulimit -n {needed}` or, as a service, LimitNOFILE={needed}"
+    );
+    possible
+}
+
+/// Raises the limit to `needed` as far as that goes. Returns where it is then, if anything is known
+/// of it.
+#[cfg(unix)]
+fn raise(needed: usize) -> Option<usize> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    let raised = hard.min(needed.try_into().ok()?);
+    let available = if soft >= raised {
+        soft
+    } else if setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_ok() {
+        raised
+    } else {
+        soft
+    };
+    Some(usize::try_from(available).unwrap_or(usize::MAX))
+}
+
+#[cfg(not(unix))]
+fn raise(_: usize) -> Option<usize> {
+    None
+}

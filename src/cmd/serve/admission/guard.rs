@@ -1,0 +1,274 @@
+//! Who gets through the door, and what is said of those who do not.
+
+use std::fmt::Display;
+use std::io;
+use std::net::{IpAddr, Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use log::Level;
+
+use crate::cipher::fingerprint::Fingerprint;
+use crate::cmd::reason;
+use crate::room::frame::Departure;
+use crate::room::notice::Notice;
+
+use super::allow::AllowList;
+use super::gate::{Gate, GateLimits, Network, Verdict};
+use super::memory::Memory;
+use crate::cmd::serve::logging::journal::Journal;
+use crate::cmd::serve::logging::trouble::Trouble;
+use crate::cmd::serve::stats::Stats;
+use crate::cmd::serve::threads::ARITHMETIC_STACK;
+
+/// What all connections of a relay have to pass, and where they are counted.
+pub(in crate::cmd::serve) struct Guard {
+    gate: Mutex<Gate>,
+    allowed: Option<AllowList>,
+    shortage: Mutex<Trouble>,
+    /// How much memory there is for newcomers, and for what waits.
+    pub(in crate::cmd::serve) memory: Memory,
+    is_ending: AtomicBool,
+    started: Instant,
+    /// What `--stats` logs.
+    pub(in crate::cmd::serve) stats: Stats,
+    /// Where the log speaks of those who are no members.
+    pub(in crate::cmd::serve) strangers: Journal,
+    /// Where it speaks of members.
+    pub(in crate::cmd::serve) members: Journal,
+}
+
+impl Guard {
+    /// A guard for a relay that has no connection yet, with the list of who may enter, if not all.
+    pub(in crate::cmd::serve) fn new(
+        limits: GateLimits,
+        allowed: Option<AllowList>,
+        memory: Memory,
+    ) -> Self {
+        Self {
+            gate: Mutex::new(Gate::new(limits)),
+            allowed,
+            shortage: Mutex::default(),
+            memory,
+            is_ending: AtomicBool::new(false),
+            started: Instant::now(),
+            stats: Stats::default(),
+            strangers: Journal::new("strangers"),
+            members: Journal::new("members"),
+        }
+    }
+
+    /// Lets a connection in, for as long as the returned value lives, or none if it is to be
+    /// hung up on at once.
+    pub(in crate::cmd::serve) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Pass> {
+        let network = Network::from(address);
+        let verdict = lock(&self.gate).enter(network);
+        if verdict == Verdict::Ignored {
+            self.hung_up_on(address, "there are too many");
+            return None;
+        }
+        let pass = Pass {
+            guard: Arc::clone(self),
+            network,
+            verdict,
+        };
+        if !self.memory.take_for_stranger(ARITHMETIC_STACK) {
+            self.lacks(&io::ErrorKind::OutOfMemory.into());
+            self.hung_up_on(address, "there is no memory for it");
+            return None;
+        }
+        Some(pass)
+    }
+
+    fn hung_up_on(&self, address: IpAddr, reason: &str) {
+        self.stats.refusals.add(1);
+        let line = format_args!("hung up on {address}: {reason}");
+        self.strangers.write(Level::Info, line);
+    }
+
+    /// How many connections there are.
+    pub(in crate::cmd::serve) fn connections(&self) -> usize {
+        lock(&self.gate).connections()
+    }
+
+    /// Whether there is more from a network than there may be, with the places that are kept.
+    pub(in crate::cmd::serve) fn is_over_share(&self, network: Network) -> bool {
+        lock(&self.gate).is_over_share(network)
+    }
+
+    /// Checks that an identity may enter.
+    ///
+    /// # Errors
+    /// With what to tell it.
+    pub(in crate::cmd::serve) fn check_listed(
+        &self,
+        fingerprint: Fingerprint,
+    ) -> Result<(), Notice> {
+        match &self.allowed {
+            Some(allowed) if !allowed.allows(fingerprint) => Err(Notice::NotListed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts somebody who was told why not, and logs it.
+    pub(in crate::cmd::serve) fn refused(&self, who: impl Display, notice: Notice) {
+        self.stats.refusals.add(1);
+        let line = format_args!("refused {who}: {notice}");
+        self.strangers.write(Level::Info, line);
+    }
+
+    /// Counts a member that is gone, and logs it.
+    pub(in crate::cmd::serve) fn departed(&self, who: impl Display, departure: Departure) {
+        if departure == Departure::Slow {
+            self.stats.slow.add(1);
+        }
+        // Whoever was told that the relay ends hangs up, and is not to be blamed for it.
+        let line = if departure == Departure::Lost && self.is_ending() {
+            format!("{who} was sent away, as the relay ends")
+        } else {
+            format!("{who} {departure}")
+        };
+        self.members.write(Level::Info, format_args!("{line}"));
+    }
+
+    /// The system lacks what a newcomer needs (a descriptor, a thread, memory): counts it, and warns if
+    /// that is news.
+    pub(in crate::cmd::serve) fn lacks(&self, error: &io::Error) {
+        if lock(&self.shortage).happens(self.uptime()) {
+            log::warn!(
+                "cannot take newcomers at the moment: {}; members stay; lower --max-connections, or allow the relay more threads, open files and memory",
+                reason(error)
+            );
+        }
+    }
+
+    /// Logs what is overdue. To be called about once a second.
+    pub(in crate::cmd::serve) fn catch_up(&self) {
+        self.strangers.catch_up();
+        self.members.catch_up();
+        if let Some(times) = lock(&self.shortage).ended(self.uptime()) {
+            log::warn!("newcomers are taken again, after {times} failures");
+        }
+    }
+
+    /// From now on nobody gets in.
+    pub(in crate::cmd::serve) fn end(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
+    }
+
+    /// Checks that there is memory for one more member.
+    ///
+    /// # Errors
+    /// With what to tell a newcomer.
+    pub(in crate::cmd::serve) fn check_memory(&self) -> Result<(), Notice> {
+        if self.memory.is_short() {
+            self.lacks(&io::ErrorKind::OutOfMemory.into());
+            return Err(Notice::RelayFull);
+        }
+        Ok(())
+    }
+
+    /// Checks that the relay is not about to end.
+    ///
+    /// # Errors
+    /// With what to tell a newcomer.
+    pub(in crate::cmd::serve) fn check_open(&self) -> Result<(), Notice> {
+        if self.is_ending() {
+            Err(Notice::Shutdown)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Shuts a member's socket down, now that all that will be written to it has been. When the relay
+    /// ends, what the member still sends is taken up to its own end, as a system that gets something
+    /// for a closed socket forgets what it has yet to deliver. Otherwise it ends the reading thread.
+    pub(in crate::cmd::serve) fn hang_up(&self, stream: &TcpStream) {
+        let how = if self.is_ending() {
+            Shutdown::Write
+        } else {
+            Shutdown::Both
+        };
+        // It fails where the client was faster.
+        let _ = stream.shutdown(how);
+    }
+
+    /// How long the relay has been there.
+    pub(in crate::cmd::serve) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection that is counted.
+pub(in crate::cmd::serve) struct Pass {
+    guard: Arc<Guard>,
+    network: Network,
+    verdict: Verdict,
+}
+
+impl Pass {
+    /// Checks that it may stay at all.
+    ///
+    /// # Errors
+    /// With what to tell it.
+    pub(in crate::cmd::serve) fn check(&self) -> Result<(), Notice> {
+        match self.verdict {
+            Verdict::Told(notice) => Err(notice),
+            Verdict::In | Verdict::Ignored => self.guard.check_open(),
+        }
+    }
+
+    /// Counts a wish to join.
+    ///
+    /// # Errors
+    /// With what to tell it.
+    pub(in crate::cmd::serve) fn check_join(&self) -> Result<(), Notice> {
+        if lock(&self.guard.gate).join(self.network, self.guard.uptime()) {
+            Ok(())
+        } else {
+            Err(Notice::JoinsTooFast)
+        }
+    }
+
+    /// Where it is from.
+    pub(in crate::cmd::serve) fn network(&self) -> Network {
+        self.network
+    }
+
+    /// The connection is over, but its thread waits for the member to come back, for as long as
+    /// the returned value lives.
+    pub(in crate::cmd::serve) fn wait(self) -> Waiting {
+        let (guard, network) = (Arc::clone(&self.guard), self.network);
+        // At no time are there two of it.
+        drop(self);
+        lock(&guard.gate).wait(network);
+        Waiting { guard, network }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        lock(&self.guard.gate).leave(self.network, self.verdict);
+    }
+}
+
+/// A thread that is counted although it has no connection.
+pub(in crate::cmd::serve) struct Waiting {
+    guard: Arc<Guard>,
+    network: Network,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        lock(&self.guard.gate).end_waiting(self.network);
+    }
+}

@@ -1,0 +1,94 @@
+//! The options that keep strangers and members from taking more than their share.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::room::relay::Rate;
+
+use super::allow::AllowList;
+use super::gate::GateLimits;
+use super::guard::Guard;
+use super::memory::Memory;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// So that the longest frame, 256 KiB or 1024 blocks, is paid for in 4 seconds: a client that
+/// hears nothing for long gives the relay up.
+const LEAST_BLOCKS: u32 = 256;
+const LEAST_BYTES: u32 = 64 * 1024;
+
+#[derive(clap::Args, Debug)]
+pub(in crate::cmd::serve) struct Shares {
+    /// The most connections at once from one address (of IPv6, one /64); places that are kept for
+    /// broken ones count, and give way to newcomers from there
+    #[arg(long, value_name = "N", default_value = "100")]
+    max_per_address: NonZeroU32,
+
+    /// The most joins a minute from one address
+    #[arg(long, value_name = "N", default_value = "300")]
+    joins_per_minute: NonZeroU32,
+
+    /// The most places of one identity in a room
+    #[arg(long, value_name = "N", default_value = "8")]
+    max_per_identity: NonZeroU32,
+
+    /// The most 256-byte blocks a second that a member may send; 0: no limit
+    #[arg(long, value_name = "N", default_value_t = 5000,
+          value_parser = none_or_at_least::<LEAST_BLOCKS>)]
+    max_blocks: u32,
+
+    /// The most bytes a second that a member may send; 0: no limit
+    #[arg(long, value_name = "N", default_value_t = 4 << 20,
+          value_parser = none_or_at_least::<LEAST_BYTES>)]
+    max_bytes: u32,
+
+    /// Let in only the identities in this file, one SHA256:... fingerprint a line
+    #[arg(long, value_name = "FILE")]
+    allow: Option<PathBuf>,
+}
+
+fn none_or_at_least<const LEAST: u32>(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number) if number == 0 || number >= LEAST => Ok(number),
+        _ => Err(format!("not 0, nor a number from {LEAST} on")),
+    }
+}
+
+impl Shares {
+    /// Places of one identity in a room.
+    pub(in crate::cmd::serve) fn places(&self) -> usize {
+        usize::try_from(self.max_per_identity.get()).unwrap_or(usize::MAX)
+    }
+
+    /// Blocks a second from one member; 0 for any number.
+    pub(in crate::cmd::serve) fn blocks(&self) -> u32 {
+        self.max_blocks
+    }
+
+    /// Bytes a second from one member; 0 for any number.
+    pub(in crate::cmd::serve) fn bytes(&self) -> u32 {
+        self.max_bytes
+    }
+
+    /// The guard who sees to it, with no more than so many connections and threads in all, and with
+    /// this memory.
+    ///
+    /// # Errors
+    /// Where the list of identities cannot be used.
+    pub(in crate::cmd::serve) fn guard(
+        &self,
+        connections: usize,
+        threads: usize,
+        memory: Memory,
+    ) -> anyhow::Result<Guard> {
+        let limits = GateLimits {
+            connections,
+            threads,
+            per_network: usize::try_from(self.max_per_address.get()).unwrap_or(usize::MAX),
+            joins: Rate::new(self.joins_per_minute, MINUTE, MINUTE),
+        };
+        let allowed = self.allow.as_deref().map(AllowList::open).transpose()?;
+        Ok(Guard::new(limits, allowed, memory))
+    }
+}

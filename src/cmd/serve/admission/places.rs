@@ -1,0 +1,89 @@
+//! Whose place gives way when somebody wants in and everything is taken.
+//!
+//! A place that is kept for a broken connection costs whoever left it nothing. So it counts like a
+//! connection of the address that it was taken from, and is kept for as long as nobody needs it.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::gate::Network;
+
+/// A member's place, as somebody sees it who wants one.
+pub(in crate::cmd::serve) struct Held<T> {
+    /// Where its connection came from.
+    pub(in crate::cmd::serve) network: Network,
+    /// Since when that is broken, if it is.
+    pub(in crate::cmd::serve) kept_since: Option<Instant>,
+    /// How to find it.
+    pub(in crate::cmd::serve) place: T,
+}
+
+/// Of all these places, the one that gives way to somebody from `newcomer`: a kept one of the network
+/// that has the most, and of these the one that has been empty longest. It is of the newcomer's own
+/// network, or of one that has at least as many as the newcomer's after the exchange: so nobody can drive
+/// out those who have less.
+pub(in crate::cmd::serve) fn give_way<T>(places: Vec<Held<T>>, newcomer: Network) -> Option<T> {
+    let mut counts = HashMap::<Network, usize>::new();
+    for held in &places {
+        *counts.entry(held.network).or_default() += 1;
+    }
+    let count = |network| counts.get(&network).copied().unwrap_or_default();
+    // One less there, one more here.
+    let least = count(newcomer) + 2;
+    let gives_way = |held: &Held<T>| held.network == newcomer || count(held.network) >= least;
+    let kept = places.into_iter().filter(gives_way);
+    let kept = kept.filter_map(|held| Some((held.kept_since?, held)));
+    let chosen = kept.max_by_key(|(since, held)| (count(held.network), Reverse(*since)));
+    chosen.map(|(_, held)| held.place)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Places: the last number of the address, and whether it is kept; those that have been empty longest
+    /// come first.
+    fn choice(places: &[(u8, bool)], newcomer: u8) -> Option<usize> {
+        let network = |number: u8| Network::from(IpAddr::from([10, 0, 0, number]));
+        let start = Instant::now();
+        let held = places
+            .iter()
+            .enumerate()
+            .map(|(place, (number, is_kept))| Held {
+                network: network(*number),
+                kept_since: is_kept.then(|| start + Duration::from_secs(place as u64)),
+                place,
+            });
+        give_way(held.collect(), network(newcomer))
+    }
+
+    #[test]
+    fn the_longest_empty_of_the_network_with_the_most() {
+        let places = [
+            (1, true),
+            (1, true),
+            (2, true),
+            (2, true),
+            (2, true),
+            (2, false),
+        ];
+        assert_eq!(choice(&places, 3), Some(2));
+        assert_eq!(choice(&places, 1), Some(2));
+        assert_eq!(choice(&places, 2), Some(2));
+        // Nobody gives way to those who would have more.
+        assert_eq!(choice(&[(1, true), (1, true), (2, true)], 2), Some(2));
+    }
+
+    #[test]
+    fn nobody_gives_way_to_a_network_that_would_have_more() {
+        assert_eq!(choice(&[(1, true)], 2), None);
+        assert_eq!(choice(&[(1, true), (1, true)], 2), Some(0));
+        assert_eq!(choice(&[(1, true), (1, true), (2, false)], 2), None);
+        assert_eq!(choice(&[(1, true), (2, false), (2, false)], 2), None);
+        assert_eq!(choice(&[(1, false), (1, false), (1, false)], 2), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! Lines of the log that others can cause: so few a second that they cannot fill a disk.
+
+use std::fmt::Arguments;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use log::Level;
+
+use crate::room::relay::{Bucket, Rate};
+
+/// How many lines may be written in a second, by each journal.
+const LINES: NonZeroU32 = NonZeroU32::new(10).expect("ten");
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Decides which lines are written.
+#[derive(Debug, Default)]
+struct Quota {
+    used: Bucket,
+    left_out: u64,
+}
+
+impl Quota {
+    /// Whether a line may be written. One that may not is counted.
+    fn admit(&mut self, now: Duration) -> bool {
+        let rate = Rate::new(LINES, SECOND, SECOND);
+        let is_admitted = self.used.try_take(&rate, 1, now);
+        self.left_out += u64::from(!is_admitted);
+        is_admitted
+    }
+
+    /// How many lines were left out since this was asked last.
+    fn left_out(&mut self) -> u64 {
+        std::mem::take(&mut self.left_out)
+    }
+}
+
+/// A part of the log with a quota of its own.
+pub(in crate::cmd::serve) struct Journal {
+    /// What its lines are about.
+    subject: &'static str,
+    started: Instant,
+    quota: Mutex<Quota>,
+}
+
+impl Journal {
+    /// For lines about this.
+    pub(in crate::cmd::serve) fn new(subject: &'static str) -> Self {
+        Self {
+            subject,
+            started: Instant::now(),
+            quota: Mutex::default(),
+        }
+    }
+
+    /// Writes a line, or counts it.
+    pub(in crate::cmd::serve) fn write(&self, level: Level, line: Arguments<'_>) {
+        if !log::log_enabled!(level) {
+            return;
+        }
+        if self.quota().admit(self.started.elapsed()) {
+            log::log!(level, "{line}");
+        }
+    }
+
+    /// Says how many lines were left out, if any were. To be called about once a second.
+    pub(in crate::cmd::serve) fn catch_up(&self) {
+        let left_out = self.quota().left_out();
+        if left_out > 0 {
+            log::info!("… and {left_out} more about {}", self.subject);
+        }
+    }
+
+    fn quota(&self) -> MutexGuard<'_, Quota> {
+        self.quota.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_lines_a_second_and_how_many_more_there_were() {
+        let mut quota = Quota::default();
+        let written = (0..1000).filter(|_| quota.admit(SECOND)).count();
+        assert_eq!(written, 10);
+        assert_eq!(quota.left_out(), 990);
+        assert_eq!(quota.left_out(), 0);
+        assert!(quota.admit(SECOND + SECOND / 10));
+        assert!(!quota.admit(SECOND + SECOND / 10));
+        assert_eq!(quota.left_out(), 1);
+    }
+}

@@ -1,0 +1,242 @@
+//! The relay's log. Its lines go through a bounded queue to one thread, which alone writes them to
+//! standard error: so whoever has something to log never waits for whoever reads it, be that a pager,
+//! a terminal that Ctrl-S has stopped, or a full disk. What does not fit is counted, and said.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::collections::VecDeque;
+use std::fmt::Arguments;
+use std::io::{self, Write as _};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use log::{Level, LevelFilter, Metadata, Record};
+
+use crate::cmd::reason;
+
+/// The target of the relay's figures, which whoever asked for them sees without asking for more.
+pub(in crate::cmd::serve) const STATS: &str = "stats";
+
+/// How many lines may wait: of those that strangers and members can cause, what comes in ten seconds
+/// or more.
+const MAX_WAITING: usize = 256;
+
+/// After which time it is tried again to write what could not be written.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the end of the program waits for the last lines to be written.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The log, until the end of the program: then it waits for the last lines.
+pub(in crate::cmd::serve) struct Log(Arc<Queue>);
+
+impl Log {
+    /// Sends warnings, and as much more as `verbose` asks for, to standard error; panics, too. To be
+    /// called once.
+    ///
+    /// # Errors
+    /// Where the system has no thread for it.
+    pub(in crate::cmd::serve) fn start(verbose: u8) -> anyhow::Result<Self> {
+        let level = match verbose {
+            0 => LevelFilter::Warn,
+            1 => LevelFilter::Info,
+            _ => LevelFilter::Debug,
+        };
+        let queue = Arc::<Queue>::default();
+        log::set_boxed_logger(Box::new(Logger {
+            level,
+            queue: Arc::clone(&queue),
+        }))?;
+        log::set_max_level(level.max(LevelFilter::Info));
+        // Standard error has a lock, which the thread holds for as long as nobody reads.
+        std::panic::set_hook(Box::new(|panic| {
+            let thread = thread::current();
+            let name = thread.name().unwrap_or("without a name");
+            let backtrace = Backtrace::capture();
+            if backtrace.status() == BacktraceStatus::Captured {
+                log::error!("thread {name} {panic}\n{backtrace}");
+            } else {
+                log::error!("thread {name} {panic}");
+            }
+        }));
+        let writer = Arc::clone(&queue);
+        thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || writer.write_all())?;
+        Ok(Self(queue))
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let is_busy =
+            |state: &mut State| state.is_writing || !state.waiting.is_empty() || state.lost > 0;
+        let queue = &self.0;
+        drop((queue.changed).wait_timeout_while(queue.lock(), PATIENCE, is_busy));
+    }
+}
+
+/// Decides what is logged, and gives it its form.
+struct Logger {
+    level: LevelFilter,
+    queue: Arc<Queue>,
+}
+
+impl log::Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        match metadata.target() {
+            STATS => metadata.level() <= Level::Info,
+            target => metadata.level() <= self.level && target.starts_with(env!("CARGO_PKG_NAME")),
+        }
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.queue.put(line(*record.args()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn line(text: Arguments<'_>) -> String {
+    let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+    format!("{time} {text}\n")
+}
+
+/// What waits to be written.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<String>,
+    is_writing: bool,
+    /// How many lines there was no room for since the last that waits.
+    lost: u64,
+    /// Why nothing could be written then, if it was not that nobody read.
+    reason: Option<String>,
+    /// Why the last attempt to write failed, if it did.
+    failure: Option<String>,
+}
+
+impl State {
+    /// The line that speaks of those that were lost, if any were.
+    fn take_lost(&mut self) -> Option<String> {
+        let lost = std::mem::take(&mut self.lost);
+        (lost > 0).then(|| match self.reason.take() {
+            None => line(format_args!(
+                "… {lost} lines of the log were lost, as nobody read it"
+            )),
+            Some(reason) => line(format_args!(
+                "… {lost} lines of the log were lost, as it could not be written: {reason}"
+            )),
+        })
+    }
+}
+
+impl Queue {
+    /// Has a line written, or counts it. Never waits for a reader.
+    fn put(&self, line: String) {
+        let mut state = self.lock();
+        if state.waiting.len() >= MAX_WAITING {
+            state.lost += 1;
+            let reason = state.failure.clone();
+            state.reason = reason;
+            return;
+        }
+        let lost = state.take_lost();
+        state.waiting.extend(lost);
+        state.waiting.push_back(line);
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next line that is to be written.
+    fn take(&self) -> String {
+        let mut state = self.lock();
+        state.is_writing = false;
+        self.changed.notify_all();
+        loop {
+            let next = state.waiting.pop_front();
+            if let Some(next) = next.or_else(|| state.take_lost()) {
+                state.is_writing = true;
+                return next;
+            }
+            let woken = self.changed.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Writes all lines, for as long as the program lives. One that cannot be written is tried again,
+    /// so that none comes out in part: meanwhile others gather.
+    fn write_all(&self) {
+        loop {
+            let line = self.take();
+            let mut rest = line.as_bytes();
+            while !rest.is_empty() {
+                match io::stderr().write(rest) {
+                    Ok(written) => {
+                        rest = rest.get(written..).unwrap_or_default();
+                        self.lock().failure = None;
+                    }
+                    Err(error) => {
+                        self.lock().failure = Some(reason(&error));
+                        thread::sleep(PAUSE);
+                    }
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said after the time.
+    fn said(line: &str) -> &str {
+        line.split_once(' ').unwrap().1
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_said_where_it_is_missing() {
+        let queue = Queue::default();
+        for number in 0..MAX_WAITING + 312 {
+            queue.put(line(format_args!("{number}")));
+        }
+        assert_eq!(said(&queue.take()), "0\n");
+        assert_eq!(said(&queue.take()), "1\n");
+        queue.put(line(format_args!("later")));
+        for number in 2..MAX_WAITING {
+            assert_eq!(said(&queue.take()), format!("{number}\n"));
+        }
+        let lost = "… 312 lines of the log were lost, as nobody read it\n";
+        assert_eq!(said(&queue.take()), lost);
+        assert_eq!(said(&queue.take()), "later\n");
+        assert_eq!(queue.lock().lost, 0);
+    }
+
+    #[test]
+    fn what_was_lost_is_said_although_nothing_comes_after_it() {
+        let queue = Queue::default();
+        queue.lock().failure = Some("no space left on device".into());
+        for _ in 0..=MAX_WAITING {
+            queue.put(line(format_args!("one")));
+        }
+        queue.lock().failure = None;
+        for _ in 0..MAX_WAITING {
+            assert_eq!(said(&queue.take()), "one\n");
+        }
+        let lost =
+            "… 1 lines of the log were lost, as it could not be written: no space left on device\n";
+        assert_eq!(said(&queue.take()), lost);
+    }
+}

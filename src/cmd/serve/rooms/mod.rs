@@ -1,0 +1,288 @@
+//! The relay's rooms, shared by all its connections.
+//!
+//! Three locks, taken in this order: the table of rooms, a room, a member's queue. None of these is
+//! held across I/O or cryptography: under them, frames are put into queues, and little else. Joining and
+//! leaving take the table's, so that a room cannot vanish while somebody enters it; a message takes
+//! only the room's.
+
+mod membership;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpStream;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::Rng as _;
+
+use crate::cipher::encoding::Malformed;
+use crate::room::card::Card;
+use crate::room::frame::{Challenge, Departure, Limits, RunId};
+use crate::room::names::RoomId;
+use crate::room::notice::Notice;
+use crate::room::relay::{Intake, Pool, Room, Stay};
+
+use super::outbox::Outbox;
+use super::stats::Census;
+use super::writer::Writers;
+use crate::cmd::serve::admission::gate::Network;
+use crate::cmd::serve::admission::guard::Guard;
+use crate::cmd::serve::admission::places::give_way;
+
+pub(super) use self::membership::{Membership, Next};
+
+use self::membership::Place;
+
+/// What the relay allows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Config {
+    /// What clients are told of it.
+    pub(super) limits: Limits,
+    /// The most members.
+    pub(super) max_members: usize,
+    /// The most places of one identity in a room.
+    pub(super) per_identity: usize,
+    /// The most bytes that wait for one member.
+    pub(super) queue_bytes: usize,
+    /// How long the handshake may take.
+    pub(super) handshake: Duration,
+}
+
+type SharedRoom = Arc<Mutex<Room<Arc<Outbox>>>>;
+
+/// All rooms of a relay.
+pub(super) struct Relay {
+    pub(super) config: Config,
+    pub(super) guard: Arc<Guard>,
+    writers: Writers,
+    run: RunId,
+    /// Counts what is kept alive of the frames that members send.
+    pool: Arc<Pool>,
+    rooms: Mutex<Rooms>,
+    members: AtomicUsize,
+    /// Whose turn it is to have a thread for arithmetic.
+    arithmetic: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Rooms {
+    by_id: HashMap<RoomId, SharedRoom>,
+    /// The highest epoch that a room had when it vanished: no epoch is used twice in a run.
+    last_epoch: u64,
+}
+
+impl Relay {
+    /// A relay without rooms.
+    ///
+    /// # Errors
+    /// Where the system has no threads for the writers.
+    pub(super) fn new(config: Config, guard: Guard) -> io::Result<Self> {
+        let mut run = [0; 16];
+        rand::rng().fill_bytes(&mut run);
+        let guard = Arc::new(guard);
+        Ok(Self {
+            config,
+            writers: Writers::start(&guard)?,
+            guard,
+            run: RunId(run),
+            pool: Arc::default(),
+            rooms: Mutex::default(),
+            members: AtomicUsize::new(0),
+            arithmetic: Mutex::new(()),
+        })
+    }
+
+    /// A queue for a newcomer on this connection.
+    pub(super) fn outbox(&self, stream: &Arc<TcpStream>, network: Network) -> Arc<Outbox> {
+        let (most, writer) = (self.config.queue_bytes, self.writers.next());
+        Arc::new(Outbox::new(most, Arc::clone(stream), network, writer))
+    }
+
+    /// Random bytes for a handshake.
+    pub(super) fn challenge(&self) -> Challenge {
+        let mut nonce = [0; 32];
+        rand::rng().fill_bytes(&mut nonce);
+        Challenge {
+            nonce,
+            run: self.run,
+        }
+    }
+
+    /// Lets a member into a room, which is made if it is not there. It stays for as long as the
+    /// returned value lives. Where there is no place left, one that is kept may give way.
+    ///
+    /// # Errors
+    /// With what to tell it before hanging up.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        id: RoomId,
+        card: &Card,
+        outbox: &Arc<Outbox>,
+    ) -> Result<Membership, Notice> {
+        self.guard.check_memory()?;
+        let place = Place::count(self);
+        let mut rooms = lock(&self.rooms);
+        self.guard.check_open()?;
+        let has_own = |room: &SharedRoom| lock(room).has_place_for(card);
+        let giving_way = if rooms.by_id.get(&id).is_some_and(has_own) {
+            None
+        } else {
+            self.find_giving_way(&rooms, &place, outbox.network())?
+        };
+        let (room, joined) = if let Some(room) = rooms.by_id.get(&id) {
+            let joined = self.enter(&mut lock(room), card, outbox)?;
+            (Arc::clone(room), joined)
+        } else {
+            let mut room = Room::new(rooms.last_epoch, &self.config.limits);
+            let joined = room.join(card, outbox)?;
+            let room = Arc::new(Mutex::new(room));
+            rooms.by_id.insert(id, Arc::clone(&room));
+            (room, joined)
+        };
+        if let Some(giving_way) = giving_way {
+            giving_way.give_way();
+        }
+        let intake = Intake::new(card, self.run, joined, &self.config.limits);
+        let (outbox, intake) = (Arc::clone(outbox), Box::new(intake));
+        Ok(Membership::new(id, room, outbox, intake, card, place))
+    }
+
+    /// Whose place in any room is to give way to a newcomer's, if one must: to be asked for before that
+    /// is in its room, and to give way once it is.
+    ///
+    /// # Errors
+    /// Where one must, and none is kept that can.
+    fn find_giving_way(
+        &self,
+        rooms: &Rooms,
+        place: &Place,
+        newcomer: Network,
+    ) -> Result<Option<Arc<Outbox>>, Notice> {
+        let is_full = place.number > self.config.max_members;
+        let is_over_share = self.guard.is_over_share(newcomer);
+        if !is_full && !is_over_share {
+            return Ok(None);
+        }
+        let mut places = Vec::new();
+        for room in rooms.by_id.values() {
+            let room = lock(room);
+            places.extend(
+                room.mailboxes()
+                    .map(|outbox| outbox.held(Arc::clone(outbox))),
+            );
+        }
+        if is_over_share {
+            places.retain(|held| held.network == newcomer);
+        }
+        match give_way(places, newcomer) {
+            None if is_full => Err(Notice::RelayFull),
+            giving_way => Ok(giving_way),
+        }
+    }
+
+    /// Lets a member into a room. If that is full, a place that is kept in it may give way.
+    fn enter(
+        &self,
+        room: &mut Room<Arc<Outbox>>,
+        card: &Card,
+        outbox: &Arc<Outbox>,
+    ) -> Result<u64, Notice> {
+        if room.others_of(card) >= self.config.per_identity {
+            return Err(Notice::IdentityFull);
+        }
+        let joined = room.join(card, outbox);
+        if joined != Err(Notice::RoomFull) {
+            return joined;
+        }
+        let places = room.stays().map(|(sid, joined, outbox)| {
+            let place = (sid, joined, Arc::clone(outbox));
+            outbox.held(place)
+        });
+        if let Some((sid, joined, kept)) = give_way(places.collect(), outbox.network())
+            && kept.give_way()
+        {
+            room.leave(sid, joined, Departure::Lost);
+        }
+        room.join(card, outbox)
+    }
+
+    /// Lets a member that is still in a room go on over another connection. Returns that
+    /// connection's number too, or nothing if the member is not there any more.
+    ///
+    /// # Errors
+    /// Where it cannot have received so many frames, or has come from elsewhere since.
+    pub(super) fn resume(
+        self: &Arc<Self>,
+        id: RoomId,
+        card: &Card,
+        stay: Stay,
+        stream: &Arc<TcpStream>,
+        network: Network,
+    ) -> Result<Option<(Membership, u64)>, Notice> {
+        let Some(room) = lock(&self.rooms).by_id.get(&id).map(Arc::clone) else {
+            return Ok(None);
+        };
+        let outbox = {
+            let room = lock(&room);
+            if room.is_replaced(card) {
+                return Err(Notice::Replaced);
+            }
+            room.place(card, stay.joined).map(Arc::clone)
+        };
+        let Some(outbox) = outbox else {
+            return Ok(None);
+        };
+        let taken = outbox.take_over(stream, network, stay.received);
+        let taken = taken.map_err(|Malformed| Notice::Malformed)?;
+        Ok(taken.map(|(intake, connection)| {
+            let place = Place::count(self);
+            let membership = Membership::new(id, room, outbox, intake, card, place);
+            (membership, connection)
+        }))
+    }
+
+    /// Tells every member that the relay is ending, and hangs up once they have what is waiting
+    /// for them.
+    pub(super) fn shut_down(&self) {
+        self.guard.end();
+        for room in lock(&self.rooms).by_id.values() {
+            for outbox in lock(room).mailboxes() {
+                outbox.close(Some(Notice::Shutdown));
+            }
+        }
+    }
+
+    /// Drops the members for whom more is kept than there is memory for.
+    pub(super) fn save_memory(&self) {
+        let most = self.guard.memory.share(self.config.queue_bytes);
+        let rooms: Vec<SharedRoom> = lock(&self.rooms).by_id.values().map(Arc::clone).collect();
+        for room in rooms {
+            let outboxes: Vec<Arc<Outbox>> = lock(&room).mailboxes().map(Arc::clone).collect();
+            for outbox in outboxes {
+                outbox.limit(most);
+            }
+        }
+    }
+
+    /// How many members, rooms and connections there are.
+    pub(super) fn census(&self) -> Census {
+        let rooms = lock(&self.rooms);
+        Census {
+            members: rooms.by_id.values().map(|room| lock(room).len()).sum(),
+            rooms: rooms.by_id.len(),
+            connections: self.guard.connections(),
+        }
+    }
+
+    /// Whether no member is left.
+    pub(super) fn is_deserted(&self) -> bool {
+        lock(&self.rooms).by_id.is_empty()
+    }
+}
+
+/// A panic in one connection must not end the others, and no change under these locks can be
+/// left half done by one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
