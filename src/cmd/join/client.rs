@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -19,6 +18,7 @@ use crate::room::names::{Nick, RoomName};
 use crate::room::notice::Notice;
 use crate::room::session::{End, Now, Session};
 
+use super::happening::Happening;
 use crate::cmd::join::commands::complete::Nicks;
 use crate::cmd::join::net::link::FromRelay;
 use crate::cmd::join::net::reconnect::Connection;
@@ -44,18 +44,6 @@ pub(super) enum Notify {
     Mentions,
     /// When somebody says anything.
     All,
-}
-
-/// All that can happen to a client.
-pub(super) enum Happening {
-    /// The user wants something.
-    Typed(Input),
-    /// The relay sent something, over this link.
-    Relayed(u64, FromRelay),
-    /// An attempt to connect is over.
-    Dialled(u64, anyhow::Result<TcpStream>),
-    /// The session key that was asked for is made.
-    KeyMade(Box<SessionKey>),
 }
 
 /// Tells the time by both clocks.

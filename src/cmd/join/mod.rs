@@ -8,7 +8,7 @@
 //!
 //! - `args`: what the command line asks for.
 //! - `net`: how frames get to the relay and back.
-//! - `client`: the main thread's loop. `events`: what happens in the room. `outbox`: what was said, until
+//! - `client`: the main thread's loop. `happening`: what reaches it. `events`: what happens in the room. `outbox`: what was said, until
 //!   the relay has taken it.
 //! - `commands`: what the user types, and what is done about it.
 //! - `trust`: what is known of others, and the file that remembers it.
@@ -18,6 +18,7 @@ mod args;
 mod client;
 pub(super) mod commands;
 mod events;
+mod happening;
 pub(super) mod net;
 mod outbox;
 pub(super) mod output;
@@ -35,8 +36,9 @@ use crate::room::session::{End, Event, Session};
 use crate::room::stream::ReadError;
 
 pub(super) use self::args::{Args, Seat, nick};
-use self::client::{Client, Clock, Happening, Notify};
+use self::client::{Client, Clock, Notify};
 use self::commands::complete::Nicks;
+use self::happening::Happening;
 use self::net::link::{FromRelay, PATIENCE};
 use self::net::reconnect::{Connection, Dial};
 pub(super) use self::net::route::Way;

@@ -14,6 +14,7 @@ mod outbox;
 mod rooms;
 mod stats;
 mod threads;
+mod work_list;
 mod writer;
 
 use std::io;

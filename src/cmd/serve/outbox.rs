@@ -1,7 +1,7 @@
 //! A member's place at the relay: the bounded queue between its room and its socket, and whose
 //! connection that is at present.
 //!
-//! Rooms put frames in, under their lock and without ever waiting; one of the [`Writer`]s takes them
+//! Rooms put frames in, under their lock and without ever waiting; one of the [writers](super::writer) takes them
 //! out. A queue that overflows is closed and emptied: the member is told why, and nobody waits for
 //! it. When a connection breaks, the queue goes on, and its reading thread leaves here what it knows,
 //! for the member's next connection to take.
@@ -16,7 +16,7 @@ use crate::room::notice::Notice;
 use crate::room::relay::{Backlog, Intake, Mailbox, Outgoing};
 
 use super::batch::{Batch, Sent};
-use super::writer::Writer;
+use super::work_list::WorkList;
 use crate::cmd::serve::admission::gate::Network;
 use crate::cmd::serve::admission::guard::Guard;
 use crate::cmd::serve::admission::places::Held;
@@ -40,7 +40,8 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// A member's queue.
 pub(super) struct Outbox {
-    writer: Arc<Writer>,
+    /// That of the writer that empties it.
+    list: Arc<WorkList<Self>>,
     state: Mutex<State>,
     /// Wakes whoever waits for a connection to end, or for the next one.
     moved: Condvar,
@@ -132,10 +133,10 @@ impl Outbox {
         max_bytes: usize,
         stream: Arc<TcpStream>,
         network: Network,
-        writer: &Arc<Writer>,
+        list: &Arc<WorkList<Self>>,
     ) -> Self {
         Self {
-            writer: Arc::clone(writer),
+            list: Arc::clone(list),
             state: Mutex::new(State {
                 backlog: Backlog::new(max_bytes),
                 unfinished: 0,
@@ -163,7 +164,7 @@ impl Outbox {
     fn call_writer(self: &Arc<Self>, state: &mut State) {
         if !state.is_pending && state.stream.is_some() {
             state.is_pending = true;
-            self.writer.enlist(Arc::clone(self));
+            self.list.enlist(Arc::clone(self));
         }
     }
 

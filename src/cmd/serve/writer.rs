@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use super::outbox::{Next, Outbox};
+use super::work_list::WorkList;
 use crate::cmd::serve::admission::guard::Guard;
 
 /// The most writers.
@@ -25,7 +26,8 @@ const GATHER_AT_MOST: Duration = Duration::from_millis(50);
 
 /// All writers of a relay.
 pub(super) struct Writers {
-    all: Vec<Arc<Writer>>,
+    /// Their lists.
+    all: Vec<Arc<WorkList<Outbox>>>,
     /// How many members were given to them.
     given: AtomicUsize,
 }
@@ -38,7 +40,7 @@ impl Writers {
     pub(super) fn start(guard: &Arc<Guard>) -> io::Result<Self> {
         let number = thread::available_parallelism().map_or(1, usize::from);
         let all = (0..number.min(MAX_WRITERS))
-            .map(|_| Writer::start(Arc::clone(guard)))
+            .map(|_| start(Arc::clone(guard)))
             .collect::<io::Result<_>>()?;
         Ok(Self {
             all,
@@ -46,85 +48,28 @@ impl Writers {
         })
     }
 
-    /// The one for a new member.
-    pub(super) fn next(&self) -> &Arc<Writer> {
+    /// The list of the one for a new member.
+    pub(super) fn next(&self) -> &Arc<WorkList<Outbox>> {
         let number = self.given.fetch_add(1, Ordering::Relaxed);
-        let writer = self.all.get(number % self.all.len());
-        writer.expect("there is at least one")
+        let list = self.all.get(number % self.all.len());
+        list.expect("there is at least one")
     }
 }
 
-/// One of them, as the others see it.
-pub(super) struct Writer {
-    list: Mutex<List>,
-    filled: Condvar,
-}
-
-/// The members that have something to be sent.
-#[derive(Default)]
-struct List {
-    outboxes: Vec<Arc<Outbox>>,
-    is_asleep: bool,
-}
-
-impl Writer {
-    fn start(guard: Arc<Guard>) -> io::Result<Arc<Self>> {
-        let writer = Arc::new(Self {
-            list: Mutex::default(),
-            filled: Condvar::new(),
-        });
-        let rounds = Rounds {
-            writer: Arc::clone(&writer),
-            guard,
-            again: Vec::new(),
-            later: BTreeMap::new(),
-            serial: 0,
-            gathering: 0,
-        };
-        let builder = thread::Builder::new().name("writer".into());
-        builder.spawn(move || rounds.run())?;
-        Ok(writer)
-    }
-
-    /// Puts a member on the list.
-    pub(super) fn enlist(&self, outbox: Arc<Outbox>) {
-        let mut list = self.lock();
-        list.outboxes.push(outbox);
-        let is_asleep = std::mem::take(&mut list.is_asleep);
-        drop(list);
-        if is_asleep {
-            self.filled.notify_one();
-        }
-    }
-
-    /// Moves the list to `round`. Where there is nothing on it, waits until there is something, or
-    /// until `deadline` if there is one.
-    fn collect(&self, round: &mut Vec<Arc<Outbox>>, deadline: Option<Instant>) {
-        let mut list = self.lock();
-        while list.outboxes.is_empty() {
-            let wait = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if wait == Some(Duration::ZERO) {
-                break;
-            }
-            list.is_asleep = true;
-            list = match wait {
-                Some(wait) => {
-                    let woken = self.filled.wait_timeout(list, wait);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self
-                    .filled
-                    .wait(list)
-                    .unwrap_or_else(PoisonError::into_inner),
-            };
-            list.is_asleep = false;
-        }
-        round.append(&mut list.outboxes);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, List> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Starts a writer, and returns its list.
+fn start(guard: Arc<Guard>) -> io::Result<Arc<WorkList<Outbox>>> {
+    let list = Arc::<WorkList<Outbox>>::default();
+    let rounds = Rounds {
+        list: Arc::clone(&list),
+        guard,
+        again: Vec::new(),
+        later: BTreeMap::new(),
+        serial: 0,
+        gathering: 0,
+    };
+    let builder = thread::Builder::new().name("writer".into());
+    builder.spawn(move || rounds.run())?;
+    Ok(list)
 }
 
 /// What is to be done at a certain time.
@@ -137,7 +82,7 @@ enum Due {
 
 /// What a writer does.
 struct Rounds {
-    writer: Arc<Writer>,
+    list: Arc<WorkList<Outbox>>,
     guard: Arc<Guard>,
     /// Those who have more to be sent than a round allows.
     again: Vec<Arc<Outbox>>,
@@ -156,7 +101,7 @@ impl Rounds {
                 _ if !self.again.is_empty() => Some(Instant::now()),
                 first => first.map(|((at, _), _)| *at),
             };
-            self.writer.collect(&mut round, deadline);
+            self.list.collect(&mut round, deadline);
             round.append(&mut self.again);
             let now = Instant::now();
             while let Some(entry) = self.later.first_entry()

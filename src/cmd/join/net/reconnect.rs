@@ -14,7 +14,7 @@ use crate::room::names::RoomId;
 
 use super::link::{self, Link, PATIENCE};
 use super::route::{Way, unreachable};
-use crate::cmd::join::client::Happening;
+use crate::cmd::join::happening::Happening;
 
 /// The pause before the first attempt is at most this, and before each further one at most twice
 /// as long as the one before, up to the longest.

@@ -1,0 +1,71 @@
+//! The list of a thread that works for many: others put things on it, and the thread takes them all at
+//! once.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What is to be worked on, in the order in which it came.
+pub(super) struct WorkList<T> {
+    state: Mutex<State<T>>,
+    filled: Condvar,
+}
+
+struct State<T> {
+    items: Vec<Arc<T>>,
+    /// Whether the thread waits for something to come.
+    is_asleep: bool,
+}
+
+impl<T> Default for WorkList<T> {
+    fn default() -> Self {
+        Self {
+            state: Mutex::new(State {
+                items: Vec::new(),
+                is_asleep: false,
+            }),
+            filled: Condvar::new(),
+        }
+    }
+}
+
+impl<T> WorkList<T> {
+    /// Puts something on the list.
+    pub(super) fn enlist(&self, item: Arc<T>) {
+        let mut state = self.lock();
+        state.items.push(item);
+        let is_asleep = std::mem::take(&mut state.is_asleep);
+        drop(state);
+        if is_asleep {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Moves the list to `round`. Where there is nothing on it, waits until there is something, or
+    /// until `deadline` if there is one.
+    pub(super) fn collect(&self, round: &mut Vec<Arc<T>>, deadline: Option<Instant>) {
+        let mut state = self.lock();
+        while state.items.is_empty() {
+            let wait = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if wait == Some(Duration::ZERO) {
+                break;
+            }
+            state.is_asleep = true;
+            state = match wait {
+                Some(wait) => {
+                    let woken = self.filled.wait_timeout(state, wait);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self
+                    .filled
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+            state.is_asleep = false;
+        }
+        round.append(&mut state.items);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
