@@ -16,8 +16,8 @@ mod terminal;
 /// What people write, on the terminal, in arguments and into files: read without touching anything,
 /// so that it can be tried with whatever there may be.
 pub mod written {
-    pub use super::join::commands::line::Line;
-    pub use super::join::commands::table::{Command, Typed};
+    pub use super::join::commands::line::{Line, Typed};
+    pub use super::join::commands::table::Command;
     pub use super::join::net::address::{Address, Place, Room};
     pub use super::join::net::pasted::invite_in;
     pub use super::join::output::json::{Request, What};

@@ -7,7 +7,7 @@ const WORDS: [&str; 10] = [
     include_str!("../../src/cmd/join/output/wording.rs"),
     include_str!("../../src/cmd/join/trust/mod.rs"),
     include_str!("../../src/cmd/join/events.rs"),
-    include_str!("../../src/cmd/join/outbox.rs"),
+    include_str!("../../src/cmd/join/commands/say.rs"),
     include_str!("../../src/cmd/join/client.rs"),
     include_str!("../../src/cmd/join/trust/known_people.rs"),
     include_str!("../../src/cmd/join/output/report.rs"),

@@ -22,7 +22,7 @@ use super::happening::Happening;
 use crate::cmd::join::commands::complete::Nicks;
 use crate::cmd::join::net::link::FromRelay;
 use crate::cmd::join::net::reconnect::Connection;
-use crate::cmd::join::outbox::AllOnItsWay;
+use crate::cmd::join::outbox::Outbox;
 use crate::cmd::join::output::repeats::Repeats;
 use crate::cmd::join::output::report::{Link, Report, Who};
 use crate::cmd::join::output::screen::Screen;
@@ -84,11 +84,7 @@ pub(super) struct Client<'a> {
     pub(super) here: (u64, HashMap<String, Who>),
     /// The same for Tab.
     pub(super) nicks: Arc<Nicks>,
-    /// What was said, and the relay has not taken.
-    pub(super) on_its_way: AllOnItsWay,
-    /// The numbers of what was shown as waiting and has been taken since. What is shown is marked anew
-    /// once nothing waits any more.
-    pub(super) late: Vec<u64>,
+    pub(super) outbox: Outbox,
     /// Why the user is away, if so.
     pub(super) away: Option<String>,
     /// When those who came learn of it.
@@ -314,7 +310,7 @@ impl Client<'_> {
     pub(super) fn finish(mut self, end: anyhow::Result<()>) -> anyhow::Result<()> {
         self.settle();
         self.tell_held_back(true);
-        let untaken = self.untaken();
+        let untaken = self.outbox.untaken(&self.session);
         for (id, text) in &untaken {
             self.refuse(id.as_deref(), format!("not delivered: {text}"));
         }

@@ -24,7 +24,7 @@ mod outbox;
 pub(super) mod output;
 pub(super) mod trust;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -42,6 +42,7 @@ use self::happening::Happening;
 use self::net::link::{FromRelay, PATIENCE};
 use self::net::reconnect::{Connection, Dial};
 pub(super) use self::net::route::Way;
+use self::outbox::Outbox;
 use self::output::repeats::Repeats;
 use self::output::report::Report;
 use self::output::screen::Screen;
@@ -163,8 +164,7 @@ pub(super) fn run_at(
         connection,
         here: (0, HashMap::new()),
         nicks,
-        on_its_way: VecDeque::new(),
-        late: Vec::new(),
+        outbox: Outbox::default(),
         away: None,
         newcomers: None,
         to_reply: None,

@@ -3,10 +3,10 @@
 use crate::cmd::terminal::Entry;
 use crate::room::message::Kind;
 
-use super::line::Line;
-use super::table::{Command, Typed};
+use super::line::{Line, Typed};
+use super::say::Saying;
+use super::table::Command;
 use crate::cmd::join::client::Client;
-use crate::cmd::join::outbox::Saying;
 use crate::cmd::join::output::json::{Request, What};
 
 impl Client<'_> {
