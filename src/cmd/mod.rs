@@ -13,6 +13,11 @@ mod shell;
 mod signals;
 mod terminal;
 
+/// The kinds of alarms and notices, which the documents list.
+pub mod told {
+    pub use super::join::output::alarms::{Cause, ROWS, Row, Severity};
+}
+
 /// What people write, on the terminal, in arguments and into files: read without touching anything,
 /// so that it can be tried with whatever there may be.
 pub mod written {

@@ -3,14 +3,15 @@
 use super::markdown::Document;
 
 /// Where the words are, those of alarms first.
-const WORDS: [&str; 10] = [
-    include_str!("../../src/cmd/join/output/wording.rs"),
+const WORDS: [&str; 11] = [
+    include_str!("../../src/cmd/join/output/alarms.rs"),
     include_str!("../../src/cmd/join/trust/mod.rs"),
     include_str!("../../src/cmd/join/events.rs"),
     include_str!("../../src/cmd/join/commands/say.rs"),
     include_str!("../../src/cmd/join/client.rs"),
     include_str!("../../src/cmd/join/trust/known_people.rs"),
     include_str!("../../src/cmd/join/output/report.rs"),
+    include_str!("../../src/cmd/join/output/wording.rs"),
     include_str!("../../src/cmd/join/commands/others.rs"),
     include_str!("../../src/cmd/join/commands/myself.rs"),
     include_str!("../../src/cmd/join/mod.rs"),
@@ -34,13 +35,10 @@ fn literals(source: &str) -> Vec<String> {
 /// The texts of which each says that something is wrong, or may be.
 fn alarms() -> Vec<String> {
     let [words, trust, ..] = WORDS;
-    let (_, events) = words.split_once("fn event(").unwrap();
-    let (events, _) = events
-        .split_once("/// The room that one has come back to.")
-        .unwrap();
+    let (_, table) = words.split_once("\nincidents! {").unwrap();
     let (_, changed) = trust.split_once("\nfn changed(").unwrap();
     let (changed, _) = changed.split_once("\n}\n").unwrap();
-    let texts = [events, changed].into_iter().flat_map(literals);
+    let texts = [table, changed].into_iter().flat_map(literals);
     texts.filter(|text| text.contains(' ')).collect()
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use e2echat::cmd::told::{Cause, ROWS, Row, Severity};
 use serde_json::{Value, json};
 
 use super::bot::{Bot, all, check};
@@ -10,7 +11,8 @@ use super::schema::{SCHEMA, event, is_event, is_request};
 use super::support::process::{Client, Home, Relay};
 
 const DOCUMENT: &str = include_str!("../../docs/JSON.md");
-const SOURCE: &str = include_str!("../../src/cmd/join/output/json.rs");
+const JSON: &str = include_str!("../../src/cmd/join/output/json.rs");
+const REPORT: &str = include_str!("../../src/cmd/join/output/report.rs");
 
 /// The types of events, or of requests, in the schema.
 fn types(part: &str) -> BTreeSet<String> {
@@ -24,12 +26,45 @@ fn types(part: &str) -> BTreeSet<String> {
     listed.iter().map(name).collect()
 }
 
-/// What stands in quotes behind each `before` in the program that writes JSON.
-fn written(before: &str) -> BTreeSet<String> {
-    let source = SOURCE.split("#[cfg(test)]").next().unwrap();
-    let found = source.split(before).skip(1);
-    let quoted = found.filter_map(|rest| rest.split('"').next());
+/// The words that the program writes for the variants of an enum in a source.
+fn variants(source: &str, name: &str) -> BTreeSet<String> {
+    let (before, rest) = source.split_once(&format!("enum {name} {{\n")).unwrap();
+    let before = before.trim_end_matches("pub(in crate::cmd::join) ");
+    assert!(
+        before.ends_with("rename_all = \"kebab-case\")]\n"),
+        "{name}"
+    );
+    let (body, _) = rest.split_once("\n}").unwrap();
+    let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
+    let variants = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+    let kebab = |variant: &str| {
+        let end = |c: char| !c.is_ascii_alphanumeric();
+        let name = variant.split(end).next().unwrap();
+        let letters = name.char_indices().flat_map(|(at, c)| {
+            let hyphen = (at > 0 && c.is_ascii_uppercase()).then_some('-');
+            hyphen.into_iter().chain([c.to_ascii_lowercase()])
+        });
+        letters.collect()
+    };
+    variants.map(kebab).collect()
+}
+
+/// The kinds of the rows of the program's table that are so.
+fn kinds(is_one: impl Fn(&Row) -> bool) -> BTreeSet<String> {
+    let rows = ROWS.iter().filter(|row| is_one(row));
+    rows.map(|row| row.kind.to_owned()).collect()
+}
+
+/// What stands in backquotes in a text.
+fn quoted(text: &str) -> BTreeSet<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
     quoted.map(str::to_owned).collect()
+}
+
+/// The text of the document between two others.
+fn between(before: &str, after: &str) -> &'static str {
+    let (_, rest) = DOCUMENT.split_once(before).unwrap();
+    rest.split_once(after).unwrap().0
 }
 
 /// The lines of the document that are examples.
@@ -43,36 +78,62 @@ fn examples() -> Vec<Value> {
 
 #[test]
 fn the_schema_has_the_types_of_events_that_the_program_writes() {
-    let mut written = written("Object::new(\"");
-    // Those of what is said to everybody.
-    written.extend(["action".to_owned(), "message".to_owned()]);
-    assert!(SOURCE.contains(r#"if is_action { "action" } else { "message" }"#));
-    assert_eq!(types("event"), written);
+    assert_eq!(types("event"), variants(JSON, "Event<'a>"));
 }
 
 #[test]
 fn the_schema_has_the_words_that_the_program_writes() {
-    let definitions = &SCHEMA["$defs"];
-    let words = [
-        ("leave", "reason"),
-        ("notice", "kind"),
-        ("alarm", "kind"),
-        ("link", "state"),
-        ("person", "standing"),
-    ];
-    let listed: BTreeSet<String> = words
-        .iter()
-        .flat_map(|(event, field)| {
-            let words = definitions[event]["properties"][field]["enum"].as_array();
-            words.unwrap().iter()
-        })
-        .map(|word| word.as_str().unwrap().to_owned())
-        .collect();
-    let written = written("=> \"");
-    assert_eq!(listed, written);
-    for word in listed {
-        assert!(DOCUMENT.contains(&format!("`{word}`")), "no `{word}`");
+    for (event, field, written) in [
+        ("leave", "reason", variants(JSON, "DepartureWord")),
+        ("person", "standing", variants(JSON, "StandingWord")),
+        ("link", "state", variants(REPORT, "Link")),
+        (
+            "alarm",
+            "kind",
+            kinds(|row| row.severity == Severity::Alarm),
+        ),
+        (
+            "notice",
+            "kind",
+            kinds(|row| row.severity == Severity::Notice),
+        ),
+    ] {
+        let words = SCHEMA["$defs"][event]["properties"][field]["enum"].as_array();
+        let words = words
+            .unwrap()
+            .iter()
+            .map(|word| word.as_str().unwrap().to_owned());
+        assert_eq!(words.collect::<BTreeSet<_>>(), written, "{event}: {field}");
+        for word in written {
+            assert!(DOCUMENT.contains(&format!("`{word}`")), "no `{word}`");
+        }
     }
+}
+
+#[test]
+fn the_document_says_of_each_kind_what_the_program_does() {
+    for (severity, title) in [(Severity::Alarm, "alarm"), (Severity::Notice, "notice")] {
+        let table = between(&format!("| `kind` of {title} | |\n| --- | --- |\n"), "\n\n");
+        let first = |row: &str| row.split('`').nth(1).unwrap().to_owned();
+        let listed: BTreeSet<String> = table.lines().map(first).collect();
+        assert_eq!(listed, kinds(|row| row.severity == severity), "{title}");
+    }
+    let absence = ["away", "back"].map(str::to_owned);
+    let mut of_sender = kinds(|row| row.cause == Cause::Sender);
+    of_sender.extend(absence.clone());
+    let ignored = between("Of a member that is ignored, ", " are not told at all");
+    assert_eq!(quoted(ignored), of_sender);
+    let mut ten = kinds(|row| row.most == 10);
+    ten.extend(absence);
+    let said = between("if more than one. ", "told ten times a minute at most");
+    assert_eq!(quoted(said), ten);
+    let said = between("when that minute is over; ", " told each time");
+    assert_eq!(quoted(said), kinds(|row| row.most == u64::MAX));
+    let others = kinds(|row| ![1, 10, u64::MAX].contains(&row.most));
+    assert!(
+        others.is_empty(),
+        "the document does not say how often {others:?} are told"
+    );
 }
 
 #[test]

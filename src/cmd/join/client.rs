@@ -23,6 +23,7 @@ use crate::cmd::join::commands::complete::Nicks;
 use crate::cmd::join::net::link::FromRelay;
 use crate::cmd::join::net::reconnect::Connection;
 use crate::cmd::join::outbox::Outbox;
+use crate::cmd::join::output::alarms::Incident;
 use crate::cmd::join::output::repeats::Repeats;
 use crate::cmd::join::output::report::{Link, Report, Who};
 use crate::cmd::join::output::screen::Screen;
@@ -316,7 +317,10 @@ impl Client<'_> {
         }
         let held = self.session.undelivered();
         let held: Vec<Report> = held
-            .map(|(nicks, text)| wording::undelivered(&nicks, text))
+            .map(|(nicks, text)| {
+                let text = text.to_owned();
+                Incident::Undelivered { nicks, text }.into()
+            })
             .collect();
         for report in &held {
             self.screen.show(report);

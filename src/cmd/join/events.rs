@@ -9,8 +9,9 @@ use crate::room::names::Nick;
 use crate::room::session::{Event, Person};
 
 use super::client::{Client, Notify, seconds};
+use crate::cmd::join::output::alarms::Incident;
 use crate::cmd::join::output::repeats::Repeats;
-use crate::cmd::join::output::report::{Alarm, Link, Report, Speech, Who, mentions};
+use crate::cmd::join::output::report::{Link, Report, Speech, Who, mentions};
 use crate::cmd::join::output::wording;
 use crate::cmd::join::trust::{Remark, Trust};
 
@@ -109,8 +110,8 @@ impl Client<'_> {
             } => self.give_up(receipt, &readers, &text),
             Event::RekeyDue => self.make_key(),
             event => {
-                if let Some(report) = wording::event(event) {
-                    self.raise(&report);
+                if let Some(incident) = Incident::of(event) {
+                    self.raise(&incident.into());
                 }
             }
         }
@@ -164,7 +165,7 @@ impl Client<'_> {
 
     fn tell_left(&mut self, nick: &Nick, departure: Departure, is_signed: bool) {
         let is_odd = departure == Departure::Left && !is_signed;
-        let is_told = is_odd && self.raise(&wording::left_without_a_word(nick));
+        let is_told = is_odd && self.raise(&Incident::LeftUnsigned { nick: nick.clone() }.into());
         if let Some(who) = self.here.1.get(nick.as_str()) {
             let report = Report::Left(who.clone(), departure, is_signed);
             self.screen.show(&report);
@@ -201,9 +202,10 @@ impl Client<'_> {
     }
 
     fn repeats(&mut self, report: &Report) -> &mut Repeats {
-        match report {
-            Report::Alarm { .. } => &mut self.alarms,
-            _ => &mut self.hints,
+        if report.is_alarm() {
+            &mut self.alarms
+        } else {
+            &mut self.hints
         }
     }
 
@@ -328,12 +330,7 @@ impl From<Remark> for Report {
         match remark {
             Remark::Notice(text) => Self::Notice(text),
             Remark::Refusal(text) => Self::refusal(text),
-            Remark::Alarm(nick, text) => Self::Alarm {
-                sort: Alarm::Identity,
-                nick: Some(nick),
-                text,
-                count: 1,
-            },
+            Remark::Alarm(nick, text) => Incident::Identity { nick, text }.into(),
         }
     }
 }

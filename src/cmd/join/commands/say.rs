@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::cipher::seal::MAX_TEXT;
 use crate::cmd::join::client::Client;
 use crate::cmd::join::outbox::OnItsWay;
+use crate::cmd::join::output::alarms::Incident;
 use crate::cmd::join::output::report::Speech;
-use crate::cmd::join::output::wording;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::{Person, Receipt, SayError, To};
@@ -149,7 +149,8 @@ impl Client<'_> {
             self.refuse(Some(&id), NOT_TAKEN);
         }
         if !readers.is_empty() {
-            self.raise(&wording::not_taken(readers, text));
+            let (nicks, text) = (readers.to_vec(), text.to_owned());
+            self.raise(&Incident::NotTaken { nicks, text }.into());
         }
     }
 

@@ -1,6 +1,7 @@
 //! The JSON of `join --json`: one object a line, reports out and requests in (`docs/JSON.md`).
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::room::frame::Departure;
@@ -8,7 +9,7 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::Standing;
 
-use super::report::{Alarm, Hint, Link, Report, Speech, Who};
+use super::report::{Link, Report, Speech, Who, counted};
 
 /// What a line of standard input asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,185 +94,241 @@ impl Request {
 /// A report as a line, without its end. What is shown while a request is carried out answers that
 /// one. The user's own words are not reported: that they were taken is.
 pub(in crate::cmd::join) fn line(report: &Report, answered: Option<&str>) -> Option<String> {
-    let object = match report {
-        Report::Room {
-            relay,
-            room,
-            is_invite,
-        } => Object::new("room")
-            .with("relay", relay.as_str())
-            .with("room", room.as_str())
-            .with("invite", *is_invite),
-        Report::You { nick, fingerprint } | Report::Called { nick, fingerprint } => {
-            Object::new("you")
-                .with("nick", nick.as_str())
-                .with("fingerprint", fingerprint.to_string())
-                .with_some("id", answered)
+    let event = Event::of(report, answered)?;
+    let time = format!("{:.3}", Timestamp::now());
+    let line = serde_json::to_value(Line { event, time });
+    let mut line = line.expect("every key is a string");
+    if let Some(fields) = line.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    Some(line.to_string())
+}
+
+/// A line of output. Its fields are sorted by their names, and those that are null are left out.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    event: Event<'a>,
+    time: String,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Event<'a> {
+    Room {
+        relay: &'a str,
+        room: &'a str,
+        invite: bool,
+    },
+    You {
+        nick: &'a str,
+        fingerprint: String,
+        id: Option<&'a str>,
+    },
+    Here {
+        people: Vec<Person<'a>>,
+        id: Option<&'a str>,
+    },
+    Join(Person<'a>),
+    Return(Person<'a>),
+    Rekey(Person<'a>),
+    Leave {
+        #[serde(flatten)]
+        who: Person<'a>,
+        #[serde(with = "DepartureWord")]
+        reason: Departure,
+        signed: bool,
+    },
+    Nick {
+        #[serde(flatten)]
+        who: Person<'a>,
+        former: &'a str,
+    },
+    Away {
+        #[serde(flatten)]
+        who: Person<'a>,
+        text: &'a str,
+    },
+    Back(Person<'a>),
+    Message(Said<'a>),
+    Action(Said<'a>),
+    Direct {
+        #[serde(flatten)]
+        who: Person<'a>,
+        text: &'a str,
+        action: bool,
+    },
+    Ack {
+        readers: Option<usize>,
+        id: Option<&'a str>,
+    },
+    Link {
+        state: Link,
+        text: &'a str,
+    },
+    Alarm(Told<'a>),
+    Notice(Told<'a>),
+    Error(Told<'a>),
+    Answer(Told<'a>),
+}
+
+/// Somebody whom an event is about.
+#[derive(Serialize)]
+struct Person<'a> {
+    nick: &'a str,
+    fingerprint: String,
+    #[serde(with = "StandingWord")]
+    standing: Standing,
+    verified: bool,
+}
+
+/// What somebody says to everybody.
+#[derive(Serialize)]
+struct Said<'a> {
+    #[serde(flatten)]
+    who: Person<'a>,
+    text: &'a str,
+    mentions: bool,
+}
+
+/// What is told in words, and by its kind if it is an incident.
+#[derive(Default, Serialize)]
+struct Told<'a> {
+    text: String,
+    kind: Option<&'static str>,
+    nick: Option<&'a str>,
+    count: Option<u64>,
+    id: Option<&'a str>,
+}
+
+/// How a departure is written.
+#[derive(Serialize)]
+#[serde(remote = "Departure", rename_all = "kebab-case")]
+enum DepartureWord {
+    Left,
+    Lost,
+    Slow,
+    Misbehaved,
+    Silent,
+}
+
+/// How a standing is written.
+#[derive(Serialize)]
+#[serde(remote = "Standing", rename_all = "kebab-case")]
+enum StandingWord {
+    Changed,
+    New,
+    Known,
+    Verified,
+}
+
+impl<'a> Event<'a> {
+    fn of(report: &'a Report, answered: Option<&'a str>) -> Option<Self> {
+        let told = |text: &str, id| Told {
+            text: text.to_owned(),
+            id,
+            ..Told::default()
+        };
+        Some(match report {
+            Report::Room {
+                relay,
+                room,
+                is_invite,
+            } => Self::Room {
+                relay,
+                room,
+                invite: *is_invite,
+            },
+            Report::You { nick, fingerprint } | Report::Called { nick, fingerprint } => Self::You {
+                nick: nick.as_str(),
+                fingerprint: fingerprint.to_string(),
+                id: answered,
+            },
+            Report::Roster(others) => Self::Here {
+                people: others.iter().map(Person::from).collect(),
+                id: answered,
+            },
+            Report::Joined(who, _) => Self::Join(who.into()),
+            Report::Back { who, .. } => Self::Return(who.into()),
+            Report::Rekeyed(who) => Self::Rekey(who.into()),
+            Report::Left(who, departure, is_signed) => Self::Leave {
+                who: who.into(),
+                reason: *departure,
+                signed: *is_signed,
+            },
+            Report::Renamed(former, who) => Self::Nick {
+                who: who.into(),
+                former: former.as_str(),
+            },
+            Report::Away(who, Some(text)) => Self::Away {
+                who: who.into(),
+                text: text.as_str(),
+            },
+            Report::Away(who, None) => Self::Back(who.into()),
+            Report::Said(speech) if speech.own => return None,
+            Report::Said(speech) => Self::said(speech),
+            Report::Done { id, readers } => Self::Ack {
+                readers: *readers,
+                id: id.as_deref(),
+            },
+            Report::Link(state, text) => Self::Link {
+                state: *state,
+                text,
+            },
+            Report::Incident { what, count } => {
+                let is_alarm = report.is_alarm();
+                let told = Told {
+                    text: counted(what, *count),
+                    kind: Some(what.row().kind),
+                    nick: what.nick().map(Nick::as_str),
+                    count: (*count > 1).then_some(*count),
+                    id: answered.filter(|_| is_alarm),
+                };
+                if is_alarm {
+                    Self::Alarm(told)
+                } else {
+                    Self::Notice(told)
+                }
+            }
+            Report::Invite {
+                directions: text, ..
+            }
+            | Report::Notice(text) => Self::Notice(told(text, answered)),
+            Report::Refusal { id, text } => Self::Error(told(text, id.as_deref().or(answered))),
+            Report::Failure(text) => Self::Error(told(text, None)),
+            Report::Answer(text) => Self::Answer(told(text, answered)),
+            Report::Here(..) | Report::Aside(_) => return None,
+        })
+    }
+
+    fn said(speech: &'a Speech) -> Self {
+        let (who, text) = (Person::from(&speech.who), speech.text.as_str());
+        let is_action = speech.kind == Kind::Action;
+        if speech.to.is_some() {
+            let action = is_action;
+            return Self::Direct { who, text, action };
         }
-        Report::Roster(others) => {
-            let others = others
-                .iter()
-                .map(|who| Object::default().about(who).value());
-            Object::new("here")
-                .with("people", others.collect::<Vec<_>>())
-                .with_some("id", answered)
-        }
-        Report::Joined(who, _) => Object::new("join").about(who),
-        Report::Back { who, .. } => Object::new("return").about(who),
-        Report::Rekeyed(who) => Object::new("rekey").about(who),
-        Report::Left(who, departure, is_signed) => Object::new("leave")
-            .about(who)
-            .with("reason", reason(*departure))
-            .with("signed", *is_signed),
-        Report::Renamed(former, who) => Object::new("nick")
-            .about(who)
-            .with("former", former.as_str()),
-        Report::Away(who, Some(text)) => Object::new("away").about(who).with("text", text.as_str()),
-        Report::Away(who, None) => Object::new("back").about(who),
-        Report::Said(speech) if speech.own => return None,
-        Report::Said(speech) => said(speech),
-        Report::Done { id, readers } => Object::new("ack")
-            .with_some("readers", *readers)
-            .with_some("id", id.as_deref()),
-        Report::Link(link, text) => Object::new("link")
-            .with("state", state(*link))
-            .with("text", text.as_str()),
-        Report::Alarm {
-            sort,
-            nick,
+        let said = Said {
+            who,
             text,
-            count,
-        } => Object::new("alarm")
-            .with("kind", alarm(*sort))
-            .with_some("nick", nick.as_ref().map(Nick::as_str))
-            .with("text", text.as_str())
-            .with_some("count", (*count > 1).then_some(*count))
-            .with_some("id", answered),
-        Report::Hint {
-            sort,
-            nick,
-            text,
-            count,
-        } => Object::new("notice")
-            .with("kind", hint(*sort))
-            .with("nick", nick.as_str())
-            .with("text", text.as_str())
-            .with_some("count", (*count > 1).then_some(*count)),
-        Report::Invite {
-            directions: text, ..
-        }
-        | Report::Notice(text) => Object::new("notice")
-            .with("text", text.as_str())
-            .with_some("id", answered),
-        Report::Refusal { id, text } => Object::new("error")
-            .with("text", text.as_str())
-            .with_some("id", id.as_deref().or(answered)),
-        Report::Failure(text) => Object::new("error").with("text", text.as_str()),
-        Report::Answer(text) => Object::new("answer")
-            .with("text", text.as_str())
-            .with_some("id", answered),
-        Report::Here(..) | Report::Aside(_) => return None,
-    };
-    let now = Timestamp::now();
-    let object = object.with("time", format!("{now:.3}"));
-    Some(object.value().to_string())
-}
-
-fn said(speech: &Speech) -> Object {
-    let is_action = speech.kind == Kind::Action;
-    let object = if speech.to.is_some() {
-        Object::new("direct").with("action", is_action)
-    } else {
-        let sort = if is_action { "action" } else { "message" };
-        Object::new(sort).with("mentions", speech.mentions)
-    };
-    object.about(&speech.who).with("text", speech.text.as_str())
-}
-
-/// An object on its way to be a line.
-#[derive(Default)]
-struct Object(Map<String, Value>);
-
-impl Object {
-    /// One of this type.
-    fn new(sort: &str) -> Self {
-        Self::default().with("type", sort)
-    }
-
-    /// With who it is about.
-    fn about(self, who: &Who) -> Self {
-        self.with("nick", who.nick.as_str())
-            .with("fingerprint", who.fingerprint.to_string())
-            .with("standing", standing(who.standing))
-            .with("verified", who.standing == Standing::Verified)
-    }
-
-    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0.insert(name.to_owned(), value.into());
-        self
-    }
-
-    fn with_some(self, name: &str, value: Option<impl Into<Value>>) -> Self {
-        match value {
-            Some(value) => self.with(name, value),
-            None => self,
+            mentions: speech.mentions,
+        };
+        if is_action {
+            Self::Action(said)
+        } else {
+            Self::Message(said)
         }
     }
-
-    fn value(self) -> Value {
-        Value::Object(self.0)
-    }
 }
 
-fn state(link: Link) -> &'static str {
-    match link {
-        Link::Lost => "lost",
-        Link::Resumed => "resumed",
-        Link::Returned => "returned",
-    }
-}
-
-fn standing(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Changed => "changed",
-        Standing::New => "new",
-        Standing::Known => "known",
-        Standing::Verified => "verified",
-    }
-}
-
-fn reason(departure: Departure) -> &'static str {
-    match departure {
-        Departure::Left => "left",
-        Departure::Lost => "lost",
-        Departure::Slow => "slow",
-        Departure::Misbehaved => "misbehaved",
-        Departure::Silent => "silent",
-    }
-}
-
-fn alarm(alarm: Alarm) -> &'static str {
-    match alarm {
-        Alarm::Identity => "identity",
-        Alarm::Disbelieved => "disbelieved",
-        Alarm::OtherView => "other-view",
-        Alarm::Missing(_) => "missing",
-        Alarm::Equivocation => "equivocation",
-        Alarm::Quiet => "quiet",
-        Alarm::StaleKey => "stale-key",
-        Alarm::Unopened => "unopened",
-        Alarm::Stray => "stray",
-        Alarm::LeftUnsigned => "left-unsigned",
-        Alarm::Undelivered => "undelivered",
-    }
-}
-
-fn hint(hint: Hint) -> &'static str {
-    match hint {
-        Hint::LeftOut => "left-out",
-        Hint::LeftOthersOut => "left-others-out",
-        Hint::TooLate => "too-late",
-        Hint::Unconfirmed => "unconfirmed",
+impl<'a> From<&'a Who> for Person<'a> {
+    fn from(who: &'a Who) -> Self {
+        Self {
+            nick: who.nick.as_str(),
+            fingerprint: who.fingerprint.to_string(),
+            standing: who.standing,
+            verified: who.standing == Standing::Verified,
+        }
     }
 }
 

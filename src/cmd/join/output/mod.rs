@@ -1,6 +1,8 @@
-//! All that a client tells: typed (`report`), in words (`wording`), as JSON (`json`), on the terminal
-//! (`screen`) and into a file (`log_file`); and what is told once a minute at most (`repeats`).
+//! All that a client tells: typed (`report`), in words (`wording`, and `alarms` for what goes wrong), as
+//! JSON (`json`), on the terminal (`screen`) and into a file (`log_file`); and what is told once a minute
+//! at most (`repeats`).
 
+pub(in crate::cmd) mod alarms;
 pub(in crate::cmd) mod json;
 pub(in crate::cmd::join) mod log_file;
 pub(in crate::cmd::join) mod repeats;

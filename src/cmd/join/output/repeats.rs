@@ -2,13 +2,12 @@
 //! nobody can fill the screen, the log or the memory with it.
 
 use std::collections::VecDeque;
-use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, Instant};
 
 use crate::cipher::fingerprint::Fingerprint;
 
-use super::report::{Alarm, Hint, Report};
-use super::wording;
+use super::alarms::Incident;
+use super::report::Report;
 
 /// How many are remembered: enough for all that a full room can have said at once. One that is said
 /// again and again takes one place: whoever can have it said does not drive out others with it.
@@ -20,17 +19,8 @@ const LISTED: usize = 100;
 /// One is worth a line, and after that another one in each such time, which says how many there were.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// How many lines there may be in that time where one is not enough: people change their mind about
-/// whether they are away; and that somebody has taken the name of somebody else is to be told with each
-/// line that says that this one has come, or what it is called now.
-const SOME: u64 = 10;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Alarm(Discriminant<Alarm>),
-    Hint(Hint),
-    Absence,
-}
+/// How many lines there may be in that time of whether somebody is away: people change their mind.
+const ABSENCES: u64 = 10;
 
 /// Whom, or what, a report is about. What is of one kind and about the same is the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +33,8 @@ enum Subject {
 
 /// Something that was said, perhaps more than once.
 pub(in crate::cmd::join) struct Repeat {
-    kind: Kind,
+    /// Of which kind: a word of JSON.
+    kind: &'static str,
     subject: Subject,
     /// As it was said last.
     report: Report,
@@ -60,18 +51,9 @@ pub(in crate::cmd::join) struct Repeat {
 impl Repeat {
     /// How often it may be shown in a period.
     fn most(&self) -> u64 {
-        match self.report {
-            // Each has the words that are to be said again, and it takes the user to say them.
-            Report::Alarm {
-                sort: Alarm::Undelivered,
-                ..
-            } => u64::MAX,
-            Report::Alarm {
-                sort: Alarm::Identity,
-                ..
-            }
-            | Report::Away(..) => SOME,
-            _ => 1,
+        match &self.report {
+            Report::Incident { what, .. } => what.row().most,
+            _ => ABSENCES,
         }
     }
 
@@ -79,16 +61,22 @@ impl Repeat {
     fn recur(&mut self, report: &Report) {
         self.report = match (&self.report, report) {
             (
-                Report::Alarm {
-                    sort: Alarm::Missing(before),
+                Report::Incident {
+                    what: Incident::Missing { messages, .. },
                     ..
                 },
-                Report::Alarm {
-                    sort: Alarm::Missing(more),
-                    nick: Some(nick),
+                Report::Incident {
+                    what:
+                        Incident::Missing {
+                            nick,
+                            messages: more,
+                        },
                     ..
                 },
-            ) if self.held > 0 => wording::missing(nick, before.saturating_add(*more)),
+            ) if self.held > 0 => Report::from(Incident::Missing {
+                nick: nick.clone(),
+                messages: messages.saturating_add(*more),
+            }),
             _ => report.clone(),
         };
         let now = jiff::ZonedDateTime::now();
@@ -108,9 +96,13 @@ impl Repeat {
 
     /// It as a line, if it is an alarm.
     fn line(&self) -> Option<String> {
-        let Report::Alarm { text, .. } = &self.report else {
+        let Report::Incident { what, .. } = &self.report else {
             return None;
         };
+        if !self.report.is_alarm() {
+            return None;
+        }
+        let text = what.words();
         let (time, count) = (&self.time, self.count);
         Some(match count {
             1 => format!("{time} {text}"),
@@ -209,48 +201,56 @@ impl Repeats {
     }
 }
 
-/// What a report is about, if it is one that others can cause without end.
-fn topic(report: &Report, about: Option<Fingerprint>) -> Option<(Kind, Subject)> {
-    let (kind, words) = match report {
-        Report::Alarm { sort, text, .. } => {
-            let by_words = matches!(sort, Alarm::Identity | Alarm::Undelivered);
-            // Which name it is that somebody has taken is told each time.
-            let words = by_words.then(|| Subject::Words(text.clone(), about));
-            (Kind::Alarm(discriminant(sort)), words)
-        }
-        Report::Hint { sort, .. } => (Kind::Hint(*sort), None),
-        Report::Away(who, _) => return Some((Kind::Absence, Subject::Member(who.fingerprint))),
-        _ => return None,
-    };
+/// Of which kind a report is and what it is about, if it is one that others can cause without end.
+fn topic(report: &Report, about: Option<Fingerprint>) -> Option<(&'static str, Subject)> {
     let member = about.map_or(Subject::Nobody, Subject::Member);
-    let subject = words.unwrap_or(member);
-    Some((kind, subject))
+    match report {
+        Report::Incident { what, .. } if what.row().most > 1 => {
+            Some((what.row().kind, Subject::Words(what.words(), about)))
+        }
+        Report::Incident { what, .. } => Some((what.row().kind, member)),
+        Report::Away(who, _) => Some(("away", Subject::Member(who.fingerprint))),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::cmd::join::output::report::counted;
+    use crate::room::message::OpenError;
+    use crate::room::names::Nick;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn alarm(sort: Alarm, text: &str) -> Report {
-        Report::Alarm {
-            sort,
-            nick: Some("mallory".parse().unwrap()),
-            text: text.to_owned(),
-            count: 1,
-        }
+    fn mallory() -> Nick {
+        "mallory".parse().unwrap()
     }
 
     fn member(number: usize) -> Fingerprint {
         Fingerprint::of(&number.to_be_bytes())
     }
 
+    fn unopened(reason: OpenError) -> Report {
+        let nick = mallory();
+        Incident::Unopened { nick, reason }.into()
+    }
+
+    fn missing(messages: u64) -> Report {
+        let nick = mallory();
+        Incident::Missing { nick, messages }.into()
+    }
+
+    fn stray() -> Report {
+        Incident::Stray {}.into()
+    }
+
     /// The words and numbers of reports.
-    fn told(reports: &[Report]) -> Vec<(&str, u64)> {
+    fn told(reports: &[Report]) -> Vec<(String, u64)> {
         let told = reports.iter().map(|report| match report {
-            Report::Alarm { text, count, .. } => (text.as_str(), *count),
-            _ => panic!("no alarm: {report:?}"),
+            Report::Incident { what, count } => (counted(what, *count), *count),
+            _ => panic!("no incident: {report:?}"),
         });
         told.collect()
     }
@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn a_flood_is_one_line_and_then_one_a_minute_with_the_number_of_the_others() {
         let (mut repeats, start) = (Repeats::default(), Instant::now());
-        let unopened = alarm(Alarm::Unopened, "it");
+        let unopened = unopened(OpenError::Signature);
+        let it = "something came under the name of mallory and is not shown: its signature is wrong; ask mallory to say it again";
         let shown = (0..5000).filter(|_| repeats.take(&unopened, Some(member(1)), start));
         assert_eq!(shown.count(), 1);
         assert_eq!(told(&repeats.release(start + 59 * SECOND, false)), []);
@@ -266,39 +267,43 @@ mod tests {
         let released = repeats.release(later, false);
         assert_eq!(
             told(&released),
-            [("it (4999 times in the last minute)", 4999)]
+            [(format!("{it} (4999 times in the last minute)"), 4999)]
         );
         // The number was a line, too.
         assert!(!repeats.take(&unopened, Some(member(1)), later));
         assert_eq!(told(&repeats.release(later + 59 * SECOND, false)), []);
         // What is held back when the program ends is told then.
-        assert_eq!(told(&repeats.release(later + SECOND, true)), [("it", 1)]);
+        let released = repeats.release(later + SECOND, true);
+        assert_eq!(told(&released), [(it.to_owned(), 1)]);
         assert_eq!(told(&repeats.release(later + SECOND, true)), []);
         assert!(repeats.take(&unopened, Some(member(1)), later + 120 * SECOND));
         let [line] = &repeats.alarms()[..] else {
             panic!("{:?}", repeats.alarms());
         };
-        assert!(line.ends_with(" (5002 times) it"), "{line}");
+        assert!(line.ends_with(&format!(" (5002 times) {it}")), "{line}");
     }
 
     #[test]
     fn another_kind_or_another_member_is_another_thing() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
-        for (sort, about) in [
-            (Alarm::Unopened, Some(member(1))),
-            (Alarm::Unopened, Some(member(2))),
-            (Alarm::Missing(1), Some(member(1))),
-            (Alarm::Stray, None),
+        let bad = unopened(OpenError::Signature);
+        let bad_in_other_words = unopened(OpenError::NotForMe);
+        for (first, second, about) in [
+            (&bad, &bad_in_other_words, Some(member(1))),
+            (&bad, &bad_in_other_words, Some(member(2))),
+            (&missing(1), &missing(2), Some(member(1))),
+            (&stray(), &stray(), None),
         ] {
-            assert!(repeats.take(&alarm(sort, "it"), about, now));
-            assert!(!repeats.take(&alarm(sort, "it, in other words"), about, now));
+            assert!(repeats.take(first, about, now));
+            assert!(!repeats.take(second, about, now));
         }
         // So is another name that somebody takes who is not the one that is known under it.
         for name in ["bob", "carol"] {
             for about in [1, 2].map(member).map(Some) {
-                let identity = alarm(Alarm::Identity, name);
+                let (nick, text) = (mallory(), name.to_owned());
+                let identity = Incident::Identity { nick, text }.into();
                 let shown = (0..100).filter(|_| repeats.take(&identity, about, now));
-                assert_eq!(u64::try_from(shown.count()), Ok(SOME));
+                assert_eq!(shown.count(), 10);
             }
         }
     }
@@ -306,9 +311,8 @@ mod tests {
     #[test]
     fn messages_that_are_missing_add_up() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
-        let mallory = "mallory".parse().unwrap();
         for messages in [5, 7, 1, 50] {
-            repeats.take(&wording::missing(&mallory, messages), Some(member(1)), now);
+            repeats.take(&missing(messages), Some(member(1)), now);
         }
         let released = repeats.release(now, true);
         let [(text, 3)] = &told(&released)[..] else {
@@ -320,8 +324,10 @@ mod tests {
     #[test]
     fn what_was_not_delivered_is_said_each_time() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
+        let (nicks, text) = (vec![mallory()], "hello".to_owned());
+        let undelivered = Incident::Undelivered { nicks, text }.into();
         for _ in 0..3 {
-            assert!(repeats.take(&alarm(Alarm::Undelivered, "hello"), None, now));
+            assert!(repeats.take(&undelivered, None, now));
         }
     }
 
@@ -330,27 +336,33 @@ mod tests {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
         for number in 0..=KEPT {
             for _ in 0..3 {
-                repeats.take(&alarm(Alarm::Stray, "it"), Some(member(number)), now);
+                repeats.take(&stray(), Some(member(number)), now);
             }
         }
         assert_eq!(repeats.kept.len(), KEPT);
         assert_eq!(repeats.alarms().len(), LISTED);
-        let released = repeats.release(now, false);
-        assert_eq!(told(&released), [("it (2 times in the last minute)", 2)]);
+        let released = told(&repeats.release(now, false));
+        let [(text, 2)] = &released[..] else {
+            panic!("not one for two: {released:?}");
+        };
+        assert!(text.ends_with(" (2 times in the last minute)"), "{text}");
     }
 
     #[test]
     fn whoever_is_not_to_be_heard_is_not_heard_later_either() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
-        for sort in [Alarm::Unopened, Alarm::Quiet] {
+        let (nick, seconds) = (mallory(), 240);
+        let quiet = Incident::Quiet { nick, seconds }.into();
+        for report in [&unopened(OpenError::Signature), &quiet] {
             for _ in 0..3 {
-                repeats.take(&alarm(sort, "it"), Some(member(1)), now);
+                repeats.take(report, Some(member(1)), now);
             }
         }
         repeats.hush(member(1));
-        let [Report::Alarm { sort, count, .. }] = &repeats.release(now, true)[..] else {
+        let [Report::Incident { what, count }] = &repeats.release(now, true)[..] else {
             panic!("not one alarm");
         };
-        assert_eq!((*sort, *count), (Alarm::Quiet, 2));
+        assert!(matches!(what, Incident::Quiet { .. }), "{what:?}");
+        assert_eq!(*count, 2);
     }
 }

@@ -1,7 +1,8 @@
-//! What a client tells its user: typed, so that it can be worded for a person (`words`) and written
+//! What a client tells its user: typed, so that it can be worded for a person (`wording`) and written
 //! for a program (`json`).
 
 use jiff::ZonedDateTime;
+use serde::Serialize;
 
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cmd::terminal::{Entry, Hue, Message};
@@ -10,6 +11,8 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::{Person, Standing};
 use crate::room::text::SafeText;
+
+use super::alarms::{Cause, Incident, Severity};
 
 /// Somebody, as far as it is told to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +49,8 @@ pub(in crate::cmd::join) struct Speech {
 }
 
 /// What becomes of the connection to the relay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(in crate::cmd::join) enum Link {
     /// It is broken, and being made again.
     Lost,
@@ -54,46 +58,6 @@ pub(in crate::cmd::join) enum Link {
     Resumed,
     /// The room was entered once more.
     Returned,
-}
-
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cmd::join) enum Alarm {
-    /// Another identity is remembered under a nick.
-    Identity,
-    /// The relay presents somebody who is not to be believed.
-    Disbelieved,
-    /// The relay shows members different things.
-    OtherView,
-    /// So many messages did not arrive.
-    Missing(u64),
-    /// Somebody signed two different messages for one place.
-    Equivocation,
-    /// Nothing signed has come from somebody for long.
-    Quiet,
-    /// Somebody's session key is so old that nothing is sent to it.
-    StaleKey,
-    /// Something came under somebody's name and could not be opened.
-    Unopened,
-    /// Something came from nobody.
-    Stray,
-    /// The relay says that somebody has left, who has not said so.
-    LeftUnsigned,
-    /// What the relay had taken has not reached somebody.
-    Undelivered,
-}
-
-/// What there is to know of somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cmd::join) enum Hint {
-    /// They wrote something, and not to the user.
-    LeftOut,
-    /// They wrote something, and not to somebody else.
-    LeftOthersOut,
-    /// They wrote something, and it came when the key for it was gone.
-    TooLate,
-    /// Nothing that they signed has come so far.
-    Unconfirmed,
 }
 
 /// One thing to tell the user.
@@ -142,24 +106,12 @@ pub(in crate::cmd::join) enum Report {
     },
     /// Something became of the connection.
     Link(Link, String),
-    /// Something is wrong, of this sort, perhaps with somebody; for so many of the same kind.
-    Alarm {
-        sort: Alarm,
-        nick: Option<Nick>,
-        text: String,
-        count: u64,
-    },
+    /// Something went wrong, or is worth knowing of somebody; so many times in the last minute.
+    Incident { what: Incident, count: u64 },
     /// What the user, or a script that named it so, wants is not done.
     Refusal { id: Option<String>, text: String },
     /// Something of the user's own is not well.
     Failure(String),
-    /// Something to know of somebody; for so many of the same kind.
-    Hint {
-        sort: Hint,
-        nick: Nick,
-        text: String,
-        count: u64,
-    },
     /// How friends get in, and the invite in that.
     Invite { directions: String, invite: String },
     /// Something to know.
@@ -186,10 +138,7 @@ impl Report {
 
     /// The same, for so many that were of its kind.
     pub(in crate::cmd::join) fn times(mut self, number: u64) -> Self {
-        if number > 1
-            && let Self::Alarm { text, count, .. } | Self::Hint { text, count, .. } = &mut self
-        {
-            *text = format!("{text} ({number} times in the last minute)");
+        if let Self::Incident { count, .. } = &mut self {
             *count = number;
         }
         self
@@ -198,33 +147,21 @@ impl Report {
     /// Who it is about, if that is all that it says of them.
     pub(in crate::cmd::join) fn about(&self) -> Option<&Nick> {
         match self {
-            Self::Alarm { nick, .. } => nick.as_ref(),
-            Self::Hint { nick, .. } => Some(nick),
+            Self::Incident { what, .. } => what.nick(),
             Self::Away(who, _) => Some(&who.nick),
             _ => None,
         }
     }
 
-    /// Whether it comes of what whoever it is about sends, and of nothing else: not of what the relay
-    /// says of them, nor of what is remembered of their name.
+    /// Whether it is an alarm.
+    pub(in crate::cmd::join) fn is_alarm(&self) -> bool {
+        matches!(self, Self::Incident { what, .. } if what.row().severity == Severity::Alarm)
+    }
+
+    /// Whether it comes of what whoever it is about sends, and of nothing else.
     pub(in crate::cmd::join) fn is_of_sender(&self) -> bool {
         match self {
-            Self::Alarm { sort, .. } => match sort {
-                Alarm::OtherView | Alarm::Missing(_) | Alarm::Equivocation | Alarm::Unopened => {
-                    true
-                }
-                Alarm::Identity
-                | Alarm::Disbelieved
-                | Alarm::Quiet
-                | Alarm::StaleKey
-                | Alarm::Stray
-                | Alarm::LeftUnsigned
-                | Alarm::Undelivered => false,
-            },
-            Self::Hint { sort, .. } => match sort {
-                Hint::LeftOut | Hint::LeftOthersOut | Hint::TooLate => true,
-                Hint::Unconfirmed => false,
-            },
+            Self::Incident { what, .. } => what.row().cause == Cause::Sender,
             Self::Away(..) => true,
             _ => false,
         }
@@ -235,9 +172,13 @@ impl Report {
         let text = match self {
             Self::Said(speech) => return Some(Entry::Message(speech.message())),
             Self::Answer(text) => return Some(Entry::Block(SafeText::new(text))),
-            Self::Alarm { text, .. } | Self::Refusal { text, .. } | Self::Failure(text) => {
+            Self::Refusal { text, .. } | Self::Failure(text) => {
                 return Some(Entry::Warning(SafeText::new(text)));
             }
+            Self::Incident { what, count } if self.is_alarm() => {
+                return Some(Entry::Warning(SafeText::new(&counted(what, *count))));
+            }
+            Self::Incident { what, count } => counted(what, *count),
             Self::Invite { directions, invite } => {
                 let (directions, invite) = (SafeText::new(directions), SafeText::new(invite));
                 return Some(Entry::Invite { directions, invite });
@@ -271,12 +212,23 @@ impl Report {
             }
             Self::Away(who, Some(text)) => format!("{} is away: {text}", who.nick),
             Self::Away(who, None) => format!("{} is not away any more", who.nick),
-            Self::Link(_, text)
-            | Self::Hint { text, .. }
-            | Self::Notice(text)
-            | Self::Aside(text) => text.clone(),
+            Self::Link(_, text) | Self::Notice(text) | Self::Aside(text) => text.clone(),
         };
         Some(Entry::Notice(SafeText::new(&text)))
+    }
+}
+
+impl From<Incident> for Report {
+    fn from(what: Incident) -> Self {
+        Self::Incident { what, count: 1 }
+    }
+}
+
+/// An incident in words, and how often it was.
+pub(super) fn counted(what: &Incident, count: u64) -> String {
+    match count {
+        1 => what.words(),
+        _ => format!("{} ({count} times in the last minute)", what.words()),
     }
 }
 

@@ -1,190 +1,15 @@
-//! What happens in a room, and why it ends, in words for the screen.
+//! What becomes of the connection, and why it ends, in words for the screen.
 
 use std::time::Duration;
 
 use crate::cmd::{failure, reason};
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
-use crate::room::session::{Disbelief, End, Event, Person};
+use crate::room::session::{End, Person};
 use crate::room::stream::ReadError;
 
-use super::report::{Alarm, Hint, Link, Report};
+use super::report::{Link, Report};
 use crate::cmd::join::net::link::PATIENCE;
-
-/// An event, if it is told in words alone, and not as something that happened to somebody.
-pub(in crate::cmd::join) fn event(event: Event) -> Option<Report> {
-    let count = 1;
-    let alarm = |sort, nick, text| Report::Alarm {
-        sort,
-        nick,
-        text,
-        count,
-    };
-    let hint = |sort, nick, text| Report::Hint {
-        sort,
-        nick,
-        text,
-        count,
-    };
-    let report = match event {
-        Event::Disbelieved(reason) => alarm(
-            Alarm::Disbelieved,
-            None,
-            format!(
-                "the relay presents somebody who is not to be believed: {reason}; your messages do not go there; if a friend cannot get in, use another relay"
-            ),
-        ),
-        Event::CastOut(nick, reason) => {
-            alarm(Alarm::Disbelieved, Some(nick.clone()), cast_out(&nick, reason))
-        }
-        Event::LeftOut(nick) => {
-            let text = format!(
-                "{nick} wrote something and left you out: you came while it was typed, or {nick} writes only to those whom {nick} knows or has verified"
-            );
-            hint(Hint::LeftOut, nick, text)
-        }
-        Event::LeftOthersOut(nick, others) => {
-            let others = list(&others);
-            let text = format!("{nick} leaves out {others}, who cannot read what follows");
-            hint(Hint::LeftOthersOut, nick, text)
-        }
-        Event::OtherView(nick) => {
-            let text = format!(
-                "the relay shows {nick} and you different things: other members, other messages, or another order; compare /code by another way, and write nothing secret until then"
-            );
-            alarm(Alarm::OtherView, Some(nick), text)
-        }
-        Event::Missing(nick, count) => missing(&nick, count),
-        Event::Equivocation(nick) => {
-            let text = format!(
-                "{nick} has signed two different messages for one place: {nick}, or a broken program, tells people different things; ask {nick} by another way"
-            );
-            alarm(Alarm::Equivocation, Some(nick), text)
-        }
-        Event::Quiet(nick, seconds) => {
-            let text = format!(
-                "nothing that {nick} signed has come for {seconds} seconds: the connection may be broken, or the relay keeps it back; ask {nick} by another way"
-            );
-            alarm(Alarm::Quiet, Some(nick), text)
-        }
-        Event::Unconfirmed(nick) => {
-            let text = format!(
-                "so far, only the relay says that {nick} is here: nothing that {nick} signed for this room, as you see it, has come; ask {nick} by another way"
-            );
-            hint(Hint::Unconfirmed, nick, text)
-        }
-        Event::StaleKey(nick) => {
-            let text = format!(
-                "{nick} has used one session key for more than a day and gets no messages from you; ask {nick} to join again"
-            );
-            alarm(Alarm::StaleKey, Some(nick), text)
-        }
-        Event::Unopened(nick, reason) => {
-            let text = format!(
-                "something came under the name of {nick} and is not shown: {reason}; ask {nick} to say it again"
-            );
-            alarm(Alarm::Unopened, Some(nick), text)
-        }
-        Event::TooLate(nick) => {
-            let text = format!(
-                "{nick} wrote something that came too late: your key for it was destroyed by then; {nick} is told, and can say it again; if this happens often, the relay may be holding messages back"
-            );
-            hint(Hint::TooLate, nick, text)
-        }
-        Event::Stray => alarm(
-            Alarm::Stray,
-            None,
-            "something came from nobody in this room and is not shown: the relay is broken, or meddles; if it goes on, use another relay".to_owned(),
-        ),
-        Event::Undelivered(nicks, text) => undelivered(&nicks, &text),
-        Event::Entered(_)
-        | Event::Resumed
-        | Event::Returned { .. }
-        | Event::Back(_)
-        | Event::Joined(_)
-        | Event::Left { .. }
-        | Event::Rekeyed(_)
-        | Event::Renamed { .. }
-        | Event::Called(_)
-        | Event::Away(..)
-        | Event::Message { .. }
-        | Event::RekeyDue
-        | Event::Taken(_)
-        | Event::NotTaken { .. } => return None,
-    };
-    Some(report)
-}
-
-fn cast_out(nick: &Nick, reason: Disbelief) -> String {
-    format!(
-        "{nick} goes on under a card that is not to be believed: {reason}; {nick} is out of the room for you, and your messages do not go there"
-    )
-}
-
-/// So many messages of somebody's did not arrive.
-pub(in crate::cmd::join) fn missing(nick: &Nick, messages: u64) -> Report {
-    let text = match messages {
-        1 => format!(
-            "a message from {nick} did not arrive: the relay has lost it or kept it back; ask {nick} to repeat it"
-        ),
-        1_000_000.. => {
-            format!(
-                "{nick} counts its messages wrongly, or very many did not arrive; ask {nick} by another way"
-            )
-        }
-        count => format!(
-            "{count} messages from {nick} did not arrive: the relay has lost them or kept them back; ask {nick} to repeat them"
-        ),
-    };
-    Report::Alarm {
-        sort: Alarm::Missing(messages),
-        nick: Some(nick.clone()),
-        text,
-        count: 1,
-    }
-}
-
-/// Somebody has left, as the relay alone says.
-pub(in crate::cmd::join) fn left_without_a_word(nick: &Nick) -> Report {
-    Report::Alarm {
-        sort: Alarm::LeftUnsigned,
-        nick: Some(nick.clone()),
-        text: format!(
-            "the relay says that {nick} has left, but {nick} has not said so: it may have cut the two of you off from each other; ask {nick} by another way"
-        ),
-        count: 1,
-    }
-}
-
-/// What was said, and will not reach these, as the relay has not taken it.
-pub(in crate::cmd::join) fn not_taken(nicks: &[Nick], text: &str) -> Report {
-    let whom = list(nicks);
-    Report::Alarm {
-        sort: Alarm::Undelivered,
-        nick: None,
-        text: format!(
-            "not delivered to {whom}, as your nick or key has changed before the relay took it; say it again: {text}"
-        ),
-        count: 1,
-    }
-}
-
-/// What was said, and did not reach these, who have not come back, or had another key by then.
-pub(in crate::cmd::join) fn undelivered(nicks: &[Nick], text: &str) -> Report {
-    let whom = if nicks.is_empty() {
-        "everybody".to_owned()
-    } else {
-        list(nicks)
-    };
-    Report::Alarm {
-        sort: Alarm::Undelivered,
-        nick: None,
-        text: format!(
-            "not delivered to {whom}, as a connection was broken for too long; say it again: {text}"
-        ),
-        count: 1,
-    }
-}
 
 /// The room that one has come back to.
 pub(in crate::cmd::join) fn returned(people: &[Person]) -> Report {
@@ -202,7 +27,8 @@ pub(in crate::cmd::join) fn absent(nicks: &[Nick]) -> Report {
     Report::Aside(format!("not here any more: {}", list(nicks)))
 }
 
-fn list(nicks: &[Nick]) -> String {
+/// Nicks, one after the other.
+pub(super) fn list(nicks: &[Nick]) -> String {
     let nicks: Vec<&str> = nicks.iter().map(Nick::as_str).collect();
     nicks.join(", ")
 }
