@@ -15,7 +15,7 @@ mod terminal;
 
 /// The kinds of alarms and notices, which the documents list.
 pub mod told {
-    pub use super::join::output::alarms::{Cause, ROWS, Row, Severity};
+    pub use super::join::output::alarms::{Cause, INCIDENTS, IncidentRow, Severity};
 }
 
 /// What people write, on the terminal, in arguments and into files: read without touching anything,

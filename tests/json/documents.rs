@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use e2echat::cmd::told::{Cause, ROWS, Row, Severity};
+use e2echat::cmd::told::{Cause, INCIDENTS, IncidentRow, Severity};
 use serde_json::{Value, json};
 
 use super::bot::{Bot, all, check};
@@ -50,8 +50,8 @@ fn variants(source: &str, name: &str) -> BTreeSet<String> {
 }
 
 /// The kinds of the rows of the program's table that are so.
-fn kinds(is_one: impl Fn(&Row) -> bool) -> BTreeSet<String> {
-    let rows = ROWS.iter().filter(|row| is_one(row));
+fn kinds(is_one: impl Fn(&IncidentRow) -> bool) -> BTreeSet<String> {
+    let rows = INCIDENTS.iter().filter(|row| is_one(row));
     rows.map(|row| row.kind.to_owned()).collect()
 }
 
@@ -78,7 +78,7 @@ fn examples() -> Vec<Value> {
 
 #[test]
 fn the_schema_has_the_types_of_events_that_the_program_writes() {
-    assert_eq!(types("event"), variants(JSON, "Event<'a>"));
+    assert_eq!(types("event"), variants(JSON, "JsonEvent<'a>"));
 }
 
 #[test]

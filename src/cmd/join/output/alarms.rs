@@ -27,7 +27,7 @@ pub enum Cause {
 
 /// What the table says of an incident besides the words.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct IncidentRow {
     /// How much it matters.
     pub severity: Severity,
     /// The `kind` in JSON.
@@ -42,8 +42,8 @@ pub struct Row {
 /// No limit on the lines a minute: it takes the user to cause one.
 const ANY: u64 = u64::MAX;
 
-const fn row(severity: Severity, kind: &'static str, cause: Cause, most: u64) -> Row {
-    Row {
+const fn row(severity: Severity, kind: &'static str, cause: Cause, most: u64) -> IncidentRow {
+    IncidentRow {
         severity,
         kind,
         cause,
@@ -68,7 +68,7 @@ macro_rules! incidents {
         }
 
         /// All rows.
-        pub const ROWS: &[Row] = &[$(row(Severity::$severity, $kind, Cause::$cause, $most)),*];
+        pub const INCIDENTS: &[IncidentRow] = &[$(row(Severity::$severity, $kind, Cause::$cause, $most)),*];
 
         impl Incident {
             /// The incident that an event is, if it is one.
@@ -83,7 +83,7 @@ macro_rules! incidents {
             }
 
             /// What the table says of it.
-            pub(in crate::cmd::join) fn row(&self) -> Row {
+            pub(in crate::cmd::join) fn row(&self) -> IncidentRow {
                 match self {
                     $(Self::$name { .. } => row(Severity::$severity, $kind, Cause::$cause, $most),)*
                 }

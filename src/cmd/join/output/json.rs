@@ -94,9 +94,9 @@ impl Request {
 /// A report as a line, without its end. What is shown while a request is carried out answers that
 /// one. The user's own words are not reported: that they were taken is.
 pub(in crate::cmd::join) fn line(report: &Report, answered: Option<&str>) -> Option<String> {
-    let event = Event::of(report, answered)?;
+    let event = JsonEvent::of(report, answered)?;
     let time = format!("{:.3}", Timestamp::now());
-    let line = serde_json::to_value(Line { event, time });
+    let line = serde_json::to_value(JsonLine { event, time });
     let mut line = line.expect("every key is a string");
     if let Some(fields) = line.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
@@ -106,15 +106,15 @@ pub(in crate::cmd::join) fn line(report: &Report, answered: Option<&str>) -> Opt
 
 /// A line of output. Its fields are sorted by their names, and those that are null are left out.
 #[derive(Serialize)]
-struct Line<'a> {
+struct JsonLine<'a> {
     #[serde(flatten)]
-    event: Event<'a>,
+    event: JsonEvent<'a>,
     time: String,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-enum Event<'a> {
+enum JsonEvent<'a> {
     Room {
         relay: &'a str,
         room: &'a str,
@@ -126,35 +126,35 @@ enum Event<'a> {
         id: Option<&'a str>,
     },
     Here {
-        people: Vec<Person<'a>>,
+        people: Vec<JsonPerson<'a>>,
         id: Option<&'a str>,
     },
-    Join(Person<'a>),
-    Return(Person<'a>),
-    Rekey(Person<'a>),
+    Join(JsonPerson<'a>),
+    Return(JsonPerson<'a>),
+    Rekey(JsonPerson<'a>),
     Leave {
         #[serde(flatten)]
-        who: Person<'a>,
+        who: JsonPerson<'a>,
         #[serde(with = "DepartureWord")]
         reason: Departure,
         signed: bool,
     },
     Nick {
         #[serde(flatten)]
-        who: Person<'a>,
+        who: JsonPerson<'a>,
         former: &'a str,
     },
     Away {
         #[serde(flatten)]
-        who: Person<'a>,
+        who: JsonPerson<'a>,
         text: &'a str,
     },
-    Back(Person<'a>),
-    Message(Said<'a>),
-    Action(Said<'a>),
+    Back(JsonPerson<'a>),
+    Message(JsonSpeech<'a>),
+    Action(JsonSpeech<'a>),
     Direct {
         #[serde(flatten)]
-        who: Person<'a>,
+        who: JsonPerson<'a>,
         text: &'a str,
         action: bool,
     },
@@ -166,15 +166,15 @@ enum Event<'a> {
         state: Link,
         text: &'a str,
     },
-    Alarm(Told<'a>),
-    Notice(Told<'a>),
-    Error(Told<'a>),
-    Answer(Told<'a>),
+    Alarm(JsonText<'a>),
+    Notice(JsonText<'a>),
+    Error(JsonText<'a>),
+    Answer(JsonText<'a>),
 }
 
 /// Somebody whom an event is about.
 #[derive(Serialize)]
-struct Person<'a> {
+struct JsonPerson<'a> {
     nick: &'a str,
     fingerprint: String,
     #[serde(with = "StandingWord")]
@@ -184,16 +184,16 @@ struct Person<'a> {
 
 /// What somebody says to everybody.
 #[derive(Serialize)]
-struct Said<'a> {
+struct JsonSpeech<'a> {
     #[serde(flatten)]
-    who: Person<'a>,
+    who: JsonPerson<'a>,
     text: &'a str,
     mentions: bool,
 }
 
 /// What is told in words, and by its kind if it is an incident.
 #[derive(Default, Serialize)]
-struct Told<'a> {
+struct JsonText<'a> {
     text: String,
     kind: Option<&'static str>,
     nick: Option<&'a str>,
@@ -222,12 +222,12 @@ enum StandingWord {
     Verified,
 }
 
-impl<'a> Event<'a> {
+impl<'a> JsonEvent<'a> {
     fn of(report: &'a Report, answered: Option<&'a str>) -> Option<Self> {
-        let told = |text: &str, id| Told {
+        let told = |text: &str, id| JsonText {
             text: text.to_owned(),
             id,
-            ..Told::default()
+            ..JsonText::default()
         };
         Some(match report {
             Report::Room {
@@ -245,7 +245,7 @@ impl<'a> Event<'a> {
                 id: answered,
             },
             Report::Roster(others) => Self::Here {
-                people: others.iter().map(Person::from).collect(),
+                people: others.iter().map(JsonPerson::from).collect(),
                 id: answered,
             },
             Report::Joined(who, _) => Self::Join(who.into()),
@@ -277,7 +277,7 @@ impl<'a> Event<'a> {
             },
             Report::Incident { what, count } => {
                 let is_alarm = report.is_alarm();
-                let told = Told {
+                let told = JsonText {
                     text: counted(what, *count),
                     kind: Some(what.row().kind),
                     nick: what.nick().map(Nick::as_str),
@@ -302,13 +302,13 @@ impl<'a> Event<'a> {
     }
 
     fn said(speech: &'a Speech) -> Self {
-        let (who, text) = (Person::from(&speech.who), speech.text.as_str());
+        let (who, text) = (JsonPerson::from(&speech.who), speech.text.as_str());
         let is_action = speech.kind == Kind::Action;
         if speech.to.is_some() {
             let action = is_action;
             return Self::Direct { who, text, action };
         }
-        let said = Said {
+        let said = JsonSpeech {
             who,
             text,
             mentions: speech.mentions,
@@ -321,7 +321,7 @@ impl<'a> Event<'a> {
     }
 }
 
-impl<'a> From<&'a Who> for Person<'a> {
+impl<'a> From<&'a Who> for JsonPerson<'a> {
     fn from(who: &'a Who) -> Self {
         Self {
             nick: who.nick.as_str(),
