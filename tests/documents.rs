@@ -14,6 +14,8 @@ mod cargo;
 mod commands;
 #[path = "documents/haproxy.rs"]
 mod haproxy;
+#[path = "documents/imports.rs"]
+mod imports;
 #[path = "documents/markdown.rs"]
 mod markdown;
 #[path = "documents/named.rs"]
@@ -30,6 +32,7 @@ use std::path::Path;
 
 use commands::Command;
 use haproxy::Balancer;
+use imports::Imports;
 use markdown::Document;
 use run::Runner;
 use support::process::{Home, Relay};
@@ -190,4 +193,11 @@ fn the_load_balancer_of_the_guide_keeps_each_room_in_one_place() {
         return;
     };
     assert_eq!(haproxy::relays_used(&balancer, &relays), 2);
+}
+
+#[test]
+fn imports_lead_downward_and_not_in_circles() {
+    let imports = Imports::of_the_program();
+    assert_nothing_wrong(&imports.upward());
+    assert_nothing_wrong(&imports.circular());
 }

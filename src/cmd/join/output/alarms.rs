@@ -5,7 +5,7 @@ use crate::room::message::OpenError;
 use crate::room::names::Nick;
 use crate::room::session::{Disbelief, Event};
 
-use super::wording::list;
+use super::list;
 
 /// How much an incident matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,3 +9,11 @@ pub(in crate::cmd::join) mod repeats;
 pub(in crate::cmd::join) mod report;
 pub(in crate::cmd::join) mod screen;
 pub(in crate::cmd::join) mod wording;
+
+use crate::room::names::Nick;
+
+/// Nicks, one after the other.
+fn list(nicks: &[Nick]) -> String {
+    let nicks: Vec<&str> = nicks.iter().map(Nick::as_str).collect();
+    nicks.join(", ")
+}

@@ -8,6 +8,7 @@ use crate::room::notice::Notice;
 use crate::room::session::{End, Person};
 use crate::room::stream::ReadError;
 
+use super::list;
 use super::report::{Link, Report};
 use crate::cmd::join::net::link::PATIENCE;
 
@@ -25,12 +26,6 @@ pub(in crate::cmd::join) fn returned(people: &[Person]) -> Report {
 /// Who has not come back.
 pub(in crate::cmd::join) fn absent(nicks: &[Nick]) -> Report {
     Report::Aside(format!("not here any more: {}", list(nicks)))
-}
-
-/// Nicks, one after the other.
-pub(super) fn list(nicks: &[Nick]) -> String {
-    let nicks: Vec<&str> = nicks.iter().map(Nick::as_str).collect();
-    nicks.join(", ")
 }
 
 /// How long ago something was, or how long it has lasted.
