@@ -3,11 +3,12 @@
 use super::markdown::Document;
 
 /// Where the words are, those of alarms first.
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 12] = [
     include_str!("../../src/cmd/join/output/alarms.rs"),
     include_str!("../../src/cmd/join/trust/mod.rs"),
     include_str!("../../src/cmd/join/events.rs"),
     include_str!("../../src/cmd/join/commands/say.rs"),
+    include_str!("../../src/cmd/join/outbox.rs"),
     include_str!("../../src/cmd/join/client.rs"),
     include_str!("../../src/cmd/join/trust/known_people.rs"),
     include_str!("../../src/cmd/join/output/report.rs"),
