@@ -1,0 +1,279 @@
+//! What every member of a simulated room is to be told, and what it was told that it should not have
+//! been.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::room::frame::Departure;
+use crate::room::session::Event;
+
+use super::Simulation;
+
+/// What a member is told, in the words of this simulation: members are numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    Joined(usize),
+    /// Who, and whether it said so itself.
+    Left(usize, Departure, bool),
+    Rekeyed(usize),
+    Message {
+        from: usize,
+        direct: bool,
+        text: String,
+    },
+    LeftOut(usize),
+}
+
+/// What somebody said, until the relay has all of it.
+pub struct Said {
+    pub text: String,
+    /// Who is to read it, and who is to see that there is something that they cannot read.
+    pub readers: BTreeSet<usize>,
+    pub left_out: BTreeSet<usize>,
+    pub direct: bool,
+}
+
+/// What a member is told, beside what it should be told.
+#[derive(Default)]
+pub struct Account {
+    /// What the member said, until the relay has all of it.
+    pub said: VecDeque<Said>,
+    /// What the member is still to be told.
+    pub expected: VecDeque<Told>,
+    /// Those who were there before the member, from its MEMBER frames.
+    pub found: Option<BTreeSet<usize>>,
+    /// Whom the member sees, and since which change of its roster.
+    pub sees: BTreeMap<usize, u64>,
+    /// The change of its roster with which it entered.
+    pub entered: u64,
+    /// What the member was told that it should not have been, and when.
+    surprises: Vec<(Duration, String)>,
+}
+
+impl Simulation {
+    /// All who are in the room, but for one, are to be told something.
+    pub fn expect_of_all(&mut self, but: usize, told: &Told) {
+        if !self.is_lossless() {
+            return;
+        }
+        for (number, member) in self.members.iter_mut().enumerate() {
+            if member.place.is_in_room && number != but {
+                member.account.expected.push_back(told.clone());
+            }
+        }
+    }
+
+    pub fn expect_said(&mut self, from: usize, said: &Said) {
+        for (number, member) in self.members.iter_mut().enumerate() {
+            if !member.place.is_in_room || number == from {
+                continue;
+            }
+            if said.readers.contains(&number) {
+                member.account.expected.push_back(Told::Message {
+                    from,
+                    direct: said.direct,
+                    text: said.text.clone(),
+                });
+            } else if said.left_out.contains(&number) {
+                member.account.expected.push_back(Told::LeftOut(from));
+                self.counts.left_out += 1;
+            }
+        }
+    }
+
+    /// Checks an event against what is to come next.
+    pub fn told(&mut self, number: usize, event: Event) {
+        if matches!(event, Event::Entered(_)) {
+            self.members[number].entered_at = Some(self.now);
+        }
+        if !self.is_lossless() {
+            return self.told_roughly(number, event);
+        }
+        let told = match event {
+            // Whom others leave out follows from who has joined meanwhile.
+            Event::Taken(_) | Event::LeftOthersOut(..) | Event::Resumed | Event::Called(_) => {
+                return;
+            }
+            Event::RekeyDue => return self.rekey(number),
+            Event::Entered(people) => {
+                let people: BTreeSet<usize> = people
+                    .iter()
+                    .map(|person| self.owners[&person.sid])
+                    .collect();
+                let member = &mut self.members[number];
+                member.account.entered = member.session.changes();
+                member.account.sees = people
+                    .iter()
+                    .map(|n| (*n, member.account.entered))
+                    .collect();
+                if member.account.found.as_ref() != Some(&people) {
+                    let what = format!("found {people:?} and not {:?}", member.account.found);
+                    self.surprise(number, what);
+                }
+                return;
+            }
+            Event::Joined(person) | Event::Back(person) => {
+                let who = self.owners[&person.sid];
+                let member = &mut self.members[number];
+                member.account.sees.insert(who, member.session.changes());
+                Told::Joined(who)
+            }
+            Event::Left {
+                nick,
+                departure,
+                is_signed,
+            } => {
+                let who = self.number_of(nick.as_str());
+                self.members[number].account.sees.remove(&who);
+                // Somebody's goodbye may arrive although its connection breaks right after it.
+                Told::Left(who, departure, is_signed && departure == Departure::Left)
+            }
+            Event::Rekeyed(nick) => Told::Rekeyed(self.number_of(nick.as_str())),
+            Event::Renamed { person, .. } => Told::Rekeyed(self.owners[&person.sid]),
+            Event::LeftOut(nick) => Told::LeftOut(self.number_of(nick.as_str())),
+            Event::Message {
+                from, direct, text, ..
+            } => Told::Message {
+                from: self.number_of(from.as_str()),
+                direct,
+                text: text.to_string(),
+            },
+            alarm => return self.surprise(number, format!("{alarm:?}")),
+        };
+        self.counts.told += 1;
+        let expected = self.members[number].account.expected.pop_front();
+        if expected.as_ref() != Some(&told) {
+            self.surprise(number, format!("told {told:?} and not {expected:?}"));
+            // What is not told at all is no reason to complain of all that follows.
+            let member = &mut self.members[number];
+            if let Some(at) = member
+                .account
+                .expected
+                .iter()
+                .position(|other| *other == told)
+            {
+                member.account.expected.drain(..=at);
+            } else if let Some(expected) = expected {
+                member.account.expected.push_front(expected);
+            }
+        }
+    }
+
+    /// Checks an event against what may be told to somebody who was away, or of somebody who was.
+    pub fn told_roughly(&mut self, number: usize, event: Event) {
+        let wrong = match event {
+            Event::RekeyDue => return self.rekey(number),
+            Event::Message {
+                from, direct, text, ..
+            } => {
+                let from = self.number_of(from.as_str());
+                let ledger = &mut self.ledger;
+                ledger.arrived(from, number, direct, &text.to_string())
+            }
+            Event::Missing(from, count) => {
+                let from = self.number_of(from.as_str());
+                self.ledger.missing(from, number, count);
+                None
+            }
+            Event::Undelivered(readers, text) | Event::NotTaken { readers, text, .. } => {
+                let readers = readers.iter().map(|nick| self.number_of(nick.as_str()));
+                let readers = readers.collect();
+                self.ledger.undelivered(&readers, &text);
+                None
+            }
+            // Its connections break before anything comes of them, and for a while that is true.
+            Event::Quiet(nick, seconds) => {
+                let stated = self.members[self.number_of(nick.as_str())].place.stated;
+                let silence = self.now.saturating_sub(stated);
+                let is_true = silence >= Duration::from_secs(seconds);
+                (!is_true).then(|| format!("{nick} is quiet for {seconds} s, not {silence:?}"))
+            }
+            Event::Taken(_)
+            | Event::LeftOut(_)
+            | Event::LeftOthersOut(..)
+            | Event::TooLate(_)
+            | Event::Resumed
+            | Event::Entered(_)
+            | Event::Returned { .. }
+            | Event::Joined(_)
+            | Event::Back(_)
+            | Event::Left { .. }
+            | Event::Rekeyed(_)
+            | Event::Renamed { .. }
+            | Event::Called(_) => None,
+            alarm => Some(format!("{alarm:?}")),
+        };
+        if let Some(wrong) = wrong {
+            self.surprise(number, wrong);
+        }
+    }
+
+    pub fn surprise(&mut self, number: usize, what: String) {
+        self.members[number]
+            .account
+            .surprises
+            .push((self.now, what));
+    }
+
+    fn number_of(&self, nick: &str) -> usize {
+        // Whatever it calls itself later begins with what it was called at first.
+        let first = nick.split('.').next();
+        let mut nicks = self.members.iter().map(|member| member.nick.as_str());
+        nicks
+            .position(|nick| Some(nick) == first)
+            .expect("a member")
+    }
+
+    /// What anybody was told that it should not have been.
+    pub fn surprises(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for (number, member) in self.members.iter().enumerate() {
+            all.extend(
+                member
+                    .account
+                    .surprises
+                    .iter()
+                    .map(|(at, what)| (*at, number, what)),
+            );
+        }
+        all.sort();
+        all.into_iter()
+            .map(|(at, number, what)| format!("{} ms, to {number}: {what}", at.as_millis()))
+            .collect()
+    }
+
+    /// Which messages neither arrived nor were reported, of those whose two ends are still there.
+    pub fn unaccounted(&self) -> Vec<String> {
+        let is_here =
+            |number: usize| self.members[number].is_here && !self.members[number].is_leaving;
+        self.ledger
+            .unaccounted(|from, to| is_here(from) && is_here(to))
+    }
+
+    /// What is wrong once nothing is under way any more.
+    pub fn unsettled(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let inside: BTreeSet<usize> = self.inside().into_iter().collect();
+        for number in &inside {
+            let member = &self.members[*number];
+            for told in &member.account.expected {
+                wrong.push(format!("{number} was never told {told:?}"));
+            }
+            for text in member.session.untaken() {
+                wrong.push(format!("{number} does not know that {text} was taken"));
+            }
+            for person in member.session.others() {
+                if !person.is_confirmed {
+                    wrong.push(format!("{number} has no word of {}", person.nick));
+                }
+            }
+            let others = member.session.others();
+            let sees: BTreeSet<usize> = others.iter().map(|p| self.owners[&p.sid]).collect();
+            let there: BTreeSet<usize> = inside.iter().copied().filter(|n| n != number).collect();
+            if sees != there {
+                wrong.push(format!("{number} sees {sees:?} and not {there:?}"));
+            }
+        }
+        wrong
+    }
+}
