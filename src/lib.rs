@@ -13,3 +13,12 @@
 pub mod cipher;
 pub mod cmd;
 pub mod room;
+
+use std::alloc::System;
+
+use zeroizing_alloc::ZeroAlloc;
+
+/// Freed memory is wiped: dropping an RSA key alone leaves copies of its primes behind. It is here and
+/// not in `main.rs` so that the tests, which search memory for such copies, run with this very one.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);

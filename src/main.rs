@@ -1,17 +1,11 @@
 //! Parses the command line, runs the command, prints the error.
 
-use std::alloc::System;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use zeroizing_alloc::ZeroAlloc;
 
 use e2echat::cmd::{Cli, run};
-
-/// Freed memory is wiped: dropping an RSA key alone leaves copies of its primes behind.
-#[global_allocator]
-static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {

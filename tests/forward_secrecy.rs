@@ -12,8 +12,7 @@
 mod support;
 
 #[cfg(target_os = "linux")]
-use std::{alloc::System, collections::HashSet};
-
+use std::collections::HashSet;
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
@@ -21,8 +20,6 @@ use rsa::BoxedUint;
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::{Oaep, PrivateKey};
 use sha2::Sha256;
-#[cfg(target_os = "linux")]
-use zeroizing_alloc::ZeroAlloc;
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{KeySize, SessionKey};
@@ -131,14 +128,11 @@ mod memory {
 
     use std::fs::{self, File};
     use std::io::{BufRead as _, BufReader, Write as _};
-    use std::os::unix::fs::FileExt as _;
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
     use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+    use super::support::process::{Client, Relay};
     use super::*;
-
-    /// As in the program: freed memory is wiped.
-    #[global_allocator]
-    static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
     const HOLDER: &str = "memory::holder";
     const PRIME: usize = 128;
@@ -311,6 +305,24 @@ mod memory {
             }
         }
         found
+    }
+
+    /// A relay has keys too where its host sits in a room.
+    #[test]
+    fn no_core_dump_is_written_and_nobody_else_reads_the_memory() {
+        let relay = Relay::start(&[]);
+        let client = Client::join(relay.address(), "ada", &[]);
+        for process in [relay.id(), client.id()].map(|id| format!("/proc/{id}")) {
+            let limits = fs::read_to_string(format!("{process}/limits")).unwrap();
+            let core = limits
+                .lines()
+                .find(|line| line.starts_with("Max core file size"));
+            let words: Vec<&str> = core.unwrap().split_whitespace().collect();
+            assert_eq!(words[4..6], ["0", "0"], "soft and hard");
+            // Such files are their user's where that user may read the memory.
+            let owner = fs::metadata(format!("{process}/mem")).unwrap().uid();
+            assert_eq!(owner, 0, "root's alone");
+        }
     }
 
     #[test]

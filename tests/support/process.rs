@@ -191,8 +191,12 @@ impl Process {
         stdin.write_all(bytes).expect("the program reads its input");
     }
 
+    fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = self.child.id().try_into().expect("a process id");
+        let pid = self.id().try_into().expect("a process id");
         kill(Pid::from_raw(pid), signal).expect("the program can be signalled");
     }
 
@@ -285,6 +289,11 @@ pub struct Relay {
 }
 
 impl Relay {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Starts one and waits until it listens.
     pub fn start(options: &[&str]) -> Self {
         let own = ["--bind", "127.0.0.1", "--port", "0"];
@@ -393,6 +402,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Starts one and waits until it is in the room.
     #[track_caller]
     pub fn join(relay: SocketAddr, nick: &str, options: &[&str]) -> Self {
