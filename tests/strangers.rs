@@ -203,6 +203,11 @@ fn altered(mallory: &Member, alter: impl FnOnce(&mut Header)) -> Vec<u8> {
     frames.iter().flat_map(Frame::encode).collect()
 }
 
+/// The frame of a message with this number.
+fn numbered(mallory: &Member, number: u64) -> Vec<u8> {
+    altered(mallory, |header| header.sequence = number)
+}
+
 #[test]
 fn a_member_writes_in_the_name_of_another() {
     assert_dropped_for(|mallory| {
@@ -219,6 +224,16 @@ fn a_member_writes_to_another_room() {
 #[test]
 fn a_member_writes_a_message_of_which_there_can_be_no_next() {
     assert_dropped_for(|mallory| altered(mallory, |header| header.sequence = u64::MAX));
+}
+
+#[test]
+fn a_member_sends_a_number_for_a_second_time() {
+    assert_dropped_for(|mallory| [0, 0].map(|number| numbered(mallory, number)).concat());
+}
+
+#[test]
+fn a_member_goes_back_to_a_lower_number() {
+    assert_dropped_for(|mallory| [0, 1, 0].map(|number| numbered(mallory, number)).concat());
 }
 
 #[test]
