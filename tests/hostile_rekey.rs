@@ -322,6 +322,50 @@ fn withheld_answers_do_not_have_keys_made_without_end() {
     assert_eq!(due, 0, "not while the answer is awaited");
 }
 
+/// How long a session key is written to.
+const A_DAY: Duration = Duration::from_hours(24);
+
+#[test]
+fn who_keeps_a_session_key_for_more_than_a_day_is_told_of_and_gets_no_more_messages() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.advance(A_DAY - BEACON_PERIOD);
+    world.rekey(&mut carol);
+    assert_eq!(catch_up(&mut ada), [rekeyed("carol")]);
+    assert_eq!(catch_up(&mut bob), [rekeyed("carol")]);
+    catch_up(&mut carol);
+    let noticed = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let is_stale = |event: &Event| matches!(event, Event::StaleKey(_));
+    assert!(!noticed.iter().flatten().any(is_stale), "{noticed:?}");
+    assert_eq!(world.say(&mut ada, "a day"), 2);
+    assert_eq!(catch_up(&mut bob), [said("ada", "a day")]);
+    assert_eq!(catch_up(&mut carol), [said("ada", "a day")]);
+
+    let noticed = world.pass(Duration::from_secs(2), [&mut ada, &mut bob, &mut carol]);
+    let [a, b, c] = noticed.map(|events| events.into_iter().filter(is_stale).collect::<Vec<_>>());
+    let stale = |nick| Event::StaleKey(nick_of(nick));
+    assert_eq!(a, [stale("bob")]);
+    assert_eq!(b, [stale("ada")]);
+    assert_eq!(c.len(), 2, "{c:?}");
+    assert!(
+        c.contains(&stale("ada")) && c.contains(&stale("bob")),
+        "{c:?}"
+    );
+    assert_eq!(world.say(&mut ada, "a day and more"), 1);
+    assert_eq!(catch_up(&mut bob), [Event::LeftOut(nick_of("ada"))]);
+    let others = Event::LeftOthersOut(nick_of("ada"), vec![nick_of("bob")]);
+    let shown = said("ada", "a day and more");
+    assert_eq!(catch_up(&mut carol), [others, shown]);
+    let alone = ada.say_to(To::Member(bob.sid()), "to you alone");
+    assert_eq!(alone, Err(SayError::NotThere));
+
+    // A new key is written to.
+    world.rekey(&mut bob);
+    catch_up(&mut ada);
+    catch_up(&mut bob);
+    assert_eq!(world.say(&mut ada, "welcome back"), 2);
+    assert_eq!(catch_up(&mut bob), [said("ada", "welcome back")]);
+}
+
 /// Three members, and an insider whom they all know.
 fn with_insider() -> (World, [Member; 3], Insider) {
     let (mut world, mut ada, mut bob, mut carol) = three();
