@@ -5,12 +5,15 @@ mod support;
 
 use std::time::Duration;
 
-use e2echat::room::frame::{Departure, Frame};
+use e2echat::cipher::encoding::Encoder;
+use e2echat::room::frame::{Departure, Frame, ToClient};
+use e2echat::room::message::OpenError;
 use e2echat::room::session::{Event, Standing};
+use e2echat::room::statement::{Occasion, Statement};
 
 use support::world::{
-    BEACON_PERIOD, World, catch_up, joined, left, missing, nick_of, other_view, payload, said,
-    three, unconfirmed,
+    BEACON_PERIOD, Member, World, catch_up, joined, left, missing, nick_of, other_view, payload,
+    said, three, unconfirmed,
 };
 
 /// Whether a frame is STATEMENT.
@@ -266,6 +269,97 @@ fn whoever_is_hidden_from_those_who_are_there_is_told_that_nobody_greets() {
     catch_up(&mut bob);
     let [noticed] = world.pass(Duration::from_secs(30), [&mut bob]);
     assert_eq!(noticed, [unconfirmed("ada")]);
+}
+
+/// Dora enters, and Ada greets her, as do the others: the relay drops what Ada says.
+fn with_a_dropped_greeting() -> (World, [Member; 4]) {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let mut dora = world.enter("dora").unwrap();
+    assert!(matches!(catch_up(&mut dora)[..], [Event::Entered(_)]));
+    world.relay(&mut dora);
+    for member in [&mut ada, &mut bob, &mut carol] {
+        assert_eq!(catch_up(member), [joined(&dora)]);
+    }
+    world.advance(Duration::from_secs(1));
+    assert_eq!(ada.tick(), []);
+    world.relay(&mut ada);
+    let dropped = dora.intercept();
+    assert!(matches!(&dropped[..], [greeting] if is_statement(greeting)));
+    for member in [&mut bob, &mut carol] {
+        assert_eq!(member.tick(), []);
+        world.relay(member);
+    }
+    for member in [&mut ada, &mut bob, &mut carol, &mut dora] {
+        assert_eq!(catch_up(member), []);
+    }
+    (world, [ada, bob, carol, dora])
+}
+
+#[test]
+fn a_greeting_that_is_dropped_is_noticed_by_the_first_message() {
+    let (mut world, [mut ada, mut bob, _carol, mut dora]) = with_a_dropped_greeting();
+    // Nothing else is dropped, so that all agree about what was said.
+    world.say(&mut ada, "first");
+    assert_eq!(catch_up(&mut bob), [said("ada", "first")]);
+    assert_eq!(
+        catch_up(&mut dora),
+        [other_view("ada"), said("ada", "first")]
+    );
+    // Once is enough.
+    world.say(&mut ada, "second");
+    assert_eq!(catch_up(&mut dora), [said("ada", "second")]);
+}
+
+#[test]
+fn a_greeting_that_is_dropped_is_noticed_by_the_first_beacon() {
+    let (mut world, [mut ada, mut bob, mut carol, mut dora]) = with_a_dropped_greeting();
+    let members = [&mut ada, &mut bob, &mut carol, &mut dora];
+    let noticed = world.pass(BEACON_PERIOD, members);
+    let of_ada = vec![unconfirmed("ada"), other_view("ada")];
+    assert_eq!(noticed, [vec![], vec![], vec![], of_ada]);
+}
+
+/// A statement with its sender's signature, in which something was altered since.
+fn forged(frame: &[u8], alter: impl FnOnce(&mut Statement)) -> Vec<u8> {
+    let Ok(ToClient::Statement {
+        statement,
+        signature,
+    }) = ToClient::parse(frame)
+    else {
+        panic!("not a statement: {frame:?}");
+    };
+    let mut altered = Statement::parse(statement).unwrap();
+    alter(&mut altered);
+    let fields = Encoder::default().byte(0x15);
+    let fields = fields.string(&altered.encode()).string(signature);
+    fields.finish()
+}
+
+#[test]
+fn a_statement_that_its_sender_did_not_sign_counts_for_nothing() {
+    let (mut world, mut ada, mut bob, _) = three();
+    world.advance(BEACON_PERIOD);
+    ada.tick();
+    world.relay(&mut ada);
+    let beacon = bob.intercept().pop().expect("a beacon");
+    let unsigned = [Event::Unopened(nick_of("ada"), OpenError::Signature)];
+    // That messages are missing, that she sees another room, that nothing came after it, that she goes.
+    let forgeries = [
+        forged(&beacon, |statement| statement.next += 1),
+        forged(&beacon, |statement| statement.roster = [1; 32]),
+        forged(&beacon, |statement| statement.time += 1_000_000),
+        forged(&beacon, |statement| statement.occasion = Occasion::Leave),
+    ];
+    for forgery in forgeries {
+        assert_eq!(bob.receive(&forgery), unsigned);
+    }
+    // What she has signed herself counts, and what she says is shown.
+    assert_eq!(bob.receive(&beacon), []);
+    world.say(&mut ada, "still here");
+    assert_eq!(catch_up(&mut bob), [said("ada", "still here")]);
+    let lost = Frame::left(world.epoch() + 1, ada.sid(), Departure::Left);
+    let without_a_goodbye = left("ada", Departure::Left, false);
+    assert_eq!(bob.receive(&payload(&lost)), [without_a_goodbye]);
 }
 
 #[test]
