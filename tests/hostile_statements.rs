@@ -274,7 +274,7 @@ fn whoever_is_hidden_from_those_who_are_there_is_told_that_nobody_greets() {
 /// Dora enters, and Ada greets her, as do the others: the relay drops what Ada says.
 fn with_a_dropped_greeting() -> (World, [Member; 4]) {
     let (mut world, mut ada, mut bob, mut carol) = three();
-    let mut dora = world.enter("dora").unwrap();
+    let mut dora = world.enter("dora").expect("there is room");
     assert!(matches!(catch_up(&mut dora)[..], [Event::Entered(_)]));
     world.relay(&mut dora);
     for member in [&mut ada, &mut bob, &mut carol] {
@@ -328,7 +328,7 @@ fn forged(frame: &[u8], alter: impl FnOnce(&mut Statement)) -> Vec<u8> {
     else {
         panic!("not a statement: {frame:?}");
     };
-    let mut altered = Statement::parse(statement).unwrap();
+    let mut altered = Statement::parse(statement).expect("a statement");
     alter(&mut altered);
     let fields = Encoder::default().byte(0x15);
     let fields = fields.string(&altered.encode()).string(signature);
