@@ -395,3 +395,125 @@ impl Card {
         self.next
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cipher::pem::IdentityPem;
+
+    use super::*;
+
+    const ADA: &str = include_str!("../../tests/vectors/keys/ada_identity.pem");
+    const BOB: &str = include_str!("../../tests/vectors/keys/bob_identity.pem");
+
+    fn key(pem: &str) -> IdentityKey {
+        IdentityPem::parse(pem).unwrap().open().unwrap()
+    }
+
+    fn identity(pem: &str) -> Identity {
+        Identity {
+            key: key(pem),
+            is_lasting: true,
+        }
+    }
+
+    /// Three session keys.
+    fn session_keys() -> [IdentityKey; 3] {
+        [
+            include_str!("../../tests/vectors/keys/ada_session.pem"),
+            include_str!("../../tests/vectors/keys/bob_session.pem"),
+            include_str!("../../tests/vectors/keys/cara_session.pem"),
+        ]
+        .map(key)
+    }
+
+    fn lobby() -> RoomName {
+        "lobby".parse().unwrap()
+    }
+
+    fn nick() -> Nick {
+        "ada".parse().unwrap()
+    }
+
+    fn first_of(identity: &Identity, session: &IdentityKey) -> Card {
+        Card::issue(&lobby(), &nick(), identity, session.public(), 0)
+    }
+
+    /// The card with which the member of `before` goes on, if `identity` is its own.
+    fn next_of(before: &Card, identity: &Identity, session: &IdentityKey, next: u64) -> Card {
+        let (room, session) = (lobby().key(), session.public());
+        before.succeed(&room, identity, &nick(), session, next, 1)
+    }
+
+    #[test]
+    fn a_card_follows_the_one_before_and_no_other() {
+        let (ada, bob) = (identity(ADA), identity(BOB));
+        let [one, two, three] = session_keys();
+        let first = first_of(&ada, &one);
+        let second = next_of(&first, &ada, &two, 0);
+        let third = next_of(&second, &ada, &three, 0);
+        let renewed = second.renew(&lobby().key(), &ada, 7, 2);
+        // Of the same generation as the second, of somebody else, and of another session of Ada's.
+        let sibling = next_of(&first, &ada, &three, 0);
+        let of_bob = next_of(&first, &bob, &two, 0);
+        let elsewhere = first_of(&ada, &two);
+
+        for (card, before) in [(&second, &first), (&third, &second), (&renewed, &first)] {
+            assert!(card.succeeds(before) && card.continues(before));
+            assert!(card.follows(before.sid()));
+            assert_eq!(card.origin(), first.sid());
+        }
+        for (card, before) in [(&third, &first), (&renewed, &second), (&first, &first)] {
+            assert!(card.continues(before) && !card.succeeds(before));
+            assert!(!card.follows(before.sid()));
+        }
+        for (card, before) in [
+            (&first, &second),
+            (&second, &third),
+            (&sibling, &second),
+            (&of_bob, &first),
+            (&elsewhere, &first),
+        ] {
+            assert!(!card.continues(before) && !card.succeeds(before));
+        }
+        assert!(!first.follows(NOBODY));
+        assert_eq!(elsewhere.origin(), elsewhere.sid());
+    }
+
+    #[test]
+    fn a_card_that_is_made_anew_says_what_is_next_and_is_otherwise_the_same() {
+        let ada = identity(ADA);
+        let [one, two, _] = session_keys();
+        let card = next_of(&first_of(&ada, &one), &ada, &two, 3);
+        let renewed = card.renew(&lobby().key(), &ada, 7, 2);
+        assert_eq!((renewed.next(), renewed.issued()), (7, 2));
+        assert_eq!(renewed.sid(), card.sid());
+        assert_eq!(renewed.previous(), card.previous());
+        assert_eq!((renewed.generation(), renewed.first), (1, card.first));
+    }
+
+    #[test]
+    fn a_card_of_which_there_can_be_no_next_message_or_none_before_is_malformed() {
+        let ada = identity(ADA);
+        let [one, two, _] = session_keys();
+        let first = first_of(&ada, &one);
+        let last = next_of(&first, &ada, &two, u64::MAX);
+        let without_previous = Card::make(
+            &Place {
+                room: lobby().id(),
+                key: &lobby().key(),
+                nick: &nick(),
+                generation: 2,
+                previous: NOBODY,
+                first: first.sid(),
+                next: 0,
+            },
+            &ada,
+            two.public(),
+            0,
+        );
+        for card in [last, without_previous] {
+            let parsed = Card::parse(card.bytes(), lobby().id());
+            assert_eq!(parsed.err(), Some(CardError::Malformed));
+        }
+    }
+}
