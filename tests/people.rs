@@ -503,8 +503,8 @@ fn what_is_no_file_any_more_keeps_nobody_waiting() {
     assert_eq!(ada.leave().code(), Some(0));
 }
 
-#[test]
 #[cfg(target_os = "linux")]
+#[test]
 fn whoever_writes_waits_for_the_lock() {
     use std::io::Write as _;
     use std::os::unix::fs::MetadataExt as _;
