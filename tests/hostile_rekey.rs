@@ -480,6 +480,29 @@ fn a_session_key_does_not_get_younger_by_being_changed_for_a_while() {
 }
 
 #[test]
+fn a_member_whose_card_is_presented_once_more_loses_nothing_by_it() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let again = payload(&Frame::joined(
+        world.epoch() + 1,
+        ada.session.card().bytes(),
+    ));
+    assert_eq!(bob.receive(&again), [Event::Disbelieved(Disbelief::Gone)]);
+    world.say(&mut ada, "still here");
+    let heard = bob.intercept_message();
+    assert!(
+        bob.receive(&heard.frame())
+            .contains(&said("ada", "still here"))
+    );
+    // What the relay made of the epochs is its own affair: her next card is hers all the same.
+    ada.rekey();
+    let next = withheld_card(&mut ada);
+    let listed = payload(&Frame::rekeyed(world.epoch() + 2, &next));
+    assert_eq!(bob.receive(&listed), [rekeyed("ada")]);
+    catch_up(&mut carol);
+    assert!(nicks(&bob).contains(&"ada".to_owned()));
+}
+
+#[test]
 fn the_session_key_of_one_who_has_left_is_good_for_nobody_and_divides_nobody() {
     let (mut world, [mut ada, mut bob, mut carol], mut mallory) = with_insider();
     let theirs = carol.session.card().session().clone();

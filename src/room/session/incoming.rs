@@ -24,10 +24,6 @@ impl Session {
         let Ok(header) = Header::parse(bytes) else {
             return vec![Event::Stray];
         };
-        if self.refused.contains(&header.sender) {
-            // It is in the room for an honest relay, which cannot tell. The alarm was about its card.
-            return Vec::new();
-        }
         let known = self.transcript.version(header.run, header.epoch);
         let (present, entered) = self.transcript.versions();
         let version = known.unwrap_or(present);
@@ -44,7 +40,7 @@ impl Session {
         let sid = self.author(header.sender).unwrap_or(header.sender);
         let sender = self.roster.get_mut(sid);
         let (Some(peer), true) = (sender, header.room == self.card.room()) else {
-            return vec![Event::Stray];
+            return self.stray(header.sender);
         };
         let from = peer.card.nick().clone();
         let unopened = |error| Event::Unopened(from.clone(), error);
@@ -115,6 +111,16 @@ impl Session {
             Err(error) => events.push(self.not_opened(sid, digest, error, now)),
         }
         events
+    }
+
+    /// Something came from nobody who is known here. Of those whose cards were refused the user was told
+    /// then: for an honest relay, which cannot tell, they are in the room.
+    fn stray(&self, sender: SessionId) -> Vec<Event> {
+        if self.refused.contains(&sender) {
+            Vec::new()
+        } else {
+            vec![Event::Stray]
+        }
     }
 
     /// A message of somebody's that is in its place could not be read.
@@ -207,12 +213,9 @@ impl Session {
         let Ok(statement) = Statement::parse(bytes) else {
             return vec![Event::Stray];
         };
-        if self.refused.contains(&statement.sender) {
-            return Vec::new();
-        }
         let sender = self.roster.get_mut(statement.sender);
         let (Some(peer), true) = (sender, statement.room == self.card.room()) else {
-            return vec![Event::Stray];
+            return self.stray(statement.sender);
         };
         let is_goodbye = statement.occasion == Occasion::Leave;
         let is_old = statement.time <= peer.stated;

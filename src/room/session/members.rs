@@ -140,8 +140,8 @@ impl Session {
         found.map(|(sid, _)| *sid)
     }
 
-    /// Adds a member with a good card to the roster. Those of `shown` are on the user's screen already. Returns what
-    /// it was called before, too, if that was something else.
+    /// Adds a member with a good card to the roster. Those of `shown` are on the user's screen already.
+    /// Returns what it was called before, too, if that was something else.
     pub(super) fn admit(
         &mut self,
         card: &Card,
@@ -251,7 +251,7 @@ impl Session {
     /// one is refused, it is out.
     fn succeeded_by(&mut self, card: &Card, now: Now) -> Vec<Event> {
         let before = card.previous();
-        if self.refused.remove(&before) {
+        if self.roster.get(before).is_none() && self.refused.remove(&before) {
             // Those who come later see this card alone, and so it is all that counts for everybody.
             return match self.check_card(card) {
                 Ok(()) => self.welcome(card, now),
