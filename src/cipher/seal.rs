@@ -146,7 +146,7 @@ fn plausible_length(length: usize, size: usize) -> bool {
 }
 
 pub(crate) fn label(header: &[u8], id: &[u8; 32], index: usize, count: usize) -> Digest {
-    Encoder::tagged("e2echat/1 label")
+    Encoder::tagged("e2echat/2 label")
         .string(header)
         .bytes(id)
         .count(index)

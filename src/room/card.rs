@@ -8,9 +8,10 @@ use crate::cipher::fingerprint::Fingerprint;
 use crate::cipher::keys::{IdentityKey, PublicKey};
 
 use super::Time;
+use super::chain::Claim;
 use super::names::{Nick, RoomId, RoomKey, RoomName};
 
-const TAG: &str = "e2echat/1 card";
+const TAG: &str = "e2echat/2 card";
 
 /// The 32 bytes that name a member: a digest of room, nick and both keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +38,21 @@ pub struct Identity {
     pub is_lasting: bool,
 }
 
+/// The most stays of which a card says what its member saw.
+pub const MAX_PAST: usize = 8;
+
+/// The most positions that a claim in a card lists as not opened: the card is to fit into HELLO.
+pub const MAX_PAST_UNREAD: usize = 64;
+
+/// What a member saw of a room in a stay that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// The position of its joining.
+    pub first: u64,
+    /// What it had taken in at the end.
+    pub claim: Claim,
+}
+
 /// What stands for the previous session in the first generation.
 const NOBODY: SessionId = SessionId([0; 32]);
 
@@ -49,6 +65,7 @@ struct Place<'a> {
     previous: SessionId,
     first: SessionId,
     next: u64,
+    past: &'a [Stay],
 }
 
 /// Why a card is refused.
@@ -109,6 +126,24 @@ pub struct Card {
     first: SessionId,
     issued: Time,
     next: u64,
+    past: Vec<Stay>,
+}
+
+/// Reads what a card says of former stays.
+fn parse_past(fields: &mut Decoder<'_>) -> Result<Vec<Stay>, Malformed> {
+    let count = fields.count(8)?;
+    if count > MAX_PAST {
+        return Err(Malformed);
+    }
+    let stay = |_| {
+        let first = fields.u64()?;
+        let claim = Claim::parse(fields, MAX_PAST_UNREAD)?;
+        let is_in_order = first <= claim.link.position;
+        is_in_order
+            .then_some(Stay { first, claim })
+            .ok_or(Malformed)
+    };
+    (0..count).map(stay).collect()
 }
 
 impl Card {
@@ -129,6 +164,7 @@ impl Card {
             previous: NOBODY,
             first: NOBODY,
             next: 0,
+            past: &[],
         };
         Self::make(&place, identity, session, issued)
     }
@@ -153,14 +189,23 @@ impl Card {
             previous: self.sid,
             first: self.origin(),
             next,
+            past: &[],
         };
         Self::make(&place, identity, session, issued)
     }
 
     /// Makes the same card anew, for entering the room once more: under the same keys, but with what
-    /// the number of the next message is now.
+    /// the number of the next message is now, and what its member saw in former stays; of these at
+    /// most [`MAX_PAST`], each with at most [`MAX_PAST_UNREAD`] positions.
     #[must_use]
-    pub fn renew(&self, key: &RoomKey, identity: &Identity, next: u64, issued: Time) -> Self {
+    pub fn renew(
+        &self,
+        key: &RoomKey,
+        identity: &Identity,
+        next: u64,
+        past: &[Stay],
+        issued: Time,
+    ) -> Self {
         let place = Place {
             room: self.room,
             key,
@@ -169,6 +214,7 @@ impl Card {
             previous: self.previous,
             first: self.first,
             next,
+            past,
         };
         Self::make(&place, identity, &self.session, issued)
     }
@@ -215,8 +261,9 @@ impl Card {
             previous,
             first,
             next,
+            past,
         } = *place;
-        let unauthenticated = Encoder::tagged(TAG)
+        let mut unauthenticated = Encoder::tagged(TAG)
             .bytes(&room.0)
             .string(nick.as_str().as_bytes())
             .string(identity.key.public().spki())
@@ -226,7 +273,11 @@ impl Card {
             .bytes(&previous.0)
             .bytes(&first.0)
             .u64(issued)
-            .u64(next);
+            .u64(next)
+            .count(past.len());
+        for stay in past {
+            unauthenticated = stay.claim.encode(unauthenticated.u64(stay.first));
+        }
         let authenticated = unauthenticated.as_slice().len();
         let mac = key.mac(unauthenticated.as_slice());
         let unsigned = unauthenticated.bytes(&mac);
@@ -246,6 +297,7 @@ impl Card {
             first,
             issued,
             next,
+            past: past.to_vec(),
         }
     }
 
@@ -266,6 +318,7 @@ impl Card {
         let first = SessionId(fields.bytes()?);
         let issued = fields.u64()?;
         let next = fields.u64()?;
+        let past = parse_past(&mut fields)?;
         let authenticated = fields.position();
         let mac = fields.bytes()?;
         let signed = fields.consumed();
@@ -307,6 +360,7 @@ impl Card {
             first,
             issued,
             next,
+            past,
         })
     }
 
@@ -381,6 +435,12 @@ impl Card {
     #[must_use]
     pub fn previous(&self) -> SessionId {
         self.previous
+    }
+
+    /// What its member saw in former stays.
+    #[must_use]
+    pub fn past(&self) -> &[Stay] {
+        &self.past
     }
 
     /// When the card was made, by its member's clock.

@@ -8,10 +8,11 @@ use crate::cipher::seal::{self, Body, CannotOpen, Reader};
 
 use super::Time;
 use super::card::SessionId;
-use super::frame::{Frame, MAX_FRAME, RunId};
+use super::chain::{Claim, MAX_UNREAD};
+use super::frame::{Frame, MAX_FRAME, Part};
 use super::names::RoomId;
 
-const TAG: &str = "e2echat/1 message";
+const TAG: &str = "e2echat/2 message";
 
 /// The longest header that is sent: it goes into each frame of its message, beside parcels.
 const MAX_HEADER: usize = MAX_FRAME / 2;
@@ -23,6 +24,68 @@ pub enum Stream {
     Room,
     /// One member.
     Direct(SessionId),
+}
+
+impl Stream {
+    /// The field that says it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Room => &[],
+            Self::Direct(reader) => &reader.0,
+        }
+    }
+
+    /// Reads that field.
+    ///
+    /// # Errors
+    /// Where it is neither empty nor as long as a session id.
+    pub(super) fn parse(field: &[u8]) -> Result<Self, Malformed> {
+        Ok(match field {
+            [] => Self::Room,
+            reader => Self::Direct(SessionId(reader.try_into().map_err(|_| Malformed)?)),
+        })
+    }
+}
+
+/// Why a member is left out of a message on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOutFor {
+    /// It came while the message was typed.
+    Coming,
+    /// It is here for the first time, and the sender writes to people it knows alone.
+    NotKnown,
+    /// The sender writes to those alone whose safety numbers it has compared.
+    NotVerified,
+    /// The sender remembers another identity under its nick.
+    OtherIdentity,
+    /// It has used one session key for too long.
+    StaleKey,
+    /// What a later version of the protocol has.
+    Unknown(u8),
+}
+
+impl LeftOutFor {
+    fn code(self) -> u8 {
+        match self {
+            Self::Coming => 0,
+            Self::NotKnown => 1,
+            Self::NotVerified => 2,
+            Self::OtherIdentity => 3,
+            Self::StaleKey => 4,
+            Self::Unknown(code) => code,
+        }
+    }
+
+    fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::Coming,
+            1 => Self::NotKnown,
+            2 => Self::NotVerified,
+            3 => Self::OtherIdentity,
+            4 => Self::StaleKey,
+            code => Self::Unknown(code),
+        }
+    }
 }
 
 /// What a message's text is.
@@ -70,24 +133,18 @@ pub struct Header {
     pub room: RoomId,
     /// Who wrote it.
     pub sender: SessionId,
-    /// The relay's run that the sender was connected to.
-    pub run: RunId,
-    /// The last version of the roster that the sender had seen.
-    pub epoch: u64,
     /// Whom it is for.
     pub stream: Stream,
-    /// Its place in that stream, from 0; below `u64::MAX`.
-    pub sequence: u64,
+    /// Its number in that stream, from 0; below `u64::MAX`.
+    pub number: u64,
     /// When it was written, by the sender's clock.
     pub time: Time,
-    /// Members left out on purpose, ascending.
-    pub left_out: Vec<SessionId>,
-    /// The audience digest.
-    pub audience: Digest,
-    /// How many messages to the room of this epoch the sender had seen.
-    pub seen: u64,
-    /// The parent digest.
-    pub parent: Digest,
+    /// Bit 0 asks readers not to hand it on; a reader takes no notice of the others.
+    pub flags: u8,
+    /// Members left out on purpose, ascending, and why.
+    pub left_out: Vec<(SessionId, LeftOutFor)>,
+    /// What the sender had taken in when it wrote.
+    pub claim: Claim,
     /// The commitment to the body.
     pub commitment: Digest,
 }
@@ -96,28 +153,18 @@ impl Header {
     /// The bytes that are signed.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let stream: &[u8] = match &self.stream {
-            Stream::Room => &[],
-            Stream::Direct(reader) => &reader.0,
-        };
-        let mut header = Encoder::tagged(TAG)
+        let mut fields = Encoder::tagged(TAG)
             .bytes(&self.room.0)
             .bytes(&self.sender.0)
-            .bytes(&self.run.0)
-            .u64(self.epoch)
-            .string(stream)
-            .u64(self.sequence)
+            .string(self.stream.bytes())
+            .u64(self.number)
             .u64(self.time)
+            .byte(self.flags)
             .count(self.left_out.len());
-        for sid in &self.left_out {
-            header = header.bytes(&sid.0);
+        for (sid, reason) in &self.left_out {
+            fields = fields.bytes(&sid.0).byte(reason.code());
         }
-        header
-            .bytes(&self.audience)
-            .u64(self.seen)
-            .bytes(&self.parent)
-            .bytes(&self.commitment)
-            .finish()
+        self.claim.encode(fields).bytes(&self.commitment).finish()
     }
 
     /// Whether it is short enough to be sent: it is not if it leaves thousands out.
@@ -136,48 +183,26 @@ impl Header {
         let header = Self {
             room: RoomId(fields.bytes()?),
             sender: SessionId(fields.bytes()?),
-            run: RunId(fields.bytes()?),
-            epoch: fields.u64()?,
-            stream: match fields.string()? {
-                [] => Stream::Room,
-                reader => Stream::Direct(SessionId(reader.try_into().map_err(|_| Malformed)?)),
-            },
-            sequence: fields.u64()?,
+            stream: Stream::parse(fields.string()?)?,
+            number: fields.u64()?,
             time: fields.u64()?,
-            left_out: (0..fields.count(32)?)
-                .map(|_| fields.bytes().map(SessionId))
-                .collect::<Result<_, _>>()?,
-            audience: fields.bytes()?,
-            seen: fields.u64()?,
-            parent: fields.bytes()?,
+            flags: fields.byte()?,
+            left_out: (0..fields.count(32 + 1)?)
+                .map(|_| {
+                    let sid = SessionId(fields.bytes()?);
+                    Ok((sid, LeftOutFor::from_code(fields.byte()?)))
+                })
+                .collect::<Result<_, Malformed>>()?,
+            claim: Claim::parse(&mut fields, MAX_UNREAD)?,
             commitment: fields.bytes()?,
         };
         fields.finish()?;
         // The number after the last one would not be a number.
-        if header.sequence == u64::MAX || !header.left_out.is_sorted_by(|a, b| a < b) {
+        if header.number == u64::MAX || !header.left_out.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(Malformed);
         }
         Ok(header)
     }
-}
-
-/// The digest over all who can read a message, in ascending order.
-#[must_use]
-pub fn audience_digest(audience: &[SessionId]) -> Digest {
-    let mut digest = Encoder::tagged("e2echat/1 audience").count(audience.len());
-    for sid in audience {
-        digest = digest.bytes(&sid.0);
-    }
-    digest.digest()
-}
-
-/// The digest that follows `parent` in an epoch's chain.
-#[must_use]
-pub fn parent_digest(parent: &Digest, header: &[u8]) -> Digest {
-    Encoder::tagged("e2echat/1 parent")
-        .bytes(parent)
-        .string(header)
-        .digest()
 }
 
 /// The digest by which headers are told apart.
@@ -198,15 +223,13 @@ pub struct SealedMessage {
 }
 
 impl SealedMessage {
-    /// Signs `header` and encrypts `body` for `readers`, who are the audience without the sender.
-    /// Those of `informed` get the header alone. The header's commitment must be the body's.
+    /// Signs `header` and encrypts `body` for `readers`. The header's commitment must be the body's.
     #[must_use]
     pub fn seal(
         header: &Header,
         body: &Body,
         identity: &IdentityKey,
         readers: &[(SessionId, &PublicKey)],
-        informed: &[SessionId],
     ) -> Self {
         let header = header.encode();
         let signature = identity.sign(&header);
@@ -215,17 +238,16 @@ impl SealedMessage {
             .map(|(sid, key)| Reader { id: &sid.0, key })
             .collect();
         let ciphertexts = seal::seal(&header, body, &keys);
-        let sealed = readers.iter().map(|(sid, _)| *sid).zip(ciphertexts);
-        let empty = informed.iter().map(|sid| (*sid, Vec::new()));
+        let readers = readers.iter().map(|(sid, _)| *sid);
         Self {
-            parcels: sealed.chain(empty).collect(),
+            parcels: readers.zip(ciphertexts).collect(),
             header,
             signature,
         }
     }
 
-    /// The SEND frames that carry it: as many as its parcels need, and one if it has none. Its header
-    /// must be one that [fits](Header::fits).
+    /// The SEND frames that carry it, as an entry of the chain or a direct message: as many as its
+    /// parcels need, and one if it has none. Its header must be one that [fits](Header::fits).
     #[must_use]
     pub fn frames(&self) -> Vec<Frame> {
         let overhead = 1 + 4 + self.header.len() + 4 + self.signature.len() + 1 + 4;
@@ -242,10 +264,22 @@ impl SealedMessage {
             used += length;
         }
         let last = self.parcels.get(start..).unwrap_or_default();
-        let frame = |is_last, parcels| Frame::send(&self.header, &self.signature, is_last, parcels);
-        let mut frames: Vec<Frame> = parts.into_iter().map(|part| frame(false, part)).collect();
-        frames.push(frame(true, last));
-        frames
+        let frame = |part, parcels| Frame::send(&self.header, &self.signature, part, parcels);
+        let parts = parts.into_iter().map(|parcels| frame(Part::More, parcels));
+        parts.chain([frame(Part::Last, last)]).collect()
+    }
+
+    /// The SEND frame that carries it to this reader once more, if it is for it.
+    #[must_use]
+    pub fn late_copy(&self, reader: SessionId) -> Option<Frame> {
+        let parcels: Vec<_> = self
+            .parcels
+            .iter()
+            .filter(|(sid, _)| *sid == reader)
+            .cloned()
+            .collect();
+        let copy = || Frame::send(&self.header, &self.signature, Part::Again, &parcels);
+        (!parcels.is_empty()).then(copy)
     }
 }
 
@@ -290,8 +324,8 @@ impl From<CannotOpen> for OpenError {
 pub enum Opened {
     /// A text.
     Text(Kind, String),
-    /// The knowledge that there is a text, which the sender kept from this reader.
-    LeftOut,
+    /// The knowledge that there is a text, which the sender kept from this reader, and why.
+    LeftOut(LeftOutFor),
 }
 
 /// Checks that the sender signed the header: the cheap check that comes before all others.
@@ -318,10 +352,13 @@ pub fn open(
     ciphertext: &[u8],
 ) -> Result<Opened, OpenError> {
     if ciphertext.is_empty() {
-        return if header.left_out.contains(&sid) {
-            Ok(Opened::LeftOut)
-        } else {
-            Err(OpenError::NoCiphertext)
+        let left_out = header
+            .left_out
+            .iter()
+            .find(|(left_out, _)| *left_out == sid);
+        return match left_out {
+            Some((_, reason)) => Ok(Opened::LeftOut(*reason)),
+            None => Err(OpenError::NoCiphertext),
         };
     }
     let key = key.ok_or(OpenError::KeyDestroyed)?;

@@ -13,6 +13,7 @@
 //! - `transcript`: what a member has seen of a room, for comparing.
 
 pub mod card;
+pub mod chain;
 pub mod comparison;
 pub mod frame;
 pub mod message;

@@ -1,56 +1,123 @@
-//! Statements: what a member says, signed and readable by all, of the room as it sees it and of
-//! its own sequence numbers (PROTOCOL §10).
+//! Statements: what a member says, signed and readable by all, of how far it has come; and, to one
+//! member alone, which of that one's messages it has had (PROTOCOL §10).
 
-use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
+use crate::cipher::encoding::{Decoder, Encoder, Malformed};
 
 use super::Time;
 use super::card::SessionId;
-use super::frame::RunId;
+use super::chain::{Claim, MAX_UNREAD, ascending};
+use super::message::Stream;
 use super::names::RoomId;
 
-const TAG: &str = "e2echat/1 statement";
+const TAG: &str = "e2echat/2 statement";
 
-/// The most epochs that are over of which a statement says what was seen.
-pub const MAX_PAST: usize = 64;
+/// The most numbers of one kind that a receipt lists.
+pub const MAX_NUMBERS: usize = 256;
 
 /// What a statement is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
-    /// Now and then, and as a greeting.
+    /// Now and then; and every receipt.
     Beacon,
     /// Its sender goes, and this is the last that it says.
-    Leave,
+    Goodbye,
+    /// What a later version of the protocol has.
+    Unknown(u8),
 }
 
-/// What a statement tells a member that has come, or come back, since the last one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// Whom it tells.
-    pub reader: SessionId,
-    /// How many messages to the room were for it so far.
-    pub total: u64,
+impl Occasion {
+    fn code(self) -> u8 {
+        match self {
+            Self::Beacon => 0,
+            Self::Goodbye => 1,
+            Self::Unknown(code) => code,
+        }
+    }
+
+    fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::Beacon,
+            1 => Self::Goodbye,
+            code => Self::Unknown(code),
+        }
+    }
 }
 
-/// A stream of direct messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Direct {
-    /// The session id under which they are sent.
-    pub from: SessionId,
-    /// Whom they are for.
-    pub to: SessionId,
-    /// The number of the next one; below `u64::MAX`.
+/// Which messages of a stream have come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Had {
+    /// One above the highest number that has come.
     pub next: u64,
+    /// Those below that have not come; ascending.
+    pub missing: Vec<u64>,
+    /// Those below that came and could not be opened; ascending.
+    pub unopened: Vec<u64>,
 }
 
-/// What the sender has seen of an epoch that is over.
+impl Had {
+    /// What became of the message with this number, if it is known.
+    #[must_use]
+    pub fn outcome(&self, number: u64) -> Option<Outcome> {
+        let outcome = if self.missing.binary_search(&number).is_ok() {
+            return None;
+        } else if self.unopened.binary_search(&number).is_ok() {
+            Outcome::Unopened
+        } else {
+            Outcome::Opened
+        };
+        (number < self.next).then_some(outcome)
+    }
+
+    fn encode(&self, fields: Encoder) -> Encoder {
+        let mut fields = fields.u64(self.next);
+        for numbers in [&self.missing, &self.unopened] {
+            fields = fields.count(numbers.len());
+            for number in numbers {
+                fields = fields.u64(*number);
+            }
+        }
+        fields
+    }
+
+    fn parse(fields: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        let had = Self {
+            next: fields.u64()?,
+            missing: ascending(fields, MAX_NUMBERS)?,
+            unopened: ascending(fields, MAX_NUMBERS)?,
+        };
+        let highest = had.missing.last().max(had.unopened.last());
+        if highest.is_some_and(|highest| *highest >= had.next) {
+            return Err(Malformed);
+        }
+        Ok(had)
+    }
+}
+
+/// What became of a message at its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Past {
-    /// The epoch.
-    pub epoch: u64,
-    /// How many messages to the room of that epoch.
-    pub seen: u64,
-    /// The digest at the end of their chain.
-    pub parent: Digest,
+pub enum Outcome {
+    /// It was opened, and handed to the display.
+    Opened,
+    /// It was not, for whatever reason.
+    Unopened,
+}
+
+/// Which messages of one member another one has had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Of those to it alone.
+    pub direct: Had,
+    /// Of those to the room, if late copies have come.
+    pub room: Option<Had>,
+}
+
+/// Whom a statement is for, and what for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To all.
+    ToAll(Occasion),
+    /// To this member.
+    Receipt(SessionId, Receipt),
 }
 
 /// A statement.
@@ -60,71 +127,40 @@ pub struct Statement {
     pub room: RoomId,
     /// Who makes it.
     pub sender: SessionId,
-    /// The relay's run that the sender is connected to.
-    pub run: RunId,
-    /// The last version of the roster that the sender has seen.
-    pub epoch: u64,
-    /// The audience digest of that whole roster.
-    pub roster: Digest,
-    /// How many messages to the room of this epoch the sender has seen.
-    pub seen: u64,
-    /// The parent digest.
-    pub parent: Digest,
-    /// When it was made, by the sender's clock.
+    /// When it was made, by its sender's clock.
     pub time: Time,
-    /// What it is made for.
-    pub occasion: Occasion,
     /// The number of the sender's next message to the room; below `u64::MAX`.
     pub next: u64,
-    /// Whom it tells where the numbers stand, in the order of their session ids.
-    pub told: Vec<Told>,
-    /// The streams of direct messages to those it is for, in the order of session ids.
-    pub direct: Vec<Direct>,
-    /// The epochs of which the sender has seen more since its last statement to all, ascending; at most
-    /// [`MAX_PAST`].
-    pub past: Vec<Past>,
-    /// The digests of messages of those it is for that came too late to be opened, ascending.
-    pub unread: Vec<Digest>,
+    /// What the sender has taken in.
+    pub claim: Claim,
+    /// What it is for.
+    pub purpose: Purpose,
 }
 
 impl Statement {
     /// The bytes that are signed.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut fields = Encoder::tagged(TAG)
+        let (stream, occasion, receipt) = match &self.purpose {
+            Purpose::ToAll(occasion) => (Stream::Room, *occasion, Vec::new()),
+            Purpose::Receipt(author, receipt) => {
+                let fields = receipt.direct.encode(Encoder::default());
+                let fields = fields.boolean(receipt.room.is_some());
+                let fields = match &receipt.room {
+                    Some(room) => room.encode(fields),
+                    None => fields,
+                };
+                (Stream::Direct(*author), Occasion::Beacon, fields.finish())
+            }
+        };
+        let fields = Encoder::tagged(TAG)
             .bytes(&self.room.0)
             .bytes(&self.sender.0)
-            .bytes(&self.run.0)
-            .u64(self.epoch)
-            .bytes(&self.roster)
-            .u64(self.seen)
-            .bytes(&self.parent)
+            .string(stream.bytes())
             .u64(self.time)
-            .byte(match self.occasion {
-                Occasion::Beacon => 0,
-                Occasion::Leave => 1,
-            })
-            .u64(self.next)
-            .count(self.told.len());
-        for told in &self.told {
-            fields = fields.bytes(&told.reader.0).u64(told.total);
-        }
-        fields = fields.count(self.direct.len());
-        for stream in &self.direct {
-            fields = fields
-                .bytes(&stream.from.0)
-                .bytes(&stream.to.0)
-                .u64(stream.next);
-        }
-        fields = fields.count(self.past.len());
-        for past in &self.past {
-            fields = fields.u64(past.epoch).u64(past.seen).bytes(&past.parent);
-        }
-        fields = fields.count(self.unread.len());
-        for digest in &self.unread {
-            fields = fields.bytes(digest);
-        }
-        fields.finish()
+            .byte(occasion.code())
+            .u64(self.next);
+        self.claim.encode(fields).string(&receipt).finish()
     }
 
     /// Reads a statement. Nothing is known yet of who signed it.
@@ -134,68 +170,44 @@ impl Statement {
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut fields = Decoder::new(bytes);
         fields.tag(TAG)?;
-        let statement = Self {
-            room: RoomId(fields.bytes()?),
-            sender: SessionId(fields.bytes()?),
-            run: RunId(fields.bytes()?),
-            epoch: fields.u64()?,
-            roster: fields.bytes()?,
-            seen: fields.u64()?,
-            parent: fields.bytes()?,
-            time: fields.u64()?,
-            occasion: match fields.byte()? {
-                0 => Occasion::Beacon,
-                1 => Occasion::Leave,
-                _ => return Err(Malformed),
-            },
-            next: fields.u64()?,
-            told: (0..fields.count(32 + 8)?)
-                .map(|_| {
-                    Ok(Told {
-                        reader: SessionId(fields.bytes()?),
-                        total: fields.u64()?,
-                    })
-                })
-                .collect::<Result<_, Malformed>>()?,
-            direct: (0..fields.count(32 + 32 + 8)?)
-                .map(|_| {
-                    Ok(Direct {
-                        from: SessionId(fields.bytes()?),
-                        to: SessionId(fields.bytes()?),
-                        next: fields.u64()?,
-                    })
-                })
-                .collect::<Result<_, Malformed>>()?,
-            past: (0..fields.count(8 + 8 + 32)?)
-                .map(|_| {
-                    Ok(Past {
-                        epoch: fields.u64()?,
-                        seen: fields.u64()?,
-                        parent: fields.bytes()?,
-                    })
-                })
-                .collect::<Result<_, Malformed>>()?,
-            unread: (0..fields.count(32)?)
-                .map(|_| fields.bytes())
-                .collect::<Result<_, Malformed>>()?,
-        };
+        let room = RoomId(fields.bytes()?);
+        let sender = SessionId(fields.bytes()?);
+        let stream = Stream::parse(fields.string()?)?;
+        let time = fields.u64()?;
+        let occasion = Occasion::from_code(fields.byte()?);
+        let next = fields.u64()?;
+        let claim = Claim::parse(&mut fields, MAX_UNREAD)?;
+        let receipt = fields.string()?;
         fields.finish()?;
-        let is_sorted = statement.told.is_sorted_by(|a, b| a.reader < b.reader)
-            && (statement.direct).is_sorted_by(|a, b| (a.from, a.to) < (b.from, b.to))
-            && statement.past.is_sorted_by(|a, b| a.epoch < b.epoch)
-            && statement.unread.is_sorted_by(|a, b| a < b);
-        // Each is looked up, by every reader.
-        let is_short = statement.past.len() <= MAX_PAST;
-        let numbers = statement.direct.iter().map(|stream| stream.next);
-        if !is_sorted || !is_short || numbers.chain([statement.next]).any(|n| n == u64::MAX) {
+        let purpose = match stream {
+            Stream::Room if receipt.is_empty() => Purpose::ToAll(occasion),
+            Stream::Direct(author) if occasion == Occasion::Beacon => {
+                Purpose::Receipt(author, parse_receipt(receipt)?)
+            }
+            Stream::Room | Stream::Direct(_) => return Err(Malformed),
+        };
+        if next == u64::MAX {
             return Err(Malformed);
         }
-        Ok(statement)
+        Ok(Self {
+            room,
+            sender,
+            time,
+            next,
+            claim,
+            purpose,
+        })
     }
+}
 
-    /// What it tells this member.
-    #[must_use]
-    pub fn told(&self, reader: SessionId) -> Option<Told> {
-        self.told.iter().copied().find(|told| told.reader == reader)
-    }
+fn parse_receipt(bytes: &[u8]) -> Result<Receipt, Malformed> {
+    let mut fields = Decoder::new(bytes);
+    let direct = Had::parse(&mut fields)?;
+    let room = if fields.boolean()? {
+        Some(Had::parse(&mut fields)?)
+    } else {
+        None
+    };
+    fields.finish()?;
+    Ok(Receipt { direct, room })
 }

@@ -7,15 +7,16 @@ mod to_relay;
 use crate::cipher::encoding::{Encoder, Malformed};
 
 use super::card::SessionId;
+use super::chain::{EntryKind, Link};
 use super::names::RoomId;
 
-pub use self::to_client::{ToClient, Welcome};
+pub use self::to_client::{Signed, ToClient, Welcome, parse_left};
 pub use self::to_relay::{Parcel, Send, State, ToRelay};
 
 /// The first bytes of a connection: the protocol's name.
 pub const MAGIC: [u8; 7] = *b"e2echat";
 /// The version of the protocol.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// The bytes that come before the first frame: magic, version, room id.
 pub const PREAMBLE: usize = 7 + 1 + 32;
 
@@ -31,13 +32,13 @@ pub(in crate::room) mod kind {
     pub(super) const WELCOME: u8 = 0x03;
     pub(in crate::room) const MEMBER: u8 = 0x04;
     pub(super) const SEND: u8 = 0x10;
-    pub(in crate::room) const DELIVER: u8 = 0x11;
-    pub(in crate::room) const JOINED: u8 = 0x12;
-    pub(in crate::room) const LEFT: u8 = 0x13;
+    pub(in crate::room) const ENTRY: u8 = 0x11;
+    pub(super) const OWN: u8 = 0x12;
+    pub(in crate::room) const DELIVER: u8 = 0x13;
     pub(in crate::room) const REKEY: u8 = 0x14;
     pub(in crate::room) const STATEMENT: u8 = 0x15;
-    pub(super) const LEAVE: u8 = 0x16;
-    pub(in crate::room) const REKEYED: u8 = 0x17;
+    pub(in crate::room) const RECEIPT: u8 = 0x16;
+    pub(super) const REFUSED: u8 = 0x17;
     pub(super) const PING: u8 = 0x20;
     pub(super) const ACK: u8 = 0x21;
     pub(super) const NOTICE: u8 = 0x22;
@@ -101,14 +102,42 @@ impl Challenge {
 pub struct Limits {
     /// Seconds without a word after which a connection is taken for dead.
     pub idle: u32,
-    /// Seconds for which a broken connection's member stays; 0 for not at all.
-    pub grace: u32,
     /// The most members in a room.
     pub members: u32,
     /// The most blocks a second from one member; 0 for any number.
     pub blocks: u32,
     /// The most bytes a second from one member; 0 for any number.
     pub bytes: u32,
+}
+
+/// Which frame of a message a SEND is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Others follow.
+    More,
+    /// The last one.
+    Last,
+    /// The only one of a late copy, which is no entry: its readers have entered anew.
+    Again,
+}
+
+impl Part {
+    fn flags(self) -> u8 {
+        match self {
+            Self::More => 0,
+            Self::Last => 1,
+            Self::Again => 3,
+        }
+    }
+
+    fn from_flags(flags: u8) -> Result<Self, Malformed> {
+        match flags {
+            0 => Ok(Self::More),
+            1 => Ok(Self::Last),
+            3 => Ok(Self::Again),
+            _ => Err(Malformed),
+        }
+    }
 }
 
 /// Why a member is no longer there.
@@ -139,7 +168,9 @@ impl std::fmt::Display for Departure {
 }
 
 impl Departure {
-    fn code(self) -> u8 {
+    /// Its number in an entry.
+    #[must_use]
+    pub fn code(self) -> u8 {
         match self {
             Self::Left => 0,
             Self::Lost => 1,
@@ -149,17 +180,12 @@ impl Departure {
         }
     }
 
+    /// What a relay may say: it never says that somebody left, as that is an entry that is signed.
     fn from_code(code: u8) -> Result<Self, Malformed> {
-        [
-            Self::Left,
-            Self::Lost,
-            Self::Slow,
-            Self::Misbehaved,
-            Self::Silent,
-        ]
-        .into_iter()
-        .find(|departure| departure.code() == code)
-        .ok_or(Malformed)
+        [Self::Lost, Self::Slow, Self::Misbehaved, Self::Silent]
+            .into_iter()
+            .find(|departure| departure.code() == code)
+            .ok_or(Malformed)
     }
 }
 
@@ -195,14 +221,13 @@ impl Frame {
             .bytes(&challenge.nonce)
             .bytes(&challenge.run.0)
             .u32(limits.idle)
-            .u32(limits.grace)
             .u32(limits.members)
             .u32(limits.blocks)
             .u32(limits.bytes);
         Self::new(kind::CHALLENGE, fields)
     }
 
-    /// HELLO. A client that goes on where its connection broke tells in which epoch it joined: a
+    /// HELLO. A client that goes on where its connection broke tells the position of its joining: a
     /// relay may have let it in anew since, which it does not know of.
     #[must_use]
     pub fn hello(card: &[u8], resumes: Option<u64>, received: u64, proof: &[u8]) -> Self {
@@ -214,26 +239,31 @@ impl Frame {
         Self::new(kind::HELLO, fields)
     }
 
-    /// WELCOME, for a member that joins.
+    /// WELCOME, for a member that joins after this place of the chain, and whose place is kept for
+    /// `grace` seconds when its connection breaks.
     #[must_use]
-    pub fn welcome(epoch: u64, members: usize) -> Self {
+    pub fn welcome(before: &Link, members: usize, grace: u32) -> Self {
         let fields = Encoder::default()
-            .u64(epoch)
+            .u64(before.position)
+            .bytes(&before.digest)
             .boolean(false)
             .u64(0)
-            .count(members);
+            .count(members)
+            .u32(grace);
         Self::new(kind::WELCOME, fields)
     }
 
     /// WELCOME, for a member that goes on where its connection broke, and of which so many
     /// counted frames were taken.
     #[must_use]
-    pub fn welcome_back(received: u64) -> Self {
+    pub fn welcome_back(received: u64, grace: u32) -> Self {
         let fields = Encoder::default()
             .u64(0)
+            .bytes(&[0; 32])
             .boolean(true)
             .u64(received)
-            .count(0);
+            .count(0)
+            .u32(grace);
         Self::new(kind::WELCOME, fields)
     }
 
@@ -248,13 +278,13 @@ impl Frame {
     pub fn send(
         header: &[u8],
         signature: &[u8],
-        last: bool,
+        part: Part,
         parcels: &[(SessionId, Vec<u8>)],
     ) -> Self {
         let mut fields = Encoder::default()
             .string(header)
             .string(signature)
-            .boolean(last)
+            .byte(part.flags())
             .count(parcels.len());
         for (to, ciphertext) in parcels {
             fields = fields.bytes(&to.0).string(ciphertext);
@@ -262,20 +292,33 @@ impl Frame {
         Self::new(kind::SEND, fields)
     }
 
-    /// JOINED
+    /// ENTRY, without a ciphertext.
     #[must_use]
-    pub fn joined(epoch: u64, card: &[u8]) -> Self {
-        Self::new(kind::JOINED, Encoder::default().u64(epoch).string(card))
+    pub fn entry(kind: EntryKind, entry: &[u8]) -> Self {
+        let fields = Encoder::default()
+            .byte(kind.code())
+            .string(entry)
+            .string(&[]);
+        Self::new(kind::ENTRY, fields)
     }
 
-    /// LEFT
+    /// OWN
     #[must_use]
-    pub fn left(epoch: u64, sid: SessionId, departure: Departure) -> Self {
-        let fields = Encoder::default()
-            .u64(epoch)
-            .bytes(&sid.0)
-            .byte(departure.code());
-        Self::new(kind::LEFT, fields)
+    pub fn own() -> Self {
+        Self::new(kind::OWN, Encoder::default())
+    }
+
+    /// REFUSED
+    #[must_use]
+    pub fn refused(code: u8) -> Self {
+        Self::new(kind::REFUSED, Encoder::default().byte(code))
+    }
+
+    /// ENTRY, with which a relay takes somebody out.
+    #[must_use]
+    pub fn left(sid: SessionId, departure: Departure) -> Self {
+        let entry = Encoder::default().bytes(&sid.0).byte(departure.code());
+        Self::entry(EntryKind::Left, entry.as_slice())
     }
 
     /// REKEY
@@ -284,29 +327,11 @@ impl Frame {
         Self::new(kind::REKEY, Encoder::default().string(card))
     }
 
-    /// REKEYED
+    /// STATEMENT
     #[must_use]
-    pub fn rekeyed(epoch: u64, card: &[u8]) -> Self {
-        Self::new(kind::REKEYED, Encoder::default().u64(epoch).string(card))
-    }
-
-    /// STATEMENT, as a client sends it.
-    #[must_use]
-    pub fn state(statement: &[u8], signature: &[u8], to: &[SessionId]) -> Self {
-        let mut fields = Encoder::default()
-            .string(statement)
-            .string(signature)
-            .count(to.len());
-        for sid in to {
-            fields = fields.bytes(&sid.0);
-        }
+    pub fn state(statement: &[u8], signature: &[u8]) -> Self {
+        let fields = Encoder::default().string(statement).string(signature);
         Self::new(kind::STATEMENT, fields)
-    }
-
-    /// LEAVE
-    #[must_use]
-    pub fn leave() -> Self {
-        Self::new(kind::LEAVE, Encoder::default())
     }
 
     /// PING

@@ -2,20 +2,66 @@
 
 use crate::cipher::encoding::{Decoder, Malformed};
 use crate::room::card::SessionId;
+use crate::room::chain::{EntryKind, Link};
 
 use super::{Challenge, Departure, Limits, RunId, kind};
 
 /// What a relay says to a client that it lets in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Welcome {
-    /// The epoch of this member's own joining; 0 if it resumes.
-    pub epoch: u64,
+    /// The place of the chain before this member's own joining; of no meaning if it resumes.
+    pub before: Link,
     /// Whether an earlier connection goes on.
     pub resumed: bool,
     /// How many counted frames the relay has received.
     pub received: u64,
     /// How many MEMBER frames follow.
     pub members: u32,
+    /// For how many seconds the relay keeps this member's place when the connection breaks.
+    pub grace: u32,
+}
+
+/// What somebody signed, and the signature: the bytes of a header or a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signed<'a> {
+    /// What is signed.
+    pub bytes: &'a [u8],
+    /// The signature.
+    pub signature: &'a [u8],
+}
+
+impl<'a> Signed<'a> {
+    fn read(fields: &mut Decoder<'a>) -> Result<Self, Malformed> {
+        Ok(Self {
+            bytes: fields.string()?,
+            signature: fields.string()?,
+        })
+    }
+
+    /// Reads the entry that it makes.
+    ///
+    /// # Errors
+    /// Where that is of another form.
+    pub fn parse(entry: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Decoder::new(entry);
+        let signed = Self::read(&mut fields)?;
+        fields.finish()?;
+        Ok(signed)
+    }
+}
+
+/// Reads the entry with which the relay takes somebody out.
+///
+/// # Errors
+/// Where it is not of that form, or has a reason that is none of a relay's.
+pub fn parse_left(entry: &[u8]) -> Result<(SessionId, Departure), Malformed> {
+    let mut fields = Decoder::new(entry);
+    let left = (
+        SessionId(fields.bytes()?),
+        Departure::from_code(fields.byte()?)?,
+    );
+    fields.finish()?;
+    Ok(left)
 }
 
 /// A frame as a client understands it.
@@ -27,45 +73,23 @@ pub enum ToClient<'a> {
     Welcome(Welcome),
     /// MEMBER: a card.
     Member(&'a [u8]),
-    /// DELIVER
-    Deliver {
-        /// The header.
-        header: &'a [u8],
-        /// Its signature.
-        signature: &'a [u8],
-        /// The ciphertext for this client.
+    /// ENTRY
+    Entry {
+        /// What kind of entry it is.
+        kind: EntryKind,
+        /// Its bytes.
+        entry: &'a [u8],
+        /// The ciphertext for this client, if it is a message.
         ciphertext: &'a [u8],
     },
-    /// JOINED
-    Joined {
-        /// The new epoch.
-        epoch: u64,
-        /// The new member's card.
-        card: &'a [u8],
-    },
-    /// REKEYED
-    Rekeyed {
-        /// The new epoch.
-        epoch: u64,
-        /// The card that takes the place of the member's card before.
-        card: &'a [u8],
-    },
-    /// STATEMENT
-    Statement {
-        /// The statement.
-        statement: &'a [u8],
-        /// Its signature.
-        signature: &'a [u8],
-    },
-    /// LEFT
-    Left {
-        /// The new epoch.
-        epoch: u64,
-        /// Who left.
-        sid: SessionId,
-        /// Why.
-        departure: Departure,
-    },
+    /// OWN
+    Own,
+    /// DELIVER: a message for this client alone.
+    Deliver(Signed<'a>, &'a [u8]),
+    /// RECEIPT
+    Receipt(Signed<'a>),
+    /// REFUSED: a notice's code.
+    Refused(u8),
     /// PING
     Ping,
     /// ACK
@@ -89,41 +113,31 @@ impl<'a> ToClient<'a> {
                 },
                 Limits {
                     idle: fields.u32()?,
-                    grace: fields.u32()?,
                     members: fields.u32()?,
                     blocks: fields.u32()?,
                     bytes: fields.u32()?,
                 },
             ),
             kind::WELCOME => Self::Welcome(Welcome {
-                epoch: fields.u64()?,
+                before: Link {
+                    position: fields.u64()?,
+                    digest: fields.bytes()?,
+                },
                 resumed: fields.boolean()?,
                 received: fields.u64()?,
                 members: fields.u32()?,
+                grace: fields.u32()?,
             }),
             kind::MEMBER => Self::Member(fields.string()?),
-            kind::DELIVER => Self::Deliver {
-                header: fields.string()?,
-                signature: fields.string()?,
+            kind::ENTRY => Self::Entry {
+                kind: EntryKind::from_code(fields.byte()?),
+                entry: fields.string()?,
                 ciphertext: fields.string()?,
             },
-            kind::JOINED => Self::Joined {
-                epoch: fields.u64()?,
-                card: fields.string()?,
-            },
-            kind::REKEYED => Self::Rekeyed {
-                epoch: fields.u64()?,
-                card: fields.string()?,
-            },
-            kind::STATEMENT => Self::Statement {
-                statement: fields.string()?,
-                signature: fields.string()?,
-            },
-            kind::LEFT => Self::Left {
-                epoch: fields.u64()?,
-                sid: SessionId(fields.bytes()?),
-                departure: Departure::from_code(fields.byte()?)?,
-            },
+            kind::OWN => Self::Own,
+            kind::DELIVER => Self::Deliver(Signed::read(&mut fields)?, fields.string()?),
+            kind::RECEIPT => Self::Receipt(Signed::read(&mut fields)?),
+            kind::REFUSED => Self::Refused(fields.byte()?),
             kind::PING => Self::Ping,
             kind::ACK => Self::Ack(fields.u64()?),
             kind::NOTICE => Self::Notice(fields.byte()?),

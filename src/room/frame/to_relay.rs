@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::cipher::encoding::{Decoder, Malformed};
 use crate::room::card::SessionId;
 
-use super::kind;
+use super::{Part, kind};
 
 /// A frame as a relay understands it.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum ToRelay<'a> {
     Hello {
         /// The client's card.
         card: &'a [u8],
-        /// The epoch in which it joined, if it wants to go on where its connection broke.
+        /// The position of its joining, if it wants to go on where its connection broke.
         resumes: Option<u64>,
         /// How many counted frames it has received since then.
         received: u64,
@@ -27,8 +27,6 @@ pub enum ToRelay<'a> {
     Rekey(&'a [u8]),
     /// STATEMENT
     State(State<'a>),
-    /// LEAVE
-    Leave,
     /// PING
     Ping,
     /// ACK
@@ -41,10 +39,10 @@ pub enum ToRelay<'a> {
 pub struct Send {
     /// The header.
     pub header: Range<usize>,
-    /// The fields `header` and `signature`, which DELIVER begins with.
+    /// The fields `header` and `signature`: the bytes of an entry, and the first fields of DELIVER.
     pub signed: Range<usize>,
-    /// Whether nothing more of the message follows.
-    pub last: bool,
+    /// Which frame of the message it is.
+    pub part: Part,
     /// The ciphertexts.
     pub parcels: Vec<Parcel>,
 }
@@ -58,8 +56,6 @@ pub struct State<'a> {
     pub signature: &'a [u8],
     /// The fields `statement` and `signature`, which are passed on.
     pub signed: Range<usize>,
-    /// Whom it is for; everybody if there are none.
-    pub to: Vec<SessionId>,
 }
 
 /// One reader's ciphertext.
@@ -91,7 +87,7 @@ impl<'a> ToRelay<'a> {
                 let header = fields.position() - header..fields.position();
                 fields.string()?;
                 let signed = start..fields.position();
-                let last = fields.boolean()?;
+                let part = Part::from_flags(fields.byte()?)?;
                 let count = fields.count(32 + 4)?;
                 let mut parcels = Vec::with_capacity(count);
                 for _ in 0..count {
@@ -104,7 +100,7 @@ impl<'a> ToRelay<'a> {
                 Self::Send(Send {
                     header,
                     signed,
-                    last,
+                    part,
                     parcels,
                 })
             }
@@ -114,17 +110,12 @@ impl<'a> ToRelay<'a> {
                 let statement = fields.string()?;
                 let signature = fields.string()?;
                 let signed = start..fields.position();
-                let to = (0..fields.count(32)?)
-                    .map(|_| fields.bytes().map(SessionId))
-                    .collect::<Result<_, _>>()?;
                 Self::State(State {
                     statement,
                     signature,
                     signed,
-                    to,
                 })
             }
-            kind::LEAVE => Self::Leave,
             kind::PING => Self::Ping,
             kind::ACK => Self::Ack(fields.u64()?),
             _ => return Err(Malformed),
