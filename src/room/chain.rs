@@ -177,7 +177,7 @@ impl Claim {
 ///
 /// # Errors
 /// Where they do not, or are more.
-pub(super) fn ascending(fields: &mut Decoder<'_>, most: usize) -> Result<Vec<u64>, Malformed> {
+fn ascending(fields: &mut Decoder<'_>, most: usize) -> Result<Vec<u64>, Malformed> {
     let count = fields.count(8)?;
     let numbers = (0..count)
         .map(|_| fields.u64())

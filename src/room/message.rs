@@ -8,7 +8,7 @@ use crate::cipher::seal::{self, Body, CannotOpen, Reader};
 
 use super::Time;
 use super::card::SessionId;
-use super::chain::{Claim, MAX_UNREAD};
+use super::chain::{Claim, MAX_UNREAD, signed_entry};
 use super::frame::{Frame, MAX_FRAME, Part};
 use super::names::RoomId;
 
@@ -267,6 +267,23 @@ impl SealedMessage {
         let frame = |part, parcels| Frame::send(&self.header, &self.signature, part, parcels);
         let parts = parts.into_iter().map(|parcels| frame(Part::More, parcels));
         parts.chain([frame(Part::Last, last)]).collect()
+    }
+
+    /// The bytes of the entry that it is, if it is to the room.
+    #[must_use]
+    pub fn entry(&self) -> Vec<u8> {
+        signed_entry(&self.header, &self.signature)
+    }
+
+    /// About how many bytes it takes.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "a message has a header")]
+    pub fn len(&self) -> usize {
+        let parcels = self
+            .parcels
+            .iter()
+            .map(|(_, ciphertext)| 56 + ciphertext.len());
+        self.header.len() + self.signature.len() + parcels.sum::<usize>()
     }
 
     /// The SEND frame that carries it to this reader once more, if it is for it.

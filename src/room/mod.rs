@@ -7,10 +7,11 @@
 //! - [`frame`]: frames to typed fields, each side's own.
 //! - [`relay`]: the relay's room, blind to content. It never names a private key.
 //! - [`session`]: the client's session in a room.
-//! - [`names`], [`card`], [`message`], [`statement`], [`notice`], [`roster`]: what both sides share.
+//! - [`chain`]: the order of a room's entries, and how far somebody has come in it.
+//! - [`names`], [`card`], [`message`], [`statement`], [`numbers`], [`notice`], [`roster`]: what both
+//!   sides share.
 //! - [`comparison`]: what people compare by another way.
 //! - [`text`]: text from others, made harmless.
-//! - `transcript`: what a member has seen of a room, for comparing.
 
 pub mod card;
 pub mod chain;
@@ -19,6 +20,7 @@ pub mod frame;
 pub mod message;
 pub mod names;
 pub mod notice;
+pub mod numbers;
 pub mod relay;
 pub mod roster;
 pub mod session;
@@ -28,7 +30,6 @@ pub mod text;
 
 #[cfg(test)]
 mod tests;
-mod transcript;
 
 /// Milliseconds since 1970-01-01 UTC (PROTOCOL §1).
 pub type Time = u64;

@@ -5,14 +5,12 @@ use crate::cipher::encoding::{Decoder, Encoder, Malformed};
 
 use super::Time;
 use super::card::SessionId;
-use super::chain::{Claim, MAX_UNREAD, ascending};
+use super::chain::{Claim, MAX_UNREAD};
 use super::message::Stream;
 use super::names::RoomId;
+use super::numbers::Had;
 
 const TAG: &str = "e2echat/2 statement";
-
-/// The most numbers of one kind that a receipt lists.
-pub const MAX_NUMBERS: usize = 256;
 
 /// What a statement is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,65 +39,6 @@ impl Occasion {
             code => Self::Unknown(code),
         }
     }
-}
-
-/// Which messages of a stream have come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Had {
-    /// One above the highest number that has come.
-    pub next: u64,
-    /// Those below that have not come; ascending.
-    pub missing: Vec<u64>,
-    /// Those below that came and could not be opened; ascending.
-    pub unopened: Vec<u64>,
-}
-
-impl Had {
-    /// What became of the message with this number, if it is known.
-    #[must_use]
-    pub fn outcome(&self, number: u64) -> Option<Outcome> {
-        let outcome = if self.missing.binary_search(&number).is_ok() {
-            return None;
-        } else if self.unopened.binary_search(&number).is_ok() {
-            Outcome::Unopened
-        } else {
-            Outcome::Opened
-        };
-        (number < self.next).then_some(outcome)
-    }
-
-    fn encode(&self, fields: Encoder) -> Encoder {
-        let mut fields = fields.u64(self.next);
-        for numbers in [&self.missing, &self.unopened] {
-            fields = fields.count(numbers.len());
-            for number in numbers {
-                fields = fields.u64(*number);
-            }
-        }
-        fields
-    }
-
-    fn parse(fields: &mut Decoder<'_>) -> Result<Self, Malformed> {
-        let had = Self {
-            next: fields.u64()?,
-            missing: ascending(fields, MAX_NUMBERS)?,
-            unopened: ascending(fields, MAX_NUMBERS)?,
-        };
-        let highest = had.missing.last().max(had.unopened.last());
-        if highest.is_some_and(|highest| *highest >= had.next) {
-            return Err(Malformed);
-        }
-        Ok(had)
-    }
-}
-
-/// What became of a message at its reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was opened, and handed to the display.
-    Opened,
-    /// It was not, for whatever reason.
-    Unopened,
 }
 
 /// Which messages of one member another one has had.

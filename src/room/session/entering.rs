@@ -1,57 +1,60 @@
 //! From the challenge to the room, over each connection (PROTOCOL §7, §8).
 
-use std::collections::HashSet;
-
+use crate::cipher::encoding::Digest;
 use crate::room::card::{Card, CardError, SessionId};
+use crate::room::chain::entry_digest;
 use crate::room::frame::{Challenge, Frame, Welcome};
 
 use super::event::{Disbelief, End, Event};
-use super::members::{renamed, roster_around};
-use super::peer::Arrival;
+use super::peer::Peer;
+use super::presence::{OwnEntry, Watch};
 use super::{Now, Phase, Session};
 
 /// The most members of a room that a client takes from a relay.
 const MAX_MEMBERS: u32 = 65_536;
 
+/// Positions go up to here.
+const MAX_POSITION: u64 = u64::MAX / 2;
+
 impl Session {
     pub(super) fn present(&mut self, challenge: &Challenge, now: Now) -> Result<(), End> {
-        // A run that was over does not come again: it would repeat its epochs.
-        if !self.transcript.knock(challenge.run) {
+        // A run that was over does not come again: it would repeat its positions.
+        if !self.history.knock(challenge.run) {
             return Err(End::Malformed);
         }
-        self.run = challenge.run;
+        self.active.start(now.uptime);
         let card = if self.has_entered {
-            // The latest one, even if it is not known whether the relay has had it: others may
-            // have seen it.
-            let (key, identity) = (&self.room_key, &self.identity);
-            self.card.renew(key, identity, self.next, now.time)
+            let past = self.history.past().map_err(|_| End::CutOff)?;
+            self.own.renewed(self.outbox.number(None), &past, now.time)
         } else {
-            self.card.clone()
+            self.own.card.clone()
         };
-        let resumes = self.joined.filter(|_| self.is_in_this_run());
+        let resumes = self.joined.filter(|_| self.history.is_in_this_run());
         let received = resumes.map_or(0, |_| self.received);
         let possession = challenge.possession(card.sid(), received);
-        let proof = self.identity.key.sign(&possession);
+        let proof = self.own.identity.key.sign(&possession);
         let hello = Frame::hello(card.bytes(), resumes, received, &proof);
         self.outgoing.push(hello);
-        self.phase = Phase::Presented(Box::new(card));
+        let signed = self.active.get();
+        self.phase = Phase::Presented(Box::new(card), signed);
         Ok(())
-    }
-
-    /// Whether the relay is still in the run in which this member was in the room.
-    fn is_in_this_run(&self) -> bool {
-        let view = self.transcript.view();
-        view.is_some_and(|view| view.run == self.run)
     }
 
     /// The relay goes on with this member where the connection broke.
     pub(super) fn resume(&mut self, welcome: &Welcome, now: Now) -> Result<Vec<Event>, End> {
-        if self.joined.is_none() || !self.is_in_this_run() || welcome.members > 0 {
+        if self.joined.is_none() || !self.history.is_in_this_run() || welcome.members > 0 {
             return Err(End::Malformed);
         }
-        let taken = self.unacknowledged.acknowledge(welcome.received)?;
+        // What is on its way to this member may show that an entry has come back: no ACK does that yet.
+        let acknowledged = self.sending.acknowledge(welcome.received)?;
         self.phase = Phase::Inside;
-        self.outgoing.extend(self.unacknowledged.frames());
+        let frames = self.sending.frames(|sent| self.frames_of(sent));
+        self.outgoing.extend(frames);
+        self.timers.acknowledged(now.uptime);
+        let taken = acknowledged.messages.len();
+        for receipt in acknowledged.messages {
+            self.outbox.taken(receipt);
+        }
         self.say_goodbye_if_due(now);
         let mut events = vec![Event::Resumed];
         events.extend((taken > 0).then_some(Event::Taken(taken)));
@@ -60,63 +63,140 @@ impl Session {
 
     /// Whether a relay can let this member in like that.
     pub(super) fn check(&self, welcome: &Welcome) -> Result<(), End> {
-        let is_next = self.transcript.view().is_none_or(|view| {
-            // No epoch comes twice in a run.
-            view.run != self.run || view.epoch < welcome.epoch
-        });
+        let position = welcome.before.position;
+        // No position comes twice in a run.
+        let is_next = !self.history.is_in_this_run() || self.history.now().position <= position;
         let fits = welcome.members < self.limits.members.min(MAX_MEMBERS);
-        if is_next && fits && welcome.received == 0 {
+        if is_next && fits && position < MAX_POSITION && welcome.received == 0 {
             Ok(())
         } else {
             Err(End::Malformed)
         }
     }
 
-    pub(super) fn enter(
-        &mut self,
-        welcome: Welcome,
-        cards: Vec<Result<Card, CardError>>,
-        now: Now,
-    ) -> Vec<Event> {
-        if usize::try_from(welcome.members) != Ok(cards.len()) {
-            self.phase = Phase::Entering(welcome, cards);
+    pub(super) fn enter(&mut self, entering: Entering, now: Now) -> Vec<Event> {
+        if usize::try_from(entering.welcome.members) != Ok(entering.cards.len()) {
+            self.phase = Phase::Entering(Box::new(entering));
             return Vec::new();
         }
-        let before: HashSet<SessionId> = self.roster.iter().map(|(sid, _)| sid).collect();
-        for sid in &before {
-            self.remove(*sid);
+        let Entering {
+            welcome,
+            presented,
+            signed,
+            cards,
+        } = entering;
+        let before = self
+            .members
+            .roster
+            .iter()
+            .map(|(_, peer)| peer.card.origin());
+        let before: Vec<SessionId> = before.collect();
+        let digest: Digest = entry_digest(presented.bytes());
+        self.history.enter(&welcome.before, &digest);
+        let former = self.own.listed(presented, self.history.now());
+        let base = self.history.now().position;
+        self.members.clear(&self.own.card, now.uptime);
+        self.streams.unsettle_all();
+        self.shown.clear();
+        self.sending.begin_again();
+        let order = self.sending.next_order();
+        self.own_entries.begin(OwnEntry {
+            position: base,
+            signed,
+            order,
+        });
+        let mut events = self.admit_all(cards, &before, now);
+        if former.nick() != self.own.card.nick() {
+            events.push(Event::Called(self.own.card.nick().clone()));
         }
-        self.roster = roster_around(&self.card);
-        self.refused.clear();
-        self.transcript.enter(welcome.epoch);
-        self.begin_change(welcome.epoch);
-        self.keys.list(self.card.sid(), self.version());
-        let mut events = Vec::new();
-        for card in cards {
-            let card = card.map_err(Disbelief::Card);
-            match card.and_then(|card| self.check_newcomer(card)) {
-                Ok(card) => {
-                    let (person, former) = self.admit(&card, Arrival::Found, &before, now);
-                    events.extend(renamed(person, former));
-                }
-                Err(disbelief) => events.push(Event::Disbelieved(disbelief)),
-            }
-        }
-        events.extend(self.settle_card());
-        self.begin_epoch();
-        self.joined = Some(welcome.epoch);
+        self.roster_changed();
+        self.joined = Some(base);
         self.phase = Phase::Inside;
         let is_return = std::mem::replace(&mut self.has_entered, true);
-        self.send_again(now);
+        events.extend(self.send_again(now));
+        self.timers.acknowledged(now.uptime);
         self.state_to_all(now);
         self.say_goodbye_if_due(now);
         let people = self.others();
         events.push(if is_return {
-            let absent = self.absent_nicks(before.into_iter());
+            let absent = self.members.absent_nicks(before.into_iter());
             Event::Returned { people, absent }
         } else {
             Event::Entered(people)
         });
         events
     }
+
+    /// Adds those whom the relay lists. Those of `before` are on the user's screen already.
+    fn admit_all(
+        &mut self,
+        cards: Vec<Result<Card, CardError>>,
+        before: &[SessionId],
+        now: Now,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut good = Vec::new();
+        for card in cards {
+            let card = card.map_err(Disbelief::Card).and_then(|card| {
+                let checked = self.members.check(&card, &self.own.room_key);
+                if checked.is_err() {
+                    self.members.refuse(card.sid());
+                }
+                checked.map(|()| card)
+            });
+            match card {
+                Ok(card) => {
+                    let is_shown = before.contains(&card.origin());
+                    let shown = (!is_shown).then_some(self.changes + 1);
+                    events.extend(self.admit(&card, 0, shown, now));
+                    good.push(card);
+                }
+                Err(disbelief) => events.push(Event::Disbelieved(disbelief)),
+            }
+        }
+        for card in &good {
+            events.extend(self.learn_past(card));
+        }
+        events
+    }
+
+    /// Adds a member with a good card to the roster, who came onto the user's screen with this change,
+    /// or was there before. Returns that it is called something else than before, if it is.
+    pub(super) fn admit(
+        &mut self,
+        card: &Card,
+        base: u64,
+        shown: Option<u64>,
+        now: Now,
+    ) -> Vec<Event> {
+        let known = self.members.take_absent(card);
+        let mut peer = known.unwrap_or_else(|| Peer::new(card.clone(), now.uptime));
+        let former = peer.set_card(card, now.uptime);
+        if let Some(change) = shown {
+            peer.seen.shown = change;
+            peer.seen.named = change;
+        }
+        if former.is_some() {
+            peer.seen.named = self.changes + 1;
+        }
+        peer.base = base;
+        peer.watch = Watch::new(self.active.get());
+        peer.seen.here = now.uptime;
+        peer.seen.heard = now.uptime;
+        self.members.admit(peer);
+        let person = self.person_of(card.sid());
+        let renamed = former.zip(person);
+        let renamed = renamed.map(|(former, person)| Event::Renamed { former, person });
+        renamed.into_iter().collect()
+    }
+}
+
+/// What the relay has said of the room to this member, which it lets in.
+pub(super) struct Entering {
+    pub(super) welcome: Welcome,
+    /// The card that it was let in with, and when that was signed, by active time.
+    pub(super) presented: Card,
+    pub(super) signed: std::time::Duration,
+    /// The cards of the others, as far as they have come.
+    pub(super) cards: Vec<Result<Card, CardError>>,
 }

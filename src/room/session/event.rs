@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use crate::cipher::encoding::Malformed;
 use crate::cipher::fingerprint::Fingerprint;
+use crate::room::Time;
 use crate::room::card::{CardError, SessionId};
 use crate::room::frame::Departure;
-use crate::room::message::{Kind, OpenError};
+use crate::room::message::{Kind, LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
 use crate::room::roster::Conflict;
 use crate::room::text::SafeText;
+
+use super::outbox::{Fate, News, Undelivered};
 
 /// A member as a person sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +24,8 @@ pub struct Person {
     pub fingerprint: Fingerprint,
     /// Whether that identity outlives the session.
     pub is_lasting: bool,
-    /// Whether it has shown, with its signature, that it is really there.
-    pub is_confirmed: bool,
+    /// Whether it has signed, within three beacon periods, that it saw something of this member's.
+    pub is_present: bool,
     /// What is known of it.
     pub standing: Standing,
     /// The session id that it has at present.
@@ -65,8 +68,6 @@ pub enum Disbelief {
     Card(CardError),
     /// It does not go together with another member's.
     Conflict(Conflict),
-    /// It is one that has left before.
-    Gone,
     /// It takes the place of a card that it does not follow.
     Succession,
 }
@@ -76,7 +77,6 @@ impl std::fmt::Display for Disbelief {
         match self {
             Self::Card(error) => error.fmt(f),
             Self::Conflict(conflict) => conflict.fmt(f),
-            Self::Gone => f.write_str("its session is one that is over"),
             Self::Succession => f.write_str("it does not follow the card that it would replace"),
         }
     }
@@ -104,10 +104,8 @@ pub enum Event {
     Left {
         /// Who.
         nick: Nick,
-        /// Why, as the relay says, or as follows from what they signed.
+        /// Why: as they signed, or as the relay says.
         departure: Departure,
-        /// Whether they said goodbye themselves.
-        is_signed: bool,
     },
     /// Somebody has another session key.
     Rekeyed(Nick),
@@ -139,22 +137,36 @@ pub enum Event {
         kind: Kind,
         /// What they wrote, made harmless.
         text: SafeText,
+        /// When they wrote it, by their clock, if that is not now.
+        written: Option<Time>,
+        /// How many of the messages of others that stand above it they had not seen when they wrote it.
+        unseen: usize,
     },
     /// Somebody wrote, and left this member out on purpose.
-    LeftOut(Nick),
+    LeftOut(Nick, LeftOutFor),
     /// What somebody wrote leaves these others out, who were not left out before.
     LeftOthersOut(Nick, Vec<Nick>),
     /// What somebody signed shows that the relay shows the two of them different rooms or different
-    /// messages.
+    /// messages. A chain does not heal: it is so until one of the two enters anew.
     OtherView(Nick),
+    /// Everybody who is present was shown something else than this member: it is to enter anew.
+    Contradicted,
     /// So many messages of somebody's did not arrive.
     Missing(Nick, u64),
     /// Somebody signed two messages for one place.
     Equivocation(Nick),
-    /// Nothing that is signed has come from somebody for so many seconds.
-    Quiet(Nick, u64),
-    /// Somebody has still not shown that they are really there.
-    Unconfirmed(Nick),
+    /// Nothing has come from these, for four beacon periods, that shows that they are there.
+    Quiet(Vec<Nick>),
+    /// Somebody speaks, and shows in nothing that it signs that it saw anything of this member's.
+    Blind(Nick),
+    /// Somebody has seen what was sent after a direct message, and has not confirmed that.
+    Unanswered(Nick),
+    /// Somebody's program says something that this one does not know.
+    Newer(Nick),
+    /// The relay's program does.
+    NewerRelay,
+    /// The relay has refused this nick, for which there is a card, or a session key: nothing has changed.
+    Refused(Nick, Conflict),
     /// Somebody has used one session key for so long that it gets no more messages.
     StaleKey(Nick),
     /// Something came under somebody's name and is not shown.
@@ -174,8 +186,66 @@ pub enum Event {
         /// What it said.
         text: String,
     },
-    /// What was said has not reached these: they have not come back, or had another key by then.
-    Undelivered(Vec<Nick>, String),
+    /// A reader has signed that its program opened a message, and handed it to the display.
+    Confirmed {
+        /// The number of its receipt.
+        receipt: u64,
+        /// Who.
+        reader: Nick,
+    },
+    /// A reader has not confirmed a message for three beacon periods.
+    Unconfirmed {
+        /// The number of its receipt.
+        receipt: u64,
+        /// Who.
+        reader: Nick,
+        /// What it said.
+        text: String,
+    },
+    /// A message has not reached somebody, and will not.
+    Undelivered {
+        /// The number of its receipt.
+        receipt: u64,
+        /// Whom.
+        reader: Nick,
+        /// What it said.
+        text: String,
+        /// Why.
+        reason: Undelivered,
+    },
+    /// The relay says that it has taken something of this member's, and has put it before nobody.
+    Swallowed,
+    /// The relay does not acknowledge what was sent: the connection is to be made again.
+    Dead {
+        /// Whether that is so again and again.
+        is_repeated: bool,
+    },
+}
+
+impl Event {
+    /// What is told of a message of one's own.
+    pub(super) fn of_news(news: News) -> Self {
+        let News {
+            receipt,
+            text,
+            reader,
+            fate,
+        } = news;
+        match fate {
+            Fate::Confirmed => Self::Confirmed { receipt, reader },
+            Fate::Unconfirmed => Self::Unconfirmed {
+                receipt,
+                reader,
+                text,
+            },
+            Fate::Undelivered(reason) => Self::Undelivered {
+                receipt,
+                reader,
+                text,
+                reason,
+            },
+        }
+    }
 }
 
 /// Why a session ends.
@@ -187,6 +257,8 @@ pub enum End {
     UnknownNotice(u8),
     /// The relay sent what no relay sends.
     Malformed,
+    /// This member was taken out of the room again and again, before any other could be told.
+    CutOff,
 }
 
 impl From<Malformed> for End {

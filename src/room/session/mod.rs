@@ -5,58 +5,61 @@
 //!
 //! - this file: what the session is, and which frame is for what.
 //! - `entering`: from the challenge to the room, over each connection.
-//! - `members`: who is in the room, and who may come back.
-//! - `incoming`: what members send.
-//! - `saying`: what this member says, to whom, and how it is sent again.
-//! - `stating`: what it states, to all and to newcomers. `schedule`: what is due when.
-//! - `succession`: this member's own card, with another session key or nick.
-//! - `said`: a message of this member's. `unacknowledged`: what was sent, until the relay has it;
-//!   `held`: until its readers are there; `spoken`: what was said lately.
-//! - `peer`, `own_keys`: what is known of each.
-//! - `seen`: which sessions and session keys there were.
+//! - `entries`: what the relay puts into the room's chain, in its order. `incoming`: what members
+//!   sign. `streams`: the numbers of their messages.
+//! - `history`: the chain as this member saw it, with which what others claim is compared.
+//! - `presence`: who shows that it is there.
+//! - `members`, `peer`: who is in the room, and what is known of each.
+//! - `own`, `own_keys`, `succession`: this member's card and keys, and the next ones.
+//! - `saying`, `outbox`: what this member says, and what has become of it at each reader.
+//! - `stating`: what it states. `timers`: what is due when.
+//! - `sending`: what was sent, until the relay has taken it and given it back.
+//! - `shown`: what stands on the screen. `event`: what is told.
 
 mod entering;
+mod entries;
 mod event;
-mod held;
+mod history;
 mod incoming;
 mod members;
+mod outbox;
+mod own;
 mod own_keys;
 mod peer;
-mod said;
+mod presence;
 mod saying;
-mod schedule;
-mod seen;
-mod spoken;
+mod sending;
+mod shown;
 mod stating;
+mod streams;
 mod succession;
-mod unacknowledged;
+mod timers;
 
-use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use crate::cipher::encoding::Digest;
 use crate::cipher::keys::SessionKey;
 
 use super::Time;
-use super::card::{Card, CardError, Identity, SessionId};
-use super::frame::{Frame, Limits, RunId, ToClient, Welcome};
-use super::names::{Nick, RoomKey, RoomName};
+use super::card::{Card, Identity, SessionId};
+use super::frame::{Frame, Limits, ToClient};
+use super::names::{Nick, RoomName};
 use super::notice::Notice;
-use super::roster::Roster;
-use super::transcript::Transcript;
 
 pub use self::event::{Disbelief, End, Event, Person, Presence, SayError, Standing};
+pub use self::outbox::Undelivered;
 pub use self::saying::{Policy, Receipt, To};
 
-use self::held::Held;
-use self::members::{left, roster_around};
-use self::own_keys::OwnKeys;
+use self::entering::Entering;
+use self::history::History;
+use self::members::Members;
+use self::outbox::Outbox;
+use self::own::Own;
 use self::peer::Peer;
-use self::said::Said;
-use self::schedule::Schedule;
-use self::seen::Seen;
-use self::spoken::Spoken;
-use self::unacknowledged::Unacknowledged;
+use self::presence::{ActiveTime, OwnEntries};
+use self::sending::Sending;
+use self::shown::Shown;
+use self::streams::AllStreams;
+use self::timers::Timers;
 
 /// A point in time, by both of a machine's clocks.
 #[derive(Clone, Copy, Debug)]
@@ -71,61 +74,46 @@ pub struct Now {
 enum Phase {
     /// Nothing has come yet.
     Begun,
-    /// This card is presented.
-    Presented(Box<Card>),
+    /// This card is presented, and was signed at this active time.
+    Presented(Box<Card>, Duration),
     /// The relay let this member in, and the cards of the others come.
-    Entering(Welcome, Vec<Result<Card, CardError>>),
+    Entering(Box<Entering>),
     /// The room is known.
     Inside,
 }
 
-/// A session in a room. It outlives its connections.
+/// A session in a room. It outlives its connections. Each of its parts has one job, and what goes from
+/// one to another goes through it.
 pub struct Session {
-    identity: Identity,
-    keys: OwnKeys,
-    /// The card that this member presents.
-    card: Card,
-    /// The one before, while the relay has not shown that it has taken the present one.
-    card_before: Option<Card>,
-    room_key: RoomKey,
+    own: Own,
+    members: Members,
+    history: History,
+    streams: AllStreams,
+    outbox: Outbox,
+    sending: Sending,
+    own_entries: OwnEntries,
+    active: ActiveTime,
+    shown: Shown,
+    timers: Timers,
+    policy: Policy,
+    limits: Limits,
     phase: Phase,
     /// Whether this member has been in the room, over whatever connection.
     has_entered: bool,
-    /// The epoch in which it joined, if it knows the room as it was since then: it can go on from
+    /// The position of its joining, if it knows the room as it was since then: it can go on from
     /// there.
     joined: Option<u64>,
     is_leaving: bool,
     said_goodbye: bool,
-    run: RunId,
-    limits: Limits,
-    epoch: u64,
+    /// Whether it has entered anew because everybody had seen something else.
+    has_given_in: bool,
+    is_relay_newer: bool,
     /// How many changes of the roster, and messages to it alone, this member was shown, in whatever
     /// run of the relay.
     changes: u64,
-    roster: Roster<Peer>,
-    /// Those who were in the room and may come back, for all that is known.
-    absent: HashMap<SessionId, Peer>,
-    /// The session ids of cards that the relay lists and this member has refused.
-    refused: HashSet<SessionId>,
-    /// The sessions that there were, one's own included.
-    sessions: Seen<SessionId, ()>,
-    /// The session keys of others, by the digests of their moduli, and when each was first seen.
-    keys_seen: Seen<Digest, Duration>,
-    /// The number of this member's next message to the room.
-    next: u64,
-    /// How many messages were said, whoever they were for.
-    receipts: u64,
-    transcript: Transcript,
-    /// The headers of this member's own messages to the room that have not come back yet.
-    on_their_way: VecDeque<Vec<u8>>,
-    unacknowledged: Unacknowledged,
-    held: Held,
-    spoken: Spoken,
     /// How many counted frames were received.
     received: u64,
     outgoing: Vec<Frame>,
-    policy: Policy,
-    schedule: Schedule,
 }
 
 impl Session {
@@ -140,46 +128,36 @@ impl Session {
         now: Now,
     ) -> Self {
         let card = Card::issue(room, nick, &identity, key.public(), now.time);
-        let mut sessions = Seen::default();
-        sessions.note(card.sid(), ());
         Self {
-            sessions,
-            keys_seen: Seen::default(),
-            keys: OwnKeys::new(card.sid(), key),
-            roster: roster_around(&card),
-            card,
-            card_before: None,
-            identity,
-            room_key: room.key(),
+            members: Members::around(&card),
+            own: Own::new(identity, room.key(), card, key),
+            history: History::default(),
+            streams: AllStreams::default(),
+            outbox: Outbox::default(),
+            sending: Sending::default(),
+            own_entries: OwnEntries::default(),
+            active: ActiveTime::default(),
+            shown: Shown::default(),
+            timers: Timers::new(now.uptime),
+            policy,
+            limits: Limits::default(),
             phase: Phase::Begun,
             has_entered: false,
             joined: None,
             is_leaving: false,
             said_goodbye: false,
-            run: RunId([0; 16]),
-            limits: Limits::default(),
-            epoch: 0,
+            has_given_in: false,
+            is_relay_newer: false,
             changes: 0,
-            absent: HashMap::new(),
-            refused: HashSet::new(),
-            next: 0,
-            receipts: 0,
-            transcript: Transcript::default(),
-            on_their_way: VecDeque::new(),
-            unacknowledged: Unacknowledged::default(),
-            held: Held::default(),
-            spoken: Spoken::default(),
             received: 0,
             outgoing: Vec::new(),
-            policy,
-            schedule: Schedule::new(now.uptime),
         }
     }
 
-    /// This member's card.
+    /// The card that the others have of this member.
     #[must_use]
     pub fn card(&self) -> &Card {
-        &self.card
+        &self.own.card
     }
 
     /// What the relay asks of its clients, once it has said so.
@@ -210,13 +188,14 @@ impl Session {
     /// Whether anything was sent that the relay has not acknowledged.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        !self.unacknowledged.is_empty()
+        !self.sending.is_empty()
     }
 
     /// The others in the room, by nick.
     #[must_use]
     pub fn others(&self) -> Vec<Person> {
-        let mut others: Vec<Person> = self.roster.iter().map(|(_, p)| p.person()).collect();
+        let peers = self.members.roster.iter().map(|(_, peer)| peer);
+        let mut others: Vec<Person> = peers.map(|peer| self.person_from(peer)).collect();
         others.sort_by_key(|person| person.nick.as_str().to_ascii_lowercase());
         others
     }
@@ -225,43 +204,50 @@ impl Session {
     #[must_use]
     pub fn person(&self, nick: &Nick) -> Option<Person> {
         let skeleton = nick.skeleton();
-        let mut peers = self.roster.iter().map(|(_, peer)| peer);
-        let found = peers.find(|peer| peer.card.nick().skeleton() == skeleton);
-        found.map(Peer::person)
+        let mut peers = self.members.roster.iter().map(|(_, peer)| peer);
+        let found = peers.find(|peer| peer.nick().skeleton() == skeleton);
+        found.map(|peer| self.person_from(peer))
+    }
+
+    fn person_of(&self, sid: SessionId) -> Option<Person> {
+        let peer = self.members.roster.get(sid)?;
+        Some(self.person_from(peer))
+    }
+
+    fn person_from(&self, peer: &Peer) -> Person {
+        peer.person(peer.watch.is_present(self.active.get(), self.period()))
     }
 
     /// What is known of how somebody is there, if they are.
     #[must_use]
     pub fn presence(&self, sid: SessionId) -> Option<Presence> {
-        let peer = self.roster.get(sid)?;
+        let peer = self.members.roster.get(sid)?;
         Some(Presence {
-            here_since: peer.here_since,
-            key_since: peer.key_since,
-            heard: peer.heard,
-            named: peer.named,
+            here_since: peer.seen.here,
+            key_since: peer.seen.key,
+            heard: peer.seen.heard,
+            named: peer.seen.named,
             away: peer.away.clone(),
         })
     }
 
     /// Tells what the user knows of a member's identity.
     pub fn set_standing(&mut self, sid: SessionId, standing: Standing) {
-        if let Some(peer) = self.roster.get_mut(sid) {
+        if let Some(peer) = self.members.roster.get_mut(sid) {
             peer.standing = standing;
         }
     }
 
-    /// The texts that were sent and that the relay has not acknowledged, in order.
+    /// The texts that were sent and that the relay has not taken, in order.
     pub fn untaken(&self) -> impl Iterator<Item = &str> {
-        let messages = self.unacknowledged.messages();
-        let untaken = messages.filter(|said| said.receipt().is_some());
-        untaken.map(Said::text)
+        self.outbox.untaken().map(outbox::Message::text)
     }
 
     /// The texts that the relay has taken, and that wait for these to come back.
-    pub fn undelivered(&self) -> impl Iterator<Item = (Vec<Nick>, &str)> {
-        let messages = self.held.iter().chain(self.unacknowledged.messages());
-        let again = messages.filter(|said| said.receipt().is_none());
-        again.map(|said| (self.nicks(said.readers()), said.text()))
+    #[must_use]
+    pub fn undelivered(&self) -> Vec<(Vec<Nick>, &str)> {
+        let is_absent = |origin| self.members.absent_since(origin).is_some();
+        self.outbox.waiting_for(is_absent)
     }
 
     /// The frames that are to be sent now, in order.
@@ -270,9 +256,23 @@ impl Session {
     }
 
     /// The connection is over. What is said meanwhile is sent over the next one.
-    pub fn disconnect(&mut self) {
+    pub fn disconnect(&mut self, now: Now) {
         self.phase = Phase::Begun;
+        self.active.stop(now.uptime);
         self.outgoing.clear();
+    }
+
+    /// Over the next connection this member enters the room anew, and does not go on.
+    pub fn enter_anew(&mut self) {
+        self.joined = None;
+    }
+
+    /// Whether everybody who is there, and not one alone, was shown something else than this member.
+    /// That is a reason to enter anew once.
+    fn is_contradicted(&mut self) -> bool {
+        let mut peers = self.members.roster.iter();
+        let is_all = self.members.roster.len() > 1 && peers.all(|(_, peer)| peer.watch.differs);
+        is_all && !std::mem::replace(&mut self.has_given_in, true)
     }
 
     /// Takes a frame from the relay: its type and fields.
@@ -280,6 +280,7 @@ impl Session {
     /// # Errors
     /// Where the session is over.
     pub fn receive(&mut self, frame: &[u8], now: Now) -> Result<Vec<Event>, End> {
+        self.active.advance(now.uptime);
         let frame = ToClient::parse(frame)?;
         let phase = std::mem::replace(&mut self.phase, Phase::Begun);
         match (phase, frame) {
@@ -291,19 +292,25 @@ impl Session {
                 self.present(&challenge, now)?;
                 Ok(Vec::new())
             }
-            (Phase::Presented(card), ToClient::Welcome(welcome)) => {
+            (Phase::Presented(presented, signed), ToClient::Welcome(welcome)) => {
                 if welcome.resumed {
                     return self.resume(&welcome, now);
                 }
                 self.check(&welcome)?;
-                self.card = *card;
                 // Whatever breaks from here on, what the connection before brought is over.
                 (self.joined, self.received) = (None, 0);
-                Ok(self.enter(welcome, Vec::new(), now))
+                let entering = Entering {
+                    welcome,
+                    presented: *presented,
+                    signed,
+                    cards: Vec::new(),
+                };
+                Ok(self.enter(entering, now))
             }
-            (Phase::Entering(welcome, mut cards), ToClient::Member(card)) => {
-                cards.push(Card::parse(card, self.card.room()));
-                Ok(self.enter(welcome, cards, now))
+            (Phase::Entering(mut entering), ToClient::Member(card)) => {
+                let card = Card::parse(card, self.own.card.room());
+                entering.cards.push(card);
+                Ok(self.enter(*entering, now))
             }
             // It is answered where frames are read: after decryption, the time that the answer
             // takes would tell how that went.
@@ -320,53 +327,37 @@ impl Session {
     }
 
     fn receive_inside(&mut self, frame: &ToClient<'_>, now: Now) -> Result<Vec<Event>, End> {
-        let events = match *frame {
-            ToClient::Ack(count) => {
-                let taken = self.unacknowledged.acknowledge(count)?;
-                self.say_goodbye_if_due(now);
-                return Ok(Vec::from_iter((taken > 0).then_some(Event::Taken(taken))));
-            }
-            ToClient::Joined { epoch, card } => {
-                self.check_epoch(epoch)?;
-                self.begin_change(epoch);
-                let events = match Card::parse(card, self.card.room()) {
-                    Ok(card) => self.arrive(card, now),
-                    Err(error) => vec![Event::Disbelieved(Disbelief::Card(error))],
-                };
-                self.begin_epoch();
-                events
-            }
-            ToClient::Rekeyed { epoch, card } => {
-                self.check_epoch(epoch)?;
-                self.begin_change(epoch);
-                let events = self.succeeded(card, now)?;
-                self.begin_epoch();
-                events
-            }
-            ToClient::Left {
-                epoch,
-                sid,
-                departure,
-            } => {
-                self.check_epoch(epoch)?;
-                self.begin_change(epoch);
-                let left = self.roster.get(sid).map(|peer| left(peer, departure));
-                self.remove(sid);
-                self.begin_epoch();
-                Vec::from_iter(left)
-            }
-            ToClient::Deliver {
-                header,
-                signature,
+        let events = match frame {
+            ToClient::Ack(count) => return self.take_ack(*count, now),
+            ToClient::Entry {
+                kind,
+                entry,
                 ciphertext,
-            } => self.deliver(header, signature, ciphertext, now),
-            ToClient::Statement {
-                statement,
-                signature,
-            } => self.hear(statement, signature, now),
+            } => self.take_entry(*kind, entry, ciphertext, now)?,
+            ToClient::Own => self.take_own(now)?,
+            ToClient::Deliver(signed, ciphertext) => self.take_delivery(signed, ciphertext, now),
+            ToClient::Receipt(signed) => self.take_receipt(signed, now),
+            ToClient::Refused(code) => self.take_refusal(*code)?,
             _ => return Err(End::Malformed),
         };
         self.received += 1;
+        Ok(events)
+    }
+
+    /// The relay has taken so many frames.
+    fn take_ack(&mut self, count: u64, now: Now) -> Result<Vec<Event>, End> {
+        let acknowledged = self.sending.acknowledge(count)?;
+        if acknowledged.is_news {
+            self.timers.acknowledged(now.uptime);
+            self.timers.relay_answers();
+        }
+        let taken = acknowledged.messages.len();
+        for receipt in acknowledged.messages {
+            self.outbox.taken(receipt);
+        }
+        self.say_goodbye_if_due(now);
+        let mut events = Vec::from_iter((taken > 0).then_some(Event::Taken(taken)));
+        events.extend(acknowledged.is_swallowed.then_some(Event::Swallowed));
         Ok(events)
     }
 }

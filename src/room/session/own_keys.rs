@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::cipher::keys::SessionKey;
 use crate::room::card::SessionId;
-use crate::room::transcript::Version;
+
+use super::history::At;
 
 /// How long a key outlives the announcement of the next one.
 const REMAINS: Duration = Duration::from_mins(1);
@@ -14,8 +15,8 @@ pub(super) struct OwnKeys(Vec<OwnKey>);
 
 struct OwnKey {
     sid: SessionId,
-    /// The version from which on the roster has it; `None` while the relay has not said so.
-    listed: Option<Version>,
+    /// The position from which on the roster has it; `None` while the relay has not said so.
+    listed: Option<At>,
     /// When it is destroyed, if its successor has been announced.
     ends: Option<Duration>,
     /// `None` once it is destroyed.
@@ -27,7 +28,7 @@ impl OwnKeys {
     pub(super) fn new(sid: SessionId, key: SessionKey) -> Self {
         Self(vec![OwnKey {
             sid,
-            listed: Some(Version::default()),
+            listed: Some(At::default()),
             ends: None,
             key: Some(key),
         }])
@@ -46,27 +47,18 @@ impl OwnKeys {
         });
     }
 
-    /// Whether this is the key that was announced last, the relay has not listed it, and the one
-    /// before is still there.
-    pub(super) fn can_take_back(&self, sid: SessionId) -> bool {
-        let [.., before, last] = self.0.as_slice() else {
-            return false;
-        };
-        before.key.is_some() && last.sid == sid && last.listed.is_none()
-    }
-
     /// The relay has refused the key that was announced last: the one before is the present one, as
     /// it was.
     pub(super) fn take_back(&mut self) {
-        self.0.pop();
+        self.0.pop_if(|last| last.listed.is_none());
         if let Some(before) = self.0.last_mut() {
             before.ends = None;
         }
     }
 
-    /// The roster has this session id from this version on. Returns whether that is news, and the
+    /// The roster has this session id from this position on. Returns whether that is news, and the
     /// key one that waited for it.
-    pub(super) fn list(&mut self, sid: SessionId, version: Version) -> bool {
+    pub(super) fn list(&mut self, sid: SessionId, version: At) -> bool {
         let mut waiting = self.0.iter_mut().filter(|own| own.listed.is_none());
         let Some(own) = waiting.find(|own| own.sid == sid) else {
             return false;
@@ -82,14 +74,26 @@ impl OwnKeys {
             .sid
     }
 
-    /// The session id that the roster had in a version, and its key, if it is not destroyed.
-    pub(super) fn at(&self, version: Version) -> (SessionId, Option<&SessionKey>) {
+    /// The session id that the roster had at a position, and its key, if it is not destroyed.
+    pub(super) fn at(&self, version: At) -> (SessionId, Option<&SessionKey>) {
         let own = self
             .0
             .iter()
             .rfind(|own| own.listed.is_some_and(|listed| listed <= version))
             .expect("the first one was listed from the beginning");
         (own.sid, own.key.as_ref())
+    }
+
+    /// The key that a session id of this member's has, if it is not destroyed.
+    pub(super) fn of(&self, sid: SessionId) -> Option<&SessionKey> {
+        let own = self.0.iter().find(|own| own.sid == sid)?;
+        own.key.as_ref()
+    }
+
+    /// When the next key is to be destroyed.
+    pub(super) fn next_end(&self) -> Option<Duration> {
+        let alive = self.0.iter().filter(|own| own.key.is_some());
+        alive.filter_map(|own| own.ends).min()
     }
 
     /// Whether it is or was a session id of this member's.
@@ -121,8 +125,8 @@ mod tests {
     const OLD: SessionId = SessionId([1; 32]);
     const NEW: SessionId = SessionId([2; 32]);
 
-    fn at(epoch: u64) -> Version {
-        Version { run: 0, epoch }
+    fn at(position: u64) -> At {
+        At { run: 0, position }
     }
 
     fn key() -> SessionKey {

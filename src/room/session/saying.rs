@@ -1,21 +1,18 @@
-//! What this member says, to whom, and how it is sent again.
+//! What this member says, to whom, and how it is sent again (PROTOCOL §5, §8).
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::cipher::encoding::Digest;
 use crate::cipher::keys::PublicKey;
 use crate::cipher::seal::Body;
 use crate::room::Time;
 use crate::room::card::SessionId;
 use crate::room::frame::Frame;
-use crate::room::message::{Header, Kind, SealedMessage, Stream, audience_digest, header_digest};
-use crate::room::statement::Occasion;
+use crate::room::message::{Header, Kind, LeftOutFor, SealedMessage, Stream};
 
-use super::event::{SayError, Standing};
+use super::event::{Event, SayError, Standing};
+use super::outbox::{Message, Reader};
 use super::peer::Peer;
-use super::said::Said;
-use super::unacknowledged::Sent;
+use super::sending::{Own, Sent};
 use super::{Now, Session};
 
 /// Whom a message is for.
@@ -43,20 +40,10 @@ pub struct Receipt {
 /// For whom a message is, and what number it has for them.
 struct Addressees<'a> {
     stream: Stream,
-    sequence: u64,
-    /// The writer's session id among theirs.
-    own: SessionId,
-    readers: Vec<(SessionId, &'a PublicKey)>,
-    left_out: Vec<SessionId>,
-}
-
-impl Addressees<'_> {
-    fn audience(&self) -> Digest {
-        let readers = self.readers.iter().map(|(sid, _)| *sid);
-        let mut audience: Vec<SessionId> = readers.chain([self.own]).collect();
-        audience.sort_unstable();
-        audience_digest(&audience)
-    }
+    /// By whom the stream is counted: the reader's first session id, if it is for one alone.
+    origin: Option<SessionId>,
+    readers: Vec<(Reader, &'a PublicKey)>,
+    left_out: Vec<(SessionId, LeftOutFor)>,
 }
 
 /// Who gets messages.
@@ -73,6 +60,25 @@ impl Policy {
     #[must_use]
     pub fn admits(&self, standing: Standing) -> bool {
         standing >= self.at_least.max(Standing::New)
+    }
+
+    /// Why a member gets no message that comes from one who has seen the roster as it was shown.
+    fn leaves_out(&self, peer: &Peer, shown: Option<u64>, now: Duration) -> Option<LeftOutFor> {
+        if peer.standing == Standing::Changed {
+            Some(LeftOutFor::OtherIdentity)
+        } else if !self.admits(peer.standing) {
+            Some(if self.at_least == Standing::Verified {
+                LeftOutFor::NotVerified
+            } else {
+                LeftOutFor::NotKnown
+            })
+        } else if peer.is_stale(now) {
+            Some(LeftOutFor::StaleKey)
+        } else if shown.is_some_and(|shown| peer.seen.shown > shown) {
+            Some(LeftOutFor::Coming)
+        } else {
+            None
+        }
     }
 }
 
@@ -104,56 +110,69 @@ impl Session {
         if !self.has_entered || self.is_leaving {
             return Err(SayError::NotInRoom);
         }
-        self.greet(now);
+        self.active.advance(now.uptime);
         let addressees = self.addressees(to, now.uptime)?;
         let header = self.header(&addressees, &body, now.time)?;
-        let mut informed = header.left_out.clone();
-        if header.stream == Stream::Room {
-            informed.push(header.sender);
-        }
-        let (key, readers) = (&self.identity.key, &addressees.readers);
-        let message = SealedMessage::seal(&header, &body, key, readers, &informed);
-        let readers = readers.len();
-        self.count(to);
-        self.spoken
-            .push(header_digest(&message.header), text.to_owned());
-        self.receipts += 1;
-        let number = self.receipts;
-        let said = Said::new(message, &header, text.to_owned(), number);
-        self.send(Sent::Message(said));
-        Ok(Receipt { number, readers })
+        let keys: Vec<(SessionId, &PublicKey)> = addressees
+            .readers
+            .iter()
+            .map(|(reader, key)| (reader.sid, *key))
+            .collect();
+        let sealed = SealedMessage::seal(&header, &body, &self.own.identity.key, &keys);
+        let origin = addressees.origin;
+        let readers = addressees.readers.into_iter();
+        let readers: Vec<Reader> = readers.map(|(reader, _)| reader).collect();
+        let receipt = Receipt {
+            readers: readers.len(),
+            number: self.outbox.count(origin),
+        };
+        let order = self.sending.next_order();
+        let message = Message::new(receipt.number, sealed, &header, text.to_owned(), readers).at(
+            self.active.get(),
+            now.uptime,
+            order,
+        );
+        self.outbox.push(message);
+        self.send_message(receipt.number, order, now);
+        Ok(receipt)
     }
 
     /// For whom a message is that is said now.
     fn addressees(&self, to: To, now: Duration) -> Result<Addressees<'_>, SayError> {
-        let may_read = |peer: &Peer| self.policy.admits(peer.standing) && !peer.is_stale(now);
+        let reader = |sid, peer: &Peer| Reader {
+            sid,
+            origin: peer.card.origin(),
+            nick: peer.nick().clone(),
+        };
         match to {
             To::Room { shown } => {
                 let mut addressees = Addressees {
                     stream: Stream::Room,
-                    sequence: self.next,
-                    own: self.keys.listed(),
+                    origin: None,
                     readers: Vec::new(),
                     left_out: Vec::new(),
                 };
-                for (sid, peer) in self.roster.iter() {
-                    if may_read(peer) && peer.shown <= shown {
-                        addressees.readers.push((sid, peer.card.session()));
-                    } else {
-                        addressees.left_out.push(sid);
+                for (sid, peer) in self.members.roster.iter() {
+                    match self.policy.leaves_out(peer, Some(shown), now) {
+                        None => addressees
+                            .readers
+                            .push((reader(sid, peer), peer.card.session())),
+                        Some(reason) => addressees.left_out.push((sid, reason)),
                     }
                 }
                 Ok(addressees)
             }
             To::Member(sid) => {
-                let peer = self.roster.get(sid).filter(|peer| may_read(peer));
+                let peer = self
+                    .members
+                    .roster
+                    .get(sid)
+                    .filter(|peer| self.policy.leaves_out(peer, None, now).is_none());
                 let peer = peer.ok_or(SayError::NotThere)?;
-                let own = self.card.sid();
                 Ok(Addressees {
                     stream: Stream::Direct(sid),
-                    sequence: peer.outgoing.direct.number(own, sid),
-                    own,
-                    readers: vec![(sid, peer.card.session())],
+                    origin: Some(peer.card.origin()),
+                    readers: vec![(reader(sid, peer), peer.card.session())],
                     left_out: Vec::new(),
                 })
             }
@@ -161,19 +180,15 @@ impl Session {
     }
 
     fn header(&self, to: &Addressees, body: &Body, time: Time) -> Result<Header, SayError> {
-        let view = self.transcript.view().ok_or(SayError::NotInRoom)?;
         let header = Header {
-            room: self.card.room(),
-            sender: self.card.sid(),
-            run: view.run,
-            epoch: view.epoch,
+            room: self.own.card.room(),
+            sender: self.own.card.sid(),
             stream: to.stream,
-            sequence: to.sequence,
+            number: self.outbox.number(to.origin),
             time,
+            flags: 0,
             left_out: to.left_out.clone(),
-            audience: to.audience(),
-            seen: view.seen,
-            parent: *view.parent,
+            claim: self.claim().ok_or(SayError::NotInRoom)?,
             commitment: body.commitment(),
         };
         if header.fits() {
@@ -183,29 +198,12 @@ impl Session {
         }
     }
 
-    /// There is one message more to them.
-    fn count(&mut self, to: To) {
-        match to {
-            To::Room { .. } => {
-                self.next += 1;
-                for (_, peer) in self.roster.iter_mut() {
-                    peer.outgoing.total += 1;
-                }
-            }
-            To::Member(sid) => {
-                if let Some(peer) = self.roster.get_mut(sid) {
-                    *peer.outgoing.direct.next(self.card.sid(), sid) += 1;
-                }
-            }
-        }
-    }
-
     /// Whether the relay has yet to take what has this receipt, or it has yet to be told that it will
     /// not.
     #[must_use]
     pub fn awaits(&self, receipt: &Receipt) -> bool {
-        let is_it = |said: &Said| said.receipt() == Some(receipt.number);
-        self.unacknowledged.messages().any(is_it) || self.held.iter().any(is_it)
+        let mut untaken = self.outbox.untaken();
+        untaken.any(|message| message.receipt() == receipt.number)
     }
 
     /// Says goodbye, once the relay has taken all that was said before.
@@ -216,58 +214,95 @@ impl Session {
 
     pub(super) fn say_goodbye_if_due(&mut self, now: Now) {
         let is_due = self.is_leaving && !self.said_goodbye && self.is_inside();
-        if is_due && self.unacknowledged.messages().next().is_none() {
-            self.state(Occasion::Leave, &[], now);
-            self.send(Sent::Word(Frame::leave()));
+        if is_due && self.outbox.untaken().next().is_none() {
             self.said_goodbye = true;
+            self.state_goodbye(now);
         }
     }
 
-    /// Sends what the relay had not taken when this member had to enter the room anew, as it was.
-    /// What is for somebody who is away is kept too.
-    pub(super) fn send_again(&mut self, now: Now) {
-        self.on_their_way.clear();
-        let messages = self.unacknowledged.begin_again();
-        // What was kept is older.
-        self.send_held();
-        let senders = [self.card.sid(), self.card.previous()];
-        for said in messages {
-            if !senders.contains(&said.sender()) {
-                self.held.give_up(said);
+    /// Sends what is not back, or not taken, as it was; and to those who are there late copies of what
+    /// they have not confirmed, after this member has entered anew. Returns what cannot be sent.
+    pub(super) fn send_again(&mut self, now: Now) -> Vec<Event> {
+        let senders = [self.own.card.sid(), self.own.card.previous()];
+        let untaken = self.outbox.untaken();
+        let untaken: Vec<(u64, bool)> = untaken
+            .map(|message| (message.receipt(), senders.contains(&message.sender())))
+            .collect();
+        let mut events = Vec::new();
+        let present = self
+            .members
+            .roster
+            .iter()
+            .map(|(_, peer)| peer.card.origin());
+        for origin in present.collect::<Vec<_>>() {
+            self.send_copies(origin, now);
+            self.owe_receipt_again(origin, now);
+        }
+        for (receipt, can_be_sent) in untaken {
+            if can_be_sent {
+                let order = self.sending.next_order();
+                self.send_message(receipt, order, now);
                 continue;
             }
-            let absent = &self.absent;
-            let is_away = |sid| absent.contains_key(&sid);
-            self.held.hold(&said, is_away, now.uptime);
-            self.send(Sent::Message(said));
+            // The relay takes what was written under this session id and the one before alone.
+            if let Some(message) = self.outbox.give_up(receipt) {
+                events.push(Event::NotTaken {
+                    receipt,
+                    readers: message.readers().cloned().collect(),
+                    text: message.text().to_owned(),
+                });
+            }
         }
+        events
     }
 
-    /// Sends what was kept for those who have come back.
-    pub(super) fn send_held(&mut self) {
+    /// Sends a reader, who has entered anew or to whom this member has, what it has not confirmed.
+    pub(super) fn send_copies(&mut self, origin: SessionId, now: Now) {
         if self.said_goodbye {
             return;
         }
-        let readers = self.held.awaited();
-        // The relay passes on what is for the session id before, and for none that is older.
-        let is_back = |sid: &SessionId| {
-            let present = self.present_sid(*sid);
-            let peer = present.and_then(|present| self.roster.get(present));
-            peer.is_some_and(|peer| peer.card.sid() == *sid || peer.card.follows(*sid))
-        };
-        let back: HashSet<SessionId> = readers.into_iter().filter(is_back).collect();
-        for said in self.held.take(&back) {
-            self.send(Sent::Message(said));
+        for (receipt, frame) in self.outbox.copies_for(origin) {
+            let order = self.sending.next_order();
+            self.outbox.sent_again(receipt, order);
+            self.send(Sent::Frame(frame), now);
         }
     }
 
-    pub(super) fn send(&mut self, sent: Sent) {
-        if let Sent::Message(said) = &sent {
-            self.on_their_way.extend(said.header_to_come_back());
+    /// Sends a message of the outbox.
+    fn send_message(&mut self, receipt: u64, order: u64, now: Now) {
+        self.outbox.sent_again(receipt, order);
+        let message = self.outbox.get(receipt);
+        let Some((is_entry, signed)) = message.map(|m| (m.is_to_room(), m.signed)) else {
+            return;
+        };
+        self.send(Sent::Message(receipt), now);
+        if is_entry {
+            self.sending
+                .expect_back(Own::Message(receipt), signed, order);
+            self.timers.entry_is_sent(now.uptime);
         }
-        let frames = self.unacknowledged.push(sent);
+    }
+
+    /// Sends something now, or over the next connection.
+    pub(super) fn send(&mut self, sent: Sent, now: Now) {
+        let frames = self.frames_of(&sent);
+        if self.sending.is_empty() {
+            self.timers.acknowledged(now.uptime);
+        }
+        self.sending.push(sent, frames.len());
         if self.is_inside() {
             self.outgoing.extend(frames);
+        }
+    }
+
+    /// The frames that carry something.
+    pub(super) fn frames_of(&self, sent: &Sent) -> Vec<Frame> {
+        match sent {
+            Sent::Frame(frame) => vec![frame.clone()],
+            Sent::Message(receipt) => {
+                let message = self.outbox.get(*receipt);
+                message.map_or_else(Vec::new, Message::frames)
+            }
         }
     }
 }

@@ -1,0 +1,229 @@
+//! The entries of the chain, in their order: what the relay passes on of others, and what it gives back
+//! of this member's own (PROTOCOL §5, §8).
+
+use crate::room::card::{Card, SessionId};
+use crate::room::chain::{EntryKind, entry_digest};
+use crate::room::frame::{Departure, Signed, parse_left};
+use crate::room::notice::Notice;
+use crate::room::roster::Conflict;
+
+use super::event::{Disbelief, End, Event};
+use super::presence::OwnEntry;
+use super::sending::{NotBack, Own};
+use super::{Now, Session};
+
+impl Session {
+    /// An entry of somebody else's has come.
+    pub(super) fn take_entry(
+        &mut self,
+        kind: EntryKind,
+        entry: &[u8],
+        ciphertext: &[u8],
+        now: Now,
+    ) -> Result<Vec<Event>, End> {
+        self.history.append(kind, &entry_digest(entry));
+        let events = match kind {
+            EntryKind::Joined => self.somebody_joined(entry, now)?,
+            EntryKind::Left => self.somebody_left(entry, now)?,
+            EntryKind::Rekeyed => self.somebody_rekeyed(entry, now),
+            EntryKind::Message => return Ok(self.take_message_entry(entry, ciphertext, now)),
+            EntryKind::Statement => return Ok(self.take_statement(entry, now)),
+            EntryKind::Goodbye => self.take_goodbye(entry, now),
+            EntryKind::Unknown(_) => return Ok(vec![Event::NewerRelay]),
+        };
+        self.roster_changed();
+        Ok(events)
+    }
+
+    /// The roster is another one from the present position on.
+    pub(super) fn roster_changed(&mut self) {
+        let digest = self.members.digest(self.own.card.sid());
+        self.history.set_roster(digest, self.members.roster.len());
+        self.changes += 1;
+    }
+
+    fn somebody_joined(&mut self, card: &[u8], now: Now) -> Result<Vec<Event>, End> {
+        let most = usize::try_from(self.limits.members).unwrap_or(usize::MAX);
+        if self.members.roster.len() + 1 >= most {
+            return Err(End::Malformed);
+        }
+        Ok(match Card::parse(card, self.own.card.room()) {
+            Ok(card) => self.admit_newcomer(&card, now),
+            Err(error) => vec![Event::Disbelieved(Disbelief::Card(error))],
+        })
+    }
+
+    /// Somebody comes with this card, as the relay says.
+    fn admit_newcomer(&mut self, card: &Card, now: Now) -> Vec<Event> {
+        if let Err(disbelief) = self.members.check(card, &self.own.room_key) {
+            self.members.refuse(card.sid());
+            return vec![Event::Disbelieved(disbelief)];
+        }
+        let is_back = self.members.absent_since(card.origin()).is_some();
+        let base = self.history.now().position;
+        let changes = self.changes + 1;
+        let mut events = self.admit(card, base, Some(changes), now);
+        let person = self.person_of(card.sid());
+        events.extend(person.map(if is_back { Event::Back } else { Event::Joined }));
+        events.extend(self.learn_past(card));
+        self.streams.unsettle(card.origin());
+        self.send_copies(card.origin(), now);
+        self.owe_receipt_again(card.origin(), now);
+        self.hurry_beacon(now);
+        events
+    }
+
+    fn somebody_left(&mut self, entry: &[u8], now: Now) -> Result<Vec<Event>, End> {
+        let (sid, departure) = parse_left(entry)?;
+        if self.own.keys.contains(sid) {
+            return Err(End::Malformed);
+        }
+        let nick = self.members.roster.get(sid).map(|peer| peer.nick().clone());
+        self.members.set_aside(sid, now.uptime);
+        let left = nick.map(|nick| Event::Left { nick, departure });
+        Ok(left.into_iter().collect())
+    }
+
+    /// A member presents another card. By signing it, it has given up the one before: where the new
+    /// one is refused, it is out.
+    fn somebody_rekeyed(&mut self, card: &[u8], now: Now) -> Vec<Event> {
+        let card = match Card::parse(card, self.own.card.room()) {
+            Ok(card) => card,
+            Err(error) => return vec![Event::Disbelieved(Disbelief::Card(error))],
+        };
+        let before = card.previous();
+        if self.members.is_refused(before) && self.members.roster.get(before).is_none() {
+            // Those who come later see this card alone, and so it is all that counts for everybody.
+            return self.admit_newcomer(&card, now);
+        }
+        let is_own = |sid| {
+            let peer = self.members.roster.get(sid);
+            peer.is_some_and(|peer| peer.card.identity() == card.identity())
+        };
+        if !is_own(before) {
+            return vec![Event::Disbelieved(Disbelief::Succession)];
+        }
+        let Some(mut peer) = self.members.remove(before) else {
+            return Vec::new();
+        };
+        let checked = if card.succeeds(&peer.card) {
+            self.members.check(&card, &self.own.room_key)
+        } else {
+            Err(Disbelief::Succession)
+        };
+        let nick = peer.nick().clone();
+        if let Err(disbelief) = checked {
+            let origin = peer.card.origin();
+            self.members.refuse(before);
+            self.members.refuse(card.sid());
+            let mut events = vec![Event::CastOut(nick.clone(), disbelief)];
+            events.extend(self.is_gone(origin, nick, Departure::Misbehaved));
+            return events;
+        }
+        let former = peer.set_card(&card, now.uptime);
+        if former.is_some() {
+            peer.seen.named = self.changes + 1;
+        }
+        self.members.admit(peer);
+        match (former, self.person_of(card.sid())) {
+            (Some(former), Some(person)) => vec![Event::Renamed { former, person }],
+            _ => vec![Event::Rekeyed(nick)],
+        }
+    }
+
+    /// Somebody has left for good: what was said to it, and has not come, does not come any more.
+    pub(super) fn is_gone(
+        &mut self,
+        origin: SessionId,
+        nick: crate::room::names::Nick,
+        departure: Departure,
+    ) -> Vec<Event> {
+        let mut events = vec![Event::Left { nick, departure }];
+        let news = self.outbox.is_gone(origin);
+        events.extend(news.into_iter().map(Event::of_news));
+        events
+    }
+
+    /// This member's oldest entry that was not back has its place here.
+    pub(super) fn take_own(&mut self, now: Now) -> Result<Vec<Event>, End> {
+        let NotBack {
+            own, signed, order, ..
+        } = self.sending.take_back().ok_or(End::Malformed)?;
+        let mut events = Vec::new();
+        let mut claim = None;
+        match own {
+            Own::Statement {
+                kind,
+                digest,
+                claim: signed,
+            } => {
+                self.history.append(kind, &digest);
+                claim = Some(signed);
+            }
+            Own::Rekey(card) => {
+                self.history
+                    .append(EntryKind::Rekeyed, &entry_digest(card.bytes()));
+                events.extend(self.own_card_is_listed(*card)?);
+                self.roster_changed();
+            }
+            Own::Message(receipt) => {
+                let Some(message) = self.outbox.get(receipt) else {
+                    return Err(End::Malformed);
+                };
+                let digest = entry_digest(&message.entry());
+                claim = Some(message.claim().clone());
+                self.history.append(EntryKind::Message, &digest);
+                self.outbox.came_back(receipt, self.history.now());
+                self.shown
+                    .push(self.history.now().position, self.own.origin());
+            }
+        }
+        if let Some(claim) = claim {
+            self.history.claim_came_back(&claim);
+        }
+        let entry = OwnEntry {
+            position: self.history.now().position,
+            signed,
+            order,
+        };
+        let patience = self.period() * 8;
+        let since = self.active.get().saturating_sub(patience);
+        self.own_entries.push(entry, since);
+        self.say_goodbye_if_due(now);
+        Ok(events)
+    }
+
+    /// The others have this member's next card.
+    fn own_card_is_listed(&mut self, card: Card) -> Result<Option<Event>, End> {
+        let nick = card.nick().clone();
+        let before = self.own.listed(card, self.history.now());
+        // A relay does not list what it has listed for somebody else.
+        self.members
+            .set_own(&before, &self.own.card)
+            .map_err(|_| End::Malformed)?;
+        Ok((before.nick() != &nick).then_some(Event::Called(nick)))
+    }
+
+    /// The relay has refused this member's next card: nothing has changed.
+    pub(super) fn take_refusal(&mut self, code: u8) -> Result<Vec<Event>, End> {
+        let conflict = match Notice::from_code(code) {
+            Some(Notice::NickTaken) => Conflict::Nick,
+            Some(Notice::KeyTaken) => Conflict::SessionKey,
+            _ => return Err(End::Malformed),
+        };
+        if !self.sending.take_refused() {
+            return Err(End::Malformed);
+        }
+        let refused = self.own.refused();
+        let nick = refused.map(|card| card.nick().clone());
+        Ok(nick
+            .map(|nick| Event::Refused(nick, conflict))
+            .into_iter()
+            .collect())
+    }
+}
+
+/// The two fields of an entry that somebody signed.
+pub(super) fn signed_fields(entry: &[u8]) -> Option<Signed<'_>> {
+    Signed::parse(entry).ok()
+}

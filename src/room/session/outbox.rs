@@ -1,0 +1,476 @@
+//! What this member has said: every message with what has become of it at each of its readers
+//! (PROTOCOL §8).
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::room::card::SessionId;
+use crate::room::chain::Claim;
+use crate::room::frame::Frame;
+use crate::room::message::{SealedMessage, Stream};
+use crate::room::names::Nick;
+use crate::room::numbers::{Had, Outcome};
+
+use super::history::At;
+
+/// How many bytes of messages are kept for readers who may come anew, and how long.
+const KEPT_BYTES: usize = 8 << 20;
+const KEPT: Duration = Duration::from_hours(24);
+/// How long a message waits for a reader who is not in the room.
+const HELD: Duration = Duration::from_mins(5);
+/// How many messages and readers are told apart.
+const MAX_ROWS: usize = 1 << 18;
+
+/// Somebody for whom a message is.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    /// The session id that it had.
+    pub(super) sid: SessionId,
+    /// The session id that it had at first, by which it is known.
+    pub(super) origin: SessionId,
+    pub(super) nick: Nick,
+}
+
+/// What has become of a message at a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Row {
+    /// Nothing is known yet.
+    Open,
+    /// The same, and the user has been told.
+    Told,
+    /// The reader has signed that its program opened it, or the user has been told that it did not.
+    Ended,
+}
+
+/// Why a message has not reached somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// It could not be opened there.
+    Unopened,
+    /// The reader has left, or has not come back.
+    Gone,
+    /// It was not confirmed for so long, or so much else is waiting, that it is not kept any more.
+    GivenUp,
+}
+
+/// What has become of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Confirmed,
+    Undelivered(Undelivered),
+    /// The reader has not confirmed it, for as long as that takes at most where all is well.
+    Unconfirmed,
+}
+
+/// That, of which message, at which reader.
+pub(super) struct News {
+    pub(super) receipt: u64,
+    pub(super) text: String,
+    pub(super) reader: Nick,
+    pub(super) fate: Fate,
+}
+
+/// A message that was said.
+pub(super) struct Message {
+    receipt: u64,
+    stream: Stream,
+    number: u64,
+    sender: SessionId,
+    text: String,
+    claim: Claim,
+    /// Dropped when too much is kept: then it is not sent again.
+    sealed: Option<SealedMessage>,
+    /// When it was signed, by active time and by this member's uptime.
+    pub(super) signed: Duration,
+    said: Duration,
+    /// Which of the things that this member has sent it is.
+    order: u64,
+    /// Where in the chain it stands, once it has come back.
+    place: Option<At>,
+    /// Whether the relay has taken it.
+    is_taken: bool,
+    readers: Vec<Reader>,
+    rows: Vec<Row>,
+}
+
+impl Message {
+    /// What has just been said.
+    pub(super) fn new(
+        receipt: u64,
+        sealed: SealedMessage,
+        header: &crate::room::message::Header,
+        text: String,
+        readers: Vec<Reader>,
+    ) -> Self {
+        Self {
+            receipt,
+            stream: header.stream,
+            number: header.number,
+            sender: header.sender,
+            claim: header.claim.clone(),
+            text,
+            sealed: Some(sealed),
+            signed: Duration::ZERO,
+            said: Duration::ZERO,
+            order: 0,
+            place: None,
+            is_taken: false,
+            rows: vec![Row::Open; readers.len()],
+            readers,
+        }
+    }
+
+    /// When it is said, by active time and uptime, and as which of the things that this member sends.
+    #[must_use]
+    pub(super) fn at(self, signed: Duration, said: Duration, order: u64) -> Self {
+        Self {
+            signed,
+            said,
+            order,
+            ..self
+        }
+    }
+
+    pub(super) fn receipt(&self) -> u64 {
+        self.receipt
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Under which session id it was written.
+    pub(super) fn sender(&self) -> SessionId {
+        self.sender
+    }
+
+    pub(super) fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    pub(super) fn is_to_room(&self) -> bool {
+        self.stream == Stream::Room
+    }
+
+    /// The frames that carry it.
+    pub(super) fn frames(&self) -> Vec<Frame> {
+        self.sealed
+            .as_ref()
+            .map_or_else(Vec::new, SealedMessage::frames)
+    }
+
+    /// What is hashed of it as an entry.
+    pub(super) fn entry(&self) -> Vec<u8> {
+        let sealed = self.sealed.as_ref();
+        sealed.map_or_else(Vec::new, SealedMessage::entry)
+    }
+
+    pub(super) fn readers(&self) -> impl Iterator<Item = &Nick> {
+        self.readers.iter().map(|reader| &reader.nick)
+    }
+
+    fn is_open(&self, reader: usize) -> bool {
+        matches!(self.rows.get(reader), Some(Row::Open | Row::Told))
+    }
+
+    /// Ends the row of a reader, if it is open, with this.
+    fn end(&mut self, reader: usize, fate: Fate) -> Option<News> {
+        if !self.is_open(reader) {
+            return None;
+        }
+        *self.rows.get_mut(reader)? = Row::Ended;
+        self.news(reader, fate)
+    }
+
+    fn news(&self, reader: usize, fate: Fate) -> Option<News> {
+        Some(News {
+            receipt: self.receipt,
+            text: self.text.clone(),
+            reader: self.readers.get(reader)?.nick.clone(),
+            fate,
+        })
+    }
+
+    fn place_of(&self, origin: SessionId) -> Option<usize> {
+        self.readers
+            .iter()
+            .position(|reader| reader.origin == origin)
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_taken && self.rows.iter().all(|row| *row == Row::Ended)
+    }
+
+    fn bytes(&self) -> usize {
+        self.sealed.as_ref().map_or(0, SealedMessage::len)
+    }
+}
+
+/// All messages of which something may still become known, oldest first.
+#[derive(Default)]
+pub(super) struct Outbox {
+    messages: VecDeque<Message>,
+    /// The numbers of this member's next direct messages, by the first session id of the reader.
+    direct: HashMap<SessionId, u64>,
+    /// The number of its next message to the room.
+    next: u64,
+    /// How many messages were said, whoever they were for.
+    receipts: u64,
+}
+
+impl Outbox {
+    /// The number of the next message in a stream to the room, or to the member that had this session
+    /// id at first.
+    pub(super) fn number(&self, origin: Option<SessionId>) -> u64 {
+        origin.map_or(self.next, |origin| {
+            self.direct.get(&origin).copied().unwrap_or_default()
+        })
+    }
+
+    /// A number is used. Returns that of the receipt.
+    pub(super) fn count(&mut self, origin: Option<SessionId>) -> u64 {
+        match origin {
+            None => self.next += 1,
+            Some(origin) => *self.direct.entry(origin).or_default() += 1,
+        }
+        self.receipts += 1;
+        self.receipts
+    }
+
+    /// Something is said.
+    pub(super) fn push(&mut self, message: Message) {
+        self.messages.push_back(message);
+    }
+
+    pub(super) fn get(&self, receipt: u64) -> Option<&Message> {
+        self.messages
+            .iter()
+            .find(|message| message.receipt == receipt)
+    }
+
+    fn get_mut(&mut self, receipt: u64) -> Option<&mut Message> {
+        let mut messages = self.messages.iter_mut();
+        messages.find(|message| message.receipt == receipt)
+    }
+
+    /// The messages that the relay has not taken.
+    pub(super) fn untaken(&self) -> impl Iterator<Item = &Message> {
+        self.messages.iter().filter(|message| !message.is_taken)
+    }
+
+    /// The texts that have not been confirmed by these readers, who are not in the room.
+    pub(super) fn waiting_for(
+        &self,
+        is_absent: impl Fn(SessionId) -> bool,
+    ) -> Vec<(Vec<Nick>, &str)> {
+        let mut waiting = Vec::new();
+        for message in self.messages.iter().filter(|message| message.is_taken) {
+            let readers = message.readers.iter().enumerate();
+            let absent = readers
+                .filter(|(place, reader)| message.is_open(*place) && is_absent(reader.origin));
+            let nicks: Vec<Nick> = absent.map(|(_, reader)| reader.nick.clone()).collect();
+            if !nicks.is_empty() {
+                waiting.push((nicks, message.text()));
+            }
+        }
+        waiting
+    }
+
+    /// It has come back from the relay, which has taken it, at this place of the chain.
+    pub(super) fn came_back(&mut self, receipt: u64, place: At) {
+        if let Some(message) = self.get_mut(receipt) {
+            message.place = Some(place);
+            message.is_taken = true;
+        }
+    }
+
+    /// The relay has taken it. One to the room has come back before, if all is well.
+    pub(super) fn taken(&mut self, receipt: u64) {
+        if let Some(message) = self.get_mut(receipt) {
+            message.is_taken |= !message.is_to_room();
+        }
+    }
+
+    /// It cannot be sent any more. Returns it.
+    pub(super) fn give_up(&mut self, receipt: u64) -> Option<Message> {
+        let is_it = |message: &Message| message.receipt == receipt;
+        let place = self.messages.iter().position(is_it)?;
+        self.messages.remove(place)
+    }
+
+    /// A reader has signed that it has taken in all from one position of a run to another, but for
+    /// these that it did not open.
+    pub(super) fn confirm(&mut self, origin: SessionId, first: At, claim: &Claim) -> Vec<News> {
+        let mut news = Vec::new();
+        for message in &mut self.messages {
+            let Some(place) = message.place else {
+                continue;
+            };
+            let is_covered = place.run == first.run
+                && (first.position..=claim.link.position).contains(&place.position);
+            if is_covered && let Some(reader) = message.place_of(origin) {
+                let is_unread = claim.unread.binary_search(&place.position).is_ok();
+                let fate = if is_unread {
+                    Fate::Undelivered(Undelivered::Unopened)
+                } else {
+                    Fate::Confirmed
+                };
+                news.extend(message.end(reader, fate));
+            }
+        }
+        self.tidy();
+        news
+    }
+
+    /// A reader says to this member alone which of its messages it has had: of those to it, and perhaps
+    /// of those to the room.
+    pub(super) fn confirm_by_number(
+        &mut self,
+        origin: SessionId,
+        direct: &Had,
+        room: Option<&Had>,
+    ) -> Vec<News> {
+        let mut news = Vec::new();
+        for message in &mut self.messages {
+            let had = if message.is_to_room() {
+                room
+            } else {
+                Some(direct)
+            };
+            let Some(reader) = message.place_of(origin) else {
+                continue;
+            };
+            let fate = match had.and_then(|had| had.outcome(message.number)) {
+                Some(Outcome::Opened) => Fate::Confirmed,
+                Some(Outcome::Unopened) => Fate::Undelivered(Undelivered::Unopened),
+                None => continue,
+            };
+            news.extend(message.end(reader, fate));
+        }
+        self.tidy();
+        news
+    }
+
+    /// A reader is gone for good.
+    pub(super) fn is_gone(&mut self, origin: SessionId) -> Vec<News> {
+        let gone = Fate::Undelivered(Undelivered::Gone);
+        let mut news = Vec::new();
+        for message in &mut self.messages {
+            if let Some(reader) = message.place_of(origin) {
+                news.extend(message.end(reader, gone));
+            }
+        }
+        self.tidy();
+        news
+    }
+
+    /// The frames that carry to a reader, who has entered anew or to whom this member has, what it has
+    /// not confirmed: late copies of messages to the room that have been entries, and its direct ones.
+    pub(super) fn copies_for(&self, origin: SessionId) -> Vec<(u64, Frame)> {
+        let mut copies = Vec::new();
+        for message in self.messages.iter().filter(|message| message.is_taken) {
+            let place = message
+                .place_of(origin)
+                .filter(|place| message.is_open(*place));
+            let reader = place.and_then(|place| message.readers.get(place));
+            let (Some(reader), Some(sealed)) = (reader, &message.sealed) else {
+                continue;
+            };
+            if message.is_to_room() {
+                let copy = sealed.late_copy(reader.sid);
+                copies.extend(copy.map(|frame| (message.receipt, frame)));
+            } else {
+                let frames = sealed.frames().into_iter();
+                copies.extend(frames.map(|frame| (message.receipt, frame)));
+            }
+        }
+        copies
+    }
+
+    /// A direct message was sent, as which of the things that this member sends.
+    pub(super) fn sent_again(&mut self, receipt: u64, order: u64) {
+        if let Some(message) = self.get_mut(receipt) {
+            message.order = order;
+        }
+    }
+
+    /// Whether a direct message to a reader is not confirmed that was sent before this.
+    pub(super) fn owes_receipt(&self, origin: SessionId, order: u64) -> bool {
+        self.messages.iter().any(|message| {
+            !message.is_to_room()
+                && message.is_taken
+                && message.order < order
+                && message
+                    .place_of(origin)
+                    .is_some_and(|place| message.is_open(place))
+        })
+    }
+
+    /// Tells what has waited for too long: for somebody who is present, in active time; for somebody
+    /// who is not in the room, in this member's uptime.
+    pub(super) fn take_overdue(
+        &mut self,
+        active: Duration,
+        now: Duration,
+        patience: Duration,
+        absent_since: impl Fn(SessionId) -> Option<Duration>,
+    ) -> Vec<News> {
+        let mut news = Vec::new();
+        for message in self.messages.iter_mut().filter(|message| message.is_taken) {
+            for place in 0..message.readers.len() {
+                let Some(reader) = message.readers.get(place) else {
+                    continue;
+                };
+                let since = absent_since(reader.origin);
+                if since.is_some_and(|since| now.saturating_sub(since.max(message.said)) >= HELD) {
+                    news.extend(message.end(place, Fate::Undelivered(Undelivered::Gone)));
+                } else if now.saturating_sub(message.said) >= KEPT {
+                    news.extend(message.end(place, Fate::Undelivered(Undelivered::GivenUp)));
+                } else if active.saturating_sub(message.signed) > patience
+                    && message.rows.get(place) == Some(&Row::Open)
+                    && since.is_none()
+                {
+                    if let Some(row) = message.rows.get_mut(place) {
+                        *row = Row::Told;
+                    }
+                    news.extend(message.news(place, Fate::Unconfirmed));
+                }
+            }
+        }
+        self.tidy();
+        news.extend(self.bound());
+        news
+    }
+
+    /// Forgets what is over.
+    fn tidy(&mut self) {
+        self.messages.retain(|message| !message.is_over());
+    }
+
+    /// Gives up the oldest that is kept, where too much is.
+    fn bound(&mut self) -> Vec<News> {
+        let mut bytes: usize = self.messages.iter().map(Message::bytes).sum();
+        let taken = self.messages.iter_mut().filter(|message| message.is_taken);
+        for message in taken {
+            if bytes <= KEPT_BYTES {
+                break;
+            }
+            bytes -= message.bytes();
+            message.sealed = None;
+        }
+        let mut rows: usize = self.messages.iter().map(|message| message.rows.len()).sum();
+        let mut news = Vec::new();
+        for message in self.messages.iter_mut().filter(|message| message.is_taken) {
+            if rows <= MAX_ROWS {
+                break;
+            }
+            rows -= message.rows.len();
+            for place in 0..message.readers.len() {
+                let given_up = Fate::Undelivered(Undelivered::GivenUp);
+                news.extend(message.end(place, given_up));
+            }
+        }
+        self.tidy();
+        news
+    }
+}

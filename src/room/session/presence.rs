@@ -1,0 +1,259 @@
+//! Who is there: who has signed, lately, that it saw something that this member said or stated
+//! lately (PROTOCOL §10).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The most that active time goes on from one moment at which the program looks at the clock to the
+/// next: it was stopped, or slept, for the rest.
+const STEP: Duration = Duration::from_secs(5);
+
+/// After so many beacon periods whoever has not signed that it saw anything of one's own is not
+/// present any more, and after so many it is told.
+const PRESENT: u32 = 3;
+const TOLD: u32 = 4;
+
+/// Time in which this member's link was up and its program awake.
+#[derive(Default)]
+pub(super) struct ActiveTime {
+    total: Duration,
+    /// When it was last looked at, by the clock that only goes on, if it is running.
+    looked: Option<Duration>,
+}
+
+impl ActiveTime {
+    /// Goes on up to now, if it runs.
+    pub(super) fn advance(&mut self, now: Duration) {
+        if let Some(looked) = &mut self.looked {
+            self.total += now.saturating_sub(*looked).min(STEP);
+            *looked = now;
+        }
+    }
+
+    /// Runs from now on.
+    pub(super) fn start(&mut self, now: Duration) {
+        self.advance(now);
+        self.looked = Some(now);
+    }
+
+    /// Stands still from now on.
+    pub(super) fn stop(&mut self, now: Duration) {
+        self.advance(now);
+        self.looked = None;
+    }
+
+    pub(super) fn get(&self) -> Duration {
+        self.total
+    }
+}
+
+/// An entry of this member's own in the present stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OwnEntry {
+    pub(super) position: u64,
+    /// When its bytes, or those of an entry before it, were signed, by active time: the latest of them.
+    pub(super) signed: Duration,
+    /// Which of the things that this member has sent it was.
+    pub(super) order: u64,
+}
+
+/// This member's own entries of the present stay, as far as others may still have to show that they saw
+/// them.
+#[derive(Default)]
+pub(super) struct OwnEntries(VecDeque<OwnEntry>);
+
+impl OwnEntries {
+    /// A stay begins with this one.
+    pub(super) fn begin(&mut self, joining: OwnEntry) {
+        self.0 = VecDeque::from([joining]);
+    }
+
+    /// One has come back. Those before it that are older than `since` need not be told apart.
+    pub(super) fn push(&mut self, entry: OwnEntry, since: Duration) {
+        let before = self.0.back().map_or(Duration::ZERO, |last| last.signed);
+        self.0.push_back(OwnEntry {
+            signed: entry.signed.max(before),
+            ..entry
+        });
+        while self.0.get(1).is_some_and(|second| second.signed < since) {
+            self.0.pop_front();
+        }
+    }
+
+    /// The last one that is covered by a claim of this position.
+    pub(super) fn covered_by(&self, position: u64) -> Option<OwnEntry> {
+        let covered = self.0.iter().rfind(|entry| entry.position <= position);
+        covered.copied()
+    }
+}
+
+/// What is known of how somebody is there, in active time.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// When it came, or this member did.
+    since: Duration,
+    /// When what it has signed that it saw of this member's was signed.
+    covered: Option<Duration>,
+    /// When the first beacon came, of those since it was last present, that shows nothing of it.
+    blind: Option<Duration>,
+    is_told: bool,
+    is_told_blind: bool,
+    /// Whether it was shown something else than this member.
+    pub(super) differs: bool,
+}
+
+/// What is to be told of somebody's presence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// Nothing has come that shows that it is there.
+    Quiet,
+    /// It speaks, and sees nothing of this member's.
+    Blind,
+}
+
+impl Watch {
+    pub(super) fn new(active: Duration) -> Self {
+        Self {
+            since: active,
+            ..Self::default()
+        }
+    }
+
+    /// It has signed that it saw this of this member's.
+    pub(super) fn covers(&mut self, entry: OwnEntry) {
+        self.covered = self.covered.max(Some(entry.signed));
+    }
+
+    /// Whether it is present.
+    pub(super) fn is_present(&self, active: Duration, period: Duration) -> bool {
+        let covered = self.covered.filter(|_| !self.differs);
+        covered.is_some_and(|at| active.saturating_sub(at) <= period * PRESENT)
+    }
+
+    /// Something that it signed has come; a beacon of its present stay, perhaps. Returns what is to be
+    /// told of it: who signs beacons, at least a period apart, and shows in none of them that it saw
+    /// anything of this member's, does not see it.
+    pub(super) fn hears(
+        &mut self,
+        is_beacon: bool,
+        active: Duration,
+        period: Duration,
+    ) -> Option<Absence> {
+        let since = self.covered.unwrap_or(self.since);
+        if active.saturating_sub(since) <= period * PRESENT {
+            (self.blind, self.is_told, self.is_told_blind) = (None, false, false);
+            return None;
+        }
+        if !is_beacon {
+            return None;
+        }
+        let first = *self.blind.get_or_insert(active);
+        let is_news = active.saturating_sub(first) >= period && !self.is_told_blind;
+        self.is_told_blind |= is_news;
+        is_news.then_some(Absence::Blind)
+    }
+
+    /// Whether it is to be told now that nothing shows that it is there.
+    pub(super) fn falls_quiet(&mut self, active: Duration, period: Duration) -> Option<Absence> {
+        let since = self.covered.unwrap_or(self.since);
+        let is_news =
+            active.saturating_sub(since) > period * TOLD && !self.is_told && !self.is_told_blind;
+        self.is_told |= is_news;
+        is_news.then_some(Absence::Quiet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_mins(1);
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn entry(position: u64, signed: u64) -> OwnEntry {
+        OwnEntry {
+            position,
+            signed: seconds(signed),
+            order: position,
+        }
+    }
+
+    #[test]
+    fn time_in_which_the_program_stood_still_does_not_count() {
+        let mut active = ActiveTime::default();
+        active.start(seconds(100));
+        active.advance(seconds(103));
+        active.advance(seconds(1103));
+        assert_eq!(active.get(), seconds(8));
+        active.stop(seconds(1104));
+        active.advance(seconds(2000));
+        active.start(seconds(3000));
+        active.advance(seconds(3001));
+        assert_eq!(active.get(), seconds(10));
+    }
+
+    #[test]
+    fn what_is_sent_again_is_as_old_as_it_was_and_makes_nothing_older() {
+        let mut own = OwnEntries::default();
+        own.begin(entry(5, 100));
+        own.push(entry(7, 20), Duration::ZERO);
+        own.push(entry(9, 160), Duration::ZERO);
+        assert_eq!(own.covered_by(4), None);
+        assert_eq!(own.covered_by(8).map(|own| own.signed), Some(seconds(100)));
+        assert_eq!(own.covered_by(9).map(|own| own.signed), Some(seconds(160)));
+        own.push(entry(11, 500), seconds(200));
+        assert_eq!(own.covered_by(8), None, "long ago");
+    }
+
+    #[test]
+    fn whoever_shows_nothing_of_ones_own_is_not_present_and_told_once() {
+        let mut watch = Watch::new(seconds(0));
+        assert!(
+            !watch.is_present(seconds(1), PERIOD),
+            "so far only the relay says so"
+        );
+        watch.covers(entry(5, 10));
+        assert!(watch.is_present(seconds(190), PERIOD));
+        assert!(!watch.is_present(seconds(191), PERIOD));
+        assert_eq!(watch.falls_quiet(seconds(250), PERIOD), None);
+        assert_eq!(
+            watch.falls_quiet(seconds(251), PERIOD),
+            Some(Absence::Quiet)
+        );
+        assert_eq!(watch.falls_quiet(seconds(300), PERIOD), None);
+        watch.covers(entry(9, 290));
+        assert_eq!(watch.hears(true, seconds(301), PERIOD), None);
+        assert_eq!(
+            watch.falls_quiet(seconds(600), PERIOD),
+            Some(Absence::Quiet)
+        );
+    }
+
+    #[test]
+    fn whoever_speaks_and_sees_nothing_is_told_apart_from_who_is_silent() {
+        let mut watch = Watch::new(seconds(0));
+        watch.covers(entry(5, 0));
+        assert_eq!(watch.hears(true, seconds(181), PERIOD), None);
+        assert_eq!(
+            watch.hears(false, seconds(241), PERIOD),
+            None,
+            "perhaps written offline"
+        );
+        assert_eq!(
+            watch.hears(true, seconds(241), PERIOD),
+            Some(Absence::Blind)
+        );
+        assert_eq!(watch.hears(true, seconds(301), PERIOD), None);
+    }
+
+    #[test]
+    fn who_was_shown_something_else_is_not_present() {
+        let mut watch = Watch::new(seconds(0));
+        watch.covers(entry(5, 0));
+        watch.differs = true;
+        assert!(!watch.is_present(seconds(1), PERIOD));
+    }
+}

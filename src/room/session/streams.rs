@@ -1,0 +1,263 @@
+//! The numbers of the messages that come from others: each is taken once, and what is missing is told
+//! (PROTOCOL §5). A member is known by its first session id, whatever keys and stays it has had.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::cipher::encoding::Digest;
+use crate::room::card::SessionId;
+use crate::room::numbers::{Had, Outcome};
+
+/// How many of a stream's latest messages are remembered, in order to notice two with one number.
+const RECENT: usize = 64;
+
+/// How many members' streams are remembered. Whoever wants one of them forgotten has to bring so many
+/// others.
+const MEMBERS: usize = 65_536;
+
+/// What a message's number says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is new.
+    New,
+    /// It is one that was missing, or that did not open when it came.
+    Late,
+    /// It was there before.
+    Repeated,
+    /// Another one was there before.
+    Taken,
+}
+
+/// Messages that did not come, though those before and after them did.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    first: u64,
+    last: u64,
+    since: Duration,
+}
+
+/// The messages of one member to the room, or to this member.
+#[derive(Default)]
+pub(super) struct Stream {
+    had: Had,
+    /// Whether the latest message was one of the present stays of both.
+    is_settled: bool,
+    gaps: Vec<Gap>,
+    /// The latest messages: the number, the digest of the header.
+    recent: VecDeque<(u64, Digest)>,
+}
+
+impl Stream {
+    /// What the number of a message says of it.
+    pub(super) fn turn(&self, number: u64, digest: Digest) -> Turn {
+        let other = |(n, known): &(u64, Digest)| *n == number && *known != digest;
+        match self.had.outcome(number) {
+            _ if self.recent.iter().any(other) => Turn::Taken,
+            Some(Outcome::Opened) => Turn::Repeated,
+            None if number >= self.had.next => Turn::New,
+            None | Some(Outcome::Unopened) => Turn::Late,
+        }
+    }
+
+    /// A message has come whose signature was verified; whether it opens is said afterwards. If it is
+    /// of the present stays of both, and so was the one before, what is between is missing.
+    pub(super) fn take(&mut self, number: u64, digest: Digest, fits: bool, active: Duration) {
+        let next = self.had.next;
+        if number > next && fits && self.is_settled {
+            self.gaps.push(Gap {
+                first: next,
+                last: number - 1,
+                since: active,
+            });
+        }
+        if number >= next {
+            self.is_settled |= fits;
+        }
+        self.had.take(number, Outcome::Unopened);
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((number, digest));
+    }
+
+    /// Its sender has said, in the present stays of both, which number is next.
+    pub(super) fn expect_next(&mut self, number: u64, active: Duration) {
+        let next = self.had.next;
+        if number > next && self.is_settled {
+            self.gaps.push(Gap {
+                first: next,
+                last: number - 1,
+                since: active,
+            });
+        }
+        self.had.expect(number);
+        self.is_settled = true;
+    }
+
+    /// It was opened, and is handed to the display.
+    pub(super) fn opened(&mut self, number: u64) {
+        self.had.take(number, Outcome::Opened);
+    }
+
+    /// A stay begins, of its sender or of this member: numbers between that and what came before may
+    /// be of messages that were not for this member.
+    fn unsettle(&mut self) {
+        self.is_settled = false;
+    }
+
+    /// What has come.
+    pub(super) fn had(&self) -> &Had {
+        &self.had
+    }
+
+    /// Takes what has been missing for so long, and is to be told: how many messages.
+    fn take_missing(&mut self, active: Duration, patience: Duration) -> u64 {
+        let is_over = |gap: &mut Gap| active.saturating_sub(gap.since) >= patience;
+        let over: Vec<Gap> = self.gaps.extract_if(.., is_over).collect();
+        let counts = over.iter();
+        counts
+            .map(|gap| self.had.missing.count_within(gap.first, gap.last))
+            .fold(0, u64::saturating_add)
+    }
+}
+
+/// The two streams from one member.
+#[derive(Default)]
+pub(super) struct Streams {
+    pub(super) room: Stream,
+    pub(super) direct: Stream,
+}
+
+/// All streams.
+#[derive(Default)]
+pub(super) struct AllStreams {
+    of: HashMap<SessionId, Streams>,
+    /// Oldest first.
+    order: VecDeque<SessionId>,
+}
+
+impl AllStreams {
+    /// The streams from the member that had this session id at first.
+    pub(super) fn of(&mut self, origin: SessionId) -> &mut Streams {
+        if !self.of.contains_key(&origin) {
+            self.order.push_back(origin);
+            if self.order.len() > MEMBERS
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.of.remove(&oldest);
+            }
+        }
+        self.of.entry(origin).or_default()
+    }
+
+    /// That member has entered anew.
+    pub(super) fn unsettle(&mut self, origin: SessionId) {
+        if let Some(streams) = self.of.get_mut(&origin) {
+            streams.room.unsettle();
+            streams.direct.unsettle();
+        }
+    }
+
+    /// This member has entered anew.
+    pub(super) fn unsettle_all(&mut self) {
+        for streams in self.of.values_mut() {
+            streams.room.unsettle();
+            streams.direct.unsettle();
+        }
+    }
+
+    /// Takes how many messages from that member have been missing for so long.
+    pub(super) fn take_missing(
+        &mut self,
+        origin: SessionId,
+        active: Duration,
+        patience: Duration,
+    ) -> u64 {
+        let streams = self.of.get_mut(&origin);
+        streams.map_or(0, |streams| {
+            let room = streams.room.take_missing(active, patience);
+            room.saturating_add(streams.direct.take_missing(active, patience))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Digest = [1; 32];
+    const TWO: Digest = [2; 32];
+    const P: Duration = Duration::from_mins(1);
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn stream(numbers: &[u64]) -> Stream {
+        let mut stream = Stream::default();
+        for number in numbers {
+            stream.take(*number, ONE, true, seconds(0));
+            stream.opened(*number);
+        }
+        stream
+    }
+
+    #[test]
+    fn a_number_is_taken_once_and_what_was_missing_or_did_not_open_may_come_late() {
+        let mut some = stream(&[3, 5]);
+        assert_eq!(some.turn(6, ONE), Turn::New);
+        assert_eq!(some.turn(5, ONE), Turn::Repeated);
+        assert_eq!(some.turn(4, ONE), Turn::Late);
+        some.take(6, ONE, true, seconds(1));
+        assert_eq!(some.turn(6, ONE), Turn::Late, "it did not open");
+        some.opened(6);
+        assert_eq!(some.turn(6, ONE), Turn::Repeated);
+    }
+
+    #[test]
+    fn two_messages_with_one_number_are_noticed() {
+        assert_eq!(stream(&[0]).turn(0, TWO), Turn::Taken);
+    }
+
+    #[test]
+    fn what_is_missing_for_a_period_is_told_once_and_what_comes_meanwhile_is_not() {
+        let mut some = stream(&[0, 4]);
+        some.take(2, ONE, true, seconds(30));
+        some.opened(2);
+        assert_eq!(some.take_missing(seconds(59), P), 0);
+        assert_eq!(some.take_missing(seconds(60), P), 2);
+        assert_eq!(some.take_missing(seconds(999), P), 0);
+    }
+
+    #[test]
+    fn what_may_not_have_been_for_this_member_is_not_missing() {
+        let mut first = stream(&[]);
+        first.take(7, ONE, true, seconds(0));
+        let mut away = stream(&[0]);
+        away.unsettle();
+        away.take(7, ONE, true, seconds(0));
+        let mut resent = stream(&[0]);
+        resent.take(7, ONE, false, seconds(0));
+        for mut stream in [first, away, resent] {
+            assert_eq!(stream.take_missing(seconds(100), P), 0);
+        }
+    }
+
+    #[test]
+    fn numbers_at_the_end_of_the_scale_are_numbers() {
+        let mut some = stream(&[0, u64::MAX - 1]);
+        assert_eq!(some.turn(u64::MAX - 1, ONE), Turn::Repeated);
+        assert_eq!(some.take_missing(seconds(100), P), u64::MAX - 2);
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let mut all = AllStreams::default();
+        for number in 0..=u32::try_from(MEMBERS).unwrap() {
+            let mut sid = [0; 32];
+            sid[..4].copy_from_slice(&number.to_be_bytes());
+            all.of(SessionId(sid));
+        }
+        assert_eq!(all.of.len(), MEMBERS);
+    }
+}

@@ -1,0 +1,325 @@
+//! What is due when (PROTOCOL §8, §10, §11).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::room::Time;
+use crate::room::card::SessionId;
+use crate::room::frame::Frame;
+use crate::room::names::Nick;
+
+use super::event::Event;
+use super::presence::Absence;
+use super::{Now, Session};
+
+/// Everybody states now and then what it sees: this often, or in a large room so seldom that
+/// checking everybody's statements takes less than 1% of a processor, at 0.1 ms each.
+const BEACON: Duration = Duration::from_mins(1);
+const BEACON_PER_MEMBER: Duration = Duration::from_millis(10);
+
+/// When something has come that others are to know was seen, the next beacon is brought forward: to
+/// some time between these from now, but not so soon after this member's last entry.
+const HURRY: Duration = Duration::from_millis(200);
+const HURRY_MORE: Duration = Duration::from_millis(800);
+const APART: Duration = Duration::from_secs(1);
+const APART_PER_MEMBER: Duration = Duration::from_millis(300);
+
+/// How often it is looked at who is there, and what is missing or not confirmed.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// A session key that is too old is reported after this time: who comes back with one, changes it.
+const NEW_KEY: Duration = Duration::from_mins(1);
+
+/// After so many messages that did not open, a new session key is due.
+const FAILURES: u32 = 64;
+
+/// After so many connections in a row over which the relay acknowledges nothing, that is told.
+const DEAD: u32 = 3;
+
+/// Something that becomes due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timer {
+    /// To destroy a session key that has a successor.
+    OldKey,
+    /// To make a new session key.
+    NewKey,
+    /// To say to an author which of its messages have come.
+    Receipt,
+    /// To state to all what was seen.
+    Beacon,
+    /// To see who is there, and what is missing or not confirmed.
+    Look,
+    /// To ask the relay for an acknowledgement.
+    Ask,
+    /// To give a connection up over which none comes.
+    Dead,
+}
+
+impl Timer {
+    /// In the order in which they are looked at: receipts go before the beacon.
+    const ALL: [Self; 7] = [
+        Self::OldKey,
+        Self::NewKey,
+        Self::Receipt,
+        Self::Beacon,
+        Self::Look,
+        Self::Ask,
+        Self::Dead,
+    ];
+}
+
+/// A receipt that is owed to an author.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owed {
+    due: Duration,
+    /// Whether it is to say too which of the messages to the room have come.
+    pub(super) of_room: bool,
+}
+
+/// What is due when, in this member's uptime.
+pub(super) struct Timers {
+    beacon: Duration,
+    /// When this member's last entry was sent.
+    entry: Duration,
+    /// By the first session ids of the authors.
+    receipts: HashMap<SessionId, Owed>,
+    look: Duration,
+    rekeyed: Duration,
+    is_rekeying: bool,
+    failures: u32,
+    /// When the relay last acknowledged something, or nothing was waiting for that.
+    acknowledged: Duration,
+    has_asked: bool,
+    /// How many connections in a row were given up.
+    dead: u32,
+    /// The time in the latest statement.
+    stated: Time,
+}
+
+impl Timers {
+    pub(super) fn new(now: Duration) -> Self {
+        Self {
+            beacon: now,
+            entry: now,
+            receipts: HashMap::new(),
+            look: now,
+            rekeyed: now,
+            is_rekeying: false,
+            failures: 0,
+            acknowledged: now,
+            has_asked: false,
+            dead: 0,
+            stated: 0,
+        }
+    }
+
+    /// The time for a statement: above that of the one before, however the clock jumps.
+    pub(super) fn statement_time(&mut self, now: Time) -> Time {
+        self.stated = now.max(self.stated.saturating_add(1));
+        self.stated
+    }
+
+    /// An entry is sent now.
+    pub(super) fn entry_is_sent(&mut self, now: Duration) {
+        self.entry = now;
+    }
+
+    /// The relay has acknowledged something, or has had nothing to acknowledge.
+    pub(super) fn acknowledged(&mut self, now: Duration) {
+        self.acknowledged = now;
+        self.has_asked = false;
+    }
+
+    /// The relay answers.
+    pub(super) fn relay_answers(&mut self) {
+        self.dead = 0;
+    }
+
+    /// A new session key has come. Even where nothing comes of it, the next one is not due before
+    /// its time: a relay that does not answer must not have keys made without end.
+    pub(super) fn key_has_come(&mut self, now: Duration) {
+        self.is_rekeying = false;
+        self.rekeyed = now;
+        self.failures = 0;
+    }
+
+    /// A message did not open.
+    pub(super) fn opening_failed(&mut self) {
+        self.failures += 1;
+    }
+
+    /// Takes the receipt that is owed to an author.
+    pub(super) fn take_receipts(&mut self, until: Duration) -> Vec<(SessionId, Owed)> {
+        let due = self.receipts.extract_if(|_, owed| owed.due <= until);
+        due.collect()
+    }
+}
+
+impl Session {
+    /// When [`Session::tick`] has something to do next, if it has.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Duration> {
+        Timer::ALL.iter().filter_map(|timer| self.due(*timer)).min()
+    }
+
+    /// When something is due, in this member's uptime.
+    fn due(&self, timer: Timer) -> Option<Duration> {
+        let timers = &self.timers;
+        let is_here = self.is_inside() && !self.is_leaving;
+        let idle = Duration::from_secs(self.limits.idle.into());
+        let is_waiting = self.is_inside() && !self.sending.is_empty() && !idle.is_zero();
+        match timer {
+            Timer::OldKey => self.own.keys.next_end(),
+            Timer::NewKey if is_here && !timers.is_rekeying && self.can_rekey() => {
+                Some(if timers.failures >= FAILURES {
+                    timers.rekeyed
+                } else {
+                    timers.rekeyed + self.policy.rekey_after
+                })
+            }
+            Timer::Receipt if is_here => timers.receipts.values().map(|owed| owed.due).min(),
+            Timer::Beacon if is_here => Some(timers.beacon),
+            Timer::Look if self.has_entered => Some(timers.look),
+            Timer::Ask if is_waiting && !timers.has_asked => Some(timers.acknowledged + idle / 2),
+            Timer::Dead if is_waiting => Some(timers.acknowledged + idle),
+            _ => None,
+        }
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Now) -> Vec<Event> {
+        self.active.advance(now.uptime);
+        let mut events = Vec::new();
+        for timer in Timer::ALL {
+            if self.due(timer).is_some_and(|due| due <= now.uptime) {
+                events.extend(self.fire(timer, now));
+            }
+        }
+        events
+    }
+
+    fn fire(&mut self, timer: Timer, now: Now) -> Vec<Event> {
+        match timer {
+            Timer::OldKey => self.own.keys.destroy_old(now.uptime),
+            Timer::NewKey => {
+                self.timers.is_rekeying = true;
+                return vec![Event::RekeyDue];
+            }
+            Timer::Receipt => self.state_receipts(now.uptime, now),
+            Timer::Beacon => self.state_to_all(now),
+            Timer::Look => {
+                self.timers.look = now.uptime + LOOK;
+                return self.look(now.uptime);
+            }
+            Timer::Ask => {
+                self.timers.has_asked = true;
+                self.outgoing.push(Frame::ping());
+            }
+            Timer::Dead => {
+                self.timers.acknowledged(now.uptime);
+                self.timers.dead += 1;
+                let is_repeated = self.timers.dead >= DEAD;
+                return vec![Event::Dead { is_repeated }];
+            }
+        }
+        Vec::new()
+    }
+
+    /// Sees who is there, and what is missing or not confirmed.
+    fn look(&mut self, now: Duration) -> Vec<Event> {
+        let (active, period) = (self.active.get(), self.period());
+        let mut events = Vec::new();
+        let members = &self.members;
+        let absent_since = |origin| members.absent_since(origin);
+        let overdue = self
+            .outbox
+            .take_overdue(active, now, period * 3, absent_since);
+        events.extend(overdue.into_iter().map(Event::of_news));
+        if !self.is_inside() {
+            return events;
+        }
+        let mut quiet = Vec::new();
+        let mut known = Vec::new();
+        for (_, peer) in self.members.roster.iter_mut() {
+            if let Some(Absence::Quiet) = peer.watch.falls_quiet(active, period) {
+                quiet.push(peer.nick().clone());
+            }
+            let is_new = now.saturating_sub(peer.seen.here) < NEW_KEY;
+            if peer.is_stale(now) && !is_new && !peer.told.stale_key {
+                peer.told.stale_key = true;
+                events.push(Event::StaleKey(peer.nick().clone()));
+            }
+            known.push((peer.card.origin(), peer.nick().clone()));
+        }
+        events.extend((!quiet.is_empty()).then_some(Event::Quiet(quiet)));
+        for (origin, nick) in known {
+            events.extend(self.missing(origin, &nick, false));
+        }
+        events
+    }
+
+    /// Tells how many messages of somebody's are missing: for a beacon period, or at all.
+    pub(super) fn missing(
+        &mut self,
+        origin: SessionId,
+        nick: &Nick,
+        at_all: bool,
+    ) -> Option<Event> {
+        let patience = if at_all {
+            Duration::ZERO
+        } else {
+            self.period()
+        };
+        let active = self.active.get();
+        let missing = self.streams.take_missing(origin, active, patience);
+        (missing > 0).then(|| Event::Missing(nick.clone(), missing))
+    }
+
+    /// How long it is from one beacon to the next at most.
+    pub(super) fn period(&self) -> Duration {
+        let members = u32::try_from(self.members.roster.len() + 1).unwrap_or(u32::MAX);
+        BEACON.max(BEACON_PER_MEMBER.saturating_mul(members))
+    }
+
+    /// A part of a time, between none and all of it, that is another for each member and position: so
+    /// that not all speak at once. It does not depend on what was opened.
+    fn spread(&self, time: Duration) -> Duration {
+        let [own, ..] = self.own.card.sid().0;
+        let position = self.history.now().position;
+        let [chance, ..] = position.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+        time / 256 * u32::from(own ^ chance)
+    }
+
+    /// A beacon is sent now: when the next one is.
+    pub(super) fn beacon_is_sent(&mut self, now: Duration) {
+        let period = self.period();
+        self.timers.beacon = now + period * 3 / 4 + self.spread(period / 4);
+    }
+
+    /// Something has come that others are to know was seen.
+    pub(super) fn hurry_beacon(&mut self, now: Now) {
+        let members = u32::try_from(self.members.roster.len() + 1).unwrap_or(u32::MAX);
+        let apart = APART.max(APART_PER_MEMBER.saturating_mul(members));
+        let soon = now.uptime + HURRY + self.spread(HURRY_MORE);
+        let due = soon.max(self.timers.entry + apart);
+        self.timers.beacon = self.timers.beacon.min(due);
+    }
+
+    /// Something of this author's has come that is confirmed to it alone.
+    pub(super) fn owe_receipt(&mut self, origin: SessionId, of_room: bool, now: Now) {
+        let due = now.uptime + HURRY + self.spread(HURRY_MORE);
+        let fresh = Owed {
+            due,
+            of_room: false,
+        };
+        let owed = self.timers.receipts.entry(origin).or_insert(fresh);
+        owed.of_room |= of_room;
+    }
+
+    /// One of the two has entered anew: what was said of direct messages may have been lost.
+    pub(super) fn owe_receipt_again(&mut self, origin: SessionId, now: Now) {
+        if self.streams.of(origin).direct.had().next > 0 {
+            self.owe_receipt(origin, false, now);
+        }
+    }
+}
