@@ -41,7 +41,7 @@ pub struct Identity {
 const NOBODY: SessionId = SessionId([0; 32]);
 
 /// Where a card is for, and where in a member's session.
-struct Place<'a> {
+struct CardDraft<'a> {
     room: RoomId,
     key: &'a RoomKey,
     nick: &'a Nick,
@@ -121,7 +121,7 @@ impl Card {
         session: &PublicKey,
         issued: Time,
     ) -> Self {
-        let place = Place {
+        let draft = CardDraft {
             room: room.id(),
             key: &room.key(),
             nick,
@@ -130,13 +130,13 @@ impl Card {
             first: NOBODY,
             next: 0,
         };
-        Self::make(&place, identity, session, issued)
+        Self::make(&draft, identity, session, issued)
     }
 
     /// Makes the card with which this card's member goes on under another session key, and perhaps
     /// another nick.
     #[must_use]
-    pub fn succeed(
+    pub fn issue_successor(
         &self,
         key: &RoomKey,
         identity: &Identity,
@@ -145,7 +145,7 @@ impl Card {
         next: u64,
         issued: Time,
     ) -> Self {
-        let place = Place {
+        let draft = CardDraft {
             room: self.room,
             key,
             nick,
@@ -154,14 +154,14 @@ impl Card {
             first: self.origin(),
             next,
         };
-        Self::make(&place, identity, session, issued)
+        Self::make(&draft, identity, session, issued)
     }
 
     /// Makes the same card anew, for entering the room once more: under the same keys, but with what
     /// the number of the next message is now.
     #[must_use]
-    pub fn renew(&self, key: &RoomKey, identity: &Identity, next: u64, issued: Time) -> Self {
-        let place = Place {
+    pub fn reissue(&self, key: &RoomKey, identity: &Identity, next: u64, issued: Time) -> Self {
+        let draft = CardDraft {
             room: self.room,
             key,
             nick: &self.nick,
@@ -170,12 +170,12 @@ impl Card {
             first: self.first,
             next,
         };
-        Self::make(&place, identity, &self.session, issued)
+        Self::make(&draft, identity, &self.session, issued)
     }
 
     /// Whether it takes the place of `before`: the same identity, one generation later.
     #[must_use]
-    pub fn succeeds(&self, before: &Self) -> bool {
+    pub fn is_successor_of(&self, before: &Self) -> bool {
         self.previous == before.sid
             && self.continues(before)
             && Some(self.generation) == before.generation.checked_add(1)
@@ -202,12 +202,12 @@ impl Card {
 
     /// Whether this is the session id that its member had before.
     #[must_use]
-    pub fn follows(&self, before: SessionId) -> bool {
+    pub fn has_previous(&self, before: SessionId) -> bool {
         self.generation > 0 && self.previous == before
     }
 
-    fn make(place: &Place<'_>, identity: &Identity, session: &PublicKey, issued: Time) -> Self {
-        let Place {
+    fn make(draft: &CardDraft<'_>, identity: &Identity, session: &PublicKey, issued: Time) -> Self {
+        let CardDraft {
             room,
             key,
             nick,
@@ -215,7 +215,7 @@ impl Card {
             previous,
             first,
             next,
-        } = *place;
+        } = *draft;
         let unauthenticated = Encoder::tagged(TAG)
             .bytes(&room.0)
             .string(nick.as_str().as_bytes())
@@ -441,7 +441,7 @@ mod tests {
     /// The card with which the member of `before` goes on, if `identity` is its own.
     fn next_of(before: &Card, identity: &Identity, session: &IdentityKey, next: u64) -> Card {
         let (room, session) = (lobby().key(), session.public());
-        before.succeed(&room, identity, &nick(), session, next, 1)
+        before.issue_successor(&room, identity, &nick(), session, next, 1)
     }
 
     #[test]
@@ -451,20 +451,20 @@ mod tests {
         let first = first_of(&ada, &one);
         let second = next_of(&first, &ada, &two, 0);
         let third = next_of(&second, &ada, &three, 0);
-        let renewed = second.renew(&lobby().key(), &ada, 7, 2);
+        let renewed = second.reissue(&lobby().key(), &ada, 7, 2);
         // Of the same generation as the second, of somebody else, and of another session of Ada's.
         let sibling = next_of(&first, &ada, &three, 0);
         let of_bob = next_of(&first, &bob, &two, 0);
         let elsewhere = first_of(&ada, &two);
 
         for (card, before) in [(&second, &first), (&third, &second), (&renewed, &first)] {
-            assert!(card.succeeds(before) && card.continues(before));
-            assert!(card.follows(before.sid()));
+            assert!(card.is_successor_of(before) && card.continues(before));
+            assert!(card.has_previous(before.sid()));
             assert_eq!(card.origin(), first.sid());
         }
         for (card, before) in [(&third, &first), (&renewed, &second), (&first, &first)] {
-            assert!(card.continues(before) && !card.succeeds(before));
-            assert!(!card.follows(before.sid()));
+            assert!(card.continues(before) && !card.is_successor_of(before));
+            assert!(!card.has_previous(before.sid()));
         }
         for (card, before) in [
             (&first, &second),
@@ -473,9 +473,9 @@ mod tests {
             (&of_bob, &first),
             (&elsewhere, &first),
         ] {
-            assert!(!card.continues(before) && !card.succeeds(before));
+            assert!(!card.continues(before) && !card.is_successor_of(before));
         }
-        assert!(!first.follows(NOBODY));
+        assert!(!first.has_previous(NOBODY));
         assert_eq!(elsewhere.origin(), elsewhere.sid());
     }
 
@@ -484,7 +484,7 @@ mod tests {
         let ada = identity(ADA);
         let [one, two, _] = session_keys();
         let card = next_of(&first_of(&ada, &one), &ada, &two, 3);
-        let renewed = card.renew(&lobby().key(), &ada, 7, 2);
+        let renewed = card.reissue(&lobby().key(), &ada, 7, 2);
         assert_eq!((renewed.next(), renewed.issued()), (7, 2));
         assert_eq!(renewed.sid(), card.sid());
         assert_eq!(renewed.previous(), card.previous());
@@ -498,7 +498,7 @@ mod tests {
         let first = first_of(&ada, &one);
         let last = next_of(&first, &ada, &two, u64::MAX);
         let without_previous = Card::make(
-            &Place {
+            &CardDraft {
                 room: lobby().id(),
                 key: &lobby().key(),
                 nick: &nick(),

@@ -24,7 +24,7 @@ pub enum Occasion {
 
 /// What a statement tells a member that has come, or come back, since the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct ToldEntry {
     /// Whom it tells.
     pub reader: SessionId,
     /// How many messages to the room were for it so far.
@@ -33,7 +33,7 @@ pub struct Told {
 
 /// A stream of direct messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Direct {
+pub struct DirectEntry {
     /// The session id under which they are sent.
     pub from: SessionId,
     /// Whom they are for.
@@ -44,7 +44,7 @@ pub struct Direct {
 
 /// What the sender has seen of an epoch that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Past {
+pub struct PastEntry {
     /// The epoch.
     pub epoch: u64,
     /// How many messages to the room of that epoch.
@@ -77,12 +77,12 @@ pub struct Statement {
     /// The number of the sender's next message to the room; below `u64::MAX`.
     pub next: u64,
     /// Whom it tells where the numbers stand, in the order of their session ids.
-    pub told: Vec<Told>,
+    pub told: Vec<ToldEntry>,
     /// The streams of direct messages to those it is for, in the order of session ids.
-    pub direct: Vec<Direct>,
+    pub direct: Vec<DirectEntry>,
     /// The epochs of which the sender has seen more since its last statement to all, ascending; at most
     /// [`MAX_PAST`].
-    pub past: Vec<Past>,
+    pub past: Vec<PastEntry>,
     /// The digests of messages of those it is for that came too late to be opened, ascending.
     pub unread: Vec<Digest>,
 }
@@ -151,7 +151,7 @@ impl Statement {
             next: fields.u64()?,
             told: (0..fields.count(32 + 8)?)
                 .map(|_| {
-                    Ok(Told {
+                    Ok(ToldEntry {
                         reader: SessionId(fields.bytes()?),
                         total: fields.u64()?,
                     })
@@ -159,7 +159,7 @@ impl Statement {
                 .collect::<Result<_, Malformed>>()?,
             direct: (0..fields.count(32 + 32 + 8)?)
                 .map(|_| {
-                    Ok(Direct {
+                    Ok(DirectEntry {
                         from: SessionId(fields.bytes()?),
                         to: SessionId(fields.bytes()?),
                         next: fields.u64()?,
@@ -168,7 +168,7 @@ impl Statement {
                 .collect::<Result<_, Malformed>>()?,
             past: (0..fields.count(8 + 8 + 32)?)
                 .map(|_| {
-                    Ok(Past {
+                    Ok(PastEntry {
                         epoch: fields.u64()?,
                         seen: fields.u64()?,
                         parent: fields.bytes()?,
@@ -195,7 +195,7 @@ impl Statement {
 
     /// What it tells this member.
     #[must_use]
-    pub fn told(&self, reader: SessionId) -> Option<Told> {
+    pub fn told(&self, reader: SessionId) -> Option<ToldEntry> {
         self.told.iter().copied().find(|told| told.reader == reader)
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
 
-use crate::room::relay::{Outgoing, Unsent};
+use crate::room::relay::{OutgoingFrame, Unsent};
 
 /// What a socket took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Batch {
         self.unsent.frames().len()
     }
 
-    fn left(&self) -> &[Outgoing] {
+    fn left(&self) -> &[OutgoingFrame] {
         self.unsent.frames().get(self.whole..).unwrap_or_default()
     }
 
@@ -52,7 +52,7 @@ impl Batch {
     pub(super) fn send(&mut self, stream: &TcpStream) -> io::Result<Sent> {
         let mut slices = Vec::with_capacity(3 * self.left().len());
         let mut skipped = self.sent;
-        for slice in self.left().iter().flat_map(Outgoing::slices) {
+        for slice in self.left().iter().flat_map(OutgoingFrame::slices) {
             let rest = slice.get(skipped..).unwrap_or_default();
             skipped = skipped.saturating_sub(slice.len());
             if !rest.is_empty() {
@@ -68,7 +68,7 @@ impl Batch {
 
     fn advance(&mut self, written: usize) -> Sent {
         self.sent += written;
-        while let Some(next) = self.left().first().map(Outgoing::len)
+        while let Some(next) = self.left().first().map(OutgoingFrame::len)
             && next <= self.sent
         {
             self.sent -= next;

@@ -19,7 +19,7 @@ use crate::cmd::deadline::DeadlineReader;
 use crate::room::frame::{Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME, VERSION};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Entry, admit};
+use crate::room::relay::{Newcomer, admit};
 use crate::room::stream::{ReadError, read_frame, read_frame_if};
 
 use super::outbox::Closed;
@@ -94,7 +94,7 @@ fn serve(relay: &Arc<Relay>, stream: TcpStream, peer: SocketAddr, pass: Pass) ->
     stream.set_write_timeout(Some(WRITE_WAIT))?;
     let stream = Arc::new(stream);
     let placed = shake_hands(relay, &stream, &pass)
-        .and_then(|(room, entry)| take_place(relay, &stream, pass.network(), room, &entry));
+        .and_then(|(room, newcomer)| take_place(relay, &stream, pass.network(), room, &newcomer));
     match placed {
         Ok((membership, connection)) => {
             let verb = if connection == 0 { "joined" } else { "resumed" };
@@ -123,7 +123,11 @@ fn serve(relay: &Arc<Relay>, stream: TcpStream, peer: SocketAddr, pass: Pass) ->
 }
 
 /// Finds out who wants to enter which room.
-fn shake_hands(relay: &Relay, stream: &TcpStream, pass: &Pass) -> Result<(RoomId, Entry), Refusal> {
+fn shake_hands(
+    relay: &Relay,
+    stream: &TcpStream,
+    pass: &Pass,
+) -> Result<(RoomId, Newcomer), Refusal> {
     let mut reader = DeadlineReader::new(stream, Instant::now() + relay.config.handshake);
     let mut magic = [0; MAGIC.len()];
     if reader.read_exact(&mut magic).is_err() || magic != MAGIC {
@@ -142,9 +146,9 @@ fn shake_hands(relay: &Relay, stream: &TcpStream, pass: &Pass) -> Result<(RoomId
     let hello = read_frame(&mut reader, MAX_HANDSHAKE_FRAME)?;
     pass.check_join()?;
     let room = RoomId(room);
-    let entry = admit(&hello, &challenge, room)?;
-    relay.guard.check_listed(entry.card.fingerprint())?;
-    Ok((room, entry))
+    let newcomer = admit(&hello, &challenge, room)?;
+    relay.guard.check_listed(newcomer.card.fingerprint())?;
+    Ok((room, newcomer))
 }
 
 /// Waits until a client that was told goodbye has hung up: closing earlier, with something of its
@@ -161,15 +165,15 @@ fn take_place(
     stream: &Arc<TcpStream>,
     network: Network,
     room: RoomId,
-    entry: &Entry,
+    newcomer: &Newcomer,
 ) -> Result<(Membership, u64), Refusal> {
-    if let Some(stay) = entry.resumes
-        && let Some(resumed) = relay.resume(room, &entry.card, stay, stream, network)?
+    if let Some(stay) = newcomer.resume_point
+        && let Some(resumed) = relay.resume(room, &newcomer.card, stay, stream, network)?
     {
         return Ok(resumed);
     }
     let outbox = relay.outbox(stream, network);
-    Ok((relay.join(room, &entry.card, &outbox)?, 0))
+    Ok((relay.join(room, &newcomer.card, &outbox)?, 0))
 }
 
 fn serve_member(mut membership: Membership, connection: u64, stream: Arc<TcpStream>, pass: Pass) {
@@ -209,7 +213,7 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
             }
         };
         let next = membership.take(frame);
-        let pause = membership.pay();
+        let pause = membership.throttle();
         let news = membership.received() - acknowledged;
         // One acknowledgement for all that came at once, and one before each pause: who hears
         // nothing for long takes the connection for dead.

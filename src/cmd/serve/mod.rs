@@ -29,7 +29,7 @@ use crate::cmd::join::{self, Member, Seat, Way};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
-use crate::room::frame::Limits;
+use crate::room::frame::RelayLimits;
 use crate::room::names::{Nick, RoomName};
 
 use self::admission::limits::Shares;
@@ -114,14 +114,14 @@ pub(super) struct Args {
     shares: Shares,
 }
 
-const LIMITS: &str = "Limits";
+const LIMITS: &str = "RelayLimits";
 
 impl Args {
     fn config(&self, connections: usize) -> Config {
         Config {
             max_members: connections,
             per_identity: self.shares.places(),
-            limits: Limits {
+            limits: RelayLimits {
                 idle: self.idle_timeout,
                 grace: self.grace,
                 members: self.max_members,

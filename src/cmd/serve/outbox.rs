@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::cipher::encoding::Malformed;
 use crate::room::frame::Frame;
 use crate::room::notice::Notice;
-use crate::room::relay::{Backlog, Intake, Mailbox, Outgoing};
+use crate::room::relay::{Backlog, Intake, Mailbox, OutgoingFrame};
 
 use super::batch::{Batch, Sent};
 use super::work_list::WorkList;
@@ -305,7 +305,7 @@ impl Outbox {
             return Next::Nothing;
         }
         state.is_pending = false;
-        if state.is_to_ask || !state.backlog.wants_ask() {
+        if state.is_to_ask || !state.backlog.has_unasked() {
             return Next::Nothing;
         }
         state.is_to_ask = true;
@@ -316,7 +316,7 @@ impl Outbox {
     pub(super) fn ask(&self, now: Instant) -> Next {
         let mut state = self.lock();
         state.is_to_ask = false;
-        if state.stream.is_none() || state.closed.is_some() || !state.backlog.wants_ask() {
+        if state.stream.is_none() || state.closed.is_some() || !state.backlog.has_unasked() {
             return Next::Nothing;
         }
         let quiet_since = state.sent_at.filter(|_| !state.is_pending);
@@ -325,7 +325,7 @@ impl Outbox {
             state.is_to_ask = true;
             return Next::AskAt(due);
         }
-        let Some(ping) = state.backlog.ask() else {
+        let Some(ping) = state.backlog.ask_for_ack() else {
             return Next::Nothing;
         };
         state.is_pending = true;
@@ -460,7 +460,7 @@ impl Outbox {
 }
 
 impl Mailbox for Arc<Outbox> {
-    fn post(&self, frame: Outgoing) {
+    fn post(&self, frame: OutgoingFrame) {
         let mut state = self.lock();
         if state.closed.is_some() {
             return;
@@ -476,6 +476,6 @@ impl Mailbox for Arc<Outbox> {
     }
 }
 
-fn notice(notice: Notice) -> Outgoing {
+fn notice(notice: Notice) -> OutgoingFrame {
     Frame::notice(notice.code()).into()
 }

@@ -3,7 +3,7 @@
 use crate::cipher::encoding::{Decoder, Malformed};
 use crate::room::card::SessionId;
 
-use super::{Challenge, Departure, Limits, RunId, kind};
+use super::{Challenge, Departure, RelayLimits, RunId, kind};
 
 /// What a relay says to a client that it lets in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Welcome {
 #[derive(Debug, PartialEq, Eq)]
 pub enum ToClient<'a> {
     /// CHALLENGE
-    Challenge(Challenge, Limits),
+    Challenge(Challenge, RelayLimits),
     /// WELCOME
     Welcome(Welcome),
     /// MEMBER: a card.
@@ -87,7 +87,7 @@ impl<'a> ToClient<'a> {
                     nonce: fields.bytes()?,
                     run: RunId(fields.bytes()?),
                 },
-                Limits {
+                RelayLimits {
                     idle: fields.u32()?,
                     grace: fields.u32()?,
                     members: fields.u32()?,

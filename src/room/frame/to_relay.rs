@@ -22,11 +22,11 @@ pub enum ToRelay<'a> {
         proof: &'a [u8],
     },
     /// SEND
-    Send(Send),
+    Send(SendFrame),
     /// REKEY: a card.
     Rekey(&'a [u8]),
     /// STATEMENT
-    State(State<'a>),
+    Statement(StatementFrame<'a>),
     /// LEAVE
     Leave,
     /// PING
@@ -38,7 +38,7 @@ pub enum ToRelay<'a> {
 /// A message, or the part of it that fits into a frame, on its way through the relay. Ranges are
 /// into the frame, so that its bytes can be passed on without being copied.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Send {
+pub struct SendFrame {
     /// The header.
     pub header: Range<usize>,
     /// The fields `header` and `signature`, which DELIVER begins with.
@@ -51,7 +51,7 @@ pub struct Send {
 
 /// A statement on its way through the relay.
 #[derive(Debug, PartialEq, Eq)]
-pub struct State<'a> {
+pub struct StatementFrame<'a> {
     /// The statement.
     pub statement: &'a [u8],
     /// Its signature.
@@ -101,7 +101,7 @@ impl<'a> ToRelay<'a> {
                     let ciphertext = start..fields.position();
                     parcels.push(Parcel { to, ciphertext });
                 }
-                Self::Send(Send {
+                Self::Send(SendFrame {
                     header,
                     signed,
                     last,
@@ -117,7 +117,7 @@ impl<'a> ToRelay<'a> {
                 let to = (0..fields.count(32)?)
                     .map(|_| fields.bytes().map(SessionId))
                     .collect::<Result<_, _>>()?;
-                Self::State(State {
+                Self::Statement(StatementFrame {
                     statement,
                     signature,
                     signed,

@@ -10,7 +10,7 @@ use crate::room::card::Card;
 use crate::room::frame::{Departure, Frame};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Intake, Mailbox as _, Request, has_signature_to_check};
+use crate::room::relay::{Intake, Mailbox as _, MemberRequest, has_signature_to_check};
 
 use super::{Relay, SharedRoom, lock};
 use crate::cmd::serve::outbox::{Closed, Kept, Outbox};
@@ -119,25 +119,25 @@ impl Membership {
             self.outbox.set_unfinished(intake.weight());
         }
         match request {
-            Ok(Request::Wait) => {}
+            Ok(MemberRequest::Wait) => {}
             Ok(
-                request @ (Request::Forward(_)
-                | Request::State(_)
-                | Request::Goodbye(_)
-                | Request::Rekey(_)),
+                request @ (MemberRequest::Forward(_)
+                | MemberRequest::Statement(_)
+                | MemberRequest::Goodbye(_)
+                | MemberRequest::Rekey(_)),
             ) => {
                 let mut room = lock(&self.room);
                 let done = room.carry_out(intake.sid(), &request);
                 let others = room.len().saturating_sub(1);
                 drop(room);
-                intake.charge(&request, others);
+                intake.charge_readers(&request, others);
                 if done.is_err() {
                     return Next::End(Departure::Misbehaved);
                 }
             }
-            Ok(Request::Leave) => return Next::End(Departure::Left),
-            Ok(Request::Acknowledge) => return Next::Acknowledge,
-            Ok(Request::Forget(count)) => {
+            Ok(MemberRequest::Leave) => return Next::End(Departure::Left),
+            Ok(MemberRequest::Acknowledge) => return Next::Acknowledge,
+            Ok(MemberRequest::Forget(count)) => {
                 if self.outbox.acknowledge(count).is_err() {
                     return Next::End(Departure::Misbehaved);
                 }
@@ -150,12 +150,12 @@ impl Membership {
     /// Counts the frame that was taken last. Returns for how long the member is to be left unread,
     /// as it sends too fast: so nothing is lost, its own system holds it back, and nobody else
     /// notices.
-    pub(in crate::cmd::serve) fn pay(&mut self) -> Duration {
+    pub(in crate::cmd::serve) fn throttle(&mut self) -> Duration {
         let Some(intake) = &mut self.intake else {
             return Duration::ZERO;
         };
         let guard = &self.place.relay.guard;
-        let (cost, pause) = intake.pay(guard.uptime());
+        let (cost, pause) = intake.throttle(guard.uptime());
         guard.stats.deliveries.add(cost.parcels);
         guard.stats.bytes.add(cost.bytes);
         pause

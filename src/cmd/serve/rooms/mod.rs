@@ -18,10 +18,10 @@ use rand::Rng as _;
 
 use crate::cipher::encoding::Malformed;
 use crate::room::card::Card;
-use crate::room::frame::{Challenge, Departure, Limits, RunId};
+use crate::room::frame::{Challenge, Departure, RelayLimits, RunId};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Intake, Pool, Room, Stay};
+use crate::room::relay::{Intake, ResumePoint, RetentionBudget, Room};
 
 use super::outbox::Outbox;
 use super::stats::Census;
@@ -38,7 +38,7 @@ use self::membership::Place;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Config {
     /// What clients are told of it.
-    pub(super) limits: Limits,
+    pub(super) limits: RelayLimits,
     /// The most members.
     pub(super) max_members: usize,
     /// The most places of one identity in a room.
@@ -58,7 +58,7 @@ pub(super) struct Relay {
     writers: Writers,
     run: RunId,
     /// Counts what is kept alive of the frames that members send.
-    pool: Arc<Pool>,
+    pool: Arc<RetentionBudget>,
     rooms: Mutex<Rooms>,
     members: AtomicUsize,
     /// Whose turn it is to have a thread for arithmetic.
@@ -124,7 +124,7 @@ impl Relay {
         let place = Place::count(self);
         let mut rooms = lock(&self.rooms);
         self.guard.check_open()?;
-        let has_own = |room: &SharedRoom| lock(room).has_place_for(card);
+        let has_own = |room: &SharedRoom| lock(room).has_own_place(card);
         let giving_way = if rooms.by_id.get(&id).is_some_and(has_own) {
             None
         } else {
@@ -188,14 +188,14 @@ impl Relay {
         card: &Card,
         outbox: &Arc<Outbox>,
     ) -> Result<u64, Notice> {
-        if room.others_of(card) >= self.config.per_identity {
+        if room.count_other_places(card) >= self.config.per_identity {
             return Err(Notice::IdentityFull);
         }
         let joined = room.join(card, outbox);
         if joined != Err(Notice::RoomFull) {
             return joined;
         }
-        let places = room.stays().map(|(sid, joined, outbox)| {
+        let places = room.places().map(|(sid, joined, outbox)| {
             let place = (sid, joined, Arc::clone(outbox));
             outbox.held(place)
         });
@@ -216,7 +216,7 @@ impl Relay {
         self: &Arc<Self>,
         id: RoomId,
         card: &Card,
-        stay: Stay,
+        stay: ResumePoint,
         stream: &Arc<TcpStream>,
         network: Network,
     ) -> Result<Option<(Membership, u64)>, Notice> {
@@ -228,7 +228,7 @@ impl Relay {
             if room.is_replaced(card) {
                 return Err(Notice::Replaced);
             }
-            room.place(card, stay.joined).map(Arc::clone)
+            room.resumable_mailbox(card, stay.joined).map(Arc::clone)
         };
         let Some(outbox) = outbox else {
             return Ok(None);

@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::room::card::{Card, SessionId};
-use crate::room::frame::{Challenge, Frame, Limits, RunId};
+use crate::room::frame::{Challenge, Frame, RelayLimits, RunId};
 use crate::room::names::RoomName;
 use crate::room::relay::Room;
 use crate::room::session::Now;
@@ -52,7 +52,7 @@ pub struct Simulation {
     challenge: Challenge,
     faults: Option<Faults>,
     pub ledger: Ledger,
-    limits: Limits,
+    limits: RelayLimits,
     pub members: Vec<Member>,
     owners: HashMap<SessionId, usize>,
     pub cards: Vec<Card>,
@@ -83,7 +83,7 @@ pub struct Counts {
 
 impl Simulation {
     pub fn new(seed: u64) -> Self {
-        let limits = Limits {
+        let limits = RelayLimits {
             idle: 90,
             grace: 0,
             members: 64,
