@@ -27,7 +27,7 @@ use crate::room::session::Now;
 use super::ledger::Ledger;
 
 use links::ToMember;
-use members::{Member, SessionKeys};
+use members::{SessionKeys, SimulatedMember};
 use relay::Inbox;
 
 pub use links::Faults;
@@ -53,7 +53,7 @@ pub struct Simulation {
     faults: Option<Faults>,
     pub ledger: Ledger,
     limits: RelayLimits,
-    pub members: Vec<Member>,
+    pub members: Vec<SimulatedMember>,
     owners: HashMap<SessionId, usize>,
     pub cards: Vec<Card>,
     pub tamper: Option<Tamper>,
@@ -140,8 +140,9 @@ impl Simulation {
 
     /// Those who are inside and are not about to go.
     pub fn inside(&self) -> Vec<usize> {
-        let is_inside =
-            |member: &Member| member.is_here && !member.is_leaving && member.session.is_inside();
+        let is_inside = |member: &SimulatedMember| {
+            member.is_here && !member.is_leaving && member.session.is_inside()
+        };
         let numbered = self.members.iter().enumerate();
         numbered
             .filter(|(_, member)| is_inside(member))
@@ -151,14 +152,15 @@ impl Simulation {
 
     /// How many are there or about to be.
     pub fn present(&self) -> usize {
-        let is_here = |member: &&Member| member.is_here && !member.is_leaving;
+        let is_here = |member: &&SimulatedMember| member.is_here && !member.is_leaving;
         self.members.iter().filter(is_here).count()
     }
 
     /// One of those who are inside, or were when their connection broke.
     pub fn anybody(&mut self) -> Option<usize> {
-        let may_speak =
-            |member: &Member| member.is_here && !member.is_leaving && member.entered_at.is_some();
+        let may_speak = |member: &SimulatedMember| {
+            member.is_here && !member.is_leaving && member.entered_at.is_some()
+        };
         let inside: Vec<usize> = match self.faults {
             None => self.inside(),
             Some(_) => (0..self.members.len())

@@ -15,8 +15,8 @@ use crate::room::relay::{
     Backlog, Intake, Mailbox, MemberRequest, OutgoingFrame, Room, Unsent, admit,
 };
 
-use super::expected::Told;
-use super::links::{Queue, ToMember, ToServer};
+use super::expected::ExpectedEvent;
+use super::links::{DelayQueue, ToMember, ToServer};
 use super::{Simulation, lobby, payload};
 
 /// How long the relay keeps the place of a member whose connection is broken.
@@ -59,7 +59,7 @@ pub struct Frames<'a> {
 
 /// What the relay knows of a member, and keeps for it.
 #[derive(Default)]
-pub struct Place {
+pub struct RelaySide {
     inbox: Inbox,
     /// The connection that the relay has for the member.
     served: Option<u64>,
@@ -86,7 +86,7 @@ impl Simulation {
         for number in 0..self.members.len() {
             self.break_connection(number);
             let member = &mut self.members[number];
-            member.link.up = Queue::default();
+            member.link.up = DelayQueue::default();
             member.place.inbox = Inbox::default();
             member.place.intake = None;
             member.place.is_in_room = false;
@@ -168,7 +168,7 @@ impl Simulation {
             self.surprise(number, "its place is gone".to_owned());
         }
         if std::mem::take(&mut self.members[number].place.is_in_room) {
-            let lost = Told::Left(number, Departure::Lost, false);
+            let lost = ExpectedEvent::Left(number, Departure::Lost, false);
             self.expect_of_all(number, &lost);
         }
         let inbox = Inbox::default();
@@ -176,7 +176,7 @@ impl Simulation {
             .room
             .join(&newcomer.card, &inbox)
             .expect("there is room");
-        self.expect_of_all(number, &Told::Joined(number));
+        self.expect_of_all(number, &ExpectedEvent::Joined(number));
         let numbered = self.members.iter().enumerate();
         let found = numbered
             .filter(|(_, member)| member.place.is_in_room)
@@ -213,11 +213,11 @@ impl Simulation {
                 let message = member.account.said.pop_front().expect("what was said");
                 self.expect_said(number, &message);
             }
-            MemberRequest::Rekey(_) => self.expect_of_all(number, &Told::Rekeyed(number)),
+            MemberRequest::Rekey(_) => self.expect_of_all(number, &ExpectedEvent::Rekeyed(number)),
             MemberRequest::Goodbye(_) => {
                 member.place.inbox.post(Frame::ack(received).into());
                 member.place.is_in_room = false;
-                self.expect_of_all(number, &Told::Left(number, Departure::Left, true));
+                self.expect_of_all(number, &ExpectedEvent::Left(number, Departure::Left, true));
                 return;
             }
             MemberRequest::Forget(count) => {
@@ -258,7 +258,7 @@ impl Simulation {
         if std::mem::take(&mut self.members[number].place.is_in_room) {
             self.room.leave(sid, joined, departure);
             let is_signed = departure == Departure::Left;
-            self.expect_of_all(number, &Told::Left(number, departure, is_signed));
+            self.expect_of_all(number, &ExpectedEvent::Left(number, departure, is_signed));
         }
     }
 
