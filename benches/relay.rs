@@ -17,10 +17,10 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity};
-use e2echat::room::frame::{Frame, Limits, RunId, ToRelay};
+use e2echat::room::frame::{Frame, RelayLimits, RunId, ToRelay};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Intake, Mailbox, Outgoing, Pool, Room};
+use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, RetentionBudget, Room};
 
 const RUN: RunId = RunId([0; 16]);
 
@@ -29,7 +29,7 @@ const RUN: RunId = RunId([0; 16]);
 struct Counting(Rc<Cell<usize>>);
 
 impl Mailbox for Counting {
-    fn post(&self, frame: Outgoing) {
+    fn post(&self, frame: OutgoingFrame) {
         self.0.set(self.0.get() + frame.len());
     }
 
@@ -70,9 +70,9 @@ fn received(frame: &Frame) -> Vec<u8> {
 fn fan_out(bencher: Bencher, members: usize) {
     let identity = common::identity();
     let cards = common::cards(&identity, members);
-    let limits = Limits {
+    let limits = RelayLimits {
         members: u32::MAX,
-        ..Limits::default()
+        ..RelayLimits::default()
     };
     let mut room = Room::new(0, &limits);
     for card in &cards {
@@ -80,7 +80,7 @@ fn fan_out(bencher: Bencher, members: usize) {
             .expect("there is room");
     }
     let frames: Vec<Vec<u8>> = message(&cards, &identity).iter().map(received).collect();
-    let pool = Arc::new(Pool::default());
+    let pool = Arc::new(RetentionBudget::default());
     bencher
         .counter(ItemsCount::new(members - 1))
         .bench_local(|| {

@@ -6,7 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use anyhow::{Context as _, bail};
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::room::card::{Card, Identity, SessionId};
-use e2echat::room::frame::{Challenge, Departure, Frame, RunId, ToClient, counts, preamble};
+use e2echat::room::frame::{
+    Challenge, Departure, Frame, RunId, ToClient, is_counted_frame, preamble,
+};
 use e2echat::room::names::{Nick, RoomId, RoomName};
 use e2echat::room::notice::Notice;
 use e2echat::room::statement::{Occasion, Statement};
@@ -203,7 +205,7 @@ impl Member {
         };
         let goodbye = goodbye.encode();
         let signature = company.identity().sign(&goodbye);
-        self.write(&Frame::state(&goodbye, &signature, &[]).encode())?;
+        self.write(&Frame::statement(&goodbye, &signature, &[]).encode())?;
         self.write(&Frame::leave().encode())
     }
 
@@ -242,7 +244,7 @@ impl Member {
     }
 
     fn take(&mut self, frame: &[u8], company: &Company) -> anyhow::Result<()> {
-        self.counted += u64::from(counts(frame));
+        self.counted += u64::from(is_counted_frame(frame));
         match ToClient::parse(frame)? {
             ToClient::Challenge(challenge, _) => {
                 let card = self.card.take().context("a second challenge")?;

@@ -65,7 +65,7 @@ const FLOODS: [Flood; 7] = [
     }),
     ("statements with wrong signatures", |flooder| {
         let statement = flooder.unsigned(1).encode();
-        vec![Frame::state(&statement, &[1; 256], &[]).encode()]
+        vec![Frame::statement(&statement, &[1; 256], &[]).encode()]
     }),
     ("ciphertexts that do not open", |flooder| {
         let garbled = |number| flooder.garbled(number, "short", 0);
@@ -117,7 +117,7 @@ impl Flooder<'_> {
     fn statement(&self, time: u64) -> Vec<u8> {
         let statement = self.unsigned(time).encode();
         let signature = self.company.identity().sign(&statement);
-        Frame::state(&statement, &signature, &[]).encode()
+        Frame::statement(&statement, &signature, &[]).encode()
     }
 
     fn message(&self, stream: Stream, sequence: u64, text: &str) -> SealedMessage {

@@ -16,7 +16,7 @@ use rsa::pkcs8::EncodePrivateKey as _;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::keys::IdentityKey;
-use armor::Body;
+use armor::BlockText;
 use asn1::Content;
 
 pub use armor::is_tidy;
@@ -29,9 +29,9 @@ const SCRYPT_R: u32 = 8;
 const SCRYPT_P: u32 = 5;
 
 /// An identity as it stands in a file: parsed as far as is possible without the passphrase.
-pub struct IdentityPem(Written);
+pub struct IdentityPem(KeyDocument);
 
-enum Written {
+enum KeyDocument {
     Plain(Vec<u8>),
     Encrypted(Box<pbes2::Parameters>, Vec<u8>),
 }
@@ -72,12 +72,12 @@ impl IdentityPem {
         }
         match found {
             Some((label, body)) => Self::of_block(label, body),
-            None => Err(other.unwrap_or_else(|| foreign::name(file, &text))),
+            None => Err(other.unwrap_or_else(|| foreign::identify(file, &text))),
         }
     }
 
     /// Reads the one block with a private key.
-    fn of_block(label: &str, body: Body<'_>) -> Result<Self, PemError> {
+    fn of_block(label: &str, body: BlockText<'_>) -> Result<Self, PemError> {
         let damaged = PemError::Damaged;
         match label {
             "PRIVATE KEY" | "RSA PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {}
@@ -102,16 +102,16 @@ impl IdentityPem {
         match Content::of(&der).ok_or(damaged)? {
             Content::Encrypted(algorithm, data) => {
                 let parameters = Box::new(asn1::encryption(algorithm, data)?);
-                Ok(Self(Written::Encrypted(parameters, data.to_owned())))
+                Ok(Self(KeyDocument::Encrypted(parameters, data.to_owned())))
             }
-            _ => Ok(Self(Written::Plain(der))),
+            _ => Ok(Self(KeyDocument::Plain(der))),
         }
     }
 
     /// Whether it takes a passphrase to open.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.0, Written::Encrypted(..))
+        matches!(self.0, KeyDocument::Encrypted(..))
     }
 
     /// The identity, where no passphrase protects it.
@@ -121,8 +121,8 @@ impl IdentityPem {
     /// not accepted.
     pub fn open(&self) -> Result<IdentityKey, PemError> {
         match &self.0 {
-            Written::Plain(der) => rsa_key::in_der(der),
-            Written::Encrypted(..) => Err(PemError::Protected),
+            KeyDocument::Plain(der) => rsa_key::from_der(der),
+            KeyDocument::Encrypted(..) => Err(PemError::Protected),
         }
     }
 
@@ -133,7 +133,7 @@ impl IdentityPem {
     /// # Errors
     /// As [`IdentityPem::open`], and where the passphrase is wrong.
     pub fn open_with(&self, passphrase: &str) -> Result<IdentityKey, PemError> {
-        let Written::Encrypted(parameters, data) = &self.0 else {
+        let KeyDocument::Encrypted(parameters, data) = &self.0 else {
             return self.open();
         };
         let composed: String = passphrase.nfc().collect();
@@ -146,7 +146,7 @@ impl IdentityPem {
             tried.push(spelling);
             match parameters.decrypt(spelling, data) {
                 // The padding of one in 256 wrong decryptions is right.
-                Ok(der) if asn1::document(&der).is_some() => return rsa_key::in_der(&der),
+                Ok(der) if asn1::document(&der).is_some() => return rsa_key::from_der(&der),
                 Ok(_) | Err(pkcs5::Error::DecryptFailed) => {}
                 Err(_) => return Err(PemError::Damaged),
             }

@@ -77,7 +77,7 @@ impl Body {
 
 /// Somebody who is to read a message.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a> {
+pub struct Recipient<'a> {
     /// The 32 bytes that the room knows them by.
     pub id: &'a [u8; 32],
     /// Their session key.
@@ -86,11 +86,11 @@ pub struct Reader<'a> {
 
 /// The ciphertexts of `body` for `readers`, in their order, bound to `header`. Uses all cores.
 #[must_use]
-pub fn seal(header: &[u8], body: &Body, readers: &[Reader<'_>]) -> Vec<Vec<u8>> {
+pub fn seal(header: &[u8], body: &Body, readers: &[Recipient<'_>]) -> Vec<Vec<u8>> {
     parallel::map(readers, |reader| seal_for(header, body, reader))
 }
 
-fn seal_for(header: &[u8], body: &Body, reader: &Reader<'_>) -> Vec<u8> {
+fn seal_for(header: &[u8], body: &Body, reader: &Recipient<'_>) -> Vec<u8> {
     let plain = body.shifted_for(reader.key);
     let blocks: Vec<&[u8]> = plain.chunks(max_block(reader.key.size())).collect();
     let mut ciphertext = Vec::with_capacity(blocks.len() * reader.key.size());
@@ -119,7 +119,7 @@ pub fn open(
     key: &SessionKey,
     ciphertext: &[u8],
 ) -> Result<Body, CannotOpen> {
-    if !plausible_length(ciphertext.len(), key.public().size()) {
+    if !is_plausible_length(ciphertext.len(), key.public().size()) {
         return Err(CannotOpen);
     }
     let blocks: Vec<(usize, &[u8])> = ciphertext.chunks(key.public().size()).enumerate().collect();
@@ -140,7 +140,7 @@ pub fn open(
 }
 
 /// Whether a ciphertext of `length` bytes can be some body's, for a modulus of `size` bytes.
-fn plausible_length(length: usize, size: usize) -> bool {
+fn is_plausible_length(length: usize, size: usize) -> bool {
     let most_blocks = (NONCE + 1 + MAX_TEXT).div_ceil(max_block(size));
     length.is_multiple_of(size) && (1..=most_blocks).contains(&(length / size))
 }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn sealed(body: &Body, key: &SessionKey) -> Vec<u8> {
-        let reader = Reader {
+        let reader = Recipient {
             id: &ID,
             key: key.public(),
         };

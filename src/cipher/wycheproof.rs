@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::keys::{IdentityKey, KeyError, PublicKey, SessionKey};
 use super::pem::IdentityPem;
-use super::seal::{self, Body, MAX_TEXT, Reader};
+use super::seal::{self, Body, MAX_TEXT, Recipient};
 
 /// Each file of OAEP, and how many of its cases open and do not.
 const OAEP: [(&str, Tally); 6] = [
@@ -179,7 +179,7 @@ fn what_the_keys_seal_and_sign_opens_and_holds() {
             let id = [7; 32];
             for bytes in [1, MAX_TEXT] {
                 let body = Body::new(0, "x".repeat(bytes)).unwrap();
-                let reader = Reader {
+                let reader = Recipient {
                     id: &id,
                     key: session.public(),
                 };

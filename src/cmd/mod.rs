@@ -14,13 +14,13 @@ mod signals;
 mod terminal;
 
 /// The kinds of alarms and notices, which the documents list.
-pub mod told {
+pub mod alarm_table {
     pub use super::join::output::alarms::{Cause, INCIDENTS, IncidentRow, Severity};
 }
 
 /// What people write, on the terminal, in arguments and into files: read without touching anything,
 /// so that it can be tried with whatever there may be.
-pub mod written {
+pub mod user_input {
     pub use super::join::commands::line::{Line, Typed};
     pub use super::join::commands::table::Command;
     pub use super::join::net::address::{Address, Place, Room};
@@ -52,11 +52,11 @@ Every command has a --help of its own."
 )]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Subcommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum Subcommand {
     Serve(serve::Args),
     Join(join::Args),
     Keygen(keygen::Args),
@@ -69,9 +69,9 @@ enum Command {
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     harden::keep_memory_private();
     match cli.command {
-        Command::Serve(args) => serve::run(&args),
-        Command::Join(args) => join::run(&args),
-        Command::Keygen(args) => keygen::run(&args),
+        Subcommand::Serve(args) => serve::run(&args),
+        Subcommand::Join(args) => join::run(&args),
+        Subcommand::Keygen(args) => keygen::run(&args),
     }
 }
 

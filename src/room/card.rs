@@ -57,7 +57,7 @@ pub struct Stay {
 const NOBODY: SessionId = SessionId([0; 32]);
 
 /// Where a card is for, and where in a member's session.
-struct Place<'a> {
+struct CardDraft<'a> {
     room: RoomId,
     key: &'a RoomKey,
     nick: &'a Nick,
@@ -156,7 +156,7 @@ impl Card {
         session: &PublicKey,
         issued: Time,
     ) -> Self {
-        let place = Place {
+        let draft = CardDraft {
             room: room.id(),
             key: &room.key(),
             nick,
@@ -166,13 +166,13 @@ impl Card {
             next: 0,
             past: &[],
         };
-        Self::make(&place, identity, session, issued)
+        Self::make(&draft, identity, session, issued)
     }
 
     /// Makes the card with which this card's member goes on under another session key, and perhaps
     /// another nick.
     #[must_use]
-    pub fn succeed(
+    pub fn issue_successor(
         &self,
         key: &RoomKey,
         identity: &Identity,
@@ -181,7 +181,7 @@ impl Card {
         next: u64,
         issued: Time,
     ) -> Self {
-        let place = Place {
+        let draft = CardDraft {
             room: self.room,
             key,
             nick,
@@ -191,14 +191,14 @@ impl Card {
             next,
             past: &[],
         };
-        Self::make(&place, identity, session, issued)
+        Self::make(&draft, identity, session, issued)
     }
 
     /// Makes the same card anew, for entering the room once more: under the same keys, but with what
     /// the number of the next message is now, and what its member saw in former stays; of these at
     /// most [`MAX_PAST`], each with at most [`MAX_PAST_UNREAD`] positions.
     #[must_use]
-    pub fn renew(
+    pub fn reissue(
         &self,
         key: &RoomKey,
         identity: &Identity,
@@ -206,7 +206,7 @@ impl Card {
         past: &[Stay],
         issued: Time,
     ) -> Self {
-        let place = Place {
+        let draft = CardDraft {
             room: self.room,
             key,
             nick: &self.nick,
@@ -216,12 +216,12 @@ impl Card {
             next,
             past,
         };
-        Self::make(&place, identity, &self.session, issued)
+        Self::make(&draft, identity, &self.session, issued)
     }
 
     /// Whether it takes the place of `before`: the same identity, one generation later.
     #[must_use]
-    pub fn succeeds(&self, before: &Self) -> bool {
+    pub fn is_successor_of(&self, before: &Self) -> bool {
         self.previous == before.sid
             && self.continues(before)
             && Some(self.generation) == before.generation.checked_add(1)
@@ -248,12 +248,12 @@ impl Card {
 
     /// Whether this is the session id that its member had before.
     #[must_use]
-    pub fn follows(&self, before: SessionId) -> bool {
+    pub fn has_previous(&self, before: SessionId) -> bool {
         self.generation > 0 && self.previous == before
     }
 
-    fn make(place: &Place<'_>, identity: &Identity, session: &PublicKey, issued: Time) -> Self {
-        let Place {
+    fn make(draft: &CardDraft<'_>, identity: &Identity, session: &PublicKey, issued: Time) -> Self {
+        let CardDraft {
             room,
             key,
             nick,
@@ -262,7 +262,7 @@ impl Card {
             first,
             next,
             past,
-        } = *place;
+        } = *draft;
         let mut unauthenticated = Encoder::tagged(TAG)
             .bytes(&room.0)
             .string(nick.as_str().as_bytes())
@@ -501,7 +501,7 @@ mod tests {
     /// The card with which the member of `before` goes on, if `identity` is its own.
     fn next_of(before: &Card, identity: &Identity, session: &IdentityKey, next: u64) -> Card {
         let (room, session) = (lobby().key(), session.public());
-        before.succeed(&room, identity, &nick(), session, next, 1)
+        before.issue_successor(&room, identity, &nick(), session, next, 1)
     }
 
     #[test]
@@ -511,20 +511,20 @@ mod tests {
         let first = first_of(&ada, &one);
         let second = next_of(&first, &ada, &two, 0);
         let third = next_of(&second, &ada, &three, 0);
-        let renewed = second.renew(&lobby().key(), &ada, 7, 2);
+        let renewed = second.reissue(&lobby().key(), &ada, 7, 2);
         // Of the same generation as the second, of somebody else, and of another session of Ada's.
         let sibling = next_of(&first, &ada, &three, 0);
         let of_bob = next_of(&first, &bob, &two, 0);
         let elsewhere = first_of(&ada, &two);
 
         for (card, before) in [(&second, &first), (&third, &second), (&renewed, &first)] {
-            assert!(card.succeeds(before) && card.continues(before));
-            assert!(card.follows(before.sid()));
+            assert!(card.is_successor_of(before) && card.continues(before));
+            assert!(card.has_previous(before.sid()));
             assert_eq!(card.origin(), first.sid());
         }
         for (card, before) in [(&third, &first), (&renewed, &second), (&first, &first)] {
-            assert!(card.continues(before) && !card.succeeds(before));
-            assert!(!card.follows(before.sid()));
+            assert!(card.continues(before) && !card.is_successor_of(before));
+            assert!(!card.has_previous(before.sid()));
         }
         for (card, before) in [
             (&first, &second),
@@ -533,9 +533,9 @@ mod tests {
             (&of_bob, &first),
             (&elsewhere, &first),
         ] {
-            assert!(!card.continues(before) && !card.succeeds(before));
+            assert!(!card.continues(before) && !card.is_successor_of(before));
         }
-        assert!(!first.follows(NOBODY));
+        assert!(!first.has_previous(NOBODY));
         assert_eq!(elsewhere.origin(), elsewhere.sid());
     }
 
@@ -544,7 +544,7 @@ mod tests {
         let ada = identity(ADA);
         let [one, two, _] = session_keys();
         let card = next_of(&first_of(&ada, &one), &ada, &two, 3);
-        let renewed = card.renew(&lobby().key(), &ada, 7, 2);
+        let renewed = card.reissue(&lobby().key(), &ada, 7, 2);
         assert_eq!((renewed.next(), renewed.issued()), (7, 2));
         assert_eq!(renewed.sid(), card.sid());
         assert_eq!(renewed.previous(), card.previous());
@@ -558,7 +558,7 @@ mod tests {
         let first = first_of(&ada, &one);
         let last = next_of(&first, &ada, &two, u64::MAX);
         let without_previous = Card::make(
-            &Place {
+            &CardDraft {
                 room: lobby().id(),
                 key: &lobby().key(),
                 nick: &nick(),

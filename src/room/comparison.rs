@@ -6,7 +6,7 @@ use crate::cipher::fingerprint::{Fingerprint, digit_groups};
 
 /// The digits that two people see of each other: twelve groups of five.
 #[must_use]
-pub fn pair(one: Fingerprint, other: Fingerprint) -> String {
+pub fn pair_code(one: Fingerprint, other: Fingerprint) -> String {
     let both = [one.min(other), one.max(other)];
     both.map(|fingerprint| fingerprint.safety_number())
         .join(" ")

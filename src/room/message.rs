@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
 use crate::cipher::keys::{IdentityKey, PublicKey, SessionKey};
-use crate::cipher::seal::{self, Body, CannotOpen, Reader};
+use crate::cipher::seal::{self, Body, CannotOpen, Recipient};
 
 use super::Time;
 use super::card::SessionId;
@@ -233,9 +233,9 @@ impl SealedMessage {
     ) -> Self {
         let header = header.encode();
         let signature = identity.sign(&header);
-        let keys: Vec<Reader<'_>> = readers
+        let keys: Vec<Recipient<'_>> = readers
             .iter()
-            .map(|(sid, key)| Reader { id: &sid.0, key })
+            .map(|(sid, key)| Recipient { id: &sid.0, key })
             .collect();
         let ciphertexts = seal::seal(&header, body, &keys);
         let readers = readers.iter().map(|(sid, _)| *sid);

@@ -40,13 +40,13 @@ impl From<Conflict> for Notice {
 /// The members of a room, in the order of their session ids, each with a `T`.
 #[derive(Debug)]
 pub struct Roster<T> {
-    members: BTreeMap<SessionId, Member<T>>,
+    members: BTreeMap<SessionId, RosterEntry<T>>,
     skeletons: HashSet<String>,
     moduli: HashSet<Digest>,
 }
 
 #[derive(Debug)]
-struct Member<T> {
+struct RosterEntry<T> {
     skeleton: String,
     modulus: Digest,
     value: T,
@@ -100,7 +100,7 @@ impl<T> Roster<T> {
     /// As [`Roster::reserve`]; a member that is there already conflicts with itself.
     pub fn insert(&mut self, card: &Card, value: T) -> Result<(), Conflict> {
         self.reserve(card)?;
-        let member = Member {
+        let member = RosterEntry {
             skeleton: card.nick().skeleton(),
             modulus: modulus_digest(card),
             value,

@@ -40,14 +40,14 @@ fn is_base64(sign: char) -> bool {
 pub(super) struct Block<'a> {
     pub(super) label: &'a str,
     /// None where the text ends, or another block begins, before this one's END.
-    pub(super) body: Option<Body<'a>>,
+    pub(super) body: Option<BlockText<'a>>,
 }
 
 /// The lines of a block.
 #[derive(Clone, Copy)]
-pub(super) struct Body<'a>(&'a str);
+pub(super) struct BlockText<'a>(&'a str);
 
-impl<'a> Body<'a> {
+impl<'a> BlockText<'a> {
     /// What a header (RFC 1421 §4.6) says, where there is one of this name.
     pub(super) fn header(self, name: &str) -> Option<&'a str> {
         self.0
@@ -91,7 +91,7 @@ pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
             .split_once(&format!("-----END {label}-----"))
             .filter(|(body, _)| !body.contains(BEGIN));
         rest = whole.map_or(after, |(_, behind)| behind);
-        let body = whole.map(|(body, _)| Body(body));
+        let body = whole.map(|(body, _)| BlockText(body));
         Some(Block { label, body })
     })
 }
@@ -102,7 +102,7 @@ mod tests {
 
     fn read(text: &str) -> Vec<(&str, Option<Vec<u8>>)> {
         blocks(text)
-            .map(|block| (block.label, block.body.and_then(Body::decode)))
+            .map(|block| (block.label, block.body.and_then(BlockText::decode)))
             .collect()
     }
 

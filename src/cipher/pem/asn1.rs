@@ -240,17 +240,17 @@ pub(super) fn encryption(
     let Ok(parameters) = Parameters::try_from(parameters) else {
         return unread(unusual, false);
     };
-    match Cost::of(&parameters.kdf) {
-        Cost::Sane => Ok(parameters),
-        Cost::TooMuch => unread(unusual, false),
-        Cost::TooMuchForOpenSsl => Err(PemError::Costly),
-        Cost::Nonsense => Err(PemError::Damaged),
+    match KdfCost::of(&parameters.kdf) {
+        KdfCost::Sane => Ok(parameters),
+        KdfCost::TooMuch => unread(unusual, false),
+        KdfCost::TooMuchForOpenSsl => Err(PemError::Costly),
+        KdfCost::Nonsense => Err(PemError::Damaged),
     }
 }
 
 /// What it takes to try a passphrase. The numbers come from the file, and the library would panic
 /// on a cost of 0 and allocate whatever a huge one asks for.
-enum Cost {
+enum KdfCost {
     /// A GiB and a minute at the most.
     Sane,
     TooMuch,
@@ -259,7 +259,7 @@ enum Cost {
     Nonsense,
 }
 
-impl Cost {
+impl KdfCost {
     fn of(kdf: &Kdf) -> Self {
         match kdf {
             Kdf::Scrypt(scrypt) => {

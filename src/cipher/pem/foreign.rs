@@ -6,7 +6,7 @@ use super::error::{Form, PemError, Protection};
 use super::{armor, rsa_key};
 
 /// Names what `file` is, whose text is `text`.
-pub(super) fn name(file: &[u8], text: &str) -> PemError {
+pub(super) fn identify(file: &[u8], text: &str) -> PemError {
     if file.trim_ascii().is_empty() {
         return PemError::Empty;
     }
@@ -70,7 +70,7 @@ fn unarmored(content: &Content<'_>, form: impl Fn(Protection) -> Form) -> PemErr
             }
             Err(error) => Err(error),
         },
-        plain => rsa_key::identity(plain).map(|_| Protection::None),
+        plain => rsa_key::from_content(plain).map(|_| Protection::None),
     };
     protection.map_or_else(|error| error, |protection| PemError::Form(form(protection)))
 }

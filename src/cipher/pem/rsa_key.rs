@@ -15,22 +15,22 @@ use super::error::PemError;
 const MAX_PRIMES: usize = 8;
 
 /// The identity in the DER of a private key.
-pub(super) fn in_der(der: &[u8]) -> Result<IdentityKey, PemError> {
-    identity(&Content::of(der).ok_or(PemError::Damaged)?)
+pub(super) fn from_der(der: &[u8]) -> Result<IdentityKey, PemError> {
+    from_content(&Content::of(der).ok_or(PemError::Damaged)?)
 }
 
 /// The identity that some content is.
-pub(super) fn identity(content: &Content<'_>) -> Result<IdentityKey, PemError> {
+pub(super) fn from_content(content: &Content<'_>) -> Result<IdentityKey, PemError> {
     match content {
         Content::Pkcs8(key) if key.algorithm.oid == pkcs1::ALGORITHM_OID => {
             // The NULL is to be there, and where it is missing it is not missed.
             match key.algorithm.parameters {
                 Some(parameters) if !parameters.is_null() => Err(PemError::Damaged),
-                _ => read(key.private_key.as_bytes()),
+                _ => from_pkcs1(key.private_key.as_bytes()),
             }
         }
         Content::Pkcs8(key) => Err(PemError::Algorithm(asn1::algorithm(key.algorithm.oid))),
-        Content::Pkcs1(key) => read(key),
+        Content::Pkcs1(key) => from_pkcs1(key),
         Content::OtherKey(algorithm) => Err(PemError::Algorithm(algorithm)),
         Content::PublicKey => Err(PemError::PublicKey),
         Content::Certificate => Err(PemError::Certificate),
@@ -39,7 +39,7 @@ pub(super) fn identity(content: &Content<'_>) -> Result<IdentityKey, PemError> {
 }
 
 /// Reads the DER of an `RSAPrivateKey`.
-fn read(der: &[u8]) -> Result<IdentityKey, PemError> {
+fn from_pkcs1(der: &[u8]) -> Result<IdentityKey, PemError> {
     let mut key = RsaPrivateKey::<UintRef<'_>>::from_der(der).map_err(|_| PemError::Damaged)?;
     // Checking a key takes long where its numbers are, and the library knows no longer exponents.
     if bits(key.modulus) > 4096 {

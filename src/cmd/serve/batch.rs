@@ -3,11 +3,11 @@
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
 
-use crate::room::relay::{Outgoing, Unsent};
+use crate::room::relay::{OutgoingFrame, Unsent};
 
 /// What a socket took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
+pub(super) enum SendProgress {
     /// Everything.
     All,
     /// A part: it is full now.
@@ -18,14 +18,14 @@ pub(super) enum Sent {
 
 /// Frames that are sent together, and how far that has come.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct WriteBatch {
     unsent: Unsent,
     /// How many frames have been sent, and how many bytes of the next.
     whole: usize,
     sent: usize,
 }
 
-impl From<Unsent> for Batch {
+impl From<Unsent> for WriteBatch {
     fn from(unsent: Unsent) -> Self {
         Self {
             unsent,
@@ -35,13 +35,13 @@ impl From<Unsent> for Batch {
     }
 }
 
-impl Batch {
+impl WriteBatch {
     /// How many frames it began with.
     pub(super) fn len(&self) -> usize {
         self.unsent.frames().len()
     }
 
-    fn left(&self) -> &[Outgoing] {
+    fn left(&self) -> &[OutgoingFrame] {
         self.unsent.frames().get(self.whole..).unwrap_or_default()
     }
 
@@ -49,10 +49,10 @@ impl Batch {
     ///
     /// # Errors
     /// Where the connection is broken.
-    pub(super) fn send(&mut self, stream: &TcpStream) -> io::Result<Sent> {
+    pub(super) fn send(&mut self, stream: &TcpStream) -> io::Result<SendProgress> {
         let mut slices = Vec::with_capacity(3 * self.left().len());
         let mut skipped = self.sent;
-        for slice in self.left().iter().flat_map(Outgoing::slices) {
+        for slice in self.left().iter().flat_map(OutgoingFrame::slices) {
             let rest = slice.get(skipped..).unwrap_or_default();
             skipped = skipped.saturating_sub(slice.len());
             if !rest.is_empty() {
@@ -61,25 +61,25 @@ impl Batch {
         }
         match send(stream, &slices) {
             Ok(written) => Ok(self.advance(written)),
-            Err(error) if is_temporary(&error) => Ok(Sent::Nothing),
+            Err(error) if is_temporary(&error) => Ok(SendProgress::Nothing),
             Err(error) => Err(error),
         }
     }
 
-    fn advance(&mut self, written: usize) -> Sent {
+    fn advance(&mut self, written: usize) -> SendProgress {
         self.sent += written;
-        while let Some(next) = self.left().first().map(Outgoing::len)
+        while let Some(next) = self.left().first().map(OutgoingFrame::len)
             && next <= self.sent
         {
             self.sent -= next;
             self.whole += 1;
         }
         if self.left().is_empty() {
-            Sent::All
+            SendProgress::All
         } else if written > 0 {
-            Sent::Part
+            SendProgress::Part
         } else {
-            Sent::Nothing
+            SendProgress::Nothing
         }
     }
 }
@@ -150,9 +150,9 @@ mod tests {
         for frame in frames {
             backlog.post(frame.into()).unwrap();
         }
-        let mut batch = Batch::from(backlog.take().unwrap());
+        let mut batch = WriteBatch::from(backlog.take().unwrap());
         assert_eq!(batch.len(), 101);
-        while batch.send(&near).unwrap() != Sent::Nothing {}
+        while batch.send(&near).unwrap() != SendProgress::Nothing {}
         assert!(!batch.left().is_empty(), "the socket is never full");
         let length = expected.len();
         let reader = thread::spawn(move || {
@@ -160,7 +160,7 @@ mod tests {
             far.read_exact(&mut read).unwrap();
             read
         });
-        while batch.send(&near).unwrap() != Sent::All {
+        while batch.send(&near).unwrap() != SendProgress::All {
             thread::sleep(Duration::from_millis(1));
         }
         assert!(reader.join().unwrap() == expected);
@@ -173,7 +173,7 @@ mod tests {
         near.shutdown(std::net::Shutdown::Both).unwrap();
         let mut backlog = Backlog::new(usize::MAX);
         backlog.post(Frame::ping().into()).unwrap();
-        let mut batch = Batch::from(backlog.take().unwrap());
+        let mut batch = WriteBatch::from(backlog.take().unwrap());
         batch.send(&near).unwrap_err();
     }
 }

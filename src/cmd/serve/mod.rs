@@ -29,23 +29,23 @@ use crate::cmd::join::{self, Member, Seat, Way};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
-use crate::room::frame::Limits;
+use crate::room::frame::RelayLimits;
 use crate::room::names::{Nick, RoomName};
 
-use self::admission::limits::Shares;
-use self::admission::memory::{Gauge, Memory};
-use self::logging::logger::{Log, STATS};
-use self::rooms::{Config, Relay};
+use self::admission::limits::LimitArgs;
+use self::admission::memory::{Gauge, MemoryBudget};
+use self::logging::logger::{LogHandle, STATS};
+use self::rooms::{Relay, RelayConfig};
 
 /// How long members have to take their last frames when the relay ends.
-const DRAIN: Duration = Duration::from_secs(3);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long to wait after the system refused a connection for lack of something, so that it is not
 /// asked again in a tight loop.
-const BREATH: Duration = Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often it is looked at whether something is due for the log.
-const TICK: Duration = Duration::from_secs(1);
+const LOG_TICK: Duration = Duration::from_secs(1);
 
 /// Run the relay that connects the members of rooms; it can read nothing of what they say
 #[derive(clap::Args, Debug)]
@@ -111,22 +111,22 @@ pub(super) struct Args {
     grace: u32,
 
     #[command(flatten, next_help_heading = LIMITS)]
-    shares: Shares,
+    limits: LimitArgs,
 }
 
-const LIMITS: &str = "Limits";
+const LIMITS: &str = "RelayLimits";
 
 impl Args {
-    fn config(&self, connections: usize) -> Config {
-        Config {
+    fn config(&self, connections: usize) -> RelayConfig {
+        RelayConfig {
             max_members: connections,
-            per_identity: self.shares.places(),
-            limits: Limits {
+            per_identity: self.limits.places_per_identity(),
+            limits: RelayLimits {
                 idle: self.idle_timeout,
                 grace: self.grace,
                 members: self.max_members,
-                blocks: self.shares.blocks(),
-                bytes: self.shares.bytes(),
+                blocks: self.limits.blocks_per_second(),
+                bytes: self.limits.bytes_per_second(),
             },
             queue_bytes: self.max_queue,
             handshake: Duration::from_secs(self.handshake_timeout.into()),
@@ -138,7 +138,9 @@ impl Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     // A host has the terminal for the room.
     let is_logging = args.nick.is_none();
-    let _log = is_logging.then(|| Log::start(args.verbose)).transpose()?;
+    let _log = is_logging
+        .then(|| LogHandle::start(args.verbose))
+        .transpose()?;
     let listeners = listen(&args.bind, args.port)?;
     let host = args.nick.as_ref().map(|nick| {
         let identity = args.seat.identity()?;
@@ -150,13 +152,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         .map(TcpListener::local_addr)
         .collect::<io::Result<Vec<SocketAddr>>>()?;
     let connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
-    let connections = admission::descriptors::provide(connections, listeners.len());
-    let threads = threads::possible().unwrap_or(usize::MAX);
-    let connections = threads::limit(connections, threads);
+    let connections = admission::descriptors::raise_limit(connections, listeners.len());
+    let threads = threads::max_connections().unwrap_or(usize::MAX);
+    let connections = threads::limit_connections(connections, threads);
     let mut gauge = Gauge::new();
-    let memory = Memory::new(gauge.left());
-    let guard = args.shares.guard(connections, threads, memory)?;
-    let relay = Arc::new(Relay::new(args.config(connections), guard)?);
+    let memory = MemoryBudget::new(gauge.measure());
+    let admission = args
+        .limits
+        .admission_control(connections, threads, memory)?;
+    let relay = Arc::new(Relay::new(args.config(connections), admission)?);
     keep_log(&relay, args.stats)?;
     watch_memory(&relay, gauge)?;
     for listener in listeners {
@@ -178,11 +182,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         _ => wait_for_signal(move || announce(&addresses, &room, false)),
     };
     relay.shut_down();
-    let deadline = Instant::now() + DRAIN;
+    let deadline = Instant::now() + DRAIN_TIMEOUT;
     while !relay.is_deserted() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
     }
-    relay.guard.catch_up();
+    relay.admission.catch_up();
     result
 }
 
@@ -306,13 +310,13 @@ fn keep_log(relay: &Arc<Relay>, stats: Option<u32>) -> io::Result<()> {
     let keep = move || {
         let mut told = Instant::now();
         loop {
-            thread::sleep(TICK);
-            relay.guard.catch_up();
+            thread::sleep(LOG_TICK);
+            relay.admission.catch_up();
             if let Some(stats) = stats
                 && told.elapsed() >= stats
             {
                 told += stats;
-                log::info!(target: STATS, "{}", relay.guard.stats.line(relay.census()));
+                log::info!(target: STATS, "{}", relay.admission.stats.line(relay.census()));
             }
         }
     };
@@ -325,9 +329,9 @@ fn watch_memory(relay: &Arc<Relay>, mut gauge: Gauge) -> io::Result<()> {
     let relay = Arc::clone(relay);
     let watch = move || {
         loop {
-            let memory = &relay.guard.memory;
-            thread::sleep(memory.pause());
-            memory.measured(gauge.left());
+            let memory = &relay.admission.memory;
+            thread::sleep(memory.interval());
+            memory.update(gauge.measure());
             if memory.is_short() {
                 relay.save_memory();
             }
@@ -341,7 +345,7 @@ fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
     loop {
         let accepted = listener.accept().and_then(|(stream, peer)| {
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-            let Some(pass) = relay.guard.enter(peer.ip()) else {
+            let Some(pass) = relay.admission.admit(peer.ip()) else {
                 return Ok(());
             };
             connection::spawn(Arc::clone(relay), pass, stream, peer)
@@ -351,8 +355,8 @@ fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
             // Whoever hung up before being taken must not keep the others waiting.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                relay.guard.lacks(&error);
-                thread::sleep(BREATH);
+                relay.admission.report_shortage(&error);
+                thread::sleep(ACCEPT_PAUSE);
             }
         }
     }

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use crate::cipher::encoding::Malformed;
 use crate::room::frame::Frame;
 use crate::room::notice::Notice;
-use crate::room::relay::{Backlog, Intake, Mailbox, Outgoing};
+use crate::room::relay::{Backlog, Intake, Mailbox, OutgoingFrame};
 
-use super::batch::{Batch, Sent};
+use super::batch::{SendProgress, WriteBatch};
 use super::work_list::WorkList;
-use crate::cmd::serve::admission::gate::Network;
-use crate::cmd::serve::admission::guard::Guard;
-use crate::cmd::serve::admission::places::Held;
+use crate::cmd::serve::admission::connections::Network;
+use crate::cmd::serve::admission::control::AdmissionControl;
+use crate::cmd::serve::admission::eviction::Candidate;
 
 /// When nothing was to be sent for so long, a member is asked to acknowledge what it has.
 const ASK_AFTER: Duration = Duration::from_secs(5);
@@ -39,19 +39,19 @@ const RUSH: usize = 4;
 const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// A member's queue.
-pub(super) struct Outbox {
+pub(super) struct MemberOutbox {
     /// That of the writer that empties it.
     list: Arc<WorkList<Self>>,
-    state: Mutex<State>,
+    state: Mutex<OutboxState>,
     /// Wakes whoever waits for a connection to end, or for the next one.
     moved: Condvar,
 }
 
-struct State {
+struct OutboxState {
     backlog: Backlog,
     /// What the member's own unfinished message weighs.
     unfinished: usize,
-    closed: Option<Closed>,
+    closed: Option<CloseReason>,
     /// The number of the present connection.
     connection: u64,
     /// Where that comes from, or came from.
@@ -61,8 +61,8 @@ struct State {
     /// Whether the writer knows that there is something to be sent.
     is_pending: bool,
     /// What a full socket has left.
-    rest: Option<Box<Rest>>,
-    /// Whether the writer will come to [`Outbox::ask`].
+    stalled: Option<Box<StalledBatch>>,
+    /// Whether the writer will come to [`MemberOutbox::ask`].
     is_to_ask: bool,
     /// When everything was sent to the present connection.
     sent_at: Option<Instant>,
@@ -74,11 +74,11 @@ struct State {
     kept_since: Option<Instant>,
 }
 
-impl State {
+impl OutboxState {
     /// Nothing more is written to the present connection. Returns it, if it is not over already.
     fn end_connection(&mut self) -> Option<Arc<TcpStream>> {
         self.is_pending = false;
-        self.rest = None;
+        self.stalled = None;
         self.stream.take()
     }
 
@@ -89,8 +89,8 @@ impl State {
 }
 
 /// What is to be sent first, and how long the socket has been full.
-struct Rest {
-    batch: Batch,
+struct StalledBatch {
+    batch: WriteBatch,
     since: Instant,
     pause: Duration,
     /// When it is tried again.
@@ -99,7 +99,7 @@ struct Rest {
 
 /// When a writer is to come back to a queue.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Next {
+pub(super) enum NextVisit {
     /// When it is on its list again.
     Nothing,
     /// In its next round.
@@ -112,7 +112,7 @@ pub(super) enum Next {
 
 /// Why a queue takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Closed {
+pub(super) enum CloseReason {
     /// The member is not in its room any more, or the relay ends.
     Done,
     /// The member did not read fast enough.
@@ -120,14 +120,14 @@ pub(super) enum Closed {
 }
 
 /// What became of a place whose connection broke.
-pub(super) enum Kept {
+pub(super) enum GraceOutcome {
     /// The member has come back over another connection.
     Resumed,
     /// It has not, or its place is closed: here is what is known of it.
-    Given(Box<Intake>, Option<Closed>),
+    Over(Box<Intake>, Option<CloseReason>),
 }
 
-impl Outbox {
+impl MemberOutbox {
     /// An empty queue of at most `max_bytes` bytes, for a first connection.
     pub(super) fn new(
         max_bytes: usize,
@@ -137,7 +137,7 @@ impl Outbox {
     ) -> Self {
         Self {
             list: Arc::clone(list),
-            state: Mutex::new(State {
+            state: Mutex::new(OutboxState {
                 backlog: Backlog::new(max_bytes),
                 unfinished: 0,
                 closed: None,
@@ -145,7 +145,7 @@ impl Outbox {
                 network,
                 stream: Some(stream),
                 is_pending: false,
-                rest: None,
+                stalled: None,
                 is_to_ask: false,
                 sent_at: None,
                 is_contested: false,
@@ -156,12 +156,12 @@ impl Outbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, OutboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the writer know, if it does not and there is a connection.
-    fn call_writer(self: &Arc<Self>, state: &mut State) {
+    fn call_writer(self: &Arc<Self>, state: &mut OutboxState) {
         if !state.is_pending && state.stream.is_some() {
             state.is_pending = true;
             self.list.enlist(Arc::clone(self));
@@ -174,18 +174,18 @@ impl Outbox {
         if state.closed.is_none() {
             // Where the queue is full, the goodbye is lost.
             let _ = last.map(|last| state.backlog.post(notice(last)));
-            state.closed = Some(Closed::Done);
+            state.closed = Some(CloseReason::Done);
         }
         self.call_writer(&mut state);
         self.moved.notify_all();
     }
 
     /// The member has not read fast enough: of all that waits for it, it gets the reason alone.
-    fn overflow(&self, state: &mut State) {
+    fn drop_for_overflow(&self, state: &mut OutboxState) {
         state.backlog.clear();
         // An empty queue has room for it.
         let _ = state.backlog.post(notice(Notice::QueueFull));
-        state.closed = Some(Closed::Overflow);
+        state.closed = Some(CloseReason::Overflow);
         self.moved.notify_all();
     }
 
@@ -197,18 +197,18 @@ impl Outbox {
     /// Closes and empties the queue if what is in it, or the member's unfinished message, weighs more
     /// than this (see [`Backlog::weight`]). Who reads is not dropped for what it has had no time to
     /// acknowledge.
-    pub(super) fn limit(self: &Arc<Self>, most: usize) {
+    pub(super) fn enforce_limit(self: &Arc<Self>, most: usize) {
         let mut state = self.lock();
         let most_waiting = most.max(state.backlog.in_flight());
         let is_too_much = state.backlog.weight() > most_waiting || state.unfinished > most;
         if state.closed.is_none() && is_too_much {
-            self.overflow(&mut state);
+            self.drop_for_overflow(&mut state);
             self.call_writer(&mut state);
         }
     }
 
     /// Whether the queue is closed, and why.
-    pub(super) fn closed(&self) -> Option<Closed> {
+    pub(super) fn close_reason(&self) -> Option<CloseReason> {
         self.lock().closed
     }
 
@@ -224,7 +224,7 @@ impl Outbox {
     pub(super) fn acknowledge(&self, count: u64) -> Result<(), Malformed> {
         let mut state = self.lock();
         // What it acknowledges now was in the queue when that overflowed.
-        if state.closed == Some(Closed::Overflow) {
+        if state.closed == Some(CloseReason::Overflow) {
             return Ok(());
         }
         let done = state.backlog.acknowledge(count)?;
@@ -236,113 +236,124 @@ impl Outbox {
 
     /// Sends what there is, but no more than one batch, and hangs up when nothing more will come.
     /// A member that gets much at once waits for `gather` before it gets more.
-    pub(super) fn send(&self, guard: &Guard, now: Instant, gather: Duration) -> Next {
+    pub(super) fn send(
+        &self,
+        admission: &AdmissionControl,
+        now: Instant,
+        gather: Duration,
+    ) -> NextVisit {
         let mut state = self.lock();
         let Some(stream) = state.stream.clone() else {
-            return Next::Nothing;
+            return NextVisit::Nothing;
         };
-        if state.rest.as_ref().is_some_and(|rest| rest.until > now) {
-            return Next::Nothing;
+        if state
+            .stalled
+            .as_ref()
+            .is_some_and(|stalled| stalled.until > now)
+        {
+            return NextVisit::Nothing;
         }
         let connection = state.connection;
-        let (mut batch, full) = if let Some(rest) = state.rest.take() {
-            (rest.batch, Some((rest.since, rest.pause)))
+        let (mut batch, full) = if let Some(stalled) = state.stalled.take() {
+            (stalled.batch, Some((stalled.since, stalled.pause)))
         } else if let Some(unsent) = state.backlog.take() {
-            (Batch::from(unsent), None)
+            (WriteBatch::from(unsent), None)
         } else {
-            return self.rest_or_hang_up(state, guard, now);
+            return self.idle_or_hang_up(state, admission, now);
         };
         drop(state);
         let sent = batch.send(&stream);
         let mut state = self.lock();
         // If there is another connection, the writer has been told of it.
         if state.connection != connection || state.stream.is_none() {
-            return Next::Nothing;
+            return NextVisit::Nothing;
         }
         let (since, pause) = match (sent, full) {
-            (Ok(Sent::All), _) => {
+            (Ok(SendProgress::All), _) => {
                 if !state.backlog.is_empty() {
-                    return Next::SendNow;
+                    return NextVisit::SendNow;
                 }
                 state.sent_at = Some(now);
                 if batch.len() >= RUSH && state.closed.is_none() {
-                    return Next::SendAt(now + gather);
+                    return NextVisit::SendAt(now + gather);
                 }
-                return self.rest_or_hang_up(state, guard, now);
+                return self.idle_or_hang_up(state, admission, now);
             }
-            (Ok(Sent::Nothing), Some((since, pause)))
-                if state.closed != Some(Closed::Overflow)
+            (Ok(SendProgress::Nothing), Some((since, pause)))
+                if state.closed != Some(CloseReason::Overflow)
                     && now.saturating_duration_since(since) < WRITE_TIMEOUT =>
             {
                 (since, LONGEST_PAUSE.min(2 * pause))
             }
-            (Ok(Sent::Part), _) | (Ok(Sent::Nothing), None) => (now, SHORTEST_PAUSE),
-            (Ok(Sent::Nothing), Some(_)) | (Err(_), _) => {
+            (Ok(SendProgress::Part), _) | (Ok(SendProgress::Nothing), None) => {
+                (now, SHORTEST_PAUSE)
+            }
+            (Ok(SendProgress::Nothing), Some(_)) | (Err(_), _) => {
                 drop(state);
-                self.give_up(guard);
-                return Next::Nothing;
+                self.hang_up(admission);
+                return NextVisit::Nothing;
             }
         };
-        state.rest = Some(Box::new(Rest {
+        state.stalled = Some(Box::new(StalledBatch {
             batch,
             since,
             pause,
             until: now + pause,
         }));
-        Next::SendAt(now + pause)
+        NextVisit::SendAt(now + pause)
     }
 
     /// All is sent: waits for more, if there can be any.
-    fn rest_or_hang_up(
+    fn idle_or_hang_up(
         &self,
-        mut state: MutexGuard<'_, State>,
-        guard: &Guard,
+        mut state: MutexGuard<'_, OutboxState>,
+        admission: &AdmissionControl,
         now: Instant,
-    ) -> Next {
+    ) -> NextVisit {
         if state.closed.is_some() {
             drop(state);
-            self.give_up(guard);
-            return Next::Nothing;
+            self.hang_up(admission);
+            return NextVisit::Nothing;
         }
         state.is_pending = false;
-        if state.is_to_ask || !state.backlog.wants_ask() {
-            return Next::Nothing;
+        if state.is_to_ask || !state.backlog.has_unasked() {
+            return NextVisit::Nothing;
         }
         state.is_to_ask = true;
-        Next::AskAt(now + ASK_AFTER)
+        NextVisit::AskAt(now + ASK_AFTER)
     }
 
     /// Asks for an acknowledgement where nothing else was to be sent for long enough.
-    pub(super) fn ask(&self, now: Instant) -> Next {
+    pub(super) fn ask_for_ack(&self, now: Instant) -> NextVisit {
         let mut state = self.lock();
         state.is_to_ask = false;
-        if state.stream.is_none() || state.closed.is_some() || !state.backlog.wants_ask() {
-            return Next::Nothing;
+        if state.stream.is_none() || state.closed.is_some() || !state.backlog.has_unasked() {
+            return NextVisit::Nothing;
         }
         let quiet_since = state.sent_at.filter(|_| !state.is_pending);
         let due = quiet_since.unwrap_or(now) + ASK_AFTER;
         if due > now {
             state.is_to_ask = true;
-            return Next::AskAt(due);
+            return NextVisit::AskAt(due);
         }
-        let Some(ping) = state.backlog.ask() else {
-            return Next::Nothing;
+        let Some(ping) = state.backlog.ask_for_ack() else {
+            return NextVisit::Nothing;
         };
         state.is_pending = true;
-        state.rest = Some(Box::new(Rest {
+        state.stalled = Some(Box::new(StalledBatch {
             batch: ping.into(),
             since: now,
             pause: SHORTEST_PAUSE,
             until: now,
         }));
-        Next::SendNow
+        NextVisit::SendNow
     }
 
     /// Hangs up: nothing more will be written to the present connection.
-    pub(super) fn give_up(&self, guard: &Guard) {
+    pub(super) fn hang_up(&self, admission: &AdmissionControl) {
         let stream = self.lock().end_connection();
         if let Some(stream) = stream {
-            guard.hang_up(&stream);
+            admission.hang_up(&stream);
         }
         self.moved.notify_all();
     }
@@ -350,13 +361,18 @@ impl Outbox {
     /// Waits until nothing more will be written to a connection.
     pub(super) fn wait_for_end(&self, connection: u64) {
         let is_written_to =
-            |state: &mut State| state.connection == connection && state.stream.is_some();
+            |state: &mut OutboxState| state.connection == connection && state.stream.is_some();
         drop(self.moved.wait_while(self.lock(), is_written_to));
     }
 
     /// Leaves here what is known of the member, whose connection broke, until it comes back, its
     /// place is closed, or the time is over.
-    pub(super) fn keep(&self, connection: u64, intake: Box<Intake>, grace: Duration) -> Kept {
+    pub(super) fn wait_for_return(
+        &self,
+        connection: u64,
+        intake: Box<Intake>,
+        grace: Duration,
+    ) -> GraceOutcome {
         let deadline = Instant::now() + grace;
         let mut state = self.lock();
         if state.connection == connection {
@@ -370,10 +386,10 @@ impl Outbox {
             let left = deadline.saturating_duration_since(Instant::now());
             let is_over = state.closed.is_some() || left == Duration::ZERO;
             if state.connection != connection {
-                return Kept::Resumed;
+                return GraceOutcome::Resumed;
             }
             if is_over && let Some(intake) = state.parked.take() {
-                return Kept::Given(intake, state.closed);
+                return GraceOutcome::Over(intake, state.closed);
             }
             let (woken, _) = self
                 .moved
@@ -389,9 +405,9 @@ impl Outbox {
     }
 
     /// The member's place, as somebody sees it who wants one.
-    pub(super) fn held<T>(&self, place: T) -> Held<T> {
+    pub(super) fn candidate<T>(&self, place: T) -> Candidate<T> {
         let state = self.lock();
-        Held {
+        Candidate {
             network: state.network,
             kept_since: state.kept_since.filter(|_| state.is_kept()),
             place,
@@ -399,11 +415,11 @@ impl Outbox {
     }
 
     /// Gives up a place that is kept, as if its time were over. Returns whether it is kept still.
-    pub(super) fn give_way(&self) -> bool {
+    pub(super) fn release_if_kept(&self) -> bool {
         let mut state = self.lock();
         let is_kept = state.is_kept();
         if is_kept {
-            state.closed = Some(Closed::Done);
+            state.closed = Some(CloseReason::Done);
             self.moved.notify_all();
         }
         is_kept
@@ -421,7 +437,7 @@ impl Outbox {
         network: Network,
         received: u64,
     ) -> Result<Option<(Box<Intake>, u64)>, Malformed> {
-        let is_waiting = |state: &mut State| {
+        let is_waiting = |state: &mut OutboxState| {
             let is_waiting = state.parked.is_none() && state.closed.is_none();
             if is_waiting {
                 state.is_contested = true;
@@ -452,21 +468,21 @@ impl Outbox {
         state.connection += 1;
         state.sent_at = None;
         // The writer may still be busy with the connection before.
-        state.rest = None;
+        state.stalled = None;
         self.call_writer(&mut state);
         self.moved.notify_all();
         Ok(Some((intake, state.connection)))
     }
 }
 
-impl Mailbox for Arc<Outbox> {
-    fn post(&self, frame: Outgoing) {
+impl Mailbox for Arc<MemberOutbox> {
+    fn post(&self, frame: OutgoingFrame) {
         let mut state = self.lock();
         if state.closed.is_some() {
             return;
         }
         if state.backlog.post(frame).is_err() {
-            self.overflow(&mut state);
+            self.drop_for_overflow(&mut state);
         }
         self.call_writer(&mut state);
     }
@@ -476,6 +492,6 @@ impl Mailbox for Arc<Outbox> {
     }
 }
 
-fn notice(notice: Notice) -> Outgoing {
+fn notice(notice: Notice) -> OutgoingFrame {
     Frame::notice(notice.code()).into()
 }

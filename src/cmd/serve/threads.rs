@@ -17,7 +17,7 @@ const PER_THREAD: usize = 4;
 const RESERVE: usize = 4096;
 
 /// How many threads there may be for connections, if anything limits them.
-pub(super) fn possible() -> Option<usize> {
+pub(super) fn max_connections() -> Option<usize> {
     let limit = fs::read_to_string("/proc/sys/vm/max_map_count").ok()?;
     Some(threads(limit.trim().parse().ok()?))
 }
@@ -27,7 +27,7 @@ fn threads(mappings: usize) -> usize {
 }
 
 /// How many of so many connections are possible with so many threads. Warns if that is fewer.
-pub(super) fn limit(connections: usize, threads: usize) -> usize {
+pub(super) fn limit_connections(connections: usize, threads: usize) -> usize {
     if connections > threads {
         let needed = connections
             .saturating_mul(PER_THREAD)
@@ -45,8 +45,8 @@ mod tests {
 
     #[test]
     fn the_usual_limit_is_enough_for_ten_thousand() {
-        assert_eq!(limit(10_000, threads(65_530)), 10_000);
-        assert_eq!(limit(20_000, threads(65_530)), 15_358);
-        assert_eq!(limit(1, threads(0)), 1);
+        assert_eq!(limit_connections(10_000, threads(65_530)), 10_000);
+        assert_eq!(limit_connections(20_000, threads(65_530)), 15_358);
+        assert_eq!(limit_connections(1, threads(0)), 1);
     }
 }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 /// What is to be worked on, in the order in which it came.
 pub(super) struct WorkList<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<WorkListState<T>>,
     filled: Condvar,
 }
 
-struct State<T> {
+struct WorkListState<T> {
     items: Vec<Arc<T>>,
     /// Whether the thread waits for something to come.
     is_asleep: bool,
@@ -19,7 +19,7 @@ struct State<T> {
 impl<T> Default for WorkList<T> {
     fn default() -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(WorkListState {
                 items: Vec::new(),
                 is_asleep: false,
             }),
@@ -65,7 +65,7 @@ impl<T> WorkList<T> {
         round.append(&mut state.items);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, WorkListState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

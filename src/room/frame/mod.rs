@@ -11,7 +11,7 @@ use super::chain::{EntryKind, Link};
 use super::names::RoomId;
 
 pub use self::to_client::{Signed, ToClient, Welcome, parse_left};
-pub use self::to_relay::{Parcel, Send, State, ToRelay};
+pub use self::to_relay::{Parcel, SendFrame, StatementFrame, ToRelay};
 
 /// The first bytes of a connection: the protocol's name.
 pub const MAGIC: [u8; 7] = *b"e2echat";
@@ -52,12 +52,12 @@ pub fn is_ping(frame: &[u8]) -> bool {
 
 /// Whether a frame that was received, its type first, is counted for ACK.
 #[must_use]
-pub fn counts(frame: &[u8]) -> bool {
-    frame.first().is_some_and(|kind| is_counted(*kind))
+pub fn is_counted_frame(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|kind| is_counted_kind(*kind))
 }
 
 /// Whether frames of this type are counted for ACK.
-pub(super) fn is_counted(kind: u8) -> bool {
+pub(super) fn is_counted_kind(kind: u8) -> bool {
     (0x10..=0x1f).contains(&kind)
 }
 
@@ -99,7 +99,7 @@ impl Challenge {
 
 /// What a relay asks of its clients (PROTOCOL §7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
+pub struct RelayLimits {
     /// Seconds without a word after which a connection is taken for dead.
     pub idle: u32,
     /// The most members in a room.
@@ -216,7 +216,7 @@ impl Frame {
 
     /// CHALLENGE
     #[must_use]
-    pub fn challenge(challenge: &Challenge, limits: &Limits) -> Self {
+    pub fn challenge(challenge: &Challenge, limits: &RelayLimits) -> Self {
         let fields = Encoder::default()
             .bytes(&challenge.nonce)
             .bytes(&challenge.run.0)
@@ -329,7 +329,7 @@ impl Frame {
 
     /// STATEMENT
     #[must_use]
-    pub fn state(statement: &[u8], signature: &[u8]) -> Self {
+    pub fn statement(statement: &[u8], signature: &[u8]) -> Self {
         let fields = Encoder::default().string(statement).string(signature);
         Self::new(kind::STATEMENT, fields)
     }

@@ -4,7 +4,7 @@ use crate::cipher::encoding::{Decoder, Malformed};
 use crate::room::card::SessionId;
 use crate::room::chain::{EntryKind, Link};
 
-use super::{Challenge, Departure, Limits, RunId, kind};
+use super::{Challenge, Departure, RelayLimits, RunId, kind};
 
 /// What a relay says to a client that it lets in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub fn parse_left(entry: &[u8]) -> Result<(SessionId, Departure), Malformed> {
 #[derive(Debug, PartialEq, Eq)]
 pub enum ToClient<'a> {
     /// CHALLENGE
-    Challenge(Challenge, Limits),
+    Challenge(Challenge, RelayLimits),
     /// WELCOME
     Welcome(Welcome),
     /// MEMBER: a card.
@@ -111,7 +111,7 @@ impl<'a> ToClient<'a> {
                     nonce: fields.bytes()?,
                     run: RunId(fields.bytes()?),
                 },
-                Limits {
+                RelayLimits {
                     idle: fields.u32()?,
                     members: fields.u32()?,
                     blocks: fields.u32()?,

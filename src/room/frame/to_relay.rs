@@ -22,11 +22,11 @@ pub enum ToRelay<'a> {
         proof: &'a [u8],
     },
     /// SEND
-    Send(Send),
+    Send(SendFrame),
     /// REKEY: a card.
     Rekey(&'a [u8]),
     /// STATEMENT
-    State(State<'a>),
+    Statement(StatementFrame<'a>),
     /// PING
     Ping,
     /// ACK
@@ -36,7 +36,7 @@ pub enum ToRelay<'a> {
 /// A message, or the part of it that fits into a frame, on its way through the relay. Ranges are
 /// into the frame, so that its bytes can be passed on without being copied.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Send {
+pub struct SendFrame {
     /// The header.
     pub header: Range<usize>,
     /// The fields `header` and `signature`: the bytes of an entry, and the first fields of DELIVER.
@@ -49,7 +49,7 @@ pub struct Send {
 
 /// A statement on its way through the relay.
 #[derive(Debug, PartialEq, Eq)]
-pub struct State<'a> {
+pub struct StatementFrame<'a> {
     /// The statement.
     pub statement: &'a [u8],
     /// Its signature.
@@ -97,7 +97,7 @@ impl<'a> ToRelay<'a> {
                     let ciphertext = start..fields.position();
                     parcels.push(Parcel { to, ciphertext });
                 }
-                Self::Send(Send {
+                Self::Send(SendFrame {
                     header,
                     signed,
                     part,
@@ -110,7 +110,7 @@ impl<'a> ToRelay<'a> {
                 let statement = fields.string()?;
                 let signature = fields.string()?;
                 let signed = start..fields.position();
-                Self::State(State {
+                Self::Statement(StatementFrame {
                     statement,
                     signature,
                     signed,

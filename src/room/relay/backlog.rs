@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cipher::encoding::Malformed;
 use crate::room::frame::Frame;
 
-use super::Outgoing;
+use super::OutgoingFrame;
 use super::bundle::{Bundle, Unsent};
 
 /// The member is asked for an acknowledgement after this share of what its backlog holds, but not
@@ -39,7 +39,7 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// An empty one of at most `max_weight` bytes, counted as [`Outgoing::weight`] does.
+    /// An empty one of at most `max_weight` bytes, counted as [`OutgoingFrame::weight`] does.
     #[must_use]
     pub fn new(max_weight: usize) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl Backlog {
     ///
     /// # Errors
     /// Where there is no room for it.
-    pub fn post(&mut self, frame: Outgoing) -> Result<(), Overflow> {
+    pub fn post(&mut self, frame: OutgoingFrame) -> Result<(), Overflow> {
         if self.weight + frame.weight() > self.max_weight {
             return Err(Overflow);
         }
@@ -88,7 +88,7 @@ impl Backlog {
         Ok(())
     }
 
-    fn push(&mut self, frame: Outgoing) {
+    fn push(&mut self, frame: OutgoingFrame) {
         self.weight += frame.weight();
         match self.waiting.back_mut() {
             Some(last) if !last.is_full() => last.push(frame),
@@ -110,13 +110,13 @@ impl Backlog {
         let was_asked = self.unasked == 0;
         self.unasked += bundle.weight();
         if self.unasked >= self.ask_weight() {
-            bundle.end_with(self.ping());
+            bundle.push_weightless(self.ping());
         }
         // A few are kept with those before, so that they take less memory, unless a writer still
         // has these, or an acknowledgement is under way that frees them.
         if !was_asked
             && let Some(last) = self.sent.back_mut()
-            && last.takes(&bundle)
+            && last.has_room_for(&bundle)
             && let Some(shared) = Arc::get_mut(last)
         {
             let sent = shared.frames().len();
@@ -130,18 +130,18 @@ impl Backlog {
 
     /// The frame that asks the member for an acknowledgement, if there is something to
     /// acknowledge that it has not been asked for.
-    pub fn ask(&mut self) -> Option<Unsent> {
-        self.wants_ask()
+    pub fn ask_for_ack(&mut self) -> Option<Unsent> {
+        self.has_unasked()
             .then(|| Unsent::of(Arc::new(self.ping().into()), 0))
     }
 
-    /// Whether [`Backlog::ask`] has something to do.
+    /// Whether [`Backlog::ask_for_ack`] has something to do.
     #[must_use]
-    pub fn wants_ask(&self) -> bool {
+    pub fn has_unasked(&self) -> bool {
         self.unasked > 0
     }
 
-    fn ping(&mut self) -> Outgoing {
+    fn ping(&mut self) -> OutgoingFrame {
         self.unasked = 0;
         Frame::ping().into()
     }
@@ -199,7 +199,7 @@ impl Backlog {
     }
 
     /// Adds a frame before all that waits, and that is not counted.
-    pub fn post_first(&mut self, frame: Outgoing) {
+    pub fn post_first(&mut self, frame: OutgoingFrame) {
         self.weight += frame.weight();
         self.waiting.push_front(frame.into());
     }
@@ -216,7 +216,7 @@ impl Backlog {
 mod tests {
     use super::*;
 
-    fn counted() -> Outgoing {
+    fn counted() -> OutgoingFrame {
         Frame::leave().into()
     }
 
@@ -240,7 +240,7 @@ mod tests {
         backlog.post_first(Frame::welcome_back(0).into());
         let unsent: Vec<Unsent> = std::iter::from_fn(|| backlog.take()).collect();
         let frames = unsent.iter().flat_map(Unsent::frames);
-        let is_counted: Vec<bool> = frames.map(Outgoing::is_counted).collect();
+        let is_counted: Vec<bool> = frames.map(OutgoingFrame::is_counted).collect();
         assert_eq!(is_counted, [false, true, true, true]);
     }
 
@@ -323,12 +323,12 @@ mod tests {
             backlog.take().map_or(0, |unsent| unsent.frames().len())
         };
         assert_eq!(frames(&mut backlog, 1), 1);
-        assert!(backlog.wants_ask());
-        assert!(backlog.ask().is_some());
-        assert!(backlog.ask().is_none());
+        assert!(backlog.has_unasked());
+        assert!(backlog.ask_for_ack().is_some());
+        assert!(backlog.ask_for_ack().is_none());
         assert_eq!(frames(&mut backlog, 9), 9);
         assert_eq!(frames(&mut backlog, 1), 2);
-        assert!(backlog.ask().is_none());
-        assert!(!backlog.wants_ask());
+        assert!(backlog.ask_for_ack().is_none());
+        assert!(!backlog.has_unasked());
     }
 }

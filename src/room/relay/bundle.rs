@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Outgoing;
+use super::OutgoingFrame;
 
 /// The most frames and bytes that are sent together. These frames, and one that asks for an
 /// acknowledgement, go out with one call: each is at most three slices, and Linux takes 1024.
@@ -13,7 +13,7 @@ const MOST_BYTES: usize = 64 * 1024;
 /// Some of a member's frames, in their order.
 #[derive(Debug, Default)]
 pub struct Bundle {
-    frames: Vec<Outgoing>,
+    frames: Vec<OutgoingFrame>,
     counted: usize,
     bytes: usize,
     weight: usize,
@@ -33,13 +33,13 @@ impl Unsent {
 
     /// The frames.
     #[must_use]
-    pub fn frames(&self) -> &[Outgoing] {
+    pub fn frames(&self) -> &[OutgoingFrame] {
         self.bundle.frames.get(self.sent..).unwrap_or_default()
     }
 }
 
-impl From<Outgoing> for Bundle {
-    fn from(frame: Outgoing) -> Self {
+impl From<OutgoingFrame> for Bundle {
+    fn from(frame: OutgoingFrame) -> Self {
         let mut bundle = Self::default();
         bundle.push(frame);
         bundle
@@ -47,7 +47,7 @@ impl From<Outgoing> for Bundle {
 }
 
 impl Bundle {
-    pub(super) fn frames(&self) -> &[Outgoing] {
+    pub(super) fn frames(&self) -> &[OutgoingFrame] {
         &self.frames
     }
 
@@ -66,12 +66,12 @@ impl Bundle {
     }
 
     /// Adds a frame that is the relay's own affair, and weighs nothing.
-    pub(super) fn end_with(&mut self, frame: Outgoing) {
+    pub(super) fn push_weightless(&mut self, frame: OutgoingFrame) {
         self.frames.push(frame);
     }
 
     /// Whether all of another one would find room in it.
-    pub(super) fn takes(&self, other: &Self) -> bool {
+    pub(super) fn has_room_for(&self, other: &Self) -> bool {
         self.frames.len() + other.frames.len() <= MOST_FRAMES
             && self.bytes + other.bytes <= MOST_BYTES
     }
@@ -84,7 +84,7 @@ impl Bundle {
         self.frames.append(&mut other.frames);
     }
 
-    pub(super) fn push(&mut self, frame: Outgoing) {
+    pub(super) fn push(&mut self, frame: OutgoingFrame) {
         self.counted += usize::from(frame.is_counted());
         self.bytes += frame.len();
         self.weight += frame.weight();

@@ -7,34 +7,34 @@ use std::time::Duration;
 use crate::cipher::encoding::Malformed;
 use crate::cipher::keys::PublicKey;
 use crate::room::card::{Card, SessionId};
-use crate::room::frame::{Limits, RunId, State, ToRelay, kind};
+use crate::room::frame::{RelayLimits, RunId, StatementFrame, ToRelay, kind};
 use crate::room::names::RoomId;
 use crate::room::statement::{Occasion, Statement};
 
-use super::Outgoing;
-use super::assembly::{Assembly, Message, is_unique};
-use super::source::Source;
+use super::OutgoingFrame;
+use super::incoming::IncomingFrame;
+use super::reassembly::{ReassembledMessage, Reassembly, is_unique};
 use super::throttle::{Cost, Throttle};
 
 /// A statement, as it is to be passed on.
 #[derive(Debug)]
-pub struct Stated {
-    pub(super) frame: Outgoing,
+pub struct OutgoingStatement {
+    pub(super) frame: OutgoingFrame,
     /// Whom it is for; everybody if there are none.
     pub(super) to: Vec<SessionId>,
 }
 
 /// What a frame asks of the relay.
 #[derive(Debug)]
-pub enum Request {
+pub enum MemberRequest {
     /// Nothing yet: it is a part of a message.
     Wait,
     /// To pass on a message.
-    Forward(Message),
+    Forward(ReassembledMessage),
     /// To pass on a statement.
-    State(Stated),
+    Statement(OutgoingStatement),
     /// To pass on a goodbye, which is signed, and to take the member out of the room.
-    Goodbye(Stated),
+    Goodbye(OutgoingStatement),
     /// To give the member the session key and the nick of this card, which follows its present one.
     Rekey(Box<Card>),
     /// To let the member go, which has said goodbye.
@@ -70,7 +70,7 @@ impl Lineage {
         }
     }
 
-    /// As [`Card::succeeds`].
+    /// As [`Card::is_successor_of`].
     fn is_before(&self, card: &Card) -> bool {
         self.sid == card.previous()
             && self.origin == card.origin()
@@ -85,7 +85,7 @@ pub struct Intake {
     room: RoomId,
     lineage: Lineage,
     joined: u64,
-    assembly: Assembly,
+    reassembly: Reassembly,
     max_readers: u32,
     received: u64,
     has_said_goodbye: bool,
@@ -99,11 +99,11 @@ pub struct Intake {
 impl Intake {
     /// For the member that joined with `card` in this epoch.
     #[must_use]
-    pub fn new(card: &Card, run: RunId, joined: u64, limits: &Limits) -> Self {
+    pub fn new(card: &Card, run: RunId, joined: u64, limits: &RelayLimits) -> Self {
         Self {
             room: card.room(),
             lineage: Lineage::of(card),
-            assembly: Assembly::new(run, joined, limits),
+            reassembly: Reassembly::new(run, joined, limits),
             joined,
             max_readers: limits.members,
             received: 0,
@@ -141,44 +141,45 @@ impl Intake {
     /// About the bytes of memory that a message takes of which the last frame has not come.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.assembly.weight()
+        self.reassembly.weight()
     }
 
     /// Takes a frame.
     ///
     /// # Errors
     /// Where PROTOCOL §8 does not allow it.
-    pub fn take(&mut self, frame: impl Into<Source>) -> Result<Request, Malformed> {
+    pub fn take(&mut self, frame: impl Into<IncomingFrame>) -> Result<MemberRequest, Malformed> {
         let room = self.room;
         let frame = frame.into();
         let parsed = ToRelay::parse(&frame)?;
         self.cost = Cost::of(frame.len(), &parsed);
         let request = match parsed {
             // Nothing else comes after a goodbye, or keeps the connection.
-            ToRelay::Leave if self.has_said_goodbye => Request::Leave,
+            ToRelay::Leave if self.has_said_goodbye => MemberRequest::Leave,
             _ if self.has_said_goodbye => return Err(Malformed),
-            ToRelay::Ping => return Ok(Request::Acknowledge),
-            ToRelay::Ack(count) => return Ok(Request::Forget(count)),
+            ToRelay::Ping => return Ok(MemberRequest::Acknowledge),
+            ToRelay::Ack(count) => return Ok(MemberRequest::Forget(count)),
             ToRelay::Leave | ToRelay::Hello { .. } => return Err(Malformed),
             ToRelay::Send(send) => {
-                let message = (self.assembly).add(&self.senders(), room, Arc::new(frame), send)?;
+                let message =
+                    (self.reassembly).add(&self.senders(), room, Arc::new(frame), send)?;
                 // No reader is in two frames of a message, so they do not add up.
                 let opened = self.opened.max(self.cost.opened);
                 (self.opened, self.cost.opened) = match &message {
                     Some(_) => (0, opened),
                     None => (opened, 0),
                 };
-                message.map_or(Request::Wait, Request::Forward)
+                message.map_or(MemberRequest::Wait, MemberRequest::Forward)
             }
-            ToRelay::State(state) => {
+            ToRelay::Statement(state) => {
                 self.has_said_goodbye = self.check(&state, room)? == Occasion::Leave;
-                let State { signed, to, .. } = state;
-                let frame = Outgoing::statement(&Arc::new(frame), signed);
-                let stated = Stated { frame, to };
+                let StatementFrame { signed, to, .. } = state;
+                let frame = OutgoingFrame::statement(&Arc::new(frame), signed);
+                let stated = OutgoingStatement { frame, to };
                 if self.has_said_goodbye {
-                    Request::Goodbye(stated)
+                    MemberRequest::Goodbye(stated)
                 } else {
-                    Request::State(stated)
+                    MemberRequest::Statement(stated)
                 }
             }
             ToRelay::Rekey(card) => {
@@ -187,7 +188,7 @@ impl Intake {
                     return Err(Malformed);
                 }
                 self.lineage = Lineage::of(&card);
-                Request::Rekey(Box::new(card))
+                MemberRequest::Rekey(Box::new(card))
             }
         };
         self.received += 1;
@@ -195,16 +196,16 @@ impl Intake {
     }
 
     /// Has the latest frame cost what its request asks of a room with so many others.
-    pub fn charge(&mut self, request: &Request, others: usize) {
-        if let Request::State(stated) = request
+    pub fn charge_readers(&mut self, request: &MemberRequest, others: usize) {
+        if let MemberRequest::Statement(stated) = request
             && stated.to.is_empty()
         {
-            self.cost.reaches(others);
+            self.cost.charge_readers(others);
         }
     }
 
     /// Counts the latest frame: what it costs, and how long the next one has to wait for that.
-    pub fn pay(&mut self, uptime: Duration) -> (Cost, Duration) {
+    pub fn throttle(&mut self, uptime: Duration) -> (Cost, Duration) {
         (self.cost, self.throttle.take(&self.cost, uptime))
     }
 
@@ -217,7 +218,7 @@ impl Intake {
 
     /// Checks a statement. Of a goodbye the signature too: it takes its signer out of the room, so that
     /// nobody need wonder whether the relay has made it up.
-    fn check(&self, state: &State<'_>, room: RoomId) -> Result<Occasion, Malformed> {
+    fn check(&self, state: &StatementFrame<'_>, room: RoomId) -> Result<Occasion, Malformed> {
         let statement = Statement::parse(state.statement)?;
         let is_too_many = u32::try_from(state.to.len()).map_or(true, |to| to > self.max_readers);
         let is_allowed = statement.sender == self.lineage.sid
@@ -233,7 +234,7 @@ impl Intake {
     }
 
     /// Whether a statement that says goodbye is to all, and signed.
-    fn is_goodbye(&self, state: &State<'_>) -> bool {
+    fn is_goodbye(&self, state: &StatementFrame<'_>) -> bool {
         let identity = PublicKey::from_spki(&self.lineage.identity);
         let is_signed = |key: PublicKey| key.verifies(state.statement, state.signature);
         state.to.is_empty() && identity.is_ok_and(is_signed)
@@ -244,7 +245,7 @@ impl Intake {
 #[must_use]
 pub fn has_signature_to_check(frame: &[u8]) -> bool {
     let is_goodbye = || match ToRelay::parse(frame) {
-        Ok(ToRelay::State(state)) => Statement::parse(state.statement)
+        Ok(ToRelay::Statement(state)) => Statement::parse(state.statement)
             .is_ok_and(|statement| statement.occasion == Occasion::Leave),
         _ => false,
     };

@@ -7,13 +7,13 @@
 //! - `intake`, `assembly`, `source`: what a member sends.
 //! - `backlog`, `bundle`, `outgoing`: what is sent to a member.
 
-mod assembly;
 mod backlog;
 mod bucket;
 mod bundle;
+mod incoming;
 mod intake;
 mod outgoing;
-mod source;
+mod reassembly;
 mod throttle;
 
 use std::collections::HashMap;
@@ -21,24 +21,24 @@ use std::collections::HashMap;
 use crate::cipher::fingerprint::Fingerprint;
 
 use super::card::{Card, SessionId};
-use super::frame::{Challenge, Departure, Frame, Limits, ToRelay};
+use super::frame::{Challenge, Departure, Frame, RelayLimits, ToRelay};
 use super::names::RoomId;
 use super::notice::Notice;
 use super::roster::Roster;
 
-pub use self::assembly::Message;
 pub use self::backlog::{Backlog, Overflow};
 pub use self::bucket::{Bucket, Rate};
 pub use self::bundle::Unsent;
-pub use self::intake::{Intake, Request, Stated, has_signature_to_check};
-pub use self::outgoing::Outgoing;
-pub use self::source::{Pool, Source};
+pub use self::incoming::{IncomingFrame, RetentionBudget};
+pub use self::intake::{Intake, MemberRequest, OutgoingStatement, has_signature_to_check};
+pub use self::outgoing::OutgoingFrame;
+pub use self::reassembly::ReassembledMessage;
 pub use self::throttle::{Cost, Throttle};
 
 /// Where frames for a member are put. Putting one there must not block.
 pub trait Mailbox: Clone {
     /// Takes a frame. Frames leave in the order in which they came.
-    fn post(&self, frame: Outgoing);
+    fn post(&self, frame: OutgoingFrame);
 
     /// Takes a last frame: the member is not in the room any more.
     fn dismiss(&self, notice: Notice);
@@ -46,16 +46,16 @@ pub trait Mailbox: Clone {
 
 /// What a client asks for that wants to enter a room.
 #[derive(Debug)]
-pub struct Entry {
+pub struct Newcomer {
     /// Its card.
     pub card: Card,
     /// If it wants to go on where its connection broke: from where.
-    pub resumes: Option<Stay>,
+    pub resume_point: Option<ResumePoint>,
 }
 
 /// How far a member has come in its room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stay {
+pub struct ResumePoint {
     /// The epoch in which it joined: it may not know that it has joined once more since.
     pub joined: u64,
     /// How many counted frames it has taken since then.
@@ -66,7 +66,7 @@ pub struct Stay {
 ///
 /// # Errors
 /// With what to tell it before hanging up.
-pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Entry, Notice> {
+pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Newcomer, Notice> {
     let Ok(ToRelay::Hello {
         card,
         resumes,
@@ -79,9 +79,9 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Entry,
     let card = Card::parse(card, room)?;
     let possession = challenge.possession(card.sid(), received);
     if card.identity().verifies(&possession, proof) {
-        Ok(Entry {
+        Ok(Newcomer {
             card,
-            resumes: resumes.map(|joined| Stay { joined, received }),
+            resume_point: resumes.map(|joined| ResumePoint { joined, received }),
         })
     } else {
         Err(Notice::Possession)
@@ -90,7 +90,7 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Entry,
 
 struct Occupant<M> {
     /// The frame MEMBER with its card, made once for all who come later.
-    member: Outgoing,
+    member: OutgoingFrame,
     fingerprint: Fingerprint,
     skeleton: String,
     /// The session id that it had at first.
@@ -102,7 +102,7 @@ struct Occupant<M> {
 
 impl<M> Occupant<M> {
     /// Whether it is of the same identity, with the same nick or the same session id at first.
-    fn is_self(&self, card: &Card, skeleton: &str) -> bool {
+    fn is_same_member(&self, card: &Card, skeleton: &str) -> bool {
         self.fingerprint == card.fingerprint()
             && (self.skeleton == skeleton || self.origin == card.origin())
     }
@@ -121,7 +121,7 @@ pub struct Room<M> {
 impl<M: Mailbox> Room<M> {
     /// An empty room, whose first change will have the number after `epoch`.
     #[must_use]
-    pub fn new(epoch: u64, limits: &Limits) -> Self {
+    pub fn new(epoch: u64, limits: &RelayLimits) -> Self {
         Self {
             epoch,
             max_members: usize::try_from(limits.members).unwrap_or(usize::MAX),
@@ -154,7 +154,7 @@ impl<M: Mailbox> Room<M> {
     }
 
     /// The session ids, the epochs of joining and the mailboxes of all members.
-    pub fn stays(&self) -> impl Iterator<Item = (SessionId, u64, &M)> {
+    pub fn places(&self) -> impl Iterator<Item = (SessionId, u64, &M)> {
         self.roster
             .iter()
             .map(|(sid, occupant)| (sid, occupant.joined, &occupant.mailbox))
@@ -162,18 +162,18 @@ impl<M: Mailbox> Room<M> {
 
     /// How many places the identity of a card has, beside those that it would take its own of.
     #[must_use]
-    pub fn others_of(&self, card: &Card) -> usize {
+    pub fn count_other_places(&self, card: &Card) -> usize {
         let (fingerprint, skeleton) = (card.fingerprint(), card.nick().skeleton());
         let occupants = self.roster.iter().map(|(_, occupant)| occupant);
         let own = occupants.filter(|occupant| occupant.fingerprint == fingerprint);
-        own.filter(|occupant| !occupant.is_self(card, &skeleton))
+        own.filter(|occupant| !occupant.is_same_member(card, &skeleton))
             .count()
     }
 
     /// The mailbox of whoever joined in this epoch, if it is the one that `card` is of, under
     /// whatever session key.
     #[must_use]
-    pub fn place(&self, card: &Card, joined: u64) -> Option<&M> {
+    pub fn resumable_mailbox(&self, card: &Card, joined: u64) -> Option<&M> {
         let mut occupants = self.roster.iter().map(|(_, occupant)| occupant);
         let is_it = |o: &&Occupant<M>| o.joined == joined && o.fingerprint == card.fingerprint();
         occupants.find(is_it).map(|occupant| &occupant.mailbox)
@@ -189,20 +189,20 @@ impl<M: Mailbox> Room<M> {
     #[must_use]
     pub fn is_replaced(&self, card: &Card) -> bool {
         let mut sessions = [card.sid(), card.previous()].into_iter();
-        sessions.all(|sid| self.occupant(sid).is_none()) && self.find_self(card).is_some()
+        sessions.all(|sid| self.occupant(sid).is_none()) && self.find_same_member(card).is_some()
     }
 
     /// Whether whoever comes with this card takes its own place.
     #[must_use]
-    pub fn has_place_for(&self, card: &Card) -> bool {
-        self.find_self(card).is_some()
+    pub fn has_own_place(&self, card: &Card) -> bool {
+        self.find_same_member(card).is_some()
     }
 
     /// A member of the same identity, with the same nick or the same session id at first.
-    fn find_self(&self, card: &Card) -> Option<(SessionId, &Occupant<M>)> {
+    fn find_same_member(&self, card: &Card) -> Option<(SessionId, &Occupant<M>)> {
         let skeleton = card.nick().skeleton();
         let mut occupants = self.roster.iter();
-        occupants.find(|(_, occupant)| occupant.is_self(card, &skeleton))
+        occupants.find(|(_, occupant)| occupant.is_same_member(card, &skeleton))
     }
 
     /// Adds a member: it gets WELCOME and the roster, the others learn of it. If it is there
@@ -220,9 +220,9 @@ impl<M: Mailbox> Room<M> {
         let others = self.roster.len();
         // Only now, as it was a change too if somebody was replaced.
         let epoch = self.epoch + 1;
-        let joined = Outgoing::from(Frame::joined(epoch, card.bytes()));
+        let joined = OutgoingFrame::from(Frame::joined(epoch, card.bytes()));
         let occupant = Occupant {
-            member: Outgoing::member(&joined),
+            member: OutgoingFrame::member(&joined),
             fingerprint: card.fingerprint(),
             skeleton: card.nick().skeleton(),
             origin: card.origin(),
@@ -248,7 +248,7 @@ impl<M: Mailbox> Room<M> {
 
     /// Removes whoever is the newcomer itself, as it was when it was last heard of.
     fn replace(&mut self, newcomer: &Card) {
-        while let Some((sid, other)) = self.find_self(newcomer) {
+        while let Some((sid, other)) = self.find_same_member(newcomer) {
             other.mailbox.dismiss(Notice::Replaced);
             let joined = other.joined;
             self.leave(sid, joined, Departure::Lost);
@@ -269,7 +269,7 @@ impl<M: Mailbox> Room<M> {
         self.tell_all(&Frame::left(self.epoch, sid, departure).into());
     }
 
-    fn tell_all(&self, frame: &Outgoing) {
+    fn tell_all(&self, frame: &OutgoingFrame) {
         for mailbox in self.mailboxes() {
             mailbox.post(frame.clone());
         }
@@ -287,8 +287,8 @@ impl<M: Mailbox> Room<M> {
         };
         self.successors.retain(|_, successor| *successor != sid);
         self.epoch += 1;
-        let rekeyed = Outgoing::from(Frame::rekeyed(self.epoch, card.bytes()));
-        occupant.member = Outgoing::member(&rekeyed);
+        let rekeyed = OutgoingFrame::from(Frame::rekeyed(self.epoch, card.bytes()));
+        occupant.member = OutgoingFrame::member(&rekeyed);
         occupant.skeleton = card.nick().skeleton();
         let mailbox = occupant.mailbox.clone();
         if let Err(conflict) = self.roster.insert(card, occupant) {
@@ -306,30 +306,33 @@ impl<M: Mailbox> Room<M> {
     ///
     /// # Errors
     /// Where the member cannot stay.
-    pub fn carry_out(&mut self, sender: SessionId, request: &Request) -> Result<(), Notice> {
+    pub fn carry_out(&mut self, sender: SessionId, request: &MemberRequest) -> Result<(), Notice> {
         match request {
-            Request::Rekey(card) => self.rekey(card)?,
+            MemberRequest::Rekey(card) => self.rekey(card)?,
             // Whoever has been taken out meanwhile has nothing to say here any more.
             _ if self.roster.get(sender).is_none() => {}
-            Request::Forward(message) => {
+            MemberRequest::Forward(message) => {
                 // It may be written under a session key from before, which is nobody else's.
                 if message.sender() != sender && self.roster.get(message.sender()).is_some() {
                     return Err(Notice::Malformed);
                 }
                 self.forward(message);
             }
-            Request::State(stated) => self.forward_statement(sender, stated),
-            Request::Goodbye(stated) => {
+            MemberRequest::Statement(stated) => self.forward_statement(sender, stated),
+            MemberRequest::Goodbye(stated) => {
                 self.forward_statement(sender, stated);
                 self.remove(sender, Departure::Left);
             }
-            Request::Wait | Request::Leave | Request::Acknowledge | Request::Forget(_) => {}
+            MemberRequest::Wait
+            | MemberRequest::Leave
+            | MemberRequest::Acknowledge
+            | MemberRequest::Forget(_) => {}
         }
         Ok(())
     }
 
     /// Passes a statement of `sender`'s to those it is for.
-    fn forward_statement(&self, sender: SessionId, stated: &Stated) {
+    fn forward_statement(&self, sender: SessionId, stated: &OutgoingStatement) {
         if stated.to.is_empty() {
             for (sid, occupant) in self.roster.iter() {
                 if sid != sender {
@@ -349,15 +352,15 @@ impl<M: Mailbox> Room<M> {
 
     /// Passes each parcel of a message to its reader. Parcels for somebody who is not there are
     /// dropped.
-    fn forward(&self, message: &Message) {
-        for part in &message.parts {
+    fn forward(&self, message: &ReassembledMessage) {
+        for fragment in &message.fragments {
             let mut members = self.roster.finder();
-            for parcel in &part.send.parcels {
+            for parcel in &fragment.send.parcels {
                 let reader = members(parcel.to).map(|occupant| &occupant.mailbox);
                 if let Some(reader) = reader.or_else(|| self.mailbox(parcel.to)) {
-                    reader.post(Outgoing::deliver(
-                        &part.frame,
-                        part.send.signed.clone(),
+                    reader.post(OutgoingFrame::deliver(
+                        &fragment.frame,
+                        fragment.send.signed.clone(),
                         parcel.ciphertext.clone(),
                     ));
                 }

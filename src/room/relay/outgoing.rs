@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::room::frame::{self, Frame};
 
-use super::source::Source;
+use super::incoming::IncomingFrame;
 
 /// What a frame takes in memory beside its bytes: itself, and the allocation that these are in.
 const OVERHEAD: usize = 128;
@@ -15,12 +15,12 @@ const EPOCH: usize = 8;
 
 /// A place in a frame that came in. Many of them wait at once, so they are kept small.
 #[derive(Clone, Copy, Debug)]
-struct Part {
+struct Span {
     start: u32,
     length: u32,
 }
 
-impl From<Range<usize>> for Part {
+impl From<Range<usize>> for Span {
     fn from(range: Range<usize>) -> Self {
         let short = |number| u32::try_from(number).expect("a frame is far shorter than 4 GiB");
         Self {
@@ -30,7 +30,7 @@ impl From<Range<usize>> for Part {
     }
 }
 
-impl Part {
+impl Span {
     fn len(self) -> usize {
         self.length as usize
     }
@@ -43,16 +43,16 @@ impl Part {
 
 /// A frame on its way to a client. Cloning it does not copy what is in it.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
+pub struct OutgoingFrame {
     head: [u8; 5],
-    parts: [Part; 2],
-    source: Arc<Source>,
+    parts: [Span; 2],
+    source: Arc<IncomingFrame>,
 }
 
-impl Outgoing {
+impl OutgoingFrame {
     /// The frame DELIVER, put together from two places in the frame SEND.
     pub(super) fn deliver(
-        send: &Arc<Source>,
+        send: &Arc<IncomingFrame>,
         signed: Range<usize>,
         ciphertext: Range<usize>,
     ) -> Self {
@@ -60,7 +60,7 @@ impl Outgoing {
     }
 
     /// The frame STATEMENT, as it was sent but for whom it is for.
-    pub(super) fn statement(state: &Arc<Source>, signed: Range<usize>) -> Self {
+    pub(super) fn statement(state: &Arc<IncomingFrame>, signed: Range<usize>) -> Self {
         let nothing = signed.end..signed.end;
         Self::passed_on(frame::kind::STATEMENT, state, [signed, nothing])
     }
@@ -79,9 +79,9 @@ impl Outgoing {
 
     /// Parts of a frame that came in. They keep it alive if they are most of it, or the relay has
     /// memory for that.
-    fn passed_on(kind: u8, source: &Arc<Source>, parts: [Range<usize>; 2]) -> Self {
+    fn passed_on(kind: u8, source: &Arc<IncomingFrame>, parts: [Range<usize>; 2]) -> Self {
         let shared = Self::new(kind, Arc::clone(source), parts);
-        if source.may_be_kept() || 2 * shared.len() >= source.len() {
+        if source.is_within_budget() || 2 * shared.len() >= source.len() {
             return shared;
         }
         let [_, first, second] = shared.slices();
@@ -94,8 +94,8 @@ impl Outgoing {
         Self::new(kind, Arc::new(fields.into()), [whole, nothing])
     }
 
-    fn new(kind: u8, source: Arc<Source>, parts: [Range<usize>; 2]) -> Self {
-        let parts = parts.map(Part::from);
+    fn new(kind: u8, source: Arc<IncomingFrame>, parts: [Range<usize>; 2]) -> Self {
+        let parts = parts.map(Span::from);
         let [first, second] = parts;
         let [a, b, c, d] = (1 + first.length + second.length).to_be_bytes();
         Self {
@@ -130,11 +130,11 @@ impl Outgoing {
     /// Whether it counts for ACK.
     #[must_use]
     pub fn is_counted(&self) -> bool {
-        frame::is_counted(self.head[4])
+        frame::is_counted_kind(self.head[4])
     }
 }
 
-impl From<Frame> for Outgoing {
+impl From<Frame> for OutgoingFrame {
     fn from(frame: Frame) -> Self {
         Self::whole(frame.kind, frame.fields)
     }

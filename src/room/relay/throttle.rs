@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::room::frame::{Limits, ToRelay};
+use crate::room::frame::{RelayLimits, ToRelay};
 
 use super::bucket::{Bucket, Rate};
 
@@ -67,7 +67,7 @@ impl Cost {
             .map(|bytes| bytes.div_ceil(BLOCK));
         let opened = each.clone().filter(|blocks| *blocks <= LONGEST).max();
         let blocks: usize = match frame {
-            ToRelay::State(state) => state.to.len(),
+            ToRelay::Statement(state) => state.to.len(),
             _ => each.map(|blocks| blocks.max(1)).sum(),
         };
         let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
@@ -84,7 +84,7 @@ impl Cost {
     }
 
     /// The frame comes to so many readers, which it does not name.
-    pub(super) fn reaches(&mut self, readers: usize) {
+    pub(super) fn charge_readers(&mut self, readers: usize) {
         let readers = u64::try_from(readers).unwrap_or(u64::MAX);
         self.blocks = self.blocks.max(readers);
     }
@@ -102,7 +102,7 @@ pub struct Throttle {
 impl Throttle {
     /// For a member that has sent nothing yet.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &RelayLimits) -> Self {
         let a_second = |limit, burst| {
             let rate = NonZeroU32::new(limit).map(|limit| Rate::new(limit, SECOND, burst));
             (rate, Bucket::default())
@@ -154,11 +154,11 @@ mod tests {
     #[test]
     fn a_statement_counts_a_block_for_each_of_its_readers() {
         let readers: Vec<SessionId> = (0..40).map(|number| SessionId([number; 32])).collect();
-        let to_some = Frame::state(b"statement", b"signature", &readers);
+        let to_some = Frame::statement(b"statement", b"signature", &readers);
         assert_eq!(cost(&to_some).blocks, 40);
-        let mut to_all = cost(&Frame::state(b"statement", b"signature", &[]));
+        let mut to_all = cost(&Frame::statement(b"statement", b"signature", &[]));
         assert_eq!(to_all.blocks, 1);
-        to_all.reaches(199);
+        to_all.charge_readers(199);
         assert_eq!(to_all.blocks, 199);
     }
 
@@ -189,10 +189,10 @@ mod tests {
         // Of all readers the one who has the most to do counts, and what nobody opens does not.
         assert_eq!(to(&[256, 3 * 256, 0]).opened, 3);
         assert_eq!(to(&[0, 25 * 256]).opened, 0);
-        assert_eq!(cost(&Frame::state(b"", b"", &[])).opened, 0);
-        let mut throttle = Throttle::new(&Limits {
+        assert_eq!(cost(&Frame::statement(b"", b"", &[])).opened, 0);
+        let mut throttle = Throttle::new(&RelayLimits {
             blocks: 5000,
-            ..Limits::default()
+            ..RelayLimits::default()
         });
         let long = to(&[22 * 256]);
         // 64 KiB in lines as long as they may be.
@@ -207,9 +207,9 @@ mod tests {
 
     #[test]
     fn nicks_cannot_be_changed_more_often_than_a_room_can_take_note_of() {
-        let mut throttle = Throttle::new(&Limits {
+        let mut throttle = Throttle::new(&RelayLimits {
             blocks: 5000,
-            ..Limits::default()
+            ..RelayLimits::default()
         });
         let cost = cost(&Frame::rekey(b"card"));
         for _ in 0..5 {
@@ -217,19 +217,19 @@ mod tests {
         }
         assert_eq!(throttle.take(&cost, SECOND), MINUTE / 10);
         // With less to send a second, it is the blocks that are short.
-        let mut throttle = Throttle::new(&Limits {
+        let mut throttle = Throttle::new(&RelayLimits {
             blocks: 256,
-            ..Limits::default()
+            ..RelayLimits::default()
         });
         assert_eq!(throttle.take(&cost, SECOND), 2 * SECOND);
     }
 
     #[test]
     fn whichever_limit_is_exceeded_further_decides() {
-        let mut throttle = Throttle::new(&Limits {
+        let mut throttle = Throttle::new(&RelayLimits {
             blocks: 10,
             bytes: 1000,
-            ..Limits::default()
+            ..RelayLimits::default()
         });
         let mut wait = |blocks, bytes| {
             let cost = Cost {
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn zero_is_no_limit() {
-        let mut throttle = Throttle::new(&Limits::default());
+        let mut throttle = Throttle::new(&RelayLimits::default());
         let cost = Cost {
             blocks: u64::MAX,
             bytes: u64::MAX,

@@ -72,7 +72,7 @@ impl Stamp {
 }
 
 #[derive(Debug)]
-struct State {
+struct ListState {
     listed: HashSet<Fingerprint>,
     /// What the file was like when it was read last, in vain or not.
     stamp: Option<Stamp>,
@@ -84,7 +84,7 @@ struct State {
 #[derive(Debug)]
 pub(in crate::cmd::serve) struct AllowList {
     path: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<ListState>,
 }
 
 impl AllowList {
@@ -103,7 +103,7 @@ impl AllowList {
         })?;
         Ok(Self {
             path: path.to_owned(),
-            state: Mutex::new(State {
+            state: Mutex::new(ListState {
                 listed,
                 stamp,
                 is_settled: stamp.is_some_and(|stamp| stamp.is_settled()),
@@ -112,13 +112,13 @@ impl AllowList {
     }
 
     /// Whether this identity is on the list as it is now, or as it was when it was last one.
-    pub(in crate::cmd::serve) fn allows(&self, fingerprint: Fingerprint) -> bool {
+    pub(in crate::cmd::serve) fn look_up(&self, fingerprint: Fingerprint) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.refresh(&mut state);
         state.listed.contains(&fingerprint)
     }
 
-    fn refresh(&self, state: &mut State) {
+    fn refresh(&self, state: &mut ListState) {
         let stamp = Stamp::look(&self.path);
         let is_changed = stamp != state.stamp;
         if !is_changed && (state.is_settled || stamp.is_none()) {

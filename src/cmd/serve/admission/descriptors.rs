@@ -1,6 +1,6 @@
 //! As many file descriptors as the connections need.
 
-use super::gate::TOLD;
+use super::connections::MAX_REFUSED;
 
 /// For standard streams, files, and the sockets of a host who sits in a room.
 const RESERVE: usize = 24;
@@ -9,15 +9,15 @@ const PER_LISTENER: usize = 2;
 
 /// How many descriptors there are beside those of the connections that are let in.
 fn overhead(listeners: usize) -> usize {
-    TOLD + RESERVE + PER_LISTENER * listeners
+    MAX_REFUSED + RESERVE + PER_LISTENER * listeners
 }
 
 /// Asks the system for what `connections` need, one descriptor each. Returns how many of them are
 /// possible, and warns if that is fewer.
-pub(in crate::cmd::serve) fn provide(connections: usize, listeners: usize) -> usize {
+pub(in crate::cmd::serve) fn raise_limit(connections: usize, listeners: usize) -> usize {
     let overhead = overhead(listeners);
     let needed = connections.saturating_add(overhead);
-    let Some(available) = raise(needed).filter(|available| *available < needed) else {
+    let Some(available) = raise_soft_limit(needed).filter(|available| *available < needed) else {
         return connections;
     };
     let possible = available.saturating_sub(overhead).max(1);
@@ -30,7 +30,7 @@ pub(in crate::cmd::serve) fn provide(connections: usize, listeners: usize) -> us
 /// Raises the limit to `needed` as far as that goes. Returns where it is then, if anything is known
 /// of it.
 #[cfg(unix)]
-fn raise(needed: usize) -> Option<usize> {
+fn raise_soft_limit(needed: usize) -> Option<usize> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     let raised = hard.min(needed.try_into().ok()?);
@@ -45,6 +45,6 @@ fn raise(needed: usize) -> Option<usize> {
 }
 
 #[cfg(not(unix))]
-fn raise(_: usize) -> Option<usize> {
+fn raise_soft_limit(_: usize) -> Option<usize> {
     None
 }

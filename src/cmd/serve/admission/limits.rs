@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::room::relay::Rate;
 
 use super::allow::AllowList;
-use super::gate::GateLimits;
-use super::guard::Guard;
-use super::memory::Memory;
+use super::connections::ConnectionLimits;
+use super::control::AdmissionControl;
+use super::memory::MemoryBudget;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -19,7 +19,7 @@ const LEAST_BLOCKS: u32 = 256;
 const LEAST_BYTES: u32 = 64 * 1024;
 
 #[derive(clap::Args, Debug)]
-pub(in crate::cmd::serve) struct Shares {
+pub(in crate::cmd::serve) struct LimitArgs {
     /// The most connections at once from one address (of IPv6, one /64); places that are kept for
     /// broken ones count, and give way to newcomers from there
     #[arg(long, value_name = "N", default_value = "100")]
@@ -55,19 +55,19 @@ fn none_or_at_least<const LEAST: u32>(text: &str) -> Result<u32, String> {
     }
 }
 
-impl Shares {
+impl LimitArgs {
     /// Places of one identity in a room.
-    pub(in crate::cmd::serve) fn places(&self) -> usize {
+    pub(in crate::cmd::serve) fn places_per_identity(&self) -> usize {
         usize::try_from(self.max_per_identity.get()).unwrap_or(usize::MAX)
     }
 
     /// Blocks a second from one member; 0 for any number.
-    pub(in crate::cmd::serve) fn blocks(&self) -> u32 {
+    pub(in crate::cmd::serve) fn blocks_per_second(&self) -> u32 {
         self.max_blocks
     }
 
     /// Bytes a second from one member; 0 for any number.
-    pub(in crate::cmd::serve) fn bytes(&self) -> u32 {
+    pub(in crate::cmd::serve) fn bytes_per_second(&self) -> u32 {
         self.max_bytes
     }
 
@@ -76,19 +76,19 @@ impl Shares {
     ///
     /// # Errors
     /// Where the list of identities cannot be used.
-    pub(in crate::cmd::serve) fn guard(
+    pub(in crate::cmd::serve) fn admission_control(
         &self,
         connections: usize,
         threads: usize,
-        memory: Memory,
-    ) -> anyhow::Result<Guard> {
-        let limits = GateLimits {
+        memory: MemoryBudget,
+    ) -> anyhow::Result<AdmissionControl> {
+        let limits = ConnectionLimits {
             connections,
             threads,
             per_network: usize::try_from(self.max_per_address.get()).unwrap_or(usize::MAX),
             joins: Rate::new(self.joins_per_minute, MINUTE, MINUTE),
         };
         let allowed = self.allow.as_deref().map(AllowList::open).transpose()?;
-        Ok(Guard::new(limits, allowed, memory))
+        Ok(AdmissionControl::new(limits, allowed, memory))
     }
 }

@@ -20,8 +20,8 @@ const FRAMES_SHARE: u64 = 8;
 const BYTES_PER_MS: u64 = 1 << 20;
 
 /// How often it is measured, however much or little there is.
-const SELDOM: Duration = Duration::from_secs(1);
-const OFTEN: Duration = Duration::from_millis(5);
+const MAX_INTERVAL: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Measures what the system has.
 pub(in crate::cmd::serve) struct Gauge(Option<System>);
@@ -34,7 +34,7 @@ impl Gauge {
 
     /// How many bytes this process may still take: the least of what the machine, its control group
     /// and its own limits have, as far as the system tells.
-    pub(in crate::cmd::serve) fn left(&mut self) -> Option<u64> {
+    pub(in crate::cmd::serve) fn measure(&mut self) -> Option<u64> {
         let system = self.0.as_mut();
         let shared = system.map(|system| [machine(system), group(system)]);
         let shared = shared.into_iter().flatten();
@@ -92,12 +92,12 @@ fn taken(status: &str, name: &str) -> Option<u64> {
 
 /// What was measured last, less what has been given to newcomers since.
 #[derive(Debug)]
-pub(in crate::cmd::serve) struct Memory {
+pub(in crate::cmd::serve) struct MemoryBudget {
     left: AtomicU64,
     reserve: u64,
 }
 
-impl Memory {
+impl MemoryBudget {
     /// With so much at the start. Warns if that is not known: such a relay never thinks it is short.
     pub(in crate::cmd::serve) fn new(left: Option<u64>) -> Self {
         if left.is_none() {
@@ -113,7 +113,7 @@ impl Memory {
     }
 
     /// There is so much now, if that is known.
-    pub(in crate::cmd::serve) fn measured(&self, left: Option<u64>) {
+    pub(in crate::cmd::serve) fn update(&self, left: Option<u64>) {
         if let Some(left) = left {
             self.left.store(left, Ordering::Relaxed);
         }
@@ -121,9 +121,9 @@ impl Memory {
 
     /// After which time to measure again: when a quarter of it may be gone, but every 5 ms at the most,
     /// in which 5 MiB may be.
-    pub(in crate::cmd::serve) fn pause(&self) -> Duration {
+    pub(in crate::cmd::serve) fn interval(&self) -> Duration {
         let left = self.left.load(Ordering::Relaxed);
-        Duration::from_millis(left / 4 / BYTES_PER_MS).clamp(OFTEN, SELDOM)
+        Duration::from_millis(left / 4 / BYTES_PER_MS).clamp(MIN_INTERVAL, MAX_INTERVAL)
     }
 
     /// Takes so many bytes for somebody who may be a member that comes back. Returns whether they
@@ -154,7 +154,7 @@ impl Memory {
 
     /// How much may wait for a member, of so many bytes while there is enough memory: the less there
     /// is, the less may wait.
-    pub(in crate::cmd::serve) fn share(&self, bytes: usize) -> usize {
+    pub(in crate::cmd::serve) fn queue_limit(&self, bytes: usize) -> usize {
         let left = self.left.load(Ordering::Relaxed);
         if left >= self.reserve {
             return bytes;
@@ -174,54 +174,54 @@ mod tests {
 
     #[test]
     fn a_part_of_what_there_is_is_kept_back() {
-        let memory = Memory::new(Some(800 * MIB));
+        let memory = MemoryBudget::new(Some(800 * MIB));
         assert!(!memory.is_short());
-        memory.measured(Some(100 * MIB));
+        memory.update(Some(100 * MIB));
         assert!(!memory.is_short());
-        assert_eq!(memory.share(1000), 1000);
-        memory.measured(Some(50 * MIB));
+        assert_eq!(memory.queue_limit(1000), 1000);
+        memory.update(Some(50 * MIB));
         assert!(memory.is_short());
-        assert_eq!(memory.share(1000), 333);
-        memory.measured(Some(25 * MIB));
-        assert_eq!(memory.share(1000), 0);
-        memory.measured(Some(0));
-        assert_eq!(memory.share(1000), 0);
-        memory.measured(Some(800 * MIB));
+        assert_eq!(memory.queue_limit(1000), 333);
+        memory.update(Some(25 * MIB));
+        assert_eq!(memory.queue_limit(1000), 0);
+        memory.update(Some(0));
+        assert_eq!(memory.queue_limit(1000), 0);
+        memory.update(Some(800 * MIB));
         assert!(!memory.is_short());
-        assert!(!Memory::new(Some(1 << 40)).is_short());
-        assert!(!Memory::new(None).is_short());
-        assert_eq!(Memory::new(Some(1 << 40)).reserve, MAX_RESERVE);
+        assert!(!MemoryBudget::new(Some(1 << 40)).is_short());
+        assert!(!MemoryBudget::new(None).is_short());
+        assert_eq!(MemoryBudget::new(Some(1 << 40)).reserve, MAX_RESERVE);
     }
 
     #[test]
     fn it_is_measured_the_more_often_the_less_there_is() {
         let pauses = [Some(0), Some(100 * MIB), Some(1 << 40), None].map(|left| {
-            let memory = Memory::new(left);
-            memory.pause().as_millis()
+            let memory = MemoryBudget::new(left);
+            memory.interval().as_millis()
         });
         assert_eq!(pauses, [5, 25, 1000, 1000]);
     }
 
     #[test]
     fn what_is_given_since_the_last_measurement_counts() {
-        let memory = Memory::new(Some(800 * MIB));
-        memory.measured(Some(53 * MIB));
+        let memory = MemoryBudget::new(Some(800 * MIB));
+        memory.update(Some(53 * MIB));
         assert!(memory.take_for_stranger(1 << 20));
         assert!(memory.take_for_stranger(2 << 20));
         assert!(!memory.take_for_stranger(1), "the rest is for members");
         assert!(memory.take_for_frame(37 << 20));
         assert!(!memory.take_for_frame(1 << 20));
-        memory.measured(None);
+        memory.update(None);
         assert!(!memory.take_for_frame(1 << 20));
-        memory.measured(Some(53 * MIB));
+        memory.update(Some(53 * MIB));
         assert!(memory.take_for_stranger(1 << 20));
-        assert!(Memory::new(None).take_for_stranger(usize::MAX));
+        assert!(MemoryBudget::new(None).take_for_stranger(usize::MAX));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn the_system_tells_how_much_there_is() {
-        assert!(Gauge::new().left().is_some_and(|left| left > 0));
+        assert!(Gauge::new().measure().is_some_and(|left| left > 0));
         let status = "VmSize:\t   12 kB\nVmData:\tmuch\n";
         assert_eq!(taken(status, "VmSize:"), Some(12 << 10));
         assert_eq!(taken(status, "VmData:"), None);

@@ -6,9 +6,9 @@
 //! - `guard`: all of these, as a connection asks them.
 
 pub(in crate::cmd) mod allow;
+pub(in crate::cmd::serve) mod connections;
+pub(in crate::cmd::serve) mod control;
 pub(in crate::cmd::serve) mod descriptors;
-pub(in crate::cmd::serve) mod gate;
-pub(in crate::cmd::serve) mod guard;
+pub(in crate::cmd::serve) mod eviction;
 pub(in crate::cmd::serve) mod limits;
 pub(in crate::cmd::serve) mod memory;
-pub(in crate::cmd::serve) mod places;

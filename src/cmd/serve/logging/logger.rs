@@ -20,18 +20,18 @@ pub(in crate::cmd::serve) const STATS: &str = "stats";
 
 /// How many lines may wait: of those that strangers and members can cause, what comes in ten seconds
 /// or more.
-const MAX_WAITING: usize = 256;
+const MAX_QUEUED: usize = 256;
 
 /// After which time it is tried again to write what could not be written.
-const PAUSE: Duration = Duration::from_millis(100);
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the end of the program waits for the last lines to be written.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The log, until the end of the program: then it waits for the last lines.
-pub(in crate::cmd::serve) struct Log(Arc<Queue>);
+pub(in crate::cmd::serve) struct LogHandle(Arc<LogQueue>);
 
-impl Log {
+impl LogHandle {
     /// Sends warnings, and as much more as `verbose` asks for, to standard error; panics, too. To be
     /// called once.
     ///
@@ -43,7 +43,7 @@ impl Log {
             1 => LevelFilter::Info,
             _ => LevelFilter::Debug,
         };
-        let queue = Arc::<Queue>::default();
+        let queue = Arc::<LogQueue>::default();
         log::set_boxed_logger(Box::new(Logger {
             level,
             queue: Arc::clone(&queue),
@@ -68,19 +68,20 @@ impl Log {
     }
 }
 
-impl Drop for Log {
+impl Drop for LogHandle {
     fn drop(&mut self) {
-        let is_busy =
-            |state: &mut State| state.is_writing || !state.waiting.is_empty() || state.lost > 0;
+        let is_busy = |state: &mut LogQueueState| {
+            state.is_writing || !state.waiting.is_empty() || state.lost > 0
+        };
         let queue = &self.0;
-        drop((queue.changed).wait_timeout_while(queue.lock(), PATIENCE, is_busy));
+        drop((queue.changed).wait_timeout_while(queue.lock(), FLUSH_TIMEOUT, is_busy));
     }
 }
 
 /// Decides what is logged, and gives it its form.
 struct Logger {
     level: LevelFilter,
-    queue: Arc<Queue>,
+    queue: Arc<LogQueue>,
 }
 
 impl log::Log for Logger {
@@ -93,7 +94,7 @@ impl log::Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            self.queue.put(line(*record.args()));
+            self.queue.push(line(*record.args()));
         }
     }
 
@@ -107,28 +108,28 @@ fn line(text: Arguments<'_>) -> String {
 
 /// What waits to be written.
 #[derive(Default)]
-struct Queue {
-    state: Mutex<State>,
+struct LogQueue {
+    state: Mutex<LogQueueState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct LogQueueState {
     waiting: VecDeque<String>,
     is_writing: bool,
     /// How many lines there was no room for since the last that waits.
     lost: u64,
     /// Why nothing could be written then, if it was not that nobody read.
-    reason: Option<String>,
+    lost_because: Option<String>,
     /// Why the last attempt to write failed, if it did.
     failure: Option<String>,
 }
 
-impl State {
+impl LogQueueState {
     /// The line that speaks of those that were lost, if any were.
     fn take_lost(&mut self) -> Option<String> {
         let lost = std::mem::take(&mut self.lost);
-        (lost > 0).then(|| match self.reason.take() {
+        (lost > 0).then(|| match self.lost_because.take() {
             None => line(format_args!(
                 "… {lost} lines of the log were lost, as nobody read it"
             )),
@@ -139,14 +140,14 @@ impl State {
     }
 }
 
-impl Queue {
+impl LogQueue {
     /// Has a line written, or counts it. Never waits for a reader.
-    fn put(&self, line: String) {
+    fn push(&self, line: String) {
         let mut state = self.lock();
-        if state.waiting.len() >= MAX_WAITING {
+        if state.waiting.len() >= MAX_QUEUED {
             state.lost += 1;
             let reason = state.failure.clone();
-            state.reason = reason;
+            state.lost_because = reason;
             return;
         }
         let lost = state.take_lost();
@@ -156,7 +157,7 @@ impl Queue {
     }
 
     /// Waits for the next line that is to be written.
-    fn take(&self) -> String {
+    fn pop(&self) -> String {
         let mut state = self.lock();
         state.is_writing = false;
         self.changed.notify_all();
@@ -175,7 +176,7 @@ impl Queue {
     /// so that none comes out in part: meanwhile others gather.
     fn write_all(&self) {
         loop {
-            let line = self.take();
+            let line = self.pop();
             let mut rest = line.as_bytes();
             while !rest.is_empty() {
                 match io::stderr().write(rest) {
@@ -185,14 +186,14 @@ impl Queue {
                     }
                     Err(error) => {
                         self.lock().failure = Some(reason(&error));
-                        thread::sleep(PAUSE);
+                        thread::sleep(RETRY_PAUSE);
                     }
                 }
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LogQueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -208,35 +209,35 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_counted_and_said_where_it_is_missing() {
-        let queue = Queue::default();
-        for number in 0..MAX_WAITING + 312 {
-            queue.put(line(format_args!("{number}")));
+        let queue = LogQueue::default();
+        for number in 0..MAX_QUEUED + 312 {
+            queue.push(line(format_args!("{number}")));
         }
-        assert_eq!(said(&queue.take()), "0\n");
-        assert_eq!(said(&queue.take()), "1\n");
-        queue.put(line(format_args!("later")));
-        for number in 2..MAX_WAITING {
-            assert_eq!(said(&queue.take()), format!("{number}\n"));
+        assert_eq!(said(&queue.pop()), "0\n");
+        assert_eq!(said(&queue.pop()), "1\n");
+        queue.push(line(format_args!("later")));
+        for number in 2..MAX_QUEUED {
+            assert_eq!(said(&queue.pop()), format!("{number}\n"));
         }
         let lost = "… 312 lines of the log were lost, as nobody read it\n";
-        assert_eq!(said(&queue.take()), lost);
-        assert_eq!(said(&queue.take()), "later\n");
+        assert_eq!(said(&queue.pop()), lost);
+        assert_eq!(said(&queue.pop()), "later\n");
         assert_eq!(queue.lock().lost, 0);
     }
 
     #[test]
     fn what_was_lost_is_said_although_nothing_comes_after_it() {
-        let queue = Queue::default();
+        let queue = LogQueue::default();
         queue.lock().failure = Some("no space left on device".into());
-        for _ in 0..=MAX_WAITING {
-            queue.put(line(format_args!("one")));
+        for _ in 0..=MAX_QUEUED {
+            queue.push(line(format_args!("one")));
         }
         queue.lock().failure = None;
-        for _ in 0..MAX_WAITING {
-            assert_eq!(said(&queue.take()), "one\n");
+        for _ in 0..MAX_QUEUED {
+            assert_eq!(said(&queue.pop()), "one\n");
         }
         let lost =
             "… 1 lines of the log were lost, as it could not be written: no space left on device\n";
-        assert_eq!(said(&queue.take()), lost);
+        assert_eq!(said(&queue.pop()), lost);
     }
 }

@@ -18,27 +18,27 @@ use rand::Rng as _;
 
 use crate::cipher::encoding::Malformed;
 use crate::room::card::Card;
-use crate::room::frame::{Challenge, Departure, Limits, RunId};
+use crate::room::frame::{Challenge, Departure, RelayLimits, RunId};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Intake, Pool, Room, Stay};
+use crate::room::relay::{Intake, ResumePoint, RetentionBudget, Room};
 
-use super::outbox::Outbox;
+use super::outbox::MemberOutbox;
 use super::stats::Census;
 use super::writer::Writers;
-use crate::cmd::serve::admission::gate::Network;
-use crate::cmd::serve::admission::guard::Guard;
-use crate::cmd::serve::admission::places::give_way;
+use crate::cmd::serve::admission::connections::Network;
+use crate::cmd::serve::admission::control::AdmissionControl;
+use crate::cmd::serve::admission::eviction::choose_evicted;
 
-pub(super) use self::membership::{Membership, Next};
+pub(super) use self::membership::{AfterFrame, Membership};
 
-use self::membership::Place;
+use self::membership::CountedMember;
 
 /// What the relay allows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Config {
+pub(super) struct RelayConfig {
     /// What clients are told of it.
-    pub(super) limits: Limits,
+    pub(super) limits: RelayLimits,
     /// The most members.
     pub(super) max_members: usize,
     /// The most places of one identity in a room.
@@ -49,16 +49,16 @@ pub(super) struct Config {
     pub(super) handshake: Duration,
 }
 
-type SharedRoom = Arc<Mutex<Room<Arc<Outbox>>>>;
+type SharedRoom = Arc<Mutex<Room<Arc<MemberOutbox>>>>;
 
 /// All rooms of a relay.
 pub(super) struct Relay {
-    pub(super) config: Config,
-    pub(super) guard: Arc<Guard>,
+    pub(super) config: RelayConfig,
+    pub(super) admission: Arc<AdmissionControl>,
     writers: Writers,
     run: RunId,
     /// Counts what is kept alive of the frames that members send.
-    pool: Arc<Pool>,
+    pool: Arc<RetentionBudget>,
     rooms: Mutex<Rooms>,
     members: AtomicUsize,
     /// Whose turn it is to have a thread for arithmetic.
@@ -77,14 +77,14 @@ impl Relay {
     ///
     /// # Errors
     /// Where the system has no threads for the writers.
-    pub(super) fn new(config: Config, guard: Guard) -> io::Result<Self> {
+    pub(super) fn new(config: RelayConfig, admission: AdmissionControl) -> io::Result<Self> {
         let mut run = [0; 16];
         rand::rng().fill_bytes(&mut run);
-        let guard = Arc::new(guard);
+        let admission = Arc::new(admission);
         Ok(Self {
             config,
-            writers: Writers::start(&guard)?,
-            guard,
+            writers: Writers::start(&admission)?,
+            admission,
             run: RunId(run),
             pool: Arc::default(),
             rooms: Mutex::default(),
@@ -94,9 +94,9 @@ impl Relay {
     }
 
     /// A queue for a newcomer on this connection.
-    pub(super) fn outbox(&self, stream: &Arc<TcpStream>, network: Network) -> Arc<Outbox> {
-        let (most, writer) = (self.config.queue_bytes, self.writers.next());
-        Arc::new(Outbox::new(most, Arc::clone(stream), network, writer))
+    pub(super) fn outbox(&self, stream: &Arc<TcpStream>, network: Network) -> Arc<MemberOutbox> {
+        let (most, writer) = (self.config.queue_bytes, self.writers.assign());
+        Arc::new(MemberOutbox::new(most, Arc::clone(stream), network, writer))
     }
 
     /// Random bytes for a handshake.
@@ -118,17 +118,17 @@ impl Relay {
         self: &Arc<Self>,
         id: RoomId,
         card: &Card,
-        outbox: &Arc<Outbox>,
+        outbox: &Arc<MemberOutbox>,
     ) -> Result<Membership, Notice> {
-        self.guard.check_memory()?;
-        let place = Place::count(self);
+        self.admission.check_memory()?;
+        let counted = CountedMember::count(self);
         let mut rooms = lock(&self.rooms);
-        self.guard.check_open()?;
-        let has_own = |room: &SharedRoom| lock(room).has_place_for(card);
-        let giving_way = if rooms.by_id.get(&id).is_some_and(has_own) {
+        self.admission.check_open()?;
+        let has_own = |room: &SharedRoom| lock(room).has_own_place(card);
+        let evicted = if rooms.by_id.get(&id).is_some_and(has_own) {
             None
         } else {
-            self.find_giving_way(&rooms, &place, outbox.network())?
+            self.find_evicted(&rooms, &counted, outbox.network())?
         };
         let (room, joined) = if let Some(room) = rooms.by_id.get(&id) {
             let joined = self.enter(&mut lock(room), card, outbox)?;
@@ -140,12 +140,12 @@ impl Relay {
             rooms.by_id.insert(id, Arc::clone(&room));
             (room, joined)
         };
-        if let Some(giving_way) = giving_way {
-            giving_way.give_way();
+        if let Some(evicted) = evicted {
+            evicted.release_if_kept();
         }
         let intake = Intake::new(card, self.run, joined, &self.config.limits);
         let (outbox, intake) = (Arc::clone(outbox), Box::new(intake));
-        Ok(Membership::new(id, room, outbox, intake, card, place))
+        Ok(Membership::new(id, room, outbox, intake, card, counted))
     }
 
     /// Whose place in any room is to give way to a newcomer's, if one must: to be asked for before that
@@ -153,15 +153,15 @@ impl Relay {
     ///
     /// # Errors
     /// Where one must, and none is kept that can.
-    fn find_giving_way(
+    fn find_evicted(
         &self,
         rooms: &Rooms,
-        place: &Place,
+        member: &CountedMember,
         newcomer: Network,
-    ) -> Result<Option<Arc<Outbox>>, Notice> {
-        let is_full = place.number > self.config.max_members;
-        let is_over_share = self.guard.is_over_share(newcomer);
-        if !is_full && !is_over_share {
+    ) -> Result<Option<Arc<MemberOutbox>>, Notice> {
+        let is_full = member.number > self.config.max_members;
+        let is_over_limit = self.admission.is_over_limit(newcomer);
+        if !is_full && !is_over_limit {
             return Ok(None);
         }
         let mut places = Vec::new();
@@ -169,38 +169,38 @@ impl Relay {
             let room = lock(room);
             places.extend(
                 room.mailboxes()
-                    .map(|outbox| outbox.held(Arc::clone(outbox))),
+                    .map(|outbox| outbox.candidate(Arc::clone(outbox))),
             );
         }
-        if is_over_share {
-            places.retain(|held| held.network == newcomer);
+        if is_over_limit {
+            places.retain(|candidate| candidate.network == newcomer);
         }
-        match give_way(places, newcomer) {
+        match choose_evicted(places, newcomer) {
             None if is_full => Err(Notice::RelayFull),
-            giving_way => Ok(giving_way),
+            evicted => Ok(evicted),
         }
     }
 
     /// Lets a member into a room. If that is full, a place that is kept in it may give way.
     fn enter(
         &self,
-        room: &mut Room<Arc<Outbox>>,
+        room: &mut Room<Arc<MemberOutbox>>,
         card: &Card,
-        outbox: &Arc<Outbox>,
+        outbox: &Arc<MemberOutbox>,
     ) -> Result<u64, Notice> {
-        if room.others_of(card) >= self.config.per_identity {
+        if room.count_other_places(card) >= self.config.per_identity {
             return Err(Notice::IdentityFull);
         }
         let joined = room.join(card, outbox);
         if joined != Err(Notice::RoomFull) {
             return joined;
         }
-        let places = room.stays().map(|(sid, joined, outbox)| {
+        let places = room.places().map(|(sid, joined, outbox)| {
             let place = (sid, joined, Arc::clone(outbox));
-            outbox.held(place)
+            outbox.candidate(place)
         });
-        if let Some((sid, joined, kept)) = give_way(places.collect(), outbox.network())
-            && kept.give_way()
+        if let Some((sid, joined, kept)) = choose_evicted(places.collect(), outbox.network())
+            && kept.release_if_kept()
         {
             room.leave(sid, joined, Departure::Lost);
         }
@@ -216,7 +216,7 @@ impl Relay {
         self: &Arc<Self>,
         id: RoomId,
         card: &Card,
-        stay: Stay,
+        stay: ResumePoint,
         stream: &Arc<TcpStream>,
         network: Network,
     ) -> Result<Option<(Membership, u64)>, Notice> {
@@ -228,7 +228,7 @@ impl Relay {
             if room.is_replaced(card) {
                 return Err(Notice::Replaced);
             }
-            room.place(card, stay.joined).map(Arc::clone)
+            room.resumable_mailbox(card, stay.joined).map(Arc::clone)
         };
         let Some(outbox) = outbox else {
             return Ok(None);
@@ -236,8 +236,8 @@ impl Relay {
         let taken = outbox.take_over(stream, network, stay.received);
         let taken = taken.map_err(|Malformed| Notice::Malformed)?;
         Ok(taken.map(|(intake, connection)| {
-            let place = Place::count(self);
-            let membership = Membership::new(id, room, outbox, intake, card, place);
+            let counted = CountedMember::count(self);
+            let membership = Membership::new(id, room, outbox, intake, card, counted);
             (membership, connection)
         }))
     }
@@ -245,7 +245,7 @@ impl Relay {
     /// Tells every member that the relay is ending, and hangs up once they have what is waiting
     /// for them.
     pub(super) fn shut_down(&self) {
-        self.guard.end();
+        self.admission.close();
         for room in lock(&self.rooms).by_id.values() {
             for outbox in lock(room).mailboxes() {
                 outbox.close(Some(Notice::Shutdown));
@@ -255,12 +255,13 @@ impl Relay {
 
     /// Drops the members for whom more is kept than there is memory for.
     pub(super) fn save_memory(&self) {
-        let most = self.guard.memory.share(self.config.queue_bytes);
+        let most = self.admission.memory.queue_limit(self.config.queue_bytes);
         let rooms: Vec<SharedRoom> = lock(&self.rooms).by_id.values().map(Arc::clone).collect();
         for room in rooms {
-            let outboxes: Vec<Arc<Outbox>> = lock(&room).mailboxes().map(Arc::clone).collect();
+            let outboxes: Vec<Arc<MemberOutbox>> =
+                lock(&room).mailboxes().map(Arc::clone).collect();
             for outbox in outboxes {
-                outbox.limit(most);
+                outbox.enforce_limit(most);
             }
         }
     }
@@ -271,7 +272,7 @@ impl Relay {
         Census {
             members: rooms.by_id.values().map(|room| lock(room).len()).sum(),
             rooms: rooms.by_id.len(),
-            connections: self.guard.connections(),
+            connections: self.admission.connections(),
         }
     }
 

@@ -5,23 +5,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What became of a message, for one reader.
 #[derive(Default)]
-struct Fate {
+struct ReaderOutcome {
     has_arrived: bool,
     /// Whether its sender was told that it did not.
     is_reported: bool,
 }
 
-struct Message {
+struct LedgerEntry {
     from: usize,
     direct: bool,
     text: String,
-    fates: BTreeMap<usize, Fate>,
+    fates: BTreeMap<usize, ReaderOutcome>,
 }
 
 /// All messages there ever were, oldest first.
 #[derive(Default)]
 pub struct Ledger {
-    messages: Vec<Message>,
+    messages: Vec<LedgerEntry>,
     /// The last one that arrived, of those from one member to another, direct or not.
     last: HashMap<(usize, usize, bool), usize>,
     /// How many messages from one member another one was told that it misses.
@@ -31,8 +31,8 @@ pub struct Ledger {
 impl Ledger {
     /// Somebody said something.
     pub fn said(&mut self, from: usize, direct: bool, text: String, readers: BTreeSet<usize>) {
-        let unknown = |reader| (reader, Fate::default());
-        self.messages.push(Message {
+        let unknown = |reader| (reader, ReaderOutcome::default());
+        self.messages.push(LedgerEntry {
             from,
             direct,
             text,
@@ -42,7 +42,7 @@ impl Ledger {
 
     /// A message was shown to somebody. Returns what is wrong with that.
     pub fn arrived(&mut self, from: usize, to: usize, direct: bool, text: &str) -> Option<String> {
-        let is_it = |m: &Message| (m.from, m.direct, m.text.as_str()) == (from, direct, text);
+        let is_it = |m: &LedgerEntry| (m.from, m.direct, m.text.as_str()) == (from, direct, text);
         let Some(place) = self.messages.iter().position(is_it) else {
             return Some(format!("{text:?} was never said by {from}"));
         };
@@ -77,7 +77,7 @@ impl Ledger {
 
     /// Of whom somebody was told to miss more messages than did not arrive.
     pub fn missed_too_many(&self) -> Vec<String> {
-        let is_lost = |from, to, m: &&Message| {
+        let is_lost = |from, to, m: &&LedgerEntry| {
             m.from == from && m.fates.get(&to).is_some_and(|fate| !fate.has_arrived)
         };
         let lost = |from, to| {

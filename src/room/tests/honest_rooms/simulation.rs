@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::room::card::{Card, SessionId};
-use crate::room::frame::{Challenge, Frame, Limits, RunId};
+use crate::room::frame::{Challenge, Frame, RelayLimits, RunId};
 use crate::room::names::RoomName;
 use crate::room::relay::Room;
 use crate::room::session::Now;
@@ -27,7 +27,7 @@ use crate::room::session::Now;
 use super::ledger::Ledger;
 
 use links::ToMember;
-use members::{Member, SessionKeys};
+use members::{SessionKeys, SimulatedMember};
 use relay::Inbox;
 
 pub use links::Faults;
@@ -52,8 +52,8 @@ pub struct Simulation {
     challenge: Challenge,
     faults: Option<Faults>,
     pub ledger: Ledger,
-    limits: Limits,
-    pub members: Vec<Member>,
+    limits: RelayLimits,
+    pub members: Vec<SimulatedMember>,
     owners: HashMap<SessionId, usize>,
     pub cards: Vec<Card>,
     pub tamper: Option<Tamper>,
@@ -83,7 +83,7 @@ pub struct Counts {
 
 impl Simulation {
     pub fn new(seed: u64) -> Self {
-        let limits = Limits {
+        let limits = RelayLimits {
             idle: 90,
             grace: 0,
             members: 64,
@@ -140,8 +140,9 @@ impl Simulation {
 
     /// Those who are inside and are not about to go.
     pub fn inside(&self) -> Vec<usize> {
-        let is_inside =
-            |member: &Member| member.is_here && !member.is_leaving && member.session.is_inside();
+        let is_inside = |member: &SimulatedMember| {
+            member.is_here && !member.is_leaving && member.session.is_inside()
+        };
         let numbered = self.members.iter().enumerate();
         numbered
             .filter(|(_, member)| is_inside(member))
@@ -151,14 +152,15 @@ impl Simulation {
 
     /// How many are there or about to be.
     pub fn present(&self) -> usize {
-        let is_here = |member: &&Member| member.is_here && !member.is_leaving;
+        let is_here = |member: &&SimulatedMember| member.is_here && !member.is_leaving;
         self.members.iter().filter(is_here).count()
     }
 
     /// One of those who are inside, or were when their connection broke.
     pub fn anybody(&mut self) -> Option<usize> {
-        let may_speak =
-            |member: &Member| member.is_here && !member.is_leaving && member.entered_at.is_some();
+        let may_speak = |member: &SimulatedMember| {
+            member.is_here && !member.is_leaving && member.entered_at.is_some()
+        };
         let inside: Vec<usize> = match self.faults {
             None => self.inside(),
             Some(_) => (0..self.members.len())

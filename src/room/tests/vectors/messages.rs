@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::cipher::encoding::Encoder;
 use crate::cipher::keys::{DECRYPTIONS, SessionKey};
 use crate::room::card::{Identity, SessionId};
-use crate::room::frame::{Challenge, Frame, Limits, RunId};
+use crate::room::frame::{Challenge, Frame, RelayLimits, RunId};
 use crate::room::message::{Header, Kind, OpenError, Stream, audience_digest};
 use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Event, Now, Policy, Session, Standing};
-use crate::room::statement::{Occasion, Statement, Told};
+use crate::room::statement::{Occasion, Statement, ToldEntry};
 use crate::room::text::SafeText;
 
 use super::{Vector, family, key_called};
@@ -132,7 +132,7 @@ fn greet(bob: &mut Session, vector: &Vector) {
             time: 1,
             occasion: Occasion::Beacon,
             next: first.map_or(0, |header| header.sequence),
-            told: vec![Told {
+            told: vec![ToldEntry {
                 reader: bob.card().sid(),
                 total: 0,
             }],
@@ -160,9 +160,9 @@ fn enter(identity: Identity, key: SessionKey, others: &[Vec<u8>]) -> Session {
         nonce: [0; 32],
         run: RUN,
     };
-    let limits = Limits {
+    let limits = RelayLimits {
         members: 10,
-        ..Limits::default()
+        ..RelayLimits::default()
     };
     let mut frames = vec![
         Frame::challenge(&challenge, &limits),

@@ -11,7 +11,7 @@ use super::Simulation;
 
 /// What a member is told, in the words of this simulation: members are numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ExpectedEvent {
     Joined(usize),
     /// Who, and whether it said so itself.
     Left(usize, Departure, bool),
@@ -25,7 +25,7 @@ pub enum Told {
 }
 
 /// What somebody said, until the relay has all of it.
-pub struct Said {
+pub struct SaidMessage {
     pub text: String,
     /// Who is to read it, and who is to see that there is something that they cannot read.
     pub readers: BTreeSet<usize>,
@@ -37,9 +37,9 @@ pub struct Said {
 #[derive(Default)]
 pub struct Account {
     /// What the member said, until the relay has all of it.
-    pub said: VecDeque<Said>,
+    pub said: VecDeque<SaidMessage>,
     /// What the member is still to be told.
-    pub expected: VecDeque<Told>,
+    pub expected: VecDeque<ExpectedEvent>,
     /// Those who were there before the member, from its MEMBER frames.
     pub found: Option<BTreeSet<usize>>,
     /// Whom the member sees, and since which change of its roster.
@@ -52,7 +52,7 @@ pub struct Account {
 
 impl Simulation {
     /// All who are in the room, but for one, are to be told something.
-    pub fn expect_of_all(&mut self, but: usize, told: &Told) {
+    pub fn expect_of_all(&mut self, but: usize, told: &ExpectedEvent) {
         if !self.is_lossless() {
             return;
         }
@@ -63,19 +63,22 @@ impl Simulation {
         }
     }
 
-    pub fn expect_said(&mut self, from: usize, said: &Said) {
+    pub fn expect_said(&mut self, from: usize, said: &SaidMessage) {
         for (number, member) in self.members.iter_mut().enumerate() {
             if !member.place.is_in_room || number == from {
                 continue;
             }
             if said.readers.contains(&number) {
-                member.account.expected.push_back(Told::Message {
+                member.account.expected.push_back(ExpectedEvent::Message {
                     from,
                     direct: said.direct,
                     text: said.text.clone(),
                 });
             } else if said.left_out.contains(&number) {
-                member.account.expected.push_back(Told::LeftOut(from));
+                member
+                    .account
+                    .expected
+                    .push_back(ExpectedEvent::LeftOut(from));
                 self.counts.left_out += 1;
             }
         }
@@ -116,7 +119,7 @@ impl Simulation {
                 let who = self.owners[&person.sid];
                 let member = &mut self.members[number];
                 member.account.sees.insert(who, member.session.changes());
-                Told::Joined(who)
+                ExpectedEvent::Joined(who)
             }
             Event::Left {
                 nick,
@@ -126,14 +129,14 @@ impl Simulation {
                 let who = self.number_of(nick.as_str());
                 self.members[number].account.sees.remove(&who);
                 // Somebody's goodbye may arrive although its connection breaks right after it.
-                Told::Left(who, departure, is_signed && departure == Departure::Left)
+                ExpectedEvent::Left(who, departure, is_signed && departure == Departure::Left)
             }
-            Event::Rekeyed(nick) => Told::Rekeyed(self.number_of(nick.as_str())),
-            Event::Renamed { person, .. } => Told::Rekeyed(self.owners[&person.sid]),
-            Event::LeftOut(nick) => Told::LeftOut(self.number_of(nick.as_str())),
+            Event::Rekeyed(nick) => ExpectedEvent::Rekeyed(self.number_of(nick.as_str())),
+            Event::Renamed { person, .. } => ExpectedEvent::Rekeyed(self.owners[&person.sid]),
+            Event::LeftOut(nick) => ExpectedEvent::LeftOut(self.number_of(nick.as_str())),
             Event::Message {
                 from, direct, text, ..
-            } => Told::Message {
+            } => ExpectedEvent::Message {
                 from: self.number_of(from.as_str()),
                 direct,
                 text: text.to_string(),

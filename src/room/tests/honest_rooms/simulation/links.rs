@@ -16,15 +16,15 @@ const MAX_DELAY: Duration = Duration::from_millis(1500);
 const IDLE: Duration = Duration::from_secs(90);
 
 /// Frames that are under way; they arrive in order.
-pub struct Queue<T>(VecDeque<(Duration, T)>);
+pub struct DelayQueue<T>(VecDeque<(Duration, T)>);
 
-impl<T> Default for Queue<T> {
+impl<T> Default for DelayQueue<T> {
     fn default() -> Self {
         Self(VecDeque::new())
     }
 }
 
-impl<T> Queue<T> {
+impl<T> DelayQueue<T> {
     pub fn push(&mut self, at: Duration, frame: T) {
         let at = self.0.back().map_or(at, |(last, _)| at.max(*last));
         self.0.push_back((at, frame));
@@ -66,10 +66,10 @@ pub struct Faults {
 
 /// A member's connections, one after another.
 #[derive(Default)]
-pub struct Link {
+pub struct SimulatedLink {
     /// What is under way, each frame with the connection that it goes through.
-    pub up: Queue<(u64, ToServer)>,
-    pub down: Queue<(u64, ToMember)>,
+    pub up: DelayQueue<(u64, ToServer)>,
+    pub down: DelayQueue<(u64, ToMember)>,
     /// Which connection is the member's present one.
     pub connection: u64,
     /// Whether that is broken, which neither side need know yet.

@@ -18,9 +18,9 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::{Event, Policy, Session, Standing, To};
 
-use super::expected::{Account, Said};
-use super::links::{Link, ToServer};
-use super::relay::Place;
+use super::expected::{Account, SaidMessage};
+use super::links::{SimulatedLink, ToServer};
+use super::relay::RelaySide;
 use super::{Simulation, lobby, payload};
 
 /// The relay passes on what is encrypted to a member's present and its previous key, no older one
@@ -75,7 +75,7 @@ impl SessionKeys {
 }
 
 /// A member, and what each part of the simulation knows of it.
-pub struct Member {
+pub struct SimulatedMember {
     pub nick: String,
     pub session: Session,
     /// Whether there is still somebody at this end.
@@ -87,8 +87,8 @@ pub struct Member {
     rekeyed: Duration,
     /// A key that is being made, and when it is ready.
     key_ready: Option<Duration>,
-    pub link: Link,
-    pub place: Place,
+    pub link: SimulatedLink,
+    pub place: RelaySide,
     pub account: Account,
 }
 
@@ -116,7 +116,7 @@ impl Simulation {
         let sid = session.card().sid();
         self.owners.insert(sid, number);
         self.cards.push(session.card().clone());
-        let member = Member {
+        let member = SimulatedMember {
             nick,
             session,
             is_here: true,
@@ -125,8 +125,8 @@ impl Simulation {
             next_tick: self.now,
             rekeyed: self.now,
             key_ready: None,
-            link: Link::default(),
-            place: Place::default(),
+            link: SimulatedLink::default(),
+            place: RelaySide::default(),
             account: Account::default(),
         };
         self.members.push(member);
@@ -201,7 +201,7 @@ impl Simulation {
             .map(|(number, since)| (*number, *since <= shown))
             .partition::<Vec<_>, _>(|(_, is_reader)| *is_reader);
         let numbers = |list: Vec<(usize, bool)>| list.into_iter().map(|(n, _)| n).collect();
-        let said = Said {
+        let said = SaidMessage {
             text: self.text(number, bytes),
             readers: numbers(readers),
             left_out: numbers(left_out),
@@ -216,7 +216,7 @@ impl Simulation {
         let session = &self.members[number].session;
         let shown = session.changes();
         let others = session.others();
-        let said = Said {
+        let said = SaidMessage {
             text: self.text(number, bytes),
             readers: others.iter().map(|p| self.owners[&p.sid]).collect(),
             left_out: BTreeSet::new(),
@@ -232,7 +232,7 @@ impl Simulation {
         let Some(person) = others.find(|person| self.owners[&person.sid] == reader) else {
             return;
         };
-        let said = Said {
+        let said = SaidMessage {
             text: self.text(number, 0),
             readers: BTreeSet::from([reader]),
             left_out: BTreeSet::new(),
@@ -258,7 +258,7 @@ impl Simulation {
         format!("{} from {number} {}", self.texts, "x".repeat(bytes))
     }
 
-    fn say_to(&mut self, number: usize, to: To, said: Said) {
+    fn say_to(&mut self, number: usize, to: To, said: SaidMessage) {
         let now = self.clocks();
         let member = &mut self.members[number];
         let receipt = member.session.say(to, Kind::Text, &said.text, now);

@@ -11,10 +11,12 @@ use rand::RngExt as _;
 use crate::room::card::SessionId;
 use crate::room::frame::{Departure, Frame, RunId, ToRelay, kind};
 use crate::room::notice::Notice;
-use crate::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room, Unsent, admit};
+use crate::room::relay::{
+    Backlog, Intake, Mailbox, MemberRequest, OutgoingFrame, Room, Unsent, admit,
+};
 
-use super::expected::Told;
-use super::links::{Queue, ToMember, ToServer};
+use super::expected::ExpectedEvent;
+use super::links::{DelayQueue, ToMember, ToServer};
 use super::{Simulation, lobby, payload};
 
 /// How long the relay keeps the place of a member whose connection is broken.
@@ -34,7 +36,7 @@ impl Default for Inbox {
 }
 
 impl Mailbox for Inbox {
-    fn post(&self, frame: Outgoing) {
+    fn post(&self, frame: OutgoingFrame) {
         let posted = self.0.borrow_mut().post(frame);
         posted.expect("there is room");
     }
@@ -57,7 +59,7 @@ pub struct Frames<'a> {
 
 /// What the relay knows of a member, and keeps for it.
 #[derive(Default)]
-pub struct Place {
+pub struct RelaySide {
     inbox: Inbox,
     /// The connection that the relay has for the member.
     served: Option<u64>,
@@ -84,7 +86,7 @@ impl Simulation {
         for number in 0..self.members.len() {
             self.break_connection(number);
             let member = &mut self.members[number];
-            member.link.up = Queue::default();
+            member.link.up = DelayQueue::default();
             member.place.inbox = Inbox::default();
             member.place.intake = None;
             member.place.is_in_room = false;
@@ -131,10 +133,13 @@ impl Simulation {
     }
 
     fn relay_admits(&mut self, number: usize, connection: u64, hello: &[u8]) {
-        let entry = admit(hello, &self.challenge, lobby().id()).expect("an honest client");
+        let newcomer = admit(hello, &self.challenge, lobby().id()).expect("an honest client");
         let at = self.now + self.delay();
-        let place = entry.resumes.and_then(|from| {
-            let inbox = self.room.place(&entry.card, from.joined)?.clone();
+        let place = newcomer.resume_point.and_then(|from| {
+            let inbox = self
+                .room
+                .resumable_mailbox(&newcomer.card, from.joined)?
+                .clone();
             Some((inbox, from.received))
         });
         let has_entered = self.members[number].entered_at.is_some();
@@ -163,12 +168,15 @@ impl Simulation {
             self.surprise(number, "its place is gone".to_owned());
         }
         if std::mem::take(&mut self.members[number].place.is_in_room) {
-            let lost = Told::Left(number, Departure::Lost, false);
+            let lost = ExpectedEvent::Left(number, Departure::Lost, false);
             self.expect_of_all(number, &lost);
         }
         let inbox = Inbox::default();
-        let joined = self.room.join(&entry.card, &inbox).expect("there is room");
-        self.expect_of_all(number, &Told::Joined(number));
+        let joined = self
+            .room
+            .join(&newcomer.card, &inbox)
+            .expect("there is room");
+        self.expect_of_all(number, &ExpectedEvent::Joined(number));
         let numbered = self.members.iter().enumerate();
         let found = numbered
             .filter(|(_, member)| member.place.is_in_room)
@@ -180,7 +188,7 @@ impl Simulation {
         member.place.acknowledged = 0;
         member.account.found = Some(found);
         let run = self.challenge.run;
-        member.place.intake = Some(Intake::new(&entry.card, run, joined, &self.limits));
+        member.place.intake = Some(Intake::new(&newcomer.card, run, joined, &self.limits));
         member.place.is_in_room = true;
         member.place.stated = self.now;
     }
@@ -191,7 +199,7 @@ impl Simulation {
         if !member.place.is_in_room {
             return;
         }
-        if matches!(ToRelay::parse(&bytes), Ok(ToRelay::State(state)) if state.to.is_empty()) {
+        if matches!(ToRelay::parse(&bytes), Ok(ToRelay::Statement(state)) if state.to.is_empty()) {
             member.place.stated = self.now;
         }
         let intake = member.place.intake.as_mut().expect("it is in the room");
@@ -200,24 +208,27 @@ impl Simulation {
         let done = self.room.carry_out(sid, &request);
         done.expect("its own key");
         match request {
-            Request::Forward(_) if !is_lossless => {}
-            Request::Forward(_) => {
+            MemberRequest::Forward(_) if !is_lossless => {}
+            MemberRequest::Forward(_) => {
                 let message = member.account.said.pop_front().expect("what was said");
                 self.expect_said(number, &message);
             }
-            Request::Rekey(_) => self.expect_of_all(number, &Told::Rekeyed(number)),
-            Request::Goodbye(_) => {
+            MemberRequest::Rekey(_) => self.expect_of_all(number, &ExpectedEvent::Rekeyed(number)),
+            MemberRequest::Goodbye(_) => {
                 member.place.inbox.post(Frame::ack(received).into());
                 member.place.is_in_room = false;
-                self.expect_of_all(number, &Told::Left(number, Departure::Left, true));
+                self.expect_of_all(number, &ExpectedEvent::Left(number, Departure::Left, true));
                 return;
             }
-            Request::Forget(count) => {
+            MemberRequest::Forget(count) => {
                 let acknowledged = member.place.inbox.0.borrow_mut().acknowledge(count);
                 acknowledged.expect("an honest client");
                 return;
             }
-            Request::Wait | Request::State(_) | Request::Leave | Request::Acknowledge => {}
+            MemberRequest::Wait
+            | MemberRequest::Statement(_)
+            | MemberRequest::Leave
+            | MemberRequest::Acknowledge => {}
         }
         let member = &self.members[number];
         if self.rng.random_ratio(1, 20) {
@@ -247,7 +258,7 @@ impl Simulation {
         if std::mem::take(&mut self.members[number].place.is_in_room) {
             self.room.leave(sid, joined, departure);
             let is_signed = departure == Departure::Left;
-            self.expect_of_all(number, &Told::Left(number, departure, is_signed));
+            self.expect_of_all(number, &ExpectedEvent::Left(number, departure, is_signed));
         }
     }
 
@@ -261,7 +272,7 @@ impl Simulation {
             let mut backlog = member.place.inbox.0.borrow_mut();
             let mut unsent: Vec<Unsent> = std::iter::from_fn(|| backlog.take()).collect();
             if self.faults.is_some() && self.rng.random_ratio(1, 50) {
-                unsent.extend(backlog.ask());
+                unsent.extend(backlog.ask_for_ack());
             }
             drop(backlog);
             // What goes into a broken connection is gone.

@@ -10,7 +10,7 @@ use log::Level;
 use crate::room::relay::{Bucket, Rate};
 
 /// How many lines may be written in a second, by each journal.
-const LINES: NonZeroU32 = NonZeroU32::new(10).expect("ten");
+const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("ten");
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Decides which lines are written.
@@ -23,27 +23,27 @@ struct Quota {
 impl Quota {
     /// Whether a line may be written. One that may not is counted.
     fn admit(&mut self, now: Duration) -> bool {
-        let rate = Rate::new(LINES, SECOND, SECOND);
+        let rate = Rate::new(LINES_PER_SECOND, SECOND, SECOND);
         let is_admitted = self.used.try_take(&rate, 1, now);
         self.left_out += u64::from(!is_admitted);
         is_admitted
     }
 
     /// How many lines were left out since this was asked last.
-    fn left_out(&mut self) -> u64 {
+    fn take_left_out(&mut self) -> u64 {
         std::mem::take(&mut self.left_out)
     }
 }
 
 /// A part of the log with a quota of its own.
-pub(in crate::cmd::serve) struct Journal {
+pub(in crate::cmd::serve) struct RateLimitedLog {
     /// What its lines are about.
     subject: &'static str,
     started: Instant,
     quota: Mutex<Quota>,
 }
 
-impl Journal {
+impl RateLimitedLog {
     /// For lines about this.
     pub(in crate::cmd::serve) fn new(subject: &'static str) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Journal {
 
     /// Says how many lines were left out, if any were. To be called about once a second.
     pub(in crate::cmd::serve) fn catch_up(&self) {
-        let left_out = self.quota().left_out();
+        let left_out = self.quota().take_left_out();
         if left_out > 0 {
             log::info!("… and {left_out} more about {}", self.subject);
         }
@@ -85,10 +85,10 @@ mod tests {
         let mut quota = Quota::default();
         let written = (0..1000).filter(|_| quota.admit(SECOND)).count();
         assert_eq!(written, 10);
-        assert_eq!(quota.left_out(), 990);
-        assert_eq!(quota.left_out(), 0);
+        assert_eq!(quota.take_left_out(), 990);
+        assert_eq!(quota.take_left_out(), 0);
         assert!(quota.admit(SECOND + SECOND / 10));
         assert!(!quota.admit(SECOND + SECOND / 10));
-        assert_eq!(quota.left_out(), 1);
+        assert_eq!(quota.take_left_out(), 1);
     }
 }

@@ -15,86 +15,86 @@ use crate::room::frame::Departure;
 use crate::room::notice::Notice;
 
 use super::allow::AllowList;
-use super::gate::{Gate, GateLimits, Network, Verdict};
-use super::memory::Memory;
-use crate::cmd::serve::logging::journal::Journal;
-use crate::cmd::serve::logging::trouble::Trouble;
+use super::connections::{ConnectionLimiter, ConnectionLimits, Network, Verdict};
+use super::memory::MemoryBudget;
+use crate::cmd::serve::logging::outage::Outage;
+use crate::cmd::serve::logging::rate_limited::RateLimitedLog;
 use crate::cmd::serve::stats::Stats;
 use crate::cmd::serve::threads::ARITHMETIC_STACK;
 
 /// What all connections of a relay have to pass, and where they are counted.
-pub(in crate::cmd::serve) struct Guard {
-    gate: Mutex<Gate>,
-    allowed: Option<AllowList>,
-    shortage: Mutex<Trouble>,
+pub(in crate::cmd::serve) struct AdmissionControl {
+    limiter: Mutex<ConnectionLimiter>,
+    allow_list: Option<AllowList>,
+    shortage: Mutex<Outage>,
     /// How much memory there is for newcomers, and for what waits.
-    pub(in crate::cmd::serve) memory: Memory,
+    pub(in crate::cmd::serve) memory: MemoryBudget,
     is_ending: AtomicBool,
     started: Instant,
     /// What `--stats` logs.
     pub(in crate::cmd::serve) stats: Stats,
     /// Where the log speaks of those who are no members.
-    pub(in crate::cmd::serve) strangers: Journal,
+    pub(in crate::cmd::serve) stranger_log: RateLimitedLog,
     /// Where it speaks of members.
-    pub(in crate::cmd::serve) members: Journal,
+    pub(in crate::cmd::serve) member_log: RateLimitedLog,
 }
 
-impl Guard {
+impl AdmissionControl {
     /// A guard for a relay that has no connection yet, with the list of who may enter, if not all.
     pub(in crate::cmd::serve) fn new(
-        limits: GateLimits,
-        allowed: Option<AllowList>,
-        memory: Memory,
+        limits: ConnectionLimits,
+        allow_list: Option<AllowList>,
+        memory: MemoryBudget,
     ) -> Self {
         Self {
-            gate: Mutex::new(Gate::new(limits)),
-            allowed,
+            limiter: Mutex::new(ConnectionLimiter::new(limits)),
+            allow_list,
             shortage: Mutex::default(),
             memory,
             is_ending: AtomicBool::new(false),
             started: Instant::now(),
             stats: Stats::default(),
-            strangers: Journal::new("strangers"),
-            members: Journal::new("members"),
+            stranger_log: RateLimitedLog::new("strangers"),
+            member_log: RateLimitedLog::new("members"),
         }
     }
 
     /// Lets a connection in, for as long as the returned value lives, or none if it is to be
     /// hung up on at once.
-    pub(in crate::cmd::serve) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Pass> {
+    pub(in crate::cmd::serve) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Pass> {
         let network = Network::from(address);
-        let verdict = lock(&self.gate).enter(network);
+        let verdict = lock(&self.limiter).admit(network);
         if verdict == Verdict::Ignored {
-            self.hung_up_on(address, "there are too many");
+            self.log_hang_up(address, "there are too many");
             return None;
         }
         let pass = Pass {
-            guard: Arc::clone(self),
+            admission: Arc::clone(self),
             network,
             verdict,
         };
         if !self.memory.take_for_stranger(ARITHMETIC_STACK) {
-            self.lacks(&io::ErrorKind::OutOfMemory.into());
-            self.hung_up_on(address, "there is no memory for it");
+            self.report_shortage(&io::ErrorKind::OutOfMemory.into());
+            self.log_hang_up(address, "there is no memory for it");
             return None;
         }
         Some(pass)
     }
 
-    fn hung_up_on(&self, address: IpAddr, reason: &str) {
+    fn log_hang_up(&self, address: IpAddr, reason: &str) {
         self.stats.refusals.add(1);
         let line = format_args!("hung up on {address}: {reason}");
-        self.strangers.write(Level::Info, line);
+        self.stranger_log.write(Level::Info, line);
     }
 
     /// How many connections there are.
     pub(in crate::cmd::serve) fn connections(&self) -> usize {
-        lock(&self.gate).connections()
+        lock(&self.limiter).connections()
     }
 
     /// Whether there is more from a network than there may be, with the places that are kept.
-    pub(in crate::cmd::serve) fn is_over_share(&self, network: Network) -> bool {
-        lock(&self.gate).is_over_share(network)
+    pub(in crate::cmd::serve) fn is_over_limit(&self, network: Network) -> bool {
+        lock(&self.limiter).is_over_limit(network)
     }
 
     /// Checks that an identity may enter.
@@ -105,21 +105,21 @@ impl Guard {
         &self,
         fingerprint: Fingerprint,
     ) -> Result<(), Notice> {
-        match &self.allowed {
-            Some(allowed) if !allowed.allows(fingerprint) => Err(Notice::NotListed),
+        match &self.allow_list {
+            Some(allow_list) if !allow_list.look_up(fingerprint) => Err(Notice::NotListed),
             _ => Ok(()),
         }
     }
 
     /// Counts somebody who was told why not, and logs it.
-    pub(in crate::cmd::serve) fn refused(&self, who: impl Display, notice: Notice) {
+    pub(in crate::cmd::serve) fn log_refusal(&self, who: impl Display, notice: Notice) {
         self.stats.refusals.add(1);
         let line = format_args!("refused {who}: {notice}");
-        self.strangers.write(Level::Info, line);
+        self.stranger_log.write(Level::Info, line);
     }
 
     /// Counts a member that is gone, and logs it.
-    pub(in crate::cmd::serve) fn departed(&self, who: impl Display, departure: Departure) {
+    pub(in crate::cmd::serve) fn log_departure(&self, who: impl Display, departure: Departure) {
         if departure == Departure::Slow {
             self.stats.slow.add(1);
         }
@@ -129,13 +129,13 @@ impl Guard {
         } else {
             format!("{who} {departure}")
         };
-        self.members.write(Level::Info, format_args!("{line}"));
+        self.member_log.write(Level::Info, format_args!("{line}"));
     }
 
     /// The system lacks what a newcomer needs (a descriptor, a thread, memory): counts it, and warns if
     /// that is news.
-    pub(in crate::cmd::serve) fn lacks(&self, error: &io::Error) {
-        if lock(&self.shortage).happens(self.uptime()) {
+    pub(in crate::cmd::serve) fn report_shortage(&self, error: &io::Error) {
+        if lock(&self.shortage).record(self.uptime()) {
             log::warn!(
                 "cannot take newcomers at the moment: {}; members stay; lower --max-connections, or allow the relay more threads, open files and memory",
                 reason(error)
@@ -145,15 +145,15 @@ impl Guard {
 
     /// Logs what is overdue. To be called about once a second.
     pub(in crate::cmd::serve) fn catch_up(&self) {
-        self.strangers.catch_up();
-        self.members.catch_up();
-        if let Some(times) = lock(&self.shortage).ended(self.uptime()) {
+        self.stranger_log.catch_up();
+        self.member_log.catch_up();
+        if let Some(times) = lock(&self.shortage).take_ended(self.uptime()) {
             log::warn!("newcomers are taken again, after {times} failures");
         }
     }
 
     /// From now on nobody gets in.
-    pub(in crate::cmd::serve) fn end(&self) {
+    pub(in crate::cmd::serve) fn close(&self) {
         self.is_ending.store(true, Ordering::Relaxed);
     }
 
@@ -167,7 +167,7 @@ impl Guard {
     /// With what to tell a newcomer.
     pub(in crate::cmd::serve) fn check_memory(&self) -> Result<(), Notice> {
         if self.memory.is_short() {
-            self.lacks(&io::ErrorKind::OutOfMemory.into());
+            self.report_shortage(&io::ErrorKind::OutOfMemory.into());
             return Err(Notice::RelayFull);
         }
         Ok(())
@@ -210,7 +210,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A connection that is counted.
 pub(in crate::cmd::serve) struct Pass {
-    guard: Arc<Guard>,
+    admission: Arc<AdmissionControl>,
     network: Network,
     verdict: Verdict,
 }
@@ -222,8 +222,8 @@ impl Pass {
     /// With what to tell it.
     pub(in crate::cmd::serve) fn check(&self) -> Result<(), Notice> {
         match self.verdict {
-            Verdict::Told(notice) => Err(notice),
-            Verdict::In | Verdict::Ignored => self.guard.check_open(),
+            Verdict::Refused(notice) => Err(notice),
+            Verdict::Admitted | Verdict::Ignored => self.admission.check_open(),
         }
     }
 
@@ -232,7 +232,7 @@ impl Pass {
     /// # Errors
     /// With what to tell it.
     pub(in crate::cmd::serve) fn check_join(&self) -> Result<(), Notice> {
-        if lock(&self.guard.gate).join(self.network, self.guard.uptime()) {
+        if lock(&self.admission.limiter).try_join(self.network, self.admission.uptime()) {
             Ok(())
         } else {
             Err(Notice::JoinsTooFast)
@@ -246,29 +246,29 @@ impl Pass {
 
     /// The connection is over, but its thread waits for the member to come back, for as long as
     /// the returned value lives.
-    pub(in crate::cmd::serve) fn wait(self) -> Waiting {
-        let (guard, network) = (Arc::clone(&self.guard), self.network);
+    pub(in crate::cmd::serve) fn start_waiting(self) -> Waiting {
+        let (admission, network) = (Arc::clone(&self.admission), self.network);
         // At no time are there two of it.
         drop(self);
-        lock(&guard.gate).wait(network);
-        Waiting { guard, network }
+        lock(&admission.limiter).start_waiting(network);
+        Waiting { admission, network }
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        lock(&self.guard.gate).leave(self.network, self.verdict);
+        lock(&self.admission.limiter).release(self.network, self.verdict);
     }
 }
 
 /// A thread that is counted although it has no connection.
 pub(in crate::cmd::serve) struct Waiting {
-    guard: Arc<Guard>,
+    admission: Arc<AdmissionControl>,
     network: Network,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        lock(&self.guard.gate).end_waiting(self.network);
+        lock(&self.admission.limiter).end_waiting(self.network);
     }
 }

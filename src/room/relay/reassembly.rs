@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::cipher::encoding::Malformed;
 use crate::room::card::SessionId;
-use crate::room::frame::{Limits, RunId, Send};
+use crate::room::frame::{RelayLimits, RunId, SendFrame};
 use crate::room::message::{Header, Stream};
 use crate::room::names::RoomId;
 
-use super::source::Source;
+use super::incoming::IncomingFrame;
 
 /// Whether nobody stands there twice: so no member gets more from another than that one has sent.
 pub(super) fn is_unique(readers: impl Iterator<Item = SessionId>) -> bool {
@@ -25,12 +25,12 @@ const MAX_PARCEL: usize = 6144;
 
 /// A message that is complete, as the frames that brought it.
 #[derive(Debug)]
-pub struct Message {
-    pub(super) parts: Vec<Part>,
+pub struct ReassembledMessage {
+    pub(super) fragments: Vec<Fragment>,
     sender: SessionId,
 }
 
-impl Message {
+impl ReassembledMessage {
     /// Under which session id it was written.
     pub(super) fn sender(&self) -> SessionId {
         self.sender
@@ -38,12 +38,12 @@ impl Message {
 }
 
 #[derive(Debug)]
-pub(super) struct Part {
-    pub(super) frame: Arc<Source>,
-    pub(super) send: Send,
+pub(super) struct Fragment {
+    pub(super) frame: Arc<IncomingFrame>,
+    pub(super) send: SendFrame,
 }
 
-impl Part {
+impl Fragment {
     fn bytes(&self, range: &Range<usize>) -> &[u8] {
         self.frame.get(range.clone()).unwrap_or_default()
     }
@@ -70,7 +70,7 @@ impl Part {
 /// Holds the frames of a member's message back until the last has come, so that the message has
 /// one place in the room's order.
 #[derive(Debug)]
-pub(super) struct Assembly {
+pub(super) struct Reassembly {
     /// The relay's run, and the epoch of it in which the member joined.
     run: RunId,
     joined: u64,
@@ -78,12 +78,12 @@ pub(super) struct Assembly {
     next: u64,
     max_bytes: usize,
     bytes: usize,
-    parts: Vec<Part>,
+    fragments: Vec<Fragment>,
 }
 
-impl Assembly {
+impl Reassembly {
     /// For what a member sends that joined in this epoch.
-    pub(super) fn new(run: RunId, joined: u64, limits: &Limits) -> Self {
+    pub(super) fn new(run: RunId, joined: u64, limits: &RelayLimits) -> Self {
         let members = usize::try_from(limits.members).unwrap_or(usize::MAX);
         Self {
             run,
@@ -91,7 +91,7 @@ impl Assembly {
             next: 0,
             max_bytes: members.saturating_add(1).saturating_mul(MAX_PARCEL),
             bytes: 0,
-            parts: Vec::new(),
+            fragments: Vec::new(),
         }
     }
 
@@ -109,35 +109,35 @@ impl Assembly {
         &mut self,
         senders: &[SessionId],
         room: RoomId,
-        frame: Arc<Source>,
-        send: Send,
-    ) -> Result<Option<Message>, Malformed> {
-        let part = Part { frame, send };
-        let header = part.check(senders, room)?;
+        frame: Arc<IncomingFrame>,
+        send: SendFrame,
+    ) -> Result<Option<ReassembledMessage>, Malformed> {
+        let fragment = Fragment { frame, send };
+        let header = fragment.check(senders, room)?;
         // What was written before it joined is sent again, to readers who have come back since.
         let is_new = header.run == self.run && header.epoch >= self.joined;
-        if self.parts.is_empty() && header.stream == Stream::Room && is_new {
+        if self.fragments.is_empty() && header.stream == Stream::Room && is_new {
             // A number that comes late would be news to some readers and not to others.
             if header.sequence < self.next {
                 return Err(Malformed);
             }
             self.next = header.sequence + 1;
         }
-        if let Some(first) = self.parts.first()
-            && first.bytes(&first.send.signed) != part.bytes(&part.send.signed)
+        if let Some(first) = self.fragments.first()
+            && first.bytes(&first.send.signed) != fragment.bytes(&fragment.send.signed)
         {
             return Err(Malformed);
         }
-        self.bytes += part.frame.len();
+        self.bytes += fragment.frame.len();
         if self.bytes > self.max_bytes {
             return Err(Malformed);
         }
-        let is_last = part.send.last;
-        self.parts.push(part);
+        let is_last = fragment.send.last;
+        self.fragments.push(fragment);
         Ok(is_last.then(|| {
             self.bytes = 0;
-            Message {
-                parts: std::mem::take(&mut self.parts),
+            ReassembledMessage {
+                fragments: std::mem::take(&mut self.fragments),
                 sender: header.sender,
             }
         }))

@@ -13,22 +13,22 @@ const MOST: usize = 64 << 20;
 
 /// Counts the bytes of frames that parts may keep alive. One for a whole relay.
 #[derive(Debug, Default)]
-pub struct Pool {
+pub struct RetentionBudget {
     bytes: AtomicUsize,
 }
 
-impl Pool {
+impl RetentionBudget {
     /// Takes a frame, and counts it for as long as it lives if there is room for it.
     #[must_use]
-    pub fn take(self: &Arc<Self>, frame: Vec<u8>) -> Source {
+    pub fn take(self: &Arc<Self>, frame: Vec<u8>) -> IncomingFrame {
         let length = frame.len();
         let before = self.bytes.fetch_add(length, Ordering::Relaxed);
-        let mut source = Source {
-            pool: Some(Arc::clone(self)),
+        let mut source = IncomingFrame {
+            budget: Some(Arc::clone(self)),
             bytes: frame.into(),
         };
         if before.saturating_add(length) > MOST {
-            source.leave_pool();
+            source.leave_budget();
         }
         source
     }
@@ -36,35 +36,35 @@ impl Pool {
 
 /// A frame, as its type and its fields.
 #[derive(Debug)]
-pub struct Source {
+pub struct IncomingFrame {
     bytes: Box<[u8]>,
     /// Where it is counted, if it is.
-    pool: Option<Arc<Pool>>,
+    budget: Option<Arc<RetentionBudget>>,
 }
 
-impl Source {
+impl IncomingFrame {
     /// Whether small parts of it may keep it alive.
-    pub(super) fn may_be_kept(&self) -> bool {
-        self.pool.is_some()
+    pub(super) fn is_within_budget(&self) -> bool {
+        self.budget.is_some()
     }
 
-    fn leave_pool(&mut self) {
-        if let Some(pool) = self.pool.take() {
-            pool.bytes.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    fn leave_budget(&mut self) {
+        if let Some(budget) = self.budget.take() {
+            budget.bytes.fetch_sub(self.bytes.len(), Ordering::Relaxed);
         }
     }
 }
 
-impl From<Vec<u8>> for Source {
+impl From<Vec<u8>> for IncomingFrame {
     fn from(frame: Vec<u8>) -> Self {
         Self {
             bytes: frame.into(),
-            pool: None,
+            budget: None,
         }
     }
 }
 
-impl Deref for Source {
+impl Deref for IncomingFrame {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -72,9 +72,9 @@ impl Deref for Source {
     }
 }
 
-impl Drop for Source {
+impl Drop for IncomingFrame {
     fn drop(&mut self) {
-        self.leave_pool();
+        self.leave_budget();
     }
 }
 
@@ -84,15 +84,15 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_alive_than_the_pool_has_room_for() {
-        let pool = Arc::new(Pool::default());
-        let first = pool.take(vec![0; MOST - 1]);
-        let second = pool.take(vec![0]);
-        let third = pool.take(vec![0]);
-        assert!(first.may_be_kept() && second.may_be_kept());
-        assert!(!third.may_be_kept());
+        let budget = Arc::new(RetentionBudget::default());
+        let first = budget.take(vec![0; MOST - 1]);
+        let second = budget.take(vec![0]);
+        let third = budget.take(vec![0]);
+        assert!(first.is_within_budget() && second.is_within_budget());
+        assert!(!third.is_within_budget());
         drop(third);
-        assert!(!pool.take(vec![0]).may_be_kept());
+        assert!(!budget.take(vec![0]).is_within_budget());
         drop(second);
-        assert!(pool.take(vec![0]).may_be_kept());
+        assert!(budget.take(vec![0]).is_within_budget());
     }
 }

@@ -7,10 +7,10 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::gate::Network;
+use super::connections::Network;
 
 /// A member's place, as somebody sees it who wants one.
-pub(in crate::cmd::serve) struct Held<T> {
+pub(in crate::cmd::serve) struct Candidate<T> {
     /// Where its connection came from.
     pub(in crate::cmd::serve) network: Network,
     /// Since when that is broken, if it is.
@@ -23,19 +23,24 @@ pub(in crate::cmd::serve) struct Held<T> {
 /// that has the most, and of these the one that has been empty longest. It is of the newcomer's own
 /// network, or of one that has at least as many as the newcomer's after the exchange: so nobody can drive
 /// out those who have less.
-pub(in crate::cmd::serve) fn give_way<T>(places: Vec<Held<T>>, newcomer: Network) -> Option<T> {
+pub(in crate::cmd::serve) fn choose_evicted<T>(
+    places: Vec<Candidate<T>>,
+    newcomer: Network,
+) -> Option<T> {
     let mut counts = HashMap::<Network, usize>::new();
-    for held in &places {
-        *counts.entry(held.network).or_default() += 1;
+    for candidate in &places {
+        *counts.entry(candidate.network).or_default() += 1;
     }
     let count = |network| counts.get(&network).copied().unwrap_or_default();
     // One less there, one more here.
     let least = count(newcomer) + 2;
-    let gives_way = |held: &Held<T>| held.network == newcomer || count(held.network) >= least;
+    let gives_way = |candidate: &Candidate<T>| {
+        candidate.network == newcomer || count(candidate.network) >= least
+    };
     let kept = places.into_iter().filter(gives_way);
-    let kept = kept.filter_map(|held| Some((held.kept_since?, held)));
-    let chosen = kept.max_by_key(|(since, held)| (count(held.network), Reverse(*since)));
-    chosen.map(|(_, held)| held.place)
+    let kept = kept.filter_map(|candidate| Some((candidate.kept_since?, candidate)));
+    let chosen = kept.max_by_key(|(since, candidate)| (count(candidate.network), Reverse(*since)));
+    chosen.map(|(_, candidate)| candidate.place)
 }
 
 #[cfg(test)]
@@ -50,15 +55,15 @@ mod tests {
     fn choice(places: &[(u8, bool)], newcomer: u8) -> Option<usize> {
         let network = |number: u8| Network::from(IpAddr::from([10, 0, 0, number]));
         let start = Instant::now();
-        let held = places
+        let candidate = places
             .iter()
             .enumerate()
-            .map(|(place, (number, is_kept))| Held {
+            .map(|(place, (number, is_kept))| Candidate {
                 network: network(*number),
                 kept_since: is_kept.then(|| start + Duration::from_secs(place as u64)),
                 place,
             });
-        give_way(held.collect(), network(newcomer))
+        choose_evicted(candidate.collect(), network(newcomer))
     }
 
     #[test]

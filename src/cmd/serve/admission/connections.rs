@@ -11,15 +11,15 @@ use crate::room::notice::Notice;
 use crate::room::relay::{Bucket, Rate};
 
 /// How many connections too many are told why at once. The others are hung up on without a word.
-pub(in crate::cmd::serve) const TOLD: usize = 8;
+pub(in crate::cmd::serve) const MAX_REFUSED: usize = 8;
 
 /// How many addresses are remembered for their joins. What is forgotten beyond that is the joins
 /// of those with the fewest.
-const MAX_REMEMBERED: usize = 4096;
+const MAX_NETWORKS: usize = 4096;
 
-/// What a [`Gate`] allows.
+/// What a [`ConnectionLimiter`] allows.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cmd::serve) struct GateLimits {
+pub(in crate::cmd::serve) struct ConnectionLimits {
     /// The most connections at once.
     pub(in crate::cmd::serve) connections: usize,
     /// The most threads at once: each connection has one, and each member who has none and may
@@ -48,16 +48,16 @@ impl From<IpAddr> for Network {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cmd::serve) enum Verdict {
     /// It is one of those that there may be.
-    In,
+    Admitted,
     /// It is one too many, and told why.
-    Told(Notice),
+    Refused(Notice),
     /// It is one too many, and one too many to be told.
     Ignored,
 }
 
 /// What there is from one network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Share {
+struct NetworkUse {
     connections: usize,
     /// Places of those who may come back.
     kept: usize,
@@ -65,23 +65,23 @@ struct Share {
 
 /// Counts connections and joins.
 #[derive(Debug)]
-pub(in crate::cmd::serve) struct Gate {
-    limits: GateLimits,
+pub(in crate::cmd::serve) struct ConnectionLimiter {
+    limits: ConnectionLimits,
     connections: usize,
     waiting: usize,
-    told: usize,
-    by_network: HashMap<Network, Share>,
+    refused: usize,
+    by_network: HashMap<Network, NetworkUse>,
     joins: HashMap<Network, Bucket>,
 }
 
-impl Gate {
+impl ConnectionLimiter {
     /// Before the first connection.
-    pub(in crate::cmd::serve) fn new(limits: GateLimits) -> Self {
+    pub(in crate::cmd::serve) fn new(limits: ConnectionLimits) -> Self {
         Self {
             limits,
             connections: 0,
             waiting: 0,
-            told: 0,
+            refused: 0,
             by_network: HashMap::new(),
             joins: HashMap::new(),
         }
@@ -94,23 +94,23 @@ impl Gate {
 
     /// Judges a new connection, and counts it until it leaves, which all but those that are ignored
     /// must do.
-    pub(in crate::cmd::serve) fn enter(&mut self, network: Network) -> Verdict {
+    pub(in crate::cmd::serve) fn admit(&mut self, network: Network) -> Verdict {
         match self.refusal(network) {
             None => {
                 self.connections += 1;
                 self.by_network.entry(network).or_default().connections += 1;
-                Verdict::In
+                Verdict::Admitted
             }
-            Some(notice) if self.told < TOLD => {
-                self.told += 1;
-                Verdict::Told(notice)
+            Some(notice) if self.refused < MAX_REFUSED => {
+                self.refused += 1;
+                Verdict::Refused(notice)
             }
             Some(_) => Verdict::Ignored,
         }
     }
 
     fn refusal(&self, network: Network) -> Option<Notice> {
-        if self.held(network).connections >= self.limits.per_network {
+        if self.usage(network).connections >= self.limits.per_network {
             Some(Notice::AddressFull)
         } else if self.connections >= self.limits.connections
             || self.connections + self.waiting >= self.limits.threads
@@ -122,62 +122,62 @@ impl Gate {
     }
 
     /// The end of a connection of which that was the verdict.
-    pub(in crate::cmd::serve) fn leave(&mut self, network: Network, verdict: Verdict) {
+    pub(in crate::cmd::serve) fn release(&mut self, network: Network, verdict: Verdict) {
         match verdict {
-            Verdict::In => {
+            Verdict::Admitted => {
                 self.connections -= 1;
-                self.change(network, |held| held.connections -= 1);
+                self.change(network, |usage| usage.connections -= 1);
             }
-            Verdict::Told(_) => self.told -= 1,
+            Verdict::Refused(_) => self.refused -= 1,
             Verdict::Ignored => {}
         }
     }
 
     /// Counts a thread that waits for a member to come back, whose connection was from there.
-    pub(in crate::cmd::serve) fn wait(&mut self, network: Network) {
+    pub(in crate::cmd::serve) fn start_waiting(&mut self, network: Network) {
         self.waiting += 1;
-        self.change(network, |held| held.kept += 1);
+        self.change(network, |usage| usage.kept += 1);
     }
 
     /// That one has ended.
     pub(in crate::cmd::serve) fn end_waiting(&mut self, network: Network) {
         self.waiting -= 1;
-        self.change(network, |held| held.kept -= 1);
+        self.change(network, |usage| usage.kept -= 1);
     }
 
     /// Whether there is more from a network than there may be, counting what is kept. Those who come
     /// back are let in all the same, as it is kept for them.
-    pub(in crate::cmd::serve) fn is_over_share(&self, network: Network) -> bool {
-        let held = self.held(network);
-        held.connections + held.kept > self.limits.per_network
+    pub(in crate::cmd::serve) fn is_over_limit(&self, network: Network) -> bool {
+        let usage = self.usage(network);
+        usage.connections + usage.kept > self.limits.per_network
     }
 
-    fn held(&self, network: Network) -> Share {
+    fn usage(&self, network: Network) -> NetworkUse {
         self.by_network.get(&network).copied().unwrap_or_default()
     }
 
-    fn change(&mut self, network: Network, change: impl FnOnce(&mut Share)) {
-        let held = self.by_network.entry(network).or_default();
-        change(held);
-        if *held == Share::default() {
+    fn change(&mut self, network: Network, change: impl FnOnce(&mut NetworkUse)) {
+        let usage = self.by_network.entry(network).or_default();
+        change(usage);
+        if *usage == NetworkUse::default() {
             self.by_network.remove(&network);
         }
     }
 
     /// Counts somebody who wants to join. Returns whether that may be. Times are counted from any
     /// moment, the same for all calls.
-    pub(in crate::cmd::serve) fn join(&mut self, network: Network, now: Duration) -> bool {
-        if self.joins.len() >= MAX_REMEMBERED && !self.joins.contains_key(&network) {
-            self.forget(now);
+    pub(in crate::cmd::serve) fn try_join(&mut self, network: Network, now: Duration) -> bool {
+        if self.joins.len() >= MAX_NETWORKS && !self.joins.contains_key(&network) {
+            self.forget_a_network(now);
         }
         let joins = self.joins.entry(network).or_default();
         joins.try_take(&self.limits.joins, 1, now)
     }
 
     /// Makes room for one more network.
-    fn forget(&mut self, now: Duration) {
+    fn forget_a_network(&mut self, now: Duration) {
         self.joins.retain(|_, joins| !joins.is_full(now));
-        if self.joins.len() >= MAX_REMEMBERED {
+        if self.joins.len() >= MAX_NETWORKS {
             let fewest = self.joins.iter().min_by_key(|(_, joins)| **joins);
             if let Some(fewest) = fewest.map(|(network, _)| *network) {
                 self.joins.remove(&fewest);
@@ -194,8 +194,8 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn gate() -> Gate {
-        Gate::new(GateLimits {
+    fn limiter() -> ConnectionLimiter {
+        ConnectionLimiter::new(ConnectionLimits {
             connections: 5,
             threads: 6,
             per_network: 3,
@@ -217,100 +217,100 @@ mod tests {
 
     #[test]
     fn one_network_gets_no_more_than_its_own_and_another_the_rest() {
-        let mut gate = gate();
+        let mut limiter = limiter();
         let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
-        assert!((0..3).all(|_| gate.enter(one) == Verdict::In));
-        assert_eq!(gate.enter(one), Verdict::Told(Notice::AddressFull));
-        assert!((0..2).all(|_| gate.enter(other) == Verdict::In));
-        assert_eq!(gate.enter(other), Verdict::Told(Notice::RelayFull));
-        assert_eq!(gate.connections(), 5);
-        gate.leave(one, Verdict::In);
-        assert_eq!(gate.enter(other), Verdict::In);
+        assert!((0..3).all(|_| limiter.admit(one) == Verdict::Admitted));
+        assert_eq!(limiter.admit(one), Verdict::Refused(Notice::AddressFull));
+        assert!((0..2).all(|_| limiter.admit(other) == Verdict::Admitted));
+        assert_eq!(limiter.admit(other), Verdict::Refused(Notice::RelayFull));
+        assert_eq!(limiter.connections(), 5);
+        limiter.release(one, Verdict::Admitted);
+        assert_eq!(limiter.admit(other), Verdict::Admitted);
     }
 
     #[test]
     fn those_who_may_come_back_leave_fewer_threads_for_others() {
-        let mut gate = gate();
+        let mut limiter = limiter();
         let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
         for _ in 0..3 {
-            assert_eq!(gate.enter(one), Verdict::In);
-            gate.leave(one, Verdict::In);
-            gate.wait(one);
+            assert_eq!(limiter.admit(one), Verdict::Admitted);
+            limiter.release(one, Verdict::Admitted);
+            limiter.start_waiting(one);
         }
-        assert!((0..3).all(|_| gate.enter(one) == Verdict::In));
-        assert_eq!(gate.enter(other), Verdict::Told(Notice::RelayFull));
-        gate.end_waiting(one);
-        assert_eq!(gate.enter(other), Verdict::In);
+        assert!((0..3).all(|_| limiter.admit(one) == Verdict::Admitted));
+        assert_eq!(limiter.admit(other), Verdict::Refused(Notice::RelayFull));
+        limiter.end_waiting(one);
+        assert_eq!(limiter.admit(other), Verdict::Admitted);
     }
 
     #[test]
     fn what_is_kept_counts_for_the_network_that_it_was_taken_from() {
-        let mut gate = gate();
+        let mut limiter = limiter();
         let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
-        gate.wait(one);
-        assert!((0..2).all(|_| gate.enter(one) == Verdict::In));
-        assert!(!gate.is_over_share(one));
+        limiter.start_waiting(one);
+        assert!((0..2).all(|_| limiter.admit(one) == Verdict::Admitted));
+        assert!(!limiter.is_over_limit(one));
         // Whoever it is kept for must be able to come back.
-        assert_eq!(gate.enter(one), Verdict::In);
-        assert!(gate.is_over_share(one));
-        assert!(!gate.is_over_share(other));
-        gate.end_waiting(one);
-        assert!(!gate.is_over_share(one));
-        (0..3).for_each(|_| gate.leave(one, Verdict::In));
-        assert!(gate.by_network.is_empty());
+        assert_eq!(limiter.admit(one), Verdict::Admitted);
+        assert!(limiter.is_over_limit(one));
+        assert!(!limiter.is_over_limit(other));
+        limiter.end_waiting(one);
+        assert!(!limiter.is_over_limit(one));
+        (0..3).for_each(|_| limiter.release(one, Verdict::Admitted));
+        assert!(limiter.by_network.is_empty());
     }
 
     #[test]
     fn few_are_told_at_once() {
-        let mut gate = gate();
+        let mut limiter = limiter();
         let one = network("10.0.0.1");
-        assert!((0..3).all(|_| gate.enter(one) == Verdict::In));
-        let told = Verdict::Told(Notice::AddressFull);
-        assert!((0..TOLD).all(|_| gate.enter(one) == told));
-        assert_eq!(gate.enter(one), Verdict::Ignored);
-        gate.leave(one, Verdict::Ignored);
-        assert_eq!(gate.enter(one), Verdict::Ignored);
-        gate.leave(one, told);
-        assert_eq!(gate.enter(one), told);
-        assert_eq!(gate.connections(), 3);
+        assert!((0..3).all(|_| limiter.admit(one) == Verdict::Admitted));
+        let refused = Verdict::Refused(Notice::AddressFull);
+        assert!((0..MAX_REFUSED).all(|_| limiter.admit(one) == refused));
+        assert_eq!(limiter.admit(one), Verdict::Ignored);
+        limiter.release(one, Verdict::Ignored);
+        assert_eq!(limiter.admit(one), Verdict::Ignored);
+        limiter.release(one, refused);
+        assert_eq!(limiter.admit(one), refused);
+        assert_eq!(limiter.connections(), 3);
     }
 
     #[test]
     fn networks_without_connections_are_forgotten() {
-        let mut gate = gate();
+        let mut limiter = limiter();
         for number in 0..1000 {
             let network = network(&format!("2001:db8:0:{number:x}::1"));
-            let verdict = gate.enter(network);
-            assert_eq!(verdict, Verdict::In);
-            gate.leave(network, verdict);
+            let verdict = limiter.admit(network);
+            assert_eq!(verdict, Verdict::Admitted);
+            limiter.release(network, verdict);
         }
-        assert!(gate.by_network.is_empty());
+        assert!(limiter.by_network.is_empty());
     }
 
     #[test]
     fn joins_are_counted_by_network_and_minute() {
-        let mut gate = gate();
+        let mut limiter = limiter();
         let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
-        assert!((0..6).all(|_| gate.join(one, MINUTE)));
-        assert!(!gate.join(one, MINUTE));
-        assert!(gate.join(other, MINUTE));
-        assert!(gate.join(one, MINUTE + MINUTE / 6));
-        assert!(!gate.join(one, MINUTE + MINUTE / 6));
+        assert!((0..6).all(|_| limiter.try_join(one, MINUTE)));
+        assert!(!limiter.try_join(one, MINUTE));
+        assert!(limiter.try_join(other, MINUTE));
+        assert!(limiter.try_join(one, MINUTE + MINUTE / 6));
+        assert!(!limiter.try_join(one, MINUTE + MINUTE / 6));
     }
 
     #[test]
     fn the_table_of_joins_is_bounded_and_remembers_the_worst() {
-        let mut gate = gate();
+        let mut limiter = limiter();
         let worst = network("10.0.0.1");
-        assert!((0..6).all(|_| gate.join(worst, MINUTE)));
-        for number in 0..2 * u32::try_from(MAX_REMEMBERED).unwrap() {
+        assert!((0..6).all(|_| limiter.try_join(worst, MINUTE)));
+        for number in 0..2 * u32::try_from(MAX_NETWORKS).unwrap() {
             let network = Network(Ipv6Addr::from_bits(u128::from(number) << 64).into());
-            assert!(gate.join(network, MINUTE));
+            assert!(limiter.try_join(network, MINUTE));
         }
-        assert!(gate.joins.len() <= MAX_REMEMBERED);
-        assert!(!gate.join(worst, MINUTE));
+        assert!(limiter.joins.len() <= MAX_NETWORKS);
+        assert!(!limiter.try_join(worst, MINUTE));
         // Once all is earned again, nothing is worth remembering.
-        assert!(gate.join(network("10.0.0.2"), 3 * MINUTE));
-        assert_eq!(gate.joins.len(), 1);
+        assert!(limiter.try_join(network("10.0.0.2"), 3 * MINUTE));
+        assert_eq!(limiter.joins.len(), 1);
     }
 }

@@ -1,0 +1,50 @@
+//! A trouble that comes and goes: its beginning and its end are news, its repetitions are not.
+
+use std::time::Duration;
+
+/// How long there must be peace before the trouble counts as over.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Times are counted from any moment, the same for all calls.
+#[derive(Debug, Default)]
+pub(in crate::cmd::serve) struct Outage {
+    latest: Option<Duration>,
+    times: u64,
+}
+
+impl Outage {
+    /// It happens. Returns whether that is news.
+    pub(in crate::cmd::serve) fn record(&mut self, now: Duration) -> bool {
+        self.times += 1;
+        self.latest.replace(now).is_none()
+    }
+
+    /// How often it happened, once it is over.
+    pub(in crate::cmd::serve) fn take_ended(&mut self, now: Duration) -> Option<u64> {
+        self.latest
+            .take_if(|latest| now.saturating_sub(*latest) >= QUIET)
+            .map(|_| std::mem::take(&mut self.times))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_begins_once_and_ends_once() {
+        let mut outage = Outage::default();
+        let mut now = QUIET;
+        assert_eq!(outage.take_ended(now), None);
+        assert!(outage.record(now));
+        for _ in 0..50 {
+            now += QUIET / 2;
+            assert_eq!(outage.take_ended(now), None);
+            assert!(!outage.record(now));
+        }
+        assert_eq!(outage.take_ended(now + QUIET), Some(51));
+        assert_eq!(outage.take_ended(now + 2 * QUIET), None);
+        assert!(outage.record(now + 2 * QUIET));
+        assert_eq!(outage.take_ended(now + 3 * QUIET), Some(1));
+    }
+}
