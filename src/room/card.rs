@@ -511,7 +511,7 @@ mod tests {
         let first = first_of(&ada, &one);
         let second = next_of(&first, &ada, &two, 0);
         let third = next_of(&second, &ada, &three, 0);
-        let renewed = second.reissue(&lobby().key(), &ada, 7, 2);
+        let renewed = second.reissue(&lobby().key(), &ada, 7, &[], 2);
         // Of the same generation as the second, of somebody else, and of another session of Ada's.
         let sibling = next_of(&first, &ada, &three, 0);
         let of_bob = next_of(&first, &bob, &two, 0);
@@ -544,7 +544,7 @@ mod tests {
         let ada = identity(ADA);
         let [one, two, _] = session_keys();
         let card = next_of(&first_of(&ada, &one), &ada, &two, 3);
-        let renewed = card.reissue(&lobby().key(), &ada, 7, 2);
+        let renewed = card.reissue(&lobby().key(), &ada, 7, &[], 2);
         assert_eq!((renewed.next(), renewed.issued()), (7, 2));
         assert_eq!(renewed.sid(), card.sid());
         assert_eq!(renewed.previous(), card.previous());
@@ -566,6 +566,7 @@ mod tests {
                 previous: NOBODY,
                 first: first.sid(),
                 next: 0,
+                past: &[],
             },
             &ada,
             two.public(),

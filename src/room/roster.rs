@@ -52,6 +52,16 @@ struct RosterEntry<T> {
     value: T,
 }
 
+impl<T> RosterEntry<T> {
+    fn of(card: &Card, value: T) -> Self {
+        Self {
+            skeleton: card.nick().skeleton(),
+            modulus: modulus_digest(card),
+            value,
+        }
+    }
+}
+
 impl<T> Default for Roster<T> {
     fn default() -> Self {
         Self {
@@ -99,42 +109,50 @@ impl<T> Roster<T> {
     /// # Errors
     /// As [`Roster::reserve`]; a member that is there already conflicts with itself.
     pub fn insert(&mut self, card: &Card, value: T) -> Result<(), Conflict> {
-        self.reserve(card)?;
-        let member = RosterEntry {
-            skeleton: card.nick().skeleton(),
-            modulus: modulus_digest(card),
-            value,
-        };
-        self.members.insert(card.sid(), member);
+        self.check(card)?;
+        self.put(card.sid(), RosterEntry::of(card, value));
         Ok(())
+    }
+
+    /// Gives the member `before`, if it is there, the nick, the session key and the session id of
+    /// `card`.
+    ///
+    /// # Errors
+    /// Where somebody else has that nick or that key: nothing changes.
+    pub fn change(&mut self, before: SessionId, card: &Card) -> Result<(), Conflict> {
+        let Some(member) = self.take(before) else {
+            return Ok(());
+        };
+        let checked = self.check(card);
+        match checked {
+            Ok(()) => self.put(card.sid(), RosterEntry::of(card, member.value)),
+            Err(_) => self.put(before, member),
+        }
+        checked
     }
 
     /// Removes a member, if it is there.
     pub fn remove(&mut self, sid: SessionId) -> Option<T> {
+        self.take(sid).map(|member| member.value)
+    }
+
+    fn put(&mut self, sid: SessionId, member: RosterEntry<T>) {
+        self.skeletons.insert(member.skeleton.clone());
+        self.moduli.insert(member.modulus);
+        self.members.insert(sid, member);
+    }
+
+    fn take(&mut self, sid: SessionId) -> Option<RosterEntry<T>> {
         let member = self.members.remove(&sid)?;
         self.skeletons.remove(&member.skeleton);
         self.moduli.remove(&member.modulus);
-        Some(member.value)
+        Some(member)
     }
 
     /// What is kept of a member.
     #[must_use]
     pub fn get(&self, sid: SessionId) -> Option<&T> {
         self.members.get(&sid).map(|member| &member.value)
-    }
-
-    /// Finds what is kept of one member after the other: at once where they are asked for in
-    /// ascending order and hardly one is left out, as in a message to all.
-    pub fn finder<'a>(&'a self) -> impl FnMut(SessionId) -> Option<&'a T> {
-        let mut rest = self.members.range(..);
-        move |sid| {
-            let (mut found, mut member) = rest.next().unzip();
-            if found != Some(&sid) {
-                rest = self.members.range(sid..);
-                (found, member) = rest.next().unzip();
-            }
-            member.filter(|_| found == Some(&sid)).map(|m| &m.value)
-        }
     }
 
     /// What is kept of a member, to be changed.

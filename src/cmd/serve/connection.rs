@@ -183,6 +183,11 @@ fn enter_room(
 
 fn serve_member(mut membership: Membership, connection: u64, stream: Arc<TcpStream>, pass: Pass) {
     let outbox = Arc::clone(membership.outbox());
+    // What was acknowledged over the connection before may not have come, and what that was for is on
+    // its way once more: this comes after it.
+    if connection > 0 {
+        membership.acknowledge();
+    }
     let departure = read_frames(&stream, &mut membership);
     let is_broken = matches!(departure, Departure::Lost | Departure::Silent);
     if is_broken && outbox.close_reason().is_none() && membership.can_come_back() {

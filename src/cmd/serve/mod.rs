@@ -2,8 +2,8 @@
 //!
 //! Threads: one that accepts per listening socket, a few that write (see [`writer`]), one that keeps
 //! the log and one that writes it (see [`logging::logger`]), and one that watches the memory, for as long as the
-//! process lives; one per connection (see [`connection`]), and for a moment one that reads a member's
-//! new card, and one that announces the relay; the main one, which waits for a signal, or for the host
+//! process lives; one per connection (see [`connection`]), and for a moment one that verifies what a
+//! member has signed, and one that announces the relay; the main one, which waits for a signal, or for the host
 //! to leave.
 
 pub(super) mod admission;
@@ -13,6 +13,8 @@ mod logging;
 mod outbox;
 mod rooms;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod work_list;
 mod writer;
@@ -123,11 +125,11 @@ impl Args {
             per_identity: self.limits.places_per_identity(),
             limits: RelayLimits {
                 idle: self.idle_timeout,
-                grace: self.grace,
                 members: self.max_members,
                 blocks: self.limits.blocks_per_second(),
                 bytes: self.limits.bytes_per_second(),
             },
+            grace: self.grace,
             queue_bytes: self.max_queue,
             handshake: Duration::from_secs(self.handshake_timeout.into()),
         }

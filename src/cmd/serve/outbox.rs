@@ -436,6 +436,7 @@ impl MemberOutbox {
         stream: &Arc<TcpStream>,
         network: Network,
         received: u64,
+        grace: u32,
     ) -> Result<Option<(Box<Intake>, u64)>, Malformed> {
         let is_waiting = |state: &mut OutboxState| {
             let is_waiting = state.parked.is_none() && state.closed.is_none();
@@ -457,7 +458,7 @@ impl MemberOutbox {
         let Some(intake) = state.parked.take() else {
             return Ok(None);
         };
-        let welcome = Frame::welcome_back(intake.received());
+        let welcome = Frame::welcome_back(intake.received(), grace);
         if let Err(error) = state.backlog.resume(received) {
             state.parked = Some(intake);
             return Err(error);

@@ -189,6 +189,13 @@ impl Departure {
     }
 }
 
+/// The bytes of the entry with which a relay takes somebody out.
+#[must_use]
+pub fn left_entry(sid: SessionId, departure: Departure) -> Vec<u8> {
+    let fields = Encoder::default().bytes(&sid.0).byte(departure.code());
+    fields.finish()
+}
+
 /// A frame that is to be sent: its type and its fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -312,13 +319,6 @@ impl Frame {
     #[must_use]
     pub fn refused(code: u8) -> Self {
         Self::new(kind::REFUSED, Encoder::default().byte(code))
-    }
-
-    /// ENTRY, with which a relay takes somebody out.
-    #[must_use]
-    pub fn left(sid: SessionId, departure: Departure) -> Self {
-        let entry = Encoder::default().bytes(&sid.0).byte(departure.code());
-        Self::entry(EntryKind::Left, entry.as_slice())
     }
 
     /// REKEY

@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     fn counted() -> OutgoingFrame {
-        Frame::leave().into()
+        Frame::own().into()
     }
 
     fn taken(backlog: &mut Backlog) -> usize {
@@ -237,7 +237,7 @@ mod tests {
         backlog.post(counted()).unwrap();
         backlog.acknowledge(2).unwrap();
         backlog.resume(3).unwrap();
-        backlog.post_first(Frame::welcome_back(0).into());
+        backlog.post_first(Frame::welcome_back(0, 60).into());
         let unsent: Vec<Unsent> = std::iter::from_fn(|| backlog.take()).collect();
         let frames = unsent.iter().flat_map(Unsent::frames);
         let is_counted: Vec<bool> = frames.map(OutgoingFrame::is_counted).collect();

@@ -7,21 +7,39 @@ use std::time::Duration;
 use crate::cipher::encoding::Malformed;
 use crate::cipher::keys::PublicKey;
 use crate::room::card::{Card, SessionId};
+use crate::room::chain::EntryKind;
 use crate::room::frame::{RelayLimits, RunId, StatementFrame, ToRelay, kind};
 use crate::room::names::RoomId;
-use crate::room::statement::{Occasion, Statement};
+use crate::room::statement::{Occasion, Purpose, Statement};
 
 use super::OutgoingFrame;
+use super::entry::ChainEntry;
 use super::incoming::IncomingFrame;
-use super::reassembly::{ReassembledMessage, Reassembly, is_unique};
+use super::reassembly::{ReassembledMessage, Reassembly};
 use super::throttle::{Cost, Throttle};
 
-/// A statement, as it is to be passed on.
+/// A statement to all, as it is to be passed on.
 #[derive(Debug)]
 pub struct OutgoingStatement {
+    /// Under which session id it was made.
+    pub(super) sender: SessionId,
+    pub(super) entry: ChainEntry,
+}
+
+/// A statement to one member, as it is to be passed on.
+#[derive(Debug)]
+pub struct OutgoingReceipt {
+    /// Under which session id it was made.
+    pub(super) sender: SessionId,
+    pub(super) to: SessionId,
     pub(super) frame: OutgoingFrame,
-    /// Whom it is for; everybody if there are none.
-    pub(super) to: Vec<SessionId>,
+}
+
+/// A card that follows a member's present one.
+#[derive(Debug)]
+pub struct Succession {
+    pub(super) card: Card,
+    pub(super) entry: ChainEntry,
 }
 
 /// What a frame asks of the relay.
@@ -31,18 +49,30 @@ pub enum MemberRequest {
     Wait,
     /// To pass on a message.
     Forward(ReassembledMessage),
-    /// To pass on a statement.
+    /// To pass on a statement to all.
     Statement(OutgoingStatement),
-    /// To pass on a goodbye, which is signed, and to take the member out of the room.
+    /// To pass on a goodbye, and to take the member out of the room.
     Goodbye(OutgoingStatement),
-    /// To give the member the session key and the nick of this card, which follows its present one.
-    Rekey(Box<Card>),
-    /// To let the member go, which has said goodbye.
-    Leave,
+    /// To pass on a receipt.
+    Receipt(OutgoingReceipt),
+    /// To give the member the session key and the nick of another card.
+    Rekey(Box<Succession>),
     /// To acknowledge what was taken.
     Acknowledge,
     /// To forget so many frames that the member has taken.
     Forget(u64),
+}
+
+impl MemberRequest {
+    /// Under which session id it was signed, where members will ask.
+    pub(super) fn sender(&self) -> Option<SessionId> {
+        match self {
+            Self::Forward(message) => Some(message.sender),
+            Self::Statement(statement) | Self::Goodbye(statement) => Some(statement.sender),
+            Self::Receipt(receipt) => Some(receipt.sender),
+            Self::Wait | Self::Rekey(_) | Self::Acknowledge | Self::Forget(_) => None,
+        }
+    }
 }
 
 /// What is kept of a member's card: enough to know the next one by. A parsed card, with its keys
@@ -86,9 +116,7 @@ pub struct Intake {
     lineage: Lineage,
     joined: u64,
     reassembly: Reassembly,
-    max_readers: u32,
     received: u64,
-    has_said_goodbye: bool,
     throttle: Throttle,
     /// What the latest frame costs.
     cost: Cost,
@@ -97,7 +125,7 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// For the member that joined with `card` in this epoch.
+    /// For the member that joined with `card` at this position.
     #[must_use]
     pub fn new(card: &Card, run: RunId, joined: u64, limits: &RelayLimits) -> Self {
         Self {
@@ -105,9 +133,7 @@ impl Intake {
             lineage: Lineage::of(card),
             reassembly: Reassembly::new(run, joined, limits),
             joined,
-            max_readers: limits.members,
             received: 0,
-            has_said_goodbye: false,
             throttle: Throttle::new(limits),
             cost: Cost::default(),
             opened: 0,
@@ -120,16 +146,10 @@ impl Intake {
         self.lineage.sid
     }
 
-    /// The epoch in which the member joined.
+    /// The position of the member's joining.
     #[must_use]
     pub fn joined(&self) -> u64 {
         self.joined
-    }
-
-    /// Whether the member has said goodbye: it is not in the room any more.
-    #[must_use]
-    pub fn has_said_goodbye(&self) -> bool {
-        self.has_said_goodbye
     }
 
     /// How many counted frames were taken.
@@ -154,12 +174,9 @@ impl Intake {
         let parsed = ToRelay::parse(&frame)?;
         self.cost = Cost::of(frame.len(), &parsed);
         let request = match parsed {
-            // Nothing else comes after a goodbye, or keeps the connection.
-            ToRelay::Leave if self.has_said_goodbye => MemberRequest::Leave,
-            _ if self.has_said_goodbye => return Err(Malformed),
             ToRelay::Ping => return Ok(MemberRequest::Acknowledge),
             ToRelay::Ack(count) => return Ok(MemberRequest::Forget(count)),
-            ToRelay::Leave | ToRelay::Hello { .. } => return Err(Malformed),
+            ToRelay::Hello { .. } => return Err(Malformed),
             ToRelay::Send(send) => {
                 let message =
                     (self.reassembly).add(&self.senders(), room, Arc::new(frame), send)?;
@@ -171,15 +188,26 @@ impl Intake {
                 };
                 message.map_or(MemberRequest::Wait, MemberRequest::Forward)
             }
-            ToRelay::Statement(state) => {
-                self.has_said_goodbye = self.check(&state, room)? == Occasion::Leave;
-                let StatementFrame { signed, to, .. } = state;
-                let frame = OutgoingFrame::statement(&Arc::new(frame), signed);
-                let stated = OutgoingStatement { frame, to };
-                if self.has_said_goodbye {
-                    MemberRequest::Goodbye(stated)
-                } else {
-                    MemberRequest::Statement(stated)
+            ToRelay::Statement(parsed) => {
+                let Statement {
+                    sender, purpose, ..
+                } = self.check(&parsed)?;
+                let StatementFrame { signed, .. } = parsed;
+                let entry = |kind| {
+                    let entry = frame.get(signed.clone()).unwrap_or_default();
+                    let entry = ChainEntry::new(kind, entry);
+                    OutgoingStatement { sender, entry }
+                };
+                match purpose {
+                    Purpose::ToAll(Occasion::Goodbye) => {
+                        MemberRequest::Goodbye(entry(EntryKind::Goodbye))
+                    }
+                    Purpose::ToAll(_) => MemberRequest::Statement(entry(EntryKind::Statement)),
+                    Purpose::Receipt(to, _) => MemberRequest::Receipt(OutgoingReceipt {
+                        sender,
+                        to,
+                        frame: OutgoingFrame::receipt(frame, signed),
+                    }),
                 }
             }
             ToRelay::Rekey(card) => {
@@ -187,20 +215,23 @@ impl Intake {
                 if !self.lineage.is_before(&card) {
                     return Err(Malformed);
                 }
-                self.lineage = Lineage::of(&card);
-                MemberRequest::Rekey(Box::new(card))
+                let entry = ChainEntry::new(EntryKind::Rekeyed, card.bytes());
+                MemberRequest::Rekey(Box::new(Succession { card, entry }))
             }
         };
         self.received += 1;
         Ok(request)
     }
 
-    /// Has the latest frame cost what its request asks of a room with so many others.
-    pub fn charge_readers(&mut self, request: &MemberRequest, others: usize) {
-        if let MemberRequest::Statement(stated) = request
-            && stated.to.is_empty()
-        {
-            self.cost.charge_readers(others);
+    /// The room, which has so many other members, has done what the latest frame asks.
+    pub(super) fn settle(&mut self, request: &MemberRequest, others: usize) {
+        match request {
+            MemberRequest::Rekey(succession) => self.lineage = Lineage::of(&succession.card),
+            MemberRequest::Forward(message) if message.entry.is_none() => {}
+            MemberRequest::Forward(_) | MemberRequest::Statement(_) => {
+                self.cost.charge_readers(others);
+            }
+            _ => {}
         }
     }
 
@@ -209,49 +240,26 @@ impl Intake {
         (self.cost, self.throttle.take(&self.cost, uptime))
     }
 
-    /// The session ids under which its messages may be written: what it sends again may be from
-    /// before it changed its key.
+    /// The session ids under which it may sign: what it sends may be from before it changed its key.
     fn senders(&self) -> Vec<SessionId> {
         let Lineage { sid, previous, .. } = self.lineage;
         [sid].into_iter().chain(previous).collect()
     }
 
-    /// Checks a statement. Of a goodbye the signature too: it takes its signer out of the room, so that
-    /// nobody need wonder whether the relay has made it up.
-    fn check(&self, state: &StatementFrame<'_>, room: RoomId) -> Result<Occasion, Malformed> {
-        let statement = Statement::parse(state.statement)?;
-        let is_too_many = u32::try_from(state.to.len()).map_or(true, |to| to > self.max_readers);
-        let is_allowed = statement.sender == self.lineage.sid
-            && statement.room == room
-            && !is_too_many
-            && is_unique(state.to.iter().copied())
-            && (statement.occasion == Occasion::Beacon || self.is_goodbye(state));
-        if is_allowed {
-            Ok(statement.occasion)
-        } else {
-            Err(Malformed)
-        }
-    }
-
-    /// Whether a statement that says goodbye is to all, and signed.
-    fn is_goodbye(&self, state: &StatementFrame<'_>) -> bool {
+    /// Checks a statement, and its signature: so nobody need wonder whether the relay has made it up.
+    fn check(&self, frame: &StatementFrame<'_>) -> Result<Statement, Malformed> {
+        let statement = Statement::parse(frame.statement)?;
         let identity = PublicKey::from_spki(&self.lineage.identity);
-        let is_signed = |key: PublicKey| key.verifies(state.statement, state.signature);
-        state.to.is_empty() && identity.is_ok_and(is_signed)
+        let is_signed = |key: PublicKey| key.verifies(frame.statement, frame.signature);
+        let is_allowed = self.senders().contains(&statement.sender)
+            && statement.room == self.room
+            && identity.is_ok_and(is_signed);
+        is_allowed.then_some(statement).ok_or(Malformed)
     }
 }
 
-/// Whether a signature is checked when a frame is taken: of a new card, or of a goodbye.
+/// Whether a signature is checked when a frame is taken: of a new card, or of a statement.
 #[must_use]
 pub fn has_signature_to_check(frame: &[u8]) -> bool {
-    let is_goodbye = || match ToRelay::parse(frame) {
-        Ok(ToRelay::Statement(state)) => Statement::parse(state.statement)
-            .is_ok_and(|statement| statement.occasion == Occasion::Leave),
-        _ => false,
-    };
-    match frame.first() {
-        Some(&kind::REKEY) => true,
-        Some(&kind::STATEMENT) => is_goodbye(),
-        _ => false,
-    }
+    matches!(frame.first(), Some(&(kind::REKEY | kind::STATEMENT)))
 }

@@ -4,36 +4,46 @@
 //! into each member's [`Mailbox`]; how it gets from there to a socket is not its affair.
 //!
 //! - this file: entering, and a room.
-//! - `intake`, `assembly`, `source`: what a member sends.
+//! - `intake`, `reassembly`, `incoming`: what a member sends.
+//! - `entry`: what has a place in the room's chain.
 //! - `backlog`, `bundle`, `outgoing`: what is sent to a member.
 
 mod backlog;
 mod bucket;
 mod bundle;
+mod entry;
 mod incoming;
 mod intake;
 mod outgoing;
 mod reassembly;
+#[cfg(test)]
+mod tests;
 mod throttle;
 
 use std::collections::HashMap;
 
+use crate::cipher::encoding::Malformed;
 use crate::cipher::fingerprint::Fingerprint;
 
 use super::card::{Card, SessionId};
+use super::chain::{EntryKind, Link};
 use super::frame::{Challenge, Departure, Frame, RelayLimits, ToRelay};
 use super::names::RoomId;
 use super::notice::Notice;
-use super::roster::Roster;
+use super::roster::{Conflict, Roster};
 
 pub use self::backlog::{Backlog, Overflow};
 pub use self::bucket::{Bucket, Rate};
 pub use self::bundle::Unsent;
 pub use self::incoming::{IncomingFrame, RetentionBudget};
-pub use self::intake::{Intake, MemberRequest, OutgoingStatement, has_signature_to_check};
+pub use self::intake::{
+    Intake, MemberRequest, OutgoingReceipt, OutgoingStatement, Succession, has_signature_to_check,
+};
 pub use self::outgoing::OutgoingFrame;
 pub use self::reassembly::ReassembledMessage;
 pub use self::throttle::{Cost, Throttle};
+
+use self::entry::ChainEntry;
 
 /// Where frames for a member are put. Putting one there must not block.
 pub trait Mailbox: Clone {
@@ -56,7 +66,7 @@ pub struct Newcomer {
 /// How far a member has come in its room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResumePoint {
-    /// The epoch in which it joined: it may not know that it has joined once more since.
+    /// The position of its joining: it may not know that it has joined once more since.
     pub joined: u64,
     /// How many counted frames it has taken since then.
     pub received: u64,
@@ -96,7 +106,7 @@ struct Occupant<M> {
     /// The session id that it had at first.
     origin: SessionId,
     mailbox: M,
-    /// The epoch in which it joined.
+    /// The position of its joining.
     joined: u64,
 }
 
@@ -108,32 +118,36 @@ impl<M> Occupant<M> {
     }
 }
 
-/// A room: its members and the number of its last change.
+/// A room: its members, and how far its chain has come.
 pub struct Room<M> {
-    epoch: u64,
+    /// The place of the last entry.
+    link: Link,
     max_members: usize,
+    grace: u32,
     roster: Roster<Occupant<M>>,
     /// The present session ids of those who had another before, to which messages may still be
-    /// under way.
+    /// under way, and which nobody has now.
     successors: HashMap<SessionId, SessionId>,
 }
 
 impl<M: Mailbox> Room<M> {
-    /// An empty room, whose first change will have the number after `epoch`.
+    /// An empty room whose chain begins here. Members are told that their places are kept for `grace`
+    /// seconds when their connections break.
     #[must_use]
-    pub fn new(epoch: u64, limits: &RelayLimits) -> Self {
+    pub fn new(start: Link, limits: &RelayLimits, grace: u32) -> Self {
         Self {
-            epoch,
+            link: start,
+            grace,
             max_members: usize::try_from(limits.members).unwrap_or(usize::MAX),
             roster: Roster::default(),
             successors: HashMap::new(),
         }
     }
 
-    /// The number of the last change.
+    /// The place of the last entry.
     #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.epoch
+    pub fn link(&self) -> Link {
+        self.link
     }
 
     /// How many members there are.
@@ -153,7 +167,7 @@ impl<M: Mailbox> Room<M> {
         self.roster.iter().map(|(_, occupant)| &occupant.mailbox)
     }
 
-    /// The session ids, the epochs of joining and the mailboxes of all members.
+    /// The session ids, the positions of joining and the mailboxes of all members.
     pub fn places(&self) -> impl Iterator<Item = (SessionId, u64, &M)> {
         self.roster
             .iter()
@@ -170,7 +184,7 @@ impl<M: Mailbox> Room<M> {
             .count()
     }
 
-    /// The mailbox of whoever joined in this epoch, if it is the one that `card` is of, under
+    /// The mailbox of whoever joined at this position, if it is the one that `card` is of, under
     /// whatever session key.
     #[must_use]
     pub fn resumable_mailbox(&self, card: &Card, joined: u64) -> Option<&M> {
@@ -206,7 +220,8 @@ impl<M: Mailbox> Room<M> {
     }
 
     /// Adds a member: it gets WELCOME and the roster, the others learn of it. If it is there
-    /// already, under the same nick and identity, it takes its own place. Returns the epoch.
+    /// already, under the same nick and identity, it takes its own place. Returns the position of its
+    /// joining.
     ///
     /// # Errors
     /// With what to tell it before hanging up.
@@ -217,33 +232,29 @@ impl<M: Mailbox> Room<M> {
         if self.roster.len() >= self.max_members {
             return Err(Notice::RoomFull);
         }
-        let others = self.roster.len();
-        // Only now, as it was a change too if somebody was replaced.
-        let epoch = self.epoch + 1;
-        let joined = OutgoingFrame::from(Frame::joined(epoch, card.bytes()));
+        mailbox.post(Frame::welcome(&self.link, self.roster.len(), self.grace).into());
+        for (_, other) in self.roster.iter() {
+            mailbox.post(other.member.clone());
+        }
+        // Before it is there: whoever joins knows of that from WELCOME.
+        let entry = ChainEntry::new(EntryKind::Joined, card.bytes());
+        self.append(&entry, None, |_| None);
         let occupant = Occupant {
-            member: OutgoingFrame::member(&joined),
+            member: OutgoingFrame::member(&entry.frame),
             fingerprint: card.fingerprint(),
             skeleton: card.nick().skeleton(),
             origin: card.origin(),
             mailbox: mailbox.clone(),
-            joined: epoch,
+            joined: self.link.position,
         };
         self.roster.insert(card, occupant)?;
-        self.epoch = epoch;
-        mailbox.post(Frame::welcome(self.epoch, others).into());
-        for (sid, other) in self.roster.iter() {
-            if sid != card.sid() {
-                mailbox.post(other.member.clone());
-                other.mailbox.post(joined.clone());
-            }
-        }
+        self.successors.remove(&card.sid());
         // A message may be under way to the key that it had when it was here before.
         if card.generation() > 0 && self.roster.get(card.previous()).is_none() {
             let successor = self.successors.entry(card.previous());
             successor.or_insert(card.sid());
         }
-        Ok(self.epoch)
+        Ok(self.link.position)
     }
 
     /// Removes whoever is the newcomer itself, as it was when it was last heard of.
@@ -255,116 +266,147 @@ impl<M: Mailbox> Room<M> {
         }
     }
 
-    /// Removes the member that joined in this epoch, if it is there, and tells the others.
+    /// Whether the member with this session id is the one that joined at this position.
+    fn has(&self, sid: SessionId, joined: u64) -> bool {
+        self.roster.get(sid).is_some_and(|o| o.joined == joined)
+    }
+
+    /// Removes the member that joined at this position, if it is there, and tells the others why. One
+    /// that says goodbye is not there any more.
     pub fn leave(&mut self, sid: SessionId, joined: u64, departure: Departure) {
-        if self.roster.get(sid).is_some_and(|o| o.joined == joined) {
-            self.remove(sid, departure);
+        if self.has(sid, joined) {
+            self.remove(sid);
+            self.append(&ChainEntry::left(sid, departure), None, |_| None);
         }
     }
 
-    fn remove(&mut self, sid: SessionId, departure: Departure) {
+    fn remove(&mut self, sid: SessionId) {
         self.roster.remove(sid);
         self.successors.retain(|_, successor| *successor != sid);
-        self.epoch += 1;
-        self.tell_all(&Frame::left(self.epoch, sid, departure).into());
     }
 
-    fn tell_all(&self, frame: &OutgoingFrame) {
-        for mailbox in self.mailboxes() {
-            mailbox.post(frame.clone());
+    /// Gives an entry its place. All get it, or what `for_reader` has for them instead, but its author,
+    /// who is told that its oldest entry that has not come back has its place here.
+    fn append(
+        &mut self,
+        entry: &ChainEntry,
+        author: Option<SessionId>,
+        mut for_reader: impl FnMut(SessionId) -> Option<OutgoingFrame>,
+    ) {
+        self.link = self.link.then(entry.kind, &entry.digest);
+        for (sid, occupant) in self.roster.iter() {
+            let frame = if Some(sid) == author {
+                Frame::own().into()
+            } else {
+                for_reader(sid).unwrap_or_else(|| entry.frame.clone())
+            };
+            occupant.mailbox.post(frame);
         }
-    }
-
-    /// Gives a member the session key and the nick of `card`, which follows its present one. If
-    /// somebody else has one of them, the member is removed.
-    ///
-    /// # Errors
-    /// In that case.
-    fn rekey(&mut self, card: &Card) -> Result<(), Notice> {
-        let sid = card.previous();
-        let Some(mut occupant) = self.roster.remove(sid) else {
-            return Ok(());
-        };
-        self.successors.retain(|_, successor| *successor != sid);
-        self.epoch += 1;
-        let rekeyed = OutgoingFrame::from(Frame::rekeyed(self.epoch, card.bytes()));
-        occupant.member = OutgoingFrame::member(&rekeyed);
-        occupant.skeleton = card.nick().skeleton();
-        let mailbox = occupant.mailbox.clone();
-        if let Err(conflict) = self.roster.insert(card, occupant) {
-            mailbox.dismiss(conflict.into());
-            let left = Frame::left(self.epoch, sid, Departure::Lost);
-            self.tell_all(&left.into());
-            return Err(conflict.into());
-        }
-        self.successors.insert(sid, card.sid());
-        self.tell_all(&rekeyed);
-        Ok(())
     }
 
     /// Does what a member asks of its room.
     ///
     /// # Errors
-    /// Where the member cannot stay.
-    pub fn carry_out(&mut self, sender: SessionId, request: &MemberRequest) -> Result<(), Notice> {
-        match request {
-            MemberRequest::Rekey(card) => self.rekey(card)?,
-            // Whoever has been taken out meanwhile has nothing to say here any more.
-            _ if self.roster.get(sender).is_none() => {}
-            MemberRequest::Forward(message) => {
-                // It may be written under a session key from before, which is nobody else's.
-                if message.sender() != sender && self.roster.get(message.sender()).is_some() {
-                    return Err(Notice::Malformed);
-                }
-                self.forward(message);
-            }
-            MemberRequest::Statement(stated) => self.forward_statement(sender, stated),
-            MemberRequest::Goodbye(stated) => {
-                self.forward_statement(sender, stated);
-                self.remove(sender, Departure::Left);
-            }
-            MemberRequest::Wait
-            | MemberRequest::Leave
-            | MemberRequest::Acknowledge
-            | MemberRequest::Forget(_) => {}
+    /// Where it signed under the session id of another member.
+    pub fn carry_out(
+        &mut self,
+        intake: &mut Intake,
+        request: &MemberRequest,
+    ) -> Result<(), Malformed> {
+        let author = intake.sid();
+        // Whoever has been taken out meanwhile has nothing to say here any more.
+        if !self.has(author, intake.joined()) {
+            return Ok(());
         }
+        // It may have signed under a session id from before, which is nobody else's.
+        let is_of_another = |sid| sid != author && self.roster.get(sid).is_some();
+        if request.sender().is_some_and(is_of_another) {
+            return Err(Malformed);
+        }
+        let others = self.roster.len().saturating_sub(1);
+        match request {
+            MemberRequest::Rekey(succession) => {
+                if let Err(conflict) = self.rekey(succession) {
+                    self.refuse(author, conflict.into());
+                    return Ok(());
+                }
+            }
+            MemberRequest::Forward(message) => self.forward(author, message),
+            MemberRequest::Statement(statement) => {
+                self.append(&statement.entry, Some(author), |_| None);
+            }
+            MemberRequest::Goodbye(goodbye) => {
+                self.append(&goodbye.entry, Some(author), |_| None);
+                self.remove(author);
+            }
+            MemberRequest::Receipt(receipt) => {
+                if let Some(reader) = self.mailbox(receipt.to) {
+                    reader.post(receipt.frame.clone());
+                }
+            }
+            MemberRequest::Wait | MemberRequest::Acknowledge | MemberRequest::Forget(_) => {}
+        }
+        intake.settle(request, others);
         Ok(())
     }
 
-    /// Passes a statement of `sender`'s to those it is for.
-    fn forward_statement(&self, sender: SessionId, stated: &OutgoingStatement) {
-        if stated.to.is_empty() {
-            for (sid, occupant) in self.roster.iter() {
-                if sid != sender {
-                    occupant.mailbox.post(stated.frame.clone());
-                }
-            }
+    /// Gives a member the nick and the session key of another card.
+    ///
+    /// # Errors
+    /// Where somebody else has one of them: nothing changes.
+    fn rekey(&mut self, succession: &Succession) -> Result<(), Conflict> {
+        let Succession { card, entry } = succession;
+        let before = card.previous();
+        self.roster.change(before, card)?;
+        if let Some(occupant) = self.roster.get_mut(card.sid()) {
+            occupant.member = OutgoingFrame::member(&entry.frame);
+            occupant.skeleton = card.nick().skeleton();
         }
-        for reader in stated.to.iter().filter_map(|sid| self.mailbox(*sid)) {
-            reader.post(stated.frame.clone());
+        self.successors.retain(|_, successor| *successor != before);
+        self.successors.insert(before, card.sid());
+        self.successors.remove(&card.sid());
+        self.append(entry, Some(card.sid()), |_| None);
+        Ok(())
+    }
+
+    /// Tells a member that it keeps the card that it has.
+    fn refuse(&self, sid: SessionId, notice: Notice) {
+        if let Some(mailbox) = self.mailbox(sid) {
+            mailbox.post(Frame::refused(notice.code()).into());
         }
+    }
+
+    /// The present session id of whoever has or had this one.
+    fn present(&self, sid: SessionId) -> SessionId {
+        self.successors.get(&sid).copied().unwrap_or(sid)
     }
 
     fn occupant(&self, sid: SessionId) -> Option<&Occupant<M>> {
-        let successor = || self.roster.get(*self.successors.get(&sid)?);
-        self.roster.get(sid).or_else(successor)
+        self.roster.get(self.present(sid))
     }
 
-    /// Passes each parcel of a message to its reader. Parcels for somebody who is not there are
-    /// dropped.
-    fn forward(&self, message: &ReassembledMessage) {
-        for fragment in &message.fragments {
-            let mut members = self.roster.finder();
-            for parcel in &fragment.send.parcels {
-                let reader = members(parcel.to).map(|occupant| &occupant.mailbox);
-                if let Some(reader) = reader.or_else(|| self.mailbox(parcel.to)) {
-                    reader.post(OutgoingFrame::deliver(
-                        &fragment.frame,
-                        fragment.send.signed.clone(),
-                        parcel.ciphertext.clone(),
-                    ));
+    /// Passes on a message: to all members if it is an entry, and each parcel to its reader. Parcels
+    /// for somebody who is not there are dropped.
+    fn forward(&mut self, author: SessionId, message: &ReassembledMessage) {
+        let Some(entry) = &message.entry else {
+            for (fragment, parcel) in message.parcels() {
+                if let Some(reader) = self.mailbox(parcel.to) {
+                    reader.post(message.frame(fragment, parcel));
                 }
             }
-        }
+            return;
+        };
+        let parcels = message.parcels();
+        let mut parcels: Vec<_> = parcels
+            .map(|(fragment, parcel)| (self.present(parcel.to), fragment, parcel))
+            .collect();
+        // In the order of the members. That they hardly have to be moved makes this quick.
+        parcels.sort_by_key(|(to, ..)| *to);
+        let mut parcels = parcels.into_iter().peekable();
+        self.append(entry, Some(author), |sid| {
+            while parcels.next_if(|(to, ..)| *to < sid).is_some() {}
+            let (_, fragment, parcel) = parcels.next_if(|(to, ..)| *to == sid)?;
+            Some(message.frame(fragment, parcel))
+        });
     }
 }

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use crate::cipher::encoding::Malformed;
 use crate::room::card::SessionId;
-use crate::room::frame::{RelayLimits, RunId, SendFrame};
+use crate::room::chain::EntryKind;
+use crate::room::frame::{Parcel, Part, RelayLimits, RunId, SendFrame};
 use crate::room::message::{Header, Stream};
 use crate::room::names::RoomId;
 
+use super::OutgoingFrame;
+use super::entry::ChainEntry;
 use super::incoming::IncomingFrame;
 
 /// Whether nobody stands there twice: so no member gets more from another than that one has sent.
-pub(super) fn is_unique(readers: impl Iterator<Item = SessionId>) -> bool {
+fn is_unique(readers: impl Iterator<Item = SessionId>) -> bool {
     let mut readers: Vec<SessionId> = readers.collect();
     // Clients send them in ascending order but for a few at the end, which this kind of sorting is
     // quick with.
@@ -26,21 +29,38 @@ const MAX_PARCEL: usize = 6144;
 /// A message that is complete, as the frames that brought it.
 #[derive(Debug)]
 pub struct ReassembledMessage {
-    pub(super) fragments: Vec<Fragment>,
-    sender: SessionId,
+    fragments: Vec<Fragment>,
+    /// Under which session id it was written.
+    pub(super) sender: SessionId,
+    /// Its entry, unless it is for the readers of its parcels alone: a direct one or a late copy.
+    pub(super) entry: Option<ChainEntry>,
 }
 
 impl ReassembledMessage {
-    /// Under which session id it was written.
-    pub(super) fn sender(&self) -> SessionId {
-        self.sender
+    /// The ciphertexts, each with what brought it.
+    pub(super) fn parcels(&self) -> impl Iterator<Item = (&Fragment, &Parcel)> {
+        let fragments = self.fragments.iter();
+        fragments.flat_map(|part| part.send.parcels.iter().map(move |parcel| (part, parcel)))
+    }
+
+    /// The frame that takes a ciphertext to its reader.
+    pub(super) fn frame(&self, fragment: &Fragment, parcel: &Parcel) -> OutgoingFrame {
+        let frame = match self.entry {
+            Some(_) => OutgoingFrame::message,
+            None => OutgoingFrame::deliver,
+        };
+        frame(
+            &fragment.frame,
+            fragment.send.signed.clone(),
+            parcel.ciphertext.clone(),
+        )
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Fragment {
-    pub(super) frame: Arc<IncomingFrame>,
-    pub(super) send: SendFrame,
+    frame: Arc<IncomingFrame>,
+    send: SendFrame,
 }
 
 impl Fragment {
@@ -57,6 +77,7 @@ impl Fragment {
             && is_unique(readers.clone())
             && match header.stream {
                 Stream::Room => true,
+                Stream::Direct(_) if self.send.part == Part::Again => false,
                 Stream::Direct(reader) => readers.all(|sid| sid == reader),
             };
         if is_allowed {
@@ -71,7 +92,7 @@ impl Fragment {
 /// one place in the room's order.
 #[derive(Debug)]
 pub(super) struct Reassembly {
-    /// The relay's run, and the epoch of it in which the member joined.
+    /// The relay's run, and the position of the member's joining.
     run: RunId,
     joined: u64,
     /// The least that the number of the next message to the room may be.
@@ -82,7 +103,7 @@ pub(super) struct Reassembly {
 }
 
 impl Reassembly {
-    /// For what a member sends that joined in this epoch.
+    /// For what a member sends that joined at this position.
     pub(super) fn new(run: RunId, joined: u64, limits: &RelayLimits) -> Self {
         let members = usize::try_from(limits.members).unwrap_or(usize::MAX);
         Self {
@@ -114,31 +135,36 @@ impl Reassembly {
     ) -> Result<Option<ReassembledMessage>, Malformed> {
         let fragment = Fragment { frame, send };
         let header = fragment.check(senders, room)?;
-        // What was written before it joined is sent again, to readers who have come back since.
-        let is_new = header.run == self.run && header.epoch >= self.joined;
-        if self.fragments.is_empty() && header.stream == Stream::Room && is_new {
-            // A number that comes late would be news to some readers and not to others.
-            if header.sequence < self.next {
+        let (part, claim) = (fragment.send.part, &header.claim);
+        let is_entry = header.stream == Stream::Room && part != Part::Again;
+        // What was written before it joined, and did not come back to it, is sent again as it was.
+        let is_new = claim.run == self.run && claim.link.position >= self.joined;
+        if let Some(first) = self.fragments.first() {
+            let is_same = first.bytes(&first.send.signed) == fragment.bytes(&fragment.send.signed);
+            if !is_same || part == Part::Again {
                 return Err(Malformed);
             }
-            self.next = header.sequence + 1;
-        }
-        if let Some(first) = self.fragments.first()
-            && first.bytes(&first.send.signed) != fragment.bytes(&fragment.send.signed)
-        {
-            return Err(Malformed);
+        } else if is_entry && is_new {
+            // A number that comes late would be news to some readers and not to others.
+            if header.number < self.next {
+                return Err(Malformed);
+            }
+            self.next = header.number + 1;
         }
         self.bytes += fragment.frame.len();
         if self.bytes > self.max_bytes {
             return Err(Malformed);
         }
-        let is_last = fragment.send.last;
+        let signed = fragment.bytes(&fragment.send.signed);
+        let entry = || ChainEntry::new(EntryKind::Message, signed);
+        let entry = (is_entry && part == Part::Last).then(entry);
         self.fragments.push(fragment);
-        Ok(is_last.then(|| {
+        Ok((part != Part::More).then(|| {
             self.bytes = 0;
             ReassembledMessage {
                 fragments: std::mem::take(&mut self.fragments),
                 sender: header.sender,
+                entry,
             }
         }))
     }

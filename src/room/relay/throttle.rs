@@ -33,6 +33,10 @@ const CARDS: NonZeroU32 = NonZeroU32::new(10).expect("it is not 0");
 const CARDS_BURST: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_mins(1);
 
+/// What a statement counts at least, in blocks: the relay verifies its signature, one after the other,
+/// and whoever sent nothing else would keep it from those of all others.
+const VERIFIED: u64 = 64;
+
 const SECOND: Duration = Duration::from_secs(1);
 /// What may come at once, as the time in which it is earned.
 const BURST: Duration = Duration::from_secs(2);
@@ -40,7 +44,7 @@ const BURST: Duration = Duration::from_secs(2);
 /// What a frame counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Blocks of 256 bytes of ciphertext. There is at least one for each reader that the frame comes to,
+    /// Blocks of 256 bytes of ciphertext. There is at least one for each member that the frame comes to,
     /// whatever it brings, and one for the relay: looking at it is work too.
     pub blocks: u64,
     /// Bytes on the wire, but for the length.
@@ -66,14 +70,12 @@ impl Cost {
             .map(|parcel| parcel.ciphertext.len().saturating_sub(LENGTH))
             .map(|bytes| bytes.div_ceil(BLOCK));
         let opened = each.clone().filter(|blocks| *blocks <= LONGEST).max();
-        let blocks: usize = match frame {
-            ToRelay::Statement(state) => state.to.len(),
-            _ => each.map(|blocks| blocks.max(1)).sum(),
-        };
+        let blocks: usize = each.map(|blocks| blocks.max(1)).sum();
         let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
         Self {
             blocks: match frame {
                 ToRelay::Rekey(_) => CARD,
+                ToRelay::Statement(_) => VERIFIED,
                 _ => count(blocks.max(1)),
             },
             bytes: count(length),
@@ -133,7 +135,7 @@ impl Throttle {
 mod tests {
     use super::*;
     use crate::room::card::SessionId;
-    use crate::room::frame::Frame;
+    use crate::room::frame::{Frame, Part};
 
     fn cost(frame: &Frame) -> Cost {
         let bytes = frame.encode();
@@ -144,7 +146,7 @@ mod tests {
     #[test]
     fn blocks_are_counted_reader_by_reader() {
         let parcels = [0, 1, 256, 257].map(|length| (SessionId([0; 32]), vec![0; length]));
-        let frame = Frame::send(b"header", b"signature", true, &parcels);
+        let frame = Frame::send(b"header", b"signature", Part::Last, &parcels);
         let cost = cost(&frame);
         // One that is told only that there is a message has to check that.
         assert_eq!((cost.blocks, cost.parcels), (1 + 1 + 1 + 2, 4));
@@ -152,14 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_counts_a_block_for_each_of_its_readers() {
-        let readers: Vec<SessionId> = (0..40).map(|number| SessionId([number; 32])).collect();
-        let to_some = Frame::statement(b"statement", b"signature", &readers);
-        assert_eq!(cost(&to_some).blocks, 40);
-        let mut to_all = cost(&Frame::statement(b"statement", b"signature", &[]));
-        assert_eq!(to_all.blocks, 1);
-        to_all.charge_readers(199);
-        assert_eq!(to_all.blocks, 199);
+    fn what_comes_to_all_counts_a_block_for_each_of_them() {
+        let statement = Frame::statement(b"statement", b"signature");
+        let message = Frame::send(b"header", b"signature", Part::Last, &[]);
+        for (frame, least) in [(statement, VERIFIED), (message, 1)] {
+            let mut cost = cost(&frame);
+            assert_eq!(cost.blocks, least);
+            cost.charge_readers(0);
+            assert_eq!(cost.blocks, least);
+            cost.charge_readers(199);
+            assert_eq!(cost.blocks, 199);
+        }
     }
 
     #[test]
@@ -167,7 +172,7 @@ mod tests {
         for frame in [
             Frame::ping(),
             Frame::ack(1),
-            Frame::send(b"", b"", true, &[]),
+            Frame::send(b"", b"", Part::Last, &[]),
         ] {
             assert_eq!(cost(&frame).blocks, 1);
         }
@@ -184,12 +189,12 @@ mod tests {
                 )
             };
             let parcels: Vec<_> = lengths.map(parcel).collect();
-            cost(&Frame::send(b"header", b"signature", true, &parcels))
+            cost(&Frame::send(b"header", b"signature", Part::Last, &parcels))
         };
         // Of all readers the one who has the most to do counts, and what nobody opens does not.
         assert_eq!(to(&[256, 3 * 256, 0]).opened, 3);
         assert_eq!(to(&[0, 25 * 256]).opened, 0);
-        assert_eq!(cost(&Frame::statement(b"", b"", &[])).opened, 0);
+        assert_eq!(cost(&Frame::statement(b"", b"")).opened, 0);
         let mut throttle = Throttle::new(&RelayLimits {
             blocks: 5000,
             ..RelayLimits::default()

@@ -24,7 +24,7 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 fn run_in_arithmetic_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
-            .name("rekey".into())
+            .name("verify".into())
             .stack_size(ARITHMETIC_STACK)
             .spawn_scoped(scope, work)
             .ok()?;
@@ -118,33 +118,24 @@ impl Membership {
         if intake.weight() != before {
             self.outbox.set_unfinished(intake.weight());
         }
-        match request {
-            Ok(MemberRequest::Wait) => {}
-            Ok(
-                request @ (MemberRequest::Forward(_)
-                | MemberRequest::Statement(_)
-                | MemberRequest::Goodbye(_)
-                | MemberRequest::Rekey(_)),
-            ) => {
-                let mut room = lock(&self.room);
-                let done = room.carry_out(intake.sid(), &request);
-                let others = room.len().saturating_sub(1);
-                drop(room);
-                intake.charge_readers(&request, others);
-                if done.is_err() {
-                    return AfterFrame::End(Departure::Misbehaved);
-                }
-            }
-            Ok(MemberRequest::Leave) => return AfterFrame::End(Departure::Left),
-            Ok(MemberRequest::Acknowledge) => return AfterFrame::Acknowledge,
-            Ok(MemberRequest::Forget(count)) => {
-                if self.outbox.acknowledge(count).is_err() {
-                    return AfterFrame::End(Departure::Misbehaved);
-                }
-            }
-            Err(Malformed) => return AfterFrame::End(Departure::Misbehaved),
+        let Ok(request) = request else {
+            return AfterFrame::End(Departure::Misbehaved);
+        };
+        let done = match &request {
+            MemberRequest::Wait | MemberRequest::Acknowledge => Ok(()),
+            MemberRequest::Forget(count) => self.outbox.acknowledge(*count),
+            MemberRequest::Forward(_)
+            | MemberRequest::Statement(_)
+            | MemberRequest::Goodbye(_)
+            | MemberRequest::Receipt(_)
+            | MemberRequest::Rekey(_) => lock(&self.room).carry_out(intake, &request),
+        };
+        match (done, request) {
+            (Err(Malformed), _) => AfterFrame::End(Departure::Misbehaved),
+            (Ok(()), MemberRequest::Goodbye(_)) => AfterFrame::End(Departure::Left),
+            (Ok(()), MemberRequest::Acknowledge) => AfterFrame::Acknowledge,
+            (Ok(()), _) => AfterFrame::Continue,
         }
-        AfterFrame::Continue
     }
 
     /// Counts the frame that was taken last. Returns for how long the member is to be left unread,
@@ -204,8 +195,7 @@ impl Membership {
 
     /// Whether the place is kept when the connection breaks.
     pub(in crate::cmd::serve) fn can_come_back(&self) -> bool {
-        let is_there = |intake: &Intake| !intake.has_said_goodbye();
-        self.counted.relay.config.limits.grace > 0 && self.intake.as_deref().is_some_and(is_there)
+        self.counted.relay.config.grace > 0
     }
 
     /// Leaves the room for this reason.
@@ -216,7 +206,7 @@ impl Membership {
     /// Keeps the place of a member whose connection broke, for as long as the relay has promised. If
     /// it has not come back by then, it leaves the room.
     pub(in crate::cmd::serve) fn keep(mut self, connection: u64, departure: Departure) {
-        let grace = Duration::from_secs(self.counted.relay.config.limits.grace.into());
+        let grace = Duration::from_secs(self.counted.relay.config.grace.into());
         let Some(intake) = self.intake.take() else {
             return;
         };
@@ -239,9 +229,6 @@ impl Drop for Membership {
         let Some(intake) = &self.intake else {
             return;
         };
-        if intake.has_said_goodbye() {
-            self.departure = Departure::Left;
-        }
         self.counted
             .relay
             .admission
@@ -252,7 +239,7 @@ impl Drop for Membership {
         // If others have come and gone since this member was taken out, there may be another of this id.
         let there = rooms.by_id.get(&self.id);
         if room.is_empty() && there.is_some_and(|there| Arc::ptr_eq(there, &self.room)) {
-            rooms.last_epoch = rooms.last_epoch.max(room.epoch());
+            rooms.last_position = rooms.last_position.max(room.link().position);
             rooms.by_id.remove(&self.id);
         }
         self.outbox.close(match self.departure {

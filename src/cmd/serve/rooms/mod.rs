@@ -1,7 +1,8 @@
 //! The relay's rooms, shared by all its connections.
 //!
 //! Three locks, taken in this order: the table of rooms, a room, a member's queue. None of these is
-//! held across I/O or cryptography: under them, frames are put into queues, and little else. Joining and
+//! held across I/O or cryptography but the digests of the chain: under them, frames are put into
+//! queues, and little else. Joining and
 //! leaving take the table's, so that a room cannot vanish while somebody enters it; a message takes
 //! only the room's.
 
@@ -18,6 +19,7 @@ use rand::Rng as _;
 
 use crate::cipher::encoding::Malformed;
 use crate::room::card::Card;
+use crate::room::chain::Link;
 use crate::room::frame::{Challenge, Departure, RelayLimits, RunId};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
@@ -43,6 +45,8 @@ pub(super) struct RelayConfig {
     pub(super) max_members: usize,
     /// The most places of one identity in a room.
     pub(super) per_identity: usize,
+    /// Seconds for which the place of a member is kept whose connection broke; 0 for not at all.
+    pub(super) grace: u32,
     /// The most bytes that wait for one member.
     pub(super) queue_bytes: usize,
     /// How long the handshake may take.
@@ -68,8 +72,8 @@ pub(super) struct Relay {
 #[derive(Default)]
 struct Rooms {
     by_id: HashMap<RoomId, SharedRoom>,
-    /// The highest epoch that a room had when it vanished: no epoch is used twice in a run.
-    last_epoch: u64,
+    /// The highest position that a room had when it vanished: none is used twice in a run.
+    last_position: u64,
 }
 
 impl Relay {
@@ -134,7 +138,8 @@ impl Relay {
             let joined = self.enter(&mut lock(room), card, outbox)?;
             (Arc::clone(room), joined)
         } else {
-            let mut room = Room::new(rooms.last_epoch, &self.config.limits);
+            let start = Link::start(self.run, id, rooms.last_position);
+            let mut room = Room::new(start, &self.config.limits, self.config.grace);
             let joined = room.join(card, outbox)?;
             let room = Arc::new(Mutex::new(room));
             rooms.by_id.insert(id, Arc::clone(&room));
@@ -233,7 +238,7 @@ impl Relay {
         let Some(outbox) = outbox else {
             return Ok(None);
         };
-        let taken = outbox.take_over(stream, network, stay.received);
+        let taken = outbox.take_over(stream, network, stay.received, self.config.grace);
         let taken = taken.map_err(|Malformed| Notice::Malformed)?;
         Ok(taken.map(|(intake, connection)| {
             let counted = CountedMember::count(self);
