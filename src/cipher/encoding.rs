@@ -63,6 +63,7 @@ impl Encoder {
         self.count(value.len()).bytes(value)
     }
 
+    /// The bytes of all fields.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         self.0

@@ -48,6 +48,8 @@ pub(super) struct MemberOutbox {
     moved: Condvar,
 }
 
+/// All that one lock protects: rooms, the writer and two connections' threads change most of it
+/// together, so it is not split further.
 struct OutboxState {
     backlog: Backlog,
     /// About the bytes that the member's own unfinished message takes.

@@ -7,13 +7,14 @@ use crate::room::frame::{self, Frame};
 
 use super::incoming::IncomingFrame;
 
-/// What a frame takes in memory beside its bytes: itself, and the allocation that these are in.
+/// About the bytes that a frame takes in memory beside its own: itself, and the allocation that
+/// these are in.
 const OVERHEAD: usize = 128;
 
-/// The field that JOINED and REKEYED have and MEMBER has not.
+/// The length in bytes of the field `epoch`, which JOINED and REKEYED have and MEMBER has not.
 const EPOCH: usize = 8;
 
-/// A place in a frame that came in. Many of them wait at once, so they are kept small.
+/// A range of bytes in a frame that came in. Many of them wait at once, so they are kept small.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: u32,
@@ -41,7 +42,7 @@ impl Span {
     }
 }
 
-/// A frame on its way to a client. Cloning it does not copy what is in it.
+/// A frame on its way to a member. To clone it does not copy its bytes.
 #[derive(Clone, Debug)]
 pub struct OutgoingFrame {
     head: [u8; 5],
@@ -50,7 +51,7 @@ pub struct OutgoingFrame {
 }
 
 impl OutgoingFrame {
-    /// The frame DELIVER, put together from two places in the frame SEND.
+    /// The frame DELIVER, put together from two ranges of the frame SEND.
     pub(super) fn deliver(
         send: &Arc<IncomingFrame>,
         signed: Range<usize>,
@@ -59,7 +60,7 @@ impl OutgoingFrame {
         Self::passed_on(frame::kind::DELIVER, send, [signed, ciphertext])
     }
 
-    /// The frame STATEMENT, as it was sent but for whom it is for.
+    /// The frame STATEMENT, as it was sent but for the members that it is for.
     pub(super) fn statement(state: &Arc<IncomingFrame>, signed: Range<usize>) -> Self {
         let nothing = signed.end..signed.end;
         Self::passed_on(frame::kind::STATEMENT, state, [signed, nothing])
@@ -77,8 +78,8 @@ impl OutgoingFrame {
         )
     }
 
-    /// Parts of a frame that came in. They keep it alive if they are most of it, or the relay has
-    /// memory for that.
+    /// Ranges of a frame that came in. They keep it alive if they are most of it, or the budget for
+    /// that allows it.
     fn passed_on(kind: u8, source: &Arc<IncomingFrame>, parts: [Range<usize>; 2]) -> Self {
         let shared = Self::new(kind, Arc::clone(source), parts);
         if source.is_within_budget() || 2 * shared.len() >= source.len() {
@@ -112,7 +113,7 @@ impl OutgoingFrame {
         [&self.head, first, second]
     }
 
-    /// How many bytes that is.
+    /// How many bytes it has on the wire.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "a frame is never empty")]
     pub fn len(&self) -> usize {
@@ -120,14 +121,14 @@ impl OutgoingFrame {
         self.head.len() + first.len() + second.len()
     }
 
-    /// What to charge for it: about the bytes that it takes in memory. A frame that it keeps alive
-    /// is counted elsewhere, or at most twice as long.
+    /// What a member is charged for it: about the bytes that it takes in memory. A frame that it
+    /// keeps alive counts in the budget for these, or is at most twice as long.
     #[must_use]
     pub fn weight(&self) -> usize {
         OVERHEAD + self.len()
     }
 
-    /// Whether it counts for ACK.
+    /// Whether it is counted for ACK (PROTOCOL §6).
     #[must_use]
     pub fn is_counted(&self) -> bool {
         frame::is_counted_kind(self.head[4])
