@@ -81,7 +81,8 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads the DER of a `SubjectPublicKeyInfo`.
+    /// Reads the DER of a `SubjectPublicKeyInfo` (RFC 5280 §4.1, RFC 8017 §A.1). It is accepted
+    /// only if it is exactly what encoding the key gives.
     ///
     /// # Errors
     /// Where PROTOCOL §3 does not accept the key.

@@ -199,7 +199,7 @@ impl std::fmt::Display for RoomName {
     }
 }
 
-/// The 32 bytes that name a room on the wire.
+/// The room id: 32 bytes that name a room on the wire (PROTOCOL §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RoomId(pub [u8; 32]);
 

@@ -73,7 +73,7 @@ pub enum Form {
     Jwk,
     /// OpenSSH's own form.
     OpenSsh,
-    /// The form of PuTTY's `puttygen`.
+    /// The form of `puttygen`.
     Putty {
         /// Whether it is under a passphrase.
         encrypted: bool,

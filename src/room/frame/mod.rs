@@ -14,7 +14,7 @@ pub use self::to_relay::{Parcel, SendFrame, StatementFrame, ToRelay};
 
 /// The first bytes of a connection: the protocol's name (PROTOCOL §6).
 pub const MAGIC: [u8; 7] = *b"e2echat";
-/// The version of the protocol.
+/// The version of the protocol, which follows [`MAGIC`].
 pub const VERSION: u8 = 1;
 /// How many bytes come before the first frame: magic, version, room id.
 pub const PREAMBLE: usize = 7 + 1 + 32;
@@ -115,15 +115,15 @@ pub struct RelayLimits {
 /// Why a member is no longer there: the reason in LEFT (PROTOCOL §8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Departure {
-    /// It said goodbye.
+    /// It said goodbye: reason 0.
     Left,
-    /// Its connection ended without a goodbye.
+    /// Its connection ended without a goodbye: reason 1.
     Lost,
-    /// It did not read fast enough.
+    /// It did not read fast enough: reason 2.
     Slow,
-    /// It broke the protocol.
+    /// It broke the protocol: reason 3.
     Misbehaved,
-    /// Nothing was heard from it for too long.
+    /// Nothing was heard from it for too long: reason 4.
     Silent,
 }
 
@@ -189,7 +189,7 @@ impl Frame {
             .finish()
     }
 
-    /// CHALLENGE
+    /// CHALLENGE, which opens the handshake (PROTOCOL §7).
     #[must_use]
     pub fn challenge(challenge: &Challenge, limits: &RelayLimits) -> Self {
         let fields = Encoder::default()
@@ -237,13 +237,14 @@ impl Frame {
         Self::new(kind::WELCOME, fields)
     }
 
-    /// MEMBER
+    /// MEMBER: the card of one who was in the room before.
     #[must_use]
     pub fn member(card: &[u8]) -> Self {
         Self::new(kind::MEMBER, Encoder::default().string(card))
     }
 
-    /// SEND
+    /// SEND: a message, or a part of one. `last` says that no part follows; each parcel is a reader
+    /// and a ciphertext.
     #[must_use]
     pub fn send(
         header: &[u8],
@@ -262,13 +263,13 @@ impl Frame {
         Self::new(kind::SEND, fields)
     }
 
-    /// JOINED
+    /// JOINED: the card of a new member, and the epoch that its joining makes.
     #[must_use]
     pub fn joined(epoch: u64, card: &[u8]) -> Self {
         Self::new(kind::JOINED, Encoder::default().u64(epoch).string(card))
     }
 
-    /// LEFT
+    /// LEFT: who left, why, and the epoch that this makes.
     #[must_use]
     pub fn left(epoch: u64, sid: SessionId, departure: Departure) -> Self {
         let fields = Encoder::default()
@@ -278,19 +279,20 @@ impl Frame {
         Self::new(kind::LEFT, fields)
     }
 
-    /// REKEY
+    /// REKEY: the card with which its sender goes on (PROTOCOL §11).
     #[must_use]
     pub fn rekey(card: &[u8]) -> Self {
         Self::new(kind::REKEY, Encoder::default().string(card))
     }
 
-    /// REKEYED
+    /// REKEYED: the card with which a member goes on, and the epoch that this makes.
     #[must_use]
     pub fn rekeyed(epoch: u64, card: &[u8]) -> Self {
         Self::new(kind::REKEYED, Encoder::default().u64(epoch).string(card))
     }
 
-    /// STATEMENT, as a client sends it.
+    /// STATEMENT, as a client sends it: to the members in `to`, or to all others if there are none
+    /// (PROTOCOL §10).
     #[must_use]
     pub fn statement(statement: &[u8], signature: &[u8], to: &[SessionId]) -> Self {
         let mut fields = Encoder::default()
@@ -303,25 +305,25 @@ impl Frame {
         Self::new(kind::STATEMENT, fields)
     }
 
-    /// LEAVE
+    /// LEAVE, which follows a goodbye (PROTOCOL §8).
     #[must_use]
     pub fn leave() -> Self {
         Self::new(kind::LEAVE, Encoder::default())
     }
 
-    /// PING
+    /// PING, which asks for an ACK.
     #[must_use]
     pub fn ping() -> Self {
         Self::new(kind::PING, Encoder::default())
     }
 
-    /// ACK
+    /// ACK: how many counted frames have been taken so far.
     #[must_use]
     pub fn ack(count: u64) -> Self {
         Self::new(kind::ACK, Encoder::default().u64(count))
     }
 
-    /// NOTICE
+    /// NOTICE: a code (PROTOCOL §9), after which the relay hangs up.
     #[must_use]
     pub fn notice(code: u8) -> Self {
         Self::new(kind::NOTICE, Encoder::default().byte(code))

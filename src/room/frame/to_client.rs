@@ -21,13 +21,13 @@ pub struct Welcome {
 /// A frame from a relay. Fields that are not parsed further are slices of the frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ToClient<'a> {
-    /// CHALLENGE
+    /// CHALLENGE: the handshake's random bytes and the relay's limits.
     Challenge(Challenge, RelayLimits),
-    /// WELCOME
+    /// WELCOME: the member is in the room.
     Welcome(Welcome),
     /// MEMBER: a card.
     Member(&'a [u8]),
-    /// DELIVER
+    /// DELIVER: a message.
     Deliver {
         /// The header.
         header: &'a [u8],
@@ -36,39 +36,39 @@ pub enum ToClient<'a> {
         /// The ciphertext for this client; empty if the client was left out or is the sender.
         ciphertext: &'a [u8],
     },
-    /// JOINED
+    /// JOINED: somebody has come.
     Joined {
         /// The new epoch.
         epoch: u64,
         /// The new member's card.
         card: &'a [u8],
     },
-    /// REKEYED
+    /// REKEYED: a member goes on with another card.
     Rekeyed {
         /// The new epoch.
         epoch: u64,
         /// The card that takes the place of the member's card before.
         card: &'a [u8],
     },
-    /// STATEMENT
+    /// STATEMENT: what a member states.
     Statement {
         /// The statement.
         statement: &'a [u8],
         /// Its signature.
         signature: &'a [u8],
     },
-    /// LEFT
+    /// LEFT: a member has gone.
     Left {
         /// The new epoch.
         epoch: u64,
         /// Who left.
         sid: SessionId,
-        /// Why.
+        /// Why it left.
         departure: Departure,
     },
-    /// PING
+    /// PING: the relay asks for an ACK.
     Ping,
-    /// ACK
+    /// ACK: how many counted frames the relay has taken.
     Ack(u64),
     /// NOTICE: its code.
     Notice(u8),

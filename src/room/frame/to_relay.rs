@@ -10,7 +10,7 @@ use super::kind;
 /// A frame from a client. Fields that are not parsed further are slices of the frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ToRelay<'a> {
-    /// HELLO
+    /// HELLO: the client wants to enter a room.
     Hello {
         /// The client's card.
         card: &'a [u8],
@@ -21,17 +21,17 @@ pub enum ToRelay<'a> {
         /// The signature over [`Challenge::possession`](super::Challenge::possession).
         proof: &'a [u8],
     },
-    /// SEND
+    /// SEND: a message, or a part of one.
     Send(SendFrame),
     /// REKEY: a card.
     Rekey(&'a [u8]),
-    /// STATEMENT
+    /// STATEMENT: what the member states.
     Statement(StatementFrame<'a>),
-    /// LEAVE
+    /// LEAVE: the member has said goodbye, and goes.
     Leave,
-    /// PING
+    /// PING: the client asks for an ACK.
     Ping,
-    /// ACK
+    /// ACK: how many counted frames the client has taken.
     Ack(u64),
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The most bytes of frames that may be kept alive by parts of them.
-const MOST: usize = 64 << 20;
+const MAX_RETAINED: usize = 64 << 20;
 
 /// Counts the bytes of frames that parts may keep alive. A relay has one of these.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl RetentionBudget {
             budget: Some(Arc::clone(self)),
             bytes: frame.into(),
         };
-        if before.saturating_add(length) > MOST {
+        if before.saturating_add(length) > MAX_RETAINED {
             source.leave_budget();
         }
         source
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn no_more_is_kept_alive_than_the_pool_has_room_for() {
         let budget = Arc::new(RetentionBudget::default());
-        let first = budget.take(vec![0; MOST - 1]);
+        let first = budget.take(vec![0; MAX_RETAINED - 1]);
         let second = budget.take(vec![0]);
         let third = budget.take(vec![0]);
         assert!(first.is_within_budget() && second.is_within_budget());

@@ -267,7 +267,7 @@ impl Simulation {
         assert_eq!(count, Ok(said.readers.len()), "readers of {}", said.text);
         let (text, readers) = (said.text.clone(), said.readers.iter().copied());
         self.ledger
-            .said(number, said.direct, text, readers.collect());
+            .record_said(number, said.direct, text, readers.collect());
         member.account.said.push_back(said);
         self.collect(number);
     }
