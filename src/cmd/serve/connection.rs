@@ -54,7 +54,7 @@ pub(super) fn spawn(
         .name("handshake".into())
         .stack_size(ARITHMETIC_STACK)
         .spawn(move || {
-            if let Err(error) = run_handshake(&relay, stream, peer, pass) {
+            if let Err(error) = handle_connection(&relay, stream, peer, pass) {
                 let line = format_args!("{peer}: {error}");
                 relay.admission.stranger_log.write(Level::Debug, line);
             }
@@ -92,7 +92,7 @@ impl From<io::Error> for EntryError {
     }
 }
 
-fn run_handshake(
+fn handle_connection(
     relay: &Arc<Relay>,
     stream: TcpStream,
     peer: SocketAddr,
@@ -176,8 +176,8 @@ fn enter_room(
     room: RoomId,
     newcomer: &Newcomer,
 ) -> Result<(Membership, u64), EntryError> {
-    if let Some(stay) = newcomer.resume_point
-        && let Some(resumed) = relay.resume(room, &newcomer.card, stay, stream, network)?
+    if let Some(resume_point) = newcomer.resume_point
+        && let Some(resumed) = relay.resume(room, &newcomer.card, resume_point, stream, network)?
     {
         return Ok(resumed);
     }

@@ -223,7 +223,7 @@ impl Relay {
         self: &Arc<Self>,
         id: RoomId,
         card: &Card,
-        stay: ResumePoint,
+        resume_point: ResumePoint,
         stream: &Arc<TcpStream>,
         network: Network,
     ) -> Result<Option<(Membership, u64)>, Notice> {
@@ -235,12 +235,13 @@ impl Relay {
             if room.is_replaced(card) {
                 return Err(Notice::Replaced);
             }
-            room.resumable_mailbox(card, stay.joined).map(Arc::clone)
+            room.resumable_mailbox(card, resume_point.joined)
+                .map(Arc::clone)
         };
         let Some(outbox) = outbox else {
             return Ok(None);
         };
-        let taken = outbox.take_over(stream, network, stay.received);
+        let taken = outbox.take_over(stream, network, resume_point.received);
         let taken = taken.map_err(|Malformed| Notice::Malformed)?;
         Ok(taken.map(|(intake, connection)| {
             let counted = CountedMember::count(self);
