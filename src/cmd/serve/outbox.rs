@@ -32,8 +32,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Where so many frames came while the writer was busy, it lets more gather before it sends again.
-/// It comes back by itself.
+/// Where so many frames came while the writer was busy, there is so much to do that it lets more
+/// gather before it sends again. It comes back by itself.
 const RUSH: usize = 4;
 
 /// How long a new connection waits for the end of the one before.
