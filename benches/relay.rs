@@ -1,5 +1,5 @@
 //! What the relay does with a message, without sockets: parsing it, checking it, and putting a
-//! frame for each reader into a queue. And what a frame costs to write and to read.
+//! frame for each reader into a mailbox. And what it costs to write and to read a frame.
 //!
 //!     cargo bench --bench relay
 
@@ -24,7 +24,7 @@ use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, RetentionBudget, Room
 
 const RUN: RunId = RunId([0; 16]);
 
-/// Counts the bytes that it gets, as the real one does, and keeps none.
+/// A mailbox that counts the bytes that it gets, as the real one does, and keeps none.
 #[derive(Clone, Default)]
 struct Counting(Rc<Cell<usize>>);
 
@@ -84,7 +84,7 @@ fn fan_out(bencher: Bencher, members: usize) {
     bencher
         .counter(ItemsCount::new(members - 1))
         .bench_local(|| {
-            // A new one each time, as no number comes twice.
+            // A new message each time, as no number may come twice.
             let mut intake = Intake::new(&cards[0], RUN, 1, &limits);
             for frame in &frames {
                 let request = intake.take(pool.take(black_box(frame).clone()));

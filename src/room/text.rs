@@ -1,33 +1,33 @@
 //! Text from others, made harmless on receipt.
 //!
 //! A member can put anything into a message, and a terminal obeys what is written to it: it moves
-//! the cursor, changes its title, fills the clipboard, shows text in another order than it was
-//! read. [`SafeText`] is the only form in which such text travels on; what has become one can be
-//! written to a terminal. It knows nothing of terminals' widths: wrapping is the renderer's.
+//! the cursor, changes its title, fills the clipboard, or shows text in another order than it is
+//! read. [`SafeText`] is the only form in which such text travels on, and a terminal can take all
+//! of it. This module knows nothing of the widths of terminals: the renderer wraps.
 
 use std::fmt;
 
 use unicode_width::UnicodeWidthChar;
 
-/// How many combining marks a character may carry. Living languages need three at most; a
-/// character with hundreds of them paints over the rows above it.
+/// How many combining marks a character may carry. Living languages need three at most; a character
+/// with hundreds of them paints over the rows above it.
 const MARKS_PER_CHARACTER: usize = 4;
 
-/// What a tab becomes: a real one would end at a place that the renderer cannot know.
+/// What a tab becomes. A real tab would end at a column that the renderer cannot know.
 const TAB: &str = "    ";
 
-/// What happens to a character that may not pass.
+/// How a character is treated that may not pass.
 #[derive(Clone, Copy)]
 enum Treatment {
-    /// Left out without a trace: it is invisible, and common in honest text.
+    /// It is left out without a trace: it is invisible, and common in honest text.
     Drop,
-    /// Shown as U+FFFD: nobody types it, so the reader should see that something was there.
+    /// It becomes U+FFFD: nobody types it, so the reader should see that something was there.
     Replace,
-    /// Turned into a line break: that is what it means.
+    /// It becomes a line break: that is what it means.
     Break,
 }
 
-/// What may not reach a terminal, in ascending order. Controls (C0, DEL, C1) are not listed:
+/// What may not reach a terminal, ascending. Controls (C0, DEL, C1) are not listed:
 /// [`char::is_control`] knows them.
 const FORBIDDEN: &[(char, char, Treatment)] = &[
     // Soft hyphen: invisible, or a hyphen, as the terminal pleases.
@@ -105,9 +105,9 @@ const FORBIDDEN: &[(char, char, Treatment)] = &[
 pub struct SafeText(String);
 
 impl SafeText {
-    /// Makes text harmless. Tabs become spaces, every form of line break becomes `\n`, what
-    /// could hide, reorder or command is left out or shown as U+FFFD, and combining marks are
-    /// limited to a few per character.
+    /// Makes text harmless. Tabs become spaces, and every form of line break becomes `\n`. What
+    /// could hide, reorder or command is left out or becomes U+FFFD. A character keeps at most four
+    /// combining marks.
     #[must_use]
     pub fn new(untrusted: &str) -> Self {
         let mut safe = String::with_capacity(untrusted.len());
@@ -159,7 +159,7 @@ impl fmt::Display for SafeText {
     }
 }
 
-/// What happens to a character, if it may not pass.
+/// How a character is treated, if it may not pass.
 fn treatment(character: char) -> Option<Treatment> {
     if character.is_control() {
         return Some(Treatment::Replace);
@@ -169,7 +169,7 @@ fn treatment(character: char) -> Option<Treatment> {
     (character <= last).then_some(treatment)
 }
 
-/// Whether a character takes no room of its own, and so sits on the one before it.
+/// Whether a character has no width of its own, and so sits on the one before it.
 fn is_mark(character: char) -> bool {
     character.width() == Some(0)
 }

@@ -529,7 +529,7 @@ impl World {
             }
             MemberRequest::Leave => return self.leave(slot, Departure::Left),
             MemberRequest::Statement(_) | MemberRequest::Goodbye(_) => {
-                allow(&mut self.allowed, &frame)
+                allow(&mut self.allowed, &frame);
             }
             MemberRequest::Acknowledge => {}
         }

@@ -5,22 +5,21 @@ use std::net::TcpStream;
 
 use crate::room::relay::{OutgoingFrame, Unsent};
 
-/// What a socket took.
+/// How much a socket took of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SendProgress {
-    /// Everything.
     All,
-    /// A part: it is full now.
+    /// A part: the socket is full now.
     Part,
-    /// Nothing: it is full.
+    /// Nothing: the socket was full before.
     Nothing,
 }
 
-/// Frames that are sent together, and how far that has come.
+/// Frames that are sent together, and how much of them has been sent.
 #[derive(Debug)]
 pub(super) struct WriteBatch {
     unsent: Unsent,
-    /// How many frames have been sent, and how many bytes of the next.
+    /// How many frames have been sent whole, and how many bytes of the next one.
     whole: usize,
     sent: usize,
 }
@@ -36,7 +35,7 @@ impl From<Unsent> for WriteBatch {
 }
 
 impl WriteBatch {
-    /// How many frames it began with.
+    /// How many frames the batch began with.
     pub(super) fn len(&self) -> usize {
         self.unsent.frames().len()
     }
@@ -45,7 +44,8 @@ impl WriteBatch {
         self.unsent.frames().get(self.whole..).unwrap_or_default()
     }
 
-    /// Sends as much as goes without waiting, with one call and from where the bytes are.
+    /// Sends as much as the socket takes without waiting, with one system call, and without copying
+    /// the frames first.
     ///
     /// # Errors
     /// Where the connection is broken.
@@ -84,7 +84,7 @@ impl WriteBatch {
     }
 }
 
-/// Whether a socket is only full, which is said differently on different systems.
+/// Whether a socket is only full. Systems say so with different errors.
 fn is_temporary(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -92,7 +92,7 @@ fn is_temporary(error: &io::Error) -> bool {
     )
 }
 
-/// Does not wait, although the socket is one whose reader does.
+/// Sends without waiting, although the socket is one on which reads wait.
 #[cfg(unix)]
 fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     use nix::sys::socket::{MsgFlags, sendmsg};
@@ -101,8 +101,9 @@ fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     Ok(sendmsg::<()>(stream.as_raw_fd(), slices, &[], flags, None)?)
 }
 
-/// Where a socket cannot be asked that, it is asked before each small piece whether it takes any more:
-/// of a write that took too long, Windows does not tell how much was sent.
+/// Sends without waiting where no flag of a write can ask for that: asks the socket before each
+/// small piece whether it takes any more. A write that took too long would not do: Windows does not
+/// tell how much of it was sent.
 #[cfg(not(unix))]
 fn send(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -140,7 +141,7 @@ mod tests {
         near.set_write_timeout(Some(Duration::from_millis(5)))
             .unwrap();
         let (mut far, _) = listener.accept().unwrap();
-        // As many as go into one, and then a long one.
+        // As many frames as go into one bundle, and then a long one.
         let frames: Vec<Frame> = (0..100u8)
             .map(|number| Frame::member(&[number]))
             .chain([Frame::member(&vec![100; 100 << 20])])

@@ -1,11 +1,13 @@
-//! One connection of the relay: two threads one after the other.
+//! One connection of the relay: two threads, one after the other.
 //!
-//! The first does the handshake, gives the member its place, and ends: the arithmetic touches far
-//! more stack than all that follows. The reading thread takes what the client sends, and at the end
-//! takes the member out of its room, unless that may come back. What is sent to the client is put into
-//! the member's [`MemberOutbox`](super::outbox::MemberOutbox), which a [`writer`](super::writer) empties: it shuts
-//! the socket down when the queue is closed and empty, or the socket fails, which ends the reading
-//! thread, at once or when the client hangs up (see [`AdmissionControl::hang_up`](crate::cmd::serve::admission::control::AdmissionControl::hang_up)).
+//! The handshake thread finds out who is there, enters the member into its room, and ends: RSA
+//! arithmetic touches far more stack than all that follows. The reader thread takes what the client
+//! sends. At the end it takes the member out of its room, unless the member may come back. What is
+//! sent to the client goes into the member's [`MemberOutbox`](super::outbox::MemberOutbox), which a
+//! [`writer`](super::writer) empties. The writer shuts the socket down when the outbox is closed
+//! and empty, or when the socket fails: that ends the reader thread, at once or when the client
+//! hangs up (see
+//! [`AdmissionControl::hang_up`](crate::cmd::serve::admission::control::AdmissionControl::hang_up)).
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -28,16 +30,17 @@ use crate::cmd::serve::admission::connections::Network;
 use crate::cmd::serve::admission::control::Pass;
 use crate::cmd::serve::rooms::{AfterFrame, Membership, Relay};
 
-/// Enough for all that a member sends but messages, which are read to where they stay.
+/// The reader's buffer, in bytes: enough for all that a member sends but messages, which are read
+/// straight to where they stay.
 const READ_BUFFER: usize = 256;
 
 /// How long a write takes at most, where a socket cannot be asked not to wait at all.
 const WRITE_WAIT: Duration = Duration::from_millis(5);
 
-/// How long a client that was told goodbye may take to hang up.
+/// How long a client that was sent a last notice may take to hang up.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Starts the thread that finds out who is there.
+/// Starts the handshake thread.
 ///
 /// # Errors
 /// Where the system has no thread to give.
@@ -51,7 +54,7 @@ pub(super) fn spawn(
         .name("handshake".into())
         .stack_size(ARITHMETIC_STACK)
         .spawn(move || {
-            if let Err(error) = run_handshake(&relay, stream, peer, pass) {
+            if let Err(error) = handle_connection(&relay, stream, peer, pass) {
                 let line = format_args!("{peer}: {error}");
                 relay.admission.stranger_log.write(Level::Debug, line);
             }
@@ -59,11 +62,11 @@ pub(super) fn spawn(
         .map(drop)
 }
 
-/// Why somebody does not get into a room.
+/// Why a client does not get into a room.
 enum EntryError {
-    /// Whoever it is does not speak the protocol, or hung up: there is nobody to tell.
+    /// The client does not speak the protocol, or hung up: there is nobody to tell.
     Silent,
-    /// This is what to tell them.
+    /// The notice to send before hanging up (PROTOCOL §9).
     Told(Notice),
 }
 
@@ -89,7 +92,7 @@ impl From<io::Error> for EntryError {
     }
 }
 
-fn run_handshake(
+fn handle_connection(
     relay: &Arc<Relay>,
     stream: TcpStream,
     peer: SocketAddr,
@@ -127,7 +130,7 @@ fn run_handshake(
     }
 }
 
-/// Finds out who wants to enter which room.
+/// Reads the preamble and HELLO (PROTOCOL §6, §7), and checks who wants to enter which room.
 fn shake_hands(
     relay: &Relay,
     stream: &TcpStream,
@@ -156,15 +159,16 @@ fn shake_hands(
     Ok((room, newcomer))
 }
 
-/// Waits until a client that was told goodbye has hung up: closing earlier, with something of its
-/// still unread, could destroy the goodbye on its way.
+/// Waits until a client that was sent a last notice has hung up. To close the socket earlier, while
+/// something of the client's is unread, could destroy the notice on its way.
 fn linger(stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     let mut rest = DeadlineReader::new(stream, Instant::now() + LINGER);
     io::copy(&mut rest, &mut io::sink()).map(drop)
 }
 
-/// Gives a client the place of the member that it wants to go on as, or a new one.
+/// Gives a client the place of the member that it resumes, or a new one. Returns the number of the
+/// member's connection too: 0 for the first.
 fn enter_room(
     relay: &Arc<Relay>,
     stream: &Arc<TcpStream>,
@@ -172,8 +176,8 @@ fn enter_room(
     room: RoomId,
     newcomer: &Newcomer,
 ) -> Result<(Membership, u64), EntryError> {
-    if let Some(stay) = newcomer.resume_point
-        && let Some(resumed) = relay.resume(room, &newcomer.card, stay, stream, network)?
+    if let Some(resume_point) = newcomer.resume_point
+        && let Some(resumed) = relay.resume(room, &newcomer.card, resume_point, stream, network)?
     {
         return Ok(resumed);
     }
@@ -191,7 +195,7 @@ fn serve_member(mut membership: Membership, connection: u64, stream: Arc<TcpStre
     let departure = read_frames(&stream, &mut membership);
     let is_broken = matches!(departure, Departure::Lost | Departure::Silent);
     if is_broken && outbox.close_reason().is_none() && membership.can_come_back() {
-        // It fails where the other end was faster.
+        // It fails where the client hung up first.
         let _ = stream.shutdown(Shutdown::Both);
         drop(stream);
         let _waiting = pass.start_waiting();
@@ -203,10 +207,10 @@ fn serve_member(mut membership: Membership, connection: u64, stream: Arc<TcpStre
     }
 }
 
-/// After so many counted frames without a pause the member gets an acknowledgement.
+/// After how many counted frames without a pause the member gets an acknowledgement.
 const ACKNOWLEDGE_AFTER: u64 = 64;
 
-/// Takes what the member sends, until there is a reason for it to go.
+/// Takes what the member sends until there is a reason for the member to go.
 fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
     let mut reader = BufReader::with_capacity(READ_BUFFER, stream);
     let mut acknowledged = membership.received();
@@ -227,8 +231,8 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
         let next = membership.take(frame);
         let pause = membership.throttle();
         let news = membership.received() - acknowledged;
-        // One acknowledgement for all that came at once, and one before each pause: who hears
-        // nothing for long takes the connection for dead.
+        // One acknowledgement for all frames that came at once, and one before each pause: a client
+        // that hears nothing for long takes the connection for dead.
         let is_last = reader.buffer().is_empty() || !pause.is_zero();
         let is_due = news >= ACKNOWLEDGE_AFTER || news > 0 && is_last;
         if is_due

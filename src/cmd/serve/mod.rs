@@ -1,10 +1,10 @@
 //! `e2echat serve`: the relay, and with `--nick` somebody who sits in it.
 //!
-//! Threads: one that accepts per listening socket, a few that write (see [`writer`]), one that keeps
-//! the log and one that writes it (see [`logging::logger`]), and one that watches the memory, for as long as the
-//! process lives; one per connection (see [`connection`]), and for a moment one that verifies what a
-//! member has signed, and one that announces the relay; the main one, which waits for a signal, or for the host
-//! to leave.
+//! Threads that live as long as the process: one per listening socket that accepts; a few that
+//! write (see [`writer`]); one that puts what is due into the log, and one that writes it (see
+//! [`logging::logger`]); one that watches the memory. One thread per connection (see
+//! [`connection`]). For a moment: one that checks a member's new card or statement, and one that
+//! announces the relay. The main thread waits for a signal, or for the host to leave.
 
 pub(super) mod admission;
 mod batch;
@@ -42,11 +42,11 @@ use self::rooms::{Relay, RelayConfig};
 /// How long members have to take their last frames when the relay ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long to wait after the system refused a connection for lack of something, so that it is not
-/// asked again in a tight loop.
+/// How long an accepting thread waits after the system refused it a connection for lack of
+/// something, so that it does not ask again in a tight loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often it is looked at whether something is due for the log.
+/// How often the log thread looks whether something is due.
 const LOG_TICK: Duration = Duration::from_secs(1);
 
 /// Run the relay that connects the members of rooms; it can read nothing of what they say
@@ -138,7 +138,7 @@ impl Args {
 
 /// Runs the relay until a signal comes, or the host leaves.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    // A host has the terminal for the room.
+    // A host needs the terminal for the room, so there is no log.
     let is_logging = args.nick.is_none();
     let _log = is_logging
         .then(|| LogHandle::start(args.verbose))
@@ -175,7 +175,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let result = match (host, addresses.first()) {
         (Some(host), Some(address)) => {
             let name = reachable(*address).to_string();
-            // The host is there before anybody is told that the room is.
+            // The host enters before anybody is told that the room is there.
             let announce = || announce(&addresses, &room, room.is_invite());
             let way = Way::At(loopback(*address));
             let (seat, format) = (&args.seat, Format::Screen);
@@ -192,15 +192,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     result
 }
 
-/// Announces that the relay is there, and waits for the signal that it should go, which it hears
-/// although the terminal of the announcement may stand still.
+/// Announces that the relay is there, and waits for the signal to end. A thread announces, as
+/// standard output may stand still; the signal must be heard meanwhile.
 fn wait_for_signal(
     announce: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let (sender, ends) = mpsc::channel();
     let signalled = sender.clone();
     on_signal(move || {
-        // It fails when the program is ending already; as below.
+        // It fails when the program is ending already, and so does sending below.
         let _ = signalled.send(Ok(()));
     })?;
     let announce = move || {
@@ -242,7 +242,7 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
                 Err(_) if is_covered => {}
                 listener => {
                     let listener = listener?;
-                    // Where any port will do, it is the same one for all.
+                    // Where any port will do, all sockets get the same one.
                     port = listener.local_addr()?.port();
                     listeners.push(listener);
                 }
@@ -265,7 +265,7 @@ fn announce(addresses: &[SocketAddr], room: &RoomName, is_told: bool) -> anyhow:
         .iter()
         .map(|address| format!("listening on {address}\n"))
         .collect();
-    // A host who sits in the room is told the invite there.
+    // A host who sits in the room reads the invite there.
     if let Some(address) = addresses.first().filter(|_| !is_told) {
         let directions = join::directions(&reachable(*address).to_string(), room);
         lines.push(format!("{directions}\n"));
@@ -278,8 +278,8 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
     }
-    // Connecting a UDP socket sends nothing: it asks the system which of its addresses it would
-    // use towards the outside (RFC 5737 reserves this one, where nobody is).
+    // Connecting a UDP socket sends nothing: it asks the system which of its addresses it would use
+    // towards the outside. RFC 5737 §3 reserves this outside address, so nobody is there.
     let outward = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
         socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
         socket.local_addr()
@@ -288,7 +288,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Where this machine itself reaches a socket that is bound to `address`.
+/// The addresses at which this machine itself reaches a socket that is bound to `address`.
 fn loopback(address: SocketAddr) -> Vec<SocketAddr> {
     let candidates: &[IpAddr] = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
@@ -304,8 +304,8 @@ fn loopback(address: SocketAddr) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// Starts the thread that writes what is due into the log, whether anybody comes or not: the figures
-/// every `stats` seconds, if they are wanted.
+/// Starts the thread that puts what is due into the log, whether or not anybody comes: and every
+/// `stats` seconds the figures, if they are wanted.
 fn keep_log(relay: &Arc<Relay>, stats: Option<u32>) -> io::Result<()> {
     let relay = Arc::clone(relay);
     let stats = stats.map(|seconds| Duration::from_secs(seconds.into()));
@@ -326,7 +326,8 @@ fn keep_log(relay: &Arc<Relay>, stats: Option<u32>) -> io::Result<()> {
     builder.spawn(keep).map(drop)
 }
 
-/// Starts the thread that sees to it that the relay does not run out of memory.
+/// Starts the thread that measures the memory, and drops members' backlogs before the relay runs
+/// out of it.
 fn watch_memory(relay: &Arc<Relay>, mut gauge: Gauge) -> io::Result<()> {
     let relay = Arc::clone(relay);
     let watch = move || {
@@ -354,7 +355,7 @@ fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
         });
         match accepted {
             Ok(()) => {}
-            // Whoever hung up before being taken must not keep the others waiting.
+            // A client that hung up before it was accepted must not keep the others waiting.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 relay.admission.report_shortage(&error);

@@ -1,10 +1,10 @@
-//! A member's place at the relay: the bounded queue between its room and its socket, and whose
-//! connection that is at present.
+//! A member's outbox at the relay: the bounded queue between its room and its socket. It outlives
+//! the connection, so it also says which connection is the member's at present.
 //!
-//! Rooms put frames in, under their lock and without ever waiting; one of the [writers](super::writer) takes them
-//! out. A queue that overflows is closed and emptied: the member is told why, and nobody waits for
-//! it. When a connection breaks, the queue goes on, and its reading thread leaves here what it knows,
-//! for the member's next connection to take.
+//! Rooms put frames in, under their lock and without ever waiting; one of the
+//! [writers](super::writer) takes them out. An outbox that overflows is emptied and closed: the
+//! member is told why, and nobody waits for it. When a connection breaks, the outbox goes on, and
+//! the connection's reader thread leaves the member's [`Intake`] here for the next connection.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,96 +21,100 @@ use crate::cmd::serve::admission::connections::Network;
 use crate::cmd::serve::admission::control::AdmissionControl;
 use crate::cmd::serve::admission::eviction::Candidate;
 
-/// When nothing was to be sent for so long, a member is asked to acknowledge what it has.
+/// After how long without anything to send a member is asked to acknowledge what it has received.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 
-/// How long a client may leave its socket unread before the connection is given up.
+/// How long a client may leave its socket full before the relay gives the connection up.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a full socket is left alone: each time twice as long as before.
+/// How long the writer leaves a full socket alone: each time twice as long as before, between these
+/// two.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Where so many frames have come while the writer was busy, there is so much to do that some more
-/// are better gathered before they are sent. The writer comes again without being called.
+/// Where so many frames came while the writer was busy, there is so much to do that it lets more
+/// gather before it sends again. It comes back by itself.
 const RUSH: usize = 4;
 
-/// How long a new connection waits for the one before it to end.
+/// How long a new connection waits for the end of the one before.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
-/// A member's queue.
+/// A member's queue, and its connection.
 pub(super) struct MemberOutbox {
-    /// That of the writer that empties it.
+    /// The work list of the writer that empties this outbox.
     list: Arc<WorkList<Self>>,
     state: Mutex<OutboxState>,
-    /// Wakes whoever waits for a connection to end, or for the next one.
+    /// Wakes the threads that wait for a connection to end, or for the next one.
     moved: Condvar,
 }
 
+/// All that one lock protects: rooms, the writer and two connections' threads change most of it
+/// together, so it is not split further.
 struct OutboxState {
     backlog: Backlog,
-    /// What the member's own unfinished message weighs.
+    /// About the bytes that the member's own unfinished message takes.
     unfinished: usize,
     closed: Option<CloseReason>,
-    /// The number of the present connection.
+    /// The number of the present connection, or of the last one: 0 for the first.
     connection: u64,
-    /// Where that comes from, or came from.
+    /// The network that the connection comes from, or came from.
     network: Network,
-    /// Where to write; nothing once no more will be written to the present connection.
+    /// The socket to write to; `None` once nothing more will be written to the present connection.
     stream: Option<Arc<TcpStream>>,
-    /// Whether the writer knows that there is something to be sent.
+    /// Whether the writer knows that there is something to send.
     is_pending: bool,
-    /// What a full socket has left.
+    /// What a full socket has not taken.
     stalled: Option<Box<StalledBatch>>,
-    /// Whether the writer will come to [`MemberOutbox::ask`].
+    /// Whether the writer will call [`MemberOutbox::ask_for_ack`].
     is_to_ask: bool,
-    /// When everything was sent to the present connection.
+    /// When the present connection had been sent everything.
     sent_at: Option<Instant>,
     /// Whether another connection waits for the present one to end.
     is_contested: bool,
-    /// What the last connection's reading thread knew, while there is no other.
+    /// What the last connection's reader thread left here, until another connection takes it.
     parked: Option<Box<Intake>>,
     /// When the last connection broke.
     kept_since: Option<Instant>,
 }
 
 impl OutboxState {
-    /// Nothing more is written to the present connection. Returns it, if it is not over already.
+    /// Ends the writing to the present connection. Returns its socket, unless that had ended
+    /// already.
     fn end_connection(&mut self) -> Option<Arc<TcpStream>> {
         self.is_pending = false;
         self.stalled = None;
         self.stream.take()
     }
 
-    /// Whether there is no connection, and the member may come back.
+    /// Whether the member has no connection and may come back.
     fn is_kept(&self) -> bool {
         self.parked.is_some() && self.closed.is_none()
     }
 }
 
-/// What is to be sent first, and how long the socket has been full.
+/// A batch of which a full socket has left something.
 struct StalledBatch {
     batch: WriteBatch,
     since: Instant,
     pause: Duration,
-    /// When it is tried again.
+    /// When the writer tries again.
     until: Instant,
 }
 
-/// When a writer is to come back to a queue.
+/// When the writer is to come back to an outbox.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NextVisit {
-    /// When it is on its list again.
+    /// When the outbox is on its work list again.
     Nothing,
-    /// In its next round.
+    /// In the next round.
     SendNow,
     /// At this time, to send.
     SendAt(Instant),
-    /// At this time, to see whether to ask.
+    /// At this time, for [`MemberOutbox::ask_for_ack`].
     AskAt(Instant),
 }
 
-/// Why a queue takes nothing more.
+/// Why an outbox takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CloseReason {
     /// The member is not in its room any more, or the relay ends.
@@ -119,16 +123,17 @@ pub(super) enum CloseReason {
     Overflow,
 }
 
-/// What became of a place whose connection broke.
+/// How the time ended for which a place was kept.
 pub(super) enum GraceOutcome {
     /// The member has come back over another connection.
     Resumed,
-    /// It has not, or its place is closed: here is what is known of it.
+    /// It has not, or the outbox is closed: the member's intake, and why it is closed.
     Over(Box<Intake>, Option<CloseReason>),
 }
 
 impl MemberOutbox {
-    /// An empty queue of at most `max_bytes` bytes, for a first connection.
+    /// An empty outbox for a first connection, of at most `max_bytes` as [`Backlog::weight`] counts
+    /// them.
     pub(super) fn new(
         max_bytes: usize,
         stream: Arc<TcpStream>,
@@ -160,7 +165,7 @@ impl MemberOutbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the writer know, if it does not and there is a connection.
+    /// Puts the outbox on the writer's list, unless it is there or there is no connection.
     fn call_writer(self: &Arc<Self>, state: &mut OutboxState) {
         if !state.is_pending && state.stream.is_some() {
             state.is_pending = true;
@@ -168,11 +173,11 @@ impl MemberOutbox {
         }
     }
 
-    /// Closes the queue, after a last frame if there is one. What is in it is still sent.
+    /// Closes the outbox, after a last frame if there is one. What is in it is still sent.
     pub(super) fn close(self: &Arc<Self>, last: Option<Notice>) {
         let mut state = self.lock();
         if state.closed.is_none() {
-            // Where the queue is full, the goodbye is lost.
+            // Where the queue is full, the notice is lost.
             let _ = last.map(|last| state.backlog.post(notice(last)));
             state.closed = Some(CloseReason::Done);
         }
@@ -180,23 +185,24 @@ impl MemberOutbox {
         self.moved.notify_all();
     }
 
-    /// The member has not read fast enough: of all that waits for it, it gets the reason alone.
+    /// Closes the outbox of a member that has not read fast enough. Of all that waits for the
+    /// member, only the reason is left.
     fn drop_for_overflow(&self, state: &mut OutboxState) {
         state.backlog.clear();
-        // An empty queue has room for it.
+        // An empty queue has room for one notice.
         let _ = state.backlog.post(notice(Notice::QueueFull));
         state.closed = Some(CloseReason::Overflow);
         self.moved.notify_all();
     }
 
-    /// The member's own unfinished message weighs so much.
+    /// Sets about how many bytes the member's own unfinished message takes.
     pub(super) fn set_unfinished(&self, weight: usize) {
         self.lock().unfinished = weight;
     }
 
-    /// Closes and empties the queue if what is in it, or the member's unfinished message, weighs more
-    /// than this (see [`Backlog::weight`]). Who reads is not dropped for what it has had no time to
-    /// acknowledge.
+    /// Closes and empties the outbox if what is in it, or the member's unfinished message, weighs
+    /// more than `most` bytes (see [`Backlog::weight`]). What a member that reads has had no time
+    /// to acknowledge is no reason to drop it.
     pub(super) fn enforce_limit(self: &Arc<Self>, most: usize) {
         let mut state = self.lock();
         let most_waiting = most.max(state.backlog.in_flight());
@@ -207,7 +213,7 @@ impl MemberOutbox {
         }
     }
 
-    /// Whether the queue is closed, and why.
+    /// Why the outbox is closed, if it is.
     pub(super) fn close_reason(&self) -> Option<CloseReason> {
         self.lock().closed
     }
@@ -217,25 +223,25 @@ impl MemberOutbox {
         self.lock().is_contested
     }
 
-    /// The member has taken so many counted frames.
+    /// Forgets the first `count` counted frames, which the member has acknowledged.
     ///
     /// # Errors
-    /// Where that cannot be.
+    /// Where fewer were sent, or more were acknowledged before.
     pub(super) fn acknowledge(&self, count: u64) -> Result<(), Malformed> {
         let mut state = self.lock();
-        // What it acknowledges now was in the queue when that overflowed.
+        // What the member acknowledges now was in the queue when that overflowed.
         if state.closed == Some(CloseReason::Overflow) {
             return Ok(());
         }
         let done = state.backlog.acknowledge(count)?;
-        // Others need the lock while this is freed.
+        // Freeing it takes a while, and others need the lock.
         drop(state);
         drop(done);
         Ok(())
     }
 
-    /// Sends what there is, but no more than one batch, and hangs up when nothing more will come.
-    /// A member that gets much at once waits for `gather` before it gets more.
+    /// Sends what there is, but no more than one batch, and hangs up when nothing more will come. A
+    /// member that gets much at once waits for `gather` before it gets more.
     pub(super) fn send(
         &self,
         admission: &AdmissionControl,
@@ -264,7 +270,7 @@ impl MemberOutbox {
         drop(state);
         let sent = batch.send(&stream);
         let mut state = self.lock();
-        // If there is another connection, the writer has been told of it.
+        // If there is another connection now, the writer has been told of it.
         if state.connection != connection || state.stream.is_none() {
             return NextVisit::Nothing;
         }
@@ -303,7 +309,8 @@ impl MemberOutbox {
         NextVisit::SendAt(now + pause)
     }
 
-    /// All is sent: waits for more, if there can be any.
+    /// Does what is due once everything is sent: hangs up if the outbox is closed, and otherwise
+    /// says whether the member is to be asked for an acknowledgement.
     fn idle_or_hang_up(
         &self,
         mut state: MutexGuard<'_, OutboxState>,
@@ -323,7 +330,7 @@ impl MemberOutbox {
         NextVisit::AskAt(now + ASK_AFTER)
     }
 
-    /// Asks for an acknowledgement where nothing else was to be sent for long enough.
+    /// Asks the member for an acknowledgement if nothing else was to be sent for [`ASK_AFTER`].
     pub(super) fn ask_for_ack(&self, now: Instant) -> NextVisit {
         let mut state = self.lock();
         state.is_to_ask = false;
@@ -349,7 +356,7 @@ impl MemberOutbox {
         NextVisit::SendNow
     }
 
-    /// Hangs up: nothing more will be written to the present connection.
+    /// Hangs up: nothing more is written to the present connection.
     pub(super) fn hang_up(&self, admission: &AdmissionControl) {
         let stream = self.lock().end_connection();
         if let Some(stream) = stream {
@@ -365,8 +372,8 @@ impl MemberOutbox {
         drop(self.moved.wait_while(self.lock(), is_written_to));
     }
 
-    /// Leaves here what is known of the member, whose connection broke, until it comes back, its
-    /// place is closed, or the time is over.
+    /// Keeps the intake of a member whose connection broke until the member comes back, the outbox
+    /// is closed, or `grace` is over.
     pub(super) fn wait_for_return(
         &self,
         connection: u64,
@@ -376,7 +383,7 @@ impl MemberOutbox {
         let deadline = Instant::now() + grace;
         let mut state = self.lock();
         if state.connection == connection {
-            // Its descriptor is free for another.
+            // This frees its descriptor for another connection.
             drop(state.end_connection());
         }
         state.parked = Some(intake);
@@ -399,12 +406,13 @@ impl MemberOutbox {
         }
     }
 
-    /// Where the present connection comes from, or the last one came from.
+    /// The network that the present connection comes from, or the last one came from.
     pub(super) fn network(&self) -> Network {
         self.lock().network
     }
 
-    /// The member's place, as somebody sees it who wants one.
+    /// The member's place, for
+    /// [`choose_evicted`](crate::cmd::serve::admission::eviction::choose_evicted).
     pub(super) fn candidate<T>(&self, place: T) -> Candidate<T> {
         let state = self.lock();
         Candidate {
@@ -414,7 +422,7 @@ impl MemberOutbox {
         }
     }
 
-    /// Gives up a place that is kept, as if its time were over. Returns whether it is kept still.
+    /// Gives up the place if it is kept, as if its time were over. Returns whether it was kept.
     pub(super) fn release_if_kept(&self) -> bool {
         let mut state = self.lock();
         let is_kept = state.is_kept();
@@ -425,12 +433,12 @@ impl MemberOutbox {
         is_kept
     }
 
-    /// Takes the place for another connection, over which the member says that it has taken so
-    /// many counted frames. Returns what is known of the member, and the connection's number;
-    /// nothing if the place is not there any more.
+    /// Goes on over another connection, over which the member says that it has received so many
+    /// counted frames. Returns the member's intake and the connection's number, or `None` if the
+    /// outbox is closed or the connection before does not end in time.
     ///
     /// # Errors
-    /// Where the member cannot have taken so many.
+    /// Where fewer frames were sent, or more were acknowledged before.
     pub(super) fn take_over(
         self: &Arc<Self>,
         stream: &Arc<TcpStream>,

@@ -1,9 +1,9 @@
-//! The threads that write: few, and each writes for many members.
+//! The writers: few threads, each of which writes for many members.
 //!
-//! A member's [`MemberOutbox`] is on its writer's list while there is something to be sent. The writer
-//! goes through the list, and sends each member what has gathered without waiting for its socket; one
-//! that is full is tried again later. The more there is to do, the longer a round takes, the more
-//! gathers for each member, and the fewer are the calls for as many frames.
+//! A member's [`MemberOutbox`] is on its writer's list while there is something to send. The writer
+//! goes through the list, and sends each member what has gathered, without waiting for the member's
+//! socket; it tries a full socket again later. The more there is to do, the longer a round takes,
+//! the more gathers for each member, and the fewer system calls send as many frames.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,21 +19,21 @@ use crate::cmd::serve::admission::control::AdmissionControl;
 /// The most writers.
 const MAX_WRITERS: usize = 4;
 
-/// For how long frames are gathered in a rush: for each member that there is something for, and at
-/// most. Otherwise they wait for nothing.
+/// For how long frames are gathered in a rush: so long for each member that there is something for,
+/// and so long at most. Without a rush they wait for nothing.
 const GATHER_FOR_EACH: Duration = Duration::from_micros(100);
 const GATHER_AT_MOST: Duration = Duration::from_millis(50);
 
 /// All writers of a relay.
 pub(super) struct Writers {
-    /// Their lists.
+    /// The work list of each.
     all: Vec<Arc<WorkList<MemberOutbox>>>,
-    /// How many members were given to them.
+    /// How many members have been assigned to a writer.
     given: AtomicUsize,
 }
 
 impl Writers {
-    /// Starts as many as there are processors.
+    /// Starts a writer for each processor, at most [`MAX_WRITERS`].
     ///
     /// # Errors
     /// Where the system has no thread to give.
@@ -48,7 +48,7 @@ impl Writers {
         })
     }
 
-    /// The list of the one for a new member.
+    /// Assigns a new member to a writer, each in turn. Returns that writer's list.
     pub(super) fn assign(&self) -> &Arc<WorkList<MemberOutbox>> {
         let number = self.given.fetch_add(1, Ordering::Relaxed);
         let list = self.all.get(number % self.all.len());
@@ -72,24 +72,25 @@ fn start(admission: Arc<AdmissionControl>) -> io::Result<Arc<WorkList<MemberOutb
     Ok(list)
 }
 
-/// What is to be done at a certain time.
+/// What a writer is to do at a certain time.
 enum Due {
-    /// Its socket was full, or more was to be gathered.
+    /// Send: the socket was full, or more was to be gathered.
     Send(Arc<MemberOutbox>),
-    /// It may have been quiet for long enough to be asked for an acknowledgement.
+    /// Ask for an acknowledgement, if nothing was to be sent for long enough.
     Ask(Arc<MemberOutbox>),
 }
 
-/// What a writer does.
+/// One writer.
 struct Writer {
     list: Arc<WorkList<MemberOutbox>>,
     admission: Arc<AdmissionControl>,
-    /// Those who have more to be sent than a round allows.
+    /// Outboxes that have more to send than a round allows.
     again: Vec<Arc<MemberOutbox>>,
-    /// By time, and by a number so that many can be due at one.
+    /// What is to be done later, by time, and by a serial number so that many things can be due at
+    /// one time.
     later: BTreeMap<(Instant, u64), Due>,
     serial: u64,
-    /// How many of them are to be sent to.
+    /// How many of `later` are [`Due::Send`].
     gathering: u32,
 }
 
@@ -128,7 +129,7 @@ impl Writer {
     }
 
     fn visit(&mut self, outbox: Arc<MemberOutbox>, now: Instant, gather: Duration) {
-        // One member's trouble must not be that of all the others.
+        // A panic over one member must not end the writing for all the others.
         let sent = catch_unwind(AssertUnwindSafe(|| {
             outbox.send(&self.admission, now, gather)
         }));

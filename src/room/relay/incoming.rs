@@ -1,24 +1,24 @@
-//! Frames that came in. What is passed on of them is not copied: it keeps the whole frame alive.
+//! Frames that came in. What is passed on of a frame is not copied: it keeps the whole frame alive.
 //!
-//! So somebody who is sent a small part of each of many long frames, and does not read, could hold
-//! far more memory than its queue is charged for. That is why only so much may be kept alive in
-//! this way; above it, what is passed on is copied.
+//! So a member that is sent a small part of each of many long frames, and does not read, could hold
+//! far more memory than it is charged for. That is why only so many bytes may be kept alive in this
+//! way, in a whole relay; above that, what is passed on is copied.
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes of frames may be kept alive by parts of them.
-const MOST: usize = 64 << 20;
+/// The most bytes of frames that may be kept alive by parts of them.
+const MAX_RETAINED: usize = 64 << 20;
 
-/// Counts the bytes of frames that parts may keep alive. One for a whole relay.
+/// Counts the bytes of frames that parts may keep alive. A relay has one of these.
 #[derive(Debug, Default)]
 pub struct RetentionBudget {
     bytes: AtomicUsize,
 }
 
 impl RetentionBudget {
-    /// Takes a frame, and counts it for as long as it lives if there is room for it.
+    /// Takes a frame. Where the budget has room for it, it counts for as long as it lives.
     #[must_use]
     pub fn take(self: &Arc<Self>, frame: Vec<u8>) -> IncomingFrame {
         let length = frame.len();
@@ -27,18 +27,18 @@ impl RetentionBudget {
             budget: Some(Arc::clone(self)),
             bytes: frame.into(),
         };
-        if before.saturating_add(length) > MOST {
+        if before.saturating_add(length) > MAX_RETAINED {
             source.leave_budget();
         }
         source
     }
 }
 
-/// A frame, as its type and its fields.
+/// A frame that came in: its type and fields.
 #[derive(Debug)]
 pub struct IncomingFrame {
     bytes: Box<[u8]>,
-    /// Where it is counted, if it is.
+    /// The budget that it counts in, if it does.
     budget: Option<Arc<RetentionBudget>>,
 }
 
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn no_more_is_kept_alive_than_the_pool_has_room_for() {
         let budget = Arc::new(RetentionBudget::default());
-        let first = budget.take(vec![0; MOST - 1]);
+        let first = budget.take(vec![0; MAX_RETAINED - 1]);
         let second = budget.take(vec![0]);
         let third = budget.take(vec![0]);
         assert!(first.is_within_budget() && second.is_within_budget());

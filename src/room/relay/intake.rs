@@ -1,5 +1,5 @@
-//! What the relay takes from one member, frame by frame: checked, counted, and put together. It
-//! outlives the member's connection.
+//! The intake of one member: what the relay takes from it, frame by frame, checked, counted and
+//! reassembled. It outlives the member's connection (PROTOCOL §8).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::incoming::IncomingFrame;
 use super::reassembly::{ReassembledMessage, Reassembly};
 use super::throttle::{Cost, Throttle};
 
-/// A statement to all, as it is to be passed on.
+/// A statement to all, as it is to be forwarded.
 #[derive(Debug)]
 pub struct OutgoingStatement {
     /// Under which session id it was made.
@@ -26,7 +26,7 @@ pub struct OutgoingStatement {
     pub(super) entry: ChainEntry,
 }
 
-/// A statement to one member, as it is to be passed on.
+/// A receipt, as it is to be forwarded.
 #[derive(Debug)]
 pub struct OutgoingReceipt {
     /// Under which session id it was made.
@@ -35,31 +35,32 @@ pub struct OutgoingReceipt {
     pub(super) frame: OutgoingFrame,
 }
 
-/// A card that follows a member's present one.
+/// A card that follows a member's present card.
 #[derive(Debug)]
 pub struct Succession {
     pub(super) card: Card,
     pub(super) entry: ChainEntry,
 }
 
-/// What a frame asks of the relay.
+/// What a frame of a member's asks of the relay.
 #[derive(Debug)]
 pub enum MemberRequest {
-    /// Nothing yet: it is a part of a message.
+    /// To wait: the frame is a part of a message that is not complete.
     Wait,
-    /// To pass on a message.
+    /// To forward a message.
     Forward(ReassembledMessage),
-    /// To pass on a statement to all.
+    /// To forward a statement to all.
     Statement(OutgoingStatement),
-    /// To pass on a goodbye, and to take the member out of the room.
+    /// To forward a goodbye, and to take the member out of the room.
     Goodbye(OutgoingStatement),
-    /// To pass on a receipt.
+    /// To forward a receipt.
     Receipt(OutgoingReceipt),
-    /// To give the member the session key and the nick of another card.
+    /// To give the member the session key and the nick of this card, which follows its present
+    /// card.
     Rekey(Box<Succession>),
-    /// To acknowledge what was taken.
+    /// To send an ACK of what was taken from the member.
     Acknowledge,
-    /// To forget so many frames that the member has taken.
+    /// To forget the first so many counted frames, which the member acknowledges.
     Forget(u64),
 }
 
@@ -80,9 +81,9 @@ impl MemberRequest {
 #[derive(Debug)]
 struct Lineage {
     sid: SessionId,
-    /// The session id before, if there was one.
+    /// The session id of the generation before, if there was one.
     previous: Option<SessionId>,
-    /// The first one.
+    /// The session id of generation 0.
     origin: SessionId,
     /// The `SubjectPublicKeyInfo` of the identity.
     identity: Box<[u8]>,
@@ -100,7 +101,7 @@ impl Lineage {
         }
     }
 
-    /// As [`Card::is_successor_of`].
+    /// Whether `card` is the next one, as [`Card::is_successor_of`] has it.
     fn is_before(&self, card: &Card) -> bool {
         self.sid == card.previous()
             && self.origin == card.origin()
@@ -109,7 +110,7 @@ impl Lineage {
     }
 }
 
-/// What is known of a member's sending.
+/// What the relay knows of what a member has sent.
 #[derive(Debug)]
 pub struct Intake {
     room: RoomId,
@@ -120,12 +121,13 @@ pub struct Intake {
     throttle: Throttle,
     /// What the latest frame costs.
     cost: Cost,
-    /// The most blocks that one reader has to open of the frames of a message that is not complete.
+    /// The most blocks that any one reader has to open of the frames so far of an incomplete
+    /// message.
     opened: u64,
 }
 
 impl Intake {
-    /// For the member that joined with `card` at this position.
+    /// The intake of the member that joined with `card` at this position.
     #[must_use]
     pub fn new(card: &Card, run: RunId, joined: u64, limits: &RelayLimits) -> Self {
         Self {
@@ -158,16 +160,16 @@ impl Intake {
         self.received
     }
 
-    /// About the bytes of memory that a message takes of which the last frame has not come.
+    /// About the bytes of memory that an incomplete message takes.
     #[must_use]
     pub fn weight(&self) -> usize {
         self.reassembly.weight()
     }
 
-    /// Takes a frame.
+    /// Takes a frame (type and fields), and says what it asks for.
     ///
     /// # Errors
-    /// Where PROTOCOL §8 does not allow it.
+    /// Where PROTOCOL §8 does not allow it: the member is to be dropped.
     pub fn take(&mut self, frame: impl Into<IncomingFrame>) -> Result<MemberRequest, Malformed> {
         let room = self.room;
         let frame = frame.into();
@@ -180,7 +182,7 @@ impl Intake {
             ToRelay::Send(send) => {
                 let message =
                     (self.reassembly).add(&self.senders(), room, Arc::new(frame), send)?;
-                // No reader is in two frames of a message, so they do not add up.
+                // No reader is in two frames of a message, so these do not add up.
                 let opened = self.opened.max(self.cost.opened);
                 (self.opened, self.cost.opened) = match &message {
                     Some(_) => (0, opened),
@@ -235,18 +237,20 @@ impl Intake {
         }
     }
 
-    /// Counts the latest frame: what it costs, and how long the next one has to wait for that.
+    /// Charges the member for the latest frame. Returns what it cost, and how long the next one has
+    /// to wait for that. `uptime` is the time since any moment, the same moment for all calls.
     pub fn throttle(&mut self, uptime: Duration) -> (Cost, Duration) {
         (self.cost, self.throttle.take(&self.cost, uptime))
     }
 
-    /// The session ids under which it may sign: what it sends may be from before it changed its key.
+    /// The session ids under which the member may sign: what it sends may be from before it changed
+    /// its key.
     fn senders(&self) -> Vec<SessionId> {
         let Lineage { sid, previous, .. } = self.lineage;
         [sid].into_iter().chain(previous).collect()
     }
 
-    /// Checks a statement, and its signature: so nobody need wonder whether the relay has made it up.
+    /// Checks a statement and its signature: so nobody must wonder whether the relay has made it up.
     fn check(&self, frame: &StatementFrame<'_>) -> Result<Statement, Malformed> {
         let statement = Statement::parse(frame.statement)?;
         let identity = PublicKey::from_spki(&self.lineage.identity);
@@ -258,7 +262,8 @@ impl Intake {
     }
 }
 
-/// Whether a signature is checked when a frame is taken: of a new card, or of a statement.
+/// Whether to take this frame (type and fields) means to check a signature, which needs a large
+/// stack: a new card, or a statement.
 #[must_use]
 pub fn has_signature_to_check(frame: &[u8]) -> bool {
     matches!(frame.first(), Some(&(kind::REKEY | kind::STATEMENT)))

@@ -1,12 +1,14 @@
 //! The relay's side: who may enter, and one room's roster and forwarding (PROTOCOL §7, §8).
 //!
-//! It sees cards, headers and ciphertexts, and has no key to open anything. What it sends goes
-//! into each member's [`Mailbox`]; how it gets from there to a socket is not its affair.
+//! A room sees cards, headers and ciphertexts, and has no key to open anything. What it sends goes
+//! into each member's [`Mailbox`]; how that gets to a socket is not its affair.
 //!
 //! - this file: entering, and a room.
-//! - `intake`, `reassembly`, `incoming`: what a member sends.
-//! - `entry`: what has a place in the room's chain.
-//! - `backlog`, `bundle`, `outgoing`: what is sent to a member.
+//! - `intake`: what one member sends; `reassembly`: its messages, frame by frame; `incoming`: the
+//!   bytes of frames; `throttle`, `bucket`: how much it may send.
+//! - `entry`: what gets a place in the room's chain.
+//! - `backlog`: what is on its way to one member; `bundle`: frames that are sent together;
+//!   `outgoing`: one frame.
 
 mod backlog;
 mod bucket;
@@ -45,7 +47,7 @@ pub use self::throttle::{Cost, Throttle};
 
 use self::entry::ChainEntry;
 
-/// Where frames for a member are put. Putting one there must not block.
+/// Where a room puts frames for a member. Putting one there must not block.
 pub trait Mailbox: Clone {
     /// Takes a frame. Frames leave in the order in which they came.
     fn post(&self, frame: OutgoingFrame);
@@ -54,28 +56,28 @@ pub trait Mailbox: Clone {
     fn dismiss(&self, notice: Notice);
 }
 
-/// What a client asks for that wants to enter a room.
+/// A client that wants to enter a room, and has proved its identity.
 #[derive(Debug)]
 pub struct Newcomer {
     /// Its card.
     pub card: Card,
-    /// If it wants to go on where its connection broke: from where.
+    /// Where it wants to resume, if it does.
     pub resume_point: Option<ResumePoint>,
 }
 
-/// How far a member has come in its room.
+/// The resume point of a member: how far it has come in its room (PROTOCOL §8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResumePoint {
-    /// The position of its joining: it may not know that it has joined once more since.
+    /// The position at which it joined. It may have been let in once more since without knowing.
     pub joined: u64,
-    /// How many counted frames it has taken since then.
+    /// How many counted frames it has received since then.
     pub received: u64,
 }
 
-/// Checks the first frame of a client that wants to enter `room`.
+/// Checks HELLO, the first frame of a client that wants to enter `room` (PROTOCOL §7).
 ///
 /// # Errors
-/// With what to tell it before hanging up.
+/// The notice to send before hanging up.
 pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Newcomer, Notice> {
     let Ok(ToRelay::Hello {
         card,
@@ -103,7 +105,7 @@ struct Occupant<M> {
     member: OutgoingFrame,
     fingerprint: Fingerprint,
     skeleton: String,
-    /// The session id that it had at first.
+    /// The session id that it had in generation 0.
     origin: SessionId,
     mailbox: M,
     /// The position of its joining.
@@ -111,7 +113,8 @@ struct Occupant<M> {
 }
 
 impl<M> Occupant<M> {
-    /// Whether it is of the same identity, with the same nick or the same session id at first.
+    /// Whether `card` is of this very member: the same identity, with the same nick or the same
+    /// session id in generation 0 (PROTOCOL §8).
     fn is_same_member(&self, card: &Card, skeleton: &str) -> bool {
         self.fingerprint == card.fingerprint()
             && (self.skeleton == skeleton || self.origin == card.origin())
@@ -125,14 +128,14 @@ pub struct Room<M> {
     max_members: usize,
     grace: u32,
     roster: Roster<Occupant<M>>,
-    /// The present session ids of those who had another before, to which messages may still be
-    /// under way, and which nobody has now.
+    /// The present session ids of members that had another before, which nobody has now: messages to
+    /// that may still be under way (PROTOCOL §11).
     successors: HashMap<SessionId, SessionId>,
 }
 
 impl<M: Mailbox> Room<M> {
-    /// An empty room whose chain begins here. Members are told that their places are kept for `grace`
-    /// seconds when their connections break.
+    /// An empty room, whose chain begins at `start`. Members are told that their places are kept for
+    /// `grace` seconds when their connections break.
     #[must_use]
     pub fn new(start: Link, limits: &RelayLimits, grace: u32) -> Self {
         Self {
@@ -167,14 +170,16 @@ impl<M: Mailbox> Room<M> {
         self.roster.iter().map(|(_, occupant)| &occupant.mailbox)
     }
 
-    /// The session ids, the positions of joining and the mailboxes of all members.
+    /// The places in the room: each member's session id, the position at which it joined, and its
+    /// mailbox.
     pub fn places(&self) -> impl Iterator<Item = (SessionId, u64, &M)> {
         self.roster
             .iter()
             .map(|(sid, occupant)| (sid, occupant.joined, &occupant.mailbox))
     }
 
-    /// How many places the identity of a card has, beside those that it would take its own of.
+    /// How many places the identity of a card has, beside those of the card's own member, which
+    /// would give way to it.
     #[must_use]
     pub fn count_other_places(&self, card: &Card) -> usize {
         let (fingerprint, skeleton) = (card.fingerprint(), card.nick().skeleton());
@@ -184,7 +189,7 @@ impl<M: Mailbox> Room<M> {
             .count()
     }
 
-    /// The mailbox of whoever joined at this position, if it is the one that `card` is of, under
+    /// The mailbox of the member that joined at this position, if it is of the card's identity, under
     /// whatever session key.
     #[must_use]
     pub fn resumable_mailbox(&self, card: &Card, joined: u64) -> Option<&M> {
@@ -198,36 +203,35 @@ impl<M: Mailbox> Room<M> {
         self.occupant(sid).map(|occupant| &occupant.mailbox)
     }
 
-    /// Whether the same identity is there under the same nick, but from elsewhere: in another
-    /// session, which did not follow this one.
+    /// Whether the card's member has been replaced: the same identity is there under the same nick,
+    /// but in another session, which did not follow this one.
     #[must_use]
     pub fn is_replaced(&self, card: &Card) -> bool {
         let mut sessions = [card.sid(), card.previous()].into_iter();
         sessions.all(|sid| self.occupant(sid).is_none()) && self.find_same_member(card).is_some()
     }
 
-    /// Whether whoever comes with this card takes its own place.
+    /// Whether a member is there whose place this card would take: its own.
     #[must_use]
     pub fn has_own_place(&self, card: &Card) -> bool {
         self.find_same_member(card).is_some()
     }
 
-    /// A member of the same identity, with the same nick or the same session id at first.
+    /// The member whose card this is, as it was when it was last heard of.
     fn find_same_member(&self, card: &Card) -> Option<(SessionId, &Occupant<M>)> {
         let skeleton = card.nick().skeleton();
         let mut occupants = self.roster.iter();
         occupants.find(|(_, occupant)| occupant.is_same_member(card, &skeleton))
     }
 
-    /// Adds a member: it gets WELCOME and the roster, the others learn of it. If it is there
-    /// already, under the same nick and identity, it takes its own place. Returns the position of its
-    /// joining.
+    /// Adds a member: it gets WELCOME and the roster, and the others get its entry. If the member is
+    /// there already, it takes its own place. Returns the position of the join.
     ///
     /// # Errors
-    /// With what to tell it before hanging up.
+    /// The notice to send before hanging up.
     pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<u64, Notice> {
         self.replace(card);
-        // First, so that nobody gives up a place for one who cannot have it.
+        // This comes first, so that nobody is replaced by one who cannot enter.
         self.roster.check(card)?;
         if self.roster.len() >= self.max_members {
             return Err(Notice::RoomFull);
@@ -236,7 +240,7 @@ impl<M: Mailbox> Room<M> {
         for (_, other) in self.roster.iter() {
             mailbox.post(other.member.clone());
         }
-        // Before it is there: whoever joins knows of that from WELCOME.
+        // The member is not there yet: it computes its own entry's place from WELCOME.
         let entry = ChainEntry::new(EntryKind::Joined, card.bytes());
         self.append(&entry, None, |_| None);
         let occupant = Occupant {
@@ -249,7 +253,7 @@ impl<M: Mailbox> Room<M> {
         };
         self.roster.insert(card, occupant)?;
         self.successors.remove(&card.sid());
-        // A message may be under way to the key that it had when it was here before.
+        // A message may be under way to the key that the member had when it was here before.
         if card.generation() > 0 && self.roster.get(card.previous()).is_none() {
             let successor = self.successors.entry(card.previous());
             successor.or_insert(card.sid());
@@ -257,7 +261,7 @@ impl<M: Mailbox> Room<M> {
         Ok(self.link.position)
     }
 
-    /// Removes whoever is the newcomer itself, as it was when it was last heard of.
+    /// Removes the newcomer itself, as it was when it was last heard of.
     fn replace(&mut self, newcomer: &Card) {
         while let Some((sid, other)) = self.find_same_member(newcomer) {
             other.mailbox.dismiss(Notice::Replaced);
@@ -307,18 +311,18 @@ impl<M: Mailbox> Room<M> {
     /// Does what a member asks of its room.
     ///
     /// # Errors
-    /// Where it signed under the session id of another member.
+    /// Where the member signed under the session id of another one.
     pub fn carry_out(
         &mut self,
         intake: &mut Intake,
         request: &MemberRequest,
     ) -> Result<(), Malformed> {
         let author = intake.sid();
-        // Whoever has been taken out meanwhile has nothing to say here any more.
+        // A member that has been taken out meanwhile has nothing to say here any more.
         if !self.has(author, intake.joined()) {
             return Ok(());
         }
-        // It may have signed under a session id from before, which is nobody else's.
+        // The member may have signed under the session id before, which must be nobody else's.
         let is_of_another = |sid| sid != author && self.roster.get(sid).is_some();
         if request.sender().is_some_and(is_of_another) {
             return Err(Malformed);
@@ -350,7 +354,7 @@ impl<M: Mailbox> Room<M> {
         Ok(())
     }
 
-    /// Gives a member the nick and the session key of another card.
+    /// Gives a member the nick and the session key of another card (PROTOCOL §11).
     ///
     /// # Errors
     /// Where somebody else has one of them: nothing changes.
@@ -385,8 +389,8 @@ impl<M: Mailbox> Room<M> {
         self.roster.get(self.present(sid))
     }
 
-    /// Passes on a message: to all members if it is an entry, and each parcel to its reader. Parcels
-    /// for somebody who is not there are dropped.
+    /// Forwards a message: to all members if it is an entry, and each parcel to its reader. A parcel
+    /// for somebody who is not there is dropped.
     fn forward(&mut self, author: SessionId, message: &ReassembledMessage) {
         let Some(entry) = &message.entry else {
             for (fragment, parcel) in message.parcels() {
@@ -400,7 +404,7 @@ impl<M: Mailbox> Room<M> {
         let mut parcels: Vec<_> = parcels
             .map(|(fragment, parcel)| (self.present(parcel.to), fragment, parcel))
             .collect();
-        // In the order of the members. That they hardly have to be moved makes this quick.
+        // In the members' order. Clients send parcels almost in it, which makes this quick.
         parcels.sort_by_key(|(to, ..)| *to);
         let mut parcels = parcels.into_iter().peekable();
         self.append(entry, Some(author), |sid| {

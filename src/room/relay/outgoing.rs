@@ -8,13 +8,15 @@ use crate::room::frame::{self, Frame};
 
 use super::incoming::IncomingFrame;
 
-/// What a frame takes in memory beside its bytes: itself, and the allocation that these are in.
+/// About the bytes that a frame takes in memory beside its own: itself, and the allocation that
+/// these are in.
 const OVERHEAD: usize = 128;
 
-/// The most bytes before the first part: length and type, and of ENTRY the kind and the entry's length.
+/// The most bytes before the first range: length and type, and of ENTRY the kind and the entry's
+/// length.
 const MAX_HEAD: usize = 4 + 1 + 1 + 4;
 
-/// A place in a frame that came in. Many of them wait at once, so they are kept small.
+/// A range of bytes in a frame that came in. Many of them wait at once, so they are kept small.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: u32,
@@ -42,7 +44,7 @@ impl Span {
     }
 }
 
-/// A frame on its way to a client. Cloning it does not copy what is in it.
+/// A frame on its way to a member. To clone it does not copy its bytes.
 #[derive(Clone, Debug)]
 pub struct OutgoingFrame {
     head: [u8; MAX_HEAD],
@@ -52,7 +54,7 @@ pub struct OutgoingFrame {
 }
 
 impl OutgoingFrame {
-    /// The frame DELIVER, put together from two places in the frame SEND.
+    /// The frame DELIVER, put together from two ranges of the frame SEND.
     pub(super) fn deliver(
         send: &Arc<IncomingFrame>,
         signed: Range<usize>,
@@ -61,7 +63,7 @@ impl OutgoingFrame {
         Self::passed_on(&[frame::kind::DELIVER], send, [signed, ciphertext])
     }
 
-    /// The frame ENTRY with a message and the ciphertext of one reader, put together in the same way.
+    /// The frame ENTRY with a message and one reader's ciphertext, put together likewise.
     pub(super) fn message(
         send: &Arc<IncomingFrame>,
         signed: Range<usize>,
@@ -94,8 +96,8 @@ impl OutgoingFrame {
         )
     }
 
-    /// Parts of a frame that came in. They keep it alive if they are most of it, or the relay has
-    /// memory for that.
+    /// Ranges of a frame that came in. They keep it alive if they are most of it, or the budget for
+    /// that allows it.
     fn passed_on(start: &[u8], source: &Arc<IncomingFrame>, parts: [Range<usize>; 2]) -> Self {
         let shared = Self::new(start, Arc::clone(source), parts);
         if source.is_within_budget() || 2 * shared.len() >= source.len() {
@@ -138,7 +140,7 @@ impl OutgoingFrame {
         [head.unwrap_or_default(), first, second]
     }
 
-    /// How many bytes that is.
+    /// How many bytes it has on the wire.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "a frame is never empty")]
     pub fn len(&self) -> usize {
@@ -146,14 +148,14 @@ impl OutgoingFrame {
         usize::from(self.head_length) + first.len() + second.len()
     }
 
-    /// What to charge for it: about the bytes that it takes in memory. A frame that it keeps alive
-    /// is counted elsewhere, or at most twice as long.
+    /// What a member is charged for it: about the bytes that it takes in memory. A frame that it
+    /// keeps alive counts in the budget for these, or is at most twice as long.
     #[must_use]
     pub fn weight(&self) -> usize {
         OVERHEAD + self.len()
     }
 
-    /// Whether it counts for ACK.
+    /// Whether it is counted for ACK (PROTOCOL §6).
     #[must_use]
     pub fn is_counted(&self) -> bool {
         frame::is_counted_kind(self.head[4])

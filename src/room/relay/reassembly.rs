@@ -1,4 +1,5 @@
-//! What members send: checked as far as a relay can, and held back until it is complete.
+//! Reassembly: the messages that a member sends, checked as far as a relay can, and held back until
+//! they are complete.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,36 +15,38 @@ use super::OutgoingFrame;
 use super::entry::ChainEntry;
 use super::incoming::IncomingFrame;
 
-/// Whether nobody stands there twice: so no member gets more from another than that one has sent.
+/// Whether no reader stands in a list twice: so no member gets more from another than that one has
+/// sent.
 fn is_unique(readers: impl Iterator<Item = SessionId>) -> bool {
     let mut readers: Vec<SessionId> = readers.collect();
-    // Clients send them in ascending order but for a few at the end, which this kind of sorting is
-    // quick with.
+    // Clients send readers in ascending order but for a few at the end, which this kind of sorting
+    // is quick with.
     readers.sort();
     readers.is_sorted_by(|a, b| a < b)
 }
 
-/// The longest ciphertext for one reader, with what belongs to it, in bytes (PROTOCOL §8).
+/// The longest parcel, in bytes: a ciphertext for one reader, with what belongs to it (PROTOCOL
+/// §8).
 const MAX_PARCEL: usize = 6144;
 
-/// A message that is complete, as the frames that brought it.
+/// A complete message, as the frames that brought it.
 #[derive(Debug)]
 pub struct ReassembledMessage {
     fragments: Vec<Fragment>,
-    /// Under which session id it was written.
+    /// The session id under which it was written.
     pub(super) sender: SessionId,
     /// Its entry, unless it is for the readers of its parcels alone: a direct one or a late copy.
     pub(super) entry: Option<ChainEntry>,
 }
 
 impl ReassembledMessage {
-    /// The ciphertexts, each with what brought it.
+    /// The parcels, each with the fragment that brought it.
     pub(super) fn parcels(&self) -> impl Iterator<Item = (&Fragment, &Parcel)> {
         let fragments = self.fragments.iter();
         fragments.flat_map(|part| part.send.parcels.iter().map(move |parcel| (part, parcel)))
     }
 
-    /// The frame that takes a ciphertext to its reader.
+    /// The frame that takes a parcel to its reader.
     pub(super) fn frame(&self, fragment: &Fragment, parcel: &Parcel) -> OutgoingFrame {
         let frame = match self.entry {
             Some(_) => OutgoingFrame::message,
@@ -68,7 +71,7 @@ impl Fragment {
         self.frame.get(range.clone()).unwrap_or_default()
     }
 
-    /// Whether a member that has or had these session ids may send this in `room`.
+    /// Checks that a member that has or had these session ids may send this in `room`.
     fn check(&self, senders: &[SessionId], room: RoomId) -> Result<Header, Malformed> {
         let header = Header::parse(self.bytes(&self.send.header))?;
         let mut readers = self.send.parcels.iter().map(|parcel| parcel.to);
@@ -88,14 +91,14 @@ impl Fragment {
     }
 }
 
-/// Holds the frames of a member's message back until the last has come, so that the message has
-/// one place in the room's order.
+/// Holds the frames of a member's message back until the last has come, so that the message has one
+/// place in the room's order.
 #[derive(Debug)]
 pub(super) struct Reassembly {
     /// The relay's run, and the position of the member's joining.
     run: RunId,
     joined: u64,
-    /// The least that the number of the next message to the room may be.
+    /// The least number that the next message to the room may have.
     next: u64,
     max_bytes: usize,
     bytes: usize,
@@ -103,7 +106,7 @@ pub(super) struct Reassembly {
 }
 
 impl Reassembly {
-    /// For what a member sends that joined at this position.
+    /// The reassembly of what a member sends that joined at this position.
     pub(super) fn new(run: RunId, joined: u64, limits: &RelayLimits) -> Self {
         let members = usize::try_from(limits.members).unwrap_or(usize::MAX);
         Self {
@@ -116,13 +119,13 @@ impl Reassembly {
         }
     }
 
-    /// About the bytes of memory that the frames of an unfinished message take: besides what was sent,
-    /// its table of readers, which is 4/3 of that where they get nothing.
+    /// About the bytes of memory that the frames of an incomplete message take: besides what was
+    /// sent, the table of its readers, which is 4/3 of that where they get nothing.
     pub(super) fn weight(&self) -> usize {
         self.bytes.saturating_mul(7) / 3
     }
 
-    /// Adds a frame, which was parsed to `send`. Returns the message if that was the last of it.
+    /// Adds a frame, which was parsed to `send`. Returns the message if that was its last frame.
     ///
     /// # Errors
     /// Where PROTOCOL §8 does not allow it.
@@ -137,7 +140,8 @@ impl Reassembly {
         let header = fragment.check(senders, room)?;
         let (part, claim) = (fragment.send.part, &header.claim);
         let is_entry = header.stream == Stream::Room && part != Part::Again;
-        // What was written before it joined, and did not come back to it, is sent again as it was.
+        // A message from before the member joined, whose OWN has not come, is sent again as it was:
+        // its number need not go up.
         let is_new = claim.run == self.run && claim.link.position >= self.joined;
         if let Some(first) = self.fragments.first() {
             let is_same = first.bytes(&first.send.signed) == fragment.bytes(&fragment.send.signed);

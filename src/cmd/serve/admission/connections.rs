@@ -1,7 +1,7 @@
-//! How many connections there may be, in all and from one address, and how many joins from one. The
-//! places that are kept for connections that broke count, too.
+//! How many connections the relay takes, in all and from one network, and how many joins from one
+//! network. Places that the relay keeps for broken connections count, too.
 //!
-//! Whoever has an address has its whole IPv6 /64, so that is what counts as one.
+//! A network is one IPv4 address or one IPv6 /64: whoever has one address of a /64 has them all.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,20 +10,20 @@ use std::time::Duration;
 use crate::room::notice::Notice;
 use crate::room::relay::{Bucket, Rate};
 
-/// How many connections too many are told why at once. The others are hung up on without a word.
+/// How many refused connections may be open at once, each until it has been told why. The relay
+/// hangs up on any more without a word.
 pub(in crate::cmd::serve) const MAX_REFUSED: usize = 8;
 
-/// How many addresses are remembered for their joins. What is forgotten beyond that is the joins
-/// of those with the fewest.
+/// For how many networks the relay remembers joins. Where there are more, it forgets the one that
+/// has used least.
 const MAX_NETWORKS: usize = 4096;
 
-/// What a [`ConnectionLimiter`] allows.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cmd::serve) struct ConnectionLimits {
     /// The most connections at once.
     pub(in crate::cmd::serve) connections: usize,
-    /// The most threads at once: each connection has one, and each member who has none and may
-    /// come back.
+    /// The most threads at once: each connection has one, and so has each member that has no
+    /// connection and may come back.
     pub(in crate::cmd::serve) threads: usize,
     /// The most connections at once from one network.
     pub(in crate::cmd::serve) per_network: usize,
@@ -31,7 +31,7 @@ pub(in crate::cmd::serve) struct ConnectionLimits {
     pub(in crate::cmd::serve) joins: Rate,
 }
 
-/// An IPv4 address or an IPv6 /64.
+/// One IPv4 address, or one IPv6 /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::cmd::serve) struct Network(IpAddr);
 
@@ -44,26 +44,26 @@ impl From<IpAddr> for Network {
     }
 }
 
-/// What becomes of a connection.
+/// What the limiter says to a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cmd::serve) enum Verdict {
-    /// It is one of those that there may be.
+    /// The relay takes it.
     Admitted,
-    /// It is one too many, and told why.
+    /// It is one too many, and is told why.
     Refused(Notice),
-    /// It is one too many, and one too many to be told.
+    /// It is one too many, and there are too many already that are being told.
     Ignored,
 }
 
-/// What there is from one network.
+/// What one network uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct NetworkUse {
     connections: usize,
-    /// Places of those who may come back.
+    /// Places that are kept for members whose connection broke.
     kept: usize,
 }
 
-/// Counts connections and joins.
+/// Counts connections and joins, and says which of them may be.
 #[derive(Debug)]
 pub(in crate::cmd::serve) struct ConnectionLimiter {
     limits: ConnectionLimits,
@@ -75,7 +75,7 @@ pub(in crate::cmd::serve) struct ConnectionLimiter {
 }
 
 impl ConnectionLimiter {
-    /// Before the first connection.
+    /// A limiter that has seen no connection yet.
     pub(in crate::cmd::serve) fn new(limits: ConnectionLimits) -> Self {
         Self {
             limits,
@@ -87,13 +87,13 @@ impl ConnectionLimiter {
         }
     }
 
-    /// How many connections are in.
+    /// How many connections are admitted at present.
     pub(in crate::cmd::serve) fn connections(&self) -> usize {
         self.connections
     }
 
-    /// Judges a new connection, and counts it until it leaves, which all but those that are ignored
-    /// must do.
+    /// Judges a new connection. Whoever gets a verdict other than [`Verdict::Ignored`] must give it
+    /// back with [`ConnectionLimiter::release`] when the connection ends.
     pub(in crate::cmd::serve) fn admit(&mut self, network: Network) -> Verdict {
         match self.refusal(network) {
             None => {
@@ -121,7 +121,7 @@ impl ConnectionLimiter {
         }
     }
 
-    /// The end of a connection of which that was the verdict.
+    /// Counts the end of a connection that had this verdict.
     pub(in crate::cmd::serve) fn release(&mut self, network: Network, verdict: Verdict) {
         match verdict {
             Verdict::Admitted => {
@@ -133,20 +133,20 @@ impl ConnectionLimiter {
         }
     }
 
-    /// Counts a thread that waits for a member to come back, whose connection was from there.
+    /// Counts a thread that waits for a member to come back whose connection was from `network`.
     pub(in crate::cmd::serve) fn start_waiting(&mut self, network: Network) {
         self.waiting += 1;
         self.change(network, |usage| usage.kept += 1);
     }
 
-    /// That one has ended.
+    /// Counts the end of such a thread.
     pub(in crate::cmd::serve) fn end_waiting(&mut self, network: Network) {
         self.waiting -= 1;
         self.change(network, |usage| usage.kept -= 1);
     }
 
-    /// Whether there is more from a network than there may be, counting what is kept. Those who come
-    /// back are let in all the same, as it is kept for them.
+    /// Whether a network uses more than it may, the places kept for it included. Connections beyond
+    /// that are admitted all the same: one of them may be the member for whom a place is kept.
     pub(in crate::cmd::serve) fn is_over_limit(&self, network: Network) -> bool {
         let usage = self.usage(network);
         usage.connections + usage.kept > self.limits.per_network
@@ -164,8 +164,8 @@ impl ConnectionLimiter {
         }
     }
 
-    /// Counts somebody who wants to join. Returns whether that may be. Times are counted from any
-    /// moment, the same for all calls.
+    /// Counts a join, and returns whether it is within the limit. `now` is the time since any
+    /// moment, the same moment for all calls.
     pub(in crate::cmd::serve) fn try_join(&mut self, network: Network, now: Duration) -> bool {
         if self.joins.len() >= MAX_NETWORKS && !self.joins.contains_key(&network) {
             self.forget_a_network(now);
@@ -174,7 +174,7 @@ impl ConnectionLimiter {
         joins.try_take(&self.limits.joins, 1, now)
     }
 
-    /// Makes room for one more network.
+    /// Makes room for the joins of one more network.
     fn forget_a_network(&mut self, now: Duration) {
         self.joins.retain(|_, joins| !joins.is_full(now));
         if self.joins.len() >= MAX_NETWORKS {
@@ -250,7 +250,7 @@ mod tests {
         limiter.start_waiting(one);
         assert!((0..2).all(|_| limiter.admit(one) == Verdict::Admitted));
         assert!(!limiter.is_over_limit(one));
-        // Whoever it is kept for must be able to come back.
+        // The member for whom the place is kept must be able to come back.
         assert_eq!(limiter.admit(one), Verdict::Admitted);
         assert!(limiter.is_over_limit(one));
         assert!(!limiter.is_over_limit(other));
@@ -309,7 +309,7 @@ mod tests {
         }
         assert!(limiter.joins.len() <= MAX_NETWORKS);
         assert!(!limiter.try_join(worst, MINUTE));
-        // Once all is earned again, nothing is worth remembering.
+        // Once every network has its whole share again, nothing is worth remembering.
         assert!(limiter.try_join(network("10.0.0.2"), 3 * MINUTE));
         assert_eq!(limiter.joins.len(), 1);
     }

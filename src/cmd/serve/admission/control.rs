@@ -1,4 +1,5 @@
-//! Who gets through the door, and what is said of those who do not.
+//! Admission control: every connection and every join passes here, and the log hears of those that
+//! are refused.
 
 use std::fmt::Display;
 use std::io;
@@ -22,25 +23,27 @@ use crate::cmd::serve::logging::rate_limited::RateLimitedLog;
 use crate::cmd::serve::stats::Stats;
 use crate::cmd::serve::threads::ARITHMETIC_STACK;
 
-/// What all connections of a relay have to pass, and where they are counted.
+/// What all connections of a relay share: its limits, its counters and its log of newcomers and
+/// members.
 pub(in crate::cmd::serve) struct AdmissionControl {
     limiter: Mutex<ConnectionLimiter>,
     allow_list: Option<AllowList>,
     shortage: Mutex<Outage>,
-    /// How much memory there is for newcomers, and for what waits.
+    /// How much memory there is for newcomers and for what waits.
     pub(in crate::cmd::serve) memory: MemoryBudget,
     is_ending: AtomicBool,
     started: Instant,
     /// What `--stats` logs.
     pub(in crate::cmd::serve) stats: Stats,
-    /// Where the log speaks of those who are no members.
+    /// The log's lines about those who are no members.
     pub(in crate::cmd::serve) stranger_log: RateLimitedLog,
-    /// Where it speaks of members.
+    /// The log's lines about members.
     pub(in crate::cmd::serve) member_log: RateLimitedLog,
 }
 
 impl AdmissionControl {
-    /// A guard for a relay that has no connection yet, with the list of who may enter, if not all.
+    /// The admission control of a relay that has no connection yet. Without an allow list, any
+    /// identity may enter.
     pub(in crate::cmd::serve) fn new(
         limits: ConnectionLimits,
         allow_list: Option<AllowList>,
@@ -59,8 +62,8 @@ impl AdmissionControl {
         }
     }
 
-    /// Lets a connection in, for as long as the returned value lives, or none if it is to be
-    /// hung up on at once.
+    /// Admits a connection for as long as the returned [`Pass`] lives. `None` means that the caller
+    /// is to hang up at once, without a word.
     pub(in crate::cmd::serve) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Pass> {
         let network = Network::from(address);
         let verdict = lock(&self.limiter).admit(network);
@@ -87,20 +90,20 @@ impl AdmissionControl {
         self.stranger_log.write(Level::Info, line);
     }
 
-    /// How many connections there are.
+    /// How many connections are admitted at present.
     pub(in crate::cmd::serve) fn connections(&self) -> usize {
         lock(&self.limiter).connections()
     }
 
-    /// Whether there is more from a network than there may be, with the places that are kept.
+    /// Whether a network uses more than it may, the places kept for it included.
     pub(in crate::cmd::serve) fn is_over_limit(&self, network: Network) -> bool {
         lock(&self.limiter).is_over_limit(network)
     }
 
-    /// Checks that an identity may enter.
+    /// Checks that the allow list, if there is one, has this identity.
     ///
     /// # Errors
-    /// With what to tell it.
+    /// The notice to send before hanging up.
     pub(in crate::cmd::serve) fn check_listed(
         &self,
         fingerprint: Fingerprint,
@@ -111,19 +114,20 @@ impl AdmissionControl {
         }
     }
 
-    /// Counts somebody who was told why not, and logs it.
+    /// Counts somebody who was refused and told why, and logs it.
     pub(in crate::cmd::serve) fn log_refusal(&self, who: impl Display, notice: Notice) {
         self.stats.refusals.add(1);
         let line = format_args!("refused {who}: {notice}");
         self.stranger_log.write(Level::Info, line);
     }
 
-    /// Counts a member that is gone, and logs it.
+    /// Counts a member that has left or was dropped, and logs it.
     pub(in crate::cmd::serve) fn log_departure(&self, who: impl Display, departure: Departure) {
         if departure == Departure::Slow {
             self.stats.slow.add(1);
         }
-        // Whoever was told that the relay ends hangs up, and is not to be blamed for it.
+        // A client that was told that the relay ends hangs up. Its broken connection is not its
+        // fault.
         let line = if departure == Departure::Lost && self.is_ending() {
             format!("{who} was sent away, as the relay ends")
         } else {
@@ -132,8 +136,8 @@ impl AdmissionControl {
         self.member_log.write(Level::Info, format_args!("{line}"));
     }
 
-    /// The system lacks what a newcomer needs (a descriptor, a thread, memory): counts it, and warns if
-    /// that is news.
+    /// Reports that the system lacks what a newcomer needs: a descriptor, a thread or memory. Logs
+    /// a warning unless the shortage goes on already.
     pub(in crate::cmd::serve) fn report_shortage(&self, error: &io::Error) {
         if lock(&self.shortage).record(self.uptime()) {
             log::warn!(
@@ -143,7 +147,7 @@ impl AdmissionControl {
         }
     }
 
-    /// Logs what is overdue. To be called about once a second.
+    /// Logs how many lines were left out, and the end of a shortage. Call it about once a second.
     pub(in crate::cmd::serve) fn catch_up(&self) {
         self.stranger_log.catch_up();
         self.member_log.catch_up();
@@ -152,7 +156,7 @@ impl AdmissionControl {
         }
     }
 
-    /// From now on nobody gets in.
+    /// Refuses everybody from now on: the relay ends.
     pub(in crate::cmd::serve) fn close(&self) {
         self.is_ending.store(true, Ordering::Relaxed);
     }
@@ -164,7 +168,7 @@ impl AdmissionControl {
     /// Checks that there is memory for one more member.
     ///
     /// # Errors
-    /// With what to tell a newcomer.
+    /// The notice to send before hanging up.
     pub(in crate::cmd::serve) fn check_memory(&self) -> Result<(), Notice> {
         if self.memory.is_short() {
             self.report_shortage(&io::ErrorKind::OutOfMemory.into());
@@ -173,10 +177,10 @@ impl AdmissionControl {
         Ok(())
     }
 
-    /// Checks that the relay is not about to end.
+    /// Checks that the relay is not ending.
     ///
     /// # Errors
-    /// With what to tell a newcomer.
+    /// The notice to send before hanging up.
     pub(in crate::cmd::serve) fn check_open(&self) -> Result<(), Notice> {
         if self.is_ending() {
             Err(Notice::Shutdown)
@@ -185,20 +189,21 @@ impl AdmissionControl {
         }
     }
 
-    /// Shuts a member's socket down, now that all that will be written to it has been. When the relay
-    /// ends, what the member still sends is taken up to its own end, as a system that gets something
-    /// for a closed socket forgets what it has yet to deliver. Otherwise it ends the reading thread.
+    /// Shuts a member's socket down after the last byte was written to it, which ends the thread
+    /// that reads from it. When the relay ends, only the sending half is shut down, and the thread
+    /// reads on until the client hangs up: a system that receives something for a closed socket
+    /// discards what it has yet to deliver.
     pub(in crate::cmd::serve) fn hang_up(&self, stream: &TcpStream) {
         let how = if self.is_ending() {
             Shutdown::Write
         } else {
             Shutdown::Both
         };
-        // It fails where the client was faster.
+        // It fails where the client has hung up already.
         let _ = stream.shutdown(how);
     }
 
-    /// How long the relay has been there.
+    /// The time since the relay started.
     pub(in crate::cmd::serve) fn uptime(&self) -> Duration {
         self.started.elapsed()
     }
@@ -208,7 +213,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection that is counted.
+/// An admitted or refused connection, counted until this is dropped.
 pub(in crate::cmd::serve) struct Pass {
     admission: Arc<AdmissionControl>,
     network: Network,
@@ -216,10 +221,10 @@ pub(in crate::cmd::serve) struct Pass {
 }
 
 impl Pass {
-    /// Checks that it may stay at all.
+    /// Checks that the connection was admitted, and that the relay is not ending.
     ///
     /// # Errors
-    /// With what to tell it.
+    /// The notice to send before hanging up.
     pub(in crate::cmd::serve) fn check(&self) -> Result<(), Notice> {
         match self.verdict {
             Verdict::Refused(notice) => Err(notice),
@@ -227,10 +232,10 @@ impl Pass {
         }
     }
 
-    /// Counts a wish to join.
+    /// Counts a join from the connection's network.
     ///
     /// # Errors
-    /// With what to tell it.
+    /// The notice to send before hanging up.
     pub(in crate::cmd::serve) fn check_join(&self) -> Result<(), Notice> {
         if lock(&self.admission.limiter).try_join(self.network, self.admission.uptime()) {
             Ok(())
@@ -239,16 +244,17 @@ impl Pass {
         }
     }
 
-    /// Where it is from.
+    /// The network that the connection is from.
     pub(in crate::cmd::serve) fn network(&self) -> Network {
         self.network
     }
 
-    /// The connection is over, but its thread waits for the member to come back, for as long as
-    /// the returned value lives.
+    /// Counts the end of the connection, and the thread that goes on waiting for its member for as
+    /// long as the returned value lives.
     pub(in crate::cmd::serve) fn start_waiting(self) -> Waiting {
         let (admission, network) = (Arc::clone(&self.admission), self.network);
-        // At no time are there two of it.
+        // The connection is given back first, so that it and the thread never count at the same
+        // time.
         drop(self);
         lock(&admission.limiter).start_waiting(network);
         Waiting { admission, network }
@@ -261,7 +267,7 @@ impl Drop for Pass {
     }
 }
 
-/// A thread that is counted although it has no connection.
+/// A thread that waits for a member without a connection, counted until this is dropped.
 pub(in crate::cmd::serve) struct Waiting {
     admission: Arc<AdmissionControl>,
     network: Network,

@@ -1,7 +1,8 @@
-//! Whose place gives way when somebody wants in and everything is taken.
+//! Eviction: whose kept place goes to a newcomer when everything is taken.
 //!
-//! A place that is kept for a broken connection costs whoever left it nothing. So it counts like a
-//! connection of the address that it was taken from, and is kept for as long as nobody needs it.
+//! A place is a member's seat in a room. The relay keeps it for a while when the member's
+//! connection breaks, which costs whoever left it nothing. So a kept place counts like a connection
+//! of the network that it was taken from, and is kept only for as long as nobody needs it.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -9,20 +10,20 @@ use std::time::Instant;
 
 use super::connections::Network;
 
-/// A member's place, as somebody sees it who wants one.
+/// A member's place that may be evicted.
 pub(in crate::cmd::serve) struct Candidate<T> {
-    /// Where its connection came from.
+    /// The network that its connection comes from, or came from.
     pub(in crate::cmd::serve) network: Network,
-    /// Since when that is broken, if it is.
+    /// Since when that connection is broken; `None` while there is one.
     pub(in crate::cmd::serve) kept_since: Option<Instant>,
-    /// How to find it.
+    /// By what the caller finds the place.
     pub(in crate::cmd::serve) place: T,
 }
 
-/// Of all these places, the one that gives way to somebody from `newcomer`: a kept one of the network
-/// that has the most, and of these the one that has been empty longest. It is of the newcomer's own
-/// network, or of one that has at least as many as the newcomer's after the exchange: so nobody can drive
-/// out those who have less.
+/// The place that a newcomer from `newcomer` gets, out of all places: a kept one, of the network
+/// that has the most places, and of these the one that has been without a connection for longest.
+/// It is of the newcomer's own network, or of one that still has at least as many places as the
+/// newcomer's after the exchange: so nobody can drive out those who have fewer.
 pub(in crate::cmd::serve) fn choose_evicted<T>(
     places: Vec<Candidate<T>>,
     newcomer: Network,
@@ -32,7 +33,7 @@ pub(in crate::cmd::serve) fn choose_evicted<T>(
         *counts.entry(candidate.network).or_default() += 1;
     }
     let count = |network| counts.get(&network).copied().unwrap_or_default();
-    // One less there, one more here.
+    // The exchange takes one place from there and adds one here.
     let least = count(newcomer) + 2;
     let gives_way = |candidate: &Candidate<T>| {
         candidate.network == newcomer || count(candidate.network) >= least
@@ -50,8 +51,8 @@ mod tests {
 
     use super::*;
 
-    /// Places: the last number of the address, and whether it is kept; those that have been empty longest
-    /// come first.
+    /// Each place is the last number of its address, and whether it is kept. Those that have been
+    /// without a connection for longest come first.
     fn choice(places: &[(u8, bool)], newcomer: u8) -> Option<usize> {
         let network = |number: u8| Network::from(IpAddr::from([10, 0, 0, number]));
         let start = Instant::now();
@@ -79,7 +80,7 @@ mod tests {
         assert_eq!(choice(&places, 3), Some(2));
         assert_eq!(choice(&places, 1), Some(2));
         assert_eq!(choice(&places, 2), Some(2));
-        // Nobody gives way to those who would have more.
+        // A network that would have more gets nobody else's place.
         assert_eq!(choice(&[(1, true), (1, true), (2, true)], 2), Some(2));
     }
 

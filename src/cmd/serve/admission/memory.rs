@@ -1,39 +1,42 @@
-//! How much memory there still is for the relay. Where there is none left, the system ends the whole
-//! process: so before that newcomers are refused, and less may wait for those who do not read.
+//! How much memory there still is for the relay. Where none is left the system ends the whole
+//! process: so before that the relay refuses newcomers, and keeps less for members that do not
+//! read.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, System};
 
-/// What is kept back of what there is at the start: one part in so many, and no more than this.
+/// The reserve, in bytes: this share (one part in so many) of what is there at the start, and no
+/// more than this.
 const RESERVE_SHARE: u64 = 8;
 const MAX_RESERVE: u64 = 256 << 20;
 
-/// What is kept back of that from strangers, from what waits for members, and from the long frames that
-/// members send: one part in so many.
+/// How much of the reserve (one part in so many) is kept back from strangers, from what waits for
+/// members, and from the long frames that members send.
 const STRANGERS_SHARE: u64 = 2;
 const WAITING_SHARE: u64 = 4;
 const FRAMES_SHARE: u64 = 8;
 
-/// No more than so much is taken in a millisecond: about what a machine can receive.
+/// The most that can be taken in a millisecond, in bytes: about what a machine can receive.
 const BYTES_PER_MS: u64 = 1 << 20;
 
-/// How often it is measured, however much or little there is.
+/// The longest and the shortest time between two measurements.
 const MAX_INTERVAL: Duration = Duration::from_secs(1);
 const MIN_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Measures what the system has.
+/// Measures how much memory the system has.
 pub(in crate::cmd::serve) struct Gauge(Option<System>);
 
 impl Gauge {
-    /// One for this system. Where sysinfo does not know it, the process's own limits are all it knows.
+    /// A gauge for this system. Where sysinfo does not know the system, the gauge knows only the
+    /// process's own limits.
     pub(in crate::cmd::serve) fn new() -> Self {
         Self(System::new().ok())
     }
 
-    /// How many bytes this process may still take: the least of what the machine, its control group
-    /// and its own limits have, as far as the system tells.
+    /// How many bytes this process may still take: the least of what the machine, the control group
+    /// and the process's own limits have left, as far as the system tells.
     pub(in crate::cmd::serve) fn measure(&mut self) -> Option<u64> {
         let system = self.0.as_mut();
         let shared = system.map(|system| [machine(system), group(system)]);
@@ -48,9 +51,9 @@ fn machine(system: &mut System) -> Option<u64> {
     is_known.then(|| system.available_memory() + system.free_swap())
 }
 
-/// What the control group has left, by its programs' own memory: what it keeps of files is given back.
-/// Not counted are sockets, page tables, and other groups under a common limit: these are at the
-/// reserve's expense.
+/// What the control group has left, counted by its programs' own memory: the system gives back what
+/// it keeps of files. Sockets, page tables, and other groups under a common limit are not counted:
+/// they are at the expense of the reserve.
 fn group(system: &mut System) -> Option<u64> {
     let own = sysinfo::get_current_pid().ok()?;
     system.refresh_processes_specifics(
@@ -62,7 +65,7 @@ fn group(system: &mut System) -> Option<u64> {
     Some(limits.total_memory.saturating_sub(limits.rss))
 }
 
-/// What is left of the limits that a process is started under (`ulimit -v` and `-d`).
+/// What is left of the limits that the process was started under (`ulimit -v` and `-d`).
 #[cfg(target_os = "linux")]
 fn own_limits() -> [Option<u64>; 2] {
     use nix::sys::resource::{Resource, getrlimit};
@@ -82,7 +85,7 @@ fn own_limits() -> [Option<u64>; 0] {
     []
 }
 
-/// The bytes that a line of `proc_pid_status(5)` says.
+/// The bytes in a line of `proc_pid_status(5)`.
 #[cfg(target_os = "linux")]
 fn taken(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -90,7 +93,8 @@ fn taken(status: &str, name: &str) -> Option<u64> {
     Some(kibibytes << 10)
 }
 
-/// What was measured last, less what has been given to newcomers since.
+/// The memory that was left at the last measurement, less what newcomers and frames have been given
+/// since.
 #[derive(Debug)]
 pub(in crate::cmd::serve) struct MemoryBudget {
     left: AtomicU64,
@@ -98,7 +102,8 @@ pub(in crate::cmd::serve) struct MemoryBudget {
 }
 
 impl MemoryBudget {
-    /// With so much at the start. Warns if that is not known: such a relay never thinks it is short.
+    /// A budget with `left` bytes at the start. Warns if that is not known: such a relay never
+    /// thinks that it is short.
     pub(in crate::cmd::serve) fn new(left: Option<u64>) -> Self {
         if left.is_none() {
             log::warn!(
@@ -112,27 +117,27 @@ impl MemoryBudget {
         }
     }
 
-    /// There is so much now, if that is known.
+    /// Sets what is left to what was measured, if it was.
     pub(in crate::cmd::serve) fn update(&self, left: Option<u64>) {
         if let Some(left) = left {
             self.left.store(left, Ordering::Relaxed);
         }
     }
 
-    /// After which time to measure again: when a quarter of it may be gone, but every 5 ms at the most,
-    /// in which 5 MiB may be.
+    /// After which time to measure again: when a quarter of what is left may be gone, but every 5
+    /// ms at most, in which 5 MiB may be.
     pub(in crate::cmd::serve) fn interval(&self) -> Duration {
         let left = self.left.load(Ordering::Relaxed);
         Duration::from_millis(left / 4 / BYTES_PER_MS).clamp(MIN_INTERVAL, MAX_INTERVAL)
     }
 
-    /// Takes so many bytes for somebody who may be a member that comes back. Returns whether they
-    /// are there.
+    /// Takes `bytes` for a connection of which nobody knows yet whether it is a member's that comes
+    /// back. Returns whether there were so many.
     pub(in crate::cmd::serve) fn take_for_stranger(&self, bytes: usize) -> bool {
         self.take(bytes, self.reserve / STRANGERS_SHARE)
     }
 
-    /// Takes so many bytes for a frame. Returns whether they are there.
+    /// Takes `bytes` for a frame. Returns whether there were so many.
     pub(in crate::cmd::serve) fn take_for_frame(&self, bytes: usize) -> bool {
         self.take(bytes, self.reserve / FRAMES_SHARE)
     }
@@ -147,13 +152,13 @@ impl MemoryBudget {
         .is_ok()
     }
 
-    /// Whether there is none for new members.
+    /// Whether there is none left for new members: less than the reserve.
     pub(in crate::cmd::serve) fn is_short(&self) -> bool {
         self.left.load(Ordering::Relaxed) < self.reserve
     }
 
-    /// How much may wait for a member, of so many bytes while there is enough memory: the less there
-    /// is, the less may wait.
+    /// The most bytes that may wait for one member, where that is `bytes` while there is enough
+    /// memory. Below the reserve it shrinks with what is left.
     pub(in crate::cmd::serve) fn queue_limit(&self, bytes: usize) -> usize {
         let left = self.left.load(Ordering::Relaxed);
         if left >= self.reserve {

@@ -1,6 +1,7 @@
 //! The relay's log. Its lines go through a bounded queue to one thread, which alone writes them to
-//! standard error: so whoever has something to log never waits for whoever reads it, be that a pager,
-//! a terminal that Ctrl-S has stopped, or a full disk. What does not fit is counted, and said.
+//! standard error. So no thread that logs ever waits for whoever reads the log, be that a pager, a
+//! terminal that Ctrl-S has stopped, or a full disk. Lines for which the queue has no room are
+//! counted, and the log says how many they were.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::VecDeque;
@@ -15,25 +16,25 @@ use log::{Level, LevelFilter, Metadata, Record};
 
 use crate::cmd::reason;
 
-/// The target of the relay's figures, which whoever asked for them sees without asking for more.
+/// The target of the lines of `--stats`: they are logged whatever the level is.
 pub(in crate::cmd::serve) const STATS: &str = "stats";
 
-/// How many lines may wait: of those that strangers and members can cause, what comes in ten seconds
-/// or more.
+/// The most lines in the queue: of those that strangers and members can cause, what comes in ten
+/// seconds or more.
 const MAX_QUEUED: usize = 256;
 
-/// After which time it is tried again to write what could not be written.
+/// How long the thread waits after a write that failed, before it tries again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the end of the program waits for the last lines to be written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The log, until the end of the program: then it waits for the last lines.
+/// The running log. When it is dropped, it waits for the last lines for at most a second.
 pub(in crate::cmd::serve) struct LogHandle(Arc<LogQueue>);
 
 impl LogHandle {
-    /// Sends warnings, and as much more as `verbose` asks for, to standard error; panics, too. To be
-    /// called once.
+    /// Starts the log: warnings, and as much more as `verbose` asks for, go to standard error, and
+    /// panics too. Call it once.
     ///
     /// # Errors
     /// Where the system has no thread for it.
@@ -49,7 +50,8 @@ impl LogHandle {
             queue: Arc::clone(&queue),
         }))?;
         log::set_max_level(level.max(LevelFilter::Info));
-        // Standard error has a lock, which the thread holds for as long as nobody reads.
+        // The usual hook would wait for the lock of standard error, which the thread holds for as
+        // long as nobody reads.
         std::panic::set_hook(Box::new(|panic| {
             let thread = thread::current();
             let name = thread.name().unwrap_or("without a name");
@@ -78,7 +80,7 @@ impl Drop for LogHandle {
     }
 }
 
-/// Decides what is logged, and gives it its form.
+/// Decides which records are logged, and gives them their form.
 struct Logger {
     level: LevelFilter,
     queue: Arc<LogQueue>,
@@ -106,7 +108,7 @@ fn line(text: Arguments<'_>) -> String {
     format!("{time} {text}\n")
 }
 
-/// What waits to be written.
+/// The lines that wait to be written.
 #[derive(Default)]
 struct LogQueue {
     state: Mutex<LogQueueState>,
@@ -117,16 +119,16 @@ struct LogQueue {
 struct LogQueueState {
     waiting: VecDeque<String>,
     is_writing: bool,
-    /// How many lines there was no room for since the last that waits.
+    /// How many lines there was no room for since the last one that waits.
     lost: u64,
-    /// Why nothing could be written then, if it was not that nobody read.
+    /// Why the log could not be written then, if writing failed; `None` where nobody read it.
     lost_because: Option<String>,
     /// Why the last attempt to write failed, if it did.
     failure: Option<String>,
 }
 
 impl LogQueueState {
-    /// The line that speaks of those that were lost, if any were.
+    /// The line that says how many lines were lost, if any were.
     fn take_lost(&mut self) -> Option<String> {
         let lost = std::mem::take(&mut self.lost);
         (lost > 0).then(|| match self.lost_because.take() {
@@ -141,7 +143,7 @@ impl LogQueueState {
 }
 
 impl LogQueue {
-    /// Has a line written, or counts it. Never waits for a reader.
+    /// Puts a line into the queue, or counts it as lost. Never waits for a reader.
     fn push(&self, line: String) {
         let mut state = self.lock();
         if state.waiting.len() >= MAX_QUEUED {
@@ -156,7 +158,7 @@ impl LogQueue {
         self.changed.notify_all();
     }
 
-    /// Waits for the next line that is to be written.
+    /// Takes the next line, and waits until there is one.
     fn pop(&self) -> String {
         let mut state = self.lock();
         state.is_writing = false;
@@ -172,8 +174,8 @@ impl LogQueue {
         }
     }
 
-    /// Writes all lines, for as long as the program lives. One that cannot be written is tried again,
-    /// so that none comes out in part: meanwhile others gather.
+    /// Writes all lines, for as long as the program lives. A line that could not be written is
+    /// tried again, so that none comes out in part; meanwhile others gather in the queue.
     fn write_all(&self) {
         loop {
             let line = self.pop();
@@ -202,7 +204,7 @@ impl LogQueue {
 mod tests {
     use super::*;
 
-    /// What is said after the time.
+    /// A line without its time.
     fn said(line: &str) -> &str {
         line.split_once(' ').unwrap().1
     }

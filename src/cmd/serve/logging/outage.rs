@@ -1,11 +1,12 @@
-//! A trouble that comes and goes: its beginning and its end are news, its repetitions are not.
+//! Something that fails again and again: its beginning and its end are news, its repetitions are
+//! not.
 
 use std::time::Duration;
 
-/// How long there must be peace before the trouble counts as over.
+/// How long nothing must fail before an outage counts as over.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Times are counted from any moment, the same for all calls.
+/// Counts failures. Times are since any moment, the same moment for all calls.
 #[derive(Debug, Default)]
 pub(in crate::cmd::serve) struct Outage {
     latest: Option<Duration>,
@@ -13,13 +14,13 @@ pub(in crate::cmd::serve) struct Outage {
 }
 
 impl Outage {
-    /// It happens. Returns whether that is news.
+    /// Counts a failure. Returns whether it is the first of an outage.
     pub(in crate::cmd::serve) fn record(&mut self, now: Duration) -> bool {
         self.times += 1;
         self.latest.replace(now).is_none()
     }
 
-    /// How often it happened, once it is over.
+    /// Ends the outage if it is over, and returns how many failures it had.
     pub(in crate::cmd::serve) fn take_ended(&mut self, now: Duration) -> Option<u64> {
         self.latest
             .take_if(|latest| now.saturating_sub(*latest) >= QUIET)

@@ -1,4 +1,5 @@
-//! Lines of the log that others can cause: so few a second that they cannot fill a disk.
+//! Lines of the log that strangers and members can cause: so few a second that they cannot fill a
+//! disk.
 
 use std::fmt::Arguments;
 use std::num::NonZeroU32;
@@ -9,11 +10,11 @@ use log::Level;
 
 use crate::room::relay::{Bucket, Rate};
 
-/// How many lines may be written in a second, by each journal.
+/// How many lines each [`RateLimitedLog`] writes in a second.
 const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("ten");
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Decides which lines are written.
+/// Decides which lines are written, and counts those that are not.
 #[derive(Debug, Default)]
 struct Quota {
     used: Bucket,
@@ -21,7 +22,8 @@ struct Quota {
 }
 
 impl Quota {
-    /// Whether a line may be written. One that may not is counted.
+    /// Takes one line off the quota, and returns whether there was one. If not, the line counts as
+    /// left out.
     fn admit(&mut self, now: Duration) -> bool {
         let rate = Rate::new(LINES_PER_SECOND, SECOND, SECOND);
         let is_admitted = self.used.try_take(&rate, 1, now);
@@ -29,22 +31,21 @@ impl Quota {
         is_admitted
     }
 
-    /// How many lines were left out since this was asked last.
+    /// How many lines were left out since the last call.
     fn take_left_out(&mut self) -> u64 {
         std::mem::take(&mut self.left_out)
     }
 }
 
-/// A part of the log with a quota of its own.
+/// A part of the log with a quota of its own, so that one part cannot use up another's.
 pub(in crate::cmd::serve) struct RateLimitedLog {
-    /// What its lines are about.
     subject: &'static str,
     started: Instant,
     quota: Mutex<Quota>,
 }
 
 impl RateLimitedLog {
-    /// For lines about this.
+    /// The log of lines about `subject`.
     pub(in crate::cmd::serve) fn new(subject: &'static str) -> Self {
         Self {
             subject,
@@ -53,7 +54,7 @@ impl RateLimitedLog {
         }
     }
 
-    /// Writes a line, or counts it.
+    /// Writes a line, or counts it as left out.
     pub(in crate::cmd::serve) fn write(&self, level: Level, line: Arguments<'_>) {
         if !log::log_enabled!(level) {
             return;
@@ -63,7 +64,7 @@ impl RateLimitedLog {
         }
     }
 
-    /// Says how many lines were left out, if any were. To be called about once a second.
+    /// Logs how many lines were left out, if any were. Call it about once a second.
     pub(in crate::cmd::serve) fn catch_up(&self) {
         let left_out = self.quota().take_left_out();
         if left_out > 0 {

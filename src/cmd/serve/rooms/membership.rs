@@ -1,4 +1,4 @@
-//! A member's stay, as its reading thread has it.
+//! A member in its room, as the reader thread of its connection has it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,8 +19,8 @@ use crate::cmd::serve::threads::ARITHMETIC_STACK;
 /// How often a thread that leaves a member unread looks whether the member is still there.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs `work` in a thread that has the stack for it. Nothing comes back where there is none to be
-/// had, or it panicked.
+/// Runs `work` in a thread with a stack for RSA arithmetic. Returns `None` where the system has no
+/// thread, or `work` panicked.
 fn run_in_arithmetic_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
@@ -32,7 +32,7 @@ fn run_in_arithmetic_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Option<
     })
 }
 
-/// A member that is counted for as long as this lives.
+/// Counts one member of the relay for as long as it lives.
 pub(super) struct CountedMember {
     relay: Arc<Relay>,
     pub(super) number: usize,
@@ -53,31 +53,32 @@ impl Drop for CountedMember {
     }
 }
 
-/// What the reading thread is to do after a frame.
+/// What the reader thread is to do after a frame.
 pub(in crate::cmd::serve) enum AfterFrame {
-    /// To go on.
+    /// Go on.
     Continue,
-    /// To acknowledge what was taken before it goes on.
+    /// Acknowledge what was taken, and go on.
     Acknowledge,
-    /// To end.
+    /// End, for this reason.
     End(Departure),
 }
 
-/// A member's place in a room, which it leaves, however its thread ends, unless the member has
-/// come back over another connection.
+/// A member's place in a room. Dropping it takes the member out of the room, however the thread
+/// ended, unless the member has come back over another connection.
 pub(in crate::cmd::serve) struct Membership {
     who: Box<str>,
     id: RoomId,
     room: SharedRoom,
     outbox: Arc<MemberOutbox>,
-    /// `None` once another connection has it. Not on the stack of a thread that hands it on.
+    /// `None` once another connection has it. It is boxed so that a thread which hands it on does
+    /// not have it on its stack.
     intake: Option<Box<Intake>>,
     departure: Departure,
     counted: CountedMember,
 }
 
 impl Membership {
-    /// The stay of a member that counts from now on.
+    /// The place of a member that counts from now on.
     pub(super) fn new(
         id: RoomId,
         room: SharedRoom,
@@ -97,8 +98,8 @@ impl Membership {
         }
     }
 
-    /// Takes a frame that the member sent. Not a part of the loop that waits for one, so that what
-    /// this has on its stack is on that of no member that is silent.
+    /// Takes a frame that the member sent. It is not inlined into the loop that waits for frames,
+    /// so that a silent member's stack does not hold what this function needs.
     #[inline(never)]
     pub(in crate::cmd::serve) fn take(&mut self, frame: Vec<u8>) -> AfterFrame {
         let Some(intake) = &mut self.intake else {
@@ -106,7 +107,7 @@ impl Membership {
         };
         let before = intake.weight();
         let request = if has_signature_to_check(&frame) {
-            // One after the other: many at once would be as many threads.
+            // One after the other: many at once would need as many threads.
             let _turn = lock(&self.counted.relay.arithmetic);
             match run_in_arithmetic_thread(|| intake.take(frame)) {
                 Some(request) => request,
@@ -138,9 +139,9 @@ impl Membership {
         }
     }
 
-    /// Counts the frame that was taken last. Returns for how long the member is to be left unread,
-    /// as it sends too fast: so nothing is lost, its own system holds it back, and nobody else
-    /// notices.
+    /// Charges the member for the frame that was taken last. Returns for how long the member is to
+    /// be left unread because it sends too fast: its own system holds it back then, so nothing is
+    /// lost, and nobody else notices.
     pub(in crate::cmd::serve) fn throttle(&mut self) -> Duration {
         let Some(intake) = &mut self.intake else {
             return Duration::ZERO;
@@ -153,7 +154,7 @@ impl Membership {
     }
 
     /// Leaves the member unread for so long. Returns whether its connection is still wanted then:
-    /// it ends at once when the member comes over another one.
+    /// where the member has come over another connection, this returns early.
     pub(in crate::cmd::serve) fn wait_out(&self, pause: Duration) -> bool {
         let until = Instant::now() + pause;
         loop {
@@ -168,27 +169,27 @@ impl Membership {
         }
     }
 
-    /// Takes memory for so many bytes more of a frame that is coming. Returns whether there is any.
+    /// Takes memory for `bytes` more of a frame that is coming. Returns whether there was so much.
     pub(in crate::cmd::serve) fn take_memory_for(&self, bytes: usize) -> bool {
         self.counted.relay.admission.memory.take_for_frame(bytes)
     }
 
-    /// How many counted frames were taken from the member.
+    /// How many counted frames were taken from the member (PROTOCOL §8).
     pub(in crate::cmd::serve) fn received(&self) -> u64 {
         self.intake.as_ref().map_or(0, |intake| intake.received())
     }
 
-    /// Acknowledges them.
+    /// Sends the member an ACK of what was taken from it.
     pub(in crate::cmd::serve) fn acknowledge(&self) {
         self.outbox.post(Frame::ack(self.received()).into());
     }
 
-    /// The member's queue.
+    /// The member's outbox.
     pub(in crate::cmd::serve) fn outbox(&self) -> &Arc<MemberOutbox> {
         &self.outbox
     }
 
-    /// What the log calls the member.
+    /// What the log calls the member: nick and fingerprint.
     pub(in crate::cmd::serve) fn who(&self) -> &str {
         &self.who
     }
@@ -198,13 +199,13 @@ impl Membership {
         self.counted.relay.config.grace > 0
     }
 
-    /// Leaves the room for this reason.
+    /// Takes the member out of its room for this reason.
     pub(in crate::cmd::serve) fn end(mut self, departure: Departure) {
         self.departure = departure;
     }
 
-    /// Keeps the place of a member whose connection broke, for as long as the relay has promised. If
-    /// it has not come back by then, it leaves the room.
+    /// Keeps the place of a member whose connection broke, for as long as the relay has promised.
+    /// If the member has not come back by then, it leaves the room for the reason `departure`.
     pub(in crate::cmd::serve) fn keep(mut self, connection: u64, departure: Departure) {
         let grace = Duration::from_secs(self.counted.relay.config.grace.into());
         let Some(intake) = self.intake.take() else {
@@ -223,8 +224,8 @@ impl Membership {
 }
 
 impl Drop for Membership {
-    /// A room vanishes with its last member, and a relay that ends with its last room: by then this
-    /// one is in the log.
+    /// A room vanishes with its last member, and a relay that ends waits for its last room: so the
+    /// log is written first.
     fn drop(&mut self) {
         let Some(intake) = &self.intake else {
             return;
@@ -236,7 +237,8 @@ impl Drop for Membership {
         let mut rooms = lock(&self.counted.relay.rooms);
         let mut room = lock(&self.room);
         room.leave(intake.sid(), intake.joined(), self.departure);
-        // If others have come and gone since this member was taken out, there may be another of this id.
+        // The room may have been emptied, and removed, when this member was taken out of it
+        // earlier. Then the table may have a new room under the same id, which must stay.
         let there = rooms.by_id.get(&self.id);
         if room.is_empty() && there.is_some_and(|there| Arc::ptr_eq(there, &self.room)) {
             rooms.last_position = rooms.last_position.max(room.link().position);

@@ -1,10 +1,12 @@
 //! The relay's rooms, shared by all its connections.
 //!
-//! Three locks, taken in this order: the table of rooms, a room, a member's queue. None of these is
-//! held across I/O or cryptography but the digests of the chain: under them, frames are put into
-//! queues, and little else. Joining and
-//! leaving take the table's, so that a room cannot vanish while somebody enters it; a message takes
-//! only the room's.
+//! There are three locks, taken in this order: the table of rooms, a room, a member's outbox. None
+//! of them is held across I/O, or cryptography but the digests of the chain: under them, frames are
+//! put into outboxes, and little else. Joining and leaving take the table's lock, so that a room
+//! cannot vanish while somebody enters it; a message takes only its room's.
+//!
+//! A place is a member's seat in a room. It outlives the member's connection for the time that the
+//! relay promises in WELCOME (PROTOCOL §7).
 
 mod membership;
 
@@ -39,9 +41,9 @@ use self::membership::CountedMember;
 /// What the relay allows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RelayConfig {
-    /// What clients are told of it.
+    /// The limits that CHALLENGE tells clients.
     pub(super) limits: RelayLimits,
-    /// The most members.
+    /// The most members in all rooms together.
     pub(super) max_members: usize,
     /// The most places of one identity in a room.
     pub(super) per_identity: usize,
@@ -55,24 +57,25 @@ pub(super) struct RelayConfig {
 
 type SharedRoom = Arc<Mutex<Room<Arc<MemberOutbox>>>>;
 
-/// All rooms of a relay.
+/// A relay: its rooms, and what they share.
 pub(super) struct Relay {
     pub(super) config: RelayConfig,
     pub(super) admission: Arc<AdmissionControl>,
     writers: Writers,
     run: RunId,
-    /// Counts what is kept alive of the frames that members send.
+    /// How many bytes of members' frames may be kept alive by what is passed on of them.
     pool: Arc<RetentionBudget>,
     rooms: Mutex<Rooms>,
     members: AtomicUsize,
-    /// Whose turn it is to have a thread for arithmetic.
+    /// Held by the thread that checks a member's new card or statement: one at a time.
     arithmetic: Mutex<()>,
 }
 
 #[derive(Default)]
 struct Rooms {
     by_id: HashMap<RoomId, SharedRoom>,
-    /// The highest position that a room had when it vanished: none is used twice in a run.
+    /// The highest position of any room that has vanished. A new room begins above it, so that no
+    /// position is used twice in a run.
     last_position: u64,
 }
 
@@ -97,13 +100,13 @@ impl Relay {
         })
     }
 
-    /// A queue for a newcomer on this connection.
+    /// An outbox for a newcomer on this connection.
     pub(super) fn outbox(&self, stream: &Arc<TcpStream>, network: Network) -> Arc<MemberOutbox> {
         let (most, writer) = (self.config.queue_bytes, self.writers.assign());
         Arc::new(MemberOutbox::new(most, Arc::clone(stream), network, writer))
     }
 
-    /// Random bytes for a handshake.
+    /// A challenge for a handshake: fresh random bytes, and the relay's run.
     pub(super) fn challenge(&self) -> Challenge {
         let mut nonce = [0; 32];
         rand::rng().fill_bytes(&mut nonce);
@@ -113,11 +116,12 @@ impl Relay {
         }
     }
 
-    /// Lets a member into a room, which is made if it is not there. It stays for as long as the
-    /// returned value lives. Where there is no place left, one that is kept may give way.
+    /// Enters a member into a room, which is made if it is not there. The member stays for as long
+    /// as the returned value lives. Where no place is left, one that is kept for somebody else may
+    /// be evicted.
     ///
     /// # Errors
-    /// With what to tell it before hanging up.
+    /// The notice to send before hanging up.
     pub(super) fn join(
         self: &Arc<Self>,
         id: RoomId,
@@ -153,11 +157,11 @@ impl Relay {
         Ok(Membership::new(id, room, outbox, intake, card, counted))
     }
 
-    /// Whose place in any room is to give way to a newcomer's, if one must: to be asked for before that
-    /// is in its room, and to give way once it is.
+    /// The outbox whose place is to be evicted from any room for a newcomer, if one must be. The
+    /// caller finds it before it enters the newcomer, and evicts it afterwards.
     ///
     /// # Errors
-    /// Where one must, and none is kept that can.
+    /// Where a place must be evicted, and none is kept that can be.
     fn find_evicted(
         &self,
         rooms: &Rooms,
@@ -186,7 +190,8 @@ impl Relay {
         }
     }
 
-    /// Lets a member into a room. If that is full, a place that is kept in it may give way.
+    /// Enters a member into `room`. If the room is full, a place that is kept in it may be evicted.
+    /// Returns the position of the join.
     fn enter(
         &self,
         room: &mut Room<Arc<MemberOutbox>>,
@@ -212,16 +217,17 @@ impl Relay {
         room.join(card, outbox)
     }
 
-    /// Lets a member that is still in a room go on over another connection. Returns that
-    /// connection's number too, or nothing if the member is not there any more.
+    /// Lets a member that is still in a room go on over another connection, from its resume point.
+    /// Returns the connection's number too, or `None` if the member is not in the room any more.
     ///
     /// # Errors
-    /// Where it cannot have received so many frames, or has come from elsewhere since.
+    /// Where the member cannot have received so many frames, or somebody with its identity and nick
+    /// has entered from elsewhere since.
     pub(super) fn resume(
         self: &Arc<Self>,
         id: RoomId,
         card: &Card,
-        stay: ResumePoint,
+        resume_point: ResumePoint,
         stream: &Arc<TcpStream>,
         network: Network,
     ) -> Result<Option<(Membership, u64)>, Notice> {
@@ -233,12 +239,13 @@ impl Relay {
             if room.is_replaced(card) {
                 return Err(Notice::Replaced);
             }
-            room.resumable_mailbox(card, stay.joined).map(Arc::clone)
+            room.resumable_mailbox(card, resume_point.joined)
+                .map(Arc::clone)
         };
         let Some(outbox) = outbox else {
             return Ok(None);
         };
-        let taken = outbox.take_over(stream, network, stay.received, self.config.grace);
+        let taken = outbox.take_over(stream, network, resume_point.received, self.config.grace);
         let taken = taken.map_err(|Malformed| Notice::Malformed)?;
         Ok(taken.map(|(intake, connection)| {
             let counted = CountedMember::count(self);
@@ -247,8 +254,8 @@ impl Relay {
         }))
     }
 
-    /// Tells every member that the relay is ending, and hangs up once they have what is waiting
-    /// for them.
+    /// Refuses newcomers from now on, sends every member the last notice, and hangs up once they
+    /// have what waits for them.
     pub(super) fn shut_down(&self) {
         self.admission.close();
         for room in lock(&self.rooms).by_id.values() {
@@ -258,7 +265,7 @@ impl Relay {
         }
     }
 
-    /// Drops the members for whom more is kept than there is memory for.
+    /// Drops the members for whom more waits than there is memory for.
     pub(super) fn save_memory(&self) {
         let most = self.admission.memory.queue_limit(self.config.queue_bytes);
         let rooms: Vec<SharedRoom> = lock(&self.rooms).by_id.values().map(Arc::clone).collect();
@@ -271,7 +278,6 @@ impl Relay {
         }
     }
 
-    /// How many members, rooms and connections there are.
     pub(super) fn census(&self) -> Census {
         let rooms = lock(&self.rooms);
         Census {
@@ -287,8 +293,8 @@ impl Relay {
     }
 }
 
-/// A panic in one connection must not end the others, and no change under these locks can be
-/// left half done by one.
+/// Takes a lock, poisoned or not. A panic in one connection must not end the others, and no change
+/// under these locks can be left half done by one.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

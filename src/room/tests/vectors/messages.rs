@@ -14,7 +14,7 @@ use crate::room::text::SafeText;
 
 use super::{Vector, family, key_called};
 
-/// What the relay of the message vectors calls the epoch in which bob joined.
+/// The epoch in which bob joined, in the message vectors.
 const EPOCH: u64 = 7;
 const RUN: RunId = RunId([0x11; 16]);
 
@@ -90,7 +90,7 @@ fn a_thousand_blocks_without_a_valid_signature_cost_no_private_key_operation() {
         assert_eq!(bob.receive(&frame, NOW).unwrap().len(), 1);
         DECRYPTIONS.get() - before
     };
-    // Also where their number is one that a message can have.
+    // Also where the number is one that a message can have.
     for blocks in [1024, 20, 1] {
         assert_eq!(decryptions(&forged, blocks), 0, "{blocks}");
     }
@@ -107,8 +107,8 @@ const POLICY: Policy = Policy {
     rekey_after: Duration::from_hours(1),
 };
 
-/// Has the others tell bob, as everybody tells a newcomer first, where their numbers stand: at that
-/// of the first message of theirs that is to come.
+/// Has the others greet bob, a newcomer, with the numbers that they stand at: each that of its
+/// first message in the vectors.
 fn greet(bob: &mut Session, vector: &Vector) {
     let headers: Vec<Header> = vector
         .all("header")
@@ -179,8 +179,7 @@ fn enter(identity: Identity, key: SessionKey, others: &[Vec<u8>]) -> Session {
     session
 }
 
-/// The type and the fields of a DELIVER frame, which no function of the program's makes in one
-/// piece.
+/// The type and the fields of a DELIVER frame. No function of the program makes one in one piece.
 fn deliver(header: &[u8], signature: &[u8], ciphertext: &[u8]) -> Vec<u8> {
     Encoder::default()
         .byte(0x11)

@@ -1,4 +1,4 @@
-//! Statements, and what people compare and hand on: the families `statement`, `comparison`,
+//! Statements, and what people compare and hand on: the families `statement`, `comparison` and
 //! `invite`.
 
 use crate::cipher::encoding::Digest;
