@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
 use crate::cipher::keys::{IdentityKey, PublicKey, SessionKey};
-use crate::cipher::seal::{self, Body, CannotOpen, Reader};
+use crate::cipher::seal::{self, Body, CannotOpen, Recipient};
 
 use super::Time;
 use super::card::SessionId;
@@ -14,15 +14,16 @@ use super::names::RoomId;
 
 const TAG: &str = "e2echat/2 message";
 
-/// The longest header that is sent: it goes into each frame of its message, beside parcels.
+/// The longest header that is sent, in bytes: it goes into each frame of its message, beside
+/// parcels.
 const MAX_HEADER: usize = MAX_FRAME / 2;
 
-/// Whom a message is for.
+/// The stream of messages that a message belongs to: its sequence numbers count there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// Everybody in the room.
+    /// Those to the room.
     Room,
-    /// One member.
+    /// Those to one member.
     Direct(SessionId),
 }
 
@@ -88,16 +89,16 @@ impl LeftOutFor {
     }
 }
 
-/// What a message's text is.
+/// What the text of a message is (PROTOCOL §5, Body).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// What somebody says.
+    /// What the sender says.
     Text,
-    /// What somebody does, in the third person.
+    /// What the sender does, in the third person.
     Action,
-    /// Why somebody is not at the keyboard.
+    /// Why the sender is not at the keyboard.
     Away,
-    /// That somebody is there again.
+    /// That the sender is back at the keyboard; the text is not shown.
     Back,
 }
 
@@ -113,7 +114,7 @@ impl Kind {
         }
     }
 
-    /// The kind with this number, if there is one.
+    /// The kind with this number, or `None` where this version knows none.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
         match code {
@@ -126,14 +127,15 @@ impl Kind {
     }
 }
 
-/// The part of a message that the relay sees and the sender signs.
+/// The part of a message that the relay sees and the sender signs. Its fields are the rows of the
+/// table in PROTOCOL §5, in that order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The room.
     pub room: RoomId,
     /// Who wrote it.
     pub sender: SessionId,
-    /// Whom it is for.
+    /// The stream that it belongs to.
     pub stream: Stream,
     /// Its number in that stream, from 0; below `u64::MAX`.
     pub number: u64,
@@ -141,16 +143,16 @@ pub struct Header {
     pub time: Time,
     /// Bit 0 asks readers not to hand it on; a reader takes no notice of the others.
     pub flags: u8,
-    /// Members left out on purpose, ascending, and why.
+    /// The members left out on purpose, ascending, and why.
     pub left_out: Vec<(SessionId, LeftOutFor)>,
     /// What the sender had taken in when it wrote.
     pub claim: Claim,
-    /// The commitment to the body.
+    /// The commitment to the body: see [`Body::commitment`].
     pub commitment: Digest,
 }
 
 impl Header {
-    /// The bytes that are signed.
+    /// The header's bytes, which are signed.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut fields = Encoder::tagged(TAG)
@@ -167,13 +169,14 @@ impl Header {
         self.claim.encode(fields).bytes(&self.commitment).finish()
     }
 
-    /// Whether it is short enough to be sent: it is not if it leaves thousands out.
+    /// Whether the header is short enough to be sent. It is not if it leaves thousands of members
+    /// out.
     #[must_use]
     pub fn fits(&self) -> bool {
         self.encode().len() <= MAX_HEADER
     }
 
-    /// Reads a header. Nothing is known yet of who signed it.
+    /// Reads a header. Who signed it is not known yet.
     ///
     /// # Errors
     /// Where it is not of the form that [`Header::encode`] writes.
@@ -197,7 +200,7 @@ impl Header {
             commitment: fields.bytes()?,
         };
         fields.finish()?;
-        // The number after the last one would not be a number.
+        // A number has a next one, so `u64::MAX` is none.
         if header.number == u64::MAX || !header.left_out.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(Malformed);
         }
@@ -205,7 +208,7 @@ impl Header {
     }
 }
 
-/// The digest by which headers are told apart.
+/// SHA-256 of a header: by it, headers are told apart.
 #[must_use]
 pub fn header_digest(header: &[u8]) -> Digest {
     Sha256::digest(header).into()
@@ -218,7 +221,7 @@ pub struct SealedMessage {
     pub header: Vec<u8>,
     /// The sender's signature of them.
     pub signature: Vec<u8>,
-    /// A ciphertext for each reader.
+    /// Each reader's ciphertext, or nothing for a member that gets the header alone.
     pub parcels: Vec<(SessionId, Vec<u8>)>,
 }
 
@@ -233,9 +236,9 @@ impl SealedMessage {
     ) -> Self {
         let header = header.encode();
         let signature = identity.sign(&header);
-        let keys: Vec<Reader<'_>> = readers
+        let keys: Vec<Recipient<'_>> = readers
             .iter()
-            .map(|(sid, key)| Reader { id: &sid.0, key })
+            .map(|(sid, key)| Recipient { id: &sid.0, key })
             .collect();
         let ciphertexts = seal::seal(&header, body, &keys);
         let readers = readers.iter().map(|(sid, _)| *sid);
@@ -246,12 +249,13 @@ impl SealedMessage {
         }
     }
 
-    /// The SEND frames that carry it, as an entry of the chain or a direct message: as many as its
-    /// parcels need, and one if it has none. Its header must be one that [fits](Header::fits).
+    /// The SEND frames that carry the message, as an entry of the chain or a direct message: as many
+    /// as its parcels need, and one if it has none. The header must be one that
+    /// [fits](Header::fits).
     #[must_use]
     pub fn frames(&self) -> Vec<Frame> {
         let overhead = 1 + 4 + self.header.len() + 4 + self.signature.len() + 1 + 4;
-        // One parcel is far shorter than a frame: 22 blocks of 256 bytes, or 10 of 512.
+        // One parcel is far shorter than a frame: at most 22 blocks of 256 bytes, or 10 of 512.
         let space = MAX_FRAME.saturating_sub(overhead);
         let mut parts: Vec<&[(SessionId, Vec<u8>)]> = Vec::new();
         let (mut start, mut used) = (0, 0);
@@ -300,14 +304,14 @@ impl SealedMessage {
     }
 }
 
-/// Why a message that was received is not shown.
+/// Why a message that was received is not shown (PROTOCOL §5, Opening).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenError {
     /// The signature is not the sender's.
     Signature,
     /// It was not written for this reader.
     NotForMe,
-    /// It comes without a ciphertext, and its sender did not leave this reader out.
+    /// It came without a ciphertext, and its sender did not leave this reader out.
     NoCiphertext,
     /// The ciphertext does not open, or is not what the sender committed to.
     CannotOpen,
@@ -336,19 +340,20 @@ impl From<CannotOpen> for OpenError {
     }
 }
 
-/// What a header that is truly its sender's brings to one reader.
+/// What a message with a good signature brings to one reader.
 #[derive(PartialEq, Eq)]
 pub enum Opened {
     /// A text.
     Text(Kind, String),
-    /// The knowledge that there is a text, which the sender kept from this reader, and why.
+    /// Only that there is a text, which the sender kept from this reader, and why.
     LeftOut(LeftOutFor),
 }
 
-/// Checks that the sender signed the header: the cheap check that comes before all others.
+/// Checks that the sender signed the header. This cheap check comes before all others (PROTOCOL §5,
+/// Opening, 2).
 ///
 /// # Errors
-/// Where it did not.
+/// [`OpenError::Signature`] where it did not.
 pub fn verify(header: &[u8], signature: &[u8], sender: &PublicKey) -> Result<(), OpenError> {
     if sender.verifies(header, signature) {
         Ok(())
@@ -357,10 +362,11 @@ pub fn verify(header: &[u8], signature: &[u8], sender: &PublicKey) -> Result<(),
     }
 }
 
-/// Opens a message whose header was verified, for the reader `sid`, with the key that it had then.
+/// Opens a message whose header was verified, for the reader `sid`, with the session key that the
+/// reader had then; `None` where that key is destroyed (PROTOCOL §11).
 ///
 /// # Errors
-/// Where it is not for this reader, or does not open.
+/// Where the message is not for this reader, or does not open.
 pub fn open(
     header_bytes: &[u8],
     header: &Header,

@@ -12,12 +12,12 @@ use super::numbers::Had;
 
 const TAG: &str = "e2echat/2 statement";
 
-/// What a statement is made for.
+/// What a statement is made for (PROTOCOL §10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
-    /// Now and then; and every receipt.
+    /// A beacon: sent now and then. A receipt has it too.
     Beacon,
-    /// Its sender goes, and this is the last that it says.
+    /// A goodbye: its sender leaves, and this is the last that it says.
     Goodbye,
     /// What a later version of the protocol has.
     Unknown(u8),
@@ -59,14 +59,14 @@ pub enum Purpose {
     Receipt(SessionId, Receipt),
 }
 
-/// A statement.
+/// A statement (PROTOCOL §10).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The room.
     pub room: RoomId,
-    /// Who makes it.
+    /// The member that makes it.
     pub sender: SessionId,
-    /// When it was made, by its sender's clock.
+    /// When it was made, by the sender's clock.
     pub time: Time,
     /// The number of the sender's next message to the room; below `u64::MAX`.
     pub next: u64,
@@ -77,7 +77,7 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// The bytes that are signed.
+    /// The statement's bytes, which are signed.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let (stream, occasion, receipt) = match &self.purpose {
@@ -102,7 +102,7 @@ impl Statement {
         self.claim.encode(fields).string(&receipt).finish()
     }
 
-    /// Reads a statement. Nothing is known yet of who signed it.
+    /// Reads a statement. Who signed it is not known yet.
     ///
     /// # Errors
     /// Where it is not of the form that [`Statement::encode`] writes.

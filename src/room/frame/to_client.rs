@@ -1,19 +1,19 @@
-//! What a client understands of a relay's frames.
+//! The frames that a relay sends, as a client reads them.
 
 use crate::cipher::encoding::{Decoder, Malformed};
 use crate::room::card::SessionId;
 use crate::room::chain::{EntryKind, Link};
 
-use super::{Challenge, Departure, Limits, RunId, kind};
+use super::{Challenge, Departure, RelayLimits, RunId, kind};
 
-/// What a relay says to a client that it lets in.
+/// What WELCOME says (PROTOCOL §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Welcome {
     /// The place of the chain before this member's own joining; of no meaning if it resumes.
     pub before: Link,
-    /// Whether an earlier connection goes on.
+    /// Whether the member resumes.
     pub resumed: bool,
-    /// How many counted frames the relay has received.
+    /// How many counted frames the relay has taken from the member; 0 if it joins.
     pub received: u64,
     /// How many MEMBER frames follow.
     pub members: u32,
@@ -64,12 +64,12 @@ pub fn parse_left(entry: &[u8]) -> Result<(SessionId, Departure), Malformed> {
     Ok(left)
 }
 
-/// A frame as a client understands it.
+/// A frame from a relay. Fields that are not parsed further are slices of the frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ToClient<'a> {
-    /// CHALLENGE
-    Challenge(Challenge, Limits),
-    /// WELCOME
+    /// CHALLENGE: the handshake's random bytes and the relay's limits.
+    Challenge(Challenge, RelayLimits),
+    /// WELCOME: the member is in the room.
     Welcome(Welcome),
     /// MEMBER: a card.
     Member(&'a [u8]),
@@ -90,19 +90,19 @@ pub enum ToClient<'a> {
     Receipt(Signed<'a>),
     /// REFUSED: a notice's code.
     Refused(u8),
-    /// PING
+    /// PING: the relay asks for an ACK.
     Ping,
-    /// ACK
+    /// ACK: how many counted frames the relay has taken.
     Ack(u64),
     /// NOTICE: its code.
     Notice(u8),
 }
 
 impl<'a> ToClient<'a> {
-    /// Reads a frame: type and fields.
+    /// Reads a frame: its type and fields, without the length.
     ///
     /// # Errors
-    /// Where the type is not a relay's, or the fields are not the type's.
+    /// Where the type is not one that a relay sends, or the fields are not those of the type.
     pub fn parse(frame: &'a [u8]) -> Result<Self, Malformed> {
         let mut fields = Decoder::new(frame);
         let parsed = match fields.byte()? {
@@ -111,7 +111,7 @@ impl<'a> ToClient<'a> {
                     nonce: fields.bytes()?,
                     run: RunId(fields.bytes()?),
                 },
-                Limits {
+                RelayLimits {
                     idle: fields.u32()?,
                     members: fields.u32()?,
                     blocks: fields.u32()?,

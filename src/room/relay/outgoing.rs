@@ -3,24 +3,27 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::room::chain::EntryKind;
 use crate::room::frame::{self, Frame};
 
-use super::source::Source;
+use super::incoming::IncomingFrame;
 
-/// What a frame takes in memory beside its bytes: itself, and the allocation that these are in.
+/// About the bytes that a frame takes in memory beside its own: itself, and the allocation that
+/// these are in.
 const OVERHEAD: usize = 128;
 
-/// The field that JOINED and REKEYED have and MEMBER has not.
-const EPOCH: usize = 8;
+/// The most bytes before the first range: length and type, and of ENTRY the kind and the entry's
+/// length.
+const MAX_HEAD: usize = 4 + 1 + 1 + 4;
 
-/// A place in a frame that came in. Many of them wait at once, so they are kept small.
+/// A range of bytes in a frame that came in. Many of them wait at once, so they are kept small.
 #[derive(Clone, Copy, Debug)]
-struct Part {
+struct Span {
     start: u32,
     length: u32,
 }
 
-impl From<Range<usize>> for Part {
+impl From<Range<usize>> for Span {
     fn from(range: Range<usize>) -> Self {
         let short = |number| u32::try_from(number).expect("a frame is far shorter than 4 GiB");
         Self {
@@ -30,7 +33,7 @@ impl From<Range<usize>> for Part {
     }
 }
 
-impl Part {
+impl Span {
     fn len(self) -> usize {
         self.length as usize
     }
@@ -41,65 +44,89 @@ impl Part {
     }
 }
 
-/// A frame on its way to a client. Cloning it does not copy what is in it.
+/// A frame on its way to a member. To clone it does not copy its bytes.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
-    head: [u8; 5],
-    parts: [Part; 2],
-    source: Arc<Source>,
+pub struct OutgoingFrame {
+    head: [u8; MAX_HEAD],
+    head_length: u8,
+    parts: [Span; 2],
+    source: Arc<IncomingFrame>,
 }
 
-impl Outgoing {
-    /// The frame DELIVER, put together from two places in the frame SEND.
+impl OutgoingFrame {
+    /// The frame DELIVER, put together from two ranges of the frame SEND.
     pub(super) fn deliver(
-        send: &Arc<Source>,
+        send: &Arc<IncomingFrame>,
         signed: Range<usize>,
         ciphertext: Range<usize>,
     ) -> Self {
-        Self::passed_on(frame::kind::DELIVER, send, [signed, ciphertext])
+        Self::passed_on(&[frame::kind::DELIVER], send, [signed, ciphertext])
     }
 
-    /// The frame STATEMENT, as it was sent but for whom it is for.
-    pub(super) fn statement(state: &Arc<Source>, signed: Range<usize>) -> Self {
+    /// The frame ENTRY with a message and one reader's ciphertext, put together likewise.
+    pub(super) fn message(
+        send: &Arc<IncomingFrame>,
+        signed: Range<usize>,
+        ciphertext: Range<usize>,
+    ) -> Self {
+        let [a, b, c, d] = Span::from(signed.clone()).length.to_be_bytes();
+        let start = [frame::kind::ENTRY, EntryKind::Message.code(), a, b, c, d];
+        Self::passed_on(&start, send, [signed, ciphertext])
+    }
+
+    /// The frame RECEIPT with the fields of the frame STATEMENT.
+    pub(super) fn receipt(statement: IncomingFrame, signed: Range<usize>) -> Self {
         let nothing = signed.end..signed.end;
-        Self::passed_on(frame::kind::STATEMENT, state, [signed, nothing])
+        Self::new(
+            &[frame::kind::RECEIPT],
+            Arc::new(statement),
+            [signed, nothing],
+        )
     }
 
-    /// The frame MEMBER with the card of JOINED or REKEYED, which is the last of their fields.
-    pub(super) fn member(change: &Self) -> Self {
-        let [fields, _] = change.parts;
-        let card = (fields.start as usize + EPOCH)..(fields.start as usize + fields.len());
+    /// The frame MEMBER with the card of the frame ENTRY, which stands there between the kind and an
+    /// empty ciphertext.
+    pub(super) fn member(entry: &Self) -> Self {
+        let card = 1..entry.source.len() - 4;
         let nothing = card.end..card.end;
         Self::new(
-            frame::kind::MEMBER,
-            Arc::clone(&change.source),
+            &[frame::kind::MEMBER],
+            Arc::clone(&entry.source),
             [card, nothing],
         )
     }
 
-    /// Parts of a frame that came in. They keep it alive if they are most of it, or the relay has
-    /// memory for that.
-    fn passed_on(kind: u8, source: &Arc<Source>, parts: [Range<usize>; 2]) -> Self {
-        let shared = Self::new(kind, Arc::clone(source), parts);
-        if source.may_be_kept() || 2 * shared.len() >= source.len() {
+    /// Ranges of a frame that came in. They keep it alive if they are most of it, or the budget for
+    /// that allows it.
+    fn passed_on(start: &[u8], source: &Arc<IncomingFrame>, parts: [Range<usize>; 2]) -> Self {
+        let shared = Self::new(start, Arc::clone(source), parts);
+        if source.is_within_budget() || 2 * shared.len() >= source.len() {
             return shared;
         }
         let [_, first, second] = shared.slices();
-        Self::whole(kind, [first, second].concat())
+        Self::whole(start, [first, second].concat())
     }
 
-    fn whole(kind: u8, fields: Vec<u8>) -> Self {
+    fn whole(start: &[u8], fields: Vec<u8>) -> Self {
         let whole = 0..fields.len();
         let nothing = whole.end..whole.end;
-        Self::new(kind, Arc::new(fields.into()), [whole, nothing])
+        Self::new(start, Arc::new(fields.into()), [whole, nothing])
     }
 
-    fn new(kind: u8, source: Arc<Source>, parts: [Range<usize>; 2]) -> Self {
-        let parts = parts.map(Part::from);
-        let [first, second] = parts;
-        let [a, b, c, d] = (1 + first.length + second.length).to_be_bytes();
+    /// `start` is what comes before the first part: the type, and perhaps more.
+    fn new(start: &[u8], source: Arc<IncomingFrame>, parts: [Range<usize>; 2]) -> Self {
+        let parts = parts.map(Span::from);
+        let length = parts.iter().map(|part| part.len()).sum::<usize>() + start.len();
+        let length = Span::from(0..length).length.to_be_bytes();
+        let mut head = [0; MAX_HEAD];
+        let mut head_length = 0;
+        for (place, byte) in head.iter_mut().zip(length.iter().chain(start)) {
+            *place = *byte;
+            head_length += 1;
+        }
         Self {
-            head: [a, b, c, d, kind],
+            head,
+            head_length,
             parts,
             source,
         }
@@ -109,33 +136,34 @@ impl Outgoing {
     #[must_use]
     pub fn slices(&self) -> [&[u8]; 3] {
         let [first, second] = self.parts.map(|part| part.of(&self.source));
-        [&self.head, first, second]
+        let head = self.head.get(..self.head_length.into());
+        [head.unwrap_or_default(), first, second]
     }
 
-    /// How many bytes that is.
+    /// How many bytes it has on the wire.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "a frame is never empty")]
     pub fn len(&self) -> usize {
         let [first, second] = self.parts;
-        self.head.len() + first.len() + second.len()
+        usize::from(self.head_length) + first.len() + second.len()
     }
 
-    /// What to charge for it: about the bytes that it takes in memory. A frame that it keeps alive
-    /// is counted elsewhere, or at most twice as long.
+    /// What a member is charged for it: about the bytes that it takes in memory. A frame that it
+    /// keeps alive counts in the budget for these, or is at most twice as long.
     #[must_use]
     pub fn weight(&self) -> usize {
         OVERHEAD + self.len()
     }
 
-    /// Whether it counts for ACK.
+    /// Whether it is counted for ACK (PROTOCOL §6).
     #[must_use]
     pub fn is_counted(&self) -> bool {
-        frame::is_counted(self.head[4])
+        frame::is_counted_kind(self.head[4])
     }
 }
 
-impl From<Frame> for Outgoing {
+impl From<Frame> for OutgoingFrame {
     fn from(frame: Frame) -> Self {
-        Self::whole(frame.kind, frame.fields)
+        Self::whole(&[frame.kind], frame.fields)
     }
 }

@@ -1,0 +1,622 @@
+//! One room, and members that follow its chain.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cipher::encoding::Digest;
+use crate::cipher::keys::IdentityKey;
+use crate::cipher::pem::IdentityPem;
+use crate::room::card::Identity;
+use crate::room::chain::{Claim, entry_digest, signed_entry};
+use crate::room::frame::{Part, RunId, Signed, ToClient, parse_left};
+use crate::room::message::{Header, Stream};
+use crate::room::names::RoomName;
+use crate::room::statement::{Had, Occasion, Purpose, Receipt, Statement};
+
+use super::*;
+
+const RUN: RunId = RunId([7; 16]);
+const LIMITS: RelayLimits = RelayLimits {
+    idle: 90,
+    members: 4,
+    blocks: 5000,
+    bytes: 1 << 20,
+};
+const GRACE: u32 = 60;
+
+macro_rules! key {
+    ($name:literal) => {
+        IdentityPem::parse(include_str!(concat!(
+            "../../../tests/vectors/keys/",
+            $name,
+            ".pem"
+        )))
+        .unwrap()
+        .open()
+        .unwrap()
+    };
+}
+
+fn lobby() -> RoomName {
+    "lobby".parse().unwrap()
+}
+
+/// What was put there, without the lengths.
+#[derive(Clone, Default)]
+struct Inbox(Rc<RefCell<VecDeque<Vec<u8>>>>);
+
+impl Mailbox for Inbox {
+    fn post(&self, frame: OutgoingFrame) {
+        let bytes = frame.slices().concat();
+        assert_eq!(bytes.len(), frame.len());
+        let (length, frame) = bytes.split_at(4);
+        assert_eq!(length, u32::try_from(frame.len()).unwrap().to_be_bytes());
+        self.0.borrow_mut().push_back(frame.to_vec());
+    }
+
+    fn dismiss(&self, notice: Notice) {
+        self.post(Frame::notice(notice.code()).into());
+    }
+}
+
+/// What a member takes from its inbox.
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    Member,
+    Joined,
+    Left(SessionId, Departure),
+    Rekeyed,
+    Message(Vec<u8>),
+    Statement,
+    Goodbye,
+    Own,
+    Direct(Vec<u8>),
+    Receipt,
+    Refused(u8),
+    Notice(u8),
+}
+
+struct Person {
+    identity: Identity,
+    card: Card,
+    intake: Intake,
+    inbox: Inbox,
+    link: Link,
+    /// What is to come back.
+    outstanding: VecDeque<(EntryKind, Digest)>,
+}
+
+impl Person {
+    fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        self.identity.key.sign(bytes)
+    }
+
+    fn claim(&self) -> Claim {
+        Claim {
+            run: RUN,
+            link: self.link,
+            roster: [0; 32],
+            unread: Vec::new(),
+        }
+    }
+
+    fn header(&self, sender: SessionId, stream: Stream, number: u64) -> Vec<u8> {
+        let header = Header {
+            room: lobby().id(),
+            sender,
+            stream,
+            number,
+            time: 0,
+            flags: 0,
+            left_out: Vec::new(),
+            claim: self.claim(),
+            commitment: [0; 32],
+        };
+        header.encode()
+    }
+
+    /// A message under this session id, in one frame.
+    fn message(
+        &mut self,
+        sender: SessionId,
+        stream: Stream,
+        number: u64,
+        part: Part,
+        parcels: &[(SessionId, &[u8])],
+    ) -> Frame {
+        let header = self.header(sender, stream, number);
+        let signature = self.sign(&header);
+        if stream == Stream::Room && part == Part::Last {
+            let entry = entry_digest(&signed_entry(&header, &signature));
+            self.outstanding.push_back((EntryKind::Message, entry));
+        }
+        let parcels: Vec<_> = parcels
+            .iter()
+            .map(|(to, ciphertext)| (*to, ciphertext.to_vec()))
+            .collect();
+        Frame::send(&header, &signature, part, &parcels)
+    }
+
+    fn statement(&mut self, sender: SessionId, purpose: Purpose) -> Frame {
+        let kind = match purpose {
+            Purpose::ToAll(Occasion::Goodbye) => Some(EntryKind::Goodbye),
+            Purpose::ToAll(_) => Some(EntryKind::Statement),
+            Purpose::Receipt(..) => None,
+        };
+        let statement = Statement {
+            room: lobby().id(),
+            sender,
+            time: 0,
+            next: 0,
+            claim: self.claim(),
+            purpose,
+        };
+        let statement = statement.encode();
+        let signature = self.sign(&statement);
+        let entry = entry_digest(&signed_entry(&statement, &signature));
+        self.outstanding.extend(kind.map(|kind| (kind, entry)));
+        Frame::statement(&statement, &signature)
+    }
+
+    fn beacon(&mut self) -> Frame {
+        self.statement(self.card.sid(), Purpose::ToAll(Occasion::Beacon))
+    }
+
+    /// The card with which it goes on under another nick and key, which it has from now on.
+    fn rekey(&mut self, nick: &str, session: &IdentityKey) -> (Card, Frame) {
+        let (key, nick) = (lobby().key(), nick.parse().unwrap());
+        let card = &self.card;
+        let next = card.issue_successor(&key, &self.identity, &nick, session.public(), 0, 0);
+        let frame = Frame::rekey(next.bytes());
+        let entry = entry_digest(next.bytes());
+        self.outstanding.push_back((EntryKind::Rekeyed, entry));
+        (next, frame)
+    }
+
+    /// Takes what has come, and follows the chain.
+    fn take(&mut self) -> Vec<Taken> {
+        let frames: Vec<Vec<u8>> = self.inbox.0.borrow_mut().drain(..).collect();
+        let mut taken = Vec::new();
+        for frame in frames {
+            taken.push(match ToClient::parse(&frame).unwrap() {
+                ToClient::Welcome(welcome) => {
+                    assert_eq!(welcome.grace, GRACE);
+                    let joined = entry_digest(self.card.bytes());
+                    self.link = welcome.before.then(EntryKind::Joined, &joined);
+                    assert_eq!(self.link.position, self.intake.joined());
+                    continue;
+                }
+                ToClient::Member(card) => {
+                    Card::parse(card, lobby().id()).unwrap();
+                    Taken::Member
+                }
+                ToClient::Entry {
+                    kind,
+                    entry,
+                    ciphertext,
+                } => {
+                    self.link = self.link.then(kind, &entry_digest(entry));
+                    match kind {
+                        EntryKind::Joined => Taken::Joined,
+                        EntryKind::Rekeyed => Taken::Rekeyed,
+                        EntryKind::Left => {
+                            let (sid, departure) = parse_left(entry).unwrap();
+                            Taken::Left(sid, departure)
+                        }
+                        EntryKind::Message => {
+                            Header::parse(Signed::parse(entry).unwrap().bytes).unwrap();
+                            Taken::Message(ciphertext.to_vec())
+                        }
+                        EntryKind::Statement => Taken::Statement,
+                        EntryKind::Goodbye => Taken::Goodbye,
+                        EntryKind::Unknown(_) => unreachable!(),
+                    }
+                }
+                ToClient::Own => {
+                    let (kind, entry) = self.outstanding.pop_front().expect("an own entry");
+                    self.link = self.link.then(kind, &entry);
+                    Taken::Own
+                }
+                ToClient::Deliver(_, ciphertext) => Taken::Direct(ciphertext.to_vec()),
+                ToClient::Receipt(signed) => {
+                    Statement::parse(signed.bytes).unwrap();
+                    Taken::Receipt
+                }
+                ToClient::Refused(code) => {
+                    self.outstanding.pop_front();
+                    Taken::Refused(code)
+                }
+                ToClient::Notice(code) => Taken::Notice(code),
+                other => unreachable!("{other:?}"),
+            });
+        }
+        taken
+    }
+}
+
+fn room() -> Room<Inbox> {
+    Room::new(Link::start(RUN, lobby().id(), 41), &LIMITS, GRACE)
+}
+
+/// Lets somebody in, who has taken what comes first.
+fn enter(room: &mut Room<Inbox>, nick: &str, key: IdentityKey, session: &IdentityKey) -> Person {
+    let identity = Identity {
+        key,
+        is_lasting: true,
+    };
+    let nick = nick.parse().unwrap();
+    let card = Card::issue(&lobby(), &nick, &identity, session.public(), 0);
+    present(room, identity, card)
+}
+
+fn present(room: &mut Room<Inbox>, identity: Identity, card: Card) -> Person {
+    let inbox = Inbox::default();
+    let joined = room.join(&card, &inbox).unwrap();
+    let intake = Intake::new(&card, RUN, joined, &LIMITS);
+    let mut person = Person {
+        identity,
+        card,
+        intake,
+        inbox,
+        link: room.link(),
+        outstanding: VecDeque::new(),
+    };
+    person.take();
+    person
+}
+
+/// Ada, Bob and Cara, who have taken all that has come.
+fn three() -> (Room<Inbox>, [Person; 3]) {
+    let mut room = room();
+    let mut ada = enter(&mut room, "ada", key!("ada_identity"), &key!("ada_session"));
+    let mut bob = enter(&mut room, "bob", key!("bob_identity"), &key!("bob_session"));
+    let cara = enter(
+        &mut room,
+        "cara",
+        key!("cara_identity"),
+        &key!("cara_session"),
+    );
+    assert_eq!(ada.take(), [Taken::Joined, Taken::Joined]);
+    assert_eq!(bob.take(), [Taken::Joined]);
+    (room, [ada, bob, cara])
+}
+
+/// Has the room do what a frame of this member's asks.
+fn send(room: &mut Room<Inbox>, from: &mut Person, frame: &Frame) -> Result<(), Malformed> {
+    let payload = frame.encode().split_off(4);
+    let request = from.intake.take(payload)?;
+    room.carry_out(&mut from.intake, &request)
+}
+
+fn number(byte: u8) -> Vec<u8> {
+    vec![byte; 3]
+}
+
+#[test]
+fn all_follow_one_chain_over_every_kind_of_entry() {
+    let (mut room, [mut ada, mut bob, mut cara]) = three();
+    let [a, b, c] = [&ada, &bob, &cara].map(|person| person.card.sid());
+
+    let parcels = [(b, &[1; 3][..]), (c, &[2; 3])];
+    let message = ada.message(a, Stream::Room, 0, Part::Last, &parcels);
+    send(&mut room, &mut ada, &message).unwrap();
+    let beacon = bob.beacon();
+    send(&mut room, &mut bob, &beacon).unwrap();
+    // Written before the others' came back to it.
+    let bare = ada.message(a, Stream::Room, 1, Part::Last, &[(b, &[3; 3])]);
+    send(&mut room, &mut ada, &bare).unwrap();
+    let (next, rekey) = cara.rekey("cara", &key!("bob_session_2100"));
+    send(&mut room, &mut cara, &rekey).unwrap();
+    let late = bob.message(
+        b,
+        Stream::Room,
+        0,
+        Part::Last,
+        &[(a, &[4; 3]), (c, &[5; 3])],
+    );
+    send(&mut room, &mut bob, &late).unwrap();
+    let goodbye = ada.statement(a, Purpose::ToAll(Occasion::Goodbye));
+    send(&mut room, &mut ada, &goodbye).unwrap();
+    room.leave(b, bob.intake.joined(), Departure::Slow);
+
+    assert_eq!(
+        ada.take(),
+        [
+            Taken::Own,
+            Taken::Statement,
+            Taken::Own,
+            Taken::Rekeyed,
+            Taken::Message(number(4)),
+            Taken::Own,
+        ]
+    );
+    assert_eq!(
+        bob.take(),
+        [
+            Taken::Message(number(1)),
+            Taken::Own,
+            Taken::Message(number(3)),
+            Taken::Rekeyed,
+            Taken::Own,
+            Taken::Goodbye,
+        ]
+    );
+    // What is for the key that she had before is for her, and of what is not, she knows.
+    assert_eq!(
+        cara.take(),
+        [
+            Taken::Message(number(2)),
+            Taken::Statement,
+            Taken::Message(Vec::new()),
+            Taken::Own,
+            Taken::Message(number(5)),
+            Taken::Goodbye,
+            Taken::Left(b, Departure::Slow),
+        ]
+    );
+    assert_eq!(cara.intake.sid(), next.sid());
+    assert_eq!(cara.link, room.link());
+    assert_eq!(bob.link.position + 1, room.link().position);
+    assert_eq!(ada.link, bob.link);
+    assert_eq!(room.len(), 1);
+}
+
+#[test]
+fn a_message_in_several_frames_is_one_entry_at_the_last() {
+    let (mut room, [mut ada, mut bob, mut cara]) = three();
+    let [a, b, c] = [&ada, &bob, &cara].map(|person| person.card.sid());
+    let before = room.link();
+    let header = ada.header(a, Stream::Room, 0);
+    let signature = ada.sign(&header);
+    let entry = entry_digest(&signed_entry(&header, &signature));
+    ada.outstanding.push_back((EntryKind::Message, entry));
+    let frame = |part, to, byte| Frame::send(&header, &signature, part, &[(to, number(byte))]);
+    send(&mut room, &mut ada, &frame(Part::More, c, 1)).unwrap();
+    assert_eq!(room.link(), before);
+    send(&mut room, &mut ada, &frame(Part::Again, b, 2)).unwrap_err();
+    send(&mut room, &mut ada, &frame(Part::Last, b, 2)).unwrap();
+    assert_eq!(room.link().position, before.position + 1);
+    assert_eq!(ada.take(), [Taken::Own]);
+    assert_eq!(bob.take(), [Taken::Message(number(2))]);
+    assert_eq!(cara.take(), [Taken::Message(number(1))]);
+    for person in [ada, bob, cara] {
+        assert_eq!(person.link, room.link());
+    }
+}
+
+#[test]
+fn a_short_part_of_a_long_frame_is_the_same_whether_it_is_copied_or_not() {
+    let (mut room, [mut ada, mut bob, mut cara]) = three();
+    let [a, b, c] = [&ada, &bob, &cara].map(|person| person.card.sid());
+    let parcels = [(b, &[1; 20_000][..]), (c, &[2; 3])];
+    let budget = Arc::new(RetentionBudget::default());
+    for sequence in 0..2 {
+        let message = ada.message(a, Stream::Room, sequence, Part::Last, &parcels);
+        let payload = message.encode().split_off(4);
+        let request = if sequence == 0 {
+            ada.intake.take(budget.take(payload)).unwrap()
+        } else {
+            ada.intake.take(payload).unwrap()
+        };
+        room.carry_out(&mut ada.intake, &request).unwrap();
+        assert_eq!(bob.take(), [Taken::Message(vec![1; 20_000])]);
+        assert_eq!(cara.take(), [Taken::Message(number(2))]);
+        assert_eq!((bob.link, cara.link), (room.link(), room.link()));
+    }
+}
+
+#[test]
+fn whoever_says_goodbye_is_out_at_that_entry_and_has_no_other() {
+    let (mut room, [mut ada, mut bob, mut cara]) = three();
+    let goodbye = ada.statement(ada.card.sid(), Purpose::ToAll(Occasion::Goodbye));
+    send(&mut room, &mut ada, &goodbye).unwrap();
+    let at = room.link();
+    // Its connection ends, and nothing that still comes over that is taken.
+    let beacon = ada.beacon();
+    send(&mut room, &mut ada, &beacon).unwrap();
+    room.leave(ada.intake.sid(), ada.intake.joined(), Departure::Left);
+    assert_eq!(room.link(), at);
+    assert_eq!(ada.take(), [Taken::Own]);
+    assert_eq!(bob.take(), [Taken::Goodbye]);
+    assert_eq!(cara.take(), [Taken::Goodbye]);
+    assert_eq!((ada.link, bob.link, cara.link), (at, at, at));
+    // Its nick and its key are free.
+    let other = enter(&mut room, "AdA", key!("bob_session"), &key!("ada_session"));
+    assert_eq!(other.intake.joined(), at.position + 1);
+}
+
+#[test]
+fn a_rekey_to_what_somebody_has_is_refused_and_changes_nothing() {
+    let (mut room, [mut ada, mut bob, mut cara]) = three();
+    let before = room.link();
+    for (nick, session, notice) in [
+        ("AdA", key!("bob_session_2100"), Notice::NickTaken),
+        ("bob", key!("cara_session"), Notice::KeyTaken),
+    ] {
+        let (_, rekey) = bob.rekey(nick, &session);
+        send(&mut room, &mut bob, &rekey).unwrap();
+        assert_eq!(bob.take(), [Taken::Refused(notice.code())]);
+    }
+    assert_eq!(room.link(), before);
+    assert_eq!(bob.intake.sid(), bob.card.sid());
+    assert_eq!((ada.take(), cara.take()), (vec![], vec![]));
+    // It goes on as it was, and takes what is free.
+    let beacon = bob.beacon();
+    send(&mut room, &mut bob, &beacon).unwrap();
+    let (next, rekey) = bob.rekey("bob", &key!("bob_session_2100"));
+    send(&mut room, &mut bob, &rekey).unwrap();
+    assert_eq!(bob.take(), [Taken::Own, Taken::Own]);
+    assert_eq!(bob.intake.sid(), next.sid());
+    assert_eq!(ada.take(), [Taken::Statement, Taken::Rekeyed]);
+    // What it gave up is free, and what it has is not.
+    let sessions = [key!("bob_session_2100"), key!("bob_session")];
+    let results = sessions.map(|session| {
+        let (_, rekey) = ada.rekey("ada", &session);
+        send(&mut room, &mut ada, &rekey).unwrap();
+        ada.take()
+    });
+    let taken = Taken::Refused(Notice::KeyTaken.code());
+    assert_eq!(results, [[taken], [Taken::Own]]);
+}
+
+#[test]
+fn a_card_that_does_not_follow_the_present_one_ends_the_stay() {
+    let (mut room, [mut ada, ..]) = three();
+    let (_, first) = ada.rekey("ada", &key!("bob_session_2100"));
+    let (_, second) = ada.rekey("ada", &key!("bob_session_3072"));
+    send(&mut room, &mut ada, &first).unwrap();
+    send(&mut room, &mut ada, &second).unwrap_err();
+}
+
+#[test]
+fn what_is_signed_with_the_session_id_before_is_taken_until_the_next() {
+    let (mut room, [mut ada, mut bob, _]) = three();
+    let old = ada.card.sid();
+    let (card, rekey) = ada.rekey("ada", &key!("bob_session_2100"));
+    send(&mut room, &mut ada, &rekey).unwrap();
+    let beacon = ada.statement(old, Purpose::ToAll(Occasion::Beacon));
+    send(&mut room, &mut ada, &beacon).unwrap();
+    let message = ada.message(old, Stream::Room, 0, Part::Last, &[]);
+    send(&mut room, &mut ada, &message).unwrap();
+    assert_eq!(ada.take(), [Taken::Own, Taken::Own, Taken::Own]);
+    let nothing = Taken::Message(Vec::new());
+    assert_eq!(bob.take(), [Taken::Rekeyed, Taken::Statement, nothing]);
+    // To the session id before, too.
+    let receipt = Purpose::Receipt(
+        old,
+        Receipt {
+            direct: Had::default(),
+            room: None,
+        },
+    );
+    let receipt = bob.statement(bob.card.sid(), receipt);
+    send(&mut room, &mut bob, &receipt).unwrap();
+    assert_eq!((ada.take(), bob.take()), (vec![Taken::Receipt], vec![]));
+
+    ada.card = card;
+    let (_, rekey) = ada.rekey("ada", &key!("bob_session_3072"));
+    send(&mut room, &mut ada, &rekey).unwrap();
+    let beacon = ada.statement(old, Purpose::ToAll(Occasion::Beacon));
+    send(&mut room, &mut ada, &beacon).unwrap_err();
+}
+
+#[test]
+fn nobody_signs_for_somebody_else() {
+    let (mut room, [mut ada, mut bob, _]) = three();
+    let of_bob = ada.statement(bob.card.sid(), Purpose::ToAll(Occasion::Beacon));
+    send(&mut room, &mut ada, &of_bob).unwrap_err();
+    // Under her session id, but with his key.
+    let of_ada = bob.statement(ada.card.sid(), Purpose::ToAll(Occasion::Beacon));
+    send(&mut room, &mut ada, &of_ada).unwrap_err();
+    // A card may say whatever its member had before.
+    let (key, nick) = (lobby().key(), "eve".parse().unwrap());
+    let identity = Identity {
+        key: key!("bob_session_2100"),
+        is_lasting: true,
+    };
+    let session = key!("bob_session_3072");
+    let card = ada
+        .card
+        .issue_successor(&key, &identity, &nick, session.public(), 0, 0);
+    let mut eve = present(&mut room, identity, card);
+    let of_ada = eve.statement(ada.card.sid(), Purpose::ToAll(Occasion::Goodbye));
+    send(&mut room, &mut eve, &of_ada).unwrap_err();
+    assert_eq!(room.len(), 4);
+    // Nor does she get what is for Ada.
+    let message = bob.message(
+        bob.card.sid(),
+        Stream::Room,
+        0,
+        Part::Last,
+        &[(ada.card.sid(), &[1; 3])],
+    );
+    send(&mut room, &mut bob, &message).unwrap();
+    assert_eq!(ada.take(), [Taken::Joined, Taken::Message(number(1))]);
+    assert_eq!(eve.take(), [Taken::Message(Vec::new())]);
+}
+
+#[test]
+fn late_copies_and_direct_messages_are_no_entries() {
+    let (mut room, [mut ada, mut bob, mut cara]) = three();
+    let [a, b] = [&ada, &bob].map(|person| person.card.sid());
+    for number in 0..3 {
+        let message = ada.message(a, Stream::Room, number, Part::Last, &[]);
+        send(&mut room, &mut ada, &message).unwrap();
+    }
+    for person in [&mut ada, &mut bob, &mut cara] {
+        person.take();
+    }
+    let link = room.link();
+    let parcels = [(b, &[1; 3][..])];
+    let copy = ada.message(a, Stream::Room, 1, Part::Again, &parcels);
+    let direct = ada.message(a, Stream::Direct(b), 0, Part::Last, &parcels);
+    for frame in [copy, direct] {
+        send(&mut room, &mut ada, &frame).unwrap();
+        assert_eq!(bob.take(), [Taken::Direct(number(1))]);
+        assert_eq!((ada.take(), cara.take()), (vec![], vec![]));
+        assert_eq!(room.link(), link);
+    }
+    // It is the number of an entry that goes up, and it may not come again.
+    let again = ada.message(a, Stream::Room, 1, Part::Last, &parcels);
+    send(&mut room, &mut ada, &again).unwrap_err();
+    let direct = ada.message(a, Stream::Direct(b), 0, Part::Again, &parcels);
+    send(&mut room, &mut ada, &direct).unwrap_err();
+}
+
+#[test]
+fn what_was_written_in_a_stay_before_may_come_again_with_its_number() {
+    let (mut room, [mut ada, ..]) = three();
+    let a = ada.card.sid();
+    let old = ada.message(a, Stream::Room, 5, Part::Last, &[]);
+    let inbox = Inbox::default();
+    let joined = room.join(&ada.card, &inbox).unwrap();
+    ada.inbox = inbox;
+    ada.outstanding.clear();
+    ada.intake = Intake::new(&ada.card, RUN, joined, &LIMITS);
+    assert_eq!(ada.take(), [Taken::Member, Taken::Member]);
+    let new = ada.message(a, Stream::Room, 6, Part::Last, &[]);
+    send(&mut room, &mut ada, &old).unwrap();
+    send(&mut room, &mut ada, &new).unwrap();
+    send(&mut room, &mut ada, &old).unwrap();
+    send(&mut room, &mut ada, &new).unwrap_err();
+}
+
+#[test]
+fn what_still_comes_from_a_stay_that_is_over_is_not_taken_for_the_next_one() {
+    let (mut room, [mut ada, mut bob, _]) = three();
+    let beacon = ada.beacon();
+    ada.outstanding.clear();
+    let old = std::mem::take(&mut ada.inbox);
+    let joined = room.join(&ada.card, &ada.inbox).unwrap();
+    send(&mut room, &mut ada, &beacon).unwrap();
+    ada.intake = Intake::new(&ada.card, RUN, joined, &LIMITS);
+    assert_eq!(ada.take(), [Taken::Member, Taken::Member]);
+    ada.inbox = old;
+    let replaced = Taken::Notice(Notice::Replaced.code());
+    assert_eq!(ada.take(), [replaced]);
+    let lost = Taken::Left(ada.card.sid(), Departure::Lost);
+    assert_eq!(bob.take(), [lost, Taken::Joined]);
+    assert_eq!(bob.link, room.link());
+}
+
+#[test]
+fn what_comes_to_all_is_paid_for_each_of_them() {
+    let (mut room, [mut ada, bob, _]) = three();
+    let [a, b] = [&ada, &bob].map(|person| person.card.sid());
+    let parcels = [(b, &[1; 3 * 256][..])];
+    let frames = [
+        (ada.message(a, Stream::Room, 0, Part::Last, &[]), 2),
+        (ada.message(a, Stream::Room, 1, Part::Last, &parcels), 3),
+        (ada.message(a, Stream::Room, 1, Part::Again, &[]), 1),
+        (ada.message(a, Stream::Direct(b), 0, Part::Last, &[]), 1),
+        (ada.beacon(), 64),
+    ];
+    for (frame, blocks) in frames {
+        send(&mut room, &mut ada, &frame).unwrap();
+        let (cost, _) = ada.intake.throttle(Duration::ZERO);
+        assert_eq!(cost.blocks, blocks);
+    }
+}
