@@ -6,6 +6,7 @@
 //! written to a terminal. It knows nothing of terminals' widths: wrapping is the renderer's.
 
 use std::fmt;
+use std::str::FromStr;
 
 use unicode_width::UnicodeWidthChar;
 
@@ -157,6 +158,15 @@ impl fmt::Display for SafeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Reads a value from what a person typed or copied, by what can be seen of it: messengers and web
+/// pages put invisible characters into what one copies from them.
+///
+/// # Errors
+/// What `T` says of the visible text.
+pub fn parse_visible<T: FromStr>(text: &str) -> Result<T, T::Err> {
+    SafeText::new(text).as_str().parse()
 }
 
 /// What happens to a character, if it may not pass.

@@ -10,11 +10,11 @@ use crate::cmd::identity;
 use crate::cmd::prompt::Prompt;
 use crate::cmd::terminal::Format;
 use crate::room::card::Identity;
-use crate::room::names::{NameError, Nick, RoomName};
+use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Policy, Standing};
-use crate::room::text::SafeText;
+use crate::room::text::parse_visible;
 
-use crate::cmd::join::net::address::{Address, Place, Room};
+use crate::cmd::join::net::address::{Address, Destination, RoomOrInvite};
 use crate::cmd::join::net::pasted;
 use crate::cmd::join::net::socks5::Proxy;
 use crate::cmd::join::output::screen::Output;
@@ -50,11 +50,11 @@ Examples:
   e2echat join [2001:db8::7]:5000 --nick ada --identity ~/keys/work.pem")]
 pub(in crate::cmd) struct Args {
     /// Where the relay is, or an invite, which tells the room too; the port is 4000 if none is given
-    #[arg(value_name = "HOST[:PORT][/ROOM]")]
-    place: Option<Place>,
+    #[arg(value_name = "HOST[:PORT][/ROOM]", value_parser = parse_visible::<Destination>)]
+    place: Option<Destination>,
 
     /// What you are called in the room: 1 to 24 letters, digits and any of `_-.`
-    #[arg(long, env = "E2ECHAT_NICK", hide_env = true, value_parser = nick)]
+    #[arg(long, env = "E2ECHAT_NICK", hide_env = true, value_parser = parse_visible::<Nick>)]
     pub(super) nick: Nick,
 
     /// Connect through this SOCKS5 proxy, such as Tor's, which looks up the relay's name; the port
@@ -76,17 +76,18 @@ pub(in crate::cmd) struct Args {
     pub(super) seat: Seat,
 }
 
-/// A nick as somebody writes it. What shows nothing is no part of it.
-pub(in crate::cmd) fn nick(text: &str) -> Result<Nick, NameError> {
-    SafeText::new(text).as_str().parse()
-}
-
 /// As what, and where, one sits in a room.
 #[derive(clap::Args, Debug)]
 pub(in crate::cmd) struct Seat {
     /// The room, which everybody can enter who knows or guesses its name [default: lobby]
-    #[arg(long, env = "E2ECHAT_ROOM", hide_env = true, value_name = "NAME")]
-    room: Option<Room>,
+    #[arg(
+        long,
+        env = "E2ECHAT_ROOM",
+        hide_env = true,
+        value_name = "NAME",
+        value_parser = parse_visible::<RoomOrInvite>
+    )]
+    room: Option<RoomOrInvite>,
 
     /// Make a room with a name that nobody can guess, and show the invite to it
     #[arg(long, conflicts_with = "room")]
@@ -129,7 +130,7 @@ impl Seat {
     pub(in crate::cmd) fn room(&self) -> RoomName {
         match &self.room {
             _ if self.new_room => RoomName::invite(),
-            Some(Room::Name(name) | Room::Invite(_, name)) => name.clone(),
+            Some(RoomOrInvite::Name(name) | RoomOrInvite::Invite(_, name)) => name.clone(),
             None => RoomName::lobby(),
         }
     }
@@ -192,16 +193,16 @@ impl Args {
     /// The relay and the room.
     pub(super) fn place(&self) -> anyhow::Result<(Address, RoomName)> {
         let seat = &self.seat;
-        let Some(Place { relay, room }) = &self.place else {
+        let Some(Destination { relay, room }) = &self.place else {
             return match &seat.room {
-                Some(Room::Invite(relay, room)) => Ok((relay.clone(), room.clone())),
+                Some(RoomOrInvite::Invite(relay, room)) => Ok((relay.clone(), room.clone())),
                 None if !seat.new_room => ask_for_invite(),
                 _ => Err(usage(
                     "it is not said where the relay is: put HOST:PORT after `e2echat join`",
                 )),
             };
         };
-        if let Some(Room::Invite(other, _)) = &seat.room
+        if let Some(RoomOrInvite::Invite(other, _)) = &seat.room
             && other != relay
         {
             return Err(usage(&format!(

@@ -25,7 +25,7 @@ use crate::cmd::join::net::reconnect::Connection;
 use crate::cmd::join::outbox::Outbox;
 use crate::cmd::join::output::alarms::Incident;
 use crate::cmd::join::output::repeats::Repeats;
-use crate::cmd::join::output::report::{Link, Report, Who};
+use crate::cmd::join::output::report::{LinkState, Report, Who};
 use crate::cmd::join::output::screen::Screen;
 use crate::cmd::join::output::wording;
 use crate::cmd::join::trust::Trust;
@@ -124,7 +124,9 @@ impl Client<'_> {
                 Ok(Happening::Relayed(link, what)) if self.connection.is_present(link) => {
                     let relayed = match what {
                         FromRelay::Frame(frame) => self.receive(&frame),
-                        FromRelay::Down(error) => self.lost(wording::down(self.name, &error)),
+                        FromRelay::Down(error) => {
+                            self.lost(wording::connection_lost(self.name, &error))
+                        }
                     };
                     match relayed {
                         Err(_) if self.leaving && self.session.has_said_goodbye() => return Ok(()),
@@ -167,7 +169,7 @@ impl Client<'_> {
                 Ok(())
             }
             Err(end) => {
-                let error = wording::end(self.name, end);
+                let error = wording::session_ended(self.name, end);
                 // Before the room was entered, the nick may be one that others have seen already.
                 let is_refused =
                     was_inside && end == End::Notice(Notice::NickTaken) && self.take_back_nick();
@@ -190,7 +192,7 @@ impl Client<'_> {
             let why = error.to_string();
             let why = why.lines().next().unwrap_or_default();
             self.screen.show(&Report::Link(
-                Link::Lost,
+                LinkState::Lost,
                 format!("{why}; trying to get it back; what you say meanwhile is sent then"),
             ));
         }
@@ -203,10 +205,10 @@ impl Client<'_> {
     fn tick(&mut self) -> anyhow::Result<()> {
         self.connection.tick(self.session.is_waiting());
         if !self.connection.is_up() && self.connection.broken_for() >= self.patience {
-            return Err(wording::no_way_back(self.name, self.patience));
+            return Err(wording::reconnect_failed(self.name, self.patience));
         }
         if let Some((absent, _)) = self.missed.take_if(|(_, at)| *at <= Instant::now()) {
-            self.screen.show(&wording::absent(&absent));
+            self.screen.show(&wording::gone_meanwhile(&absent));
         }
         self.tell_newcomers();
         self.tell_held_back(false);

@@ -11,7 +11,7 @@ use crate::room::session::{Event, Person};
 use super::client::{Client, Notify, seconds};
 use crate::cmd::join::output::alarms::Incident;
 use crate::cmd::join::output::repeats::Repeats;
-use crate::cmd::join::output::report::{Link, Report, Speech, Who, mentions};
+use crate::cmd::join::output::report::{LinkState, Report, Speech, Who, mentions};
 use crate::cmd::join::output::wording;
 use crate::cmd::join::trust::{Remark, Trust};
 
@@ -56,11 +56,11 @@ impl Client<'_> {
             }
             Event::Resumed => {
                 let text = "connected again".to_owned();
-                self.screen.show(&Report::Link(Link::Resumed, text));
+                self.screen.show(&Report::Link(LinkState::Resumed, text));
             }
             Event::Returned { mut people, absent } => {
                 let remarks = self.meet(&mut people);
-                self.screen.show(&wording::returned(&people));
+                self.screen.show(&wording::entered_again(&people));
                 self.roster(&people);
                 self.remark_on_others(remarks);
                 let until = Instant::now() + PATIENCE_FOR_OTHERS;
@@ -157,7 +157,7 @@ impl Client<'_> {
             }
         }
         let session = &mut self.session;
-        let remark = (self.trust).follow(session, &mut person, seconds());
+        let remark = (self.trust).follow_rename(session, &mut person, seconds());
         let who = Who::from(&person);
         self.screen.show(&Report::Renamed(former, who));
         self.remark_on_others(remark);
@@ -193,7 +193,7 @@ impl Client<'_> {
             repeats.note(report, about, now);
             false
         } else {
-            repeats.take(report, about, now)
+            repeats.admit(report, about, now)
         };
         if is_shown {
             self.screen.show(report);
@@ -291,8 +291,10 @@ impl Client<'_> {
             return;
         }
         let policy = self.session.policy();
-        let advice = Trust::advice(policy, people)
-            .or_else(|| self.trust.first_contact(self.room.is_invite(), people));
+        let advice = Trust::advice(policy, people).or_else(|| {
+            self.trust
+                .advise_on_newcomers(self.room.is_invite(), people)
+        });
         if let Some(advice) = advice {
             self.notice(advice);
         }

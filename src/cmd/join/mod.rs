@@ -35,7 +35,7 @@ use crate::room::names::{Nick, RoomName};
 use crate::room::session::{End, Event, Session};
 use crate::room::stream::ReadError;
 
-pub(super) use self::args::{Args, Seat, nick};
+pub(super) use self::args::{Args, Seat};
 use self::client::{Client, Clock, Notify};
 use self::commands::complete::Nicks;
 use self::happening::Happening;
@@ -48,10 +48,10 @@ use self::output::report::Report;
 use self::output::screen::Screen;
 use self::output::wording;
 use self::trust::Trust;
-use self::trust::known_people::People;
+use self::trust::known_people::KnownPeopleFile;
 
 use super::signals::on_signal;
-use super::terminal::{Format, Hurry, Input};
+use super::terminal::{Format, HurryHandle, Input};
 
 /// What those who are to come to this room have to type.
 pub(super) fn directions(relay: &str, room: &RoomName) -> String {
@@ -108,7 +108,7 @@ pub(super) fn run_at(
     format: Format,
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let people = People::open(name, room.id())?;
+    let people = KnownPeopleFile::open(name, room.id())?;
     let is_host = matches!(way, Way::At(_));
     let log = seat.output.open_log()?;
     let key = SessionKey::generate(seat.bits);
@@ -126,7 +126,7 @@ pub(super) fn run_at(
     let mut connection = Connection::start(dial, stream)?;
     let on_the_way = enter(name, &mut connection, &inputs, &mut session, &clock)?;
 
-    let hurry: Arc<OnceLock<Hurry>> = Arc::default();
+    let hurry: Arc<OnceLock<HurryHandle>> = Arc::default();
     on_signal({
         let (sender, hurry) = (sender.clone(), Arc::clone(&hurry));
         move || {
@@ -145,7 +145,7 @@ pub(super) fn run_at(
             let _ = sender.send(Happening::Typed(input));
         }
     })?;
-    let _ = hurry.set(screen.terminal.hurry());
+    let _ = hurry.set(screen.terminal.hurry_handle());
     let is_new = seat.new_room || is_host && room.is_invite();
     introduce(&mut screen, name, room, is_new, session.card());
     let trust = Trust::new(people, !seat.only_known);
@@ -220,17 +220,17 @@ fn enter(
         let frame = match inputs.recv_timeout(left) {
             Ok(Happening::Relayed(_, FromRelay::Frame(frame))) => frame,
             Ok(Happening::Relayed(_, FromRelay::Down(error))) => {
-                return Err(wording::no_handshake(name, error));
+                return Err(wording::handshake_failed(name, error));
             }
             // Nothing else can happen yet.
             Ok(_) => continue,
-            Err(_) => return Err(wording::no_handshake(name, ReadError::TimedOut)),
+            Err(_) => return Err(wording::handshake_failed(name, ReadError::TimedOut)),
         };
         let received = session.receive(&frame, clock.now());
         connection.received();
         events.extend(received.map_err(|end| match end {
             End::Malformed => wording::not_a_relay(name),
-            end => wording::end(name, end),
+            end => wording::session_ended(name, end),
         })?);
         connection.send(session.take_outgoing());
     }

@@ -31,6 +31,7 @@ use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
 use crate::room::frame::Limits;
 use crate::room::names::{Nick, RoomName};
+use crate::room::text::parse_visible;
 
 use self::admission::limits::Shares;
 use self::admission::memory::{Gauge, Memory};
@@ -67,7 +68,7 @@ pub(super) struct Args {
     bind: Vec<IpAddr>,
 
     /// Sit in a room of this relay yourself, under this name
-    #[arg(long, value_parser = join::nick)]
+    #[arg(long, value_parser = parse_visible::<Nick>)]
     nick: Option<Nick>,
 
     /// Log who joins, leaves and is refused to standard error; -vv logs broken connections too

@@ -7,7 +7,7 @@ use super::line::{Line, Typed};
 use super::say::Saying;
 use super::table::Command;
 use crate::cmd::join::client::Client;
-use crate::cmd::join::output::json::{Request, What};
+use crate::cmd::join::output::json::{JsonRequest, RequestBody};
 
 impl Client<'_> {
     pub(in crate::cmd::join) fn typed_line(&mut self, line: &str, shown: u64) {
@@ -50,17 +50,17 @@ impl Client<'_> {
 
     /// Does what a script asks for.
     pub(in crate::cmd::join) fn request(&mut self, line: &str) {
-        let (id, what) = match Request::parse(line) {
-            Ok(Request { id, what }) => (id, what),
+        let (id, body) = match JsonRequest::parse(line) {
+            Ok(JsonRequest { id, body }) => (id, body),
             Err((id, error)) => return self.refuse_request(id.as_deref(), error),
         };
-        let (to, is_action, text) = match what {
-            What::Say {
+        let (to, is_action, text) = match body {
+            RequestBody::Say {
                 to,
                 is_action,
                 text,
             } => (to, is_action, text),
-            What::Command(line) => return self.requested_command(id, &line),
+            RequestBody::Command(line) => return self.requested_command(id, &line),
         };
         let id = id.as_deref();
         let to = match to.map(|nick| self.find(&nick)).transpose() {

@@ -6,7 +6,7 @@ use crate::room::text::SafeText;
 
 use crate::cmd::join::client::{Client, seconds};
 use crate::cmd::join::output::report::{Report, Who};
-use crate::cmd::join::output::wording::span;
+use crate::cmd::join::output::wording::duration;
 use crate::cmd::join::trust::Trust;
 use crate::cmd::join::way_in;
 
@@ -73,7 +73,7 @@ impl Client<'_> {
         let about = self.trust.identify(self.session.policy(), person);
         let mut lines = vec![format!("{} {about}", person.nick)];
         if let Some(presence) = self.session.presence(person.sid) {
-            let ago = |since| span(now.saturating_sub(since));
+            let ago = |since| duration(now.saturating_sub(since));
             lines.push(format!("seen here for {}", ago(presence.here_since)));
             lines.push(format!("session key seen for {}", ago(presence.key_since)));
             lines.push(if person.is_confirmed {

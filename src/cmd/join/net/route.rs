@@ -10,7 +10,7 @@ use crate::room::stream::ReadError;
 
 use super::address::Address;
 use super::link::PATIENCE;
-use super::socks5::{Proxy, Refusal};
+use super::socks5::{Proxy, SocksError};
 
 /// How long a proxy may take to reach the relay: Tor may have to find a way first.
 const PROXY_PATIENCE: Duration = Duration::from_mins(1);
@@ -93,13 +93,13 @@ fn connect_through(proxy: &Proxy, relay: &Address) -> anyhow::Result<TcpStream> 
     })?;
     let answers = DeadlineReader::new(&stream, Instant::now() + PROXY_PATIENCE);
     proxy
-        .ask_for(relay, answers, &stream)
+        .connect_to(relay, answers, &stream)
         .map_err(|refusal| refused(proxy.address(), relay, refusal))?;
     Ok(stream)
 }
 
 /// The error for a proxy that did not connect.
-fn refused(proxy: &Address, relay: &Address, refusal: Refusal) -> anyhow::Error {
+fn refused(proxy: &Address, relay: &Address, refusal: SocksError) -> anyhow::Error {
     let unreached = |why: &str, hint| {
         failure(
             format!("the proxy {proxy} cannot connect to {relay}: {why}"),
@@ -107,30 +107,30 @@ fn refused(proxy: &Address, relay: &Address, refusal: Refusal) -> anyhow::Error 
         )
     };
     match refusal {
-        Refusal::NotSocks => failure(
+        SocksError::NotSocks => failure(
             format!("what answers at {proxy} is not a SOCKS5 proxy"),
             "check the host and the port after --proxy",
         ),
-        Refusal::LoginWanted => failure(
+        SocksError::LoginWanted => failure(
             format!("the proxy {proxy} wants a user name and a password"),
             "give them: --proxy socks5://USER:PASSWORD@HOST:PORT",
         ),
-        Refusal::LoginUnwanted => failure(
+        SocksError::LoginUnwanted => failure(
             format!("the proxy {proxy} takes no user name and password"),
             "leave them out of --proxy",
         ),
-        Refusal::LoginWrong => failure(
+        SocksError::LoginWrong => failure(
             format!("the proxy {proxy} does not accept this user name and password"),
             "check them, and write them into --proxy as they are",
         ),
-        Refusal::LongName => failure(
+        SocksError::LongName => failure(
             format!(
                 "the name of the relay is too long for a proxy: {}",
                 relay.host()
             ),
             "check the host",
         ),
-        Refusal::Lost(error) => {
+        SocksError::Lost(error) => {
             let seconds = PROXY_PATIENCE.as_secs();
             let lost = match error {
                 ReadError::TimedOut => {
@@ -147,25 +147,25 @@ fn refused(proxy: &Address, relay: &Address, refusal: Refusal) -> anyhow::Error 
             failure(lost, "is it a SOCKS5 proxy? if it is, try again later")
         }
         // RFC 1928 §6.
-        Refusal::Reply(2) => unreached(
+        SocksError::Reply(2) => unreached(
             "its rules forbid it",
             "allow it where the proxy is set up, or use another one",
         ),
-        Refusal::Reply(3) => unreached("network unreachable", "is the proxy online?"),
-        Refusal::Reply(4) => unreached(
+        SocksError::Reply(3) => unreached("network unreachable", "is the proxy online?"),
+        SocksError::Reply(4) => unreached(
             "host unreachable",
             "check the spelling of the relay's name, and that the proxy is online",
         ),
-        Refusal::Reply(5) => unreached(
+        SocksError::Reply(5) => unreached(
             "connection refused",
             "is the relay running there, and the port right?",
         ),
-        Refusal::Reply(6) => unreached("it takes too long", "try again later"),
-        Refusal::Reply(8) => unreached(
+        SocksError::Reply(6) => unreached("it takes too long", "try again later"),
+        SocksError::Reply(8) => unreached(
             "it does not know this kind of address",
             "give the relay's name, or its other address",
         ),
-        Refusal::Reply(code) => unreached(
+        SocksError::Reply(code) => unreached(
             &format!("it failed (code {code})"),
             "check the relay's address, and that the proxy is online; its log may tell more",
         ),
@@ -185,7 +185,7 @@ mod tests {
         let proxy: Proxy = "socks5://proxy.example".parse().unwrap();
         let relay: Address = "relay.example".parse().unwrap();
         let answers = DeadlineReader::new(&stream, Instant::now() + Duration::from_millis(20));
-        let refusal = proxy.ask_for(&relay, answers, &stream).unwrap_err();
+        let refusal = proxy.connect_to(&relay, answers, &stream).unwrap_err();
         let error = refused(proxy.address(), &relay, refusal).to_string();
         let expected = "no answer from the proxy proxy.example:1080 within 60 seconds\n";
         assert!(error.starts_with(expected), "{error}");

@@ -1,11 +1,12 @@
-//! Where reports go: onto the terminal, in words or as JSON, into the log, and into the history.
+//! Shows reports: on the terminal, in words or as JSON. Writes them into the log, and keeps messages for
+//! `/history`.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cmd::terminal::{
-    ColorChoice, Entry, Format, Input, Message, Style, Terminal, Theme, render_plain,
+    ChatMessage, ColorChoice, Entry, Format, Input, Style, Terminal, Theme, render_plain,
 };
 
 use super::json;
@@ -13,10 +14,10 @@ use super::log_file::LogFile;
 use super::report::Report;
 use crate::cmd::join::commands::complete::Nicks;
 
-/// How many messages `/history` can show.
+/// How many of the latest messages `/history` can show.
 const KEPT: usize = 1000;
 
-/// How things are shown, and where else.
+/// The options that say how reports are shown.
 #[derive(clap::Args, Debug)]
 pub(in crate::cmd::join) struct Output {
     /// Append all that is shown to this file, which only you can read
@@ -34,12 +35,19 @@ pub(in crate::cmd::join) struct Output {
 }
 
 impl Output {
-    /// Opens the log, if there is to be one.
+    /// Opens the log file, if the user wants one.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
     pub(in crate::cmd::join) fn open_log(&self) -> anyhow::Result<Option<LogFile>> {
         self.log.as_deref().map(LogFile::open).transpose()
     }
 
-    /// Starts the terminal, or what stands in for it. `deliver` must not block.
+    /// Starts the terminal, or lines in its place. The terminal's threads call `deliver`, which must not
+    /// block.
+    ///
+    /// # Errors
+    /// Those of [`Terminal::start`].
     pub(in crate::cmd::join) fn start(
         &self,
         format: Format,
@@ -71,28 +79,28 @@ impl Output {
     }
 }
 
-/// A request that is carried out.
-struct Pending {
-    /// What the program calls it.
+/// The request that the client is carrying out.
+struct OpenRequest {
+    /// The `id` that the script gave it.
     id: Option<String>,
     is_refused: bool,
 }
 
-/// The terminal, and who reads along.
+/// The terminal, the log and the history, to which all reports go.
 pub(in crate::cmd::join) struct Screen {
     pub(in crate::cmd::join) terminal: Terminal,
-    /// Whether a program reads, for which everything is JSON.
+    /// Whether a program reads the output, as JSON.
     is_json: bool,
-    /// What that program asked for.
-    request: Option<Pending>,
+    /// The request of that program that the client is carrying out.
+    request: Option<OpenRequest>,
     style: Style,
     log: Option<LogFile>,
     /// The latest messages.
-    history: VecDeque<Message>,
+    history: VecDeque<ChatMessage>,
 }
 
 impl Screen {
-    /// Shows something.
+    /// Shows a report, and writes it into the log.
     pub(in crate::cmd::join) fn show(&mut self, report: &Report) {
         let entry = report.entry();
         if let Some(entry) = &entry {
@@ -112,15 +120,15 @@ impl Screen {
         }
     }
 
-    /// From now on, what is shown answers a request that a program has called so.
+    /// Begins a request: from now on reports answer it, and carry its `id`.
     pub(in crate::cmd::join) fn begin_request(&mut self, id: Option<String>) {
         let is_refused = false;
-        self.request = Some(Pending { id, is_refused });
+        self.request = Some(OpenRequest { id, is_refused });
     }
 
-    /// The request has been carried out: this is said, unless it was refused. Returns whether it was.
+    /// Ends the request, and reports that it is done, unless it was refused. Returns whether it was refused.
     pub(in crate::cmd::join) fn end_request(&mut self) -> bool {
-        let Some(Pending { id, is_refused }) = self.request.take() else {
+        let Some(OpenRequest { id, is_refused }) = self.request.take() else {
             return false;
         };
         if !is_refused {
@@ -129,7 +137,7 @@ impl Screen {
         is_refused
     }
 
-    /// Writes an entry into the log, and keeps it if it is a message.
+    /// Writes an entry into the log, and keeps it for `/history` if it is a message.
     fn keep(&mut self, entry: &Entry) {
         if let Some(log) = &mut self.log
             && let Err(failure) = log.write(entry)
@@ -145,7 +153,7 @@ impl Screen {
         }
     }
 
-    /// The last so many messages, one a line.
+    /// The last `count` messages, one a line.
     pub(in crate::cmd::join) fn history(&self, count: usize) -> String {
         let skipped = self.history.len().saturating_sub(count);
         let messages = self.history.iter().skip(skipped).cloned();
@@ -153,7 +161,7 @@ impl Screen {
         lines.collect::<String>().trim_end().to_owned()
     }
 
-    /// The relay has taken the messages with these numbers, which were shown as waiting.
+    /// Marks the messages with these numbers, which were shown as unsent, as taken by the relay.
     pub(in crate::cmd::join) fn mark_taken(&mut self, numbers: Vec<u64>) {
         for message in &mut self.history {
             message.waiting.take_if(|number| numbers.contains(number));
@@ -161,28 +169,28 @@ impl Screen {
         self.terminal.show(Entry::Taken(numbers));
     }
 
-    /// How things look.
+    /// The present style.
     pub(in crate::cmd::join) fn style(&self) -> Style {
         self.style
     }
 
-    /// Has everything look like this.
+    /// Gives this style to everything, also to what is on the screen already.
     pub(in crate::cmd::join) fn restyle(&mut self, style: Style) {
         self.style = style;
         self.terminal.show(Entry::Style(style));
     }
 
-    /// Whether the user sits at a terminal.
+    /// Whether both input and output are a terminal with a line editor.
     pub(in crate::cmd::join) fn is_interactive(&self) -> bool {
         self.terminal.is_interactive()
     }
 
-    /// Whether somebody types what is read.
+    /// Whether somebody types the input.
     pub(in crate::cmd::join) fn has_keyboard(&self) -> bool {
         self.terminal.has_keyboard()
     }
 
-    /// Whether a program reads.
+    /// Whether a program reads the output, as JSON.
     pub(in crate::cmd::join) fn is_json(&self) -> bool {
         self.is_json
     }
