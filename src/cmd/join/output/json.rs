@@ -105,7 +105,7 @@ pub(in crate::cmd::join) fn line(report: &Report, answered: Option<&str>) -> Opt
     Some(line.to_string())
 }
 
-/// A line of output. [`line`] sorts its fields by their names, and leaves out those that are null.
+/// A line of output. `line` sorts its fields by their names, and leaves out those that are null.
 #[derive(Serialize)]
 struct JsonLine<'a> {
     #[serde(flatten)]
