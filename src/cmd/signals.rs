@@ -1,17 +1,8 @@
 //! The signals that ask the program to end, but for those that it is to ignore: `nohup` has it ignore
-//! SIGHUP, and a shell without job control has it ignore SIGINT in the background.
-//!
-//! A question on the terminal takes signals in another way (`prompt/unix.rs`), as neither way serves
-//! both. A handler of signal-hook stays for ever: once the question is answered, Ctrl-C would no longer
-//! end `keygen`, nor Ctrl-Z stop it. And `sigwait` needs every thread to block the signals, from the
-//! start of the program on. But the editor's thread must take SIGINT, by which the program ends it
-//! (`terminal/editor.rs`), and a signal must end `join` at once while it is not in the room yet.
+//! SIGHUP, and a shell without job control, SIGINT for what it runs in the background.
 
-/// Starts a thread that calls `act` on each of SIGINT, SIGTERM and SIGHUP, but for those that the
-/// program was started to ignore. The program calls this once.
-///
-/// # Errors
-/// If the system takes no handler, or gives no thread.
+/// Calls `act` on each of SIGINT, SIGTERM and SIGHUP that was not ignored when the program started.
+/// To be called once.
 #[cfg(unix)]
 pub(super) fn on_signal(mut act: impl FnMut() + Send + 'static) -> anyhow::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -31,7 +22,7 @@ pub(super) fn on_signal(act: impl FnMut() + Send + 'static) -> anyhow::Result<()
     Ok(ctrlc::set_handler(act)?)
 }
 
-/// Whether the program ignores a signal. To ask the system itself would take `unsafe`.
+/// Whether a signal is ignored. Rust's standard library does not say it without `unsafe`.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     ignored_signals().map_or_else(
@@ -40,8 +31,7 @@ fn is_ignored(signal: i32) -> bool {
     )
 }
 
-/// The signals that the program ignores, one bit each, from Linux's `proc_pid_status(5)`. `None` where
-/// there is no such file.
+/// The signals that are ignored, a bit each, as Linux says it in `proc_pid_status(5)`.
 #[cfg(unix)]
 fn ignored_signals() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -50,8 +40,8 @@ fn ignored_signals() -> Option<u64> {
     u64::from_str_radix(set.trim(), 16).ok()
 }
 
-/// Whether the program ignores a signal, where there is no such file: a child ignores what its parent
-/// does. The child sends itself the signal, and exits with success if it lives on.
+/// The same where there is no such file: a child ignores what its parent does. This one sends itself the
+/// signal, and ends well if it lives on.
 #[cfg(unix)]
 fn is_ignored_by_a_child(signal: i32) -> bool {
     let mut shell = std::process::Command::new("/bin/sh");

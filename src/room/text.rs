@@ -154,12 +154,6 @@ impl SafeText {
     }
 }
 
-impl fmt::Display for SafeText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// Reads a value from what a person typed or copied, by what can be seen of it: messengers and web
 /// pages put invisible characters into what one copies from them.
 ///
@@ -167,6 +161,12 @@ impl fmt::Display for SafeText {
 /// What `T` says of the visible text.
 pub fn parse_visible<T: FromStr>(text: &str) -> Result<T, T::Err> {
     SafeText::new(text).as_str().parse()
+}
+
+impl fmt::Display for SafeText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// What happens to a character, if it may not pass.

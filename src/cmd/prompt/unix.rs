@@ -4,7 +4,13 @@
 //! end or stop the program meanwhile, and leave a shell without an echo. So a thread, the guard, takes
 //! such signals (`sigwait`), restores the mode, and then raises the signal once more. It can take only
 //! what every other thread blocks, and a new thread blocks what its parent blocks. So the program must
-//! ask questions before it starts any other thread. `signals.rs` says why this is not its way.
+//! ask questions before it starts any other thread.
+//!
+//! `cmd/signals.rs` takes signals in another way, by handlers of signal-hook, and neither way serves
+//! both. Such a handler stays for ever: once the question is answered, Ctrl-C would no longer end
+//! `keygen`, nor Ctrl-Z stop it. And `sigwait` would need all threads of `join` to block the signals. But
+//! the editor's thread must take SIGINT, by which the program ends it (`terminal/editor.rs`), and a
+//! signal must end `join` at once while it is not in the room yet.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
