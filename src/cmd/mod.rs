@@ -23,7 +23,7 @@ pub mod told {
 pub mod written {
     pub use super::join::commands::line::{Line, Typed};
     pub use super::join::commands::table::Command;
-    pub use super::join::net::address::{Address, Destination, RoomOrInvite};
+    pub use super::join::net::address::{Address, RoomAddress, RoomOrInvite};
     pub use super::join::net::pasted::invite_in;
     pub use super::join::output::json::{JsonRequest, RequestBody};
     pub use super::join::trust::known_people::{KnownPeople, KnownPerson, RecordKind};

@@ -3,7 +3,7 @@
 use e2echat::cipher::fingerprint::Fingerprint;
 use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::cmd::written::{
-    Address, Command, Destination, JsonRequest, KnownPeople, Line, RecordKind, RequestBody,
+    Address, Command, JsonRequest, KnownPeople, Line, RecordKind, RequestBody, RoomAddress,
     RoomOrInvite, Typed, fingerprints, invite_in,
 };
 use e2echat::room::names::Nick;
@@ -71,18 +71,18 @@ pub fn commands(bytes: &[u8]) {
     if let Ok(address) = line.parse::<Address>() {
         check_address(&address);
     }
-    if let Ok(place) = parse_visible::<Destination>(line) {
+    if let Ok(place) = parse_visible::<RoomAddress>(line) {
         check_address(&place.relay);
     }
     let rows: Vec<String> = line.lines().map(str::to_owned).collect();
     if let Ok((address, name)) = invite_in(&rows) {
         check_address(&address);
-        let place: Destination = format!("{address}/{name}").parse().unwrap();
+        let place: RoomAddress = format!("{address}/{name}").parse().unwrap();
         assert_eq!((place.relay, place.room), (address, Some(name)));
     }
     if let Ok(RoomOrInvite::Invite(address, name)) = parse_visible(line) {
         check_address(&address);
-        let place: Destination = format!("{address}/{name}").parse().unwrap();
+        let place: RoomAddress = format!("{address}/{name}").parse().unwrap();
         assert_eq!((place.relay, place.room), (address, Some(name)));
     }
 }

@@ -14,7 +14,7 @@ use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Policy, Standing};
 use crate::room::text::parse_visible;
 
-use crate::cmd::join::net::address::{Address, Destination, RoomOrInvite};
+use crate::cmd::join::net::address::{Address, RoomAddress, RoomOrInvite};
 use crate::cmd::join::net::pasted;
 use crate::cmd::join::net::socks5::Proxy;
 use crate::cmd::join::output::screen::Output;
@@ -50,8 +50,8 @@ Examples:
   e2echat join [2001:db8::7]:5000 --nick ada --identity ~/keys/work.pem")]
 pub(in crate::cmd) struct Args {
     /// Where the relay is, or an invite, which tells the room too; the port is 4000 if none is given
-    #[arg(value_name = "HOST[:PORT][/ROOM]", value_parser = parse_visible::<Destination>)]
-    place: Option<Destination>,
+    #[arg(value_name = "HOST[:PORT][/ROOM]", value_parser = parse_visible::<RoomAddress>)]
+    place: Option<RoomAddress>,
 
     /// What you are called in the room: 1 to 24 letters, digits and any of `_-.`
     #[arg(long, env = "E2ECHAT_NICK", hide_env = true, value_parser = parse_visible::<Nick>)]
@@ -193,7 +193,7 @@ impl Args {
     /// The relay and the room.
     pub(super) fn place(&self) -> anyhow::Result<(Address, RoomName)> {
         let seat = &self.seat;
-        let Some(Destination { relay, room }) = &self.place else {
+        let Some(RoomAddress { relay, room }) = &self.place else {
             return match &seat.room {
                 Some(RoomOrInvite::Invite(relay, room)) => Ok((relay.clone(), room.clone())),
                 None if !seat.new_room => ask_for_invite(),

@@ -16,17 +16,17 @@ pub struct Address {
     port: u16,
 }
 
-/// The argument of `join`: a relay, and a room there if the argument names one. `HOST:PORT/ROOM` is
-/// also how an invite is written (PROTOCOL §12).
+/// The argument of `join`: a relay's address, and a room there if the argument names one.
+/// `HOST:PORT/ROOM` is also how an invite is written (PROTOCOL §12).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
+pub struct RoomAddress {
     /// The relay, at port 4000 if none is written.
     pub relay: Address,
     /// The room; `None` where the argument names none.
     pub room: Option<RoomName>,
 }
 
-impl FromStr for Destination {
+impl FromStr for RoomAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -61,11 +61,11 @@ impl FromStr for RoomOrInvite {
             return Ok(Self::Name(name));
         }
         match text.parse()? {
-            Destination {
+            RoomAddress {
                 relay,
                 room: Some(room),
             } => Ok(Self::Invite(relay, room)),
-            Destination { room: None, .. } => {
+            RoomAddress { room: None, .. } => {
                 Err("an invite has the form HOST:PORT/inv-...".to_owned())
             }
         }

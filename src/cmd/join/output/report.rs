@@ -124,7 +124,7 @@ pub(in crate::cmd::join) enum Report {
 }
 
 impl Report {
-    /// Makes a notice.
+    /// Something to know.
     pub(in crate::cmd::join) fn notice(text: impl Into<String>) -> Self {
         Self::Notice(text.into())
     }
