@@ -86,7 +86,7 @@ fn the_schema_has_the_words_that_the_program_writes() {
     for (event, field, written) in [
         ("leave", "reason", variants(JSON, "DepartureWord")),
         ("person", "standing", variants(JSON, "StandingWord")),
-        ("link", "state", variants(REPORT, "Link")),
+        ("link", "state", variants(REPORT, "LinkState")),
         (
             "alarm",
             "kind",
