@@ -41,7 +41,7 @@ pub(in crate::cmd) enum Entry {
 /// What a member said or did. Nicks are printable ASCII, so they need no sanitising.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cmd) struct ChatMessage {
-    /// Its local time, at the user's place.
+    /// Its time, in the user's time zone.
     pub(in crate::cmd) time: Time,
     /// Its author's nick, behind a `?` where the user has not accepted the identity.
     pub(in crate::cmd) nick: String,

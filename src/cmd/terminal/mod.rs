@@ -128,7 +128,7 @@ pub(super) struct Terminal {
     queue: Arc<BoundedQueue<Entry>>,
     /// None where somebody types: nobody types so fast that there must be a bound.
     credits: Option<Arc<Credits>>,
-    /// How many entries the printer or the writer has written.
+    /// Counts what the printer or the writer writes.
     progress: Arc<AtomicU64>,
     saved: SavedMode,
     is_interactive: bool,
@@ -234,7 +234,8 @@ impl Terminal {
         self.is_interactive
     }
 
-    /// Shows an entry, behind all earlier ones. Waits while the queue is full, until [`HurryHandle`] ends it.
+    /// Shows an entry, behind all earlier ones. Waits while the queue is full, until [`HurryHandle`]
+    /// ends that.
     pub(super) fn show(&self, entry: Entry) {
         self.queue.push(entry);
     }
