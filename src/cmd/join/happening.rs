@@ -1,4 +1,4 @@
-//! What reaches the main thread from all others.
+//! What the other threads tell the main thread.
 
 use std::net::TcpStream;
 
@@ -9,12 +9,12 @@ use super::net::link::FromRelay;
 
 /// All that can happen to a client.
 pub(super) enum Happening {
-    /// The user wants something.
+    /// A line came in, or the wish to leave.
     Typed(Input),
-    /// The relay sent something, over this link.
+    /// The relay sent something over the link with this number, or the link is down.
     Relayed(u64, FromRelay),
-    /// An attempt to connect is over.
+    /// An attempt to make the link with this number is over.
     Dialled(u64, anyhow::Result<TcpStream>),
-    /// The session key that was asked for is made.
+    /// A session key is made that was asked for.
     KeyMade(Box<SessionKey>),
 }

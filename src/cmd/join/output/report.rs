@@ -123,11 +123,6 @@ pub(in crate::cmd::join) enum Report {
 }
 
 impl Report {
-    /// Something to know.
-    pub(in crate::cmd::join) fn notice(text: impl Into<String>) -> Self {
-        Self::Notice(text.into())
-    }
-
     /// What a person typed is not done.
     pub(in crate::cmd::join) fn refusal(text: impl Into<String>) -> Self {
         Self::Refusal {
