@@ -5,6 +5,8 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use crate::cipher::keys::SessionKey;
+use crate::cmd::terminal::Input;
 use crate::cmd::unwritable;
 use crate::room::notice::Notice;
 use crate::room::session::{End, Session};
@@ -13,10 +15,9 @@ use super::away::Away;
 use super::clock::Clock;
 use super::destination::Destination;
 use super::exit::Exit;
-use super::happening::Happening;
 use super::here::Here;
 use super::net::link::FromRelay;
-use super::net::reconnect::Connection;
+use super::net::reconnect::{Connection, LinkEvent};
 use super::next_key::{NextKey, take_back_nick};
 use super::outbox::Outbox;
 use super::output::alarms::Incident;
@@ -29,6 +30,16 @@ use super::trust::Trust;
 
 /// How often the session is asked what is due.
 const TICK: Duration = Duration::from_millis(100);
+
+/// What the other threads tell the main thread.
+pub(super) enum Happening {
+    /// A line came in, or the wish to leave.
+    Typed(Input),
+    /// Something came of a link to the relay.
+    Link(LinkEvent),
+    /// A session key is made that was asked for.
+    KeyMade(Box<SessionKey>),
+}
 
 /// A client that is in a room.
 pub(super) struct Client<'a> {
@@ -56,30 +67,18 @@ impl Client<'_> {
             let until = deadline.map_or(until_tick, |at| at.min(until_tick));
             match happenings.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Happening::Typed(input)) => self.take_input(input),
-                Ok(Happening::Relayed(link, what)) if self.connection.is_present(link) => {
-                    let taken = match what {
-                        FromRelay::Frame(frame) => self.take_frame(&frame),
-                        FromRelay::Down(error) => {
-                            self.lose_connection(wording::down(self.destination.relay, &error))
-                        }
-                    };
-                    match taken {
-                        Err(_) if self.exit.is_leaving() && self.session.has_said_goodbye() => {
-                            return Ok(());
-                        }
-                        taken => taken?,
+                Ok(Happening::Link(event)) => match self.take_link_event(event) {
+                    Err(_) if self.exit.is_leaving() && self.session.has_said_goodbye() => {
+                        return Ok(());
                     }
-                }
-                Ok(Happening::Dialled(link, stream)) if self.connection.is_present(link) => {
-                    self.connection.go_on(stream, self.session.received());
-                }
+                    taken => taken?,
+                },
                 Ok(Happening::KeyMade(key)) => {
                     let now = self.clock.now();
                     self.next_key
                         .take(*key, &mut self.session, now, &mut self.screen);
                 }
-                Ok(Happening::Relayed(..) | Happening::Dialled(..))
-                | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             if self.exit.deadline().is_some_and(|at| at <= Instant::now()) {
@@ -93,6 +92,16 @@ impl Client<'_> {
             if self.exit.is_leaving() && is_down && self.session.untaken().next().is_none() {
                 return Ok(());
             }
+        }
+    }
+
+    fn take_link_event(&mut self, event: LinkEvent) -> anyhow::Result<()> {
+        match self.connection.take(event, self.session.received()) {
+            Some(FromRelay::Frame(frame)) => self.take_frame(&frame),
+            Some(FromRelay::Down(error)) => {
+                self.lose_connection(wording::down(self.destination.relay, &error))
+            }
+            None => Ok(()),
         }
     }
 

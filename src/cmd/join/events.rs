@@ -3,7 +3,7 @@
 use crate::room::frame::Departure;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
-use crate::room::session::{Event, Person, Standing};
+use crate::room::session::{Event, Person};
 
 use super::client::Client;
 use super::clock::unix_seconds;
@@ -212,16 +212,6 @@ impl Client<'_> {
     /// Who has this nick at present.
     fn who(&self, nick: &Nick) -> Option<Who> {
         self.session.person(nick).as_ref().map(Who::from)
-    }
-
-    /// Who the user is.
-    pub(super) fn own_who(&self) -> Who {
-        let card = self.session.card();
-        Who {
-            nick: card.nick().clone(),
-            fingerprint: card.fingerprint(),
-            standing: Standing::Verified,
-        }
     }
 }
 

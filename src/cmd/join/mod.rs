@@ -7,7 +7,7 @@
 //! threads must never wait; credits bound what can be in it.
 //!
 //! - `args`: what the command line asks for. `destination`: the room that is joined.
-//! - `client`: the main thread's loop. `happening`: what other threads tell it.
+//! - `client`: the main thread's loop.
 //! - `commands`: what is done about what the user types. `events`: what is told of what happens in the
 //!   room.
 //! - `net`: how frames get to the relay and back.
@@ -23,7 +23,6 @@ pub(super) mod commands;
 mod destination;
 mod events;
 mod exit;
-mod happening;
 mod here;
 pub(super) mod net;
 mod next_key;
@@ -47,11 +46,10 @@ pub(super) use self::destination::Destination;
 pub(super) use self::net::route::Route;
 
 use self::away::Away;
-use self::client::Client;
+use self::client::{Client, Happening};
 use self::clock::Clock;
 use self::commands::complete::Nicks;
 use self::exit::Exit;
-use self::happening::Happening;
 use self::here::Here;
 use self::net::link::{FromRelay, HANDSHAKE_TIMEOUT};
 use self::net::reconnect::{Connection, Dialler};
@@ -115,22 +113,19 @@ pub(super) fn run_at(
         relay: relay.to_owned(),
         route: Arc::new(route),
         room: room.id(),
-        happenings: sender.clone(),
+        deliver: Arc::new(deliver(&sender, Happening::Link)),
     };
     let stream = dialler.connect()?;
     let mut connection = Connection::start(dialler, stream)?;
     let on_the_way = enter(relay, &mut connection, &happenings, &mut session, &clock)?;
 
-    let hurry = leave_on_signal(sender.clone())?;
+    let hurry = leave_on_signal(deliver(&sender, Happening::Typed))?;
     entered()?;
     let nicks = Arc::<Nicks>::default();
-    let mut screen = seat.output.start(format, log, Arc::clone(&nicks), {
-        let sender = sender.clone();
-        move |input| {
-            // It fails when the program is ending already.
-            let _ = sender.send(Happening::Typed(input));
-        }
-    })?;
+    let deliver_input = deliver(&sender, Happening::Typed);
+    let mut screen = seat
+        .output
+        .start(format, log, Arc::clone(&nicks), deliver_input)?;
     let _ = hurry.set(screen.hurry());
     connection.try_for(seat.patience(screen.is_interactive()));
     let is_new = seat.new_room || is_host && room.is_invite();
@@ -151,7 +146,10 @@ pub(super) fn run_at(
         outbox: Outbox::default(),
         reply_to: ReplyTo::default(),
         away: Away::default(),
-        next_key: NextKey::new(seat.bits, sender),
+        next_key: NextKey::new(
+            seat.bits,
+            deliver(&sender, |key| Happening::KeyMade(Box::new(key))),
+        ),
         exit: Exit::default(),
     };
     client.tell_events(on_the_way);
@@ -159,17 +157,30 @@ pub(super) fn run_at(
     client.finish(end)
 }
 
-/// Has a signal end the program as the user would. What waits for the terminal then is ended by what is
-/// put into the returned cell: the terminal is started later.
-fn leave_on_signal(sender: Sender<Happening>) -> anyhow::Result<Arc<OnceLock<Hurry>>> {
+/// Hands things of one kind to the main thread, until that ends.
+fn deliver<T: 'static>(
+    happenings: &Sender<Happening>,
+    kind: fn(T) -> Happening,
+) -> impl Fn(T) + Send + Sync + use<T> {
+    let happenings = happenings.clone();
+    move |it| {
+        // It fails when the program is ending already.
+        let _ = happenings.send(kind(it));
+    }
+}
+
+/// Has a signal end the program as the user would. The terminal is started later: it puts into the
+/// returned cell what ends the waiting for it.
+fn leave_on_signal(
+    deliver: impl Fn(Input) + Send + 'static,
+) -> anyhow::Result<Arc<OnceLock<Hurry>>> {
     let hurry: Arc<OnceLock<Hurry>> = Arc::default();
     let hurried = Arc::clone(&hurry);
     on_signal(move || {
         if let Some(hurry) = hurried.get() {
             hurry.hurry();
         }
-        // It fails when the program is ending already.
-        let _ = sender.send(Happening::Typed(Input::Quit));
+        deliver(Input::Quit);
     })?;
     Ok(hurry)
 }
@@ -185,10 +196,7 @@ fn introduce(screen: &mut Screen, destination: Destination<'_>, is_new: bool, ow
     if is_new {
         screen.show(&destination.report_directions());
     }
-    screen.show(&Report::You {
-        nick: own.nick().clone(),
-        fingerprint: own.fingerprint(),
-    });
+    screen.show(&Report::you(own));
     if !own.is_lasting() {
         screen.notice("this identity is for this run only; `e2echat keygen` saves one");
     }
@@ -206,14 +214,16 @@ fn enter(
     let mut events = Vec::new();
     while !session.is_inside() {
         let left = deadline.saturating_duration_since(Instant::now());
-        let frame = match happenings.recv_timeout(left) {
-            Ok(Happening::Relayed(_, FromRelay::Frame(frame))) => frame,
-            Ok(Happening::Relayed(_, FromRelay::Down(error))) => {
-                return Err(wording::no_handshake(relay, error));
-            }
+        let event = match happenings.recv_timeout(left) {
+            Ok(Happening::Link(event)) => event,
             // Nothing else can happen yet.
             Ok(_) => continue,
             Err(_) => return Err(wording::no_handshake(relay, ReadError::TimedOut)),
+        };
+        let frame = match connection.take(event, session.received()) {
+            Some(FromRelay::Frame(frame)) => frame,
+            Some(FromRelay::Down(error)) => return Err(wording::no_handshake(relay, error)),
+            None => continue,
         };
         let received = session.receive(&frame, clock.now());
         connection.credit_frame();

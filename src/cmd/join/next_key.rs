@@ -1,6 +1,6 @@
 //! The user's next session key: made in the background, and taken with the nick that it is for.
 
-use std::sync::mpsc::Sender;
+use std::sync::Arc;
 use std::thread;
 
 use crate::cipher::keys::{KeySize, SessionKey};
@@ -8,35 +8,32 @@ use crate::cmd::reason;
 use crate::room::names::Nick;
 use crate::room::session::{Now, Session};
 
-use super::happening::Happening;
 use super::output::screen::Screen;
 
 /// The session key that comes after the present one.
 pub(super) struct NextKey {
     size: KeySize,
-    /// Where a key that is made arrives.
-    happenings: Sender<Happening>,
+    /// Delivers a key that is made to [`NextKey::take`].
+    deliver: Arc<dyn Fn(SessionKey) + Send + Sync>,
     /// What the user wants to be called under it. A nick goes with a session key.
     nick: Option<Nick>,
 }
 
 impl NextKey {
-    /// Keys will have this size, and arrive there.
-    pub(super) fn new(size: KeySize, happenings: Sender<Happening>) -> Self {
+    /// Keys will have this size. `deliver` is to hand each to [`NextKey::take`].
+    pub(super) fn new(size: KeySize, deliver: impl Fn(SessionKey) + Send + Sync + 'static) -> Self {
         Self {
             size,
-            happenings,
+            deliver: Arc::new(deliver),
             nick: None,
         }
     }
 
     /// Makes a key without keeping anybody waiting.
     pub(super) fn make(&self, screen: &mut Screen) {
-        let (happenings, size) = (self.happenings.clone(), self.size);
-        let made = thread::Builder::new().name("keygen".into()).spawn(move || {
-            // It fails when the program is ending.
-            let _ = happenings.send(Happening::KeyMade(Box::new(SessionKey::generate(size))));
-        });
+        let (deliver, size) = (Arc::clone(&self.deliver), self.size);
+        let make_key = move || deliver(SessionKey::generate(size));
+        let made = thread::Builder::new().name("keygen".into()).spawn(make_key);
         if let Err(error) = made {
             let reason = reason(&error);
             screen.refuse(None, format!("cannot make a new session key: {reason}"));

@@ -146,10 +146,7 @@ impl Client<'_> {
 
     /// Says who the user is.
     pub(super) fn own_fingerprint(&mut self) {
-        let Who {
-            nick, fingerprint, ..
-        } = self.own_who();
-        self.screen.show(&Report::You { nick, fingerprint });
+        self.screen.show(&Report::you(self.session.card()));
     }
 
     /// Lists these people, with what is known of them.

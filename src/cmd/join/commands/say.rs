@@ -5,7 +5,7 @@ use crate::room::message::Kind;
 use crate::room::session::{Person, Receipt, SayError, To};
 
 use crate::cmd::join::client::Client;
-use crate::cmd::join::output::report::Speech;
+use crate::cmd::join::output::report::{Speech, Who};
 use crate::cmd::join::output::screen::Screen;
 
 /// What is said of an absence for which the user gives no reason.
@@ -43,7 +43,7 @@ impl Client<'_> {
         match self.send(saying) {
             Ok(receipt) => {
                 let speech = Speech {
-                    who: self.own_who(),
+                    who: Who::from(self.session.card()),
                     own: true,
                     to: saying.to.map(|person| person.nick.clone()),
                     kind: saying.kind,

@@ -4,7 +4,6 @@
 
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,9 +12,8 @@ use rand::RngExt as _;
 use crate::room::frame::Frame;
 use crate::room::names::RoomId;
 
-use super::link::{self, HANDSHAKE_TIMEOUT, Link};
+use super::link::{self, FromRelay, HANDSHAKE_TIMEOUT, Link};
 use super::route::{Route, unreachable};
-use crate::cmd::join::happening::Happening;
 
 /// The pause before the first attempt is at most this. The limit doubles with each attempt that fails,
 /// up to the longest pause.
@@ -26,6 +24,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// nothing else, for so long.
 const STALL: Duration = Duration::from_secs(15);
 
+/// What comes of a link.
+pub(in crate::cmd::join) struct LinkEvent {
+    /// The number of the link.
+    number: u64,
+    what: LinkOutcome,
+}
+
+enum LinkOutcome {
+    /// The relay sent something over it, or it is down.
+    Relayed(FromRelay),
+    /// The attempt to make it is over.
+    Dialled(anyhow::Result<TcpStream>),
+}
+
 /// Connects to the relay, as often as it takes.
 #[derive(Clone)]
 pub(in crate::cmd::join) struct Dialler {
@@ -33,8 +45,8 @@ pub(in crate::cmd::join) struct Dialler {
     pub(in crate::cmd::join) relay: String,
     pub(in crate::cmd::join) route: Arc<Route>,
     pub(in crate::cmd::join) room: RoomId,
-    /// Where frames and the results of attempts go.
-    pub(in crate::cmd::join) happenings: Sender<Happening>,
+    /// Delivers what comes of links to [`Connection::take`]. It must not block.
+    pub(in crate::cmd::join) deliver: Arc<dyn Fn(LinkEvent) + Send + Sync>,
 }
 
 impl Dialler {
@@ -102,19 +114,36 @@ impl Connection {
 
     /// Starts a link. So many counted frames were received over the links before that it goes on with.
     fn begin(&mut self, stream: TcpStream, received: u64) -> anyhow::Result<()> {
-        let (number, happenings) = (self.number, self.dialler.happenings.clone());
+        let (number, deliver) = (self.number, Arc::clone(&self.dialler.deliver));
         let link = Link::start(stream, received, move |from_relay| {
-            // It fails when the program is ending.
-            let _ = happenings.send(Happening::Relayed(number, from_relay));
+            let what = LinkOutcome::Relayed(from_relay);
+            deliver(LinkEvent { number, what });
         })?;
         self.stirred = Instant::now();
         self.state = LinkState::Up(link, Some(Instant::now() + HANDSHAKE_TIMEOUT));
         Ok(())
     }
 
-    /// Whether what comes is from the present link.
-    pub(in crate::cmd::join) fn is_present(&self, number: u64) -> bool {
-        number == self.number
+    /// Takes what came of a link. Returns what the relay sent, if it is the present link. So many
+    /// counted frames were received so far, in case another link goes on with them.
+    pub(in crate::cmd::join) fn take(
+        &mut self,
+        event: LinkEvent,
+        received: u64,
+    ) -> Option<FromRelay> {
+        if event.number != self.number {
+            return None;
+        }
+        match event.what {
+            LinkOutcome::Relayed(from_relay) => return Some(from_relay),
+            LinkOutcome::Dialled(stream) => {
+                let begun = stream.and_then(|stream| self.begin(stream, received));
+                if begun.is_err() {
+                    self.pause();
+                }
+            }
+        }
+        None
     }
 
     /// Whether there is a link.
@@ -213,20 +242,10 @@ impl Connection {
     fn spawn_dial(&mut self) {
         let (dialler, number) = (self.dialler.clone(), self.number);
         let dialling = thread::Builder::new().name("dial".into()).spawn(move || {
-            let stream = dialler.connect();
-            // It fails when the program is ending.
-            let _ = dialler.happenings.send(Happening::Dialled(number, stream));
+            let what = LinkOutcome::Dialled(dialler.connect());
+            (dialler.deliver)(LinkEvent { number, what });
         });
         if dialling.is_err() {
-            self.pause();
-        }
-    }
-
-    /// Goes on with what came of an attempt: a link, or another pause. So many counted frames were
-    /// received over the links before.
-    pub(in crate::cmd::join) fn go_on(&mut self, stream: anyhow::Result<TcpStream>, received: u64) {
-        let begun = stream.and_then(|stream| self.begin(stream, received));
-        if begun.is_err() {
             self.pause();
         }
     }
