@@ -66,9 +66,9 @@ use self::trust::known_people::People;
 use super::signals::on_signal;
 use super::terminal::{Format, Hurry, Input};
 
-/// Runs the command.
+/// Runs the command: joins as whom, and where, the arguments say.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let (relay, room) = args.place()?;
+    let (relay, room) = args.relay_and_room()?;
     let destination = Destination {
         relay: &relay.to_string(),
         room: &room,
@@ -82,17 +82,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         identity: args.seat.identity()?,
     };
     let (seat, format) = (&args.seat, args.format());
-    run_at(destination, route, member, seat, format, || Ok(()))
+    join_room(destination, route, member, seat, format, || Ok(()))
 }
 
-/// As whom somebody joins.
+/// Who joins.
 pub(super) struct Member<'a> {
     pub(super) nick: &'a Nick,
     pub(super) identity: Identity,
 }
 
-/// Joins a room. Calls `entered` before anything is shown.
-pub(super) fn run_at(
+/// Joins a room, and stays there until there is a reason to end. Calls `entered` before anything is
+/// shown.
+pub(super) fn join_room(
     destination: Destination<'_>,
     route: Route,
     Member { nick, identity }: Member<'_>,

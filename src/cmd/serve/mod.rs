@@ -177,7 +177,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             };
             let route = Route::Addresses(loopback(*address));
             let (seat, format) = (&args.seat, Format::Screen);
-            join::run_at(destination, route, host, seat, format, announce)
+            join::join_room(destination, route, host, seat, format, announce)
         }
         _ => wait_for_signal(move || announce(&addresses, &room, false)),
     };
