@@ -2,7 +2,7 @@
 //! parts do what follows. Each part owns one piece of state, in a file of its own.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crate::cipher::keys::SessionKey;
@@ -39,6 +39,18 @@ pub(super) enum Happening {
     Link(LinkEvent),
     /// A session key is made that was asked for.
     KeyMade(Box<SessionKey>),
+}
+
+/// Delivers things of one kind to the main thread, for as long as that runs.
+pub(super) fn deliver<T: 'static>(
+    happenings: &Sender<Happening>,
+    kind: fn(T) -> Happening,
+) -> impl Fn(T) + Send + Sync + use<T> {
+    let happenings = happenings.clone();
+    move |it| {
+        // It fails when the program is ending already.
+        let _ = happenings.send(kind(it));
+    }
 }
 
 /// A client that is in a room.

@@ -31,7 +31,7 @@ pub(super) mod output;
 mod reply;
 pub(super) mod trust;
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -46,7 +46,7 @@ pub(super) use self::destination::Destination;
 pub(super) use self::net::route::Route;
 
 use self::away::Away;
-use self::client::{Client, Happening};
+use self::client::{Client, Happening, deliver};
 use self::clock::Clock;
 use self::commands::complete::Nicks;
 use self::exit::Exit;
@@ -156,18 +156,6 @@ pub(super) fn join_room(
     client.tell_events(on_the_way);
     let end = client.run(&happenings);
     client.finish(end)
-}
-
-/// Hands things of one kind to the main thread, until that ends.
-fn deliver<T: 'static>(
-    happenings: &Sender<Happening>,
-    kind: fn(T) -> Happening,
-) -> impl Fn(T) + Send + Sync + use<T> {
-    let happenings = happenings.clone();
-    move |it| {
-        // It fails when the program is ending already.
-        let _ = happenings.send(kind(it));
-    }
 }
 
 /// Has a signal end the program as the user would. The terminal is started later: it puts into the

@@ -83,7 +83,7 @@ impl Client<'_> {
             What::Command(line) => return self.requested_command(id, &line),
         };
         let id = id.as_deref();
-        let to = match to.map(|nick| self.find(&nick)).transpose() {
+        let to = match to.map(|nick| self.find_person(&nick)).transpose() {
             Ok(to) => to,
             Err(error) => return self.refuse_request(id, error),
         };
@@ -128,15 +128,15 @@ impl Client<'_> {
         match command {
             Command::Help(name) => display::help(screen, name),
             Command::Names => self.names(),
-            Command::Whois(nick) => self.with(nick, Self::whois),
+            Command::Whois(nick) => self.with_person(nick, Self::whois),
             Command::Me(text) => self.say(&Saying::to_all(Kind::Action, text, shown)),
-            Command::Msg { nick, text } => self.with(nick, |client, person| {
+            Command::Msg { nick, text } => self.with_person(nick, |client, person| {
                 client.say_to_one(person, text, shown);
             }),
             Command::Reply(text) => self.reply(text, shown),
             Command::Nick(nick) => self.next_key.rename(nick, session, screen),
             Command::Ignore("") => self.list_ignored(),
-            Command::Ignore(nick) => self.with(nick, Self::ignore),
+            Command::Ignore(nick) => self.with_person(nick, Self::ignore),
             Command::Unignore(nick) => self.unignore(nick),
             Command::Away(text) => self.go_away(text),
             Command::Back => self.come_back(),
@@ -146,13 +146,13 @@ impl Client<'_> {
             Command::Notify(when) => display::set_bell(screen, when),
             Command::Theme(name) => display::set_theme(screen, name),
             Command::Fingerprint { nick: None } => self.own_fingerprint(),
-            Command::Fingerprint { nick: Some(nick) } => self.with(nick, Self::fingerprint),
-            Command::Verify { nick, digits } => self.with(nick, |client, person| {
+            Command::Fingerprint { nick: Some(nick) } => self.with_person(nick, Self::fingerprint),
+            Command::Verify { nick, digits } => self.with_person(nick, |client, person| {
                 client.verify(person, digits);
             }),
             Command::Code { digits: "" } => self.code(),
             Command::Code { digits } => self.verify_all(digits),
-            Command::Trust { nick, end } => self.with(nick, |client, person| {
+            Command::Trust { nick, end } => self.with_person(nick, |client, person| {
                 client.accept(person, end);
             }),
             Command::Invite => self.invite(),

@@ -13,8 +13,8 @@ use crate::cmd::join::trust::{Remark, Trust};
 impl Client<'_> {
     /// Does something with whoever has this nick, or one that looks like it, or says that there is
     /// nobody.
-    pub(super) fn with(&mut self, nick: &str, act: impl FnOnce(&mut Self, &Person)) {
-        match self.find(nick) {
+    pub(super) fn with_person(&mut self, nick: &str, act: impl FnOnce(&mut Self, &Person)) {
+        match self.find_person(nick) {
             Ok(person) => act(self, &person),
             Err(error) => self.screen.refuse(None, error),
         }
@@ -24,7 +24,7 @@ impl Client<'_> {
     ///
     /// # Errors
     /// In words, where there is nobody, or it is the user.
-    pub(super) fn find(&self, nick: &str) -> Result<Person, String> {
+    pub(super) fn find_person(&self, nick: &str) -> Result<Person, String> {
         let nobody = || format!("nobody here is called {nick}; /names shows who is here");
         let wanted: Nick = nick.parse().map_err(|_| nobody())?;
         if wanted.skeleton() == self.session.card().nick().skeleton() {
@@ -41,12 +41,14 @@ impl Client<'_> {
         self.tell_unconfirmed(&others);
     }
 
+    /// Shows somebody's fingerprint.
     pub(super) fn fingerprint(&mut self, person: &Person) {
         let about = self.trust.identify(self.session.policy(), person);
         self.screen.notice(format!("{} {about}", person.nick));
     }
 
-    /// Shows the digits to compare, or marks somebody as verified, given these.
+    /// Shows the digits to compare with somebody; or, given the digits that were compared, marks them as
+    /// verified.
     pub(super) fn verify(&mut self, person: &Person, digits: &str) {
         if !digits.is_empty() {
             let (session, now) = (&mut self.session, unix_seconds());
@@ -96,7 +98,7 @@ impl Client<'_> {
                     .to_owned()
             });
             let away = self.absence(person);
-            // Each line of it, so that none looks like one of these.
+            // Each line of the reason is marked, so that none looks like a line of ours.
             let away = away.iter().flat_map(|text| text.as_str().lines());
             lines.extend(away.map(|line| format!("away: {line}")));
         }
@@ -105,14 +107,14 @@ impl Client<'_> {
         self.screen.answer(lines.join("\n"));
     }
 
-    /// Why somebody is away, if so, in words that the user wants to see.
+    /// Why somebody is away, if they are and the user does not ignore them.
     pub(super) fn absence(&self, person: &Person) -> Option<SafeText> {
         let is_ignored = self.filter.is_ignored(person.fingerprint);
         let presence = self.session.presence(person.sid);
         presence?.away.filter(|_| !is_ignored)
     }
 
-    /// Shows the code of the room, with the nicks that it is for: it says nothing of anybody else.
+    /// Shows the code of the room, with the nicks that it is for. It says nothing of anybody else.
     pub(super) fn code(&mut self) {
         let others = self.session.others();
         if others.is_empty() {
@@ -206,7 +208,7 @@ impl Client<'_> {
 
     /// Shows again what somebody says who has this nick, or had it when the user ignored them.
     pub(super) fn unignore(&mut self, nick: &str) {
-        let present = self.find(nick).ok().map(|person| person.fingerprint);
+        let present = self.find_person(nick).ok().map(|person| person.fingerprint);
         self.screen.notice(if self.filter.unignore(present, nick) {
             format!("what {nick} says is shown again")
         } else {

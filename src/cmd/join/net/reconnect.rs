@@ -151,13 +151,12 @@ impl Connection {
         matches!(self.state, LinkState::Up(..))
     }
 
-    /// Whether the member is not in the room, since a connection broke.
+    /// Whether a connection broke, and the member has not been in the room since.
     pub(in crate::cmd::join) fn is_broken(&self) -> bool {
         self.broken_since.is_some()
     }
 
-    /// Whether it is time to give up: the member has not been in the room for longer than the user
-    /// wants to try.
+    /// Whether it is time to give up: a connection broke, and the user does not want to try longer.
     pub(in crate::cmd::join) fn is_hopeless(&self) -> bool {
         let since = self.broken_since;
         since.map_or(Duration::ZERO, |since| since.elapsed()) >= self.patience
