@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cipher::keys::SessionKey;
 use crate::cmd::terminal::Input;
 use crate::cmd::unwritable;
+use crate::room::message::Kind;
 use crate::room::notice::Notice;
 use crate::room::session::{End, Session};
 
@@ -173,7 +174,7 @@ impl Client<'_> {
             self.screen.show(&wording::absent(&absent));
         }
         if let Some(reason) = self.away.take_due() {
-            self.announce_away(&reason);
+            self.announce(Kind::Away, &reason);
         }
         self.tell_held_back(false);
         let due = self.session.tick(self.clock.now());

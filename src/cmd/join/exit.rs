@@ -13,7 +13,8 @@ const GOODBYE: Duration = Duration::from_secs(3);
 pub(super) struct Exit {
     /// Whether the user leaves as soon as the relay has taken what was said.
     is_leaving: bool,
-    /// When the client ends without that.
+    /// When the user leaves in any case; or when the client ends without waiting for the relay, if the
+    /// user is leaving already.
     deadline: Option<Instant>,
     /// Whether something that a pipe or a script wanted was not done. Nobody sits there who could try
     /// otherwise, so the exit status says it.
@@ -44,7 +45,7 @@ impl Exit {
         self.is_leaving
     }
 
-    /// When the client ends, whatever the relay has taken.
+    /// When the user leaves, or the client ends if the user is leaving already.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }

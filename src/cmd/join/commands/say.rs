@@ -38,7 +38,7 @@ impl<'a> Saying<'a> {
 }
 
 impl Client<'_> {
-    /// Says what a line asks for. Another line may come once the relay has taken it, or it is refused.
+    /// Says what a line asks for. Another line is read once the relay has taken this one, or it is refused.
     pub(super) fn say(&mut self, saying: &Saying<'_>) {
         match self.send(saying) {
             Ok(receipt) => {
@@ -62,7 +62,7 @@ impl Client<'_> {
         }
     }
 
-    /// Says something to one member, if it was under this nick when Enter was pressed.
+    /// Says something to one member, if the member had its nick already when Enter was pressed.
     pub(super) fn say_to_one(&mut self, to: &Person, text: &str, shown: u64) {
         let presence = self.session.presence(to.sid);
         if presence.is_none_or(|presence| presence.named > shown) {
@@ -78,8 +78,8 @@ impl Client<'_> {
         });
     }
 
-    /// Says something to whoever said something to the user alone last, whatever it is called now,
-    /// if that was on the screen when Enter was pressed.
+    /// Says something to whoever was the last to say something to the user alone, under whatever nick
+    /// now, if what they said was on the screen when Enter was pressed.
     pub(super) fn reply(&mut self, text: &str, shown: u64) {
         let Some((fingerprint, since)) = self.reply_to.last() else {
             return self.screen.refuse(
@@ -106,7 +106,7 @@ impl Client<'_> {
     /// Tells everybody that the user is away, and why.
     pub(super) fn go_away(&mut self, reason: &str) {
         let reason = if reason.is_empty() { NO_REASON } else { reason };
-        if self.announce_away(reason) {
+        if self.announce(Kind::Away, reason) {
             self.screen
                 .notice(format!("you are away: {reason}; /back ends that"));
             self.away.begin(reason);
@@ -123,13 +123,9 @@ impl Client<'_> {
         }
     }
 
-    /// Tells everybody that the user is away, without a word on the user's own screen. Returns whether
-    /// that is sent.
-    pub(in crate::cmd::join) fn announce_away(&mut self, reason: &str) -> bool {
-        self.announce(Kind::Away, reason)
-    }
-
-    fn announce(&mut self, kind: Kind, text: &str) -> bool {
+    /// Tells everybody that the user is away or back, without a word on the user's own screen. Returns
+    /// whether that is sent.
+    pub(in crate::cmd::join) fn announce(&mut self, kind: Kind, text: &str) -> bool {
         let saying = Saying::to_all(kind, text, self.session.changes());
         let sent = self.send(&saying);
         if let Err(error) = sent {
@@ -149,7 +145,7 @@ impl Client<'_> {
         self.session.say(to, saying.kind, saying.text, now)
     }
 
-    /// What is to be said of who can read it, if it is not everybody.
+    /// What is shown of who can read it, if not everybody can, or whoever it is for is away.
     fn remark_on_readers(&self, saying: &Saying<'_>, readers: usize) -> Option<String> {
         if let Some(person) = saying.to {
             let absence = self.absence(person);

@@ -156,7 +156,7 @@ impl Connection {
         self.broken_since.is_some()
     }
 
-    /// Whether it is time to give up: a connection broke, and the user does not want to try longer.
+    /// Whether a broken connection has been tried to get back for as long as the user wants.
     pub(in crate::cmd::join) fn is_hopeless(&self) -> bool {
         let since = self.broken_since;
         since.map_or(Duration::ZERO, |since| since.elapsed()) >= self.patience
