@@ -43,7 +43,7 @@ impl Client<'_> {
         match self.send(saying) {
             Ok(receipt) => {
                 let speech = Speech {
-                    who: Who::from(self.session.card()),
+                    who: Who::user(self.session.card()),
                     own: true,
                     to: saying.to.map(|person| person.nick.clone()),
                     kind: saying.kind,

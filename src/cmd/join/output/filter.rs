@@ -1,5 +1,5 @@
-//! What others can have told again and again: it is not shown where the user ignores them, nor where the
-//! same was shown just now.
+//! What others can cause to be told, as often as they like. It is not shown where the user ignores them,
+//! nor where the same was shown just now.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -14,10 +14,10 @@ use super::screen::Screen;
 /// Whom the user ignores, and what was told lately.
 #[derive(Default)]
 pub(in crate::cmd::join) struct Filter {
-    /// Of whom nothing is shown, and what they were called when the user said so.
+    /// Whom the user ignores, and what each was called when that began.
     ignored: HashMap<Fingerprint, Nick>,
     alarms: Repeats,
-    /// What is no alarm.
+    /// What was told and is no alarm.
     hints: Repeats,
 }
 
@@ -82,7 +82,7 @@ impl Filter {
         self.alarms.alarms()
     }
 
-    /// From now on nothing is shown of what comes from this identity, which is called so.
+    /// Has nothing shown any more of what comes from this identity, which is called so now.
     pub(in crate::cmd::join) fn ignore(&mut self, fingerprint: Fingerprint, nick: &Nick) {
         self.ignored.insert(fingerprint, nick.clone());
         for repeats in [&mut self.alarms, &mut self.hints] {
@@ -90,8 +90,8 @@ impl Filter {
         }
     }
 
-    /// Ends that for this identity, and for whoever had this nick then. Returns whether there was
-    /// anybody.
+    /// Ends that for this identity, and for whoever had this nick when it began. Returns whether the user
+    /// ignored anybody like that.
     pub(in crate::cmd::join) fn unignore(
         &mut self,
         fingerprint: Option<Fingerprint>,
@@ -109,7 +109,7 @@ impl Filter {
         self.ignored.contains_key(&fingerprint)
     }
 
-    /// What those were called whom the user ignores, in order.
+    /// What each was called whom the user ignores, in order.
     pub(in crate::cmd::join) fn ignored(&self) -> Vec<&str> {
         let mut nicks: Vec<&str> = self.ignored.values().map(Nick::as_str).collect();
         nicks.sort_unstable();

@@ -23,9 +23,9 @@ pub(in crate::cmd::join) struct Who {
     pub(in crate::cmd::join) standing: Standing,
 }
 
-impl From<&Card> for Who {
-    /// The user, of whom nobody can be surer.
-    fn from(own: &Card) -> Self {
+impl Who {
+    /// The user, with this card. Users need not verify themselves.
+    pub(in crate::cmd::join) fn user(own: &Card) -> Self {
         Self {
             nick: own.nick().clone(),
             fingerprint: own.fingerprint(),
