@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::cmd::join::{self, Member, Seat, Way};
+use crate::cmd::join::{self, Destination, Member, Route, Seat};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
@@ -171,9 +171,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let name = reachable(*address).to_string();
             // The host is there before anybody is told that the room is.
             let announce = || announce(&addresses, &room, room.is_invite());
-            let way = Way::At(loopback(*address));
+            let destination = Destination {
+                relay: &name,
+                room: &room,
+            };
+            let route = Route::Addresses(loopback(*address));
             let (seat, format) = (&args.seat, Format::Screen);
-            join::run_at(&name, way, host, &room, seat, format, announce)
+            join::join_room(destination, route, host, seat, format, announce)
         }
         _ => wait_for_signal(move || announce(&addresses, &room, false)),
     };
@@ -261,7 +265,8 @@ fn announce(addresses: &[SocketAddr], room: &RoomName, is_told: bool) -> anyhow:
         .collect();
     // A host who sits in the room is told the invite there.
     if let Some(address) = addresses.first().filter(|_| !is_told) {
-        let directions = join::directions(&reachable(*address).to_string(), room);
+        let relay = &reachable(*address).to_string();
+        let directions = Destination { relay, room }.directions();
         lines.push(format!("{directions}\n"));
     }
     print(&lines.concat())

@@ -10,7 +10,7 @@ use crate::room::stream::ReadError;
 
 use super::list;
 use super::report::{Link, Report};
-use crate::cmd::join::net::link::PATIENCE;
+use crate::cmd::join::net::link::HANDSHAKE_TIMEOUT;
 
 /// The room that one has come back to.
 pub(in crate::cmd::join) fn returned(people: &[Person]) -> Report {
@@ -62,7 +62,7 @@ pub(in crate::cmd::join) fn is_final(end: End, was_inside: bool) -> bool {
 
 /// The error for a handshake that came to nothing.
 pub(in crate::cmd::join) fn no_handshake(name: &str, error: ReadError) -> anyhow::Error {
-    let seconds = PATIENCE.as_secs();
+    let seconds = HANDSHAKE_TIMEOUT.as_secs();
     match error {
         ReadError::TimedOut => failure(
             format!("no answer from {name} within {seconds} seconds"),

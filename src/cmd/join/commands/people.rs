@@ -1,26 +1,30 @@
-//! Commands that are about others: who is here, what is known of them, and making sure of it.
+//! Commands about others: who is here, what is known of them, making sure of it, and whom to ignore.
 
 use crate::room::names::Nick;
 use crate::room::session::Person;
 use crate::room::text::SafeText;
 
-use crate::cmd::join::client::{Client, seconds};
+use crate::cmd::join::client::Client;
+use crate::cmd::join::clock::unix_seconds;
 use crate::cmd::join::output::report::{Report, Who};
 use crate::cmd::join::output::wording::span;
-use crate::cmd::join::trust::Trust;
-use crate::cmd::join::way_in;
+use crate::cmd::join::trust::{Remark, Trust};
 
 impl Client<'_> {
     /// Does something with whoever has this nick, or one that looks like it, or says that there is
     /// nobody.
-    pub(in crate::cmd::join) fn with(&mut self, nick: &str, act: impl FnOnce(&mut Self, &Person)) {
-        match self.find(nick) {
+    pub(super) fn with_person(&mut self, nick: &str, act: impl FnOnce(&mut Self, &Person)) {
+        match self.find_person(nick) {
             Ok(person) => act(self, &person),
-            Err(error) => self.refuse(None, error),
+            Err(error) => self.screen.refuse(None, error),
         }
     }
 
-    pub(in crate::cmd::join) fn find(&self, nick: &str) -> Result<Person, String> {
+    /// Whoever has this nick, or one that looks like it.
+    ///
+    /// # Errors
+    /// In words, where there is nobody, or it is the user.
+    pub(super) fn find_person(&self, nick: &str) -> Result<Person, String> {
         let nobody = || format!("nobody here is called {nick}; /names shows who is here");
         let wanted: Nick = nick.parse().map_err(|_| nobody())?;
         if wanted.skeleton() == self.session.card().nick().skeleton() {
@@ -29,46 +33,57 @@ impl Client<'_> {
         self.session.person(&wanted).ok_or_else(nobody)
     }
 
-    pub(in crate::cmd::join) fn who_is_here(&mut self) {
+    /// Lists who is here, the user first.
+    pub(super) fn names(&mut self) {
         self.own_fingerprint();
         let others = self.session.others();
-        self.names(&others);
-        self.unconfirmed(&others);
+        self.list_people(&others);
+        self.tell_unconfirmed(&others);
     }
 
-    pub(in crate::cmd::join) fn fingerprint(&mut self, person: &Person) {
+    /// Shows somebody's fingerprint.
+    pub(super) fn fingerprint(&mut self, person: &Person) {
         let about = self.trust.identify(self.session.policy(), person);
-        self.notice(format!("{} {about}", person.nick));
+        self.screen.notice(format!("{} {about}", person.nick));
     }
 
-    /// Shows the digits to compare, or marks somebody as verified, given these.
-    pub(in crate::cmd::join) fn verify(&mut self, person: &Person, digits: &str) {
+    /// Shows the digits to compare with somebody; or, given the digits that were compared, marks them as
+    /// verified.
+    pub(super) fn verify(&mut self, person: &Person, digits: &str) {
         if !digits.is_empty() {
-            let session = &mut self.session;
-            let remark = self.trust.verify(session, person, digits, seconds());
-            return self.remark([remark]);
+            let (session, now) = (&mut self.session, unix_seconds());
+            let remark = self.trust.verify(session, person, digits, now);
+            return self.answer_with([remark]);
         }
         let digits = Trust::comparison(&self.session, person);
         let (nick, own) = (&person.nick, self.session.card().nick());
-        self.answer(format!(
+        self.screen.answer(format!(
             "Is {nick} really {nick}? Call {nick}, or meet, and have {nick} type /verify {own} too.\nUnless somebody is posing as one of you, both of you see this number:\n{digits}\nRead it to each other, never in here. If it is the same, type it after /verify {nick}"
         ));
     }
 
-    pub(in crate::cmd::join) fn verify_all(&mut self, digits: &str) {
-        let session = &mut self.session;
-        let remarks = self.trust.verify_all(session, digits, seconds());
-        self.remark(remarks);
+    /// Marks everybody as verified, given the digits of the room's code.
+    pub(super) fn verify_all(&mut self, digits: &str) {
+        let (session, now) = (&mut self.session, unix_seconds());
+        let remarks = self.trust.verify_all(session, digits, now);
+        self.answer_with(remarks);
     }
 
-    pub(in crate::cmd::join) fn accept(&mut self, person: &Person, end: &str) {
-        let session = &mut self.session;
-        let remark = self.trust.accept(session, person, end, seconds());
-        self.remark([remark]);
+    /// Accepts somebody's identity, given the end of its fingerprint.
+    pub(super) fn accept(&mut self, person: &Person, end: &str) {
+        let (session, now) = (&mut self.session, unix_seconds());
+        let remark = self.trust.accept(session, person, end, now);
+        self.answer_with([remark]);
+    }
+
+    fn answer_with(&mut self, remarks: impl IntoIterator<Item = Remark>) {
+        for remark in remarks {
+            self.filter.answer(&remark.into(), &mut self.screen);
+        }
     }
 
     /// Shows all that is known of somebody.
-    pub(in crate::cmd::join) fn whois(&mut self, person: &Person) {
+    pub(super) fn whois(&mut self, person: &Person) {
         let now = self.clock.now().uptime;
         let about = self.trust.identify(self.session.policy(), person);
         let mut lines = vec![format!("{} {about}", person.nick)];
@@ -83,41 +98,42 @@ impl Client<'_> {
                     .to_owned()
             });
             let away = self.absence(person);
-            // Each line of it, so that none looks like one of these.
+            // Each line of the reason is marked, so that none looks like a line of ours.
             let away = away.iter().flat_map(|text| text.as_str().lines());
             lines.extend(away.map(|line| format!("away: {line}")));
         }
-        let is_ignored = self.ignored.contains_key(&person.fingerprint);
+        let is_ignored = self.filter.is_ignored(person.fingerprint);
         lines.extend(is_ignored.then(|| "you ignore what is said under this identity".to_owned()));
-        self.answer(lines.join("\n"));
+        self.screen.answer(lines.join("\n"));
     }
 
-    /// Why somebody is away, if so, in words that the user wants to see.
-    pub(in crate::cmd::join) fn absence(&self, person: &Person) -> Option<SafeText> {
-        let is_heard = !self.ignored.contains_key(&person.fingerprint);
+    /// Why somebody is away, if they are and the user does not ignore them.
+    pub(super) fn absence(&self, person: &Person) -> Option<SafeText> {
+        let is_ignored = self.filter.is_ignored(person.fingerprint);
         let presence = self.session.presence(person.sid);
-        presence?.away.filter(|_| is_heard)
+        presence?.away.filter(|_| !is_ignored)
     }
 
-    /// Shows the code of the room, with the nicks that it is for: it says nothing of anybody else.
-    pub(in crate::cmd::join) fn code(&mut self) {
+    /// Shows the code of the room, with the nicks that it is for. It says nothing of anybody else.
+    pub(super) fn code(&mut self) {
         let others = self.session.others();
         if others.is_empty() {
-            return self.notice("nobody else is here yet");
+            return self.screen.notice("nobody else is here yet");
         }
         let code = Trust::room_code(&self.session);
         let mut nicks: Vec<&str> = others.iter().map(|person| person.nick.as_str()).collect();
         nicks.push(self.session.card().nick().as_str());
         nicks.sort_by_key(|nick| nick.to_ascii_lowercase());
         let nicks = nicks.join(", ");
-        self.answer(format!(
+        self.screen.answer(format!(
             "Is everybody here who they say? Call each other, or meet, and have all type /code.\nUnless somebody is posing as another, all of you see this code, which is for {nicks}:\n{code}\nRead it to each other, never in here. If it is the same for all, type it after /code"
         ));
     }
 
     /// Says how friends get into this room.
-    pub(in crate::cmd::join) fn invite(&mut self) {
-        let (relay, room, nick) = (self.name, self.room, self.session.card().nick());
+    pub(super) fn invite(&mut self) {
+        let (relay, room) = (self.destination.relay, self.destination.room);
+        let nick = self.session.card().nick();
         let about = if room.is_invite() {
             "only those who have this invite can enter; hand it on by another way than this relay"
                 .to_owned()
@@ -126,22 +142,20 @@ impl Client<'_> {
                 "that is no invite: anybody who guesses the name {room} can enter; to make a room that nobody can guess, leave and type: e2echat join {relay} --nick {nick} --new-room"
             )
         };
-        self.screen.show(&way_in(relay, room));
-        self.notice(about);
+        self.screen.show(&self.destination.report_directions());
+        self.screen.notice(about);
     }
 
-    pub(in crate::cmd::join) fn own_fingerprint(&mut self) {
-        let Who {
-            nick, fingerprint, ..
-        } = self.who_i_am();
-        self.screen.show(&Report::You { nick, fingerprint });
+    /// Says who the user is.
+    pub(super) fn own_fingerprint(&mut self) {
+        self.screen.show(&Report::you(self.session.card()));
     }
 
-    pub(in crate::cmd::join) fn names(&mut self, people: &[Person]) {
-        self.roster(people);
+    /// Lists these people, with what is known of them.
+    pub(in crate::cmd::join) fn list_people(&mut self, people: &[Person]) {
+        self.report_roster(people);
         if people.is_empty() {
-            let text = "nobody else is here yet".to_owned();
-            self.screen.show(&Report::Aside(text));
+            self.screen.aside("nobody else is here yet");
         }
         for person in people {
             let about = self.trust.introduce(self.session.policy(), person);
@@ -153,28 +167,52 @@ impl Client<'_> {
     }
 
     /// Tells a program who is here.
-    pub(in crate::cmd::join) fn roster(&mut self, people: &[Person]) {
+    pub(in crate::cmd::join) fn report_roster(&mut self, people: &[Person]) {
         let others = people.iter().map(Who::from).collect();
         self.screen.show(&Report::Roster(others));
     }
 
     /// Says who has not shown that they are there. It takes an honest member less than a second, so
     /// it is not worth a word when somebody comes.
-    fn unconfirmed(&mut self, people: &[Person]) {
+    fn tell_unconfirmed(&mut self, people: &[Person]) {
         let nicks: Vec<&str> = people
             .iter()
             .filter(|person| !person.is_confirmed)
             .map(|person| person.nick.as_str())
             .collect();
         if !nicks.is_empty() {
-            self.notice(format!(
+            self.screen.notice(format!(
                 "of {} nothing signed has come yet: so far, only the relay says that they are here",
                 nicks.join(", ")
             ));
         }
     }
 
-    pub(in crate::cmd::join) fn answer(&mut self, text: impl Into<String>) {
-        self.screen.show(&Report::Answer(text.into()));
+    /// Shows nothing more of what somebody says.
+    pub(super) fn ignore(&mut self, person: &Person) {
+        let nick = &person.nick;
+        self.filter.ignore(person.fingerprint, nick);
+        self.screen.notice(format!(
+            "nothing that {nick} says is shown from now on, under whatever nick; /unignore {nick} ends that"
+        ));
+    }
+
+    /// Lists whom the user ignores.
+    pub(super) fn list_ignored(&mut self) {
+        let text = match self.filter.ignored().as_slice() {
+            [] => "you ignore nobody".to_owned(),
+            nicks => format!("you ignore: {}", nicks.join(", ")),
+        };
+        self.screen.notice(text);
+    }
+
+    /// Shows again what somebody says who has this nick, or had it when the user ignored them.
+    pub(super) fn unignore(&mut self, nick: &str) {
+        let present = self.find_person(nick).ok().map(|person| person.fingerprint);
+        self.screen.notice(if self.filter.unignore(present, nick) {
+            format!("what {nick} says is shown again")
+        } else {
+            format!("you do not ignore {nick}")
+        });
     }
 }
