@@ -2,7 +2,7 @@
 
 use e2echat::cipher::fingerprint::Fingerprint;
 use e2echat::cipher::pem::{IdentityPem, encode};
-use e2echat::cmd::written::{
+use e2echat::cmd::user_input::{
     Acquaintances, Address, Command, Line, Meeting, Place, Request, Room, Typed, What,
     fingerprints, invite_in,
 };

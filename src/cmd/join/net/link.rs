@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::cmd::credits::Credits;
 use crate::room::frame::{
-    Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, ToClient, counts, is_ping, preamble,
+    Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, ToClient, is_counted_frame, is_ping, preamble,
 };
 use crate::room::names::RoomId;
 use crate::room::stream::{ReadError, read_frame};
@@ -186,7 +186,7 @@ impl LinkReader {
                     _ => {}
                 }
             }
-            let counted = u64::from(counts(&frame));
+            let counted = u64::from(is_counted_frame(&frame));
             self.read_count.frames.fetch_add(counted, Ordering::SeqCst);
             if is_ping(&frame) && !self.read_count.is_ack_due.swap(true, Ordering::SeqCst) {
                 // It fails when the socket has, which is about to show here too.

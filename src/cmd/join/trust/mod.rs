@@ -232,7 +232,7 @@ impl Trust {
 
     /// The digits that both sides see when they compare.
     pub(in crate::cmd::join) fn comparison(session: &Session, person: &Person) -> String {
-        comparison::pair(session.card().fingerprint(), person.fingerprint)
+        comparison::pair_code(session.card().fingerprint(), person.fingerprint)
     }
 
     /// Marks somebody as verified, given the digits that were compared.
