@@ -1,7 +1,7 @@
-//! What a member's processor does: keys, signatures, sealing, opening.
+//! What costs a member processor time: keys, signatures, sealing, opening.
 //!
-//! Sealing for n readers should cost one `sign` and n encryptions divided by the cores; one
-//! encryption is what `seal` for 1 reader takes beyond `sign`.
+//! Sealing for n readers should cost one `sign` and n encryptions divided by the number of cores.
+//! One encryption is what `seal` for 1 reader takes beyond `sign`.
 //!
 //!     cargo bench --bench cipher
 

@@ -1,5 +1,5 @@
 //! What the relay does with a message, without sockets: parsing it, checking it, and putting a
-//! frame for each reader into a queue. And what a frame costs to write and to read.
+//! frame for each reader into a mailbox. And what it costs to write and to read a frame.
 //!
 //!     cargo bench --bench relay
 
@@ -17,19 +17,19 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity};
-use e2echat::room::frame::{Frame, Limits, RunId, ToRelay};
+use e2echat::room::frame::{Frame, RelayLimits, RunId, ToRelay};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Intake, Mailbox, Outgoing, Pool, Room};
+use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, RetentionBudget, Room};
 
 const RUN: RunId = RunId([0; 16]);
 
-/// Counts the bytes that it gets, as the real one does, and keeps none.
+/// A mailbox that counts the bytes that it gets, as the real one does, and keeps none.
 #[derive(Clone, Default)]
 struct Counting(Rc<Cell<usize>>);
 
 impl Mailbox for Counting {
-    fn post(&self, frame: Outgoing) {
+    fn post(&self, frame: OutgoingFrame) {
         self.0.set(self.0.get() + frame.len());
     }
 
@@ -70,9 +70,9 @@ fn received(frame: &Frame) -> Vec<u8> {
 fn fan_out(bencher: Bencher, members: usize) {
     let identity = common::identity();
     let cards = common::cards(&identity, members);
-    let limits = Limits {
+    let limits = RelayLimits {
         members: u32::MAX,
-        ..Limits::default()
+        ..RelayLimits::default()
     };
     let mut room = Room::new(0, &limits);
     for card in &cards {
@@ -80,11 +80,11 @@ fn fan_out(bencher: Bencher, members: usize) {
             .expect("there is room");
     }
     let frames: Vec<Vec<u8>> = message(&cards, &identity).iter().map(received).collect();
-    let pool = Arc::new(Pool::default());
+    let pool = Arc::new(RetentionBudget::default());
     bencher
         .counter(ItemsCount::new(members - 1))
         .bench_local(|| {
-            // A new one each time, as no number comes twice.
+            // A new message each time, as no number may come twice.
             let mut intake = Intake::new(&cards[0], RUN, 1, &limits);
             for frame in &frames {
                 let request = intake.take(pool.take(black_box(frame).clone()));

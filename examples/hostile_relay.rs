@@ -3,17 +3,18 @@
 //!     cargo run --example hostile_relay -- --swap-keys --port 4001
 //!     e2echat join 127.0.0.1:4001 --nick ada        (and bob, and carol, on other terminals)
 //!
-//! - `--swap-keys`: everybody is shown keys of the relay's own under the others' nicks. What is said
-//!   in the lobby is printed here, once for each reader, and encrypted again: the members talk, and
-//!   nothing is wrong but the fingerprints. `/verify` and `/code` show other digits to everybody;
-//!   whoever was known before has a changed identity and gets nothing. In a room made with
-//!   `--new-room`, nobody is believed.
+//! - `--swap-keys`: everybody is shown keys of the relay's own under the others' nicks. What is
+//!   said in the lobby is printed here, once for each reader, and encrypted again: the members
+//!   talk, and only the fingerprints are wrong. `/verify` and `/code` show other digits to
+//!   everybody; a person who was known before has a changed identity and gets nothing. In a room
+//!   made with `--new-room`, nobody is believed.
 //! - `--drop-last`: every second message of each member is dropped. Say two lines: within a minute,
 //!   or when the next one comes or the member leaves, the others are told that one is missing.
-//! - `--split`: who is there is not told of who comes, and sees, at once, things from nobody in the
-//!   room. Who came last is told after 10 seconds that only the relay says that the others are there,
-//!   and after four minutes that nothing comes from them.
-//! - `--forge-leave`: whoever comes is said to have left again: an alarm, as nobody signed that.
+//! - `--split`: the members in the room are not told who comes, and they see, at once, things from
+//!   nobody in the room. The one who came last is told after 10 seconds that only the relay says
+//!   that the others are there, and after four minutes that nothing comes from them.
+//! - `--forge-leave`: whoever comes is said to have left again: an alarm, as nobody signed a
+//!   goodbye.
 //! - `--replay-card`: let somebody leave: the card is presented again, and not believed.
 //! - `--reorder`: the second, fourth, ... member gets messages in pairs, the later one first. Let the
 //!   first and the third of three say a line each: the second sees the other order at once, if they

@@ -1,5 +1,5 @@
 //! Makes the man pages in `docs/man` and the shell completions in `completions` from what the
-//! program itself knows of its commands. `tests/manual.rs` checks that they are as they should be.
+//! program itself knows of its commands. `tests/manual.rs` checks that they are up to date.
 //!
 //!     cargo run --example manual
 
@@ -20,7 +20,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// The files: where in the repository they are, and what is in them.
+/// The files: each one's path in the repository, and its content.
 pub(crate) fn files() -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut command = e2echat::cmd::Cli::command();
     let mut files = Vec::new();
@@ -62,13 +62,13 @@ fn render(command: &clap::Command, page: &Man) -> io::Result<Vec<u8>> {
     Ok(out)
 }
 
-/// What stands at the end of the help, which `clap_mangen` would run together. A paragraph that
-/// begins with some words and a colon is a section of that name; indented lines are a list of what
-/// is left and right of a gap.
+/// The end of the help, whose lines `clap_mangen` would run together. A paragraph that begins with
+/// some words and a colon is a section of that name; an indented line is an item of a list, what is
+/// left and right of a gap.
 fn sections(help: &str) -> Roff {
     let is_word = |c: char| c.is_ascii_alphabetic() || c == ' ';
     let mut roff = Roff::new();
-    // Commands are not stretched.
+    // Commands are not stretched to the width of the page.
     roff.control("ad", ["l"]);
     for (index, paragraph) in help.split("\n\n").enumerate() {
         let (heading, text) = match paragraph.split_once(':') {

@@ -1,5 +1,5 @@
 //! Makes the pictures in the README from the real program: three people talk in pseudo-terminals,
-//! and what one of them sees is drawn.
+//! and the screen of one of them is drawn.
 //!
 //!     cargo build
 //!     cargo run --quiet --example picture -- dark > docs/session.svg
@@ -28,9 +28,9 @@ const CELL_WIDTH: u16 = 9;
 const CELL_HEIGHT: u16 = 20;
 const MARGIN: u16 = 16;
 
-/// What the terminal looks like.
+/// The colours of a terminal.
 struct Theme {
-    /// What it tells programs.
+    /// The background that it tells programs, as COLORFGBG.
     colorfgbg: &'static str,
     background: &'static str,
     text: &'static str,
@@ -126,14 +126,14 @@ fn main() {
     bob.with_emulator(|emulator| print!("{}", draw(emulator, &theme)));
 }
 
-/// The program, which lies one folder above the examples.
+/// The program: it lies one folder above the examples.
 fn program() -> PathBuf {
     let example = std::env::current_exe().expect("this program has a path");
     let folder = example.ancestors().nth(2).expect("it is in a folder");
     folder.join(format!("e2echat{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// Lets somebody be who they are in the tests, and so have the same colour each time.
+/// Gives a person the identity that the tests give them, and so the same colour each time.
 fn give_identity(who: &str, file: &Path) {
     let identities = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/screens/identities");
     let pem = std::fs::read(Path::new(identities).join(who).with_extension("pem"));
@@ -200,8 +200,8 @@ fn draw_run(svg: &mut String, row: u16, run: &Run, theme: &Theme) -> std::fmt::R
     )
 }
 
-/// Cells beside each other that look the same. A wide character is a run of its own, as fonts
-/// differ about it.
+/// A run: cells beside each other that look the same. A wide character is a run of its own, as
+/// fonts differ about its width.
 struct Run {
     column: u16,
     cells: u16,
@@ -266,7 +266,7 @@ fn runs(screen: &vt100::Screen, row: u16) -> Vec<Run> {
     runs
 }
 
-/// What xterm draws for one of the 240 colours that are not the user's to choose.
+/// The colour that xterm draws for one of the 240 that are not the user's to choose.
 fn rgb(index: u8) -> String {
     let [red, green, blue] = if index >= 232 {
         [8 + 10 * (index - 232); 3]

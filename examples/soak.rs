@@ -1,11 +1,11 @@
-//! A busy room for an hour, in order to see what grows: the real relay, and real clients that talk,
-//! change their keys, come, go, are killed, and come back.
+//! A busy room for an hour, to see what grows: the real relay, and real clients that talk, change
+//! their keys, come, go, are killed, and come back.
 //!
 //!     cargo build --release && cargo run --release --example soak -- --minutes 60
 //!
-//! Every minute, and at start and end, it prints the memory, threads and descriptors of the relay and
-//! of the clients that stay; and each warning that a client shows. The figures are those of /proc, so
-//! it runs on Linux.
+//! Every minute, and at the start and the end, it prints the memory, threads and descriptors of the
+//! relay and of the clients that stay; and it prints each warning that a client shows. The figures
+//! come from /proc, so it runs on Linux.
 
 #![allow(clippy::print_stdout, reason = "it tells what it sees")]
 
@@ -29,7 +29,7 @@ const VISITING: usize = 4;
 const STEP: Duration = Duration::from_millis(500);
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// What all clients have written so far.
+/// How many lines all clients have written so far, and how many of these warn.
 #[derive(Default)]
 struct Lines {
     all: AtomicU64,
@@ -44,21 +44,21 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails where the program has ended, which is as good.
+        // It fails where the program has ended, which is as good.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Running {
-    /// Says a line; one that goes to a program that has ended is lost.
+    /// Writes a line to the program. It is lost if the program has ended.
     fn say(&mut self, line: &str) {
         if let Some(stdin) = &mut self.stdin {
             let _ = writeln!(stdin, "{line}");
         }
     }
 
-    /// Its memory in KiB, its threads, and its descriptors.
+    /// The program's resident memory in KiB, its threads, and its descriptors.
     fn figures(&self) -> Result<[u64; 3]> {
         let folder = PathBuf::from(format!("/proc/{}", self.child.id()));
         let status = fs::read_to_string(folder.join("status"))?;
@@ -76,7 +76,7 @@ impl Running {
     }
 }
 
-/// Where everything is that the programs need.
+/// What all programs need.
 struct Place {
     program: PathBuf,
     home: tempfile::TempDir,
@@ -97,7 +97,8 @@ impl Place {
         command
     }
 
-    /// Makes an identity for a nick, so that who was killed comes back as who it was.
+    /// Makes an identity for a nick, so that a client that was killed comes back as the same
+    /// person.
     fn make_identity(&self, nick: &str) -> Result<()> {
         let status = Self::command(&self.program, self.home.path())
             .args(["keygen", "--output"])
@@ -178,12 +179,13 @@ fn visit(place: &Place, nick: &str, visitor: &mut Option<Running>) -> Result<()>
         (None, 0..3) => *visitor = Some(place.join(nick)?),
         (None, _) => {}
         (Some(running), 0) => {
-            // The end of its input is a goodbye.
+            // At the end of its input a client says goodbye.
             running.stdin = None;
             thread::sleep(STEP);
             *visitor = None;
         }
-        // Killed; half of them come back at once, while the relay still keeps their place.
+        // The visitor is killed. Half of them come back at once, while the relay still keeps their
+        // place.
         (Some(_), 1) => *visitor = None,
         (Some(_), 2) => {
             *visitor = None;

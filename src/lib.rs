@@ -1,10 +1,11 @@
 //! e2echat: a terminal chat room in which whoever runs the server can read nothing.
 //!
-//! Three rooms, and imports point downward only:
+//! Three floors, and imports point downward only:
 //!
-//! - [`cmd`]: `serve`, `join` and `keygen`: arguments, threads, sockets, files, the terminal.
-//! - [`room`]: the protocol: wire format, cards, messages, the relay's and the client's state
-//!   machines. It does no I/O of its own.
+//! - [`cmd`]: the commands `serve`, `join` and `keygen`: arguments, threads, sockets, files, the
+//!   terminal.
+//! - [`room`]: the protocol: wire format, cards, messages, and the state machines of relay and
+//!   client. It does no I/O.
 //! - [`cipher`]: Caesar, RSA keys, sealing and opening, fingerprints. It knows nothing of rooms,
 //!   sockets or terminals.
 //!
@@ -18,7 +19,8 @@ use std::alloc::System;
 
 use zeroizing_alloc::ZeroAlloc;
 
-/// Freed memory is wiped: dropping an RSA key alone leaves copies of its primes behind. It is here and
-/// not in `main.rs` so that the tests, which search memory for such copies, run with this very one.
+/// Wipes freed memory: dropping an RSA key alone leaves copies of its primes behind. The allocator
+/// is here and not in `main.rs` so that the tests, which search memory for such copies, run with
+/// this very one.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);

@@ -308,7 +308,7 @@ fn a_statement_that_is_repeated_without_end_throws_nobody_out() {
 fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
     let mut scene = Besieged::begin(&[]);
     let statement = scene.mallory.statement(Occasion::Beacon, 1).encode();
-    let frame = Frame::state(&statement, &[1; 256], &[]).encode();
+    let frame = Frame::statement(&statement, &[1; 256], &[]).encode();
     scene.withstands((0..FLOOD).map(|_| frame.clone()));
     scene.assert_lines("something came under the name of mallory", 2);
     // None of them is lost: what is not told by then is when the program ends.
@@ -449,7 +449,7 @@ fn nothing_is_shown_of_what_an_ignored_member_sends_and_the_audit_counts_it() {
     ask(&mut scene.bob, "/ignore mallory");
     let count = 3000;
     let statement = scene.mallory.statement(Occasion::Beacon, 1).encode();
-    let forged = Frame::state(&statement, &[1; 256], &[]).encode();
+    let forged = Frame::statement(&statement, &[1; 256], &[]).encode();
     let (header, body) = scene.mallory.compose_as(Kind::Away, 1, "for a moment");
     let away = scene.mallory.seal(&header, &body).frames().remove(0);
     let forged = std::iter::repeat_n(forged, count);

@@ -10,7 +10,7 @@ use e2echat::room::frame::{Frame, MAX_FRAME, ToRelay};
 use e2echat::room::message::{Header, OpenError, SealedMessage, Stream};
 use e2echat::room::names::RoomName;
 use e2echat::room::session::Event;
-use e2echat::room::statement::{Direct, Occasion, Past, Statement};
+use e2echat::room::statement::{DirectEntry, Occasion, PastEntry, Statement};
 
 use support::peer::{lobby, made_up_key};
 use support::world::{
@@ -121,13 +121,17 @@ fn greatest_numbers_in_a_statement_are_more_missing_messages_than_there_are_numb
     let (world, ada, mut bob, carol) = with_insider();
     let mut statement = statement(&world, &ada, &[&bob, &carol]);
     statement.next = u64::MAX - 1;
-    statement.direct = vec![Direct {
+    statement.direct = vec![DirectEntry {
         from: ada.card.sid(),
         to: bob.sid(),
         next: u64::MAX - 1,
     }];
     let bytes = statement.encode();
-    let mut frame = payload(&Frame::state(&bytes, &ada.identity.key.sign(&bytes), &[]));
+    let mut frame = payload(&Frame::statement(
+        &bytes,
+        &ada.identity.key.sign(&bytes),
+        &[],
+    ));
     // What the relay passes on has no list of those it is for.
     frame.truncate(frame.len() - 4);
     assert_eq!(bob.receive(&frame), [missing("ada", u64::MAX)]);
@@ -137,7 +141,7 @@ fn greatest_numbers_in_a_statement_are_more_missing_messages_than_there_are_numb
 fn a_statement_of_more_past_epochs_than_a_reader_has_to_look_up() {
     let (world, ada, bob, carol) = with_insider();
     let mut statement = statement(&world, &ada, &[&bob, &carol]);
-    let past = |epoch| Past {
+    let past = |epoch| PastEntry {
         epoch,
         seen: 1,
         parent: [0; 32],
@@ -193,7 +197,7 @@ fn statements_for_thousands_who_came_at_once_are_whole_frames() {
     for frame in ada.session.take_outgoing() {
         let bytes = payload(&frame);
         assert!(bytes.len() <= MAX_FRAME, "{}", bytes.len());
-        let Ok(ToRelay::State(state)) = ToRelay::parse(&bytes) else {
+        let Ok(ToRelay::Statement(state)) = ToRelay::parse(&bytes) else {
             panic!("not a statement");
         };
         let statement = Statement::parse(state.statement).unwrap();

@@ -175,7 +175,7 @@ fn another_sessions_card_is_presented_as_a_rekey() {
     let key = support::peer::lobby().key();
     let follows = |card: &Card| {
         let (mallory, session) = (&mallory.identity, session_key(0));
-        card.succeed(&key, mallory, card.nick(), session.public(), 0, 0)
+        card.issue_successor(&key, mallory, card.nick(), session.public(), 0, 0)
     };
     let others = [
         follows(ada.session.card()),
@@ -395,7 +395,7 @@ fn an_insider_who_is_refused_is_out_until_its_card_is_good_for_everybody() {
     let attic: RoomName = "attic".parse().expect("a name");
     let next = |mallory: &Insider, room: &RoomName, number| {
         let (nick, key) = (mallory.card.nick(), session_key(number).public());
-        (mallory.card).succeed(&room.key(), &mallory.identity, nick, key, 0, 0)
+        (mallory.card).issue_successor(&room.key(), &mallory.identity, nick, key, 0, 0)
     };
     let bad = next(&mallory, &attic, 0);
     world.rekey_insider(&mut mallory, bad);
@@ -437,7 +437,7 @@ fn an_insider_who_was_refused_comes_back_under_a_session_that_only_some_remember
     let first = mallory.card.clone();
     let next = |mallory: &Insider, room: &RoomName, key: &PublicKey| {
         let nick = mallory.card.nick();
-        (mallory.card).succeed(&room.key(), &mallory.identity, nick, key, 0, 0)
+        (mallory.card).issue_successor(&room.key(), &mallory.identity, nick, key, 0, 0)
     };
     for (room, key) in [
         (&lobby, session_key(0).public()),
@@ -467,7 +467,7 @@ fn a_session_key_does_not_get_younger_by_being_changed_for_a_while() {
         world.pass(Duration::from_hours(1), [&mut ada, &mut bob, &mut carol]);
         world.advance(Duration::from_hours(12));
         let nick = mallory.card.nick().clone();
-        let card = (mallory.card).succeed(&key, &mallory.identity, &nick, session, 0, 0);
+        let card = (mallory.card).issue_successor(&key, &mallory.identity, &nick, session, 0, 0);
         world.rekey_insider(&mut mallory, card);
         catch_up(&mut ada);
     }
@@ -512,7 +512,7 @@ fn the_session_key_of_one_who_has_left_is_good_for_nobody_and_divides_nobody() {
     }
     let key = support::peer::lobby().key();
     let nick = mallory.card.nick().clone();
-    let stolen = (mallory.card).succeed(&key, &mallory.identity, &nick, &theirs, 0, 0);
+    let stolen = (mallory.card).issue_successor(&key, &mallory.identity, &nick, &theirs, 0, 0);
     world.rekey_insider(&mut mallory, stolen);
     for member in [&mut ada, &mut bob] {
         assert_eq!(catch_up(member), [rekeyed("mallory")]);

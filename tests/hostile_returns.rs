@@ -255,7 +255,7 @@ fn somebody_else_presents_a_card_that_follows_that_of_one_for_whom_a_message_wai
     let mallory = Insider::new("bob");
     let key = session_key(0).public();
     let card = bob.session.card();
-    let card = card.succeed(&lobby().key(), &mallory.identity, card.nick(), key, 0, 0);
+    let card = card.issue_successor(&lobby().key(), &mallory.identity, card.nick(), key, 0, 0);
     let epoch = world.epoch();
     let events = ada.receive(&payload(&Frame::joined(epoch + 1, card.bytes())));
     assert!(

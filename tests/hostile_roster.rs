@@ -192,7 +192,7 @@ fn a_past_reader_encrypts_a_message_again_for_one_who_joined_later() {
     catch_up(&mut carol);
     // Bob knows the whole body, and the header is signed.
     let sealed_for = |member: &Member| {
-        let reader = e2echat::cipher::seal::Reader {
+        let reader = e2echat::cipher::seal::Recipient {
             id: &member.sid().0,
             key: member.session.card().session(),
         };

@@ -202,7 +202,7 @@ fn another_identity_presents_itself_as_a_members_new_nick() {
     let mallory = Insider::new("mallory");
     let key = support::peer::lobby().key();
     let session = support::peer::session_key(0);
-    let forged: Card = ada.session.card().succeed(
+    let forged: Card = ada.session.card().issue_successor(
         &key,
         &mallory.identity,
         &nick_of("ada2"),
@@ -229,7 +229,7 @@ fn a_member_takes_the_nick_of_another_one_with_the_help_of_the_relay() {
             .expect("her file"),
         is_lasting: true,
     };
-    let stolen = ada.session.card().succeed(
+    let stolen = ada.session.card().issue_successor(
         &key,
         &ada_identity,
         carol.session.card().nick(),

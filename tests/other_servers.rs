@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use e2echat::room::frame::{Challenge, Frame, Limits, PREAMBLE, RunId};
+use e2echat::room::frame::{Challenge, Frame, PREAMBLE, RelayLimits, RunId};
 use e2echat::room::notice::Notice;
 
 use support::peer::frame;
@@ -41,10 +41,10 @@ fn challenge() -> Vec<u8> {
         nonce: [1; 32],
         run: RunId([2; 16]),
     };
-    let limits = Limits {
+    let limits = RelayLimits {
         idle: 90,
         members: 200,
-        ..Limits::default()
+        ..RelayLimits::default()
     };
     Frame::challenge(&challenge, &limits).encode()
 }

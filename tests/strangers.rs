@@ -272,7 +272,7 @@ fn a_member_leaves_without_a_goodbye() {
 fn a_member_leaves_with_a_goodbye_that_is_not_signed() {
     assert_dropped_for(|mallory| {
         let goodbye = mallory.statement(Occasion::Leave, 1).encode();
-        let forged = Frame::state(&goodbye, &[0; 256], &[]).encode();
+        let forged = Frame::statement(&goodbye, &[0; 256], &[]).encode();
         [forged, Frame::leave().encode()].concat()
     });
 }

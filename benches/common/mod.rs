@@ -18,10 +18,10 @@ pub fn identity() -> Identity {
     }
 }
 
-/// A public key to which nobody has the private one: encrypting to it costs the same.
+/// A public key whose private key nobody has: to encrypt to it costs the same.
 pub fn public_key(model: &SessionKey) -> PublicKey {
     let mut spki = model.public().spki().to_vec();
-    // RFC 8017 A.1.1: the modulus ends 5 bytes before the end, with the exponent behind it.
+    // The DER ends with the modulus and the exponent, which takes 5 bytes (RFC 8017 §A.1.1).
     let end = spki.len() - 5;
     let (last, rest) = spki[end - 256..end].split_last_mut().expect("a modulus");
     rand::rng().fill_bytes(&mut rest[1..]);

@@ -1,5 +1,5 @@
-//! How long messages take while strangers and members do their worst: the relay has its usual limits,
-//! and the attackers come from other addresses of the loopback than the members.
+//! How long messages take while strangers and members do their worst. The relay has its usual
+//! limits, and the attackers come from other addresses of the loopback than the members.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -33,27 +33,27 @@ const RATE: u32 = 20;
 /// How many messages a flood has at most.
 const FLOOD: usize = 1000;
 
-/// How many messages are on their way to one who is stopped while it is looked at. Some three
-/// quarters of them fill a queue.
+/// How many messages go to a client that is stopped during its measurement. Some three quarters of
+/// them fill an outbox.
 const PILE: u32 = 200;
 
-/// How many never read.
+/// How many members never read.
 const SILENT: usize = 10;
 
-/// How long an attack goes on before it is looked at.
+/// How long an attack goes on before the measurement begins.
 const ONSET: Duration = Duration::from_secs(1);
 
-/// Those who do not get into a room.
+/// Strangers: they do not get into a room.
 struct Strangers {
     name: &'static str,
     /// From how many addresses they come.
     addresses: u32,
-    /// How many come in a second, and how many stay at once.
+    /// How many of them come in a second, and how many stay at once.
     rate: u32,
     most: usize,
-    /// What they say, in turn.
+    /// What they send, in turn.
     says: Vec<Vec<u8>>,
-    /// Whether they add a byte every second.
+    /// Whether each adds a byte every second.
     drips: bool,
 }
 
@@ -113,17 +113,17 @@ pub fn measure(members: usize, seconds: u32, only: &str) -> anyhow::Result<()> {
     gauge.flood("a flood, and 10 that never read", &mut flooder)
 }
 
-/// A room that is under attack from time to time.
+/// A room that is measured, and is under attack from time to time.
 struct Gauge<'a> {
     relay: &'a Relay,
     company: &'a Company,
     crowd: Crowd<'a>,
-    /// How many messages there are in a measurement, and were there so far.
+    /// How many messages a measurement has, and how many there were so far.
     messages: u32,
     said: u64,
-    /// How many were to be dropped so far.
+    /// How many members the relay should have dropped so far.
     dropped: usize,
-    /// What the names of the attacks that are made have in them.
+    /// Only attacks with this in their names are made.
     only: &'a str,
 }
 
@@ -186,7 +186,7 @@ impl Gauge<'_> {
         let rate = PILE.div_ceil(self.messages / RATE);
         self.dropped += 1;
         self.hold_out(name, |front| {
-            // From now on it does nothing, and the system keeps its connection open.
+            // From now on the client does nothing, and the system keeps its connection open.
             kill(pid, Signal::SIGSTOP)?;
             front.pile_up(sender, &pile, rate)
         })?;
@@ -227,7 +227,7 @@ fn all_strangers(company: &Company) -> anyhow::Result<Vec<Strangers>> {
         rand::rng().fill_bytes(bytes);
     }
     let [noise, mut frames] = random;
-    // A length that is possible, so that the rest is read.
+    // A length that is possible, so that the relay reads on.
     frames.splice(..4, 4000u32.to_be_bytes());
     let unproven: Vec<Vec<u8>> = (0..100)
         .map(|number| {
@@ -316,7 +316,7 @@ impl Front<'_> {
         Ok(())
     }
 
-    /// A connection from another address for each number.
+    /// A connection from an address of its own for each number.
     fn connect(&self, number: u32) -> anyhow::Result<TcpStream> {
         let IpAddr::V4(relay) = self.relay.ip() else {
             anyhow::bail!("the relay has no IPv4 address");
@@ -332,7 +332,7 @@ impl Front<'_> {
         }
     }
 
-    /// What those do who do not get into a room.
+    /// Has the strangers do what they do.
     fn send(&self, strangers: &Strangers) -> anyhow::Result<()> {
         let mut connected: VecDeque<TcpStream> = VecDeque::new();
         let mut dripped = Instant::now();
@@ -349,7 +349,8 @@ impl Front<'_> {
             }
             let mut stream = self.connect(number % strangers.addresses)?;
             let turn = number as usize % strangers.says.len();
-            // It fails where the relay is faster, or has no place in its queue.
+            // The write fails where the relay has hung up already, or its system had no room for
+            // the connection.
             let said = strangers.says.get(turn).context("nothing to say")?;
             if stream.write_all(said).is_ok() {
                 connected.push_back(stream);
@@ -358,7 +359,7 @@ impl Front<'_> {
         })
     }
 
-    /// Newcomers who leave as soon as they are in. Each address stays below its limit.
+    /// Has newcomers leave as soon as they are in. Each address stays below its limit.
     fn come_and_go(&self, cards: &[Card]) -> anyhow::Result<()> {
         let mut buffer = vec![0; 64 * 1024];
         let mut coming: Vec<Member> = Vec::new();
@@ -371,11 +372,13 @@ impl Front<'_> {
                 member.leave(card.room(), self.company)?;
                 going.push(member);
             }
-            // Until the relay hangs up: whoever does it first could destroy its own goodbye.
+            // The member reads until the relay hangs up: whoever hangs up first could destroy its
+            // own goodbye.
             going.retain_mut(|member| member.read(&mut buffer, self.company).is_ok());
             Ok(())
         })?;
-        // The relay would keep the places of those who just vanished, and call them lost a minute later.
+        // The relay would keep the places of members that just vanish, and call them lost a minute
+        // later.
         let room = cards.first().context("a card")?.room();
         for mut member in coming {
             if member.leave(room, self.company).is_ok() {
@@ -389,7 +392,7 @@ impl Front<'_> {
         Ok(())
     }
 
-    /// A member that writes so often to one who does not read.
+    /// Has a member write so often to one that does not read.
     fn pile_up(&self, sender: &mut Member, pile: &[Vec<u8>], rate: u32) -> anyhow::Result<()> {
         let mut buffer = vec![0; 64 * 1024];
         self.repeat(rate, |number| {
@@ -399,7 +402,7 @@ impl Front<'_> {
         })
     }
 
-    /// A member that sends as fast as the relay lets it.
+    /// Has a member send as fast as the relay lets it.
     fn flood(&self, member: &mut Member, messages: &[Vec<u8>]) -> anyhow::Result<()> {
         let mut buffer = vec![0; 64 * 1024];
         let mut messages = messages.iter();

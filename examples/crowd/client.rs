@@ -14,15 +14,14 @@ use tempfile::TempDir;
 
 use super::relay::program;
 
-/// How long a client may take to get into a room.
+/// How long a client may take to enter a room.
 const ENTERING: Duration = Duration::from_secs(30);
 
-/// A client in a room, which ends with this value.
+/// A client in a room. Its process ends when this is dropped.
 pub struct Client {
     child: Child,
     input: ChildStdin,
-    /// Each line of its output, and when it came. The client would end if there were nobody to write
-    /// to.
+    /// Each line of its output, and when it came. A client ends if nobody reads its output.
     lines: Receiver<(Instant, String)>,
     /// How many lines there were.
     pub shown: usize,
@@ -31,7 +30,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts one, and waits until it is in the room.
+    /// Starts a client, and waits until it is in the room.
     pub fn join(relay: SocketAddr, nick: &Nick, room: &str) -> anyhow::Result<Self> {
         let home = tempfile::tempdir()?;
         let program = program()?;
@@ -68,7 +67,7 @@ impl Client {
         Ok(client)
     }
 
-    /// Has it say something to all.
+    /// Has the client say something to all.
     pub fn say(&mut self, text: &str) -> anyhow::Result<()> {
         Ok(writeln!(self.input, "{text}")?)
     }
@@ -103,7 +102,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // SIGKILL ends one that is stopped, too. It fails where the client has ended already.
+        // SIGKILL ends a stopped process, too. It fails where the client has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -33,14 +33,14 @@ pub struct Crowd<'a> {
     room: RoomId,
     cards: Vec<Card>,
     members: Vec<Member>,
-    /// Others who are to get the same messages.
+    /// Members that are looked after elsewhere and are to get the same messages.
     others: Vec<SessionId>,
     buffer: Vec<u8>,
     sequence: u64,
 }
 
 impl<'a> Crowd<'a> {
-    /// Those who are to enter the room of this name.
+    /// A crowd that is to enter the room of this name.
     pub fn new(company: &'a Company, room: &str, members: usize) -> anyhow::Result<Self> {
         let room: RoomName = room.parse()?;
         let cards = (0..members)
@@ -52,7 +52,7 @@ impl<'a> Crowd<'a> {
         })
     }
 
-    /// Those who are on these connections.
+    /// A crowd of the members on these connections.
     pub fn of(company: &'a Company, room: RoomId, members: Vec<Member>) -> Self {
         Self {
             company,
@@ -65,12 +65,12 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    /// The room.
+    /// The room's id.
     pub fn room(&self) -> RoomId {
         self.room
     }
 
-    /// Enters the room, one member after the other.
+    /// Has the members enter the room, one after the other.
     pub fn enter(&mut self, relay: &Relay) -> anyhow::Result<()> {
         for card in std::mem::take(&mut self.cards) {
             self.members.push(Member::knock(relay.address, card)?);
@@ -79,7 +79,7 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// Lets somebody else into the room.
+    /// Has one more member enter the room, whom the caller looks after.
     pub fn admit(&mut self, relay: &Relay, card: Card) -> anyhow::Result<Member> {
         let mut member = Member::knock(relay.address, card)?;
         let deadline = Instant::now() + DEADLINE;
@@ -91,17 +91,17 @@ impl<'a> Crowd<'a> {
         Ok(member)
     }
 
-    /// From now on this member, whom somebody else looks after, is sent what all are sent.
+    /// Sends this member, whom the caller looks after, what all are sent from now on.
     pub fn include(&mut self, sid: SessionId) {
         self.others.push(sid);
     }
 
-    /// That one is not in the room any more.
+    /// Stops sending to a member that was included: it is not in the room any more.
     pub fn exclude(&mut self, sid: SessionId) {
         self.others.retain(|other| *other != sid);
     }
 
-    /// Waits until somebody of this nick has joined.
+    /// Waits until a member with this nick has joined.
     pub fn meet(&mut self, nick: &Nick) -> anyhow::Result<SessionId> {
         let room = self.room;
         let newest = |crowd: &Self| crowd.members.first()?.newest(room, nick);
@@ -109,7 +109,7 @@ impl<'a> Crowd<'a> {
         newest(self).context("nobody has joined")
     }
 
-    /// How many have been dropped because they did not read fast enough.
+    /// How many members the relay has dropped because they did not read fast enough.
     pub fn dropped(&self) -> usize {
         let dropped = self.members.iter().map(|member| member.dropped);
         dropped.max().unwrap_or_default()
@@ -123,7 +123,7 @@ impl<'a> Crowd<'a> {
         })
     }
 
-    /// Waits until everybody has got this many messages, and nobody more.
+    /// Waits until every member has got this many messages, and none more.
     pub fn read_until_delivered(&mut self, messages: u64) -> anyhow::Result<()> {
         self.turn_until(|crowd| crowd.least_delivered() >= messages)?;
         ensure!(
@@ -133,18 +133,18 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// How many messages everybody has got.
+    /// How many messages every member has got at least.
     pub fn least_delivered(&self) -> u64 {
         let delivered = self.members.iter().map(|member| member.delivered);
         delivered.min().unwrap_or_default()
     }
 
-    /// How many messages all have got together.
+    /// How many messages all members have got together.
     pub fn delivered(&self) -> u64 {
         self.members.iter().map(|member| member.delivered).sum()
     }
 
-    /// Whether all that was to be sent is under way.
+    /// Whether all sockets have taken what was to be sent.
     pub fn has_written(&self) -> bool {
         self.members.iter().all(Member::has_written)
     }
@@ -158,7 +158,8 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// Waits for something to come, and takes it; and writes where that goes on.
+    /// Waits until a socket has something to read, and reads it; writes on where a socket takes
+    /// more.
     pub fn turn(&mut self, wait: Duration) -> anyhow::Result<()> {
         let mut sockets: Vec<PollFd<'_>> = self
             .members
@@ -197,26 +198,26 @@ impl<'a> Crowd<'a> {
         sender.write(bytes)
     }
 
-    /// A message to all, the sender included, as it goes to the relay.
+    /// The frame of a message to all, the sender included.
     pub fn message(&mut self, sender: usize) -> Vec<u8> {
         let header = self.header(self.members.get(sender));
         self.compose(&header, &random_block())
     }
 
-    /// As [`Crowd::message`], but from somebody else, and such a one that nobody counts.
+    /// As [`Crowd::message`], but from another member, and of a kind that is not counted.
     pub fn flood(&mut self, sender: &Member) -> Vec<u8> {
         let header = self.header(Some(sender));
         self.compose(&header, &[random_block(), random_block()].concat())
     }
 
-    /// A long message from somebody else to one reader alone.
+    /// The frame of a long message from another member to one reader alone.
     pub fn pile(&mut self, sender: &Member, reader: SessionId) -> Vec<u8> {
         let header = self.header(Some(sender));
         self.compose_for(&[reader], &header, &random_block().repeat(LONG))
     }
 
     fn compose(&mut self, header: &[u8], ciphertext: &[u8]) -> Vec<u8> {
-        // In the order in which a client has its readers.
+        // Readers come in the order in which a client has them.
         let members = self.members.iter().map(|member| member.sid);
         let mut readers: Vec<SessionId> = members.chain(self.others.iter().copied()).collect();
         readers.sort_unstable();
@@ -238,7 +239,7 @@ impl<'a> Crowd<'a> {
             .collect()
     }
 
-    /// A message of this member as it comes to each of its readers.
+    /// The frame of a message of this member as it comes to each of its readers.
     pub fn delivery(&self, sender: usize) -> Vec<u8> {
         let fields = Encoder::default()
             .byte(DELIVER)

@@ -1,5 +1,5 @@
 //! How long a message takes to its last reader; and how long the same bytes take over as many
-//! connections through a plain loop of writes, which is what a relay can at best come near to.
+//! connections through a plain loop of writes, which is the best that a relay can come near to.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -13,7 +13,8 @@ use super::crowd::Crowd;
 use super::member::{Company, Member};
 use super::relay::Relay;
 
-/// Exchanges that are not looked at, in which buffers and caches find their size.
+/// How many exchanges come before those that are measured: buffers and caches find their size in
+/// them.
 const WARM_UP: u32 = 20;
 
 /// Measures both in turn, so that what else the machine does meets both alike.
@@ -66,7 +67,7 @@ fn plain_crowd<'a>(
     let address = listener.local_addr()?;
     let (mut near, mut far) = (Vec::new(), Vec::new());
     for _ in 0..members {
-        // Nobody asks who they are.
+        // Nobody asks who these members are.
         near.push(Member::new(
             TcpStream::connect(address)?,
             SessionId([0; 32]),

@@ -1,5 +1,5 @@
-//! Measures the relay under a crowd: the real `e2echat serve`, started by this program with higher
-//! limits (but for `attack`) and talked to over the loopback by members who speak the wire protocol.
+//! Measures the relay under a crowd. This program starts the real `e2echat serve`, with higher
+//! limits (but for `attack`); the members speak the wire protocol over the loopback.
 //!
 //!     cargo build --release --bins --examples
 //!     target/release/examples/crowd memory     # 10,000 idle members: bytes, threads, descriptors
@@ -9,12 +9,12 @@
 //!     target/release/examples/crowd attack     # the same, while strangers and members do their worst
 //!
 //! Every command has a --help. The relay is the `e2echat` beside this program's folder. The figures
-//! of processes are those of Linux's /proc. `memory` opens two descriptors a member, one in each
+//! of processes come from Linux's /proc. `memory` opens two descriptors a member, one in each
 //! process, and a thread in the relay: `ulimit -n` and `ulimit -u` have to allow for that.
 //!
-//! The members have one identity, and session keys that nobody has the private halves of; what they
-//! send is random bytes in a true frame. A relay cannot tell, as it has no key to look with. What one
-//! member's flood does to those who have to check and open it is measured on real clients.
+//! The members have one identity, and session keys whose private halves nobody has. What they send
+//! is random bytes in a well-formed frame: a relay cannot tell, as it has no key to look with. What
+//! one member's flood does to those who have to check and open it is measured on real clients.
 
 #![allow(clippy::print_stdout, reason = "it tells what it measured")]
 #![allow(unreachable_pub, reason = "an example is not a library")]
@@ -38,7 +38,7 @@ use self::crowd::Crowd;
 use self::member::Company;
 use self::relay::Relay;
 
-/// How long members are idle before it is looked at what they cost.
+/// How long members are idle before their cost is measured.
 const SETTLE: Duration = Duration::from_secs(12);
 
 /// Measure the relay under a crowd
@@ -133,7 +133,7 @@ fn memory(members: usize, rooms: usize) -> anyhow::Result<()> {
     for crowd in &mut crowds {
         crowd.settle()?;
     }
-    // They are asked to acknowledge what they have got, and do so.
+    // The relay asks them to acknowledge what they have got, and they do so.
     let start = Instant::now();
     while start.elapsed() < SETTLE {
         for crowd in &mut crowds {
@@ -238,9 +238,10 @@ fn precise(count: u64) -> f64 {
     count as f64
 }
 
-/// Raises the limit on open files as far as it is needed, here and for the relay that is started.
+/// Raises the limit on open files as far as it is needed, for this process and the relay that it
+/// starts.
 fn allow_descriptors(members: usize) -> anyhow::Result<()> {
-    // A second for each in `latency`, and a few for what else is open.
+    // `latency` opens a second one for each member; a few are for what else is open.
     let needed = 2 * members as u64 + 64;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < needed {

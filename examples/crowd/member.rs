@@ -6,7 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use anyhow::{Context as _, bail};
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::room::card::{Card, Identity, SessionId};
-use e2echat::room::frame::{Challenge, Departure, Frame, RunId, ToClient, counts, preamble};
+use e2echat::room::frame::{
+    Challenge, Departure, Frame, RunId, ToClient, is_counted_frame, preamble,
+};
 use e2echat::room::names::{Nick, RoomId, RoomName};
 use e2echat::room::notice::Notice;
 use e2echat::room::statement::{Occasion, Statement};
@@ -35,7 +37,7 @@ pub fn statement(room: RoomId, sender: SessionId, run: RunId, epoch: u64) -> Sta
     }
 }
 
-/// The keys that all members share, as making a pair for each would take hours.
+/// The keys that all members share: to make a pair for each would take hours.
 pub struct Company {
     identity: Identity,
     model: SessionKey,
@@ -65,16 +67,17 @@ impl Company {
         ))
     }
 
-    /// The identity that all have.
+    /// The identity that all members have.
     pub fn identity(&self) -> &IdentityKey {
         &self.identity.key
     }
 
-    /// A public key to which nobody has the private one.
+    /// A public key whose private key nobody has.
     fn public_key(&self) -> anyhow::Result<PublicKey> {
         let mut spki = self.model.public().spki().to_vec();
-        // RFC 8017 A.1.1: the modulus ends 5 bytes before the end, with the exponent behind it. Its
-        // first byte stays, so that it has 2048 bits, and its last, so that it is odd.
+        // The DER ends with the modulus and the exponent, which takes 5 bytes (RFC 8017 §A.1.1).
+        // The first byte of the modulus stays, so that it has 2048 bits, and its last, so that it
+        // is odd.
         let end = spki.len() - 5;
         let modulus = spki.get_mut(end - 255..end - 1).context("no modulus")?;
         rand::rng().fill_bytes(modulus);
@@ -88,19 +91,19 @@ impl Company {
     }
 }
 
-/// Somebody in a room, or on the way into it.
+/// A member in a room, or on the way into it.
 pub struct Member {
     pub stream: TcpStream,
     pub sid: SessionId,
-    /// The relay's run, once it has told it.
+    /// The relay's run, once CHALLENGE has come.
     pub run: Option<RunId>,
     /// How many usual messages it has got, its own included.
     pub delivered: u64,
     /// How many others it knows.
     pub known: usize,
-    /// How many it has seen dropped because they did not read fast enough.
+    /// How many members it has seen dropped because they did not read fast enough.
     pub dropped: usize,
-    /// The number of its joining, once the relay has let it in.
+    /// The epoch of its joining, once the relay has let it in.
     pub epoch: u64,
     /// The cards of those who were in the room before it, if they are kept.
     pub cards: Option<Vec<Vec<u8>>>,
@@ -113,7 +116,7 @@ pub struct Member {
     /// How many others were in the room before it, once the relay has let it in.
     earlier: Option<usize>,
     counted: u64,
-    /// The beginning of a frame of which the rest has not come.
+    /// The beginning of a frame whose rest has not come.
     partial: Vec<u8>,
     /// What the socket has not taken yet.
     unwritten: Vec<u8>,
@@ -133,7 +136,7 @@ impl Member {
         Ok(member)
     }
 
-    /// A member on a connection on which nothing was said.
+    /// A member on a connection over which nothing was sent yet.
     pub fn new(stream: TcpStream, sid: SessionId) -> anyhow::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
@@ -161,7 +164,7 @@ impl Member {
         self.earlier.is_some_and(|earlier| self.known >= earlier)
     }
 
-    /// Who joined last, if anybody has and has this nick.
+    /// The member that joined last, if it has this nick.
     pub fn newest(&self, room: RoomId, nick: &Nick) -> Option<SessionId> {
         let card = Card::parse(&self.newest, room).ok()?;
         (card.nick() == nick).then(|| card.sid())
@@ -172,13 +175,13 @@ impl Member {
         self.unwritten.is_empty()
     }
 
-    /// Writes as much as goes, and keeps the rest.
+    /// Writes as much as the socket takes, and keeps the rest.
     pub fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         self.unwritten.extend_from_slice(bytes);
         self.write_rest()
     }
 
-    /// Writes as much as goes of what was kept.
+    /// Writes as much as the socket takes of what was kept.
     pub fn write_rest(&mut self) -> anyhow::Result<()> {
         let mut written = 0;
         while let Some(rest) = self.unwritten.get(written..)
@@ -194,7 +197,7 @@ impl Member {
         Ok(())
     }
 
-    /// Says goodbye, as somebody who has seen nothing, and leaves.
+    /// Says goodbye as a member that has seen nothing, and leaves.
     pub fn leave(&mut self, room: RoomId, company: &Company) -> anyhow::Result<()> {
         let run = self.run.context("not in a room yet")?;
         let goodbye = Statement {
@@ -203,11 +206,11 @@ impl Member {
         };
         let goodbye = goodbye.encode();
         let signature = company.identity().sign(&goodbye);
-        self.write(&Frame::state(&goodbye, &signature, &[]).encode())?;
+        self.write(&Frame::statement(&goodbye, &signature, &[]).encode())?;
         self.write(&Frame::leave().encode())
     }
 
-    /// Takes what has come, at most a buffer of it.
+    /// Reads what has come, at most a buffer of it.
     pub fn read(&mut self, buffer: &mut [u8], company: &Company) -> anyhow::Result<()> {
         let length = match self.stream.read(buffer) {
             Ok(0) => bail!("the relay hung up"),
@@ -242,7 +245,7 @@ impl Member {
     }
 
     fn take(&mut self, frame: &[u8], company: &Company) -> anyhow::Result<()> {
-        self.counted += u64::from(counts(frame));
+        self.counted += u64::from(is_counted_frame(frame));
         match ToClient::parse(frame)? {
             ToClient::Challenge(challenge, _) => {
                 let card = self.card.take().context("a second challenge")?;
@@ -272,7 +275,7 @@ impl Member {
                 departure: Departure::Slow,
                 ..
             } => self.dropped += 1,
-            // Who says goodbye is not dropped.
+            // A member that says goodbye is not dropped.
             ToClient::Left { departure, .. } if departure != Departure::Left => {
                 bail!("a member {departure}")
             }

@@ -1,4 +1,4 @@
-//! The relay that is measured, as a process of its own, and what the system says of it.
+//! The relay that is measured, as a process of its own, and its figures in /proc.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// How many of the system's ticks a second has in /proc/PID/stat, on every Linux.
+/// How many ticks a second has in /proc/PID/stat, on every Linux.
 const TICKS: u64 = 100;
 
-/// A running relay, which ends with this value.
+/// A running relay. Its process ends when this is dropped.
 pub struct Relay {
     child: Child,
     pub address: SocketAddr,
@@ -25,9 +25,9 @@ pub struct Relay {
 pub struct Figures {
     pub resident_kib: u64,
     pub threads: u64,
-    /// Nothing where the system does not tell.
+    /// `None` where the system does not tell.
     pub descriptors: Option<u64>,
-    /// By all its threads, in the program and in the system.
+    /// The processor time of all its threads, in the program and in the system.
     pub processor: Duration,
 }
 
@@ -38,7 +38,7 @@ impl Relay {
         Self::with([
             ["--max-connections", &members],
             ["--max-members", &members],
-            // All come from one address, and as fast as they can.
+            // All members come from one address, and as fast as they can.
             ["--max-per-address", &members],
             ["--max-per-identity", &members],
             ["--joins-per-minute", "1000000"],
@@ -50,8 +50,8 @@ impl Relay {
         ])
     }
 
-    /// Starts one with the limits that it has by itself, but for what members say here who only
-    /// read, and whose identity is the same, and that logs as much as it can.
+    /// Starts a relay with its usual limits, but for two: members who only read may be silent here,
+    /// and all have one identity. It logs as much as it can.
     pub fn with_usual_limits() -> anyhow::Result<Self> {
         let idle = ["--idle-timeout", "3600"];
         Self::with([idle, ["--max-per-identity", "1000"], ["-v", "-v"]])
@@ -92,7 +92,7 @@ impl Relay {
         })
     }
 
-    /// How many lines it has logged since this was asked last.
+    /// How many lines it has logged since the last call.
     pub fn take_log(&self) -> usize {
         self.logged.swap(0, Ordering::Relaxed)
     }
@@ -128,7 +128,7 @@ impl Drop for Relay {
     }
 }
 
-/// The relay's program: examples are built into a folder beside it.
+/// The relay's program: it lies one folder above the examples.
 pub fn program() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe()?;
     let folder = this
@@ -140,7 +140,7 @@ pub fn program() -> anyhow::Result<PathBuf> {
 
 /// The fields `utime` and `stime` of `proc_pid_stat(5)`.
 fn processor_time(stat: &str) -> anyhow::Result<Duration> {
-    // The name of the program, in brackets, may itself have spaces and brackets in it.
+    // The program's name, in brackets, may itself have spaces and brackets in it.
     let (_, fields) = stat.rsplit_once(')').context("no name in /proc/PID/stat")?;
     // The first after the name is field 3, the state.
     let ticks = fields.split_whitespace().skip(14 - 3).take(2);

@@ -1,5 +1,6 @@
-//! What one member can do to others who really check and open what it sends: real clients, as
-//! processes of their own. And what one address can do that keeps the places of members who are gone.
+//! What one member can do to others who really check and open what it sends: they are real clients,
+//! each a process of its own. And what one address can do that keeps the places of members who are
+//! gone.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::AsRawFd as _;
@@ -31,19 +32,19 @@ const READERS: usize = 3;
 /// How many messages are spoken in a second.
 const RATE: u32 = 5;
 
-/// How long a message may take to be shown before it is taken for lost.
+/// After how long a message that is not shown counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many frames are made for a flood of different ones.
+/// How many frames are made for a flood of different frames.
 const FRAMES: u64 = 6000;
 
-/// How many members come from one address and break their connections, how many of them in a second,
-/// and for how long a newcomer from another address waits.
+/// How many members come from one address and break their connections, how many of them in a
+/// second, and for how long a newcomer from another address waits.
 const GHOSTS: usize = 400;
 const GHOST_RATE: u32 = 500;
 const NEWCOMER: Duration = Duration::from_secs(5);
 
-/// What somebody sends who is in a room with others.
+/// A member that floods a room in which others are.
 struct Flooder<'a> {
     company: &'a Company,
     room: RoomName,
@@ -53,7 +54,7 @@ struct Flooder<'a> {
     others: Vec<Card>,
 }
 
-/// What there is a name for, and the frames, which are sent over and over if there are few.
+/// A name for the flood, and its frames, which are sent over and over if there are few.
 type Flood = (&'static str, fn(&Flooder<'_>) -> Vec<Vec<u8>>);
 
 const FLOODS: [Flood; 7] = [
@@ -65,7 +66,7 @@ const FLOODS: [Flood; 7] = [
     }),
     ("statements with wrong signatures", |flooder| {
         let statement = flooder.unsigned(1).encode();
-        vec![Frame::state(&statement, &[1; 256], &[]).encode()]
+        vec![Frame::statement(&statement, &[1; 256], &[]).encode()]
     }),
     ("ciphertexts that do not open", |flooder| {
         let garbled = |number| flooder.garbled(number, "short", 0);
@@ -117,7 +118,7 @@ impl Flooder<'_> {
     fn statement(&self, time: u64) -> Vec<u8> {
         let statement = self.unsigned(time).encode();
         let signature = self.company.identity().sign(&statement);
-        Frame::state(&statement, &signature, &[]).encode()
+        Frame::statement(&statement, &signature, &[]).encode()
     }
 
     fn message(&self, stream: Stream, sequence: u64, text: &str) -> SealedMessage {
@@ -143,7 +144,7 @@ impl Flooder<'_> {
         SealedMessage::seal(&header, &body, self.company.identity(), &readers, &[])
     }
 
-    /// A message of which all bytes behind the first so many are wrong.
+    /// A message whose bytes are all wrong but for the first so many.
     fn garbled(&self, sequence: u64, text: &str, right: usize) -> Vec<u8> {
         let mut message = self.message(Stream::Room, sequence, text);
         for (_, ciphertext) in &mut message.parcels {
@@ -234,7 +235,7 @@ fn besiege(
         let taken = flooding.join().ok().context("the flood panicked")??;
         anyhow::Ok((during, taken))
     })?;
-    // Messages that nobody shows are those of readers that were thrown out.
+    // Where the messages were never shown, the readers had been thrown out.
     let [median, p99] = during.unwrap_or([PATIENCE; 2]);
     let shown = lines(&readers).unwrap_or(0) - before.unwrap_or(0);
     println!(
@@ -307,8 +308,8 @@ fn connect_from(own: Ipv4Addr, relay: SocketAddr) -> anyhow::Result<TcpStream> {
     Ok(socket.into())
 }
 
-/// Members come from one address and break their connections, so that the relay keeps their places.
-/// Says whether somebody from another address still gets in.
+/// Has members come from one address and break their connections, so that the relay keeps their
+/// places. Says whether a newcomer from another address still gets in.
 fn keep_places(name: &str) -> anyhow::Result<()> {
     let company = Company::new();
     let relay = Relay::with_usual_limits()?;
@@ -320,7 +321,7 @@ fn keep_places(name: &str) -> anyhow::Result<()> {
         let card = company.card(&room, number)?;
         let own = Ipv4Addr::new(127, 1, 0, 1);
         let mut ghost = Member::ask(connect_from(own, relay.address)?, card)?;
-        // One that is refused keeps nothing.
+        // A member that is refused has no place to keep.
         kept += usize::from(wait_until_in(&mut ghost, &company, &mut buffer).is_ok());
         thread::sleep(Duration::from_secs(1) / GHOST_RATE);
     }

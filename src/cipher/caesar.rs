@@ -1,23 +1,23 @@
 //! The Caesar cipher: letters move some places onward in the alphabet (PROTOCOL §3, §5).
 //!
-//! It adds no security at all; it is here because the original chat room had it.
+//! The cipher adds no security at all. It is here because the original chat room had it.
 
-/// A Caesar cipher with its parameter, a shift of 1 to 25 places.
+/// A Caesar cipher with its parameter, a shift of 1 to 25 letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caesar {
     shift: u8,
 }
 
 impl Caesar {
-    /// The cipher that moves letters `shift` places onward, or `None` where that is not a number
-    /// from 1 to 25.
+    /// The cipher that moves letters `shift` places onward, or `None` where `shift` is not from 1
+    /// to 25.
     #[must_use]
     pub fn new(shift: u8) -> Option<Self> {
         (1..=25).contains(&shift).then_some(Self { shift })
     }
 
-    /// The cipher whose parameter is taken from an RSA modulus (big-endian): its remainder by 25,
-    /// plus 1.
+    /// The cipher of an RSA modulus (big-endian): its shift is the modulus's remainder by 25, plus
+    /// 1 (PROTOCOL §3).
     #[must_use]
     pub fn from_modulus(modulus: &[u8]) -> Self {
         let remainder = modulus.iter().fold(0, |remainder, byte| {
@@ -27,13 +27,14 @@ impl Caesar {
         Self { shift }
     }
 
-    /// The parameter, 1 to 25.
+    /// The shift, 1 to 25.
     #[must_use]
     pub fn shift(self) -> u8 {
         self.shift
     }
 
-    /// Moves every ASCII letter onward and leaves all other bytes, so that UTF-8 stays UTF-8.
+    /// Moves every ASCII letter onward and leaves all other bytes as they are, so that UTF-8 stays
+    /// UTF-8.
     pub fn encrypt(self, text: &mut [u8]) {
         rotate(text, self.shift);
     }

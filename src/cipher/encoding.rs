@@ -1,65 +1,69 @@
-//! The data types of RFC 4251 §5, written and read, and digests over them (PROTOCOL §1).
+//! Encoding and decoding of the data types of RFC 4251 §5, and digests over them (PROTOCOL §1).
 
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256 digest.
+/// A SHA-256 digest (FIPS 180-4).
 pub type Digest = [u8; 32];
 
-/// Writes fields one after another.
+/// Writes fields one after another. Each method appends one field.
 #[derive(Debug, Default)]
 pub struct Encoder(Vec<u8>);
 
 impl Encoder {
-    /// Begins a structure that is to be hashed, signed or authenticated: its tag comes first.
+    /// A structure that is to be hashed, signed or authenticated. It begins with its tag, a
+    /// `string` (PROTOCOL §1).
     #[must_use]
     pub fn tagged(tag: &str) -> Self {
         Self::default().string(tag.as_bytes())
     }
 
-    /// One byte.
+    /// A `byte`.
     #[must_use]
     pub fn byte(self, value: u8) -> Self {
         self.bytes(&[value])
     }
 
-    /// A boolean: one byte, 0 or 1.
+    /// A `boolean`: one byte, 0 or 1.
     #[must_use]
     pub fn boolean(self, value: bool) -> Self {
         self.byte(u8::from(value))
     }
 
-    /// Bytes of a fixed length, which is not written.
+    /// A `byte[n]`: bytes without their length, which the reader knows.
     #[must_use]
     pub fn bytes(mut self, value: &[u8]) -> Self {
         self.0.extend_from_slice(value);
         self
     }
 
-    /// A big-endian 32-bit number.
+    /// A `uint32`, big-endian.
     #[must_use]
     pub fn u32(self, value: u32) -> Self {
         self.bytes(&value.to_be_bytes())
     }
 
-    /// A big-endian 64-bit number.
+    /// A `uint64`, big-endian.
     #[must_use]
     pub fn u64(self, value: u64) -> Self {
         self.bytes(&value.to_be_bytes())
     }
 
-    /// A number of things that are in memory.
+    /// The number of things in memory, as a `uint32`.
+    ///
+    /// # Panics
+    /// Where there are 2^32 or more.
     #[must_use]
     pub fn count(self, value: usize) -> Self {
         self.u32(u32::try_from(value).expect("nothing here holds four thousand million things"))
     }
 
-    /// A length, then that many bytes.
+    /// A `string`: its length as a `uint32`, then its bytes.
     #[must_use]
     pub fn string(self, value: &[u8]) -> Self {
         self.count(value.len()).bytes(value)
     }
 
-    /// The bytes written.
+    /// The bytes of all fields.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         self.0
@@ -78,7 +82,7 @@ impl Encoder {
     }
 }
 
-/// What was read is not what the structure asks for.
+/// The bytes are not the structure that was to be read. There is no detail: nobody could act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -90,7 +94,9 @@ impl std::fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// Reads fields one after another, without copying and without trusting a length.
+/// Reads fields one after another, without copying, and without allocating for a length that the
+/// bytes do not bear out. Each method takes one field off; after an error nothing is to be read any
+/// more.
 #[derive(Clone, Debug)]
 pub struct Decoder<'a> {
     all: &'a [u8],
@@ -98,7 +104,7 @@ pub struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads from the first of `bytes`.
+    /// A decoder at the first of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
@@ -122,7 +128,7 @@ impl<'a> Decoder<'a> {
     /// The next `n` bytes.
     ///
     /// # Errors
-    /// Where fewer are left; as everywhere below.
+    /// Where fewer are left.
     pub fn take(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.rest.split_at_checked(n).ok_or(Malformed)?;
         self.rest = rest;
@@ -139,7 +145,7 @@ impl<'a> Decoder<'a> {
         Ok(*taken)
     }
 
-    /// One byte.
+    /// A `byte`.
     ///
     /// # Errors
     /// As [`Decoder::take`].
@@ -159,7 +165,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// A big-endian 32-bit number.
+    /// A `uint32`, big-endian.
     ///
     /// # Errors
     /// As [`Decoder::take`].
@@ -167,7 +173,7 @@ impl<'a> Decoder<'a> {
         self.bytes().map(u32::from_be_bytes)
     }
 
-    /// A big-endian 64-bit number.
+    /// A `uint64`, big-endian.
     ///
     /// # Errors
     /// As [`Decoder::take`].
@@ -175,11 +181,11 @@ impl<'a> Decoder<'a> {
         self.bytes().map(u64::from_be_bytes)
     }
 
-    /// The number of things that follow, each of which takes `size` bytes or more: never more
-    /// than the bytes that are left can hold, so that it is safe to allocate for them.
+    /// The number of things that follow, a `uint32`, where each takes `size` bytes or more. It is
+    /// never more than the bytes that are left can hold, so that it is safe to allocate for it.
     ///
     /// # Errors
-    /// As [`Decoder::take`], and where so many cannot follow.
+    /// As [`Decoder::take`], and where the bytes that are left cannot hold so many.
     pub fn count(&mut self, size: usize) -> Result<usize, Malformed> {
         let count = usize::try_from(self.u32()?).map_err(|_| Malformed)?;
         if count > self.rest.len() / size {
@@ -188,7 +194,7 @@ impl<'a> Decoder<'a> {
         Ok(count)
     }
 
-    /// A length, then that many bytes.
+    /// A `string`: its length as a `uint32`, then its bytes.
     ///
     /// # Errors
     /// As [`Decoder::take`].
@@ -197,7 +203,7 @@ impl<'a> Decoder<'a> {
         self.take(length)
     }
 
-    /// The tag that the structure must begin with.
+    /// The tag that the structure must begin with (PROTOCOL §1).
     ///
     /// # Errors
     /// As [`Decoder::take`], and for another tag.
@@ -209,7 +215,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The end of the structure.
+    /// Checks that the structure ends here.
     ///
     /// # Errors
     /// Where bytes are left over.

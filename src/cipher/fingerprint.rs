@@ -6,12 +6,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::encoding::{Digest, Malformed};
 
-/// SHA-256 of an identity's `SubjectPublicKeyInfo`. Displays as `ssh-keygen -l` shows one.
+/// SHA-256 of an identity's `SubjectPublicKeyInfo` in DER. It displays as `ssh-keygen -l` shows
+/// one: `SHA256:` and base64 without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(Digest);
 
 impl Fingerprint {
-    /// The fingerprint of a key, given the DER of its `SubjectPublicKeyInfo`.
+    /// The fingerprint of a key, from the DER of its `SubjectPublicKeyInfo`.
     #[must_use]
     pub fn of(spki: &[u8]) -> Self {
         Self(Sha256::digest(spki).into())
@@ -23,14 +24,15 @@ impl Fingerprint {
         &self.0
     }
 
-    /// The same in digits, for reading aloud.
+    /// The fingerprint in digits, for reading aloud: six groups of five (PROTOCOL §3).
     #[must_use]
     pub fn safety_number(&self) -> String {
         digit_groups(&self.0)
     }
 }
 
-/// A digest in six groups of five digits (about 100 bits).
+/// A digest in six groups of five digits, which hold about 100 of its bits: each group is five
+/// bytes as a big-endian number, modulo 100,000 (PROTOCOL §3).
 #[must_use]
 pub fn digit_groups(digest: &Digest) -> String {
     let groups: Vec<String> = digest
@@ -57,7 +59,7 @@ impl std::fmt::Display for Fingerprint {
 impl std::str::FromStr for Fingerprint {
     type Err = Malformed;
 
-    /// Reads the text that it displays as, and no other.
+    /// Reads the text that a fingerprint displays as, and no other spelling.
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let digest = text.strip_prefix(ALGORITHM).ok_or(Malformed)?;
         let digest = STANDARD_NO_PAD.decode(digest).map_err(|_| Malformed)?;
@@ -90,7 +92,7 @@ mod tests {
             &format!("{shown}="),
             &format!("{shown}A"),
             &format!(" {shown}"),
-            // The bits that no byte has must be 0.
+            // The bits that belong to no byte must be 0.
             &format!("{start}V"),
             &shown.replace("SHA256", "sha256"),
             &shown.replace('+', "-"),

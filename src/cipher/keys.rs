@@ -1,5 +1,4 @@
-//! RSA keys, each good for one thing: an identity key signs, a session key decrypts
-//! (PROTOCOL §3).
+//! RSA keys, each good for one thing: an identity key signs, a session key decrypts (PROTOCOL §3).
 
 use rsa::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
 use rsa::traits::PublicKeyParts as _;
@@ -9,14 +8,14 @@ use sha2::{Digest as _, Sha256};
 use super::caesar::Caesar;
 use super::fingerprint::Fingerprint;
 
-/// The DER of a 4096-bit key with the exponent 65537 has 550 bytes; longer ones are not even
-/// parsed.
+/// The longest `SubjectPublicKeyInfo` that is parsed, in bytes. The DER of a 4096-bit key with the
+/// exponent 65537 has 550.
 const MAX_SPKI: usize = 600;
 
-/// The lengths of the keys that are made here.
+/// The lengths of the keys that this program makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeySize {
-    /// 2048 bits, which is what the original chat room used.
+    /// 2048 bits, as in the original chat room.
     #[default]
     Bits2048,
     /// 3072 bits.
@@ -50,10 +49,11 @@ impl KeySize {
     }
 }
 
-/// Why a key is not accepted.
+/// Why PROTOCOL §3 does not accept a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// Not a canonical `SubjectPublicKeyInfo` of an rsaEncryption key.
+    /// It is not the DER of a `SubjectPublicKeyInfo` with the algorithm rsaEncryption, or not as
+    /// DER writes it.
     Encoding,
     /// The modulus has fewer than 2048 or more than 4096 bits.
     Size,
@@ -73,7 +73,7 @@ impl std::fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {}
 
-/// A public key that meets PROTOCOL §3.
+/// An RSA public key that meets PROTOCOL §3: a modulus of 2048 to 4096 bits, the exponent 65537.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     rsa: rsa::PublicKey,
@@ -81,7 +81,8 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads the DER of a `SubjectPublicKeyInfo`.
+    /// Reads the DER of a `SubjectPublicKeyInfo` (RFC 5280 §4.1, RFC 8017 §A.1). It is accepted
+    /// only if it is exactly what encoding the key gives.
     ///
     /// # Errors
     /// Where PROTOCOL §3 does not accept the key.
@@ -91,7 +92,7 @@ impl PublicKey {
         }
         let rsa = rsa::PublicKey::from_public_key_der(der).map_err(|_| KeyError::Encoding)?;
         let key = Self::new(rsa)?;
-        // The library also takes the PSS object identifier, which it does not write.
+        // The library also reads the object identifier of RSA-PSS, which it does not write.
         if *key.spki != *der {
             return Err(KeyError::Encoding);
         }
@@ -153,7 +154,8 @@ impl PublicKey {
         Caesar::from_modulus(&self.modulus())
     }
 
-    /// Whether `signature` is this key's, over `message`: RSASSA-PSS (RFC 8017 §8.1.2).
+    /// Whether `signature` is this key's signature of `message`: RSASSA-PSS with SHA-256, MGF1 with
+    /// SHA-256, and a salt of 32 bytes (RFC 8017 §8.1.2, PROTOCOL §3).
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.rsa
@@ -161,10 +163,11 @@ impl PublicKey {
             .is_ok()
     }
 
-    /// Encrypts up to [`max_block`] bytes: RSAES-OAEP (RFC 8017 §7.1.1).
+    /// Encrypts one block of up to [`max_block`] bytes to [`PublicKey::size`] bytes: RSAES-OAEP
+    /// with SHA-256 (RFC 8017 §7.1.1).
     ///
     /// # Panics
-    /// Where `block` is longer than that.
+    /// Where `block` is longer.
     #[must_use]
     pub(super) fn encrypt(&self, label: &[u8], block: &[u8]) -> Vec<u8> {
         self.rsa
@@ -183,14 +186,14 @@ impl std::fmt::Debug for PublicKey {
     }
 }
 
-/// The longest block that OAEP with SHA-256 encrypts to a modulus of `size` bytes
-/// (RFC 8017 §7.1.1).
+/// The longest block in bytes that OAEP with SHA-256 encrypts to a modulus of `size` bytes (RFC
+/// 8017 §7.1.1).
 #[must_use]
 pub(super) fn max_block(size: usize) -> usize {
     size - 2 * 32 - 2
 }
 
-/// An RSA key pair. Its memory is wiped by the program's allocator when it is freed.
+/// An RSA key pair. The program's allocator wipes its memory when it is freed.
 struct KeyPair {
     private: PrivateKey,
     public: PublicKey,
@@ -214,7 +217,7 @@ impl KeyPair {
 pub struct IdentityKey(KeyPair);
 
 impl IdentityKey {
-    /// Makes a new identity, which takes a noticeable part of a second.
+    /// Makes a new identity key, which takes a noticeable part of a second.
     #[must_use]
     pub fn generate(size: KeySize) -> Self {
         Self(KeyPair::generate(size))
@@ -234,7 +237,8 @@ impl IdentityKey {
         &self.0.public
     }
 
-    /// Signs `message`: RSASSA-PSS with blinding (RFC 8017 §8.1.1).
+    /// Signs `message`: RSASSA-PSS as in [`PublicKey::verifies`], with blinding (RFC 8017 §8.1.1).
+    /// The signature is as long as the modulus.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         let digest = Sha256::digest(message);
@@ -245,7 +249,7 @@ impl IdentityKey {
     }
 }
 
-/// The key pair of one session. It only decrypts and is never stored.
+/// The key pair of one session. It only decrypts, and is never stored.
 pub struct SessionKey(KeyPair);
 
 impl SessionKey {
@@ -261,13 +265,14 @@ impl SessionKey {
         &self.0.public
     }
 
-    /// A key pair that is in a file: sessions of tests alone have those.
+    /// A session key from a file: only tests have those.
     #[cfg(test)]
     pub(crate) fn from_identity(IdentityKey(pair): IdentityKey) -> Self {
         Self(pair)
     }
 
-    /// Decrypts one block: RSAES-OAEP with blinding (RFC 8017 §7.1.2). A failure has no reasons.
+    /// Decrypts one block: RSAES-OAEP with SHA-256, with blinding (RFC 8017 §7.1.2). A failure has
+    /// no reasons: they would help an attacker who sends made-up blocks.
     pub(crate) fn decrypt(&self, label: &[u8], block: &[u8]) -> Option<Vec<u8>> {
         #[cfg(test)]
         DECRYPTIONS.set(DECRYPTIONS.get() + 1);

@@ -1,7 +1,7 @@
 //! RSA keys and what is done with them: Caesar, signing, sealing and opening, fingerprints.
 //!
-//! Knows nothing of rooms, sockets or terminals: a reader is some 32 bytes and a public key, a
-//! header is a string of bytes.
+//! This floor knows nothing of rooms, sockets or terminals. A reader is 32 bytes and a public key
+//! here, and a header is a string of bytes.
 
 pub mod caesar;
 pub mod encoding;

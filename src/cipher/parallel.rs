@@ -3,10 +3,10 @@
 use std::num::NonZero;
 use std::thread;
 
-/// Below this many items a thread costs more than it saves: an RSA encryption takes some 70 µs.
+/// How many items are worth a thread. Fewer cost less on one: an RSA encryption takes some 70 µs.
 const WORTH_A_THREAD: usize = 4;
 
-/// `work` of every item, in order, on as many threads as there are cores.
+/// The results of `work` for all items, in their order, on as many threads as there are cores.
 pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism()
         .map_or(1, NonZero::get)

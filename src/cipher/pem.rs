@@ -1,5 +1,6 @@
-//! Identity keys as text: PKCS#8 in PEM (RFC 5958, RFC 7468), plain or under a passphrase
-//! (PBES2 with scrypt, RFC 7914). Of what other programs write, more is read, and the rest is named.
+//! Identity keys in files: PKCS#8 in PEM (RFC 5958, RFC 7468), plain or under a passphrase (PBES2
+//! with scrypt, RFC 8018 and RFC 7914). Of what other programs write, more is read, and the rest is
+//! named.
 
 mod armor;
 mod asn1;
@@ -16,36 +17,37 @@ use rsa::pkcs8::EncodePrivateKey as _;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::keys::IdentityKey;
-use armor::Body;
+use armor::BlockText;
 use asn1::Content;
 
 pub use armor::is_tidy;
 pub use error::{Form, PemError, Protection};
 
-/// scrypt with N = 2^14, r = 8, p = 5: as much work as N = 2^17, p = 1 (both in OWASP's Password
-/// Storage Cheat Sheet), and the largest N that OpenSSL's 32 MiB limit lets it read.
+/// The cost of scrypt: N = 2^14, r = 8, p = 5. That is as much work as N = 2^17, p = 1 (both are in
+/// OWASP's Password Storage Cheat Sheet), with the largest N that OpenSSL's limit of 32 MiB lets it
+/// read.
 const SCRYPT_LOG_N: u8 = 14;
 const SCRYPT_R: u32 = 8;
 const SCRYPT_P: u32 = 5;
 
-/// An identity as it stands in a file: parsed as far as is possible without the passphrase.
-pub struct IdentityPem(Written);
+/// An identity key as it stands in a file: parsed as far as is possible without the passphrase.
+pub struct IdentityPem(KeyDocument);
 
-enum Written {
+enum KeyDocument {
     Plain(Vec<u8>),
     Encrypted(Box<pbes2::Parameters>, Vec<u8>),
 }
 
 impl IdentityPem {
-    /// Reads a file: an RSA private key in PEM, with whatever stands around it.
+    /// Reads a file: an RSA private key in PEM, whatever stands around it.
     ///
     /// # Errors
-    /// Where it is something else, or in a form or encrypted in a way that is not read here.
+    /// Where the file is something else, or in a form or encrypted in a way that is not read here.
     pub fn parse(file: impl AsRef<[u8]>) -> Result<Self, PemError> {
         let file = file.as_ref();
-        // Where keys are kept in variables or in JSON, a line ends with a backslash and a letter;
-        // base64 has no backslash. Web pages put signs that nobody sees at the ends of lines and
-        // where words may be parted; a PEM has no letters but those of ASCII.
+        // Two kinds of damage are mended. Where keys are kept in variables or in JSON, each line
+        // ends with a backslash and a letter; base64 has no backslash. Web pages put invisible
+        // characters at the ends of lines and where words may break; a PEM is all ASCII.
         let text = String::from_utf8_lossy(file)
             .replace("\\r", "\r")
             .replace("\\n", "\n")
@@ -72,12 +74,12 @@ impl IdentityPem {
         }
         match found {
             Some((label, body)) => Self::of_block(label, body),
-            None => Err(other.unwrap_or_else(|| foreign::name(file, &text))),
+            None => Err(other.unwrap_or_else(|| foreign::identify(file, &text))),
         }
     }
 
     /// Reads the one block with a private key.
-    fn of_block(label: &str, body: Body<'_>) -> Result<Self, PemError> {
+    fn of_block(label: &str, body: BlockText<'_>) -> Result<Self, PemError> {
         let damaged = PemError::Damaged;
         match label {
             "PRIVATE KEY" | "RSA PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {}
@@ -102,38 +104,38 @@ impl IdentityPem {
         match Content::of(&der).ok_or(damaged)? {
             Content::Encrypted(algorithm, data) => {
                 let parameters = Box::new(asn1::encryption(algorithm, data)?);
-                Ok(Self(Written::Encrypted(parameters, data.to_owned())))
+                Ok(Self(KeyDocument::Encrypted(parameters, data.to_owned())))
             }
-            _ => Ok(Self(Written::Plain(der))),
+            _ => Ok(Self(KeyDocument::Plain(der))),
         }
     }
 
-    /// Whether it takes a passphrase to open.
+    /// Whether a passphrase is needed to open it.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.0, Written::Encrypted(..))
+        matches!(self.0, KeyDocument::Encrypted(..))
     }
 
-    /// The identity, where no passphrase protects it.
+    /// The identity key, where no passphrase protects it.
     ///
     /// # Errors
-    /// Where a passphrase does, or it is damaged, or a key of another kind, or of a length that is
-    /// not accepted.
+    /// Where a passphrase protects it, or it is damaged, a key for another algorithm, or one that
+    /// PROTOCOL §3 does not accept.
     pub fn open(&self) -> Result<IdentityKey, PemError> {
         match &self.0 {
-            Written::Plain(der) => rsa_key::in_der(der),
-            Written::Encrypted(..) => Err(PemError::Protected),
+            KeyDocument::Plain(der) => rsa_key::from_der(der),
+            KeyDocument::Encrypted(..) => Err(PemError::Protected),
         }
     }
 
-    /// The identity, where a passphrase protects it. A letter with an accent can be written as one
-    /// character or as two, which look the same and which keyboards and programs choose between: so
-    /// both are tried.
+    /// The identity key, where a passphrase protects it. A letter with an accent can be one
+    /// character or two, which look the same, and keyboards and programs differ in which they
+    /// write: so both spellings (NFC and NFD) are tried.
     ///
     /// # Errors
     /// As [`IdentityPem::open`], and where the passphrase is wrong.
     pub fn open_with(&self, passphrase: &str) -> Result<IdentityKey, PemError> {
-        let Written::Encrypted(parameters, data) = &self.0 else {
+        let KeyDocument::Encrypted(parameters, data) = &self.0 else {
             return self.open();
         };
         let composed: String = passphrase.nfc().collect();
@@ -145,8 +147,8 @@ impl IdentityPem {
             }
             tried.push(spelling);
             match parameters.decrypt(spelling, data) {
-                // The padding of one in 256 wrong decryptions is right.
-                Ok(der) if asn1::document(&der).is_some() => return rsa_key::in_der(&der),
+                // One in 256 wrong decryptions ends in valid padding.
+                Ok(der) if asn1::document(&der).is_some() => return rsa_key::from_der(&der),
                 Ok(_) | Err(pkcs5::Error::DecryptFailed) => {}
                 Err(_) => return Err(PemError::Damaged),
             }
@@ -155,7 +157,8 @@ impl IdentityPem {
     }
 }
 
-/// The text of a file that holds `identity`, under `passphrase` if there is one.
+/// The PEM of `identity`: PKCS#8, encrypted under `passphrase` if there is one (PBES2 with scrypt
+/// and AES-256-CBC).
 #[must_use]
 pub fn encode(identity: &IdentityKey, passphrase: Option<&str>) -> String {
     let plain = identity
@@ -241,7 +244,7 @@ mod tests {
         }
     }
 
-    /// The plain PEM of other DER.
+    /// The PEM of any DER, as a plain private key.
     fn pem_of(der: &[u8]) -> String {
         let base64 = base64::engine::general_purpose::STANDARD.encode(der);
         format!("-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n")
@@ -257,7 +260,8 @@ mod tests {
         assert!(without.as_bytes().len() < plain.as_bytes().len());
         let read = opened(&pem_of(without.as_bytes())).unwrap();
         assert_eq!(read.public(), identity.public());
-        // A keyUsage, as Windows writes it behind the key, and a length that says so.
+        // A keyUsage attribute, as Windows writes it behind the key, and the length that goes with
+        // it.
         let usage = b"\xa0\x0d\x30\x0b\x06\x03\x55\x1d\x0f\x31\x04\x03\x02\x00\x10";
         let mut with = [plain.as_bytes(), usage].concat();
         let length = u16::try_from(with.len() - 4).unwrap();

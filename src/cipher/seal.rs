@@ -1,4 +1,4 @@
-//! Sealing a body for its readers, and opening what one gets (PROTOCOL §5).
+//! Sealing a body for its readers, and opening a ciphertext (PROTOCOL §5).
 
 use rand::Rng as _;
 
@@ -6,12 +6,13 @@ use super::encoding::{Digest, Encoder};
 use super::keys::{PublicKey, SessionKey, max_block};
 use super::parallel;
 
-/// The most bytes that a sealed text has.
+/// The most bytes of a sealed text.
 pub const MAX_TEXT: usize = 4096;
 
 const NONCE: usize = 16;
 
-/// What is sealed: a text and its kind, and the random bytes that keep its commitment blind.
+/// What is sealed: a text and its kind, and 16 random bytes that keep the commitment from giving
+/// the text away.
 #[derive(PartialEq, Eq)]
 pub struct Body {
     nonce: [u8; NONCE],
@@ -20,7 +21,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// A body with a nonce of its own, or `None` where the text has 0 or over [`MAX_TEXT`] bytes.
+    /// A body with a fresh nonce, or `None` where the text has 0 or over [`MAX_TEXT`] bytes.
     #[must_use]
     pub fn new(kind: u8, text: String) -> Option<Self> {
         let mut nonce = [0; NONCE];
@@ -34,7 +35,7 @@ impl Body {
             .then_some(Self { nonce, kind, text })
     }
 
-    /// What the text is; the numbers are the room's affair.
+    /// The kind of the text, a number that the room gives a meaning to.
     #[must_use]
     pub fn kind(&self) -> u8 {
         self.kind
@@ -46,7 +47,8 @@ impl Body {
         self.text
     }
 
-    /// What the signed header says of this body without telling it.
+    /// The commitment: a digest that binds the signed header to this body without telling it
+    /// (PROTOCOL §5).
     #[must_use]
     pub fn commitment(&self) -> Digest {
         Encoder::tagged("e2echat/1 commitment")
@@ -75,22 +77,24 @@ impl Body {
     }
 }
 
-/// Somebody who is to read a message.
+/// A reader of a message.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a> {
-    /// The 32 bytes that the room knows them by.
+pub struct Recipient<'a> {
+    /// The 32 bytes that the room knows the reader by: a session id.
     pub id: &'a [u8; 32],
-    /// Their session key.
+    /// The reader's session key.
     pub key: &'a PublicKey,
 }
 
-/// The ciphertexts of `body` for `readers`, in their order, bound to `header`. Uses all cores.
+/// Encrypts `body` for each reader, on all cores. Returns the ciphertexts in the order of
+/// `readers`, each bound to `header` and its reader: as many blocks of [`PublicKey::size`] bytes as
+/// the body needs (PROTOCOL §5).
 #[must_use]
-pub fn seal(header: &[u8], body: &Body, readers: &[Reader<'_>]) -> Vec<Vec<u8>> {
+pub fn seal(header: &[u8], body: &Body, readers: &[Recipient<'_>]) -> Vec<Vec<u8>> {
     parallel::map(readers, |reader| seal_for(header, body, reader))
 }
 
-fn seal_for(header: &[u8], body: &Body, reader: &Reader<'_>) -> Vec<u8> {
+fn seal_for(header: &[u8], body: &Body, reader: &Recipient<'_>) -> Vec<u8> {
     let plain = body.shifted_for(reader.key);
     let blocks: Vec<&[u8]> = plain.chunks(max_block(reader.key.size())).collect();
     let mut ciphertext = Vec::with_capacity(blocks.len() * reader.key.size());
@@ -101,14 +105,14 @@ fn seal_for(header: &[u8], body: &Body, reader: &Reader<'_>) -> Vec<u8> {
     ciphertext
 }
 
-/// A ciphertext that does not open. There is one such error, whatever the reason: telling them
-/// apart would tell a forger how close they came.
+/// A ciphertext does not open. There is one such error, whatever the reason: telling reasons apart
+/// would tell a forger how close they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CannotOpen;
 
 /// Opens a ciphertext that was sealed under `header` for the reader `id`, and checks that it is
-/// what the header committed to. The first block is tried alone: where it fails, nothing else is
-/// decrypted. The others use all cores.
+/// what the header committed to (PROTOCOL §5). It tries the first block alone: where that fails,
+/// nothing else is decrypted. The other blocks use all cores.
 ///
 /// # Errors
 /// Where any of that fails.
@@ -119,7 +123,7 @@ pub fn open(
     key: &SessionKey,
     ciphertext: &[u8],
 ) -> Result<Body, CannotOpen> {
-    if !plausible_length(ciphertext.len(), key.public().size()) {
+    if !is_plausible_length(ciphertext.len(), key.public().size()) {
         return Err(CannotOpen);
     }
     let blocks: Vec<(usize, &[u8])> = ciphertext.chunks(key.public().size()).enumerate().collect();
@@ -139,8 +143,8 @@ pub fn open(
     }
 }
 
-/// Whether a ciphertext of `length` bytes can be some body's, for a modulus of `size` bytes.
-fn plausible_length(length: usize, size: usize) -> bool {
+/// Whether a ciphertext of `length` bytes can be that of a body, for a modulus of `size` bytes.
+fn is_plausible_length(length: usize, size: usize) -> bool {
     let most_blocks = (NONCE + 1 + MAX_TEXT).div_ceil(max_block(size));
     length.is_multiple_of(size) && (1..=most_blocks).contains(&(length / size))
 }
@@ -167,7 +171,7 @@ mod tests {
     }
 
     fn sealed(body: &Body, key: &SessionKey) -> Vec<u8> {
-        let reader = Reader {
+        let reader = Recipient {
             id: &ID,
             key: key.public(),
         };

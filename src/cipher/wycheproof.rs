@@ -1,5 +1,5 @@
-//! Project Wycheproof's cases for OAEP and PSS, against what the program itself opens and
-//! verifies with (`tests/vectors/wycheproof`).
+//! Project Wycheproof's cases for OAEP and PSS, against the functions with which the program itself
+//! opens and verifies (`tests/vectors/wycheproof`).
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::keys::{IdentityKey, KeyError, PublicKey, SessionKey};
 use super::pem::IdentityPem;
-use super::seal::{self, Body, MAX_TEXT, Reader};
+use super::seal::{self, Body, MAX_TEXT, Recipient};
 
-/// Each file of OAEP, and how many of its cases open and do not.
+/// The files of OAEP, and how many of their cases open and do not.
 const OAEP: [(&str, Tally); 6] = [
     ("rsa_oaep_2048_sha256_mgf1sha256_test", tally(19, 18)),
     ("rsa_oaep_3072_sha256_mgf1sha256_test", tally(19, 18)),
@@ -19,7 +19,7 @@ const OAEP: [(&str, Tally); 6] = [
     ("rsa_oaep_2048_sha512_mgf1sha512_test", tally(0, 33)),
 ];
 
-/// Each file of PSS, and how many of its cases hold and do not.
+/// The files of PSS, and how many of their cases hold and do not.
 const PSS: [(&str, Tally); 6] = [
     ("rsa_pss_2048_sha256_mgf1_32_test", tally(63, 45)),
     ("rsa_pss_3072_sha256_mgf1_32_test", tally(63, 45)),
@@ -29,7 +29,7 @@ const PSS: [(&str, Tally); 6] = [
     ("rsa_pss_2048_sha512_256_mgf1_32_test", tally(0, 115)),
 ];
 
-/// Files of which no key is accepted, as it names PSS and its parameters.
+/// Files of which no key is accepted, as each names PSS and its parameters.
 const KEYS_THAT_NAME_PSS: [&str; 1] = ["rsa_pss_2048_sha256_mgf1_32_params_test"];
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/wycheproof")
 }
 
-/// The groups of a file. Each has a key and parameters for the cases in it.
+/// The groups of a file. Each has a key and parameters for its cases.
 fn groups(name: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(folder().join(format!("{name}.json")))
         .unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -80,7 +80,7 @@ fn bytes(value: &Value) -> Vec<u8> {
         .collect()
 }
 
-/// Whether the hash function, and the one that masks are made with, are this program's.
+/// Whether the hash function and the one of the mask are this program's.
 fn has_our_hashes(group: &Value) -> bool {
     assert_eq!(group["mgf"], "MGF1");
     group["sha"] == "SHA-256" && group["mgfSha"] == "SHA-256"
@@ -117,8 +117,8 @@ fn oaep_opens_what_it_should_and_nothing_else() {
         for group in groups(name) {
             let key = SessionKey::from_identity(private_key(&group));
             for case in cases(&group) {
-                // RFC 8017 §7.1.2 refuses these; draft-irtf-cfrg-rsa-guidance §7, which the
-                // library follows, has the first byte ignored.
+                // RFC 8017 §7.1.2 refuses these cases. The library follows
+                // draft-irtf-cfrg-rsa-guidance §7, which ignores the first byte.
                 let ignored = case["comment"] == "First byte is 1";
                 let good = has_our_hashes(&group) && (case["result"] == "valid" || ignored);
                 let opened = key.decrypt(&bytes(&case["label"]), &bytes(&case["ct"]));
@@ -137,7 +137,8 @@ fn pss_holds_where_it_should_and_nowhere_else() {
         for group in groups(name) {
             let key = PublicKey::from_spki(&bytes(&group["publicKeyDer"])).unwrap();
             for case in cases(&group) {
-                // Wrong under the parameters of that group, and right under this program's.
+                // This case is wrong under the parameters of its group, and right under this
+                // program's.
                 let our_salt = match case["comment"].as_str() {
                     Some("s_len changed to 32") => true,
                     _ => group["sLen"] == 32 && case["result"] == "valid",
@@ -179,7 +180,7 @@ fn what_the_keys_seal_and_sign_opens_and_holds() {
             let id = [7; 32];
             for bytes in [1, MAX_TEXT] {
                 let body = Body::new(0, "x".repeat(bytes)).unwrap();
-                let reader = Reader {
+                let reader = Recipient {
                     id: &id,
                     key: session.public(),
                 };

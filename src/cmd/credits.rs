@@ -1,4 +1,5 @@
-//! A counting semaphore, which keeps a thread that reads from running ahead of the one that works.
+//! A counting semaphore, which keeps a thread that reads from running ahead of the thread that
+//! works.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ pub(super) struct Credits {
 }
 
 impl Credits {
-    /// This many to begin with.
+    /// A semaphore with so many credits.
     pub(super) fn new(credits: usize) -> Self {
         Self {
             left: Mutex::new(credits),

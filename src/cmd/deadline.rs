@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// Reads until the deadline and then fails with [`io::ErrorKind::TimedOut`].
+/// Reads until the deadline, and then fails with [`io::ErrorKind::TimedOut`].
 pub(super) struct DeadlineReader<'a> {
     stream: &'a TcpStream,
     deadline: Instant,

@@ -1,7 +1,7 @@
-//! Keeps a client's memory to itself.
+//! Keeps the program's memory to itself.
 
-/// Asks the system for no core dumps, which would hold private keys, and on Linux for other
-/// processes of the same user not to read this one's memory. Failures are ignored: the program
+/// Asks the system for no core dumps, which would hold private keys, and on Linux, that other
+/// processes of the same user cannot read this one's memory. A failure is ignored: the program
 /// works without.
 pub(super) fn keep_memory_private() {
     #[cfg(unix)]

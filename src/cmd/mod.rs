@@ -1,4 +1,4 @@
-//! The commands: their arguments, threads, sockets and files, and the terminal.
+//! The commands, and what they are made of: arguments, threads, sockets, files and the terminal.
 
 mod credits;
 mod deadline;
@@ -13,14 +13,14 @@ mod shell;
 mod signals;
 mod terminal;
 
-/// The kinds of alarms and notices, which the documents list.
-pub mod told {
+/// The table of alarms and notices, for the tests that hold the documents to it.
+pub mod alarm_table {
     pub use super::join::output::alarms::{Cause, INCIDENTS, IncidentRow, Severity};
 }
 
-/// What people write, on the terminal, in arguments and into files: read without touching anything,
-/// so that it can be tried with whatever there may be.
-pub mod written {
+/// The parsers of what people write, on the terminal, in arguments and into files. They do no I/O,
+/// so that tests and fuzzers can give them anything.
+pub mod user_input {
     pub use super::join::commands::line::{Line, Typed};
     pub use super::join::commands::table::Command;
     pub use super::join::net::address::{Address, RoomAddress, RoomOrInvite};
@@ -34,7 +34,7 @@ use std::io::{self, Write as _};
 
 use clap::Parser;
 
-/// The port that a relay listens on unless it is told otherwise.
+/// The TCP port that a relay listens on unless it is told otherwise.
 const DEFAULT_PORT: u16 = 4000;
 
 /// A terminal chat room in which whoever runs the server can read nothing
@@ -52,11 +52,11 @@ Every command has a --help of its own."
 )]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Subcommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum Subcommand {
     Serve(serve::Args),
     Join(join::Args),
     Keygen(keygen::Args),
@@ -65,17 +65,18 @@ enum Command {
 /// Runs what the command line asks for.
 ///
 /// # Errors
-/// Where it fails: the text is one line, and if there is something to do about it, a second one.
+/// Where the command fails. The error's text is one line, and a second one where there is something
+/// to do about it.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     harden::keep_memory_private();
     match cli.command {
-        Command::Serve(args) => serve::run(&args),
-        Command::Join(args) => join::run(&args),
-        Command::Keygen(args) => keygen::run(&args),
+        Subcommand::Serve(args) => serve::run(&args),
+        Subcommand::Join(args) => join::run(&args),
+        Subcommand::Keygen(args) => keygen::run(&args),
     }
 }
 
-/// An error with what to do about it.
+/// An error of two lines: what failed, and what to do about it.
 fn failure(error: impl std::fmt::Display, hint: &str) -> anyhow::Error {
     anyhow::anyhow!("{error}\n  {hint}")
 }
@@ -87,7 +88,7 @@ fn reason(error: &io::Error) -> String {
     words.unwrap_or(&text).trim_end_matches('.').to_owned()
 }
 
-/// Writes to standard output, all at once.
+/// Writes to standard output and flushes it.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
@@ -95,7 +96,7 @@ fn print(text: &str) -> anyhow::Result<()> {
         .map_err(|error| unwritable(&error))
 }
 
-/// The error for a standard output that does not take what is written.
+/// The error of a standard output that does not take what is written.
 fn unwritable(error: &io::Error) -> anyhow::Error {
     failure(
         format!("cannot write to standard output: {}", reason(error)),

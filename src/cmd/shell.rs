@@ -1,12 +1,12 @@
-//! Words of a command line that somebody copies into a shell: any POSIX shell, but for a file's name
-//! that cannot be shown.
+//! Words of a command line that somebody copies into a shell. Any POSIX shell reads them, but for
+//! the name of a file that cannot be shown.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::room::text::SafeText;
 
-/// A path as one word that a shell takes as it stands, and a command as no option.
+/// A path as one word that a shell takes as it stands, and that no command takes for an option.
 pub(super) fn quoted(path: &Path) -> String {
     let bytes = path.as_os_str().as_encoded_bytes();
     let dot = if bytes.starts_with(b"-") { "./" } else { "" };
@@ -14,7 +14,7 @@ pub(super) fn quoted(path: &Path) -> String {
         Some(text) if is_visible(text) => {
             format!("'{dot}{}'", text.replace('\'', r"'\''"))
         }
-        // What cannot be shown is spelt out, which bash, ksh, zsh and others read.
+        // What cannot be shown is spelt out as `$'...'`, which bash, ksh, zsh and others read.
         _ => {
             let mut word = format!("$'{dot}");
             for byte in bytes {

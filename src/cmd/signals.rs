@@ -1,8 +1,12 @@
-//! The signals that ask the program to end, but for those that it is to ignore: `nohup` has it ignore
-//! SIGHUP, and a shell without job control, SIGINT for what it runs in the background.
+//! The signals that ask the program to end, but for those that its parent has it ignore: `nohup`
+//! does so with SIGHUP, and a shell without job control with SIGINT for what runs in the
+//! background.
 
 /// Calls `act` on each of SIGINT, SIGTERM and SIGHUP that was not ignored when the program started.
-/// To be called once.
+/// Call it once.
+///
+/// # Errors
+/// Where the system has no handler or no thread to give.
 #[cfg(unix)]
 pub(super) fn on_signal(mut act: impl FnMut() + Send + 'static) -> anyhow::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -22,7 +26,7 @@ pub(super) fn on_signal(act: impl FnMut() + Send + 'static) -> anyhow::Result<()
     Ok(ctrlc::set_handler(act)?)
 }
 
-/// Whether a signal is ignored. Rust's standard library does not say it without `unsafe`.
+/// Whether a signal is ignored. Rust's standard library cannot be asked without `unsafe`.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     ignored_signals().map_or_else(
@@ -31,7 +35,8 @@ fn is_ignored(signal: i32) -> bool {
     )
 }
 
-/// The signals that are ignored, a bit each, as Linux says it in `proc_pid_status(5)`.
+/// The signals that are ignored, a bit each, from `proc_pid_status(5)`. `None` where the system has
+/// no such file.
 #[cfg(unix)]
 fn ignored_signals() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -40,8 +45,8 @@ fn ignored_signals() -> Option<u64> {
     u64::from_str_radix(set.trim(), 16).ok()
 }
 
-/// The same where there is no such file: a child ignores what its parent does. This one sends itself the
-/// signal, and ends well if it lives on.
+/// Whether a signal is ignored, where there is no such file: a child ignores what its parent does.
+/// The child sends itself the signal, and ends well if it lives on.
 #[cfg(unix)]
 fn is_ignored_by_a_child(signal: i32) -> bool {
     let mut shell = std::process::Command::new("/bin/sh");

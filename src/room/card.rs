@@ -1,5 +1,4 @@
-//! Cards, with which members present themselves, and the session ids that name them
-//! (PROTOCOL §4).
+//! Cards, with which members present themselves, and the session ids that name them (PROTOCOL §4).
 
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use super::names::{Nick, RoomId, RoomKey, RoomName};
 
 const TAG: &str = "e2echat/1 card";
 
-/// The 32 bytes that name a member: a digest of room, nick and both keys.
+/// The 32 bytes that name a member: a digest of room, nick and both keys (PROTOCOL §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub [u8; 32]);
 
@@ -28,20 +27,20 @@ impl SessionId {
     }
 }
 
-/// The key that a person is known by, and whether it is to be remembered.
+/// The key that a person is known by, and whether others may remember it.
 #[derive(Debug)]
 pub struct Identity {
     /// The key.
     pub key: IdentityKey,
-    /// Whether it outlives the session: it is saved somewhere.
+    /// Whether it outlives the session: it is saved in a file.
     pub is_lasting: bool,
 }
 
-/// What stands for the previous session in the first generation.
+/// The `previous` and `first` of generation 0.
 const NOBODY: SessionId = SessionId([0; 32]);
 
-/// Where a card is for, and where in a member's session.
-struct Place<'a> {
+/// What a card is to say, beside its keys and its time.
+struct CardDraft<'a> {
     room: RoomId,
     key: &'a RoomKey,
     nick: &'a Nick,
@@ -51,14 +50,14 @@ struct Place<'a> {
     next: u64,
 }
 
-/// Why a card is refused.
+/// Why a card is refused (PROTOCOL §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CardError {
     /// It cannot be parsed.
     Malformed,
     /// It is for another room.
     Room,
-    /// The nick is not one.
+    /// The nick is not a valid nick.
     Nick,
     /// The identity key is not accepted.
     IdentityKey,
@@ -66,7 +65,7 @@ pub enum CardError {
     SessionKey,
     /// The identity did not sign it.
     Signature,
-    /// Whoever made it does not know the room's name.
+    /// Whoever made it does not know the name of the room.
     Mac,
 }
 
@@ -92,7 +91,8 @@ impl From<Malformed> for CardError {
     }
 }
 
-/// A card whose every field is checked, but for the MAC.
+/// A card that was made here or has been checked, but for the MAC. Its fields are the rows of the
+/// table in PROTOCOL §4, each as the type that it stands for, and what is computed from them once.
 #[derive(Clone, Debug)]
 pub struct Card {
     bytes: Arc<[u8]>,
@@ -112,7 +112,7 @@ pub struct Card {
 }
 
 impl Card {
-    /// Makes the card with which a member enters `room`.
+    /// Makes the card of generation 0 with which a member enters `room`.
     #[must_use]
     pub fn issue(
         room: &RoomName,
@@ -121,7 +121,7 @@ impl Card {
         session: &PublicKey,
         issued: Time,
     ) -> Self {
-        let place = Place {
+        let draft = CardDraft {
             room: room.id(),
             key: &room.key(),
             nick,
@@ -130,13 +130,13 @@ impl Card {
             first: NOBODY,
             next: 0,
         };
-        Self::make(&place, identity, session, issued)
+        Self::make(&draft, identity, session, issued)
     }
 
     /// Makes the card with which this card's member goes on under another session key, and perhaps
-    /// another nick.
+    /// another nick (PROTOCOL §11). `next` is the number of the member's next message to the room.
     #[must_use]
-    pub fn succeed(
+    pub fn issue_successor(
         &self,
         key: &RoomKey,
         identity: &Identity,
@@ -145,7 +145,7 @@ impl Card {
         next: u64,
         issued: Time,
     ) -> Self {
-        let place = Place {
+        let draft = CardDraft {
             room: self.room,
             key,
             nick,
@@ -154,14 +154,14 @@ impl Card {
             first: self.origin(),
             next,
         };
-        Self::make(&place, identity, session, issued)
+        Self::make(&draft, identity, session, issued)
     }
 
-    /// Makes the same card anew, for entering the room once more: under the same keys, but with what
-    /// the number of the next message is now.
+    /// Makes this card anew for entering the room once more (PROTOCOL §8): with the same keys, but
+    /// with what the number of the next message to the room is now.
     #[must_use]
-    pub fn renew(&self, key: &RoomKey, identity: &Identity, next: u64, issued: Time) -> Self {
-        let place = Place {
+    pub fn reissue(&self, key: &RoomKey, identity: &Identity, next: u64, issued: Time) -> Self {
+        let draft = CardDraft {
             room: self.room,
             key,
             nick: &self.nick,
@@ -170,19 +170,20 @@ impl Card {
             first: self.first,
             next,
         };
-        Self::make(&place, identity, &self.session, issued)
+        Self::make(&draft, identity, &self.session, issued)
     }
 
-    /// Whether it takes the place of `before`: the same identity, one generation later.
+    /// Whether this card takes the place of `before`: the same identity, one generation later
+    /// (PROTOCOL §11).
     #[must_use]
-    pub fn succeeds(&self, before: &Self) -> bool {
+    pub fn is_successor_of(&self, before: &Self) -> bool {
         self.previous == before.sid
             && self.continues(before)
             && Some(self.generation) == before.generation.checked_add(1)
     }
 
-    /// Whether it is of the same session as `before`, of the same generation or a later one: the same
-    /// identity has said in each which session id it had at first.
+    /// Whether this card is of the same session as `before`, in the same generation or a later one.
+    /// The identity has said in each card which session id it had at first.
     #[must_use]
     pub fn continues(&self, before: &Self) -> bool {
         self.origin() == before.origin()
@@ -190,7 +191,7 @@ impl Card {
             && (self.sid == before.sid || self.generation > before.generation)
     }
 
-    /// The session id that its member had at first.
+    /// The session id that the member had in generation 0.
     #[must_use]
     pub fn origin(&self) -> SessionId {
         if self.generation == 0 {
@@ -200,14 +201,14 @@ impl Card {
         }
     }
 
-    /// Whether this is the session id that its member had before.
+    /// Whether `before` is the session id that the member had in the generation before.
     #[must_use]
-    pub fn follows(&self, before: SessionId) -> bool {
+    pub fn has_previous(&self, before: SessionId) -> bool {
         self.generation > 0 && self.previous == before
     }
 
-    fn make(place: &Place<'_>, identity: &Identity, session: &PublicKey, issued: Time) -> Self {
-        let Place {
+    fn make(draft: &CardDraft<'_>, identity: &Identity, session: &PublicKey, issued: Time) -> Self {
+        let CardDraft {
             room,
             key,
             nick,
@@ -215,7 +216,7 @@ impl Card {
             previous,
             first,
             next,
-        } = *place;
+        } = *draft;
         let unauthenticated = Encoder::tagged(TAG)
             .bytes(&room.0)
             .string(nick.as_str().as_bytes())
@@ -249,7 +250,8 @@ impl Card {
         }
     }
 
-    /// Reads a card for `room` and checks all that can be checked without knowing its name.
+    /// Reads a card for `room`, and checks all that can be checked without knowing the room's name:
+    /// a relay checks no more.
     ///
     /// # Errors
     /// Where PROTOCOL §4 refuses it.
@@ -310,10 +312,10 @@ impl Card {
         })
     }
 
-    /// Checks what only members can, who know the room's key.
+    /// Checks the MAC, which only members can who know the room's key.
     ///
     /// # Errors
-    /// Where whoever made the card does not know the room's name.
+    /// [`CardError::Mac`] where whoever made the card does not know the room's name.
     pub fn check_mac(&self, key: &RoomKey) -> Result<(), CardError> {
         let authenticated = self.bytes.get(..self.authenticated);
         if authenticated.is_some_and(|bytes| key.verifies(bytes, &self.mac)) {
@@ -323,7 +325,7 @@ impl Card {
         }
     }
 
-    /// The card as it travels.
+    /// The card's bytes on the wire.
     #[must_use]
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
@@ -377,7 +379,7 @@ impl Card {
         self.generation
     }
 
-    /// The session id of the card that it takes the place of; zeros in the first generation.
+    /// The session id of the generation before; zeros in generation 0.
     #[must_use]
     pub fn previous(&self) -> SessionId {
         self.previous
@@ -389,7 +391,7 @@ impl Card {
         self.issued
     }
 
-    /// The sequence number of the member's next message to the room.
+    /// The sequence number of the member's next message to the room when the card was made.
     #[must_use]
     pub fn next(&self) -> u64 {
         self.next
@@ -441,7 +443,7 @@ mod tests {
     /// The card with which the member of `before` goes on, if `identity` is its own.
     fn next_of(before: &Card, identity: &Identity, session: &IdentityKey, next: u64) -> Card {
         let (room, session) = (lobby().key(), session.public());
-        before.succeed(&room, identity, &nick(), session, next, 1)
+        before.issue_successor(&room, identity, &nick(), session, next, 1)
     }
 
     #[test]
@@ -451,20 +453,20 @@ mod tests {
         let first = first_of(&ada, &one);
         let second = next_of(&first, &ada, &two, 0);
         let third = next_of(&second, &ada, &three, 0);
-        let renewed = second.renew(&lobby().key(), &ada, 7, 2);
+        let renewed = second.reissue(&lobby().key(), &ada, 7, 2);
         // Of the same generation as the second, of somebody else, and of another session of Ada's.
         let sibling = next_of(&first, &ada, &three, 0);
         let of_bob = next_of(&first, &bob, &two, 0);
         let elsewhere = first_of(&ada, &two);
 
         for (card, before) in [(&second, &first), (&third, &second), (&renewed, &first)] {
-            assert!(card.succeeds(before) && card.continues(before));
-            assert!(card.follows(before.sid()));
+            assert!(card.is_successor_of(before) && card.continues(before));
+            assert!(card.has_previous(before.sid()));
             assert_eq!(card.origin(), first.sid());
         }
         for (card, before) in [(&third, &first), (&renewed, &second), (&first, &first)] {
-            assert!(card.continues(before) && !card.succeeds(before));
-            assert!(!card.follows(before.sid()));
+            assert!(card.continues(before) && !card.is_successor_of(before));
+            assert!(!card.has_previous(before.sid()));
         }
         for (card, before) in [
             (&first, &second),
@@ -473,9 +475,9 @@ mod tests {
             (&of_bob, &first),
             (&elsewhere, &first),
         ] {
-            assert!(!card.continues(before) && !card.succeeds(before));
+            assert!(!card.continues(before) && !card.is_successor_of(before));
         }
-        assert!(!first.follows(NOBODY));
+        assert!(!first.has_previous(NOBODY));
         assert_eq!(elsewhere.origin(), elsewhere.sid());
     }
 
@@ -484,7 +486,7 @@ mod tests {
         let ada = identity(ADA);
         let [one, two, _] = session_keys();
         let card = next_of(&first_of(&ada, &one), &ada, &two, 3);
-        let renewed = card.renew(&lobby().key(), &ada, 7, 2);
+        let renewed = card.reissue(&lobby().key(), &ada, 7, 2);
         assert_eq!((renewed.next(), renewed.issued()), (7, 2));
         assert_eq!(renewed.sid(), card.sid());
         assert_eq!(renewed.previous(), card.previous());
@@ -498,7 +500,7 @@ mod tests {
         let first = first_of(&ada, &one);
         let last = next_of(&first, &ada, &two, u64::MAX);
         let without_previous = Card::make(
-            &Place {
+            &CardDraft {
                 room: lobby().id(),
                 key: &lobby().key(),
                 nick: &nick(),

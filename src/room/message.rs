@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
 use crate::cipher::keys::{IdentityKey, PublicKey, SessionKey};
-use crate::cipher::seal::{self, Body, CannotOpen, Reader};
+use crate::cipher::seal::{self, Body, CannotOpen, Recipient};
 
 use super::Time;
 use super::card::SessionId;
@@ -13,28 +13,29 @@ use super::names::RoomId;
 
 const TAG: &str = "e2echat/1 message";
 
-/// The longest header that is sent: it goes into each frame of its message, beside parcels.
+/// The longest header that is sent, in bytes: it goes into each frame of its message, beside
+/// parcels.
 const MAX_HEADER: usize = MAX_FRAME / 2;
 
-/// Whom a message is for.
+/// The stream of messages that a message belongs to: its sequence numbers count there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// Everybody in the room.
+    /// Those to the room.
     Room,
-    /// One member.
+    /// Those to one member.
     Direct(SessionId),
 }
 
-/// What a message's text is.
+/// What the text of a message is (PROTOCOL §5, Body).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// What somebody says.
+    /// What the sender says.
     Text,
-    /// What somebody does, in the third person.
+    /// What the sender does, in the third person.
     Action,
-    /// Why somebody is not at the keyboard.
+    /// Why the sender is not at the keyboard.
     Away,
-    /// That somebody is there again.
+    /// That the sender is back at the keyboard; the text is not shown.
     Back,
 }
 
@@ -50,7 +51,7 @@ impl Kind {
         }
     }
 
-    /// The kind with this number, if there is one.
+    /// The kind with this number, or `None` where this version knows none.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
         match code {
@@ -63,7 +64,8 @@ impl Kind {
     }
 }
 
-/// The part of a message that the relay sees and the sender signs.
+/// The part of a message that the relay sees and the sender signs. Its fields are the rows of the
+/// table in PROTOCOL §5, in that order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The room.
@@ -74,26 +76,26 @@ pub struct Header {
     pub run: RunId,
     /// The last version of the roster that the sender had seen.
     pub epoch: u64,
-    /// Whom it is for.
+    /// The stream that it belongs to.
     pub stream: Stream,
-    /// Its place in that stream, from 0; below `u64::MAX`.
+    /// Its number in that stream, from 0; below `u64::MAX`.
     pub sequence: u64,
     /// When it was written, by the sender's clock.
     pub time: Time,
-    /// Members left out on purpose, ascending.
+    /// The members left out on purpose, ascending.
     pub left_out: Vec<SessionId>,
-    /// The audience digest.
+    /// The audience digest: see [`audience_digest`].
     pub audience: Digest,
-    /// How many messages to the room of this epoch the sender had seen.
+    /// How many messages to the room of this epoch had come to the sender, its own included.
     pub seen: u64,
-    /// The parent digest.
+    /// The parent digest: what [`parent_digest`] made of those messages.
     pub parent: Digest,
-    /// The commitment to the body.
+    /// The commitment to the body: see [`Body::commitment`].
     pub commitment: Digest,
 }
 
 impl Header {
-    /// The bytes that are signed.
+    /// The header's bytes, which are signed.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let stream: &[u8] = match &self.stream {
@@ -120,13 +122,14 @@ impl Header {
             .finish()
     }
 
-    /// Whether it is short enough to be sent: it is not if it leaves thousands out.
+    /// Whether the header is short enough to be sent. It is not if it leaves thousands of members
+    /// out.
     #[must_use]
     pub fn fits(&self) -> bool {
         self.encode().len() <= MAX_HEADER
     }
 
-    /// Reads a header. Nothing is known yet of who signed it.
+    /// Reads a header. Who signed it is not known yet.
     ///
     /// # Errors
     /// Where it is not of the form that [`Header::encode`] writes.
@@ -153,7 +156,7 @@ impl Header {
             commitment: fields.bytes()?,
         };
         fields.finish()?;
-        // The number after the last one would not be a number.
+        // A sequence number has a next one, so `u64::MAX` is none.
         if header.sequence == u64::MAX || !header.left_out.is_sorted_by(|a, b| a < b) {
             return Err(Malformed);
         }
@@ -161,7 +164,7 @@ impl Header {
     }
 }
 
-/// The digest over all who can read a message, in ascending order.
+/// The audience digest: over all who can read a message, ascending (PROTOCOL §5).
 #[must_use]
 pub fn audience_digest(audience: &[SessionId]) -> Digest {
     let mut digest = Encoder::tagged("e2echat/1 audience").count(audience.len());
@@ -171,7 +174,8 @@ pub fn audience_digest(audience: &[SessionId]) -> Digest {
     digest.digest()
 }
 
-/// The digest that follows `parent` in an epoch's chain.
+/// The next digest in an epoch's chain, after `parent`, for the message with this header (PROTOCOL
+/// §5).
 #[must_use]
 pub fn parent_digest(parent: &Digest, header: &[u8]) -> Digest {
     Encoder::tagged("e2echat/1 parent")
@@ -180,7 +184,7 @@ pub fn parent_digest(parent: &Digest, header: &[u8]) -> Digest {
         .digest()
 }
 
-/// The digest by which headers are told apart.
+/// SHA-256 of a header: by it, headers are told apart.
 #[must_use]
 pub fn header_digest(header: &[u8]) -> Digest {
     Sha256::digest(header).into()
@@ -193,13 +197,14 @@ pub struct SealedMessage {
     pub header: Vec<u8>,
     /// The sender's signature of them.
     pub signature: Vec<u8>,
-    /// A ciphertext for each reader.
+    /// Each reader's ciphertext, or nothing for a member that gets the header alone.
     pub parcels: Vec<(SessionId, Vec<u8>)>,
 }
 
 impl SealedMessage {
     /// Signs `header` and encrypts `body` for `readers`, who are the audience without the sender.
-    /// Those of `informed` get the header alone. The header's commitment must be the body's.
+    /// The members in `informed` get the header alone. The header's commitment must be that of
+    /// `body`.
     #[must_use]
     pub fn seal(
         header: &Header,
@@ -210,9 +215,9 @@ impl SealedMessage {
     ) -> Self {
         let header = header.encode();
         let signature = identity.sign(&header);
-        let keys: Vec<Reader<'_>> = readers
+        let keys: Vec<Recipient<'_>> = readers
             .iter()
-            .map(|(sid, key)| Reader { id: &sid.0, key })
+            .map(|(sid, key)| Recipient { id: &sid.0, key })
             .collect();
         let ciphertexts = seal::seal(&header, body, &keys);
         let sealed = readers.iter().map(|(sid, _)| *sid).zip(ciphertexts);
@@ -224,12 +229,12 @@ impl SealedMessage {
         }
     }
 
-    /// The SEND frames that carry it: as many as its parcels need, and one if it has none. Its header
-    /// must be one that [fits](Header::fits).
+    /// The SEND frames that carry the message: as many as its parcels need, and one if it has none.
+    /// The header must be one that [fits](Header::fits).
     #[must_use]
     pub fn frames(&self) -> Vec<Frame> {
         let overhead = 1 + 4 + self.header.len() + 4 + self.signature.len() + 1 + 4;
-        // One parcel is far shorter than a frame: 22 blocks of 256 bytes, or 10 of 512.
+        // One parcel is far shorter than a frame: at most 22 blocks of 256 bytes, or 10 of 512.
         let space = MAX_FRAME.saturating_sub(overhead);
         let mut parts: Vec<&[(SessionId, Vec<u8>)]> = Vec::new();
         let (mut start, mut used) = (0, 0);
@@ -249,14 +254,14 @@ impl SealedMessage {
     }
 }
 
-/// Why a message that was received is not shown.
+/// Why a message that was received is not shown (PROTOCOL §5, Opening).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenError {
     /// The signature is not the sender's.
     Signature,
     /// It was not written for this reader.
     NotForMe,
-    /// It comes without a ciphertext, and its sender did not leave this reader out.
+    /// It came without a ciphertext, and its sender did not leave this reader out.
     NoCiphertext,
     /// The ciphertext does not open, or is not what the sender committed to.
     CannotOpen,
@@ -285,19 +290,20 @@ impl From<CannotOpen> for OpenError {
     }
 }
 
-/// What a header that is truly its sender's brings to one reader.
+/// What a message with a good signature brings to one reader.
 #[derive(PartialEq, Eq)]
 pub enum Opened {
     /// A text.
     Text(Kind, String),
-    /// The knowledge that there is a text, which the sender kept from this reader.
+    /// Only that there is a text, which the sender kept from this reader.
     LeftOut,
 }
 
-/// Checks that the sender signed the header: the cheap check that comes before all others.
+/// Checks that the sender signed the header. This cheap check comes before all others (PROTOCOL §5,
+/// Opening, 2).
 ///
 /// # Errors
-/// Where it did not.
+/// [`OpenError::Signature`] where it did not.
 pub fn verify(header: &[u8], signature: &[u8], sender: &PublicKey) -> Result<(), OpenError> {
     if sender.verifies(header, signature) {
         Ok(())
@@ -306,10 +312,11 @@ pub fn verify(header: &[u8], signature: &[u8], sender: &PublicKey) -> Result<(),
     }
 }
 
-/// Opens a message whose header was verified, for the reader `sid`, with the key that it had then.
+/// Opens a message whose header was verified, for the reader `sid`, with the session key that the
+/// reader had then; `None` where that key is destroyed (PROTOCOL §11).
 ///
 /// # Errors
-/// Where it is not for this reader, or does not open.
+/// Where the message is not for this reader, or does not open.
 pub fn open(
     header_bytes: &[u8],
     header: &Header,

@@ -1,14 +1,15 @@
-//! The protocol: names, cards, messages, frames, and the state machines of both sides.
+//! The protocol (`docs/PROTOCOL.md`): names, cards, messages, frames, and the state machines of
+//! both sides.
 //!
-//! Bytes and the time go in, frames and events come out; there is no socket, thread, clock or
-//! file here. From the outside in:
+//! Bytes and the time go in, frames and events come out: there is no socket, thread, clock or file
+//! here. From the outside in:
 //!
-//! - [`stream`]: bytes to frames, over any reader.
-//! - [`frame`]: frames to typed fields, each side's own.
+//! - [`stream`]: from bytes to frames, over any reader.
+//! - [`frame`]: from frames to typed fields, each side its own.
 //! - [`relay`]: the relay's room, blind to content. It never names a private key.
 //! - [`session`]: the client's session in a room.
 //! - [`names`], [`card`], [`message`], [`statement`], [`notice`], [`roster`]: what both sides share.
-//! - [`comparison`]: what people compare by another way.
+//! - [`comparison`]: the digits that people compare by another way than the relay's.
 //! - [`text`]: text from others, made harmless.
 //! - `transcript`: what a member has seen of a room, for comparing.
 

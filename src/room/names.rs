@@ -14,14 +14,14 @@ const MAX_ROOM_NAME: usize = 64;
 /// Why a name is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
-    /// It has no characters, or more than this many.
+    /// It has no characters, or more than `max`.
     Length {
-        /// The most that it may have.
+        /// The most characters that it may have.
         max: usize,
     },
     /// It has a character other than ASCII letters, digits, `_`, `-` and `.`.
     Character,
-    /// It begins as an invite does and is none: somebody has mistyped it.
+    /// It begins or ends as an invite does, and is none: somebody has mistyped it.
     Mistyped,
 }
 
@@ -49,7 +49,7 @@ fn check(name: &str, max: usize) -> Result<(), NameError> {
     }
 }
 
-/// What a member is called.
+/// What a member is called: 1 to 24 characters (PROTOCOL §2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nick(String);
 
@@ -60,7 +60,7 @@ impl Nick {
         &self.0
     }
 
-    /// What is the same for all nicks that look alike.
+    /// The skeleton of the nick: nicks that look alike have the same one (PROTOCOL §2, *alike*).
     #[must_use]
     pub fn skeleton(&self) -> String {
         self.0
@@ -84,13 +84,13 @@ impl std::fmt::Display for Nick {
     }
 }
 
-/// The name of a room, which the relay does not learn.
+/// The name of a room, which the relay does not learn: 1 to 64 characters in lower case (PROTOCOL
+/// §2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomName(String);
 
 impl RoomName {
-    /// A new name that nobody can guess, which is an invite for those who get to know it
-    /// (PROTOCOL §12).
+    /// A new name that nobody can guess: an invite for those who are given it (PROTOCOL §12).
     #[must_use]
     pub fn invite() -> Self {
         let mut rng = rand::rng();
@@ -105,25 +105,25 @@ impl RoomName {
         Self(format!("{INVITE}{}", groups.join("-")))
     }
 
-    /// The room where people are who name none.
+    /// The room of those who name none.
     #[must_use]
     pub fn lobby() -> Self {
         Self("lobby".to_owned())
     }
 
-    /// Whether nobody can guess it.
+    /// Whether it is an invite, which nobody can guess.
     #[must_use]
     pub fn is_invite(&self) -> bool {
         self.0.starts_with(INVITE)
     }
 
-    /// What the relay knows the room by.
+    /// The room id, by which the relay knows the room (PROTOCOL §2).
     #[must_use]
     pub fn id(&self) -> RoomId {
         RoomId(self.derive("e2echat/1 room id"))
     }
 
-    /// What authenticates cards among those who know the name.
+    /// The room key, which authenticates cards among those who know the name (PROTOCOL §2).
     #[must_use]
     pub fn key(&self) -> RoomKey {
         RoomKey(self.derive("e2echat/1 room key"))
@@ -150,15 +150,16 @@ impl std::str::FromStr for RoomName {
     }
 }
 
-/// What invites begin with.
+/// What invites begin with (PROTOCOL §12).
 const INVITE: &str = "inv-";
-/// Their characters, of 5 bits each: none that looks like another.
+/// The characters of invites, of 5 bits each. None looks like another.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// Characters of randomness, of checksum, and in a group.
+/// How many characters of an invite are random, how many are the checksum, and how many make a
+/// group.
 const RANDOM_CHARACTERS: usize = 20;
 const CHECKSUM_CHARACTERS: u32 = 4;
 const GROUP: usize = 4;
-/// The length of what follows their beginning.
+/// The length of what follows [`INVITE`]: six groups and the hyphens between them.
 const GROUPS_LENGTH: usize = 6 * (GROUP + 1) - 1;
 
 fn digit(value: usize) -> char {
@@ -166,7 +167,8 @@ fn digit(value: usize) -> char {
     char::from(*digit.expect("a remainder is less than what it is by"))
 }
 
-/// The first 20 bits of a digest over the random characters.
+/// The checksum of an invite: the first 20 bits of a digest over the random characters, as four
+/// characters.
 fn checksum(random: &str) -> impl Iterator<Item = char> {
     let [a, b, c, ..] = Encoder::tagged("e2echat/1 invite")
         .string(random.as_bytes())
@@ -197,11 +199,11 @@ impl std::fmt::Display for RoomName {
     }
 }
 
-/// The 32 bytes that name a room on the wire.
+/// The room id: 32 bytes that name a room on the wire (PROTOCOL §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RoomId(pub [u8; 32]);
 
-/// The key of the HMAC on a room's cards.
+/// The key of the HMAC on a room's cards (PROTOCOL §4).
 pub struct RoomKey([u8; 32]);
 
 impl RoomKey {
@@ -211,7 +213,7 @@ impl RoomKey {
         self.hmac(bytes).finalize().into_bytes().into()
     }
 
-    /// Whether `mac` is that of `bytes`, found out in constant time.
+    /// Whether `mac` is the HMAC of `bytes`. The comparison takes constant time.
     #[must_use]
     pub fn verifies(&self, bytes: &[u8], mac: &[u8; 32]) -> bool {
         self.hmac(bytes).verify_slice(mac).is_ok()

@@ -1,11 +1,12 @@
-//! What a relay tells a client before it hangs up: a code, which the client words (PROTOCOL §9).
+//! Notices: what a relay tells a client before it hangs up. A notice is a code, which the client
+//! words (PROTOCOL §9).
 
 use super::card::CardError;
 
-/// Declares the codes once: the number on the wire and the words on the screen.
+/// Declares each notice once: the code on the wire and the words on the screen.
 macro_rules! notices {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $words:literal;)*) => {
-        /// The reason why the relay ends a connection.
+        /// Why the relay ends a connection (PROTOCOL §9).
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Notice {
             $($(#[$doc])* $name,)*
@@ -41,7 +42,7 @@ macro_rules! notices {
 }
 
 notices! {
-    /// It speaks another version.
+    /// The relay speaks another version.
     Version = 1, "the relay speaks another version of the protocol";
     /// A frame was malformed, too long, unknown or out of place.
     Malformed = 2, "the relay did not understand what this client sent";
@@ -51,7 +52,7 @@ notices! {
     CardMalformed = 4, "the relay did not understand this client's card";
     /// The card is for another room.
     CardRoom = 5, "the card is for another room";
-    /// The card's nick is not one.
+    /// The card's nick is not a valid nick.
     CardNick = 6, "the relay does not allow this nick";
     /// The card's identity key is not accepted.
     CardIdentityKey = 7, "the relay does not accept the identity key";
@@ -59,15 +60,15 @@ notices! {
     CardSessionKey = 8, "the relay does not accept the session key";
     /// The card's signature is wrong.
     CardSignature = 9, "the signature on the card is wrong";
-    /// The client did not show that it has the identity key.
+    /// The client did not prove that it has the identity key.
     Possession = 10, "this client did not prove that it has the identity key";
     /// The nick is taken, or looks like one that is.
     NickTaken = 11, "the nick is taken in this room, or looks like one that is";
-    /// The session key is there already, under another id.
+    /// The session key is in the room already, under another session id.
     KeyTaken = 12, "the session key is in this room already";
-    /// The room has as many members as it may.
+    /// The room has as many members as it may have.
     RoomFull = 13, "the room is full";
-    /// The relay has as many connections as it may.
+    /// The relay has as many connections as it may have, or no memory for another.
     RelayFull = 14, "the relay is full";
     /// The client did not read fast enough.
     QueueFull = 15, "this client did not read fast enough what the others wrote";
@@ -75,13 +76,13 @@ notices! {
     Idle = 16, "the relay heard nothing from this client for too long";
     /// The relay is ending.
     Shutdown = 17, "the relay is shutting down";
-    /// Somebody with the same identity entered under the same nick.
+    /// The same identity entered from elsewhere under the same nick (PROTOCOL §8).
     Replaced = 18, "you have entered this room once more, from elsewhere";
-    /// There are as many connections from the client's address as there may be.
+    /// The client's address has as many connections as it may have.
     AddressFull = 19, "too many connections from this address";
-    /// There were too many joins from the client's address.
+    /// There were too many joins from the client's address within a minute.
     JoinsTooFast = 20, "too many joins from this address";
-    /// The relay has a list of identities, and this one is not on it.
+    /// The relay has an allow list, and this identity is not on it.
     NotListed = 21, "this identity is not on the relay's list";
     /// The identity has as many places in the room as it may.
     IdentityFull = 22, "this identity is in the room too many times already";
@@ -95,7 +96,7 @@ impl From<CardError> for Notice {
             CardError::IdentityKey => Self::CardIdentityKey,
             CardError::SessionKey => Self::CardSessionKey,
             CardError::Signature => Self::CardSignature,
-            // A relay cannot check the MAC, so it never finds it wrong.
+            // A relay has no room key: it cannot check the MAC, so it never finds it wrong.
             CardError::Malformed | CardError::Mac => Self::CardMalformed,
         }
     }

@@ -1,5 +1,5 @@
-//! Who is in a room, under the rules that both sides enforce: no two members have nicks that look
-//! alike or the same session key (PROTOCOL §4).
+//! The roster: who is in a room, under the rules that both sides enforce. No two members have nicks
+//! that look alike or the same session key (PROTOCOL §4).
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::cipher::encoding::Digest;
 use super::card::{Card, SessionId};
 use super::notice::Notice;
 
-/// Why somebody cannot be added.
+/// Why a card conflicts with the roster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
     /// A member has this nick, or one that looks like it.
@@ -37,16 +37,16 @@ impl From<Conflict> for Notice {
     }
 }
 
-/// The members of a room, in the order of their session ids, each with a `T`.
+/// The members of a room, ascending by session id, each with a `T`.
 #[derive(Debug)]
 pub struct Roster<T> {
-    members: BTreeMap<SessionId, Member<T>>,
+    members: BTreeMap<SessionId, RosterEntry<T>>,
     skeletons: HashSet<String>,
     moduli: HashSet<Digest>,
 }
 
 #[derive(Debug)]
-struct Member<T> {
+struct RosterEntry<T> {
     skeleton: String,
     modulus: Digest,
     value: T,
@@ -74,7 +74,7 @@ impl<T> Roster<T> {
         Ok(())
     }
 
-    /// Whether the nick and the session key of `card` are free.
+    /// Checks that the nick and the session key of `card` are free.
     ///
     /// # Errors
     /// Where one of them is taken.
@@ -88,7 +88,7 @@ impl<T> Roster<T> {
         Ok(())
     }
 
-    /// Gives up what [`Roster::reserve`] took.
+    /// Frees what [`Roster::reserve`] took.
     pub fn release(&mut self, card: &Card) {
         self.skeletons.remove(&card.nick().skeleton());
         self.moduli.remove(&modulus_digest(card));
@@ -97,10 +97,10 @@ impl<T> Roster<T> {
     /// Adds the member that `card` presents.
     ///
     /// # Errors
-    /// As [`Roster::reserve`]; a member that is there already conflicts with itself.
+    /// As [`Roster::reserve`]. A member that is there already conflicts with itself.
     pub fn insert(&mut self, card: &Card, value: T) -> Result<(), Conflict> {
         self.reserve(card)?;
-        let member = Member {
+        let member = RosterEntry {
             skeleton: card.nick().skeleton(),
             modulus: modulus_digest(card),
             value,
@@ -109,7 +109,7 @@ impl<T> Roster<T> {
         Ok(())
     }
 
-    /// Removes a member, if it is there.
+    /// Removes a member, if it is there, and returns its `T`.
     pub fn remove(&mut self, sid: SessionId) -> Option<T> {
         let member = self.members.remove(&sid)?;
         self.skeletons.remove(&member.skeleton);
@@ -117,14 +117,15 @@ impl<T> Roster<T> {
         Some(member.value)
     }
 
-    /// What is kept of a member.
+    /// The `T` of a member.
     #[must_use]
     pub fn get(&self, sid: SessionId) -> Option<&T> {
         self.members.get(&sid).map(|member| &member.value)
     }
 
-    /// Finds what is kept of one member after the other: at once where they are asked for in
-    /// ascending order and hardly one is left out, as in a message to all.
+    /// A function that finds the `T` of one member after the other. A call takes no search where
+    /// members are asked for in ascending order and hardly one is left out, as for a message to
+    /// all.
     pub fn finder<'a>(&'a self) -> impl FnMut(SessionId) -> Option<&'a T> {
         let mut rest = self.members.range(..);
         move |sid| {
@@ -137,7 +138,7 @@ impl<T> Roster<T> {
         }
     }
 
-    /// What is kept of a member, to be changed.
+    /// The `T` of a member, to be changed.
     pub fn get_mut(&mut self, sid: SessionId) -> Option<&mut T> {
         self.members.get_mut(&sid).map(|member| &mut member.value)
     }
@@ -169,7 +170,7 @@ impl<T> Roster<T> {
     }
 }
 
-/// The digest by which session keys are told apart.
+/// SHA-256 of the modulus of a card's session key: by it, session keys are told apart.
 #[must_use]
 pub fn modulus_digest(card: &Card) -> Digest {
     Sha256::digest(card.session().modulus()).into()

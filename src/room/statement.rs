@@ -1,5 +1,5 @@
-//! Statements: what a member says, signed and readable by all, of the room as it sees it and of
-//! its own sequence numbers (PROTOCOL §10).
+//! Statements: what a member says, signed and readable by all, of the room as it sees it and of its
+//! own sequence numbers (PROTOCOL §10).
 
 use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
 
@@ -10,55 +10,56 @@ use super::names::RoomId;
 
 const TAG: &str = "e2echat/1 statement";
 
-/// The most epochs that are over of which a statement says what was seen.
+/// The most entries of `past` in a statement.
 pub const MAX_PAST: usize = 64;
 
-/// What a statement is made for.
+/// What a statement is made for (PROTOCOL §10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
-    /// Now and then, and as a greeting.
+    /// A beacon: sent now and then, and as a greeting.
     Beacon,
-    /// Its sender goes, and this is the last that it says.
+    /// A goodbye: its sender leaves, and this is the last that it says.
     Leave,
 }
 
-/// What a statement tells a member that has come, or come back, since the last one.
+/// An entry of `told`: where the sender's numbers stand for a member that has joined, or come back,
+/// since the sender's last statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// Whom it tells.
+pub struct ToldEntry {
+    /// The member that it is for.
     pub reader: SessionId,
-    /// How many messages to the room were for it so far.
+    /// How many messages to the room the sender has written while that member was in its roster.
     pub total: u64,
 }
 
-/// A stream of direct messages.
+/// An entry of `direct`: a stream of direct messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Direct {
+pub struct DirectEntry {
     /// The session id under which they are sent.
     pub from: SessionId,
-    /// Whom they are for.
+    /// The session id that they are sent to.
     pub to: SessionId,
     /// The number of the next one; below `u64::MAX`.
     pub next: u64,
 }
 
-/// What the sender has seen of an epoch that is over.
+/// An entry of `past`: what the sender has seen of an epoch that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Past {
+pub struct PastEntry {
     /// The epoch.
     pub epoch: u64,
-    /// How many messages to the room of that epoch.
+    /// How many messages to the room of that epoch had come to the sender.
     pub seen: u64,
     /// The digest at the end of their chain.
     pub parent: Digest,
 }
 
-/// A statement.
+/// A statement. Its fields are the rows of the table in PROTOCOL §10, in that order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The room.
     pub room: RoomId,
-    /// Who makes it.
+    /// The member that makes it.
     pub sender: SessionId,
     /// The relay's run that the sender is connected to.
     pub run: RunId,
@@ -66,29 +67,30 @@ pub struct Statement {
     pub epoch: u64,
     /// The audience digest of that whole roster.
     pub roster: Digest,
-    /// How many messages to the room of this epoch the sender has seen.
+    /// How many messages to the room of this epoch had come to the sender.
     pub seen: u64,
-    /// The parent digest.
+    /// The digest at the end of their chain, as in a header.
     pub parent: Digest,
-    /// When it was made, by the sender's clock.
+    /// When it was made, by the sender's clock; above that of the sender's statement before.
     pub time: Time,
     /// What it is made for.
     pub occasion: Occasion,
     /// The number of the sender's next message to the room; below `u64::MAX`.
     pub next: u64,
-    /// Whom it tells where the numbers stand, in the order of their session ids.
-    pub told: Vec<Told>,
-    /// The streams of direct messages to those it is for, in the order of session ids.
-    pub direct: Vec<Direct>,
-    /// The epochs of which the sender has seen more since its last statement to all, ascending; at most
-    /// [`MAX_PAST`].
-    pub past: Vec<Past>,
-    /// The digests of messages of those it is for that came too late to be opened, ascending.
+    /// Entries for those to whom it tells the sender's numbers, ascending by session id.
+    pub told: Vec<ToldEntry>,
+    /// The sender's streams of direct messages to those it is for, ascending.
+    pub direct: Vec<DirectEntry>,
+    /// The epochs of which the sender has seen more since its last statement to all, ascending; at
+    /// most [`MAX_PAST`].
+    pub past: Vec<PastEntry>,
+    /// SHA-256 of the headers of messages of those it is for that came too late to be opened,
+    /// ascending.
     pub unread: Vec<Digest>,
 }
 
 impl Statement {
-    /// The bytes that are signed.
+    /// The statement's bytes, which are signed.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut fields = Encoder::tagged(TAG)
@@ -127,10 +129,11 @@ impl Statement {
         fields.finish()
     }
 
-    /// Reads a statement. Nothing is known yet of who signed it.
+    /// Reads a statement. Who signed it is not known yet.
     ///
     /// # Errors
-    /// Where it is not of the form that [`Statement::encode`] writes.
+    /// Where it is not of the form that [`Statement::encode`] writes, entries are not ascending, or
+    /// there are more than [`MAX_PAST`] of `past`.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut fields = Decoder::new(bytes);
         fields.tag(TAG)?;
@@ -151,7 +154,7 @@ impl Statement {
             next: fields.u64()?,
             told: (0..fields.count(32 + 8)?)
                 .map(|_| {
-                    Ok(Told {
+                    Ok(ToldEntry {
                         reader: SessionId(fields.bytes()?),
                         total: fields.u64()?,
                     })
@@ -159,7 +162,7 @@ impl Statement {
                 .collect::<Result<_, Malformed>>()?,
             direct: (0..fields.count(32 + 32 + 8)?)
                 .map(|_| {
-                    Ok(Direct {
+                    Ok(DirectEntry {
                         from: SessionId(fields.bytes()?),
                         to: SessionId(fields.bytes()?),
                         next: fields.u64()?,
@@ -168,7 +171,7 @@ impl Statement {
                 .collect::<Result<_, Malformed>>()?,
             past: (0..fields.count(8 + 8 + 32)?)
                 .map(|_| {
-                    Ok(Past {
+                    Ok(PastEntry {
                         epoch: fields.u64()?,
                         seen: fields.u64()?,
                         parent: fields.bytes()?,
@@ -184,7 +187,7 @@ impl Statement {
             && (statement.direct).is_sorted_by(|a, b| (a.from, a.to) < (b.from, b.to))
             && statement.past.is_sorted_by(|a, b| a.epoch < b.epoch)
             && statement.unread.is_sorted_by(|a, b| a < b);
-        // Each is looked up, by every reader.
+        // Every reader looks each of them up.
         let is_short = statement.past.len() <= MAX_PAST;
         let numbers = statement.direct.iter().map(|stream| stream.next);
         if !is_sorted || !is_short || numbers.chain([statement.next]).any(|n| n == u64::MAX) {
@@ -193,9 +196,9 @@ impl Statement {
         Ok(statement)
     }
 
-    /// What it tells this member.
+    /// The entry of `told` for this member, if there is one.
     #[must_use]
-    pub fn told(&self, reader: SessionId) -> Option<Told> {
+    pub fn told(&self, reader: SessionId) -> Option<ToldEntry> {
         self.told.iter().copied().find(|told| told.reader == reader)
     }
 }

@@ -1,5 +1,5 @@
-//! From a stream of bytes to frames (PROTOCOL §6). It knows lengths, and nothing of what is in
-//! them.
+//! From a stream of bytes to frames (PROTOCOL §6). This module knows the lengths of frames, and
+//! nothing of what is in them.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -22,30 +22,31 @@ impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::UnexpectedEof => Self::Broken,
-            // What a socket's timeout gives, depending on the platform.
+            // A socket's timeout is one of these two, depending on the platform.
             ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::TimedOut,
             _ => Self::Io(error),
         }
     }
 }
 
-/// For how many bytes of a frame there is room at first, however long it says it is.
+/// How many bytes of memory a frame gets at first, however long it says it is.
 const FIRST_ROOM: usize = 16 << 10;
 
-/// Reads one frame: its type and fields, at most `limit` bytes. Nothing is allocated for a length
-/// above that, and no more for a long frame than the greater of 16 KiB and twice what has come of it.
+/// Reads one frame: its type and fields, at most `limit` bytes, without the length before them.
+/// Nothing is allocated for a length above `limit`, and no more for a long frame than the greater
+/// of 16 KiB and twice what has come of it.
 ///
 /// # Errors
-/// Where no whole frame comes, or there is no memory for it.
+/// Where no whole frame comes, its length is 0 or above `limit`, or there is no memory for it.
 pub fn read_frame(reader: &mut impl Read, limit: usize) -> Result<Vec<u8>, ReadError> {
     read_frame_if(reader, limit, |_| true)
 }
 
-/// The same, where a long frame gets each further piece of memory only if there may be so many bytes
-/// more.
+/// Reads one frame as [`read_frame`] does, but asks `may_grow` before each further piece of memory
+/// for a long one, with the bytes of that piece.
 ///
 /// # Errors
-/// As [`read_frame`].
+/// As [`read_frame`], and where `may_grow` says no.
 pub fn read_frame_if(
     reader: &mut impl Read,
     limit: usize,

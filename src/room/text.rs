@@ -1,104 +1,104 @@
 //! Text from others, made harmless on receipt.
 //!
 //! A member can put anything into a message, and a terminal obeys what is written to it: it moves
-//! the cursor, changes its title, fills the clipboard, shows text in another order than it was
-//! read. [`SafeText`] is the only form in which such text travels on; what has become one can be
-//! written to a terminal. It knows nothing of terminals' widths: wrapping is the renderer's.
+//! the cursor, changes its title, fills the clipboard, or shows text in another order than it is
+//! read. [`SafeText`] is the only form in which such text travels on, and a terminal can take all
+//! of it. This module knows nothing of the widths of terminals: the renderer wraps.
 
 use std::fmt;
 use std::str::FromStr;
 
 use unicode_width::UnicodeWidthChar;
 
-/// How many combining marks a character may carry. Living languages need three at most; a
-/// character with hundreds of them paints over the rows above it.
+/// How many combining marks a character may carry. Living languages need three at most; a character
+/// with hundreds of them paints over the rows above it.
 const MARKS_PER_CHARACTER: usize = 4;
 
-/// What a tab becomes: a real one would end at a place that the renderer cannot know.
+/// What a tab becomes. A real tab would end at a column that the renderer cannot know.
 const TAB: &str = "    ";
 
-/// What happens to a character that may not pass.
+/// How a character is treated that may not pass.
 #[derive(Clone, Copy)]
-enum Fate {
-    /// Left out without a trace: it is invisible, and common in honest text.
+enum Treatment {
+    /// It is left out without a trace: it is invisible, and common in honest text.
     Drop,
-    /// Shown as U+FFFD: nobody types it, so the reader should see that something was there.
+    /// It becomes U+FFFD: nobody types it, so the reader should see that something was there.
     Replace,
-    /// Turned into a line break: that is what it means.
+    /// It becomes a line break: that is what it means.
     Break,
 }
 
-/// What may not reach a terminal, in ascending order. Controls (C0, DEL, C1) are not listed:
+/// What may not reach a terminal, ascending. Controls (C0, DEL, C1) are not listed:
 /// [`char::is_control`] knows them.
-const FORBIDDEN: &[(char, char, Fate)] = &[
+const FORBIDDEN: &[(char, char, Treatment)] = &[
     // Soft hyphen: invisible, or a hyphen, as the terminal pleases.
-    ('\u{ad}', '\u{ad}', Fate::Drop),
+    ('\u{ad}', '\u{ad}', Treatment::Drop),
     // Combining grapheme joiner.
-    ('\u{34f}', '\u{34f}', Fate::Drop),
+    ('\u{34f}', '\u{34f}', Treatment::Drop),
     // Arabic letter mark: a bidirectional mark.
-    ('\u{61c}', '\u{61c}', Fate::Drop),
+    ('\u{61c}', '\u{61c}', Treatment::Drop),
     // Hangul choseong and jungseong fillers: letters that show nothing.
-    ('\u{115f}', '\u{1160}', Fate::Replace),
+    ('\u{115f}', '\u{1160}', Treatment::Replace),
     // Khmer inherent vowels: invisible.
-    ('\u{17b4}', '\u{17b5}', Fate::Drop),
+    ('\u{17b4}', '\u{17b5}', Treatment::Drop),
     // Mongolian variation selectors and vowel separator.
-    ('\u{180b}', '\u{180f}', Fate::Drop),
+    ('\u{180b}', '\u{180f}', Treatment::Drop),
     // Zero width space, non-joiner and joiner, left-to-right and right-to-left mark. Without
     // joiners an emoji of several parts falls into its parts, whose widths are certain.
-    ('\u{200b}', '\u{200f}', Fate::Drop),
+    ('\u{200b}', '\u{200f}', Treatment::Drop),
     // Line and paragraph separator.
-    ('\u{2028}', '\u{2029}', Fate::Break),
+    ('\u{2028}', '\u{2029}', Treatment::Break),
     // Bidirectional embeddings and overrides: the text reads in another order than it is stored.
-    ('\u{202a}', '\u{202e}', Fate::Replace),
+    ('\u{202a}', '\u{202e}', Treatment::Replace),
     // Word joiner and invisible operators.
-    ('\u{2060}', '\u{2065}', Fate::Drop),
+    ('\u{2060}', '\u{2065}', Treatment::Drop),
     // Bidirectional isolates.
-    ('\u{2066}', '\u{2069}', Fate::Replace),
+    ('\u{2066}', '\u{2069}', Treatment::Replace),
     // Deprecated format characters.
-    ('\u{206a}', '\u{206f}', Fate::Drop),
+    ('\u{206a}', '\u{206f}', Treatment::Drop),
     // Hangul filler.
-    ('\u{3164}', '\u{3164}', Fate::Replace),
+    ('\u{3164}', '\u{3164}', Treatment::Replace),
     // Private use: whatever the reader's font makes of it.
-    ('\u{e000}', '\u{f8ff}', Fate::Replace),
+    ('\u{e000}', '\u{f8ff}', Treatment::Replace),
     // Noncharacters.
-    ('\u{fdd0}', '\u{fdef}', Fate::Replace),
+    ('\u{fdd0}', '\u{fdef}', Treatment::Replace),
     // Variation selectors: they change a character's width in some terminals only.
-    ('\u{fe00}', '\u{fe0f}', Fate::Drop),
+    ('\u{fe00}', '\u{fe0f}', Treatment::Drop),
     // Byte order mark, zero width no-break space.
-    ('\u{feff}', '\u{feff}', Fate::Drop),
+    ('\u{feff}', '\u{feff}', Treatment::Drop),
     // Halfwidth Hangul filler.
-    ('\u{ffa0}', '\u{ffa0}', Fate::Replace),
+    ('\u{ffa0}', '\u{ffa0}', Treatment::Replace),
     // Unassigned and ignorable, then interlinear annotation, then what stands for a picture.
-    ('\u{fff0}', '\u{fffc}', Fate::Replace),
+    ('\u{fff0}', '\u{fffc}', Treatment::Replace),
     // Noncharacters, here and at the end of every plane.
-    ('\u{fffe}', '\u{ffff}', Fate::Replace),
+    ('\u{fffe}', '\u{ffff}', Treatment::Replace),
     // Egyptian hieroglyph format controls.
-    ('\u{13430}', '\u{1343f}', Fate::Replace),
+    ('\u{13430}', '\u{1343f}', Treatment::Replace),
     // Khitan small script filler.
-    ('\u{16fe4}', '\u{16fe4}', Fate::Drop),
+    ('\u{16fe4}', '\u{16fe4}', Treatment::Drop),
     // Shorthand format controls.
-    ('\u{1bca0}', '\u{1bca3}', Fate::Replace),
+    ('\u{1bca0}', '\u{1bca3}', Treatment::Replace),
     // Musical null notehead, then musical format controls.
-    ('\u{1d159}', '\u{1d159}', Fate::Replace),
-    ('\u{1d173}', '\u{1d17a}', Fate::Replace),
-    ('\u{1fffe}', '\u{1ffff}', Fate::Replace),
-    ('\u{2fffe}', '\u{2ffff}', Fate::Replace),
-    ('\u{3fffe}', '\u{3ffff}', Fate::Replace),
-    ('\u{4fffe}', '\u{4ffff}', Fate::Replace),
-    ('\u{5fffe}', '\u{5ffff}', Fate::Replace),
-    ('\u{6fffe}', '\u{6ffff}', Fate::Replace),
-    ('\u{7fffe}', '\u{7ffff}', Fate::Replace),
-    ('\u{8fffe}', '\u{8ffff}', Fate::Replace),
-    ('\u{9fffe}', '\u{9ffff}', Fate::Replace),
-    ('\u{afffe}', '\u{affff}', Fate::Replace),
-    ('\u{bfffe}', '\u{bffff}', Fate::Replace),
-    ('\u{cfffe}', '\u{cffff}', Fate::Replace),
-    ('\u{dfffe}', '\u{dffff}', Fate::Replace),
+    ('\u{1d159}', '\u{1d159}', Treatment::Replace),
+    ('\u{1d173}', '\u{1d17a}', Treatment::Replace),
+    ('\u{1fffe}', '\u{1ffff}', Treatment::Replace),
+    ('\u{2fffe}', '\u{2ffff}', Treatment::Replace),
+    ('\u{3fffe}', '\u{3ffff}', Treatment::Replace),
+    ('\u{4fffe}', '\u{4ffff}', Treatment::Replace),
+    ('\u{5fffe}', '\u{5ffff}', Treatment::Replace),
+    ('\u{6fffe}', '\u{6ffff}', Treatment::Replace),
+    ('\u{7fffe}', '\u{7ffff}', Treatment::Replace),
+    ('\u{8fffe}', '\u{8ffff}', Treatment::Replace),
+    ('\u{9fffe}', '\u{9ffff}', Treatment::Replace),
+    ('\u{afffe}', '\u{affff}', Treatment::Replace),
+    ('\u{bfffe}', '\u{bffff}', Treatment::Replace),
+    ('\u{cfffe}', '\u{cffff}', Treatment::Replace),
+    ('\u{dfffe}', '\u{dffff}', Treatment::Replace),
     // Tags and further variation selectors: whole hidden texts have been written in tags.
-    ('\u{e0000}', '\u{e0fff}', Fate::Drop),
-    ('\u{efffe}', '\u{effff}', Fate::Replace),
+    ('\u{e0000}', '\u{e0fff}', Treatment::Drop),
+    ('\u{efffe}', '\u{effff}', Treatment::Replace),
     // Private use planes, their noncharacters included.
-    ('\u{f0000}', '\u{10ffff}', Fate::Replace),
+    ('\u{f0000}', '\u{10ffff}', Treatment::Replace),
 ];
 
 /// Text that can be written to a terminal: printable characters and line breaks, nothing else.
@@ -106,9 +106,9 @@ const FORBIDDEN: &[(char, char, Fate)] = &[
 pub struct SafeText(String);
 
 impl SafeText {
-    /// Makes text harmless. Tabs become spaces, every form of line break becomes `\n`, what
-    /// could hide, reorder or command is left out or shown as U+FFFD, and combining marks are
-    /// limited to a few per character.
+    /// Makes text harmless. Tabs become spaces, and every form of line break becomes `\n`. What
+    /// could hide, reorder or command is left out or becomes U+FFFD. A character keeps at most four
+    /// combining marks.
     #[must_use]
     pub fn new(untrusted: &str) -> Self {
         let mut safe = String::with_capacity(untrusted.len());
@@ -124,10 +124,10 @@ impl SafeText {
                     }
                 }
                 '\n' => safe.push('\n'),
-                _ => match fate(character) {
-                    Some(Fate::Drop) => continue,
-                    Some(Fate::Replace) => safe.push(char::REPLACEMENT_CHARACTER),
-                    Some(Fate::Break) => safe.push('\n'),
+                _ => match treatment(character) {
+                    Some(Treatment::Drop) => continue,
+                    Some(Treatment::Replace) => safe.push(char::REPLACEMENT_CHARACTER),
+                    Some(Treatment::Break) => safe.push('\n'),
                     None if is_mark(character) => {
                         if marks_left > 0 {
                             marks_left -= 1;
@@ -169,17 +169,17 @@ impl fmt::Display for SafeText {
     }
 }
 
-/// What happens to a character, if it may not pass.
-fn fate(character: char) -> Option<Fate> {
+/// How a character is treated, if it may not pass.
+fn treatment(character: char) -> Option<Treatment> {
     if character.is_control() {
-        return Some(Fate::Replace);
+        return Some(Treatment::Replace);
     }
     let after = FORBIDDEN.partition_point(|&(first, _, _)| first <= character);
-    let &(_, last, fate) = FORBIDDEN.get(after.checked_sub(1)?)?;
-    (character <= last).then_some(fate)
+    let &(_, last, treatment) = FORBIDDEN.get(after.checked_sub(1)?)?;
+    (character <= last).then_some(treatment)
 }
 
-/// Whether a character takes no room of its own, and so sits on the one before it.
+/// Whether a character has no width of its own, and so sits on the one before it.
 fn is_mark(character: char) -> bool {
     character.width() == Some(0)
 }

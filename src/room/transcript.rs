@@ -9,7 +9,7 @@ use crate::cipher::encoding::Digest;
 use super::card::SessionId;
 use super::frame::RunId;
 use super::message::{audience_digest, parent_digest};
-use super::statement::{MAX_PAST, Past};
+use super::statement::{MAX_PAST, PastEntry};
 
 /// How many digests of an epoch are kept. An older view cannot be compared; a message that took a
 /// normal time never has one.
@@ -189,15 +189,15 @@ impl Transcript {
     }
 
     /// What was seen of epochs that are over, and has not been stated to all.
-    pub(super) fn past(&self) -> Vec<Past> {
+    pub(super) fn past(&self) -> Vec<PastEntry> {
         let (present, entered) = self.versions();
         let news = |epoch: &&Epoch| {
             (entered..present).contains(&epoch.version) && epoch.seen != epoch.stated
         };
         let epochs = self.epochs.iter().rev().filter(news).take(MAX_PAST);
-        let mut past: Vec<Past> = epochs
+        let mut past: Vec<PastEntry> = epochs
             .filter_map(|epoch| {
-                Some(Past {
+                Some(PastEntry {
                     epoch: epoch.version.epoch,
                     seen: epoch.seen,
                     parent: *epoch.chain.back()?,
@@ -249,7 +249,7 @@ impl Transcript {
         &mut self,
         run: RunId,
         sender: SessionId,
-        past: &Past,
+        past: &PastEntry,
     ) -> Comparison {
         let version = self.version(run, past.epoch);
         match version.and_then(|version| self.epoch(version)) {

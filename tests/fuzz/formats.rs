@@ -1,7 +1,7 @@
 //! What travels: whatever is read is written as the same bytes again, so that nothing has two forms.
 
 use e2echat::cipher::encoding::Encoder;
-use e2echat::cipher::seal::{Body, Reader, seal};
+use e2echat::cipher::seal::{Body, Recipient, seal};
 use e2echat::room::card::{Card, CardError};
 use e2echat::room::frame::{Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, ToClient, ToRelay};
 use e2echat::room::message::Header;
@@ -52,7 +52,7 @@ fn to_relay(bytes: &[u8], frame: &ToRelay<'_>) -> Vec<u8> {
             fields.finish()
         }
         ToRelay::Rekey(card) => payload(&Frame::rekey(card)),
-        ToRelay::State(state) => {
+        ToRelay::Statement(state) => {
             let mut fields = Encoder::default()
                 .byte(0x15)
                 .bytes(&bytes[state.signed.clone()])
@@ -136,7 +136,7 @@ fn check_card(bytes: &[u8]) -> Option<CardError> {
     assert_eq!(card.nick().as_str().parse(), Ok(card.nick().clone()));
     // Whatever key was accepted, one can encrypt to it.
     let body = Body::new(0, "hello".to_owned()).unwrap();
-    let reader = Reader {
+    let reader = Recipient {
         id: &card.sid().0,
         key: card.session(),
     };

@@ -7,18 +7,18 @@ use std::rc::Rc;
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::room::card::{Card, SessionId};
-use e2echat::room::frame::{Departure, Frame, Limits, RunId, ToClient, ToRelay};
+use e2echat::room::frame::{Departure, Frame, RelayLimits, RunId, ToClient, ToRelay};
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room};
-use e2echat::room::statement::{Occasion, Past, Statement, Told};
+use e2echat::room::relay::{Backlog, Intake, Mailbox, MemberRequest, OutgoingFrame, Room};
+use e2echat::room::statement::{Occasion, PastEntry, Statement, ToldEntry};
 
 use super::keys::{Fields, room};
 use super::payload;
 use super::script::Script;
 
 const RUN: RunId = RunId([2; 16]);
-const LIMITS: Limits = Limits {
+const LIMITS: RelayLimits = RelayLimits {
     idle: 90,
     grace: 60,
     members: 3,
@@ -81,7 +81,7 @@ impl Post {
         }
     }
 
-    fn take(&mut self, frame: Outgoing) {
+    fn take(&mut self, frame: OutgoingFrame) {
         if self.is_closed {
             return;
         }
@@ -175,9 +175,9 @@ impl Post {
             assert_eq!((frame.weight(), frame.is_counted()), (weight, counts));
             counted.extend(counts.then_some(weight));
         }
-        let is_ping = |frame: &Outgoing| frame.slices().concat() == PING;
+        let is_ping = |frame: &OutgoingFrame| frame.slices().concat() == PING;
         let weights = frames.iter().filter(|frame| !is_ping(frame));
-        let weight: usize = weights.map(Outgoing::weight).sum();
+        let weight: usize = weights.map(OutgoingFrame::weight).sum();
         let is_asked = frames.last().is_some_and(is_ping);
         match self.sent.back_mut() {
             _ if counted.is_empty() => {}
@@ -234,7 +234,7 @@ impl Post {
 struct Mail(Rc<RefCell<Post>>);
 
 impl Mailbox for Mail {
-    fn post(&self, frame: Outgoing) {
+    fn post(&self, frame: OutgoingFrame) {
         self.0.borrow_mut().take(frame);
     }
 
@@ -437,7 +437,7 @@ impl World {
     }
 
     fn statement(&self, slot: usize, script: &mut Script<'_>) -> Vec<u8> {
-        let told = (0..script.pick(3)).map(|_| Told {
+        let told = (0..script.pick(3)).map(|_| ToldEntry {
             reader: self.somebody(script),
             total: 0,
         });
@@ -455,7 +455,7 @@ impl World {
             next: script.number(0),
             direct: Vec::new(),
             past: (0..script.byte().into())
-                .map(|epoch| Past {
+                .map(|epoch| PastEntry {
                     epoch,
                     seen: 0,
                     parent: [0; 32],
@@ -464,7 +464,7 @@ impl World {
             unread: Vec::new(),
         };
         let to: Vec<SessionId> = (0..script.pick(5)).map(|_| self.somebody(script)).collect();
-        payload(&Frame::state(&statement.encode(), script.bytes(), &to))
+        payload(&Frame::statement(&statement.encode(), script.bytes(), &to))
     }
 
     fn rekey(&self, slot: usize, script: &mut Script<'_>) -> Vec<u8> {
@@ -510,26 +510,28 @@ impl World {
         member.last.clone_from(&frame);
         let sender = member.intake.sid();
         match &request {
-            Request::Forget(count) => {
+            MemberRequest::Forget(count) => {
                 let is_good = member.mailbox.0.borrow_mut().acknowledge(*count, false);
                 if !is_good {
                     return self.leave(slot, Departure::Misbehaved);
                 }
             }
-            Request::Wait => member.pending.push(frame),
-            Request::Forward(_) => {
+            MemberRequest::Wait => member.pending.push(frame),
+            MemberRequest::Forward(_) => {
                 member.pending.push(frame);
                 for frame in std::mem::take(&mut member.pending) {
                     allow(&mut self.allowed, &frame);
                 }
             }
-            Request::Rekey(card) => {
+            MemberRequest::Rekey(card) => {
                 member.generation = card.generation();
                 member.card = *card.clone();
             }
-            Request::Leave => return self.leave(slot, Departure::Left),
-            Request::State(_) | Request::Goodbye(_) => allow(&mut self.allowed, &frame),
-            Request::Acknowledge => {}
+            MemberRequest::Leave => return self.leave(slot, Departure::Left),
+            MemberRequest::Statement(_) | MemberRequest::Goodbye(_) => {
+                allow(&mut self.allowed, &frame);
+            }
+            MemberRequest::Acknowledge => {}
         }
         if let Err(notice) = self.room.carry_out(sender, &request) {
             let is_reason = matches!(notice, Notice::KeyTaken | Notice::NickTaken);
@@ -590,7 +592,7 @@ fn allow(allowed: &mut Allowed, frame: &[u8]) {
                 allowed.insert((Some(parcel.to), delivery.finish()));
             }
         }
-        ToRelay::State(state) => {
+        ToRelay::Statement(state) => {
             let said = Encoder::default()
                 .byte(0x15)
                 .bytes(&frame[state.signed.clone()])

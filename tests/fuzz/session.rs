@@ -12,20 +12,20 @@ use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity, SessionId};
 use e2echat::room::frame::{
-    Challenge, Departure, Frame, Limits, MAX_FRAME, RunId, ToClient, ToRelay,
+    Challenge, Departure, Frame, MAX_FRAME, RelayLimits, RunId, ToClient, ToRelay,
 };
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Intake, Mailbox, Outgoing, Room, admit};
+use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, Room, admit};
 use e2echat::room::session::{Event, Now, Policy, Session, Standing, To};
-use e2echat::room::statement::{Direct, Occasion, Past, Statement, Told};
+use e2echat::room::statement::{DirectEntry, Occasion, PastEntry, Statement, ToldEntry};
 
 use super::keys::{Fields, identity, room, sign};
 use super::payload;
 use super::script::Script;
 use super::written::check_safe;
 
-const LIMITS: Limits = Limits {
+const LIMITS: RelayLimits = RelayLimits {
     idle: 90,
     grace: 60,
     members: 10,
@@ -49,7 +49,7 @@ const MALLORY: usize = 2;
 struct Inbox(Rc<RefCell<VecDeque<Vec<u8>>>>);
 
 impl Mailbox for Inbox {
-    fn post(&self, frame: Outgoing) {
+    fn post(&self, frame: OutgoingFrame) {
         let bytes = frame.slices().concat().split_off(4);
         self.0.borrow_mut().push_back(bytes);
     }
@@ -367,25 +367,25 @@ impl Run {
 
     fn mallory_states(&self, script: &mut Script<'_>) -> Vec<u8> {
         let roster = audience_digest(&self.everybody());
-        let told = (0..script.pick(3)).map(|_| Told {
+        let told = (0..script.pick(3)).map(|_| ToldEntry {
             reader: self.somebody(script),
             total: script.number(0),
         });
-        let mut told: Vec<Told> = told.collect();
+        let mut told: Vec<ToldEntry> = told.collect();
         told.sort_by_key(|told| told.reader);
-        let direct = (0..script.pick(3)).map(|_| Direct {
+        let direct = (0..script.pick(3)).map(|_| DirectEntry {
             from: self.somebody(script),
             to: self.somebody(script),
             next: script.number(0),
         });
-        let mut direct: Vec<Direct> = direct.collect();
+        let mut direct: Vec<DirectEntry> = direct.collect();
         direct.sort_by_key(|stream| (stream.from, stream.to));
-        let past = (0..script.pick(3)).map(|_| Past {
+        let past = (0..script.pick(3)).map(|_| PastEntry {
             epoch: script.number(self.epoch),
             seen: script.number(0),
             parent: roster,
         });
-        let mut past: Vec<Past> = past.collect();
+        let mut past: Vec<PastEntry> = past.collect();
         past.sort_by_key(|past| past.epoch);
         let mut unread = vec![roster; script.pick(3)];
         for (digest, byte) in unread.iter_mut().zip(0..) {

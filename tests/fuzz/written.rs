@@ -2,9 +2,9 @@
 
 use e2echat::cipher::fingerprint::Fingerprint;
 use e2echat::cipher::pem::{IdentityPem, encode};
-use e2echat::cmd::written::{
-    Address, Command, JsonRequest, KnownPeople, Line, RecordKind, RequestBody, RoomAddress,
-    RoomOrInvite, Typed, fingerprints, invite_in,
+use e2echat::cmd::user_input::{
+    Acquaintances, Address, Command, Line, Meeting, Place, Request, Room, Typed, What,
+    fingerprints, invite_in,
 };
 use e2echat::room::names::Nick;
 use e2echat::room::text::{SafeText, parse_visible};

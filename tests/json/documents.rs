@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use e2echat::cmd::told::{Cause, INCIDENTS, IncidentRow, Severity};
+use e2echat::cmd::alarm_table::{Cause, INCIDENTS, IncidentRow, Severity};
 use serde_json::{Value, json};
 
 use super::bot::{Bot, all, check};

@@ -13,12 +13,13 @@ use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use e2echat::room::card::{Card, SessionId};
 use e2echat::room::frame::{
-    Challenge, Departure, Frame, Limits, MAX_FRAME, MAX_HANDSHAKE_FRAME, PREAMBLE, RunId, ToClient,
+    Challenge, Departure, Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, PREAMBLE, RelayLimits, RunId,
+    ToClient,
 };
 use e2echat::room::message::Header;
 use e2echat::room::names::{RoomId, RoomName};
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Intake, Mailbox, Outgoing, Request, Room, admit};
+use e2echat::room::relay::{Intake, Mailbox, MemberRequest, OutgoingFrame, Room, admit};
 use e2echat::room::stream::read_frame;
 
 #[path = "middle.rs"]
@@ -26,7 +27,7 @@ mod middle;
 
 use middle::Middle;
 
-const LIMITS: Limits = Limits {
+const LIMITS: RelayLimits = RelayLimits {
     idle: 90,
     grace: 0,
     members: 100,
@@ -202,7 +203,7 @@ impl Lens {
 struct Wire(Arc<Mutex<Lens>>);
 
 impl Mailbox for Wire {
-    fn post(&self, frame: Outgoing) {
+    fn post(&self, frame: OutgoingFrame) {
         lock(&self.0).pass(frame.slices().concat());
     }
 
@@ -324,14 +325,14 @@ fn take_frames(
     stream: &mut TcpStream,
     to_client: &Sender<Vec<u8>>,
     intake: &mut Intake,
-    mut carry_out: impl FnMut(SessionId, &Request) -> Option<()>,
+    mut carry_out: impl FnMut(SessionId, &MemberRequest) -> Option<()>,
 ) -> Option<Departure> {
     loop {
         let request = intake.take(read_frame(stream, MAX_FRAME).ok()?).ok()?;
         carry_out(intake.sid(), &request)?;
         let ack = Frame::ack(intake.received()).encode();
         to_client.send(ack).ok()?;
-        if matches!(request, Request::Leave) {
+        if matches!(request, MemberRequest::Leave) {
             return Some(Departure::Left);
         }
     }

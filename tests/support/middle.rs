@@ -14,7 +14,7 @@ use e2echat::room::frame::{Challenge, Departure, Frame};
 use e2echat::room::message::Kind;
 use e2echat::room::names::RoomName;
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Intake, Mailbox, Outgoing, Request, Room};
+use e2echat::room::relay::{Intake, Mailbox, MemberRequest, OutgoingFrame, Room};
 use e2echat::room::session::{Event, Now, Policy, Session, Standing, To};
 
 use super::LIMITS;
@@ -24,8 +24,8 @@ use super::LIMITS;
 struct Post(Sender<Vec<u8>>);
 
 impl Mailbox for Post {
-    fn post(&self, frame: Outgoing) {
-        // This fails if the reader is gone.
+    fn post(&self, frame: OutgoingFrame) {
+        // It fails where the reader is gone.
         let _ = self.0.send(frame.slices().concat());
     }
 
@@ -247,8 +247,13 @@ impl Middle {
         Some(joined)
     }
 
-    /// Does what a real member asks for.
-    pub(super) fn take(&mut self, nick: &str, sid: SessionId, request: &Request) -> Option<()> {
+    /// A real member asks for something.
+    pub(super) fn take(
+        &mut self,
+        nick: &str,
+        sid: SessionId,
+        request: &MemberRequest,
+    ) -> Option<()> {
         let room = &mut self.stages.get_mut(nick)?.room;
         room.carry_out(sid, request).ok()?;
         self.play();

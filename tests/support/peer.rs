@@ -400,7 +400,7 @@ impl Member {
     /// The frame that carries a signed statement, to some members or to all.
     pub fn state(&self, statement: &Statement, to: &[SessionId]) -> Vec<u8> {
         let statement = statement.encode();
-        Frame::state(&statement, &self.identity.sign(&statement), to).encode()
+        Frame::statement(&statement, &self.identity.sign(&statement), to).encode()
     }
 
     /// The peer's identity.

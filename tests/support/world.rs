@@ -10,11 +10,11 @@ use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use e2echat::cipher::pem::encode;
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity, SessionId};
-use e2echat::room::frame::{Challenge, Departure, Frame, Limits, RunId, ToClient};
+use e2echat::room::frame::{Challenge, Departure, Frame, RelayLimits, RunId, ToClient};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
 use e2echat::room::names::Nick;
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Intake, Mailbox, Outgoing, Request, Room, admit};
+use e2echat::room::relay::{Intake, Mailbox, MemberRequest, OutgoingFrame, Room, admit};
 use e2echat::room::session::{End, Event, Now, Person, Policy, SayError, Session, Standing, To};
 use e2echat::room::text::SafeText;
 
@@ -25,7 +25,7 @@ const CHALLENGE: Challenge = Challenge {
     run: RunId([2; 16]),
 };
 
-const LIMITS: Limits = Limits {
+const LIMITS: RelayLimits = RelayLimits {
     idle: 90,
     grace: 0,
     members: 4,
@@ -60,7 +60,7 @@ pub fn payload(frame: &Frame) -> Vec<u8> {
 struct Inbox(Rc<RefCell<Vec<Vec<u8>>>>);
 
 impl Mailbox for Inbox {
-    fn post(&self, frame: Outgoing) {
+    fn post(&self, frame: OutgoingFrame) {
         let bytes = frame.slices().concat().split_off(4);
         self.0.borrow_mut().push(bytes);
     }
@@ -302,7 +302,7 @@ impl World {
             for frame in frames {
                 let request = intake.take(payload(&frame)).expect("an honest client");
                 self.room.carry_out(intake.sid(), &request)?;
-                if matches!(request, Request::Leave) {
+                if matches!(request, MemberRequest::Leave) {
                     let (sid, joined) = (intake.sid(), intake.joined());
                     self.room.leave(sid, joined, Departure::Left);
                 }
@@ -387,7 +387,7 @@ impl World {
 
     /// Has an insider go on under another card.
     pub fn rekey_insider(&mut self, insider: &mut Insider, card: Card) {
-        let request = Request::Rekey(Box::new(card.clone()));
+        let request = MemberRequest::Rekey(Box::new(card.clone()));
         let done = self.room.carry_out(card.sid(), &request);
         done.expect("the relay has nothing against it");
         insider.card = card;

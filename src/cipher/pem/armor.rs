@@ -1,6 +1,6 @@
-//! The encapsulated blocks of a text (RFC 7468 §2), read as leniently as it allows. Libraries for PEM
-//! want lines of 64 characters, one block, nothing around it; what people have went through mails,
-//! forms and variables, and the key in it is whole.
+//! The encapsulated blocks of a text (RFC 7468 §2), read as leniently as it allows. Libraries for
+//! PEM want lines of 64 characters, one block, and nothing around it. What people have went through
+//! mails, forms and variables, and the key in it is whole.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,8 @@ const DASHES: &str = "-----";
 /// The label that `certtool` gives to PKCS#12.
 pub(super) const PKCS12: &str = "PKCS12";
 
-/// Whether a file is one PEM block that every program reads: with nothing around it or its lines.
+/// Whether a file is one PEM block that every program reads, with nothing around the block or its
+/// lines.
 #[must_use]
 pub fn is_tidy(file: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(file) else {
@@ -36,19 +37,19 @@ fn is_base64(sign: char) -> bool {
     sign.is_ascii_alphanumeric() || "+/=".contains(sign)
 }
 
-/// What stands between a BEGIN and its END.
+/// One block: what stands between a BEGIN and its END.
 pub(super) struct Block<'a> {
     pub(super) label: &'a str,
-    /// None where the text ends, or another block begins, before this one's END.
-    pub(super) body: Option<Body<'a>>,
+    /// `None` where the text ends, or another block begins, before this one's END.
+    pub(super) body: Option<BlockText<'a>>,
 }
 
-/// The lines of a block.
+/// The lines of a block, its headers among them.
 #[derive(Clone, Copy)]
-pub(super) struct Body<'a>(&'a str);
+pub(super) struct BlockText<'a>(&'a str);
 
-impl<'a> Body<'a> {
-    /// What a header (RFC 1421 §4.6) says, where there is one of this name.
+impl<'a> BlockText<'a> {
+    /// The value of the header of this name (RFC 1421 §4.6), if there is one.
     pub(super) fn header(self, name: &str) -> Option<&'a str> {
         self.0
             .lines()
@@ -56,20 +57,21 @@ impl<'a> Body<'a> {
             .find_map(|(found, value)| (bare(found) == name).then_some(value.trim()))
     }
 
-    /// The bytes that the lines stand for.
+    /// The bytes that the base64 of the block stands for, or `None` where it is not base64.
     pub(super) fn decode(self) -> Option<Vec<u8>> {
-        // Base64 has no colon.
+        // A line with a colon is a header: base64 has none.
         decode(self.0.lines().filter(|line| !line.contains(':')))
     }
 }
 
-/// A word without what surrounds it: quotation marks, and what mails put before lines that they quote.
+/// A word without what surrounds it: quotation marks, and what mails put before lines that they
+/// quote.
 fn bare(word: &str) -> &str {
     word.trim_matches(|sign| !is_base64(sign))
 }
 
-/// The bytes that lines of base64 stand for, however long these are and whatever blanks and marks
-/// surround them.
+/// The bytes that lines of base64 stand for, however long the lines are and whatever blanks and
+/// marks surround them.
 pub(super) fn decode<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<u8>> {
     let base64: String = lines.flat_map(str::split_whitespace).map(bare).collect();
     STANDARD.decode(base64).ok()
@@ -91,7 +93,7 @@ pub(super) fn blocks(text: &str) -> impl Iterator<Item = Block<'_>> {
             .split_once(&format!("-----END {label}-----"))
             .filter(|(body, _)| !body.contains(BEGIN));
         rest = whole.map_or(after, |(_, behind)| behind);
-        let body = whole.map(|(body, _)| Body(body));
+        let body = whole.map(|(body, _)| BlockText(body));
         Some(Block { label, body })
     })
 }
@@ -102,7 +104,7 @@ mod tests {
 
     fn read(text: &str) -> Vec<(&str, Option<Vec<u8>>)> {
         blocks(text)
-            .map(|block| (block.label, block.body.and_then(Body::decode)))
+            .map(|block| (block.label, block.body.and_then(BlockText::decode)))
             .collect()
     }
 

@@ -1,4 +1,5 @@
-//! What the DER of a file holds, told by its shape, since neither a name nor a label can be trusted.
+//! What the DER of a file holds. It is told by its shape, since neither a file's name nor a label
+//! can be trusted.
 
 use pkcs8::der::asn1::{
     AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, SequenceRef, UintRef,
@@ -18,19 +19,19 @@ use super::error::{Form, PemError};
 pub(super) enum Content<'a> {
     /// A private key in PKCS#8 (RFC 5958).
     Pkcs8(PrivateKeyInfoRef<'a>),
-    /// The same under a passphrase.
+    /// A private key in PKCS#8 under a passphrase: how it is encrypted, and the ciphertext.
     Encrypted(AlgorithmIdentifierRef<'a>, &'a [u8]),
     /// An RSA private key in PKCS#1 (RFC 8017 §A.1.2).
     Pkcs1(&'a [u8]),
-    /// A private key of another algorithm, in that one's own form.
+    /// A private key for another algorithm, in that algorithm's own form; with its name.
     OtherKey(&'static str),
     PublicKey,
     Certificate,
 }
 
 impl<'a> Content<'a> {
-    /// Tells what begins with the first byte; what comes behind its end is not looked at, nor does
-    /// OpenSSL.
+    /// Tells what begins with the first byte. Bytes after its end are not looked at; OpenSSL does
+    /// not either.
     pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
         let der = document(bytes)?;
         if let Ok(key) = PrivateKeyInfoRef::from_der(der) {
@@ -59,7 +60,7 @@ fn encrypted(outer: AnyRef<'_>) -> Option<Content<'_>> {
     })
 }
 
-/// What is signed, by what algorithm, and the signature.
+/// A certificate has three fields: what is signed, the algorithm, and the signature.
 fn certificate(outer: AnyRef<'_>) -> Option<Content<'_>> {
     sequence(outer, |fields| {
         fields.decode::<&SequenceRef>()?;
@@ -72,7 +73,7 @@ fn certificate(outer: AnyRef<'_>) -> Option<Content<'_>> {
 fn other_key(outer: AnyRef<'_>) -> Option<Content<'_>> {
     sequence(outer, |fields| {
         let algorithm = match fields.decode::<u8>()? {
-            // SEC 1 §C.4: the key, then what curve it is of.
+            // SEC 1 §C.4: the key, then its curve.
             1 => fields.decode::<&OctetStringRef>().map(|_| "EC")?,
             // p, q, g, y and x, as OpenSSL has always written them.
             _ => fields.decode::<UintRef<'_>>().map(|_| "DSA")?,
@@ -99,8 +100,8 @@ fn sequence<'a, T>(
     any.sequence(read).ok()
 }
 
-/// A PKCS#12 file (RFC 7292 §4), which may be BER: a SEQUENCE that begins with version 3. Says
-/// whether it is encrypted with what OpenSSL has put aside.
+/// What a PKCS#12 file is (RFC 7292 §4), if this is one: a SEQUENCE, which may be BER, that begins
+/// with version 3. The form says whether OpenSSL 3 needs its legacy provider for it.
 pub(super) fn pkcs12(bytes: &[u8], base64: bool) -> Option<Form> {
     let rest = bytes.strip_prefix(&[0x30])?;
     let (length, rest) = rest.split_first()?;
@@ -121,7 +122,7 @@ pub(super) fn pkcs12(bytes: &[u8], base64: bool) -> Option<Form> {
     Some(Form::Pkcs12 { base64, legacy })
 }
 
-/// The name of an algorithm that a key is for and that is not plain RSA.
+/// The name of the algorithm that a key is for, where that is not plain RSA.
 pub(super) fn algorithm(oid: ObjectIdentifier) -> &'static str {
     ALGORITHMS
         .iter()
@@ -133,7 +134,7 @@ const fn oid(text: &str) -> ObjectIdentifier {
     ObjectIdentifier::new_unwrap(text)
 }
 
-/// Said of keys for an algorithm that has no name here.
+/// What an algorithm is called that has no name here.
 pub(super) const UNKNOWN: &str = "an unknown algorithm";
 
 const ALGORITHMS: &[(ObjectIdentifier, &str)] = &[
@@ -148,14 +149,15 @@ const ALGORITHMS: &[(ObjectIdentifier, &str)] = &[
     (oid("1.3.101.113"), "Ed448"),
 ];
 
-/// Whether OpenSSL 3 has a cipher in its legacy provider, by its name in a DEK-Info (RFC 1421 §4.6).
+/// Whether OpenSSL 3 has a cipher in its legacy provider, by the cipher's name in a DEK-Info (RFC
+/// 1421 §4.6).
 pub(super) fn is_legacy(name: &str) -> bool {
     let mut legacy = CIPHERS.iter().filter_map(|(_, _, legacy)| *legacy);
     legacy.any(|start| name.starts_with(start))
 }
 
-/// Ciphers that are not decrypted here, by what their identifiers begin with, and if OpenSSL 3 has
-/// one in its legacy provider, how that one's name there begins.
+/// Ciphers that are not decrypted here: what their identifiers begin with, what they are called
+/// here, and how their names begin in OpenSSL 3's legacy provider if it has them there.
 const CIPHERS: &[(ObjectIdentifier, &str, Option<&str>)] = &[
     (oid("1.2.840.113549.1.5.1"), "PBES1 (DES)", Some("DES-CBC")),
     (oid("1.2.840.113549.1.5.3"), "PBES1 (DES)", Some("DES-CBC")),
@@ -202,7 +204,10 @@ const CIPHERS: &[(ObjectIdentifier, &str, Option<&str>)] = &[
 const CBC: [ObjectIdentifier; 3] = [AES_128_CBC_OID, AES_192_CBC_OID, AES_256_CBC_OID];
 const GCM: [ObjectIdentifier; 2] = [AES_128_GCM_OID, AES_256_GCM_OID];
 
-/// How something is encrypted, if it is in a way that a passphrase can be tried on.
+/// How a key is encrypted, if a passphrase can be tried on it here.
+///
+/// # Errors
+/// With the form or the damage, if it cannot.
 pub(super) fn encryption(
     algorithm: AlgorithmIdentifierRef<'_>,
     data: &[u8],
@@ -240,32 +245,32 @@ pub(super) fn encryption(
     let Ok(parameters) = Parameters::try_from(parameters) else {
         return unread(unusual, false);
     };
-    match Cost::of(&parameters.kdf) {
-        Cost::Sane => Ok(parameters),
-        Cost::TooMuch => unread(unusual, false),
-        Cost::TooMuchForOpenSsl => Err(PemError::Costly),
-        Cost::Nonsense => Err(PemError::Damaged),
+    match KdfCost::of(&parameters.kdf) {
+        KdfCost::Sane => Ok(parameters),
+        KdfCost::TooMuch => unread(unusual, false),
+        KdfCost::TooMuchForOpenSsl => Err(PemError::Costly),
+        KdfCost::Nonsense => Err(PemError::Damaged),
     }
 }
 
-/// What it takes to try a passphrase. The numbers come from the file, and the library would panic
-/// on a cost of 0 and allocate whatever a huge one asks for.
-enum Cost {
-    /// A GiB and a minute at the most.
+/// What it costs to try a passphrase. The numbers come from the file: the library would panic at a
+/// cost of 0, and allocate whatever a huge one asks for.
+enum KdfCost {
+    /// It takes a GiB and a minute at most.
     Sane,
     TooMuch,
-    /// OpenSSL gives scrypt 32 MiB.
+    /// It takes more than the 32 MiB that OpenSSL gives scrypt.
     TooMuchForOpenSsl,
     Nonsense,
 }
 
-impl Cost {
+impl KdfCost {
     fn of(kdf: &Kdf) -> Self {
         match kdf {
             Kdf::Scrypt(scrypt) => {
                 let n = scrypt.cost_parameter;
                 let [r, p] = [scrypt.block_size, scrypt.parallelization].map(u64::from);
-                // In blocks of 128 bytes (RFC 7914 §5 and §6).
+                // Both are in blocks of 128 bytes (RFC 7914 §5 and §6).
                 let [memory, work] = [r, r * p].map(|blocks| n.saturating_mul(blocks));
                 if !n.is_power_of_two() || n == 1 || r * p == 0 {
                     Self::Nonsense

@@ -1,11 +1,11 @@
-//! What a file is that holds no identity, or none that is read here.
+//! What a file is that holds no identity key, or none that is read here.
 
 use crate::cipher::keys::KeyError;
 
-/// Why a file is not an identity.
+/// Why a file is not an identity key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PemError {
-    /// There is nothing in it.
+    /// It is empty.
     Empty,
     /// It is nothing that is known here.
     NotPem,
@@ -29,11 +29,11 @@ pub enum PemError {
     Form(Form),
     /// It is encrypted in a way that has no name here.
     UnknownCipher,
-    /// Trying a passphrase would take more memory or time than is sane.
+    /// Trying a passphrase would take more memory or time than the program spends.
     Costly,
-    /// It takes a passphrase to open.
+    /// A passphrase protects it.
     Protected,
-    /// It begins as a private key does and does not go on as one.
+    /// It begins as a private key does, and does not go on as one.
     Damaged,
     /// The passphrase does not decrypt it.
     WrongPassphrase,
@@ -52,7 +52,7 @@ pub enum Form {
         /// What its passphrase asks of OpenSSL.
         protection: Protection,
     },
-    /// The same in base64, without the lines around it.
+    /// PKCS#1 or PKCS#8 in base64, without the lines around it.
     Base64 {
         /// What its passphrase asks of OpenSSL.
         protection: Protection,
@@ -73,21 +73,21 @@ pub enum Form {
     Jwk,
     /// OpenSSH's own form.
     OpenSsh,
-    /// That of `puttygen`.
+    /// The form of `puttygen`.
     Putty {
         /// Whether it is under a passphrase.
         encrypted: bool,
     },
-    /// That of the company SSH Communications Security.
+    /// The form of the company SSH Communications Security.
     Ssh2,
-    /// PKCS#1 under a passphrase in the way of RFC 1421.
+    /// PKCS#1 under a passphrase, as in RFC 1421.
     OldPem {
         /// Whether OpenSSL 3 needs its legacy provider for it.
         legacy: bool,
     },
     /// PKCS#8 that is encrypted in a way that is not read here.
     Encrypted {
-        /// What is not read of it.
+        /// The cipher that is not read here.
         cipher: &'static str,
         /// Whether OpenSSL 3 needs its legacy provider for it.
         legacy: bool,

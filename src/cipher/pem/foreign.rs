@@ -1,12 +1,12 @@
-//! What a file without a PEM block is: other programs save keys in many forms, which are told by
-//! how they begin.
+//! What a file without a PEM block is: other programs save keys in many forms, and each begins in
+//! its own way.
 
 use super::asn1::{self, Content, UNKNOWN, pkcs12};
 use super::error::{Form, PemError, Protection};
 use super::{armor, rsa_key};
 
-/// Names what `file` is, whose text is `text`.
-pub(super) fn name(file: &[u8], text: &str) -> PemError {
+/// Says what `file` is; `text` is its text.
+pub(super) fn identify(file: &[u8], text: &str) -> PemError {
     if file.trim_ascii().is_empty() {
         return PemError::Empty;
     }
@@ -58,7 +58,7 @@ pub(super) fn name(file: &[u8], text: &str) -> PemError {
     }
 }
 
-/// What is wrong with a document that is not in PEM, besides that.
+/// Says what is wrong with a document beside that it is not in PEM.
 fn unarmored(content: &Content<'_>, form: impl Fn(Protection) -> Form) -> PemError {
     let protection = match content {
         Content::Encrypted(algorithm, data) => match asn1::encryption(*algorithm, data) {
@@ -70,7 +70,7 @@ fn unarmored(content: &Content<'_>, form: impl Fn(Protection) -> Form) -> PemErr
             }
             Err(error) => Err(error),
         },
-        plain => rsa_key::identity(plain).map(|_| Protection::None),
+        plain => rsa_key::from_content(plain).map(|_| Protection::None),
     };
     protection.map_or_else(|error| error, |protection| PemError::Form(form(protection)))
 }
@@ -88,7 +88,7 @@ fn wide_text(file: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// A file of `puttygen`, from its version on.
+/// Says what a file of `puttygen` is, from the version in its first line on.
 fn putty(key: &str) -> PemError {
     let mut lines = key.lines().filter_map(|line| line.split_once(": "));
     let Some((_, algorithm)) = lines.next() else {
@@ -102,13 +102,13 @@ fn putty(key: &str) -> PemError {
     }
 }
 
-/// What an OpenSSH private key is (its PROTOCOL.key): the public key stands before whatever is
-/// encrypted.
+/// Says what an OpenSSH private key is (OpenSSH's PROTOCOL.key): its public key stands before
+/// whatever is encrypted.
 pub(super) fn openssh(bytes: &[u8]) -> PemError {
     let public = bytes
         .strip_prefix(b"openssh-key-v1\0")
         .and_then(|rest| {
-            // The cipher, the key derivation and its options, and how many keys follow.
+            // Cipher, key derivation and its options come first; then the number of keys.
             let rest = (0..3).try_fold(rest, |rest, _| Some(string(rest)?.1))?;
             string(rest.get(4..)?)
         })
@@ -122,7 +122,7 @@ pub(super) fn openssh(bytes: &[u8]) -> PemError {
     }
 }
 
-/// Takes a string off (RFC 4251 §5).
+/// Takes a `string` off the front (RFC 4251 §5).
 fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
@@ -140,7 +140,7 @@ fn ssh_algorithm(name: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What a JSON Web Key is (RFC 7517), if it is one.
+/// Says what a JSON Web Key is (RFC 7517), if `text` is one.
 fn jwk(text: &str) -> Option<PemError> {
     let key: serde_json::Value = serde_json::from_str(text).ok()?;
     Some(match key.get("kty")?.as_str()? {

@@ -10,27 +10,27 @@ use crate::cipher::keys::{IdentityKey, KeyError};
 use super::asn1::{self, Content};
 use super::error::PemError;
 
-/// A key may have that many primes, so that a file cannot ask for endless work. OpenSSL makes five
-/// at the most.
+/// The most primes of a key, so that a file cannot ask for endless work. OpenSSL makes five at
+/// most.
 const MAX_PRIMES: usize = 8;
 
-/// The identity in the DER of a private key.
-pub(super) fn in_der(der: &[u8]) -> Result<IdentityKey, PemError> {
-    identity(&Content::of(der).ok_or(PemError::Damaged)?)
+/// The identity key in the DER of a private key.
+pub(super) fn from_der(der: &[u8]) -> Result<IdentityKey, PemError> {
+    from_content(&Content::of(der).ok_or(PemError::Damaged)?)
 }
 
-/// The identity that some content is.
-pub(super) fn identity(content: &Content<'_>) -> Result<IdentityKey, PemError> {
+/// The identity key in a document.
+pub(super) fn from_content(content: &Content<'_>) -> Result<IdentityKey, PemError> {
     match content {
         Content::Pkcs8(key) if key.algorithm.oid == pkcs1::ALGORITHM_OID => {
-            // The NULL is to be there, and where it is missing it is not missed.
+            // RFC 8017 §A.1 has NULL here. It may be missing, as nothing is missed without it.
             match key.algorithm.parameters {
                 Some(parameters) if !parameters.is_null() => Err(PemError::Damaged),
-                _ => read(key.private_key.as_bytes()),
+                _ => from_pkcs1(key.private_key.as_bytes()),
             }
         }
         Content::Pkcs8(key) => Err(PemError::Algorithm(asn1::algorithm(key.algorithm.oid))),
-        Content::Pkcs1(key) => read(key),
+        Content::Pkcs1(key) => from_pkcs1(key),
         Content::OtherKey(algorithm) => Err(PemError::Algorithm(algorithm)),
         Content::PublicKey => Err(PemError::PublicKey),
         Content::Certificate => Err(PemError::Certificate),
@@ -38,10 +38,10 @@ pub(super) fn identity(content: &Content<'_>) -> Result<IdentityKey, PemError> {
     }
 }
 
-/// Reads the DER of an `RSAPrivateKey`.
-fn read(der: &[u8]) -> Result<IdentityKey, PemError> {
+/// Reads the DER of an `RSAPrivateKey` (PKCS#1).
+fn from_pkcs1(der: &[u8]) -> Result<IdentityKey, PemError> {
     let mut key = RsaPrivateKey::<UintRef<'_>>::from_der(der).map_err(|_| PemError::Damaged)?;
-    // Checking a key takes long where its numbers are, and the library knows no longer exponents.
+    // To check a key with long numbers takes long, and the library knows no longer exponents.
     if bits(key.modulus) > 4096 {
         return Err(PemError::Key(KeyError::Size));
     }
@@ -60,16 +60,18 @@ fn read(der: &[u8]) -> Result<IdentityKey, PemError> {
     let rsa = rsa
         .or_else(|_| numbers.key_of_uneven_primes())
         .map_err(|_| PemError::Damaged)?;
-    // The library works the last three numbers of a key out anew and does not look at those in the
-    // file, so it would not notice that they are damaged. The private exponent may be another.
+    // The library computes the last three numbers of a key itself and does not look at those in the
+    // file, so it would not notice that they are damaged. The private exponent may differ: more
+    // than one does the same.
     let again = rsa.to_pkcs1_der().map_err(|_| PemError::Damaged)?;
     let read = RsaPrivateKey::<UintRef<'_>>::from_der(again.as_bytes());
     key.private_exponent = read.map_err(|_| PemError::Damaged)?.private_exponent;
     if key.to_der().ok().as_deref() != Some(again.as_bytes()) {
         return Err(PemError::Damaged);
     }
-    // The library signs at one speed with all keys that it takes. The slower way for others is not
-    // to be chosen because of what the primes are, for whoever measures it would learn of them.
+    // The library signs at one speed with all keys that it takes. For other keys it has a slower
+    // way, which must not be chosen by what the primes are: whoever measures the time would learn
+    // of them.
     if !same_length {
         return Err(PemError::UnevenPrimes);
     }
@@ -80,8 +82,9 @@ fn bits(number: UintRef<'_>) -> u32 {
     BoxedUint::from_be_slice_vartime(number.as_bytes()).bit_width_vartime()
 }
 
-/// The private exponent modulo the totient of the product of `primes`, which has `width` bits: it does
-/// the same. OpenSSL takes any, and the library those below the modulus (RFC 8017 §3.2).
+/// The private exponent modulo the totient of the product of `primes`, which has `width` bits: it
+/// does the same. OpenSSL takes any exponent, the library only one below the modulus (RFC 8017
+/// §3.2).
 fn reduced(d: UintRef<'_>, primes: &[BoxedUint], width: u32) -> Option<BoxedUint> {
     let own_width = u32::try_from(d.as_bytes().len()).ok()? * 8;
     let d = BoxedUint::from_be_slice(d.as_bytes(), own_width).ok()?;

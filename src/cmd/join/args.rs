@@ -1,5 +1,5 @@
-//! What can be asked for on the command line: where to go, as what to sit there, in what form to
-//! show it.
+//! The options of `join`: where to go, as whom, and in what form things are shown. `serve --nick` has most
+//! of them too.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::cmd::join::net::pasted;
 use crate::cmd::join::net::socks5::Proxy;
 use crate::cmd::join::output::screen::Output;
 
-/// How many rows of a paste are read to find an invite in them.
+/// How many rows of a paste are read in search of an invite.
 const MAX_ROWS: usize = 50;
 
 /// Enter a room and talk
@@ -76,7 +76,12 @@ pub(in crate::cmd) struct Args {
     pub(super) seat: Seat,
 }
 
-/// As what, and where, one sits in a room.
+/// Reads a nick as somebody writes it. Signs that show nothing are no part of it.
+pub(in crate::cmd) fn nick(text: &str) -> Result<Nick, NameError> {
+    SafeText::new(text).as_str().parse()
+}
+
+/// The options for whoever sits in a room, be it by `join` or by `serve --nick`.
 #[derive(clap::Args, Debug)]
 pub(in crate::cmd) struct Seat {
     /// The room, which everybody can enter who knows or guesses its name [default: lobby]
@@ -126,7 +131,7 @@ pub(in crate::cmd) struct Seat {
 }
 
 impl Seat {
-    /// The room, apart from what an invite says.
+    /// The room that the options name. An invite in the arguments may name another.
     pub(in crate::cmd) fn room(&self) -> RoomName {
         match &self.room {
             _ if self.new_room => RoomName::invite(),
@@ -148,7 +153,7 @@ impl Seat {
         }
     }
 
-    /// How long to try to get a broken connection back.
+    /// For how long to try to get a broken connection back.
     pub(super) fn patience(&self, is_interactive: bool) -> Duration {
         match self.reconnect {
             Some(seconds) => Duration::from_secs(seconds.into()),
@@ -157,8 +162,8 @@ impl Seat {
         }
     }
 
-    /// The saved identity, or one for this run only. A passphrase is asked for before any other
-    /// thread is started.
+    /// The saved identity, or one for this run only. It may ask for a passphrase, so it is called before
+    /// any other thread is started.
     pub(in crate::cmd) fn identity(&self) -> anyhow::Result<Identity> {
         let saved = self.identity.clone().or_else(|| {
             let path = identity::default_path().ok()?;
@@ -184,14 +189,20 @@ impl Args {
         }
     }
 
-    /// The proxy. What is written wrongly is not repeated: there may be a password in it.
+    /// The proxy, if there is to be one.
+    ///
+    /// # Errors
+    /// Where it is none. The error does not repeat what was written: there may be a password in it.
     pub(super) fn proxy(&self) -> anyhow::Result<Option<Proxy>> {
         let proxy = self.proxy.clone().transpose();
         proxy.map_err(|error| usage(&format!("--proxy or E2ECHAT_PROXY is not a proxy: {error}")))
     }
 
-    /// The relay and the room.
-    pub(super) fn place(&self) -> anyhow::Result<(Address, RoomName)> {
+    /// The relay and the room. Where neither arguments nor environment say it, an invite is asked for.
+    ///
+    /// # Errors
+    /// Where it is not said, or said twice.
+    pub(super) fn relay_and_room(&self) -> anyhow::Result<(Address, RoomName)> {
         let seat = &self.seat;
         let Some(RoomAddress { relay, room }) = &self.place else {
             return match &seat.room {
@@ -222,7 +233,7 @@ impl Args {
     }
 }
 
-/// Asks on the terminal, where it is not shown.
+/// Asks for an invite on the terminal, which does not show what is typed.
 fn ask_for_invite() -> anyhow::Result<(Address, RoomName)> {
     let unanswered = |_| {
         usage(
@@ -242,7 +253,7 @@ fn ask_for_invite() -> anyhow::Result<(Address, RoomName)> {
     }
 }
 
-/// The error for what was typed wrongly.
+/// The error for wrong usage of the command line.
 fn usage(error: &str) -> anyhow::Error {
     clap::Error::raw(
         clap::error::ErrorKind::ValueValidation,

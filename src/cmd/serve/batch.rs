@@ -3,29 +3,28 @@
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
 
-use crate::room::relay::{Outgoing, Unsent};
+use crate::room::relay::{OutgoingFrame, Unsent};
 
-/// What a socket took.
+/// How much a socket took of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
-    /// Everything.
+pub(super) enum SendProgress {
     All,
-    /// A part: it is full now.
+    /// A part: the socket is full now.
     Part,
-    /// Nothing: it is full.
+    /// Nothing: the socket was full before.
     Nothing,
 }
 
-/// Frames that are sent together, and how far that has come.
+/// Frames that are sent together, and how much of them has been sent.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct WriteBatch {
     unsent: Unsent,
-    /// How many frames have been sent, and how many bytes of the next.
+    /// How many frames have been sent whole, and how many bytes of the next one.
     whole: usize,
     sent: usize,
 }
 
-impl From<Unsent> for Batch {
+impl From<Unsent> for WriteBatch {
     fn from(unsent: Unsent) -> Self {
         Self {
             unsent,
@@ -35,24 +34,25 @@ impl From<Unsent> for Batch {
     }
 }
 
-impl Batch {
-    /// How many frames it began with.
+impl WriteBatch {
+    /// How many frames the batch began with.
     pub(super) fn len(&self) -> usize {
         self.unsent.frames().len()
     }
 
-    fn left(&self) -> &[Outgoing] {
+    fn left(&self) -> &[OutgoingFrame] {
         self.unsent.frames().get(self.whole..).unwrap_or_default()
     }
 
-    /// Sends as much as goes without waiting, with one call and from where the bytes are.
+    /// Sends as much as the socket takes without waiting, with one system call, and without copying
+    /// the frames first.
     ///
     /// # Errors
     /// Where the connection is broken.
-    pub(super) fn send(&mut self, stream: &TcpStream) -> io::Result<Sent> {
+    pub(super) fn send(&mut self, stream: &TcpStream) -> io::Result<SendProgress> {
         let mut slices = Vec::with_capacity(3 * self.left().len());
         let mut skipped = self.sent;
-        for slice in self.left().iter().flat_map(Outgoing::slices) {
+        for slice in self.left().iter().flat_map(OutgoingFrame::slices) {
             let rest = slice.get(skipped..).unwrap_or_default();
             skipped = skipped.saturating_sub(slice.len());
             if !rest.is_empty() {
@@ -61,30 +61,30 @@ impl Batch {
         }
         match send(stream, &slices) {
             Ok(written) => Ok(self.advance(written)),
-            Err(error) if is_temporary(&error) => Ok(Sent::Nothing),
+            Err(error) if is_temporary(&error) => Ok(SendProgress::Nothing),
             Err(error) => Err(error),
         }
     }
 
-    fn advance(&mut self, written: usize) -> Sent {
+    fn advance(&mut self, written: usize) -> SendProgress {
         self.sent += written;
-        while let Some(next) = self.left().first().map(Outgoing::len)
+        while let Some(next) = self.left().first().map(OutgoingFrame::len)
             && next <= self.sent
         {
             self.sent -= next;
             self.whole += 1;
         }
         if self.left().is_empty() {
-            Sent::All
+            SendProgress::All
         } else if written > 0 {
-            Sent::Part
+            SendProgress::Part
         } else {
-            Sent::Nothing
+            SendProgress::Nothing
         }
     }
 }
 
-/// Whether a socket is only full, which is said differently on different systems.
+/// Whether a socket is only full. Systems say so with different errors.
 fn is_temporary(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -92,7 +92,7 @@ fn is_temporary(error: &io::Error) -> bool {
     )
 }
 
-/// Does not wait, although the socket is one whose reader does.
+/// Sends without waiting, although the socket is one on which reads wait.
 #[cfg(unix)]
 fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     use nix::sys::socket::{MsgFlags, sendmsg};
@@ -101,8 +101,9 @@ fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     Ok(sendmsg::<()>(stream.as_raw_fd(), slices, &[], flags, None)?)
 }
 
-/// Where a socket cannot be asked that, it is asked before each small piece whether it takes any more:
-/// of a write that took too long, Windows does not tell how much was sent.
+/// Sends without waiting where no flag of a write can ask for that: asks the socket before each
+/// small piece whether it takes any more. A write that took too long would not do: Windows does not
+/// tell how much of it was sent.
 #[cfg(not(unix))]
 fn send(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -140,7 +141,7 @@ mod tests {
         near.set_write_timeout(Some(Duration::from_millis(5)))
             .unwrap();
         let (mut far, _) = listener.accept().unwrap();
-        // As many as go into one, and then a long one.
+        // As many frames as go into one bundle, and then a long one.
         let frames: Vec<Frame> = (0..100u8)
             .map(|number| Frame::member(&[number]))
             .chain([Frame::member(&vec![100; 100 << 20])])
@@ -150,9 +151,9 @@ mod tests {
         for frame in frames {
             backlog.post(frame.into()).unwrap();
         }
-        let mut batch = Batch::from(backlog.take().unwrap());
+        let mut batch = WriteBatch::from(backlog.take().unwrap());
         assert_eq!(batch.len(), 101);
-        while batch.send(&near).unwrap() != Sent::Nothing {}
+        while batch.send(&near).unwrap() != SendProgress::Nothing {}
         assert!(!batch.left().is_empty(), "the socket is never full");
         let length = expected.len();
         let reader = thread::spawn(move || {
@@ -160,7 +161,7 @@ mod tests {
             far.read_exact(&mut read).unwrap();
             read
         });
-        while batch.send(&near).unwrap() != Sent::All {
+        while batch.send(&near).unwrap() != SendProgress::All {
             thread::sleep(Duration::from_millis(1));
         }
         assert!(reader.join().unwrap() == expected);
@@ -173,7 +174,7 @@ mod tests {
         near.shutdown(std::net::Shutdown::Both).unwrap();
         let mut backlog = Backlog::new(usize::MAX);
         backlog.post(Frame::ping().into()).unwrap();
-        let mut batch = Batch::from(backlog.take().unwrap());
+        let mut batch = WriteBatch::from(backlog.take().unwrap());
         batch.send(&near).unwrap_err();
     }
 }

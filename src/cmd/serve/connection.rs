@@ -1,11 +1,13 @@
-//! One connection of the relay: two threads one after the other.
+//! One connection of the relay: two threads, one after the other.
 //!
-//! The first does the handshake, gives the member its place, and ends: the arithmetic touches far
-//! more stack than all that follows. The reading thread takes what the client sends, and at the end
-//! takes the member out of its room, unless that may come back. What is sent to the client is put into
-//! the member's [`Outbox`](super::outbox::Outbox), which a [`writer`](super::writer) empties: it shuts
-//! the socket down when the queue is closed and empty, or the socket fails, which ends the reading
-//! thread, at once or when the client hangs up (see [`Guard::hang_up`](crate::cmd::serve::admission::guard::Guard::hang_up)).
+//! The handshake thread finds out who is there, enters the member into its room, and ends: RSA
+//! arithmetic touches far more stack than all that follows. The reader thread takes what the client
+//! sends. At the end it takes the member out of its room, unless the member may come back. What is
+//! sent to the client goes into the member's [`MemberOutbox`](super::outbox::MemberOutbox), which a
+//! [`writer`](super::writer) empties. The writer shuts the socket down when the outbox is closed
+//! and empty, or when the socket fails: that ends the reader thread, at once or when the client
+//! hangs up (see
+//! [`AdmissionControl::hang_up`](crate::cmd::serve::admission::control::AdmissionControl::hang_up)).
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -19,25 +21,26 @@ use crate::cmd::deadline::DeadlineReader;
 use crate::room::frame::{Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME, VERSION};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Entry, admit};
+use crate::room::relay::{Newcomer, admit};
 use crate::room::stream::{ReadError, read_frame, read_frame_if};
 
-use super::outbox::Closed;
+use super::outbox::CloseReason;
 use super::threads::{ARITHMETIC_STACK, READER_STACK};
-use crate::cmd::serve::admission::gate::Network;
-use crate::cmd::serve::admission::guard::Pass;
-use crate::cmd::serve::rooms::{Membership, Next, Relay};
+use crate::cmd::serve::admission::connections::Network;
+use crate::cmd::serve::admission::control::Pass;
+use crate::cmd::serve::rooms::{AfterFrame, Membership, Relay};
 
-/// Enough for all that a member sends but messages, which are read to where they stay.
+/// The reader's buffer, in bytes: enough for all that a member sends but messages, which are read
+/// straight to where they stay.
 const READ_BUFFER: usize = 256;
 
 /// How long a write takes at most, where a socket cannot be asked not to wait at all.
 const WRITE_WAIT: Duration = Duration::from_millis(5);
 
-/// How long a client that was told goodbye may take to hang up.
+/// How long a client that was sent a last notice may take to hang up.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Starts the thread that finds out who is there.
+/// Starts the handshake thread.
 ///
 /// # Errors
 /// Where the system has no thread to give.
@@ -51,29 +54,29 @@ pub(super) fn spawn(
         .name("handshake".into())
         .stack_size(ARITHMETIC_STACK)
         .spawn(move || {
-            if let Err(error) = serve(&relay, stream, peer, pass) {
+            if let Err(error) = handle_connection(&relay, stream, peer, pass) {
                 let line = format_args!("{peer}: {error}");
-                relay.guard.strangers.write(Level::Debug, line);
+                relay.admission.stranger_log.write(Level::Debug, line);
             }
         })
         .map(drop)
 }
 
-/// Why somebody does not get into a room.
-enum Refusal {
-    /// Whoever it is does not speak the protocol, or hung up: there is nobody to tell.
+/// Why a client does not get into a room.
+enum EntryError {
+    /// The client does not speak the protocol, or hung up: there is nobody to tell.
     Silent,
-    /// This is what to tell them.
+    /// The notice to send before hanging up (PROTOCOL §9).
     Told(Notice),
 }
 
-impl From<Notice> for Refusal {
+impl From<Notice> for EntryError {
     fn from(notice: Notice) -> Self {
         Self::Told(notice)
     }
 }
 
-impl From<ReadError> for Refusal {
+impl From<ReadError> for EntryError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::TimedOut => Self::Told(Notice::HandshakeTooSlow),
@@ -83,23 +86,28 @@ impl From<ReadError> for Refusal {
     }
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for EntryError {
     fn from(error: io::Error) -> Self {
         ReadError::from(error).into()
     }
 }
 
-fn serve(relay: &Arc<Relay>, stream: TcpStream, peer: SocketAddr, pass: Pass) -> io::Result<()> {
+fn handle_connection(
+    relay: &Arc<Relay>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    pass: Pass,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(WRITE_WAIT))?;
     let stream = Arc::new(stream);
     let placed = shake_hands(relay, &stream, &pass)
-        .and_then(|(room, entry)| take_place(relay, &stream, pass.network(), room, &entry));
+        .and_then(|(room, newcomer)| enter_room(relay, &stream, pass.network(), room, &newcomer));
     match placed {
         Ok((membership, connection)) => {
             let verb = if connection == 0 { "joined" } else { "resumed" };
             let line = format_args!("{} {verb} from {peer}", membership.who());
-            relay.guard.members.write(Level::Info, line);
+            relay.admission.member_log.write(Level::Info, line);
             let idle = Duration::from_secs(relay.config.limits.idle.into());
             stream.set_read_timeout(Some(idle))?;
             thread::Builder::new()
@@ -107,27 +115,31 @@ fn serve(relay: &Arc<Relay>, stream: TcpStream, peer: SocketAddr, pass: Pass) ->
                 .stack_size(READER_STACK)
                 .spawn(move || serve_member(membership, connection, stream, pass))
                 .map(drop)
-                .inspect_err(|error| relay.guard.lacks(error))
+                .inspect_err(|error| relay.admission.report_shortage(error))
         }
-        Err(Refusal::Silent) => {
+        Err(EntryError::Silent) => {
             let line = format_args!("{peer} hung up early, or does not speak the protocol");
-            relay.guard.strangers.write(Level::Debug, line);
+            relay.admission.stranger_log.write(Level::Debug, line);
             Ok(())
         }
-        Err(Refusal::Told(notice)) => {
-            relay.guard.refused(peer, notice);
+        Err(EntryError::Told(notice)) => {
+            relay.admission.log_refusal(peer, notice);
             (&*stream).write_all(&Frame::notice(notice.code()).encode())?;
             linger(&stream)
         }
     }
 }
 
-/// Finds out who wants to enter which room.
-fn shake_hands(relay: &Relay, stream: &TcpStream, pass: &Pass) -> Result<(RoomId, Entry), Refusal> {
+/// Reads the preamble and HELLO (PROTOCOL §6, §7), and checks who wants to enter which room.
+fn shake_hands(
+    relay: &Relay,
+    stream: &TcpStream,
+    pass: &Pass,
+) -> Result<(RoomId, Newcomer), EntryError> {
     let mut reader = DeadlineReader::new(stream, Instant::now() + relay.config.handshake);
     let mut magic = [0; MAGIC.len()];
     if reader.read_exact(&mut magic).is_err() || magic != MAGIC {
-        return Err(Refusal::Silent);
+        return Err(EntryError::Silent);
     }
     let (mut version, mut room) = ([0], [0; 32]);
     reader.read_exact(&mut version)?;
@@ -142,45 +154,46 @@ fn shake_hands(relay: &Relay, stream: &TcpStream, pass: &Pass) -> Result<(RoomId
     let hello = read_frame(&mut reader, MAX_HANDSHAKE_FRAME)?;
     pass.check_join()?;
     let room = RoomId(room);
-    let entry = admit(&hello, &challenge, room)?;
-    relay.guard.check_listed(entry.card.fingerprint())?;
-    Ok((room, entry))
+    let newcomer = admit(&hello, &challenge, room)?;
+    relay.admission.check_listed(newcomer.card.fingerprint())?;
+    Ok((room, newcomer))
 }
 
-/// Waits until a client that was told goodbye has hung up: closing earlier, with something of its
-/// still unread, could destroy the goodbye on its way.
+/// Waits until a client that was sent a last notice has hung up. To close the socket earlier, while
+/// something of the client's is unread, could destroy the notice on its way.
 fn linger(stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     let mut rest = DeadlineReader::new(stream, Instant::now() + LINGER);
     io::copy(&mut rest, &mut io::sink()).map(drop)
 }
 
-/// Gives a client the place of the member that it wants to go on as, or a new one.
-fn take_place(
+/// Gives a client the place of the member that it resumes, or a new one. Returns the number of the
+/// member's connection too: 0 for the first.
+fn enter_room(
     relay: &Arc<Relay>,
     stream: &Arc<TcpStream>,
     network: Network,
     room: RoomId,
-    entry: &Entry,
-) -> Result<(Membership, u64), Refusal> {
-    if let Some(stay) = entry.resumes
-        && let Some(resumed) = relay.resume(room, &entry.card, stay, stream, network)?
+    newcomer: &Newcomer,
+) -> Result<(Membership, u64), EntryError> {
+    if let Some(resume_point) = newcomer.resume_point
+        && let Some(resumed) = relay.resume(room, &newcomer.card, resume_point, stream, network)?
     {
         return Ok(resumed);
     }
     let outbox = relay.outbox(stream, network);
-    Ok((relay.join(room, &entry.card, &outbox)?, 0))
+    Ok((relay.join(room, &newcomer.card, &outbox)?, 0))
 }
 
 fn serve_member(mut membership: Membership, connection: u64, stream: Arc<TcpStream>, pass: Pass) {
     let outbox = Arc::clone(membership.outbox());
     let departure = read_frames(&stream, &mut membership);
     let is_broken = matches!(departure, Departure::Lost | Departure::Silent);
-    if is_broken && outbox.closed().is_none() && membership.is_kept() {
-        // It fails where the other end was faster.
+    if is_broken && outbox.close_reason().is_none() && membership.can_come_back() {
+        // It fails where the client hung up first.
         let _ = stream.shutdown(Shutdown::Both);
         drop(stream);
-        let _waiting = pass.wait();
+        let _waiting = pass.start_waiting();
         membership.keep(connection, departure);
     } else {
         membership.end(departure);
@@ -189,40 +202,47 @@ fn serve_member(mut membership: Membership, connection: u64, stream: Arc<TcpStre
     }
 }
 
-/// After so many counted frames without a pause the member gets an acknowledgement.
+/// After how many counted frames without a pause the member gets an acknowledgement.
 const ACKNOWLEDGE_AFTER: u64 = 64;
 
-/// Takes what the member sends, until there is a reason for it to go.
+/// Takes what the member sends until there is a reason for the member to go.
 fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
     let mut reader = BufReader::with_capacity(READ_BUFFER, stream);
     let mut acknowledged = membership.received();
     loop {
-        let frame = match read_frame_if(&mut reader, MAX_FRAME, |more| membership.may_take(more)) {
+        let frame = match read_frame_if(&mut reader, MAX_FRAME, |more| {
+            membership.take_memory_for(more)
+        }) {
             Ok(frame) => frame,
             Err(ReadError::TimedOut) => return Departure::Silent,
             Err(ReadError::Length) => return Departure::Misbehaved,
             Err(ReadError::Closed | ReadError::Broken | ReadError::Io(_)) => {
-                return match membership.outbox().closed() {
-                    Some(Closed::Overflow) => Departure::Slow,
+                return match membership.outbox().close_reason() {
+                    Some(CloseReason::Overflow) => Departure::Slow,
                     _ => Departure::Lost,
                 };
             }
         };
         let next = membership.take(frame);
-        let pause = membership.pay();
+        let pause = membership.throttle();
         let news = membership.received() - acknowledged;
-        // One acknowledgement for all that came at once, and one before each pause: who hears
-        // nothing for long takes the connection for dead.
+        // One acknowledgement for all frames that came at once, and one before each pause: a client
+        // that hears nothing for long takes the connection for dead.
         let is_last = reader.buffer().is_empty() || !pause.is_zero();
         let is_due = news >= ACKNOWLEDGE_AFTER || news > 0 && is_last;
-        if is_due || matches!(next, Next::Acknowledge | Next::End(Departure::Left)) {
+        if is_due
+            || matches!(
+                next,
+                AfterFrame::Acknowledge | AfterFrame::End(Departure::Left)
+            )
+        {
             membership.acknowledge();
             acknowledged = membership.received();
         }
-        if let Next::End(departure) = next {
+        if let AfterFrame::End(departure) = next {
             return departure;
         }
-        if !membership.rest(pause) {
+        if !membership.wait_out(pause) {
             return Departure::Lost;
         }
     }

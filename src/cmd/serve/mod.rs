@@ -1,10 +1,10 @@
 //! `e2echat serve`: the relay, and with `--nick` somebody who sits in it.
 //!
-//! Threads: one that accepts per listening socket, a few that write (see [`writer`]), one that keeps
-//! the log and one that writes it (see [`logging::logger`]), and one that watches the memory, for as long as the
-//! process lives; one per connection (see [`connection`]), and for a moment one that reads a member's
-//! new card, and one that announces the relay; the main one, which waits for a signal, or for the host
-//! to leave.
+//! Threads that live as long as the process: one per listening socket that accepts; a few that
+//! write (see [`writer`]); one that puts what is due into the log, and one that writes it (see
+//! [`logging::logger`]); one that watches the memory. One thread per connection (see
+//! [`connection`]). For a moment: one that checks a member's new card, and one that announces the
+//! relay. The main thread waits for a signal, or for the host to leave.
 
 pub(super) mod admission;
 mod batch;
@@ -25,28 +25,28 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::cmd::join::{self, Member, Seat, Way};
+use crate::cmd::join::{self, Destination, Member, Route, Seat};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
-use crate::room::frame::Limits;
+use crate::room::frame::RelayLimits;
 use crate::room::names::{Nick, RoomName};
 use crate::room::text::parse_visible;
 
-use self::admission::limits::Shares;
-use self::admission::memory::{Gauge, Memory};
-use self::logging::logger::{Log, STATS};
-use self::rooms::{Config, Relay};
+use self::admission::limits::LimitArgs;
+use self::admission::memory::{Gauge, MemoryBudget};
+use self::logging::logger::{LogHandle, STATS};
+use self::rooms::{Relay, RelayConfig};
 
 /// How long members have to take their last frames when the relay ends.
-const DRAIN: Duration = Duration::from_secs(3);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long to wait after the system refused a connection for lack of something, so that it is not
-/// asked again in a tight loop.
-const BREATH: Duration = Duration::from_millis(100);
+/// How long an accepting thread waits after the system refused it a connection for lack of
+/// something, so that it does not ask again in a tight loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often it is looked at whether something is due for the log.
-const TICK: Duration = Duration::from_secs(1);
+/// How often the log thread looks whether something is due.
+const LOG_TICK: Duration = Duration::from_secs(1);
 
 /// Run the relay that connects the members of rooms; it can read nothing of what they say
 #[derive(clap::Args, Debug)]
@@ -112,22 +112,22 @@ pub(super) struct Args {
     grace: u32,
 
     #[command(flatten, next_help_heading = LIMITS)]
-    shares: Shares,
+    limits: LimitArgs,
 }
 
-const LIMITS: &str = "Limits";
+const LIMITS: &str = "RelayLimits";
 
 impl Args {
-    fn config(&self, connections: usize) -> Config {
-        Config {
+    fn config(&self, connections: usize) -> RelayConfig {
+        RelayConfig {
             max_members: connections,
-            per_identity: self.shares.places(),
-            limits: Limits {
+            per_identity: self.limits.places_per_identity(),
+            limits: RelayLimits {
                 idle: self.idle_timeout,
                 grace: self.grace,
                 members: self.max_members,
-                blocks: self.shares.blocks(),
-                bytes: self.shares.bytes(),
+                blocks: self.limits.blocks_per_second(),
+                bytes: self.limits.bytes_per_second(),
             },
             queue_bytes: self.max_queue,
             handshake: Duration::from_secs(self.handshake_timeout.into()),
@@ -137,9 +137,11 @@ impl Args {
 
 /// Runs the relay until a signal comes, or the host leaves.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    // A host has the terminal for the room.
+    // A host needs the terminal for the room, so there is no log.
     let is_logging = args.nick.is_none();
-    let _log = is_logging.then(|| Log::start(args.verbose)).transpose()?;
+    let _log = is_logging
+        .then(|| LogHandle::start(args.verbose))
+        .transpose()?;
     let listeners = listen(&args.bind, args.port)?;
     let host = args.nick.as_ref().map(|nick| {
         let identity = args.seat.identity()?;
@@ -151,13 +153,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         .map(TcpListener::local_addr)
         .collect::<io::Result<Vec<SocketAddr>>>()?;
     let connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
-    let connections = admission::descriptors::provide(connections, listeners.len());
-    let threads = threads::possible().unwrap_or(usize::MAX);
-    let connections = threads::limit(connections, threads);
+    let connections = admission::descriptors::raise_limit(connections, listeners.len());
+    let threads = threads::max_connections().unwrap_or(usize::MAX);
+    let connections = threads::limit_connections(connections, threads);
     let mut gauge = Gauge::new();
-    let memory = Memory::new(gauge.left());
-    let guard = args.shares.guard(connections, threads, memory)?;
-    let relay = Arc::new(Relay::new(args.config(connections), guard)?);
+    let memory = MemoryBudget::new(gauge.measure());
+    let admission = args
+        .limits
+        .admission_control(connections, threads, memory)?;
+    let relay = Arc::new(Relay::new(args.config(connections), admission)?);
     keep_log(&relay, args.stats)?;
     watch_memory(&relay, gauge)?;
     for listener in listeners {
@@ -170,32 +174,36 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let result = match (host, addresses.first()) {
         (Some(host), Some(address)) => {
             let name = reachable(*address).to_string();
-            // The host is there before anybody is told that the room is.
+            // The host enters before anybody is told that the room is there.
             let announce = || announce(&addresses, &room, room.is_invite());
-            let way = Way::At(loopback(*address));
+            let destination = Destination {
+                relay: &name,
+                room: &room,
+            };
+            let route = Route::Addresses(loopback(*address));
             let (seat, format) = (&args.seat, Format::Screen);
-            join::run_at(&name, way, host, &room, seat, format, announce)
+            join::join_room(destination, route, host, seat, format, announce)
         }
         _ => wait_for_signal(move || announce(&addresses, &room, false)),
     };
     relay.shut_down();
-    let deadline = Instant::now() + DRAIN;
+    let deadline = Instant::now() + DRAIN_TIMEOUT;
     while !relay.is_deserted() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
     }
-    relay.guard.catch_up();
+    relay.admission.catch_up();
     result
 }
 
-/// Announces that the relay is there, and waits for the signal that it should go, which it hears
-/// although the terminal of the announcement may stand still.
+/// Announces that the relay is there, and waits for the signal to end. A thread announces, as
+/// standard output may stand still; the signal must be heard meanwhile.
 fn wait_for_signal(
     announce: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let (sender, ends) = mpsc::channel();
     let signalled = sender.clone();
     on_signal(move || {
-        // It fails when the program is ending already; as below.
+        // It fails when the program is ending already, and so does sending below.
         let _ = signalled.send(Ok(()));
     })?;
     let announce = move || {
@@ -237,7 +245,7 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
                 Err(_) if is_covered => {}
                 listener => {
                     let listener = listener?;
-                    // Where any port will do, it is the same one for all.
+                    // Where any port will do, all sockets get the same one.
                     port = listener.local_addr()?.port();
                     listeners.push(listener);
                 }
@@ -260,9 +268,10 @@ fn announce(addresses: &[SocketAddr], room: &RoomName, is_told: bool) -> anyhow:
         .iter()
         .map(|address| format!("listening on {address}\n"))
         .collect();
-    // A host who sits in the room is told the invite there.
+    // A host who sits in the room reads the invite there.
     if let Some(address) = addresses.first().filter(|_| !is_told) {
-        let directions = join::directions(&reachable(*address).to_string(), room);
+        let relay = &reachable(*address).to_string();
+        let directions = Destination { relay, room }.directions();
         lines.push(format!("{directions}\n"));
     }
     print(&lines.concat())
@@ -273,8 +282,8 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
     }
-    // Connecting a UDP socket sends nothing: it asks the system which of its addresses it would
-    // use towards the outside (RFC 5737 reserves this one, where nobody is).
+    // Connecting a UDP socket sends nothing: it asks the system which of its addresses it would use
+    // towards the outside. RFC 5737 §3 reserves this outside address, so nobody is there.
     let outward = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
         socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
         socket.local_addr()
@@ -283,7 +292,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Where this machine itself reaches a socket that is bound to `address`.
+/// The addresses at which this machine itself reaches a socket that is bound to `address`.
 fn loopback(address: SocketAddr) -> Vec<SocketAddr> {
     let candidates: &[IpAddr] = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
@@ -299,21 +308,21 @@ fn loopback(address: SocketAddr) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// Starts the thread that writes what is due into the log, whether anybody comes or not: the figures
-/// every `stats` seconds, if they are wanted.
+/// Starts the thread that puts what is due into the log, whether or not anybody comes: and every
+/// `stats` seconds the figures, if they are wanted.
 fn keep_log(relay: &Arc<Relay>, stats: Option<u32>) -> io::Result<()> {
     let relay = Arc::clone(relay);
     let stats = stats.map(|seconds| Duration::from_secs(seconds.into()));
     let keep = move || {
         let mut told = Instant::now();
         loop {
-            thread::sleep(TICK);
-            relay.guard.catch_up();
+            thread::sleep(LOG_TICK);
+            relay.admission.catch_up();
             if let Some(stats) = stats
                 && told.elapsed() >= stats
             {
                 told += stats;
-                log::info!(target: STATS, "{}", relay.guard.stats.line(relay.census()));
+                log::info!(target: STATS, "{}", relay.admission.stats.line(relay.census()));
             }
         }
     };
@@ -321,14 +330,15 @@ fn keep_log(relay: &Arc<Relay>, stats: Option<u32>) -> io::Result<()> {
     builder.spawn(keep).map(drop)
 }
 
-/// Starts the thread that sees to it that the relay does not run out of memory.
+/// Starts the thread that measures the memory, and drops members' backlogs before the relay runs
+/// out of it.
 fn watch_memory(relay: &Arc<Relay>, mut gauge: Gauge) -> io::Result<()> {
     let relay = Arc::clone(relay);
     let watch = move || {
         loop {
-            let memory = &relay.guard.memory;
-            thread::sleep(memory.pause());
-            memory.measured(gauge.left());
+            let memory = &relay.admission.memory;
+            thread::sleep(memory.interval());
+            memory.update(gauge.measure());
             if memory.is_short() {
                 relay.save_memory();
             }
@@ -342,18 +352,18 @@ fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
     loop {
         let accepted = listener.accept().and_then(|(stream, peer)| {
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-            let Some(pass) = relay.guard.enter(peer.ip()) else {
+            let Some(pass) = relay.admission.admit(peer.ip()) else {
                 return Ok(());
             };
             connection::spawn(Arc::clone(relay), pass, stream, peer)
         });
         match accepted {
             Ok(()) => {}
-            // Whoever hung up before being taken must not keep the others waiting.
+            // A client that hung up before it was accepted must not keep the others waiting.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                relay.guard.lacks(&error);
-                thread::sleep(BREATH);
+                relay.admission.report_shortage(&error);
+                thread::sleep(ACCEPT_PAUSE);
             }
         }
     }

@@ -1,10 +1,10 @@
-//! A member's place at the relay: the bounded queue between its room and its socket, and whose
-//! connection that is at present.
+//! A member's outbox at the relay: the bounded queue between its room and its socket. It outlives
+//! the connection, so it also says which connection is the member's at present.
 //!
-//! Rooms put frames in, under their lock and without ever waiting; one of the [writers](super::writer) takes them
-//! out. A queue that overflows is closed and emptied: the member is told why, and nobody waits for
-//! it. When a connection breaks, the queue goes on, and its reading thread leaves here what it knows,
-//! for the member's next connection to take.
+//! Rooms put frames in, under their lock and without ever waiting; one of the
+//! [writers](super::writer) takes them out. An outbox that overflows is emptied and closed: the
+//! member is told why, and nobody waits for it. When a connection breaks, the outbox goes on, and
+//! the connection's reader thread leaves the member's [`Intake`] here for the next connection.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,122 +13,127 @@ use std::time::{Duration, Instant};
 use crate::cipher::encoding::Malformed;
 use crate::room::frame::Frame;
 use crate::room::notice::Notice;
-use crate::room::relay::{Backlog, Intake, Mailbox, Outgoing};
+use crate::room::relay::{Backlog, Intake, Mailbox, OutgoingFrame};
 
-use super::batch::{Batch, Sent};
+use super::batch::{SendProgress, WriteBatch};
 use super::work_list::WorkList;
-use crate::cmd::serve::admission::gate::Network;
-use crate::cmd::serve::admission::guard::Guard;
-use crate::cmd::serve::admission::places::Held;
+use crate::cmd::serve::admission::connections::Network;
+use crate::cmd::serve::admission::control::AdmissionControl;
+use crate::cmd::serve::admission::eviction::Candidate;
 
-/// When nothing was to be sent for so long, a member is asked to acknowledge what it has.
+/// After how long without anything to send a member is asked to acknowledge what it has received.
 const ASK_AFTER: Duration = Duration::from_secs(5);
 
-/// How long a client may leave its socket unread before the connection is given up.
+/// How long a client may leave its socket full before the relay gives the connection up.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a full socket is left alone: each time twice as long as before.
+/// How long the writer leaves a full socket alone: each time twice as long as before, between these
+/// two.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Where so many frames have come while the writer was busy, there is so much to do that some more
-/// are better gathered before they are sent. The writer comes again without being called.
+/// Where so many frames came while the writer was busy, there is so much to do that it lets more
+/// gather before it sends again. It comes back by itself.
 const RUSH: usize = 4;
 
-/// How long a new connection waits for the one before it to end.
+/// How long a new connection waits for the end of the one before.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
-/// A member's queue.
-pub(super) struct Outbox {
-    /// That of the writer that empties it.
+/// A member's queue, and its connection.
+pub(super) struct MemberOutbox {
+    /// The work list of the writer that empties this outbox.
     list: Arc<WorkList<Self>>,
-    state: Mutex<State>,
-    /// Wakes whoever waits for a connection to end, or for the next one.
+    state: Mutex<OutboxState>,
+    /// Wakes the threads that wait for a connection to end, or for the next one.
     moved: Condvar,
 }
 
-struct State {
+/// All that one lock protects: rooms, the writer and two connections' threads change most of it
+/// together, so it is not split further.
+struct OutboxState {
     backlog: Backlog,
-    /// What the member's own unfinished message weighs.
+    /// About the bytes that the member's own unfinished message takes.
     unfinished: usize,
-    closed: Option<Closed>,
-    /// The number of the present connection.
+    closed: Option<CloseReason>,
+    /// The number of the present connection, or of the last one: 0 for the first.
     connection: u64,
-    /// Where that comes from, or came from.
+    /// The network that the connection comes from, or came from.
     network: Network,
-    /// Where to write; nothing once no more will be written to the present connection.
+    /// The socket to write to; `None` once nothing more will be written to the present connection.
     stream: Option<Arc<TcpStream>>,
-    /// Whether the writer knows that there is something to be sent.
+    /// Whether the writer knows that there is something to send.
     is_pending: bool,
-    /// What a full socket has left.
-    rest: Option<Box<Rest>>,
-    /// Whether the writer will come to [`Outbox::ask`].
+    /// What a full socket has not taken.
+    stalled: Option<Box<StalledBatch>>,
+    /// Whether the writer will call [`MemberOutbox::ask_for_ack`].
     is_to_ask: bool,
-    /// When everything was sent to the present connection.
+    /// When the present connection had been sent everything.
     sent_at: Option<Instant>,
     /// Whether another connection waits for the present one to end.
     is_contested: bool,
-    /// What the last connection's reading thread knew, while there is no other.
+    /// What the last connection's reader thread left here, until another connection takes it.
     parked: Option<Box<Intake>>,
     /// When the last connection broke.
     kept_since: Option<Instant>,
 }
 
-impl State {
-    /// Nothing more is written to the present connection. Returns it, if it is not over already.
+impl OutboxState {
+    /// Ends the writing to the present connection. Returns its socket, unless that had ended
+    /// already.
     fn end_connection(&mut self) -> Option<Arc<TcpStream>> {
         self.is_pending = false;
-        self.rest = None;
+        self.stalled = None;
         self.stream.take()
     }
 
-    /// Whether there is no connection, and the member may come back.
+    /// Whether the member has no connection and may come back.
     fn is_kept(&self) -> bool {
         self.parked.is_some() && self.closed.is_none()
     }
 }
 
-/// What is to be sent first, and how long the socket has been full.
-struct Rest {
-    batch: Batch,
+/// A batch of which a full socket has left something.
+struct StalledBatch {
+    batch: WriteBatch,
     since: Instant,
     pause: Duration,
-    /// When it is tried again.
+    /// When the writer tries again.
     until: Instant,
 }
 
-/// When a writer is to come back to a queue.
+/// When the writer is to come back to an outbox.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Next {
-    /// When it is on its list again.
+pub(super) enum NextVisit {
+    /// When the outbox is on its work list again.
     Nothing,
-    /// In its next round.
+    /// In the next round.
     SendNow,
     /// At this time, to send.
     SendAt(Instant),
-    /// At this time, to see whether to ask.
+    /// At this time, for [`MemberOutbox::ask_for_ack`].
     AskAt(Instant),
 }
 
-/// Why a queue takes nothing more.
+/// Why an outbox takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Closed {
+pub(super) enum CloseReason {
     /// The member is not in its room any more, or the relay ends.
     Done,
     /// The member did not read fast enough.
     Overflow,
 }
 
-/// What became of a place whose connection broke.
-pub(super) enum Kept {
+/// How the time ended for which a place was kept.
+pub(super) enum GraceOutcome {
     /// The member has come back over another connection.
     Resumed,
-    /// It has not, or its place is closed: here is what is known of it.
-    Given(Box<Intake>, Option<Closed>),
+    /// It has not, or the outbox is closed: the member's intake, and why it is closed.
+    Over(Box<Intake>, Option<CloseReason>),
 }
 
-impl Outbox {
-    /// An empty queue of at most `max_bytes` bytes, for a first connection.
+impl MemberOutbox {
+    /// An empty outbox for a first connection, of at most `max_bytes` as [`Backlog::weight`] counts
+    /// them.
     pub(super) fn new(
         max_bytes: usize,
         stream: Arc<TcpStream>,
@@ -137,7 +142,7 @@ impl Outbox {
     ) -> Self {
         Self {
             list: Arc::clone(list),
-            state: Mutex::new(State {
+            state: Mutex::new(OutboxState {
                 backlog: Backlog::new(max_bytes),
                 unfinished: 0,
                 closed: None,
@@ -145,7 +150,7 @@ impl Outbox {
                 network,
                 stream: Some(stream),
                 is_pending: false,
-                rest: None,
+                stalled: None,
                 is_to_ask: false,
                 sent_at: None,
                 is_contested: false,
@@ -156,59 +161,60 @@ impl Outbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, OutboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the writer know, if it does not and there is a connection.
-    fn call_writer(self: &Arc<Self>, state: &mut State) {
+    /// Puts the outbox on the writer's list, unless it is there or there is no connection.
+    fn call_writer(self: &Arc<Self>, state: &mut OutboxState) {
         if !state.is_pending && state.stream.is_some() {
             state.is_pending = true;
             self.list.enlist(Arc::clone(self));
         }
     }
 
-    /// Closes the queue, after a last frame if there is one. What is in it is still sent.
+    /// Closes the outbox, after a last frame if there is one. What is in it is still sent.
     pub(super) fn close(self: &Arc<Self>, last: Option<Notice>) {
         let mut state = self.lock();
         if state.closed.is_none() {
-            // Where the queue is full, the goodbye is lost.
+            // Where the queue is full, the notice is lost.
             let _ = last.map(|last| state.backlog.post(notice(last)));
-            state.closed = Some(Closed::Done);
+            state.closed = Some(CloseReason::Done);
         }
         self.call_writer(&mut state);
         self.moved.notify_all();
     }
 
-    /// The member has not read fast enough: of all that waits for it, it gets the reason alone.
-    fn overflow(&self, state: &mut State) {
+    /// Closes the outbox of a member that has not read fast enough. Of all that waits for the
+    /// member, only the reason is left.
+    fn drop_for_overflow(&self, state: &mut OutboxState) {
         state.backlog.clear();
-        // An empty queue has room for it.
+        // An empty queue has room for one notice.
         let _ = state.backlog.post(notice(Notice::QueueFull));
-        state.closed = Some(Closed::Overflow);
+        state.closed = Some(CloseReason::Overflow);
         self.moved.notify_all();
     }
 
-    /// The member's own unfinished message weighs so much.
+    /// Sets about how many bytes the member's own unfinished message takes.
     pub(super) fn set_unfinished(&self, weight: usize) {
         self.lock().unfinished = weight;
     }
 
-    /// Closes and empties the queue if what is in it, or the member's unfinished message, weighs more
-    /// than this (see [`Backlog::weight`]). Who reads is not dropped for what it has had no time to
-    /// acknowledge.
-    pub(super) fn limit(self: &Arc<Self>, most: usize) {
+    /// Closes and empties the outbox if what is in it, or the member's unfinished message, weighs
+    /// more than `most` bytes (see [`Backlog::weight`]). What a member that reads has had no time
+    /// to acknowledge is no reason to drop it.
+    pub(super) fn enforce_limit(self: &Arc<Self>, most: usize) {
         let mut state = self.lock();
         let most_waiting = most.max(state.backlog.in_flight());
         let is_too_much = state.backlog.weight() > most_waiting || state.unfinished > most;
         if state.closed.is_none() && is_too_much {
-            self.overflow(&mut state);
+            self.drop_for_overflow(&mut state);
             self.call_writer(&mut state);
         }
     }
 
-    /// Whether the queue is closed, and why.
-    pub(super) fn closed(&self) -> Option<Closed> {
+    /// Why the outbox is closed, if it is.
+    pub(super) fn close_reason(&self) -> Option<CloseReason> {
         self.lock().closed
     }
 
@@ -217,132 +223,144 @@ impl Outbox {
         self.lock().is_contested
     }
 
-    /// The member has taken so many counted frames.
+    /// Forgets the first `count` counted frames, which the member has acknowledged.
     ///
     /// # Errors
-    /// Where that cannot be.
+    /// Where fewer were sent, or more were acknowledged before.
     pub(super) fn acknowledge(&self, count: u64) -> Result<(), Malformed> {
         let mut state = self.lock();
-        // What it acknowledges now was in the queue when that overflowed.
-        if state.closed == Some(Closed::Overflow) {
+        // What the member acknowledges now was in the queue when that overflowed.
+        if state.closed == Some(CloseReason::Overflow) {
             return Ok(());
         }
         let done = state.backlog.acknowledge(count)?;
-        // Others need the lock while this is freed.
+        // Freeing it takes a while, and others need the lock.
         drop(state);
         drop(done);
         Ok(())
     }
 
-    /// Sends what there is, but no more than one batch, and hangs up when nothing more will come.
-    /// A member that gets much at once waits for `gather` before it gets more.
-    pub(super) fn send(&self, guard: &Guard, now: Instant, gather: Duration) -> Next {
+    /// Sends what there is, but no more than one batch, and hangs up when nothing more will come. A
+    /// member that gets much at once waits for `gather` before it gets more.
+    pub(super) fn send(
+        &self,
+        admission: &AdmissionControl,
+        now: Instant,
+        gather: Duration,
+    ) -> NextVisit {
         let mut state = self.lock();
         let Some(stream) = state.stream.clone() else {
-            return Next::Nothing;
+            return NextVisit::Nothing;
         };
-        if state.rest.as_ref().is_some_and(|rest| rest.until > now) {
-            return Next::Nothing;
+        if state
+            .stalled
+            .as_ref()
+            .is_some_and(|stalled| stalled.until > now)
+        {
+            return NextVisit::Nothing;
         }
         let connection = state.connection;
-        let (mut batch, full) = if let Some(rest) = state.rest.take() {
-            (rest.batch, Some((rest.since, rest.pause)))
+        let (mut batch, full) = if let Some(stalled) = state.stalled.take() {
+            (stalled.batch, Some((stalled.since, stalled.pause)))
         } else if let Some(unsent) = state.backlog.take() {
-            (Batch::from(unsent), None)
+            (WriteBatch::from(unsent), None)
         } else {
-            return self.rest_or_hang_up(state, guard, now);
+            return self.idle_or_hang_up(state, admission, now);
         };
         drop(state);
         let sent = batch.send(&stream);
         let mut state = self.lock();
-        // If there is another connection, the writer has been told of it.
+        // If there is another connection now, the writer has been told of it.
         if state.connection != connection || state.stream.is_none() {
-            return Next::Nothing;
+            return NextVisit::Nothing;
         }
         let (since, pause) = match (sent, full) {
-            (Ok(Sent::All), _) => {
+            (Ok(SendProgress::All), _) => {
                 if !state.backlog.is_empty() {
-                    return Next::SendNow;
+                    return NextVisit::SendNow;
                 }
                 state.sent_at = Some(now);
                 if batch.len() >= RUSH && state.closed.is_none() {
-                    return Next::SendAt(now + gather);
+                    return NextVisit::SendAt(now + gather);
                 }
-                return self.rest_or_hang_up(state, guard, now);
+                return self.idle_or_hang_up(state, admission, now);
             }
-            (Ok(Sent::Nothing), Some((since, pause)))
-                if state.closed != Some(Closed::Overflow)
+            (Ok(SendProgress::Nothing), Some((since, pause)))
+                if state.closed != Some(CloseReason::Overflow)
                     && now.saturating_duration_since(since) < WRITE_TIMEOUT =>
             {
                 (since, LONGEST_PAUSE.min(2 * pause))
             }
-            (Ok(Sent::Part), _) | (Ok(Sent::Nothing), None) => (now, SHORTEST_PAUSE),
-            (Ok(Sent::Nothing), Some(_)) | (Err(_), _) => {
+            (Ok(SendProgress::Part), _) | (Ok(SendProgress::Nothing), None) => {
+                (now, SHORTEST_PAUSE)
+            }
+            (Ok(SendProgress::Nothing), Some(_)) | (Err(_), _) => {
                 drop(state);
-                self.give_up(guard);
-                return Next::Nothing;
+                self.hang_up(admission);
+                return NextVisit::Nothing;
             }
         };
-        state.rest = Some(Box::new(Rest {
+        state.stalled = Some(Box::new(StalledBatch {
             batch,
             since,
             pause,
             until: now + pause,
         }));
-        Next::SendAt(now + pause)
+        NextVisit::SendAt(now + pause)
     }
 
-    /// All is sent: waits for more, if there can be any.
-    fn rest_or_hang_up(
+    /// Does what is due once everything is sent: hangs up if the outbox is closed, and otherwise
+    /// says whether the member is to be asked for an acknowledgement.
+    fn idle_or_hang_up(
         &self,
-        mut state: MutexGuard<'_, State>,
-        guard: &Guard,
+        mut state: MutexGuard<'_, OutboxState>,
+        admission: &AdmissionControl,
         now: Instant,
-    ) -> Next {
+    ) -> NextVisit {
         if state.closed.is_some() {
             drop(state);
-            self.give_up(guard);
-            return Next::Nothing;
+            self.hang_up(admission);
+            return NextVisit::Nothing;
         }
         state.is_pending = false;
-        if state.is_to_ask || !state.backlog.wants_ask() {
-            return Next::Nothing;
+        if state.is_to_ask || !state.backlog.has_unasked() {
+            return NextVisit::Nothing;
         }
         state.is_to_ask = true;
-        Next::AskAt(now + ASK_AFTER)
+        NextVisit::AskAt(now + ASK_AFTER)
     }
 
-    /// Asks for an acknowledgement where nothing else was to be sent for long enough.
-    pub(super) fn ask(&self, now: Instant) -> Next {
+    /// Asks the member for an acknowledgement if nothing else was to be sent for [`ASK_AFTER`].
+    pub(super) fn ask_for_ack(&self, now: Instant) -> NextVisit {
         let mut state = self.lock();
         state.is_to_ask = false;
-        if state.stream.is_none() || state.closed.is_some() || !state.backlog.wants_ask() {
-            return Next::Nothing;
+        if state.stream.is_none() || state.closed.is_some() || !state.backlog.has_unasked() {
+            return NextVisit::Nothing;
         }
         let quiet_since = state.sent_at.filter(|_| !state.is_pending);
         let due = quiet_since.unwrap_or(now) + ASK_AFTER;
         if due > now {
             state.is_to_ask = true;
-            return Next::AskAt(due);
+            return NextVisit::AskAt(due);
         }
-        let Some(ping) = state.backlog.ask() else {
-            return Next::Nothing;
+        let Some(ping) = state.backlog.ask_for_ack() else {
+            return NextVisit::Nothing;
         };
         state.is_pending = true;
-        state.rest = Some(Box::new(Rest {
+        state.stalled = Some(Box::new(StalledBatch {
             batch: ping.into(),
             since: now,
             pause: SHORTEST_PAUSE,
             until: now,
         }));
-        Next::SendNow
+        NextVisit::SendNow
     }
 
-    /// Hangs up: nothing more will be written to the present connection.
-    pub(super) fn give_up(&self, guard: &Guard) {
+    /// Hangs up: nothing more is written to the present connection.
+    pub(super) fn hang_up(&self, admission: &AdmissionControl) {
         let stream = self.lock().end_connection();
         if let Some(stream) = stream {
-            guard.hang_up(&stream);
+            admission.hang_up(&stream);
         }
         self.moved.notify_all();
     }
@@ -350,17 +368,22 @@ impl Outbox {
     /// Waits until nothing more will be written to a connection.
     pub(super) fn wait_for_end(&self, connection: u64) {
         let is_written_to =
-            |state: &mut State| state.connection == connection && state.stream.is_some();
+            |state: &mut OutboxState| state.connection == connection && state.stream.is_some();
         drop(self.moved.wait_while(self.lock(), is_written_to));
     }
 
-    /// Leaves here what is known of the member, whose connection broke, until it comes back, its
-    /// place is closed, or the time is over.
-    pub(super) fn keep(&self, connection: u64, intake: Box<Intake>, grace: Duration) -> Kept {
+    /// Keeps the intake of a member whose connection broke until the member comes back, the outbox
+    /// is closed, or `grace` is over.
+    pub(super) fn wait_for_return(
+        &self,
+        connection: u64,
+        intake: Box<Intake>,
+        grace: Duration,
+    ) -> GraceOutcome {
         let deadline = Instant::now() + grace;
         let mut state = self.lock();
         if state.connection == connection {
-            // Its descriptor is free for another.
+            // This frees its descriptor for another connection.
             drop(state.end_connection());
         }
         state.parked = Some(intake);
@@ -370,10 +393,10 @@ impl Outbox {
             let left = deadline.saturating_duration_since(Instant::now());
             let is_over = state.closed.is_some() || left == Duration::ZERO;
             if state.connection != connection {
-                return Kept::Resumed;
+                return GraceOutcome::Resumed;
             }
             if is_over && let Some(intake) = state.parked.take() {
-                return Kept::Given(intake, state.closed);
+                return GraceOutcome::Over(intake, state.closed);
             }
             let (woken, _) = self
                 .moved
@@ -383,45 +406,46 @@ impl Outbox {
         }
     }
 
-    /// Where the present connection comes from, or the last one came from.
+    /// The network that the present connection comes from, or the last one came from.
     pub(super) fn network(&self) -> Network {
         self.lock().network
     }
 
-    /// The member's place, as somebody sees it who wants one.
-    pub(super) fn held<T>(&self, place: T) -> Held<T> {
+    /// The member's place, for
+    /// [`choose_evicted`](crate::cmd::serve::admission::eviction::choose_evicted).
+    pub(super) fn candidate<T>(&self, place: T) -> Candidate<T> {
         let state = self.lock();
-        Held {
+        Candidate {
             network: state.network,
             kept_since: state.kept_since.filter(|_| state.is_kept()),
             place,
         }
     }
 
-    /// Gives up a place that is kept, as if its time were over. Returns whether it is kept still.
-    pub(super) fn give_way(&self) -> bool {
+    /// Gives up the place if it is kept, as if its time were over. Returns whether it was kept.
+    pub(super) fn release_if_kept(&self) -> bool {
         let mut state = self.lock();
         let is_kept = state.is_kept();
         if is_kept {
-            state.closed = Some(Closed::Done);
+            state.closed = Some(CloseReason::Done);
             self.moved.notify_all();
         }
         is_kept
     }
 
-    /// Takes the place for another connection, over which the member says that it has taken so
-    /// many counted frames. Returns what is known of the member, and the connection's number;
-    /// nothing if the place is not there any more.
+    /// Goes on over another connection, over which the member says that it has received so many
+    /// counted frames. Returns the member's intake and the connection's number, or `None` if the
+    /// outbox is closed or the connection before does not end in time.
     ///
     /// # Errors
-    /// Where the member cannot have taken so many.
+    /// Where fewer frames were sent, or more were acknowledged before.
     pub(super) fn take_over(
         self: &Arc<Self>,
         stream: &Arc<TcpStream>,
         network: Network,
         received: u64,
     ) -> Result<Option<(Box<Intake>, u64)>, Malformed> {
-        let is_waiting = |state: &mut State| {
+        let is_waiting = |state: &mut OutboxState| {
             let is_waiting = state.parked.is_none() && state.closed.is_none();
             if is_waiting {
                 state.is_contested = true;
@@ -452,21 +476,21 @@ impl Outbox {
         state.connection += 1;
         state.sent_at = None;
         // The writer may still be busy with the connection before.
-        state.rest = None;
+        state.stalled = None;
         self.call_writer(&mut state);
         self.moved.notify_all();
         Ok(Some((intake, state.connection)))
     }
 }
 
-impl Mailbox for Arc<Outbox> {
-    fn post(&self, frame: Outgoing) {
+impl Mailbox for Arc<MemberOutbox> {
+    fn post(&self, frame: OutgoingFrame) {
         let mut state = self.lock();
         if state.closed.is_some() {
             return;
         }
         if state.backlog.post(frame).is_err() {
-            self.overflow(&mut state);
+            self.drop_for_overflow(&mut state);
         }
         self.call_writer(&mut state);
     }
@@ -476,6 +500,6 @@ impl Mailbox for Arc<Outbox> {
     }
 }
 
-fn notice(notice: Notice) -> Outgoing {
+fn notice(notice: Notice) -> OutgoingFrame {
     Frame::notice(notice.code()).into()
 }

@@ -2,12 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that many threads raise. The figures need not fit each other to the last one.
+/// A number that many threads raise. A line of figures need not show all of them at one instant.
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds to it.
     pub(super) fn add(&self, number: u64) {
         self.0.fetch_add(number, Ordering::Relaxed);
     }
@@ -17,20 +16,20 @@ impl Counter {
     }
 }
 
-/// What is counted.
+/// What a relay counts from its start.
 #[derive(Debug, Default)]
 pub(super) struct Stats {
-    /// Ciphertexts that members sent, one for each reader.
+    /// Ciphertexts that members sent: one for each reader of a message.
     pub(super) deliveries: Counter,
-    /// Bytes that members sent.
+    /// Bytes of frames that members sent.
     pub(super) bytes: Counter,
     /// Members that were dropped because they did not read fast enough.
     pub(super) slow: Counter,
-    /// Connections that did not become a member's, but for those who hung up themselves.
+    /// Connections that did not become a member's, but for those that hung up themselves.
     pub(super) refusals: Counter,
 }
 
-/// How many there are at a moment.
+/// How many members, rooms and connections there are at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Census {
     pub(super) members: usize,
@@ -39,7 +38,7 @@ pub(super) struct Census {
 }
 
 impl Stats {
-    /// All of it in a line.
+    /// The line of `--stats`.
     pub(super) fn line(&self, now: Census) -> String {
         format!(
             "now: {} members, {} rooms, {} connections; since the start: {} deliveries, {} bytes, {} dropped as slow, {} refused",

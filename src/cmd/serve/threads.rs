@@ -1,23 +1,27 @@
-//! What a thread costs, and as many threads as the system has memory mappings for. Where it has none
+//! Stacks of threads, and how many threads the system has memory mappings for. Where it has none
 //! left for a new thread's signal stack, the standard library ends the whole process.
 
 use std::fs;
 
-/// Bytes of a stack for RSA arithmetic. It is over four times the other stacks, as glibc would
-/// otherwise pass it on to one of them with all the pages that the arithmetic has touched.
+/// The stack of a thread that does RSA arithmetic, in bytes. It is over four times the size of the
+/// other stacks: glibc would otherwise pass it on to one of them, with all the pages that the
+/// arithmetic has touched.
 pub(super) const ARITHMETIC_STACK: usize = 512 * 1024;
 
-/// For a thread that stays as long as its member. What is never touched costs nothing.
+/// The stack of a thread that lives as long as its member's connection, in bytes. Pages that are
+/// never touched cost nothing.
 pub(super) const READER_STACK: usize = 64 * 1024;
 
-/// A stack and a signal stack, each with a guard page.
+/// The mappings of a thread: a stack and a signal stack, each with a guard page.
 const PER_THREAD: usize = 4;
-/// For the program and its libraries, the allocator, the threads that serve no connection, the
-/// stacks that glibc keeps, and a handshake's thread that ends a moment after the reader has begun.
+/// The mappings of all else: the program and its libraries, the allocator, the threads that serve
+/// no connection, the stacks that glibc keeps, and a handshake's thread that ends a moment after
+/// the reader has begun.
 const RESERVE: usize = 4096;
 
-/// How many threads there may be for connections, if anything limits them.
-pub(super) fn possible() -> Option<usize> {
+/// How many connections there are memory mappings for, at a thread each. `None` where nothing
+/// limits them.
+pub(super) fn max_connections() -> Option<usize> {
     let limit = fs::read_to_string("/proc/sys/vm/max_map_count").ok()?;
     Some(threads(limit.trim().parse().ok()?))
 }
@@ -26,8 +30,8 @@ fn threads(mappings: usize) -> usize {
     (mappings.saturating_sub(RESERVE) / PER_THREAD).max(1)
 }
 
-/// How many of so many connections are possible with so many threads. Warns if that is fewer.
-pub(super) fn limit(connections: usize, threads: usize) -> usize {
+/// How many of so many connections are possible with so many threads. Warns if these are fewer.
+pub(super) fn limit_connections(connections: usize, threads: usize) -> usize {
     if connections > threads {
         let needed = connections
             .saturating_mul(PER_THREAD)
@@ -45,8 +49,8 @@ mod tests {
 
     #[test]
     fn the_usual_limit_is_enough_for_ten_thousand() {
-        assert_eq!(limit(10_000, threads(65_530)), 10_000);
-        assert_eq!(limit(20_000, threads(65_530)), 15_358);
-        assert_eq!(limit(1, threads(0)), 1);
+        assert_eq!(limit_connections(10_000, threads(65_530)), 10_000);
+        assert_eq!(limit_connections(20_000, threads(65_530)), 15_358);
+        assert_eq!(limit_connections(1, threads(0)), 1);
     }
 }

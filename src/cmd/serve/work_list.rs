@@ -1,25 +1,24 @@
-//! The list of a thread that works for many: others put things on it, and the thread takes them all at
-//! once.
+//! A work list: many threads put things on it, and one thread takes them all at once.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What is to be worked on, in the order in which it came.
+/// The things to be worked on, in the order in which they came.
 pub(super) struct WorkList<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<WorkListState<T>>,
     filled: Condvar,
 }
 
-struct State<T> {
+struct WorkListState<T> {
     items: Vec<Arc<T>>,
-    /// Whether the thread waits for something to come.
+    /// Whether the thread that works waits for something to come.
     is_asleep: bool,
 }
 
 impl<T> Default for WorkList<T> {
     fn default() -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(WorkListState {
                 items: Vec::new(),
                 is_asleep: false,
             }),
@@ -29,7 +28,6 @@ impl<T> Default for WorkList<T> {
 }
 
 impl<T> WorkList<T> {
-    /// Puts something on the list.
     pub(super) fn enlist(&self, item: Arc<T>) {
         let mut state = self.lock();
         state.items.push(item);
@@ -40,7 +38,7 @@ impl<T> WorkList<T> {
         }
     }
 
-    /// Moves the list to `round`. Where there is nothing on it, waits until there is something, or
+    /// Moves all items to the end of `round`. Where there are none, waits until there is one, or
     /// until `deadline` if there is one.
     pub(super) fn collect(&self, round: &mut Vec<Arc<T>>, deadline: Option<Instant>) {
         let mut state = self.lock();
@@ -65,7 +63,7 @@ impl<T> WorkList<T> {
         round.append(&mut state.items);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, WorkListState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

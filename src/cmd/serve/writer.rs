@@ -1,9 +1,9 @@
-//! The threads that write: few, and each writes for many members.
+//! The writers: few threads, each of which writes for many members.
 //!
-//! A member's [`Outbox`] is on its writer's list while there is something to be sent. The writer
-//! goes through the list, and sends each member what has gathered without waiting for its socket; one
-//! that is full is tried again later. The more there is to do, the longer a round takes, the more
-//! gathers for each member, and the fewer are the calls for as many frames.
+//! A member's [`MemberOutbox`] is on its writer's list while there is something to send. The writer
+//! goes through the list, and sends each member what has gathered, without waiting for the member's
+//! socket; it tries a full socket again later. The more there is to do, the longer a round takes,
+//! the more gathers for each member, and the fewer system calls send as many frames.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,35 +12,35 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use super::outbox::{Next, Outbox};
+use super::outbox::{MemberOutbox, NextVisit};
 use super::work_list::WorkList;
-use crate::cmd::serve::admission::guard::Guard;
+use crate::cmd::serve::admission::control::AdmissionControl;
 
 /// The most writers.
 const MAX_WRITERS: usize = 4;
 
-/// For how long frames are gathered in a rush: for each member that there is something for, and at
-/// most. Otherwise they wait for nothing.
+/// For how long frames are gathered in a rush: so long for each member that there is something for,
+/// and so long at most. Without a rush they wait for nothing.
 const GATHER_FOR_EACH: Duration = Duration::from_micros(100);
 const GATHER_AT_MOST: Duration = Duration::from_millis(50);
 
 /// All writers of a relay.
 pub(super) struct Writers {
-    /// Their lists.
-    all: Vec<Arc<WorkList<Outbox>>>,
-    /// How many members were given to them.
+    /// The work list of each.
+    all: Vec<Arc<WorkList<MemberOutbox>>>,
+    /// How many members have been assigned to a writer.
     given: AtomicUsize,
 }
 
 impl Writers {
-    /// Starts as many as there are processors.
+    /// Starts a writer for each processor, at most [`MAX_WRITERS`].
     ///
     /// # Errors
     /// Where the system has no thread to give.
-    pub(super) fn start(guard: &Arc<Guard>) -> io::Result<Self> {
+    pub(super) fn start(admission: &Arc<AdmissionControl>) -> io::Result<Self> {
         let number = thread::available_parallelism().map_or(1, usize::from);
         let all = (0..number.min(MAX_WRITERS))
-            .map(|_| start(Arc::clone(guard)))
+            .map(|_| start(Arc::clone(admission)))
             .collect::<io::Result<_>>()?;
         Ok(Self {
             all,
@@ -48,8 +48,8 @@ impl Writers {
         })
     }
 
-    /// The list of the one for a new member.
-    pub(super) fn next(&self) -> &Arc<WorkList<Outbox>> {
+    /// Assigns a new member to a writer, each in turn. Returns that writer's list.
+    pub(super) fn assign(&self) -> &Arc<WorkList<MemberOutbox>> {
         let number = self.given.fetch_add(1, Ordering::Relaxed);
         let list = self.all.get(number % self.all.len());
         list.expect("there is at least one")
@@ -57,43 +57,44 @@ impl Writers {
 }
 
 /// Starts a writer, and returns its list.
-fn start(guard: Arc<Guard>) -> io::Result<Arc<WorkList<Outbox>>> {
-    let list = Arc::<WorkList<Outbox>>::default();
-    let rounds = Rounds {
+fn start(admission: Arc<AdmissionControl>) -> io::Result<Arc<WorkList<MemberOutbox>>> {
+    let list = Arc::<WorkList<MemberOutbox>>::default();
+    let writer = Writer {
         list: Arc::clone(&list),
-        guard,
+        admission,
         again: Vec::new(),
         later: BTreeMap::new(),
         serial: 0,
         gathering: 0,
     };
     let builder = thread::Builder::new().name("writer".into());
-    builder.spawn(move || rounds.run())?;
+    builder.spawn(move || writer.run())?;
     Ok(list)
 }
 
-/// What is to be done at a certain time.
+/// What a writer is to do at a certain time.
 enum Due {
-    /// Its socket was full, or more was to be gathered.
-    Send(Arc<Outbox>),
-    /// It may have been quiet for long enough to be asked for an acknowledgement.
-    Ask(Arc<Outbox>),
+    /// Send: the socket was full, or more was to be gathered.
+    Send(Arc<MemberOutbox>),
+    /// Ask for an acknowledgement, if nothing was to be sent for long enough.
+    Ask(Arc<MemberOutbox>),
 }
 
-/// What a writer does.
-struct Rounds {
-    list: Arc<WorkList<Outbox>>,
-    guard: Arc<Guard>,
-    /// Those who have more to be sent than a round allows.
-    again: Vec<Arc<Outbox>>,
-    /// By time, and by a number so that many can be due at one.
+/// One writer.
+struct Writer {
+    list: Arc<WorkList<MemberOutbox>>,
+    admission: Arc<AdmissionControl>,
+    /// Outboxes that have more to send than a round allows.
+    again: Vec<Arc<MemberOutbox>>,
+    /// What is to be done later, by time, and by a serial number so that many things can be due at
+    /// one time.
     later: BTreeMap<(Instant, u64), Due>,
     serial: u64,
-    /// How many of them are to be sent to.
+    /// How many of `later` are [`Due::Send`].
     gathering: u32,
 }
 
-impl Rounds {
+impl Writer {
     fn run(mut self) {
         let mut round = Vec::new();
         loop {
@@ -113,8 +114,8 @@ impl Rounds {
                         round.push(outbox);
                     }
                     Due::Ask(outbox) => {
-                        let next = outbox.ask(now);
-                        self.go_on(outbox, next);
+                        let next = outbox.ask_for_ack(now);
+                        self.schedule(outbox, next);
                     }
                 }
             }
@@ -127,24 +128,26 @@ impl Rounds {
         }
     }
 
-    fn visit(&mut self, outbox: Arc<Outbox>, now: Instant, gather: Duration) {
-        // One member's trouble must not be that of all the others.
-        let sent = catch_unwind(AssertUnwindSafe(|| outbox.send(&self.guard, now, gather)));
+    fn visit(&mut self, outbox: Arc<MemberOutbox>, now: Instant, gather: Duration) {
+        // A panic over one member must not end the writing for all the others.
+        let sent = catch_unwind(AssertUnwindSafe(|| {
+            outbox.send(&self.admission, now, gather)
+        }));
         match sent {
-            Ok(next) => self.go_on(outbox, next),
-            Err(_) => outbox.give_up(&self.guard),
+            Ok(next) => self.schedule(outbox, next),
+            Err(_) => outbox.hang_up(&self.admission),
         }
     }
 
-    fn go_on(&mut self, outbox: Arc<Outbox>, next: Next) {
+    fn schedule(&mut self, outbox: Arc<MemberOutbox>, next: NextVisit) {
         let (at, due) = match next {
-            Next::Nothing => return,
-            Next::SendNow => return self.again.push(outbox),
-            Next::SendAt(at) => {
+            NextVisit::Nothing => return,
+            NextVisit::SendNow => return self.again.push(outbox),
+            NextVisit::SendAt(at) => {
                 self.gathering += 1;
                 (at, Due::Send(outbox))
             }
-            Next::AskAt(at) => (at, Due::Ask(outbox)),
+            NextVisit::AskAt(at) => (at, Due::Ask(outbox)),
         };
         self.serial += 1;
         self.later.insert((at, self.serial), due);

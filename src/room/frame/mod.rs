@@ -1,5 +1,5 @@
-//! Frames: what both sides send (PROTOCOL §6). What each understands of the other's is in
-//! `to_relay` and `to_client`.
+//! Frames: what both sides send (PROTOCOL §6). What each side understands of the other's frames is
+//! in `to_relay` and `to_client`.
 
 mod to_client;
 mod to_relay;
@@ -10,21 +10,22 @@ use super::card::SessionId;
 use super::names::RoomId;
 
 pub use self::to_client::{ToClient, Welcome};
-pub use self::to_relay::{Parcel, Send, State, ToRelay};
+pub use self::to_relay::{Parcel, SendFrame, StatementFrame, ToRelay};
 
-/// The first bytes of a connection: the protocol's name.
+/// The first bytes of a connection: the protocol's name (PROTOCOL §6).
 pub const MAGIC: [u8; 7] = *b"e2echat";
-/// The version of the protocol.
+/// The version of the protocol, which follows [`MAGIC`].
 pub const VERSION: u8 = 1;
-/// The bytes that come before the first frame: magic, version, room id.
+/// How many bytes come before the first frame: magic, version, room id.
 pub const PREAMBLE: usize = 7 + 1 + 32;
 
-/// The longest frame before WELCOME: type and fields, without the length itself.
+/// The longest frame before WELCOME, in bytes: type and fields, without the length itself (PROTOCOL
+/// §6).
 pub const MAX_HANDSHAKE_FRAME: usize = 8 * 1024;
-/// The longest frame from WELCOME on.
+/// The longest frame from WELCOME on, in bytes, counted likewise.
 pub const MAX_FRAME: usize = 256 * 1024;
 
-/// The numbers of the frame types.
+/// The numbers of the frame types (PROTOCOL §6).
 pub(in crate::room) mod kind {
     pub(super) const CHALLENGE: u8 = 0x01;
     pub(in crate::room) const HELLO: u8 = 0x02;
@@ -43,24 +44,24 @@ pub(in crate::room) mod kind {
     pub(super) const NOTICE: u8 = 0x22;
 }
 
-/// Whether a frame that was received, its type first, asks for an ACK.
+/// Whether a received frame (type first) is PING, which asks for an ACK.
 #[must_use]
 pub fn is_ping(frame: &[u8]) -> bool {
     frame.first() == Some(&kind::PING)
 }
 
-/// Whether a frame that was received, its type first, is counted for ACK.
+/// Whether a received frame (type first) is counted for ACK (PROTOCOL §6).
 #[must_use]
-pub fn counts(frame: &[u8]) -> bool {
-    frame.first().is_some_and(|kind| is_counted(*kind))
+pub fn is_counted_frame(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|kind| is_counted_kind(*kind))
 }
 
 /// Whether frames of this type are counted for ACK.
-pub(super) fn is_counted(kind: u8) -> bool {
+pub(super) fn is_counted_kind(kind: u8) -> bool {
     (0x10..=0x1f).contains(&kind)
 }
 
-/// The 16 random bytes that name one run of a relay.
+/// The 16 random bytes that name one run of a relay (PROTOCOL §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunId(pub [u8; 16]);
 
@@ -74,17 +75,17 @@ pub fn preamble(room: RoomId) -> Vec<u8> {
         .finish()
 }
 
-/// The random bytes of a handshake, and the run that they were made in.
+/// The challenge of a handshake (PROTOCOL §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Challenge {
-    /// The random bytes.
+    /// The random bytes, fresh for each connection.
     pub nonce: [u8; 32],
     /// The relay's run.
     pub run: RunId,
 }
 
 impl Challenge {
-    /// What the identity signs in order to prove that it is there.
+    /// The bytes that an identity signs to prove that it is there. `received` is that of HELLO.
     #[must_use]
     pub fn possession(&self, sid: SessionId, received: u64) -> Vec<u8> {
         Encoder::tagged("e2echat/1 possession")
@@ -96,33 +97,33 @@ impl Challenge {
     }
 }
 
-/// What a relay asks of its clients (PROTOCOL §7).
+/// The limits that a relay tells its clients in CHALLENGE (PROTOCOL §7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Seconds without a word after which a connection is taken for dead.
+pub struct RelayLimits {
+    /// Seconds without a byte after which a connection is taken for dead.
     pub idle: u32,
-    /// Seconds for which a broken connection's member stays; 0 for not at all.
+    /// Seconds for which a member stays whose connection broke; 0 for not at all.
     pub grace: u32,
     /// The most members in a room.
     pub members: u32,
-    /// The most blocks a second from one member; 0 for any number.
+    /// The most blocks of 256 bytes a second from one member; 0 for any number.
     pub blocks: u32,
     /// The most bytes a second from one member; 0 for any number.
     pub bytes: u32,
 }
 
-/// Why a member is no longer there.
+/// Why a member is no longer there: the reason in LEFT (PROTOCOL §8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Departure {
-    /// It said goodbye.
+    /// It said goodbye: reason 0.
     Left,
-    /// Its connection ended without a goodbye.
+    /// Its connection ended without a goodbye: reason 1.
     Lost,
-    /// It did not read fast enough.
+    /// It did not read fast enough: reason 2.
     Slow,
-    /// It broke the protocol.
+    /// It broke the protocol: reason 3.
     Misbehaved,
-    /// Nothing was heard from it for too long.
+    /// Nothing was heard from it for too long: reason 4.
     Silent,
 }
 
@@ -188,9 +189,9 @@ impl Frame {
             .finish()
     }
 
-    /// CHALLENGE
+    /// CHALLENGE, which opens the handshake (PROTOCOL §7).
     #[must_use]
-    pub fn challenge(challenge: &Challenge, limits: &Limits) -> Self {
+    pub fn challenge(challenge: &Challenge, limits: &RelayLimits) -> Self {
         let fields = Encoder::default()
             .bytes(&challenge.nonce)
             .bytes(&challenge.run.0)
@@ -202,8 +203,8 @@ impl Frame {
         Self::new(kind::CHALLENGE, fields)
     }
 
-    /// HELLO. A client that goes on where its connection broke tells in which epoch it joined: a
-    /// relay may have let it in anew since, which it does not know of.
+    /// HELLO. A client that resumes says in which epoch it joined: the relay may have let it in
+    /// anew since, without the client's knowing.
     #[must_use]
     pub fn hello(card: &[u8], resumes: Option<u64>, received: u64, proof: &[u8]) -> Self {
         let fields = Encoder::default()
@@ -214,7 +215,7 @@ impl Frame {
         Self::new(kind::HELLO, fields)
     }
 
-    /// WELCOME, for a member that joins.
+    /// WELCOME, for a member that joins a room with so many others.
     #[must_use]
     pub fn welcome(epoch: u64, members: usize) -> Self {
         let fields = Encoder::default()
@@ -225,8 +226,7 @@ impl Frame {
         Self::new(kind::WELCOME, fields)
     }
 
-    /// WELCOME, for a member that goes on where its connection broke, and of which so many
-    /// counted frames were taken.
+    /// WELCOME, for a member that resumes, and of which so many counted frames were taken.
     #[must_use]
     pub fn welcome_back(received: u64) -> Self {
         let fields = Encoder::default()
@@ -237,13 +237,14 @@ impl Frame {
         Self::new(kind::WELCOME, fields)
     }
 
-    /// MEMBER
+    /// MEMBER: the card of one who was in the room before.
     #[must_use]
     pub fn member(card: &[u8]) -> Self {
         Self::new(kind::MEMBER, Encoder::default().string(card))
     }
 
-    /// SEND
+    /// SEND: a message, or a part of one. `last` says that no part follows; each parcel is a reader
+    /// and a ciphertext.
     #[must_use]
     pub fn send(
         header: &[u8],
@@ -262,13 +263,13 @@ impl Frame {
         Self::new(kind::SEND, fields)
     }
 
-    /// JOINED
+    /// JOINED: the card of a new member, and the epoch that its joining makes.
     #[must_use]
     pub fn joined(epoch: u64, card: &[u8]) -> Self {
         Self::new(kind::JOINED, Encoder::default().u64(epoch).string(card))
     }
 
-    /// LEFT
+    /// LEFT: who left, why, and the epoch that this makes.
     #[must_use]
     pub fn left(epoch: u64, sid: SessionId, departure: Departure) -> Self {
         let fields = Encoder::default()
@@ -278,21 +279,22 @@ impl Frame {
         Self::new(kind::LEFT, fields)
     }
 
-    /// REKEY
+    /// REKEY: the card with which its sender goes on (PROTOCOL §11).
     #[must_use]
     pub fn rekey(card: &[u8]) -> Self {
         Self::new(kind::REKEY, Encoder::default().string(card))
     }
 
-    /// REKEYED
+    /// REKEYED: the card with which a member goes on, and the epoch that this makes.
     #[must_use]
     pub fn rekeyed(epoch: u64, card: &[u8]) -> Self {
         Self::new(kind::REKEYED, Encoder::default().u64(epoch).string(card))
     }
 
-    /// STATEMENT, as a client sends it.
+    /// STATEMENT, as a client sends it: to the members in `to`, or to all others if there are none
+    /// (PROTOCOL §10).
     #[must_use]
-    pub fn state(statement: &[u8], signature: &[u8], to: &[SessionId]) -> Self {
+    pub fn statement(statement: &[u8], signature: &[u8], to: &[SessionId]) -> Self {
         let mut fields = Encoder::default()
             .string(statement)
             .string(signature)
@@ -303,25 +305,25 @@ impl Frame {
         Self::new(kind::STATEMENT, fields)
     }
 
-    /// LEAVE
+    /// LEAVE, which follows a goodbye (PROTOCOL §8).
     #[must_use]
     pub fn leave() -> Self {
         Self::new(kind::LEAVE, Encoder::default())
     }
 
-    /// PING
+    /// PING, which asks for an ACK.
     #[must_use]
     pub fn ping() -> Self {
         Self::new(kind::PING, Encoder::default())
     }
 
-    /// ACK
+    /// ACK: how many counted frames have been taken so far.
     #[must_use]
     pub fn ack(count: u64) -> Self {
         Self::new(kind::ACK, Encoder::default().u64(count))
     }
 
-    /// NOTICE
+    /// NOTICE: a code (PROTOCOL §9), after which the relay hangs up.
     #[must_use]
     pub fn notice(code: u8) -> Self {
         Self::new(kind::NOTICE, Encoder::default().byte(code))

@@ -1,84 +1,84 @@
-//! What a client understands of a relay's frames.
+//! The frames that a relay sends, as a client reads them.
 
 use crate::cipher::encoding::{Decoder, Malformed};
 use crate::room::card::SessionId;
 
-use super::{Challenge, Departure, Limits, RunId, kind};
+use super::{Challenge, Departure, RelayLimits, RunId, kind};
 
-/// What a relay says to a client that it lets in.
+/// What WELCOME says (PROTOCOL §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Welcome {
-    /// The epoch of this member's own joining; 0 if it resumes.
+    /// The epoch that this member's own joining made; 0 if it resumes.
     pub epoch: u64,
-    /// Whether an earlier connection goes on.
+    /// Whether the member resumes.
     pub resumed: bool,
-    /// How many counted frames the relay has received.
+    /// How many counted frames the relay has taken from the member; 0 if it joins.
     pub received: u64,
     /// How many MEMBER frames follow.
     pub members: u32,
 }
 
-/// A frame as a client understands it.
+/// A frame from a relay. Fields that are not parsed further are slices of the frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ToClient<'a> {
-    /// CHALLENGE
-    Challenge(Challenge, Limits),
-    /// WELCOME
+    /// CHALLENGE: the handshake's random bytes and the relay's limits.
+    Challenge(Challenge, RelayLimits),
+    /// WELCOME: the member is in the room.
     Welcome(Welcome),
     /// MEMBER: a card.
     Member(&'a [u8]),
-    /// DELIVER
+    /// DELIVER: a message.
     Deliver {
         /// The header.
         header: &'a [u8],
         /// Its signature.
         signature: &'a [u8],
-        /// The ciphertext for this client.
+        /// The ciphertext for this client; empty if the client was left out or is the sender.
         ciphertext: &'a [u8],
     },
-    /// JOINED
+    /// JOINED: somebody has come.
     Joined {
         /// The new epoch.
         epoch: u64,
         /// The new member's card.
         card: &'a [u8],
     },
-    /// REKEYED
+    /// REKEYED: a member goes on with another card.
     Rekeyed {
         /// The new epoch.
         epoch: u64,
         /// The card that takes the place of the member's card before.
         card: &'a [u8],
     },
-    /// STATEMENT
+    /// STATEMENT: what a member states.
     Statement {
         /// The statement.
         statement: &'a [u8],
         /// Its signature.
         signature: &'a [u8],
     },
-    /// LEFT
+    /// LEFT: a member has gone.
     Left {
         /// The new epoch.
         epoch: u64,
         /// Who left.
         sid: SessionId,
-        /// Why.
+        /// Why it left.
         departure: Departure,
     },
-    /// PING
+    /// PING: the relay asks for an ACK.
     Ping,
-    /// ACK
+    /// ACK: how many counted frames the relay has taken.
     Ack(u64),
     /// NOTICE: its code.
     Notice(u8),
 }
 
 impl<'a> ToClient<'a> {
-    /// Reads a frame: type and fields.
+    /// Reads a frame: its type and fields, without the length.
     ///
     /// # Errors
-    /// Where the type is not a relay's, or the fields are not the type's.
+    /// Where the type is not one that a relay sends, or the fields are not those of the type.
     pub fn parse(frame: &'a [u8]) -> Result<Self, Malformed> {
         let mut fields = Decoder::new(frame);
         let parsed = match fields.byte()? {
@@ -87,7 +87,7 @@ impl<'a> ToClient<'a> {
                     nonce: fields.bytes()?,
                     run: RunId(fields.bytes()?),
                 },
-                Limits {
+                RelayLimits {
                     idle: fields.u32()?,
                     grace: fields.u32()?,
                     members: fields.u32()?,

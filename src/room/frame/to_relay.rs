@@ -1,4 +1,4 @@
-//! What a relay understands of a client's frames.
+//! The frames that a client sends, as a relay reads them.
 
 use std::ops::Range;
 
@@ -7,75 +7,75 @@ use crate::room::card::SessionId;
 
 use super::kind;
 
-/// A frame as a relay understands it.
+/// A frame from a client. Fields that are not parsed further are slices of the frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ToRelay<'a> {
-    /// HELLO
+    /// HELLO: the client wants to enter a room.
     Hello {
         /// The client's card.
         card: &'a [u8],
-        /// The epoch in which it joined, if it wants to go on where its connection broke.
+        /// The epoch in which it joined, if it wants to resume.
         resumes: Option<u64>,
         /// How many counted frames it has received since then.
         received: u64,
         /// The signature over [`Challenge::possession`](super::Challenge::possession).
         proof: &'a [u8],
     },
-    /// SEND
-    Send(Send),
+    /// SEND: a message, or a part of one.
+    Send(SendFrame),
     /// REKEY: a card.
     Rekey(&'a [u8]),
-    /// STATEMENT
-    State(State<'a>),
-    /// LEAVE
+    /// STATEMENT: what the member states.
+    Statement(StatementFrame<'a>),
+    /// LEAVE: the member has said goodbye, and goes.
     Leave,
-    /// PING
+    /// PING: the client asks for an ACK.
     Ping,
-    /// ACK
+    /// ACK: how many counted frames the client has taken.
     Ack(u64),
 }
 
-/// A message, or the part of it that fits into a frame, on its way through the relay. Ranges are
-/// into the frame, so that its bytes can be passed on without being copied.
+/// SEND: a message, or the part of one that fits into a frame. Ranges are into the frame, so that
+/// its bytes can be passed on without being copied.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Send {
+pub struct SendFrame {
     /// The header.
     pub header: Range<usize>,
-    /// The fields `header` and `signature`, which DELIVER begins with.
+    /// The fields `header` and `signature`, with which DELIVER begins.
     pub signed: Range<usize>,
-    /// Whether nothing more of the message follows.
+    /// Whether this is the last frame of the message.
     pub last: bool,
-    /// The ciphertexts.
+    /// The parcels, one for each reader.
     pub parcels: Vec<Parcel>,
 }
 
-/// A statement on its way through the relay.
+/// STATEMENT: a statement, and whom it is for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct State<'a> {
+pub struct StatementFrame<'a> {
     /// The statement.
     pub statement: &'a [u8],
     /// Its signature.
     pub signature: &'a [u8],
-    /// The fields `statement` and `signature`, which are passed on.
+    /// The range of the fields `statement` and `signature` in the frame, which is passed on.
     pub signed: Range<usize>,
-    /// Whom it is for; everybody if there are none.
+    /// The members that it is for; all others if there are none.
     pub to: Vec<SessionId>,
 }
 
-/// One reader's ciphertext.
+/// One reader's ciphertext in a SEND.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parcel {
     /// The reader.
     pub to: SessionId,
-    /// The field `ciphertext`, which DELIVER ends with.
+    /// The range of the field `ciphertext`, its length included, with which DELIVER ends.
     pub ciphertext: Range<usize>,
 }
 
 impl<'a> ToRelay<'a> {
-    /// Reads a frame: type and fields.
+    /// Reads a frame: its type and fields, without the length.
     ///
     /// # Errors
-    /// Where the type is not a client's, or the fields are not the type's.
+    /// Where the type is not one that a client sends, or the fields are not those of the type.
     pub fn parse(frame: &'a [u8]) -> Result<Self, Malformed> {
         let mut fields = Decoder::new(frame);
         let parsed = match fields.byte()? {
@@ -101,7 +101,7 @@ impl<'a> ToRelay<'a> {
                     let ciphertext = start..fields.position();
                     parcels.push(Parcel { to, ciphertext });
                 }
-                Self::Send(Send {
+                Self::Send(SendFrame {
                     header,
                     signed,
                     last,
@@ -117,7 +117,7 @@ impl<'a> ToRelay<'a> {
                 let to = (0..fields.count(32)?)
                     .map(|_| fields.bytes().map(SessionId))
                     .collect::<Result<_, _>>()?;
-                Self::State(State {
+                Self::Statement(StatementFrame {
                     statement,
                     signature,
                     signed,

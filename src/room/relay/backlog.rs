@@ -1,5 +1,6 @@
-//! What is on its way to one member: frames that wait, and frames that were sent and that the
-//! member has not acknowledged. They outlive its connection (PROTOCOL §8).
+//! A backlog: what is on its way to one member. It has the frames that wait, and those that were
+//! sent and that the member has not acknowledged. It outlives the member's connection (PROTOCOL
+//! §8).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,15 +8,16 @@ use std::sync::Arc;
 use crate::cipher::encoding::Malformed;
 use crate::room::frame::Frame;
 
-use super::Outgoing;
+use super::OutgoingFrame;
 use super::bundle::{Bundle, Unsent};
 
-/// The member is asked for an acknowledgement after this share of what its backlog holds, but not
-/// later than after so much: what it has to say to that wakes a thread.
+/// The member is asked for an acknowledgement after this share (one part in so many) of what its
+/// backlog may hold, but after so many bytes at most. It is not asked more often because each
+/// answer wakes a thread.
 const ASK_SHARE: usize = 16;
 const ASK_WEIGHT: usize = 128 * 1024;
 
-/// For how many bundles space is kept while there are none.
+/// For how many bundles the queues keep space while they are empty.
 const KEPT: usize = 4;
 
 /// There is no room for a frame: the member does not read, or does not acknowledge.
@@ -27,19 +29,19 @@ pub struct Overflow;
 pub struct Backlog {
     sent: VecDeque<Arc<Bundle>>,
     waiting: VecDeque<Bundle>,
-    /// What all of them weigh.
+    /// What all of them weigh, in bytes as [`OutgoingFrame::weight`] counts them.
     weight: usize,
     max_weight: usize,
-    /// How many counted frames the member has acknowledged, and how many of them are still in the
+    /// How many counted frames the member has acknowledged, and how many of these are still in the
     /// first bundle that was sent.
     acknowledged: u64,
     taken: usize,
-    /// The weight of what was sent since the member was last asked for an acknowledgement.
+    /// What was sent since the member was last asked for an acknowledgement weighs so much.
     unasked: usize,
 }
 
 impl Backlog {
-    /// An empty one of at most `max_weight` bytes, counted as [`Outgoing::weight`] does.
+    /// An empty backlog for at most `max_weight` bytes, as [`OutgoingFrame::weight`] counts them.
     #[must_use]
     pub fn new(max_weight: usize) -> Self {
         Self {
@@ -59,8 +61,8 @@ impl Backlog {
         self.waiting.is_empty()
     }
 
-    /// What may weigh on it although the member reads: what that has not been asked to acknowledge
-    /// yet, and as much that it is about to.
+    /// The weight of what may be unacknowledged although the member reads: what it has not been
+    /// asked to acknowledge yet, and as much again that it is about to.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         2 * self.ask_weight()
@@ -70,7 +72,7 @@ impl Backlog {
         ASK_WEIGHT.min(self.max_weight / ASK_SHARE)
     }
 
-    /// What all frames weigh.
+    /// What all its frames weigh, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
         self.weight
@@ -80,7 +82,7 @@ impl Backlog {
     ///
     /// # Errors
     /// Where there is no room for it.
-    pub fn post(&mut self, frame: Outgoing) -> Result<(), Overflow> {
+    pub fn post(&mut self, frame: OutgoingFrame) -> Result<(), Overflow> {
         if self.weight + frame.weight() > self.max_weight {
             return Err(Overflow);
         }
@@ -88,7 +90,7 @@ impl Backlog {
         Ok(())
     }
 
-    fn push(&mut self, frame: Outgoing) {
+    fn push(&mut self, frame: OutgoingFrame) {
         self.weight += frame.weight();
         match self.waiting.back_mut() {
             Some(last) if !last.is_full() => last.push(frame),
@@ -99,7 +101,7 @@ impl Backlog {
     /// Takes what is to be sent next, if anything is.
     pub fn take(&mut self) -> Option<Unsent> {
         let mut bundle = self.waiting.pop_front()?;
-        // What a rush needed is given back.
+        // Space that only a rush needed is given back.
         if self.waiting.is_empty() && self.waiting.capacity() > KEPT {
             self.waiting = VecDeque::new();
         }
@@ -110,13 +112,13 @@ impl Backlog {
         let was_asked = self.unasked == 0;
         self.unasked += bundle.weight();
         if self.unasked >= self.ask_weight() {
-            bundle.end_with(self.ping());
+            bundle.push_weightless(self.ping());
         }
-        // A few are kept with those before, so that they take less memory, unless a writer still
-        // has these, or an acknowledgement is under way that frees them.
+        // Bundles of a few frames are merged with the one before, so that they take less memory:
+        // unless a writer still has that one, or an acknowledgement is under way that frees it.
         if !was_asked
             && let Some(last) = self.sent.back_mut()
-            && last.takes(&bundle)
+            && last.has_room_for(&bundle)
             && let Some(shared) = Arc::get_mut(last)
         {
             let sent = shared.frames().len();
@@ -128,28 +130,29 @@ impl Backlog {
         Some(Unsent::of(bundle, 0))
     }
 
-    /// The frame that asks the member for an acknowledgement, if there is something to
-    /// acknowledge that it has not been asked for.
-    pub fn ask(&mut self) -> Option<Unsent> {
-        self.wants_ask()
+    /// The frame PING that asks the member for an acknowledgement, if something was sent that it
+    /// has not been asked for.
+    pub fn ask_for_ack(&mut self) -> Option<Unsent> {
+        self.has_unasked()
             .then(|| Unsent::of(Arc::new(self.ping().into()), 0))
     }
 
-    /// Whether [`Backlog::ask`] has something to do.
+    /// Whether something was sent that the member has not been asked to acknowledge.
     #[must_use]
-    pub fn wants_ask(&self) -> bool {
+    pub fn has_unasked(&self) -> bool {
         self.unasked > 0
     }
 
-    fn ping(&mut self) -> Outgoing {
+    fn ping(&mut self) -> OutgoingFrame {
         self.unasked = 0;
         Frame::ping().into()
     }
 
-    /// The member has taken so many counted frames. Returns what need not be kept any more.
+    /// Takes an ACK: the member has received `count` counted frames since it joined. Returns what
+    /// need not be kept any more, for the caller to free.
     ///
     /// # Errors
-    /// Where it said more before, or more than were sent.
+    /// Where an ACK before said more, or fewer frames were sent.
     pub fn acknowledge(&mut self, count: u64) -> Result<Vec<Arc<Bundle>>, Malformed> {
         let news = count.checked_sub(self.acknowledged).ok_or(Malformed)?;
         let news = usize::try_from(news).map_err(|_| Malformed)?;
@@ -175,9 +178,9 @@ impl Backlog {
         Ok(done)
     }
 
-    /// A new connection takes over, over which the member says that it has taken so many counted
-    /// frames: the others are sent again. Frames that are not counted belonged to the connection
-    /// before.
+    /// Goes on over a new connection, over which the member says that it has received so many
+    /// counted frames: the others are sent again. Frames that are not counted belonged to the
+    /// connection before, and are dropped.
     ///
     /// # Errors
     /// As [`Backlog::acknowledge`].
@@ -198,13 +201,13 @@ impl Backlog {
         Ok(())
     }
 
-    /// Adds a frame before all that waits, and that is not counted.
-    pub fn post_first(&mut self, frame: Outgoing) {
+    /// Adds a frame before all that waits. It must not be a counted one.
+    pub fn post_first(&mut self, frame: OutgoingFrame) {
         self.weight += frame.weight();
         self.waiting.push_front(frame.into());
     }
 
-    /// Drops everything that waits.
+    /// Drops all frames.
     pub fn clear(&mut self) {
         self.waiting = VecDeque::new();
         self.sent = VecDeque::new();
@@ -216,7 +219,7 @@ impl Backlog {
 mod tests {
     use super::*;
 
-    fn counted() -> Outgoing {
+    fn counted() -> OutgoingFrame {
         Frame::leave().into()
     }
 
@@ -240,7 +243,7 @@ mod tests {
         backlog.post_first(Frame::welcome_back(0).into());
         let unsent: Vec<Unsent> = std::iter::from_fn(|| backlog.take()).collect();
         let frames = unsent.iter().flat_map(Unsent::frames);
-        let is_counted: Vec<bool> = frames.map(Outgoing::is_counted).collect();
+        let is_counted: Vec<bool> = frames.map(OutgoingFrame::is_counted).collect();
         assert_eq!(is_counted, [false, true, true, true]);
     }
 
@@ -323,12 +326,12 @@ mod tests {
             backlog.take().map_or(0, |unsent| unsent.frames().len())
         };
         assert_eq!(frames(&mut backlog, 1), 1);
-        assert!(backlog.wants_ask());
-        assert!(backlog.ask().is_some());
-        assert!(backlog.ask().is_none());
+        assert!(backlog.has_unasked());
+        assert!(backlog.ask_for_ack().is_some());
+        assert!(backlog.ask_for_ack().is_none());
         assert_eq!(frames(&mut backlog, 9), 9);
         assert_eq!(frames(&mut backlog, 1), 2);
-        assert!(backlog.ask().is_none());
-        assert!(!backlog.wants_ask());
+        assert!(backlog.ask_for_ack().is_none());
+        assert!(!backlog.has_unasked());
     }
 }

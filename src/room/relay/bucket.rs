@@ -1,9 +1,9 @@
-//! A bucket of tokens, kept as one point in time.
+//! A token bucket, kept as one point in time.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// How much may be used in a time, and how far ahead of that one may get.
+/// How much may be used in a time, and how much of it at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     amount: NonZeroU32,
@@ -12,7 +12,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// `amount` in each `per`, of which as much as there is in `burst` may come at once.
+    /// `amount` in each `per`, of which what is earned in `burst` may come at once.
     #[must_use]
     pub fn new(amount: NonZeroU32, per: Duration, burst: Duration) -> Self {
         Self { amount, per, burst }
@@ -27,15 +27,16 @@ impl Rate {
     }
 }
 
-/// What was used of a [`Rate`]: the time at which all of it is earned again. A new one is full, and
-/// the fuller is the lesser. Times are counted from any moment, the same for all calls.
+/// What was used of a [`Rate`]: the time at which all of it is earned again. A new bucket is full.
+/// The fuller of two is the lesser. Times are since any moment, the same moment for all calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bucket {
     spent_until: Duration,
 }
 
 impl Bucket {
-    /// Takes `amount`, be it there or not. Returns how long to wait until it has been earned.
+    /// Takes `amount`, whether or not it is there. Returns how long to wait until it has been
+    /// earned.
     pub fn take(&mut self, rate: &Rate, amount: u64, now: Duration) -> Duration {
         self.spent_until = self.after(rate, amount, now);
         self.spent_until.saturating_sub(now + rate.burst)
@@ -51,7 +52,7 @@ impl Bucket {
         is_there
     }
 
-    /// Whether it is as if nothing had ever been taken.
+    /// Whether all that was taken is earned again.
     #[must_use]
     pub fn is_full(&self, now: Duration) -> bool {
         self.spent_until <= now

@@ -1,19 +1,19 @@
-//! Frames that are sent together, and forgotten together once they are acknowledged. So what it
-//! takes to keep them is done once for all of them.
+//! Bundles: frames that are sent together, and forgotten together once they are acknowledged. So
+//! what it takes to keep frames is done once for all of them.
 
 use std::sync::Arc;
 
-use super::Outgoing;
+use super::OutgoingFrame;
 
-/// The most frames and bytes that are sent together. These frames, and one that asks for an
-/// acknowledgement, go out with one call: each is at most three slices, and Linux takes 1024.
+/// The most frames and bytes of a bundle. The frames, and a PING behind them, go out with one
+/// system call: each has at most three slices, and Linux takes 1024.
 const MOST_FRAMES: usize = 256;
 const MOST_BYTES: usize = 64 * 1024;
 
 /// Some of a member's frames, in their order.
 #[derive(Debug, Default)]
 pub struct Bundle {
-    frames: Vec<Outgoing>,
+    frames: Vec<OutgoingFrame>,
     counted: usize,
     bytes: usize,
     weight: usize,
@@ -31,15 +31,15 @@ impl Unsent {
         Self { bundle, sent }
     }
 
-    /// The frames.
+    /// The frames that are to be sent.
     #[must_use]
-    pub fn frames(&self) -> &[Outgoing] {
+    pub fn frames(&self) -> &[OutgoingFrame] {
         self.bundle.frames.get(self.sent..).unwrap_or_default()
     }
 }
 
-impl From<Outgoing> for Bundle {
-    fn from(frame: Outgoing) -> Self {
+impl From<OutgoingFrame> for Bundle {
+    fn from(frame: OutgoingFrame) -> Self {
         let mut bundle = Self::default();
         bundle.push(frame);
         bundle
@@ -47,16 +47,16 @@ impl From<Outgoing> for Bundle {
 }
 
 impl Bundle {
-    pub(super) fn frames(&self) -> &[Outgoing] {
+    pub(super) fn frames(&self) -> &[OutgoingFrame] {
         &self.frames
     }
 
-    /// How many of them count for ACK.
+    /// How many of its frames are counted for ACK.
     pub(super) fn counted(&self) -> usize {
         self.counted
     }
 
-    /// What they weigh together.
+    /// What its frames weigh together, in bytes.
     pub(super) fn weight(&self) -> usize {
         self.weight
     }
@@ -65,18 +65,18 @@ impl Bundle {
         self.frames.len() >= MOST_FRAMES || self.bytes >= MOST_BYTES
     }
 
-    /// Adds a frame that is the relay's own affair, and weighs nothing.
-    pub(super) fn end_with(&mut self, frame: Outgoing) {
+    /// Adds a frame of the relay's own that is neither counted nor charged to the member.
+    pub(super) fn push_weightless(&mut self, frame: OutgoingFrame) {
         self.frames.push(frame);
     }
 
-    /// Whether all of another one would find room in it.
-    pub(super) fn takes(&self, other: &Self) -> bool {
+    /// Whether all frames of another bundle would find room in this one.
+    pub(super) fn has_room_for(&self, other: &Self) -> bool {
         self.frames.len() + other.frames.len() <= MOST_FRAMES
             && self.bytes + other.bytes <= MOST_BYTES
     }
 
-    /// Adds all of another one.
+    /// Adds all frames of another bundle.
     pub(super) fn append(&mut self, mut other: Self) {
         self.counted += other.counted;
         self.bytes += other.bytes;
@@ -84,7 +84,7 @@ impl Bundle {
         self.frames.append(&mut other.frames);
     }
 
-    pub(super) fn push(&mut self, frame: Outgoing) {
+    pub(super) fn push(&mut self, frame: OutgoingFrame) {
         self.counted += usize::from(frame.is_counted());
         self.bytes += frame.len();
         self.weight += frame.weight();

@@ -1,5 +1,5 @@
-//! What the relay takes from one member, frame by frame: checked, counted, and put together. It
-//! outlives the member's connection.
+//! The intake of one member: what the relay takes from it, frame by frame, checked, counted and
+//! reassembled. It outlives the member's connection (PROTOCOL §8).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,41 +7,42 @@ use std::time::Duration;
 use crate::cipher::encoding::Malformed;
 use crate::cipher::keys::PublicKey;
 use crate::room::card::{Card, SessionId};
-use crate::room::frame::{Limits, RunId, State, ToRelay, kind};
+use crate::room::frame::{RelayLimits, RunId, StatementFrame, ToRelay, kind};
 use crate::room::names::RoomId;
 use crate::room::statement::{Occasion, Statement};
 
-use super::Outgoing;
-use super::assembly::{Assembly, Message, is_unique};
-use super::source::Source;
+use super::OutgoingFrame;
+use super::incoming::IncomingFrame;
+use super::reassembly::{ReassembledMessage, Reassembly, is_unique};
 use super::throttle::{Cost, Throttle};
 
-/// A statement, as it is to be passed on.
+/// A statement, as it is to be forwarded.
 #[derive(Debug)]
-pub struct Stated {
-    pub(super) frame: Outgoing,
-    /// Whom it is for; everybody if there are none.
+pub struct OutgoingStatement {
+    pub(super) frame: OutgoingFrame,
+    /// The members that it is for; all others if there are none.
     pub(super) to: Vec<SessionId>,
 }
 
-/// What a frame asks of the relay.
+/// What a frame of a member's asks of the relay.
 #[derive(Debug)]
-pub enum Request {
-    /// Nothing yet: it is a part of a message.
+pub enum MemberRequest {
+    /// To wait: the frame is a part of a message that is not complete.
     Wait,
-    /// To pass on a message.
-    Forward(Message),
-    /// To pass on a statement.
-    State(Stated),
-    /// To pass on a goodbye, which is signed, and to take the member out of the room.
-    Goodbye(Stated),
-    /// To give the member the session key and the nick of this card, which follows its present one.
+    /// To forward a message.
+    Forward(ReassembledMessage),
+    /// To forward a statement.
+    Statement(OutgoingStatement),
+    /// To forward a goodbye, whose signature is checked, and to take the member out of the room.
+    Goodbye(OutgoingStatement),
+    /// To give the member the session key and the nick of this card, which follows its present
+    /// card.
     Rekey(Box<Card>),
-    /// To let the member go, which has said goodbye.
+    /// To close the connection of the member, which has said goodbye.
     Leave,
-    /// To acknowledge what was taken.
+    /// To send an ACK of what was taken from the member.
     Acknowledge,
-    /// To forget so many frames that the member has taken.
+    /// To forget the first so many counted frames, which the member acknowledges.
     Forget(u64),
 }
 
@@ -50,9 +51,9 @@ pub enum Request {
 #[derive(Debug)]
 struct Lineage {
     sid: SessionId,
-    /// The session id before, if there was one.
+    /// The session id of the generation before, if there was one.
     previous: Option<SessionId>,
-    /// The first one.
+    /// The session id of generation 0.
     origin: SessionId,
     /// The `SubjectPublicKeyInfo` of the identity.
     identity: Box<[u8]>,
@@ -70,7 +71,7 @@ impl Lineage {
         }
     }
 
-    /// As [`Card::succeeds`].
+    /// Whether `card` is the next one, as [`Card::is_successor_of`] has it.
     fn is_before(&self, card: &Card) -> bool {
         self.sid == card.previous()
             && self.origin == card.origin()
@@ -79,31 +80,32 @@ impl Lineage {
     }
 }
 
-/// What is known of a member's sending.
+/// What the relay knows of what a member has sent.
 #[derive(Debug)]
 pub struct Intake {
     room: RoomId,
     lineage: Lineage,
     joined: u64,
-    assembly: Assembly,
+    reassembly: Reassembly,
     max_readers: u32,
     received: u64,
     has_said_goodbye: bool,
     throttle: Throttle,
     /// What the latest frame costs.
     cost: Cost,
-    /// The most blocks that one reader has to open of the frames of a message that is not complete.
+    /// The most blocks that any one reader has to open of the frames so far of an incomplete
+    /// message.
     opened: u64,
 }
 
 impl Intake {
-    /// For the member that joined with `card` in this epoch.
+    /// The intake of the member that joined with `card` in this epoch.
     #[must_use]
-    pub fn new(card: &Card, run: RunId, joined: u64, limits: &Limits) -> Self {
+    pub fn new(card: &Card, run: RunId, joined: u64, limits: &RelayLimits) -> Self {
         Self {
             room: card.room(),
             lineage: Lineage::of(card),
-            assembly: Assembly::new(run, joined, limits),
+            reassembly: Reassembly::new(run, joined, limits),
             joined,
             max_readers: limits.members,
             received: 0,
@@ -138,47 +140,48 @@ impl Intake {
         self.received
     }
 
-    /// About the bytes of memory that a message takes of which the last frame has not come.
+    /// About the bytes of memory that an incomplete message takes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.assembly.weight()
+        self.reassembly.weight()
     }
 
-    /// Takes a frame.
+    /// Takes a frame (type and fields), and says what it asks for.
     ///
     /// # Errors
-    /// Where PROTOCOL §8 does not allow it.
-    pub fn take(&mut self, frame: impl Into<Source>) -> Result<Request, Malformed> {
+    /// Where PROTOCOL §8 does not allow it: the member is to be dropped.
+    pub fn take(&mut self, frame: impl Into<IncomingFrame>) -> Result<MemberRequest, Malformed> {
         let room = self.room;
         let frame = frame.into();
         let parsed = ToRelay::parse(&frame)?;
         self.cost = Cost::of(frame.len(), &parsed);
         let request = match parsed {
-            // Nothing else comes after a goodbye, or keeps the connection.
-            ToRelay::Leave if self.has_said_goodbye => Request::Leave,
+            // After a goodbye comes nothing but LEAVE, not even what keeps the connection.
+            ToRelay::Leave if self.has_said_goodbye => MemberRequest::Leave,
             _ if self.has_said_goodbye => return Err(Malformed),
-            ToRelay::Ping => return Ok(Request::Acknowledge),
-            ToRelay::Ack(count) => return Ok(Request::Forget(count)),
+            ToRelay::Ping => return Ok(MemberRequest::Acknowledge),
+            ToRelay::Ack(count) => return Ok(MemberRequest::Forget(count)),
             ToRelay::Leave | ToRelay::Hello { .. } => return Err(Malformed),
             ToRelay::Send(send) => {
-                let message = (self.assembly).add(&self.senders(), room, Arc::new(frame), send)?;
-                // No reader is in two frames of a message, so they do not add up.
+                let message =
+                    (self.reassembly).add(&self.senders(), room, Arc::new(frame), send)?;
+                // No reader is in two frames of a message, so these do not add up.
                 let opened = self.opened.max(self.cost.opened);
                 (self.opened, self.cost.opened) = match &message {
                     Some(_) => (0, opened),
                     None => (opened, 0),
                 };
-                message.map_or(Request::Wait, Request::Forward)
+                message.map_or(MemberRequest::Wait, MemberRequest::Forward)
             }
-            ToRelay::State(state) => {
+            ToRelay::Statement(state) => {
                 self.has_said_goodbye = self.check(&state, room)? == Occasion::Leave;
-                let State { signed, to, .. } = state;
-                let frame = Outgoing::statement(&Arc::new(frame), signed);
-                let stated = Stated { frame, to };
+                let StatementFrame { signed, to, .. } = state;
+                let frame = OutgoingFrame::statement(&Arc::new(frame), signed);
+                let stated = OutgoingStatement { frame, to };
                 if self.has_said_goodbye {
-                    Request::Goodbye(stated)
+                    MemberRequest::Goodbye(stated)
                 } else {
-                    Request::State(stated)
+                    MemberRequest::Statement(stated)
                 }
             }
             ToRelay::Rekey(card) => {
@@ -187,37 +190,39 @@ impl Intake {
                     return Err(Malformed);
                 }
                 self.lineage = Lineage::of(&card);
-                Request::Rekey(Box::new(card))
+                MemberRequest::Rekey(Box::new(card))
             }
         };
         self.received += 1;
         Ok(request)
     }
 
-    /// Has the latest frame cost what its request asks of a room with so many others.
-    pub fn charge(&mut self, request: &Request, others: usize) {
-        if let Request::State(stated) = request
+    /// Has the latest frame cost a block for each of `others`, the room's other members, if it
+    /// comes to all of them.
+    pub fn charge_readers(&mut self, request: &MemberRequest, others: usize) {
+        if let MemberRequest::Statement(stated) = request
             && stated.to.is_empty()
         {
-            self.cost.reaches(others);
+            self.cost.charge_readers(others);
         }
     }
 
-    /// Counts the latest frame: what it costs, and how long the next one has to wait for that.
-    pub fn pay(&mut self, uptime: Duration) -> (Cost, Duration) {
+    /// Charges the member for the latest frame. Returns what it cost, and how long the next one has
+    /// to wait for that. `uptime` is the time since any moment, the same moment for all calls.
+    pub fn throttle(&mut self, uptime: Duration) -> (Cost, Duration) {
         (self.cost, self.throttle.take(&self.cost, uptime))
     }
 
-    /// The session ids under which its messages may be written: what it sends again may be from
-    /// before it changed its key.
+    /// The session ids under which the member's messages may be written: what it sends again may be
+    /// from before it changed its key.
     fn senders(&self) -> Vec<SessionId> {
         let Lineage { sid, previous, .. } = self.lineage;
         [sid].into_iter().chain(previous).collect()
     }
 
-    /// Checks a statement. Of a goodbye the signature too: it takes its signer out of the room, so that
-    /// nobody need wonder whether the relay has made it up.
-    fn check(&self, state: &State<'_>, room: RoomId) -> Result<Occasion, Malformed> {
+    /// Checks a statement. Of a goodbye it checks the signature too: a goodbye takes its signer out
+    /// of the room, so nobody must wonder whether the relay has made it up.
+    fn check(&self, state: &StatementFrame<'_>, room: RoomId) -> Result<Occasion, Malformed> {
         let statement = Statement::parse(state.statement)?;
         let is_too_many = u32::try_from(state.to.len()).map_or(true, |to| to > self.max_readers);
         let is_allowed = statement.sender == self.lineage.sid
@@ -232,19 +237,20 @@ impl Intake {
         }
     }
 
-    /// Whether a statement that says goodbye is to all, and signed.
-    fn is_goodbye(&self, state: &State<'_>) -> bool {
+    /// Whether a goodbye is to all, and signed.
+    fn is_goodbye(&self, state: &StatementFrame<'_>) -> bool {
         let identity = PublicKey::from_spki(&self.lineage.identity);
         let is_signed = |key: PublicKey| key.verifies(state.statement, state.signature);
         state.to.is_empty() && identity.is_ok_and(is_signed)
     }
 }
 
-/// Whether a signature is checked when a frame is taken: of a new card, or of a goodbye.
+/// Whether to take this frame (type and fields) means to check a signature, which needs a large
+/// stack: a new card, or a goodbye.
 #[must_use]
 pub fn has_signature_to_check(frame: &[u8]) -> bool {
     let is_goodbye = || match ToRelay::parse(frame) {
-        Ok(ToRelay::State(state)) => Statement::parse(state.statement)
+        Ok(ToRelay::Statement(state)) => Statement::parse(state.statement)
             .is_ok_and(|statement| statement.occasion == Occasion::Leave),
         _ => false,
     };

@@ -1,19 +1,21 @@
 //! The relay's side: who may enter, and one room's roster and forwarding (PROTOCOL §7, §8).
 //!
-//! It sees cards, headers and ciphertexts, and has no key to open anything. What it sends goes
-//! into each member's [`Mailbox`]; how it gets from there to a socket is not its affair.
+//! A room sees cards, headers and ciphertexts, and has no key to open anything. What it sends goes
+//! into each member's [`Mailbox`]; how that gets to a socket is not its affair.
 //!
 //! - this file: entering, and a room.
-//! - `intake`, `assembly`, `source`: what a member sends.
-//! - `backlog`, `bundle`, `outgoing`: what is sent to a member.
+//! - `intake`: what one member sends; `reassembly`: its messages, frame by frame; `incoming`: the
+//!   bytes of frames; `throttle`, `bucket`: how much it may send.
+//! - `backlog`: what is on its way to one member; `bundle`: frames that are sent together;
+//!   `outgoing`: one frame.
 
-mod assembly;
 mod backlog;
 mod bucket;
 mod bundle;
+mod incoming;
 mod intake;
 mod outgoing;
-mod source;
+mod reassembly;
 mod throttle;
 
 use std::collections::HashMap;
@@ -21,52 +23,52 @@ use std::collections::HashMap;
 use crate::cipher::fingerprint::Fingerprint;
 
 use super::card::{Card, SessionId};
-use super::frame::{Challenge, Departure, Frame, Limits, ToRelay};
+use super::frame::{Challenge, Departure, Frame, RelayLimits, ToRelay};
 use super::names::RoomId;
 use super::notice::Notice;
 use super::roster::Roster;
 
-pub use self::assembly::Message;
 pub use self::backlog::{Backlog, Overflow};
 pub use self::bucket::{Bucket, Rate};
 pub use self::bundle::Unsent;
-pub use self::intake::{Intake, Request, Stated, has_signature_to_check};
-pub use self::outgoing::Outgoing;
-pub use self::source::{Pool, Source};
+pub use self::incoming::{IncomingFrame, RetentionBudget};
+pub use self::intake::{Intake, MemberRequest, OutgoingStatement, has_signature_to_check};
+pub use self::outgoing::OutgoingFrame;
+pub use self::reassembly::ReassembledMessage;
 pub use self::throttle::{Cost, Throttle};
 
-/// Where frames for a member are put. Putting one there must not block.
+/// Where a room puts frames for a member. Putting one there must not block.
 pub trait Mailbox: Clone {
     /// Takes a frame. Frames leave in the order in which they came.
-    fn post(&self, frame: Outgoing);
+    fn post(&self, frame: OutgoingFrame);
 
     /// Takes a last frame: the member is not in the room any more.
     fn dismiss(&self, notice: Notice);
 }
 
-/// What a client asks for that wants to enter a room.
+/// A client that wants to enter a room, and has proved its identity.
 #[derive(Debug)]
-pub struct Entry {
+pub struct Newcomer {
     /// Its card.
     pub card: Card,
-    /// If it wants to go on where its connection broke: from where.
-    pub resumes: Option<Stay>,
+    /// Where it wants to resume, if it does.
+    pub resume_point: Option<ResumePoint>,
 }
 
-/// How far a member has come in its room.
+/// The resume point of a member: how far it has come in its room (PROTOCOL §8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stay {
-    /// The epoch in which it joined: it may not know that it has joined once more since.
+pub struct ResumePoint {
+    /// The epoch in which it joined. It may have been let in once more since without knowing.
     pub joined: u64,
-    /// How many counted frames it has taken since then.
+    /// How many counted frames it has received since then.
     pub received: u64,
 }
 
-/// Checks the first frame of a client that wants to enter `room`.
+/// Checks HELLO, the first frame of a client that wants to enter `room` (PROTOCOL §7).
 ///
 /// # Errors
-/// With what to tell it before hanging up.
-pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Entry, Notice> {
+/// The notice to send before hanging up.
+pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Newcomer, Notice> {
     let Ok(ToRelay::Hello {
         card,
         resumes,
@@ -79,9 +81,9 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Entry,
     let card = Card::parse(card, room)?;
     let possession = challenge.possession(card.sid(), received);
     if card.identity().verifies(&possession, proof) {
-        Ok(Entry {
+        Ok(Newcomer {
             card,
-            resumes: resumes.map(|joined| Stay { joined, received }),
+            resume_point: resumes.map(|joined| ResumePoint { joined, received }),
         })
     } else {
         Err(Notice::Possession)
@@ -90,10 +92,10 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Entry,
 
 struct Occupant<M> {
     /// The frame MEMBER with its card, made once for all who come later.
-    member: Outgoing,
+    member: OutgoingFrame,
     fingerprint: Fingerprint,
     skeleton: String,
-    /// The session id that it had at first.
+    /// The session id that it had in generation 0.
     origin: SessionId,
     mailbox: M,
     /// The epoch in which it joined.
@@ -101,27 +103,28 @@ struct Occupant<M> {
 }
 
 impl<M> Occupant<M> {
-    /// Whether it is of the same identity, with the same nick or the same session id at first.
-    fn is_self(&self, card: &Card, skeleton: &str) -> bool {
+    /// Whether `card` is of this very member: the same identity, with the same nick or the same
+    /// session id in generation 0 (PROTOCOL §8).
+    fn is_same_member(&self, card: &Card, skeleton: &str) -> bool {
         self.fingerprint == card.fingerprint()
             && (self.skeleton == skeleton || self.origin == card.origin())
     }
 }
 
-/// A room: its members and the number of its last change.
+/// A room: its members, and the number of its last change.
 pub struct Room<M> {
     epoch: u64,
     max_members: usize,
     roster: Roster<Occupant<M>>,
-    /// The present session ids of those who had another before, to which messages may still be
-    /// under way.
+    /// The present session ids of members that had another before: messages to that may still be
+    /// under way (PROTOCOL §11).
     successors: HashMap<SessionId, SessionId>,
 }
 
 impl<M: Mailbox> Room<M> {
-    /// An empty room, whose first change will have the number after `epoch`.
+    /// An empty room, whose first change gets the number after `epoch`.
     #[must_use]
-    pub fn new(epoch: u64, limits: &Limits) -> Self {
+    pub fn new(epoch: u64, limits: &RelayLimits) -> Self {
         Self {
             epoch,
             max_members: usize::try_from(limits.members).unwrap_or(usize::MAX),
@@ -153,27 +156,29 @@ impl<M: Mailbox> Room<M> {
         self.roster.iter().map(|(_, occupant)| &occupant.mailbox)
     }
 
-    /// The session ids, the epochs of joining and the mailboxes of all members.
-    pub fn stays(&self) -> impl Iterator<Item = (SessionId, u64, &M)> {
+    /// The places in the room: each member's session id, the epoch in which it joined, and its
+    /// mailbox.
+    pub fn places(&self) -> impl Iterator<Item = (SessionId, u64, &M)> {
         self.roster
             .iter()
             .map(|(sid, occupant)| (sid, occupant.joined, &occupant.mailbox))
     }
 
-    /// How many places the identity of a card has, beside those that it would take its own of.
+    /// How many places the identity of a card has, beside those of the card's own member, which
+    /// would give way to it.
     #[must_use]
-    pub fn others_of(&self, card: &Card) -> usize {
+    pub fn count_other_places(&self, card: &Card) -> usize {
         let (fingerprint, skeleton) = (card.fingerprint(), card.nick().skeleton());
         let occupants = self.roster.iter().map(|(_, occupant)| occupant);
         let own = occupants.filter(|occupant| occupant.fingerprint == fingerprint);
-        own.filter(|occupant| !occupant.is_self(card, &skeleton))
+        own.filter(|occupant| !occupant.is_same_member(card, &skeleton))
             .count()
     }
 
-    /// The mailbox of whoever joined in this epoch, if it is the one that `card` is of, under
+    /// The mailbox of the member that joined in this epoch, if it is of the card's identity, under
     /// whatever session key.
     #[must_use]
-    pub fn place(&self, card: &Card, joined: u64) -> Option<&M> {
+    pub fn resumable_mailbox(&self, card: &Card, joined: u64) -> Option<&M> {
         let mut occupants = self.roster.iter().map(|(_, occupant)| occupant);
         let is_it = |o: &&Occupant<M>| o.joined == joined && o.fingerprint == card.fingerprint();
         occupants.find(is_it).map(|occupant| &occupant.mailbox)
@@ -184,45 +189,45 @@ impl<M: Mailbox> Room<M> {
         self.occupant(sid).map(|occupant| &occupant.mailbox)
     }
 
-    /// Whether the same identity is there under the same nick, but from elsewhere: in another
-    /// session, which did not follow this one.
+    /// Whether the card's member has been replaced: the same identity is there under the same nick,
+    /// but in another session, which did not follow this one.
     #[must_use]
     pub fn is_replaced(&self, card: &Card) -> bool {
         let mut sessions = [card.sid(), card.previous()].into_iter();
-        sessions.all(|sid| self.occupant(sid).is_none()) && self.find_self(card).is_some()
+        sessions.all(|sid| self.occupant(sid).is_none()) && self.find_same_member(card).is_some()
     }
 
-    /// Whether whoever comes with this card takes its own place.
+    /// Whether a member is there whose place this card would take: its own.
     #[must_use]
-    pub fn has_place_for(&self, card: &Card) -> bool {
-        self.find_self(card).is_some()
+    pub fn has_own_place(&self, card: &Card) -> bool {
+        self.find_same_member(card).is_some()
     }
 
-    /// A member of the same identity, with the same nick or the same session id at first.
-    fn find_self(&self, card: &Card) -> Option<(SessionId, &Occupant<M>)> {
+    /// The member whose card this is, as it was when it was last heard of.
+    fn find_same_member(&self, card: &Card) -> Option<(SessionId, &Occupant<M>)> {
         let skeleton = card.nick().skeleton();
         let mut occupants = self.roster.iter();
-        occupants.find(|(_, occupant)| occupant.is_self(card, &skeleton))
+        occupants.find(|(_, occupant)| occupant.is_same_member(card, &skeleton))
     }
 
-    /// Adds a member: it gets WELCOME and the roster, the others learn of it. If it is there
-    /// already, under the same nick and identity, it takes its own place. Returns the epoch.
+    /// Adds a member: it gets WELCOME and the roster, and the others get JOINED. If the member is
+    /// there already, it takes its own place. Returns the epoch of the join.
     ///
     /// # Errors
-    /// With what to tell it before hanging up.
+    /// The notice to send before hanging up.
     pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<u64, Notice> {
         self.replace(card);
-        // First, so that nobody gives up a place for one who cannot have it.
+        // This comes first, so that nobody is replaced by one who cannot enter.
         self.roster.check(card)?;
         if self.roster.len() >= self.max_members {
             return Err(Notice::RoomFull);
         }
         let others = self.roster.len();
-        // Only now, as it was a change too if somebody was replaced.
+        // The epoch is read only now, as a replacement was a change too.
         let epoch = self.epoch + 1;
-        let joined = Outgoing::from(Frame::joined(epoch, card.bytes()));
+        let joined = OutgoingFrame::from(Frame::joined(epoch, card.bytes()));
         let occupant = Occupant {
-            member: Outgoing::member(&joined),
+            member: OutgoingFrame::member(&joined),
             fingerprint: card.fingerprint(),
             skeleton: card.nick().skeleton(),
             origin: card.origin(),
@@ -238,7 +243,7 @@ impl<M: Mailbox> Room<M> {
                 other.mailbox.post(joined.clone());
             }
         }
-        // A message may be under way to the key that it had when it was here before.
+        // A message may be under way to the key that the member had when it was here before.
         if card.generation() > 0 && self.roster.get(card.previous()).is_none() {
             let successor = self.successors.entry(card.previous());
             successor.or_insert(card.sid());
@@ -246,9 +251,9 @@ impl<M: Mailbox> Room<M> {
         Ok(self.epoch)
     }
 
-    /// Removes whoever is the newcomer itself, as it was when it was last heard of.
+    /// Removes the newcomer itself, as it was when it was last heard of.
     fn replace(&mut self, newcomer: &Card) {
-        while let Some((sid, other)) = self.find_self(newcomer) {
+        while let Some((sid, other)) = self.find_same_member(newcomer) {
             other.mailbox.dismiss(Notice::Replaced);
             let joined = other.joined;
             self.leave(sid, joined, Departure::Lost);
@@ -269,17 +274,17 @@ impl<M: Mailbox> Room<M> {
         self.tell_all(&Frame::left(self.epoch, sid, departure).into());
     }
 
-    fn tell_all(&self, frame: &Outgoing) {
+    fn tell_all(&self, frame: &OutgoingFrame) {
         for mailbox in self.mailboxes() {
             mailbox.post(frame.clone());
         }
     }
 
-    /// Gives a member the session key and the nick of `card`, which follows its present one. If
-    /// somebody else has one of them, the member is removed.
+    /// Gives a member the session key and the nick of `card`, which follows its present card
+    /// (PROTOCOL §11). If somebody else has one of them, the member is removed.
     ///
     /// # Errors
-    /// In that case.
+    /// The conflict, in that case.
     fn rekey(&mut self, card: &Card) -> Result<(), Notice> {
         let sid = card.previous();
         let Some(mut occupant) = self.roster.remove(sid) else {
@@ -287,8 +292,8 @@ impl<M: Mailbox> Room<M> {
         };
         self.successors.retain(|_, successor| *successor != sid);
         self.epoch += 1;
-        let rekeyed = Outgoing::from(Frame::rekeyed(self.epoch, card.bytes()));
-        occupant.member = Outgoing::member(&rekeyed);
+        let rekeyed = OutgoingFrame::from(Frame::rekeyed(self.epoch, card.bytes()));
+        occupant.member = OutgoingFrame::member(&rekeyed);
         occupant.skeleton = card.nick().skeleton();
         let mailbox = occupant.mailbox.clone();
         if let Err(conflict) = self.roster.insert(card, occupant) {
@@ -305,31 +310,35 @@ impl<M: Mailbox> Room<M> {
     /// Does what a member asks of its room.
     ///
     /// # Errors
-    /// Where the member cannot stay.
-    pub fn carry_out(&mut self, sender: SessionId, request: &Request) -> Result<(), Notice> {
+    /// The notice for the member, where it cannot stay.
+    pub fn carry_out(&mut self, sender: SessionId, request: &MemberRequest) -> Result<(), Notice> {
         match request {
-            Request::Rekey(card) => self.rekey(card)?,
-            // Whoever has been taken out meanwhile has nothing to say here any more.
+            MemberRequest::Rekey(card) => self.rekey(card)?,
+            // A member that has been taken out meanwhile has nothing to say here any more.
             _ if self.roster.get(sender).is_none() => {}
-            Request::Forward(message) => {
-                // It may be written under a session key from before, which is nobody else's.
+            MemberRequest::Forward(message) => {
+                // The message may be written under the session key before, which must be nobody
+                // else's.
                 if message.sender() != sender && self.roster.get(message.sender()).is_some() {
                     return Err(Notice::Malformed);
                 }
                 self.forward(message);
             }
-            Request::State(stated) => self.forward_statement(sender, stated),
-            Request::Goodbye(stated) => {
+            MemberRequest::Statement(stated) => self.forward_statement(sender, stated),
+            MemberRequest::Goodbye(stated) => {
                 self.forward_statement(sender, stated);
                 self.remove(sender, Departure::Left);
             }
-            Request::Wait | Request::Leave | Request::Acknowledge | Request::Forget(_) => {}
+            MemberRequest::Wait
+            | MemberRequest::Leave
+            | MemberRequest::Acknowledge
+            | MemberRequest::Forget(_) => {}
         }
         Ok(())
     }
 
-    /// Passes a statement of `sender`'s to those it is for.
-    fn forward_statement(&self, sender: SessionId, stated: &Stated) {
+    /// Forwards a statement of `sender`'s to those it is for.
+    fn forward_statement(&self, sender: SessionId, stated: &OutgoingStatement) {
         if stated.to.is_empty() {
             for (sid, occupant) in self.roster.iter() {
                 if sid != sender {
@@ -347,17 +356,17 @@ impl<M: Mailbox> Room<M> {
         self.roster.get(sid).or_else(successor)
     }
 
-    /// Passes each parcel of a message to its reader. Parcels for somebody who is not there are
+    /// Forwards each parcel of a message to its reader. A parcel for somebody who is not there is
     /// dropped.
-    fn forward(&self, message: &Message) {
-        for part in &message.parts {
+    fn forward(&self, message: &ReassembledMessage) {
+        for fragment in &message.fragments {
             let mut members = self.roster.finder();
-            for parcel in &part.send.parcels {
+            for parcel in &fragment.send.parcels {
                 let reader = members(parcel.to).map(|occupant| &occupant.mailbox);
                 if let Some(reader) = reader.or_else(|| self.mailbox(parcel.to)) {
-                    reader.post(Outgoing::deliver(
-                        &part.frame,
-                        part.send.signed.clone(),
+                    reader.post(OutgoingFrame::deliver(
+                        &fragment.frame,
+                        fragment.send.signed.clone(),
                         parcel.ciphertext.clone(),
                     ));
                 }

@@ -5,22 +5,23 @@ use std::sync::Arc;
 
 use crate::room::frame::{self, Frame};
 
-use super::source::Source;
+use super::incoming::IncomingFrame;
 
-/// What a frame takes in memory beside its bytes: itself, and the allocation that these are in.
+/// About the bytes that a frame takes in memory beside its own: itself, and the allocation that
+/// these are in.
 const OVERHEAD: usize = 128;
 
-/// The field that JOINED and REKEYED have and MEMBER has not.
+/// The length in bytes of the field `epoch`, which JOINED and REKEYED have and MEMBER has not.
 const EPOCH: usize = 8;
 
-/// A place in a frame that came in. Many of them wait at once, so they are kept small.
+/// A range of bytes in a frame that came in. Many of them wait at once, so they are kept small.
 #[derive(Clone, Copy, Debug)]
-struct Part {
+struct Span {
     start: u32,
     length: u32,
 }
 
-impl From<Range<usize>> for Part {
+impl From<Range<usize>> for Span {
     fn from(range: Range<usize>) -> Self {
         let short = |number| u32::try_from(number).expect("a frame is far shorter than 4 GiB");
         Self {
@@ -30,7 +31,7 @@ impl From<Range<usize>> for Part {
     }
 }
 
-impl Part {
+impl Span {
     fn len(self) -> usize {
         self.length as usize
     }
@@ -41,26 +42,26 @@ impl Part {
     }
 }
 
-/// A frame on its way to a client. Cloning it does not copy what is in it.
+/// A frame on its way to a member. To clone it does not copy its bytes.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
+pub struct OutgoingFrame {
     head: [u8; 5],
-    parts: [Part; 2],
-    source: Arc<Source>,
+    parts: [Span; 2],
+    source: Arc<IncomingFrame>,
 }
 
-impl Outgoing {
-    /// The frame DELIVER, put together from two places in the frame SEND.
+impl OutgoingFrame {
+    /// The frame DELIVER, put together from two ranges of the frame SEND.
     pub(super) fn deliver(
-        send: &Arc<Source>,
+        send: &Arc<IncomingFrame>,
         signed: Range<usize>,
         ciphertext: Range<usize>,
     ) -> Self {
         Self::passed_on(frame::kind::DELIVER, send, [signed, ciphertext])
     }
 
-    /// The frame STATEMENT, as it was sent but for whom it is for.
-    pub(super) fn statement(state: &Arc<Source>, signed: Range<usize>) -> Self {
+    /// The frame STATEMENT, as it was sent but for the members that it is for.
+    pub(super) fn statement(state: &Arc<IncomingFrame>, signed: Range<usize>) -> Self {
         let nothing = signed.end..signed.end;
         Self::passed_on(frame::kind::STATEMENT, state, [signed, nothing])
     }
@@ -77,11 +78,11 @@ impl Outgoing {
         )
     }
 
-    /// Parts of a frame that came in. They keep it alive if they are most of it, or the relay has
-    /// memory for that.
-    fn passed_on(kind: u8, source: &Arc<Source>, parts: [Range<usize>; 2]) -> Self {
+    /// Ranges of a frame that came in. They keep it alive if they are most of it, or the budget for
+    /// that allows it.
+    fn passed_on(kind: u8, source: &Arc<IncomingFrame>, parts: [Range<usize>; 2]) -> Self {
         let shared = Self::new(kind, Arc::clone(source), parts);
-        if source.may_be_kept() || 2 * shared.len() >= source.len() {
+        if source.is_within_budget() || 2 * shared.len() >= source.len() {
             return shared;
         }
         let [_, first, second] = shared.slices();
@@ -94,8 +95,8 @@ impl Outgoing {
         Self::new(kind, Arc::new(fields.into()), [whole, nothing])
     }
 
-    fn new(kind: u8, source: Arc<Source>, parts: [Range<usize>; 2]) -> Self {
-        let parts = parts.map(Part::from);
+    fn new(kind: u8, source: Arc<IncomingFrame>, parts: [Range<usize>; 2]) -> Self {
+        let parts = parts.map(Span::from);
         let [first, second] = parts;
         let [a, b, c, d] = (1 + first.length + second.length).to_be_bytes();
         Self {
@@ -112,7 +113,7 @@ impl Outgoing {
         [&self.head, first, second]
     }
 
-    /// How many bytes that is.
+    /// How many bytes it has on the wire.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "a frame is never empty")]
     pub fn len(&self) -> usize {
@@ -120,21 +121,21 @@ impl Outgoing {
         self.head.len() + first.len() + second.len()
     }
 
-    /// What to charge for it: about the bytes that it takes in memory. A frame that it keeps alive
-    /// is counted elsewhere, or at most twice as long.
+    /// What a member is charged for it: about the bytes that it takes in memory. A frame that it
+    /// keeps alive counts in the budget for these, or is at most twice as long.
     #[must_use]
     pub fn weight(&self) -> usize {
         OVERHEAD + self.len()
     }
 
-    /// Whether it counts for ACK.
+    /// Whether it is counted for ACK (PROTOCOL §6).
     #[must_use]
     pub fn is_counted(&self) -> bool {
-        frame::is_counted(self.head[4])
+        frame::is_counted_kind(self.head[4])
     }
 }
 
-impl From<Frame> for Outgoing {
+impl From<Frame> for OutgoingFrame {
     fn from(frame: Frame) -> Self {
         Self::whole(frame.kind, frame.fields)
     }

@@ -1,60 +1,63 @@
-//! How much a member may send in a second (PROTOCOL §7).
+//! The throttle: how much a member may send in a second (PROTOCOL §7).
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::room::frame::{Limits, ToRelay};
+use crate::room::frame::{RelayLimits, ToRelay};
 
 use super::bucket::{Bucket, Rate};
 
-/// The bytes of a block with a key of 2048 bits. Longer keys make more work for their readers.
+/// The bytes of a block with a key of 2048 bits. Longer keys make more work for their readers than
+/// they are charged for.
 const BLOCK: usize = 256;
-/// The field `ciphertext` begins with its length.
+/// The bytes of the length that the field `ciphertext` begins with.
 const LENGTH: usize = 4;
 
-/// How many blocks a second a member may have one reader open, and what may come at once, as the time in
-/// which it is earned: a long text that is pasted. To open one takes a reader some 3 ms, so that the limit
-/// of all blocks alone would let a member in a small room keep the others from ever coming to the end.
+/// How many blocks a second a member may have any one reader open; and the time in which it earns
+/// what may come at once, a long text that is pasted. One block takes a reader some 3 ms: with the
+/// limit of all blocks alone, a member in a small room could keep the others from ever coming to
+/// the end.
 const OPENED: u32 = 100;
 const OPENED_BURST: Duration = Duration::from_secs(4);
 
-/// No ciphertext has more of them, however long its reader's key is (PROTOCOL §8). More are not opened.
+/// The most blocks of a ciphertext, however long its reader's key is: 6,144 bytes (PROTOCOL §8).
+/// Readers do not open a longer one.
 const LONGEST: usize = 24;
 
-/// What a new card counts, in blocks: as much as the longest frame. All members check it, and may
-/// write into a file who is called what; whoever changes the card all the time would have them do
-/// nothing else.
+/// What a new card costs, in blocks: as much as the longest frame. All members check it, and may
+/// write into a file who is called what: a member that changes its card all the time would have
+/// them do nothing else.
 const CARD: u64 = 1024;
 
-/// How many new cards a member may send in a minute, and the time in which as many are earned as may
-/// come at once: five. A client sends one a minute at most. The others are told of each, as they have
-/// to know to whom they write, so who sends more would fill their screens.
+/// How many new cards a member may send in a minute, and the time in which it earns what may come
+/// at once: five. A client sends one a minute at most. The others are told of each, as they have to
+/// know to whom they write: a member that sends more would fill their screens.
 const CARDS: NonZeroU32 = NonZeroU32::new(10).expect("it is not 0");
 const CARDS_BURST: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_mins(1);
 
 const SECOND: Duration = Duration::from_secs(1);
-/// What may come at once, as the time in which it is earned.
+/// The time in which a member earns what may come at once.
 const BURST: Duration = Duration::from_secs(2);
 
-/// What a frame counts.
+/// What a frame costs its sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Blocks of 256 bytes of ciphertext. There is at least one for each reader that the frame comes to,
-    /// whatever it brings, and one for the relay: looking at it is work too.
+    /// Blocks of 256 bytes of ciphertext, rounded up for each reader. There is at least one for
+    /// each reader that the frame comes to, and one for the relay: to look at it is work too.
     pub blocks: u64,
     /// Bytes on the wire, but for the length.
     pub bytes: u64,
-    /// The most blocks that one reader has to open.
+    /// The most blocks that any one reader has to open.
     pub opened: u64,
-    /// Parcels.
+    /// Parcels: ciphertexts, empty ones too.
     pub parcels: u64,
     /// New cards.
     pub cards: u64,
 }
 
 impl Cost {
-    /// That of a frame of `length` bytes.
+    /// The cost of a frame of `length` bytes (type and fields).
     #[must_use]
     pub fn of(length: usize, frame: &ToRelay<'_>) -> Self {
         let parcels = match frame {
@@ -67,7 +70,7 @@ impl Cost {
             .map(|bytes| bytes.div_ceil(BLOCK));
         let opened = each.clone().filter(|blocks| *blocks <= LONGEST).max();
         let blocks: usize = match frame {
-            ToRelay::State(state) => state.to.len(),
+            ToRelay::Statement(state) => state.to.len(),
             _ => each.map(|blocks| blocks.max(1)).sum(),
         };
         let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
@@ -83,8 +86,9 @@ impl Cost {
         }
     }
 
-    /// The frame comes to so many readers, which it does not name.
-    pub(super) fn reaches(&mut self, readers: usize) {
+    /// Raises the cost to a block for each of `readers`: the frame comes to so many, whom it does
+    /// not name.
+    pub(super) fn charge_readers(&mut self, readers: usize) {
         let readers = u64::try_from(readers).unwrap_or(u64::MAX);
         self.blocks = self.blocks.max(readers);
     }
@@ -100,9 +104,9 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// For a member that has sent nothing yet.
+    /// The throttle of a member that has sent nothing yet.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &RelayLimits) -> Self {
         let a_second = |limit, burst| {
             let rate = NonZeroU32::new(limit).map(|limit| Rate::new(limit, SECOND, burst));
             (rate, Bucket::default())
@@ -116,7 +120,8 @@ impl Throttle {
         }
     }
 
-    /// Counts a frame. Returns for how long nothing more should be taken from the member.
+    /// Charges the member for a frame. Returns for how long nothing more is to be taken from it.
+    /// `now` is the time since any moment, the same moment for all calls.
     pub fn take(&mut self, cost: &Cost, now: Duration) -> Duration {
         let wait = |(rate, bucket): &mut (Option<Rate>, Bucket), amount| match rate {
             Some(rate) => bucket.take(rate, amount, now),
@@ -146,7 +151,7 @@ mod tests {
         let parcels = [0, 1, 256, 257].map(|length| (SessionId([0; 32]), vec![0; length]));
         let frame = Frame::send(b"header", b"signature", true, &parcels);
         let cost = cost(&frame);
-        // One that is told only that there is a message has to check that.
+        // A reader who is told only that there is a message has to check that.
         assert_eq!((cost.blocks, cost.parcels), (1 + 1 + 1 + 2, 4));
         assert_eq!(cost.bytes, frame.encode().len() as u64 - 4);
     }
@@ -154,11 +159,11 @@ mod tests {
     #[test]
     fn a_statement_counts_a_block_for_each_of_its_readers() {
         let readers: Vec<SessionId> = (0..40).map(|number| SessionId([number; 32])).collect();
-        let to_some = Frame::state(b"statement", b"signature", &readers);
+        let to_some = Frame::statement(b"statement", b"signature", &readers);
         assert_eq!(cost(&to_some).blocks, 40);
-        let mut to_all = cost(&Frame::state(b"statement", b"signature", &[]));
+        let mut to_all = cost(&Frame::statement(b"statement", b"signature", &[]));
         assert_eq!(to_all.blocks, 1);
-        to_all.reaches(199);
+        to_all.charge_readers(199);
         assert_eq!(to_all.blocks, 199);
     }
 
@@ -186,13 +191,13 @@ mod tests {
             let parcels: Vec<_> = lengths.map(parcel).collect();
             cost(&Frame::send(b"header", b"signature", true, &parcels))
         };
-        // Of all readers the one who has the most to do counts, and what nobody opens does not.
+        // Of all readers the one with the most to open counts, and what nobody opens does not.
         assert_eq!(to(&[256, 3 * 256, 0]).opened, 3);
         assert_eq!(to(&[0, 25 * 256]).opened, 0);
-        assert_eq!(cost(&Frame::state(b"", b"", &[])).opened, 0);
-        let mut throttle = Throttle::new(&Limits {
+        assert_eq!(cost(&Frame::statement(b"", b"", &[])).opened, 0);
+        let mut throttle = Throttle::new(&RelayLimits {
             blocks: 5000,
-            ..Limits::default()
+            ..RelayLimits::default()
         });
         let long = to(&[22 * 256]);
         // 64 KiB in lines as long as they may be.
@@ -207,29 +212,29 @@ mod tests {
 
     #[test]
     fn nicks_cannot_be_changed_more_often_than_a_room_can_take_note_of() {
-        let mut throttle = Throttle::new(&Limits {
+        let mut throttle = Throttle::new(&RelayLimits {
             blocks: 5000,
-            ..Limits::default()
+            ..RelayLimits::default()
         });
         let cost = cost(&Frame::rekey(b"card"));
         for _ in 0..5 {
             assert_eq!(throttle.take(&cost, SECOND), Duration::ZERO);
         }
         assert_eq!(throttle.take(&cost, SECOND), MINUTE / 10);
-        // With less to send a second, it is the blocks that are short.
-        let mut throttle = Throttle::new(&Limits {
+        // With a smaller limit a second, it is the blocks that are short.
+        let mut throttle = Throttle::new(&RelayLimits {
             blocks: 256,
-            ..Limits::default()
+            ..RelayLimits::default()
         });
         assert_eq!(throttle.take(&cost, SECOND), 2 * SECOND);
     }
 
     #[test]
     fn whichever_limit_is_exceeded_further_decides() {
-        let mut throttle = Throttle::new(&Limits {
+        let mut throttle = Throttle::new(&RelayLimits {
             blocks: 10,
             bytes: 1000,
-            ..Limits::default()
+            ..RelayLimits::default()
         });
         let mut wait = |blocks, bytes| {
             let cost = Cost {
@@ -246,7 +251,7 @@ mod tests {
 
     #[test]
     fn zero_is_no_limit() {
-        let mut throttle = Throttle::new(&Limits::default());
+        let mut throttle = Throttle::new(&RelayLimits::default());
         let cost = Cost {
             blocks: u64::MAX,
             bytes: u64::MAX,

@@ -24,7 +24,7 @@ impl Session {
             // The latest one, even if it is not known whether the relay has had it: others may
             // have seen it.
             let (key, identity) = (&self.room_key, &self.identity);
-            self.card.renew(key, identity, self.next, now.time)
+            self.card.reissue(key, identity, self.next, now.time)
         } else {
             self.card.clone()
         };

@@ -100,7 +100,7 @@ impl Session {
     /// before. That it did, its signature shows.
     pub(super) fn author(&self, sid: SessionId) -> Option<SessionId> {
         let mut peers = self.roster.iter();
-        let mut follower = || peers.find(|(_, peer)| peer.card.follows(sid));
+        let mut follower = || peers.find(|(_, peer)| peer.card.has_previous(sid));
         self.present_sid(sid)
             .or_else(|| follower().map(|(present, _)| present))
     }
@@ -309,7 +309,7 @@ impl Session {
 
     /// Whether a member that was taken out of the roster can go on under this card.
     fn check_successor(&self, before: &Card, card: &Card) -> Result<(), Disbelief> {
-        if !card.succeeds(before) {
+        if !card.is_successor_of(before) {
             return Err(Disbelief::Succession);
         }
         self.check_card(card)

@@ -39,7 +39,7 @@ use crate::cipher::keys::SessionKey;
 
 use super::Time;
 use super::card::{Card, CardError, Identity, SessionId};
-use super::frame::{Frame, Limits, RunId, ToClient, Welcome};
+use super::frame::{Frame, RelayLimits, RunId, ToClient, Welcome};
 use super::names::{Nick, RoomKey, RoomName};
 use super::notice::Notice;
 use super::roster::Roster;
@@ -97,7 +97,7 @@ pub struct Session {
     is_leaving: bool,
     said_goodbye: bool,
     run: RunId,
-    limits: Limits,
+    limits: RelayLimits,
     epoch: u64,
     /// How many changes of the roster, and messages to it alone, this member was shown, in whatever
     /// run of the relay.
@@ -157,7 +157,7 @@ impl Session {
             is_leaving: false,
             said_goodbye: false,
             run: RunId([0; 16]),
-            limits: Limits::default(),
+            limits: RelayLimits::default(),
             epoch: 0,
             changes: 0,
             absent: HashMap::new(),
@@ -184,7 +184,7 @@ impl Session {
 
     /// What the relay asks of its clients, once it has said so.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &RelayLimits {
         &self.limits
     }
 

@@ -7,7 +7,7 @@ use crate::cipher::encoding::Digest;
 use crate::room::Time;
 use crate::room::card::{Card, SessionId};
 use crate::room::names::Nick;
-use crate::room::statement::Direct;
+use crate::room::statement::DirectEntry;
 use crate::room::text::SafeText;
 use crate::room::transcript::Version;
 
@@ -114,7 +114,7 @@ impl Outgoing {
 /// Streams of direct messages, each from one session id to another, with the numbers of their next
 /// messages.
 #[derive(Default)]
-pub(super) struct Streams(VecDeque<Direct>);
+pub(super) struct Streams(VecDeque<DirectEntry>);
 
 impl Streams {
     /// The number of the next message in a stream.
@@ -126,12 +126,12 @@ impl Streams {
 
     /// The same, for changing it.
     pub(super) fn next(&mut self, from: SessionId, to: SessionId) -> &mut u64 {
-        let is_it = |stream: &Direct| (stream.from, stream.to) == (from, to);
+        let is_it = |stream: &DirectEntry| (stream.from, stream.to) == (from, to);
         if !self.0.iter().any(is_it) {
             if self.0.len() == STREAMS {
                 self.0.pop_front();
             }
-            self.0.push_back(Direct { from, to, next: 0 });
+            self.0.push_back(DirectEntry { from, to, next: 0 });
         }
         let found = self.0.iter_mut().find(|stream| is_it(stream));
         &mut found.expect("it was just added").next
@@ -143,7 +143,7 @@ impl Streams {
     }
 
     /// The streams in which there was something.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Direct> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = DirectEntry> {
         self.0.iter().copied().filter(|stream| stream.next > 0)
     }
 }
@@ -302,7 +302,7 @@ impl Incoming {
     }
 
     /// The same for a stream of direct messages.
-    pub(super) fn learn_direct(&mut self, stream: &Direct) -> u64 {
+    pub(super) fn learn_direct(&mut self, stream: &DirectEntry) -> u64 {
         let expected = self.direct.next(stream.from, stream.to);
         let missing = stream.next.saturating_sub(*expected);
         *expected = stream.next.max(*expected);
@@ -362,7 +362,7 @@ mod tests {
         assert_eq!(incoming.take(after, 0, ONE), Place::New { missing: 0 });
         assert_eq!(incoming.take(before, 0, ONE), Place::Repeated);
         // That the last one before a new key is missing is known afterwards.
-        let stream = Direct {
+        let stream = DirectEntry {
             from: ADA,
             to: BOB,
             next: 2,

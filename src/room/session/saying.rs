@@ -253,7 +253,7 @@ impl Session {
         let is_back = |sid: &SessionId| {
             let present = self.present_sid(*sid);
             let peer = present.and_then(|present| self.roster.get(present));
-            peer.is_some_and(|peer| peer.card.sid() == *sid || peer.card.follows(*sid))
+            peer.is_some_and(|peer| peer.card.sid() == *sid || peer.card.has_previous(*sid))
         };
         let back: HashSet<SessionId> = readers.into_iter().filter(is_back).collect();
         for said in self.held.take(&back) {

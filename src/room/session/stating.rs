@@ -2,7 +2,7 @@
 
 use crate::room::card::SessionId;
 use crate::room::frame::{Frame, MAX_FRAME};
-use crate::room::statement::{Direct, Occasion, Statement, Told};
+use crate::room::statement::{DirectEntry, Occasion, Statement, ToldEntry};
 
 use super::peer::Peer;
 use super::unacknowledged::Sent;
@@ -70,14 +70,14 @@ impl Session {
             direct.extend(peer.outgoing.direct.iter());
             if peer.outgoing.is_untold {
                 unread.extend(&peer.outgoing.unread);
-                told.push(Told {
+                told.push(ToldEntry {
                     reader,
                     total: peer.outgoing.total,
                 });
             }
         }
         told.sort_unstable_by_key(|told| told.reader);
-        direct.sort_unstable_by_key(|stream: &Direct| (stream.from, stream.to));
+        direct.sort_unstable_by_key(|stream: &DirectEntry| (stream.from, stream.to));
         unread.sort_unstable();
         let statement = Statement {
             room: self.card.room(),
@@ -106,6 +106,6 @@ impl Session {
         }
         let statement = statement.encode();
         let signature = self.identity.key.sign(&statement);
-        self.send(Sent::Word(Frame::state(&statement, &signature, to)));
+        self.send(Sent::Word(Frame::statement(&statement, &signature, to)));
     }
 }

@@ -35,7 +35,7 @@ impl Session {
         if self.person(nick).is_some() {
             return Err(Conflict::Nick);
         }
-        let card = self.card.succeed(
+        let card = self.card.issue_successor(
             &self.room_key,
             &self.identity,
             nick,

@@ -1,19 +1,21 @@
-//! Rooms in simulated time, as a seed has it. With an honest relay everybody is told exactly what
-//! there is to be told, and never an alarm; with a relay that misbehaves once, somebody is alarmed.
+//! Simulated rooms: each run follows a seed, in simulated time. With an honest relay every member
+//! is told exactly what there is to be told, and never an alarm. With a relay that misbehaves once,
+//! somebody is alarmed.
 //!
-//! Every `cargo test` makes some two thousand runs, nearly all of small rooms; [`Runs`] has how many
-//! of which kind. Their cost is in signatures and decryptions, of more than a millisecond each and
-//! some fifty a run, so a million runs take about ten hours on two cores, and a name chooses of what:
+//! Every `cargo test` makes some two thousand runs, nearly all of small rooms; [`Runs`] says how
+//! many of which kind. They cost some fifty signatures and decryptions each, of more than a
+//! millisecond, so a million runs take about ten hours on two cores. The name of a test chooses the
+//! kind:
 //!
 //!     E2ECHAT_SEED=1000000 E2ECHAT_RUNS=1000000 cargo test --lib nobody_notices -- --nocapture
 //!
-//! `E2ECHAT_SEED` says which runs to make, `E2ECHAT_RUNS` how many from there on, and
-//! `E2ECHAT_MEMBERS` how many members an honest room has. A run that fails says its seed at once, with
-//! which it fails again: keys come from a seed too, and only what is random in signatures and
-//! ciphertexts is not the same, on which nothing depends.
+//! `E2ECHAT_SEED` says which run comes first, `E2ECHAT_RUNS` how many there are, and
+//! `E2ECHAT_MEMBERS` how many members an honest room has. A run that fails prints its seed at once,
+//! and fails with it again: keys come from a seed too, and nothing depends on the rest, the random
+//! numbers in signatures and ciphertexts.
 //!
-//! This is a part of the library, and not one of the programs in `tests/`, because to make keys anew
-//! would take most of the time, and nobody else can give a session a key that was used before.
+//! This is a part of the library, and not one of the programs in `tests/`: to make keys anew would
+//! take most of the time, and only the library can give a session a key that was used before.
 
 #![allow(
     clippy::indexing_slicing,
@@ -52,9 +54,9 @@ use simulation::{Faults, Frames, Simulation, Tamper, payload};
 
 /// Runs of one kind.
 struct Runs {
-    /// The seeds of those that every `cargo test` makes.
+    /// The seeds of the runs that every `cargo test` makes.
     seeds: Range<u64>,
-    /// Of how many one is of a larger room. Most of what goes wrong when things happen in an
+    /// One in so many is of a larger room. Most of what goes wrong when things happen in an
     /// unexpected order goes wrong in a small room too, of which many more fit into the same time.
     /// With 0, all rooms are alike.
     larger: u64,
@@ -79,14 +81,14 @@ impl Runs {
     }
 }
 
-/// Nobody's beacons are further apart.
+/// The longest time between two beacons of a member.
 const PERIOD: Duration = Duration::from_mins(1);
 
 fn setting(name: &str) -> Option<u64> {
     Some(std::env::var(name).ok()?.parse().expect("a number"))
 }
 
-/// Runs with each seed, two at a time, and says which ones failed.
+/// Makes a run with each seed, two at a time, and says which ones failed.
 fn for_seeds(runs: &Runs, run: impl Fn(u64) + Sync) {
     let first = setting("E2ECHAT_SEED").unwrap_or(runs.seeds.start);
     let count = setting("E2ECHAT_RUNS").unwrap_or(runs.seeds.end - runs.seeds.start);
@@ -110,7 +112,7 @@ fn for_seeds(runs: &Runs, run: impl Fn(u64) + Sync) {
     assert!(failed.is_empty(), "failed with E2ECHAT_SEED={failed:?}");
 }
 
-/// One thing after another happens in a room of up to `most` members.
+/// Has one thing after another happen in a room of up to `most` members.
 fn happen(room: &mut Simulation, actions: usize, most: usize, joins: usize) {
     for _ in 0..actions {
         let may_join = room.members.len() < joins && room.present() < most;
@@ -127,7 +129,7 @@ fn happen(room: &mut Simulation, actions: usize, most: usize, joins: usize) {
             (_, Some(number)) => room.say(number, 0),
             (_, None) => {}
         }
-        // Mostly things happen at once or nearly so; now and then beacons and the destruction of
+        // Mostly things happen at once or nearly so. Now and then beacons and the destruction of
         // keys get their turn.
         let pause = match room.rng.random_range(0..100) {
             0..30 => 0,
@@ -149,7 +151,7 @@ fn assert_undisturbed(room: &Simulation) {
 fn settle(room: &mut Simulation) {
     room.pass(PERIOD + Duration::from_secs(10));
     let mut unsettled = room.unsettled();
-    // Just now somebody may have changed its key, or said so.
+    // A member may have changed its key, or said so, just now.
     for _ in 0..100 {
         if !unsettled.is_empty() {
             room.pass(Duration::from_millis(100));
@@ -166,7 +168,7 @@ fn honest(seed: u64, actions: usize, most: usize, joins: usize) {
         room.join();
     }
     happen(&mut room, actions, most, joins);
-    // Silence is no alarm either, nor is the destruction of the last keys.
+    // Neither silence nor the destruction of the last keys is an alarm.
     room.pass(3 * PERIOD);
     settle(&mut room);
     println!("seed {seed}: {:?}", room.counts);
@@ -207,13 +209,13 @@ fn a_long_message_to_fifty_arrives_whole() {
     });
 }
 
-/// Connections break all the time, and are made again before the relay gives up.
+/// Connections break all the time, and are made again before the relay gives the places up.
 fn broken(seed: u64) {
     let mut room = Simulation::with_faults(
         seed,
         Faults {
-            // A key that is changed opens what is under way for a minute, in which everybody must
-            // have heard of it.
+            // After a change of its key a member opens what is under way to the old one for a
+            // minute, within which everybody must have heard of the new one.
             pause: Duration::from_secs(6),
             is_lossless: true,
         },
@@ -235,7 +237,7 @@ fn broken(seed: u64) {
         }
     }
     room.calm_down();
-    // Places that nobody takes again are given up.
+    // The relay gives up places to which nobody comes back.
     room.pass(2 * PERIOD);
     settle(&mut room);
     println!("seed {seed}: {:?}", room.counts);
@@ -246,8 +248,8 @@ fn nobody_notices_connections_that_break_and_are_made_again() {
     for_seeds(&BROKEN, broken);
 }
 
-/// Members are away for longer than the relay waits for them, for so long at most, or the relay
-/// forgets everything. That much time passes between what happens.
+/// Members are away for longer than the relay waits for them, for at most so long, or the relay
+/// forgets everything. As much time passes between what happens.
 fn forgotten(seed: u64, is_larger: bool, pause: Duration, between: Duration) {
     let mut room = Simulation::with_faults(
         seed,
@@ -272,14 +274,14 @@ fn forgotten(seed: u64, is_larger: bool, pause: Duration, between: Duration) {
         room.pass(between);
     }
     room.calm_down();
-    // By then every place is taken again or given up, and so are the messages that wait.
+    // By then every place is taken again or given up, and so is every message that waits.
     room.pass(pause + Duration::from_mins(8));
     let unaccounted = room.unaccounted();
     assert_undisturbed(&room);
     assert!(unaccounted.is_empty(), "{unaccounted:#?}");
     let too_many = room.ledger.missed_too_many();
     assert!(too_many.is_empty(), "{too_many:#?}");
-    // All agree, and hear each other.
+    // All members agree, and hear each other.
     settle(&mut room);
     let missing = room.ledger.all_missing();
     let (arrived, lost) = room.ledger.count();
@@ -306,7 +308,7 @@ fn what_gets_lost_is_missed() {
     });
 }
 
-/// The others change their keys meanwhile, and not only once.
+/// The others change their keys meanwhile, more than once.
 #[test]
 fn who_is_away_for_long_is_known_again() {
     let pause = Duration::from_mins(10);
@@ -315,7 +317,7 @@ fn who_is_away_for_long_is_known_again() {
     });
 }
 
-/// What goes to a member instead of a frame.
+/// The frames that go to a member instead of one.
 type Instead = Vec<Vec<u8>>;
 
 /// A way to tamper with frames, once.
@@ -323,16 +325,16 @@ struct Misbehaviour {
     name: &'static str,
     /// What happens in the room so that there is something to tamper with.
     occasion: Scene,
-    /// What goes to the member instead of a frame; `None` where that frame is of no use for it.
+    /// The frames that go to the member instead; `None` where a frame is of no use for it.
     tamper: fn(&Known<'_>, &[u8]) -> Option<Instead>,
 }
 
 /// What a relay that tampers knows.
 struct Known<'a> {
     frames: &'a Frames<'a>,
-    /// A place in the frame, at random.
+    /// An offset in the frame, at random.
     place: usize,
-    /// One whose session is over, one of an earlier session key, and a member.
+    /// A session id that is over, one of an earlier session key, and a present member's.
     gone: &'a Card,
     former: &'a Card,
     other: &'a Card,
@@ -352,8 +354,8 @@ enum Scene {
     Silence,
 }
 
-/// Of DELIVER: whether it is a message of the member's own that comes back, and whether it is
-/// to the room.
+/// Of a DELIVER: whether it is a message of the member's own that comes back, and whether it is to
+/// the room.
 fn message(known: &Known<'_>, frame: &[u8]) -> Option<(bool, bool)> {
     let Ok(ToClient::Deliver { header, .. }) = ToClient::parse(frame) else {
         return None;
@@ -371,7 +373,7 @@ fn drop_kind(kind: u8, frame: &[u8]) -> Option<Instead> {
     (frame[0] == kind).then(Vec::new)
 }
 
-/// A frame with one bit changed, after so many bytes that are left as they are.
+/// A frame with one bit changed, somewhere after its first so many bytes.
 fn altered(known: &Known<'_>, frame: &[u8], from: usize) -> Instead {
     let mut frame = frame.to_vec();
     let place = from + known.place % (frame.len() - from);
@@ -379,7 +381,7 @@ fn altered(known: &Known<'_>, frame: &[u8], from: usize) -> Instead {
     vec![frame]
 }
 
-/// A card in the place of another in a frame with an epoch.
+/// A frame with an epoch, with another card in place of its own.
 fn with_card(frame: &[u8], card: &Card) -> Instead {
     let fields = Encoder::default().bytes(&frame[..9]).string(card.bytes());
     vec![fields.finish()]
@@ -418,7 +420,7 @@ const MISBEHAVIOURS: &[Misbehaviour] = &[
                 match known.held.take() {
                     None => {
                         known.held.set(Some(frame.to_vec()));
-                        // It is not done yet.
+                        // It has not been done yet.
                         Some(vec![Vec::new()])
                     }
                     Some(first) => Some(vec![frame.to_vec(), first]),
@@ -549,11 +551,11 @@ const MISBEHAVIOURS: &[Misbehaviour] = &[
     },
 ];
 
-/// A room of a few, of whom one is gone and one has another key than at first, and all is settled.
+/// A room of a few, of whom one is gone and one has another key than at first, when all is settled.
 /// Returns who that is.
 fn prepare(seed: u64) -> (Simulation, usize, usize) {
     let mut room = Simulation::new(seed);
-    // What misbehaves knows people by their nicks.
+    // The misbehaviour knows people by their nicks.
     room.renames = false;
     for _ in 0..5 {
         room.join();
@@ -571,8 +573,8 @@ fn prepare(seed: u64) -> (Simulation, usize, usize) {
     (room, gone, rekeyed)
 }
 
-/// Has the relay misbehave once, and returns what anybody was told of it, or `None` where there
-/// was no occasion for it.
+/// Has the relay misbehave once. Returns what anybody was told of it, or `None` where there was no
+/// occasion for it.
 fn misbehave(seed: u64, misbehaviour: &Misbehaviour) -> Option<Vec<String>> {
     let (mut room, gone, rekeyed) = prepare(seed);
     let inside = room.inside();
@@ -647,7 +649,7 @@ fn misbehave(seed: u64, misbehaviour: &Misbehaviour) -> Option<Vec<String>> {
     if !done.get() {
         return None;
     }
-    // It is noticed without any traffic but statements, or with some.
+    // It is noticed with no traffic but statements, and with other traffic.
     let is_talking = room.rng.random_bool(0.5);
     room.pass(Duration::from_secs(3));
     if is_talking {
@@ -660,7 +662,7 @@ fn misbehave(seed: u64, misbehaviour: &Misbehaviour) -> Option<Vec<String>> {
     Some(room.surprises())
 }
 
-/// Whether this tells a user that something is wrong.
+/// Whether this event tells a user that something is wrong.
 fn is_alarm(surprise: &str) -> bool {
     [
         "Missing",
@@ -668,7 +670,7 @@ fn is_alarm(surprise: &str) -> bool {
         "Equivocation",
         "Quiet",
         "Disbelieved",
-        // Left without a word of its own.
+        // The member left without a goodbye of its own.
         ", Left, false) and not",
         "Unopened",
         "Stray",

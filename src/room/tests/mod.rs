@@ -1,4 +1,5 @@
-//! What takes rooms as a whole to try: the test vectors of others, and simulated rooms.
+//! Tests that take the whole of a room: the test vectors of other implementations, and simulated
+//! rooms.
 
 mod honest_rooms;
 mod vectors;

@@ -1,15 +1,12 @@
-//! All that a client tells its user, and where that goes.
-//!
-//! - `report`: what there is to tell, typed.
-//! - `alarms`: the table of what goes wrong, with its words. `wording`: other words, about the connection.
-//! - `json`: reports as JSON, and requests from it.
-//! - `repeats`: what the client tells at most so often a minute.
-//! - `screen`: shows reports on the terminal. `log_file`: writes them into a file.
+//! All that a client tells: typed (`report`), in words (`wording`, and `alarms` for what goes wrong), as
+//! JSON (`json`), on the terminal (`screen`) and into a file (`log_file`); and what is told once a minute
+//! at most (`repeats`), or not at all of those whom the user ignores (`filter`).
 
 pub(in crate::cmd) mod alarms;
+pub(in crate::cmd::join) mod filter;
 pub(in crate::cmd) mod json;
 pub(in crate::cmd::join) mod log_file;
-pub(in crate::cmd::join) mod repeats;
+mod repeats;
 pub(in crate::cmd::join) mod report;
 pub(in crate::cmd::join) mod screen;
 pub(in crate::cmd::join) mod wording;

@@ -5,7 +5,8 @@ use jiff::ZonedDateTime;
 use serde::Serialize;
 
 use crate::cipher::fingerprint::Fingerprint;
-use crate::cmd::terminal::{ChatMessage, Entry, Hue};
+use crate::cmd::terminal::{Entry, Hue, Message};
+use crate::room::card::Card;
 use crate::room::frame::Departure;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
@@ -20,6 +21,17 @@ pub(in crate::cmd::join) struct Who {
     pub(in crate::cmd::join) nick: Nick,
     pub(in crate::cmd::join) fingerprint: Fingerprint,
     pub(in crate::cmd::join) standing: Standing,
+}
+
+impl Who {
+    /// The user, with this card. Users need not verify themselves.
+    pub(in crate::cmd::join) fn user(own: &Card) -> Self {
+        Self {
+            nick: own.nick().clone(),
+            fingerprint: own.fingerprint(),
+            standing: Standing::Verified,
+        }
+    }
 }
 
 impl From<&Person> for Who {
@@ -124,9 +136,12 @@ pub(in crate::cmd::join) enum Report {
 }
 
 impl Report {
-    /// Something to know.
-    pub(in crate::cmd::join) fn notice(text: impl Into<String>) -> Self {
-        Self::Notice(text.into())
+    /// Who the user is, with this card.
+    pub(in crate::cmd::join) fn you(own: &Card) -> Self {
+        Self::You {
+            nick: own.nick().clone(),
+            fingerprint: own.fingerprint(),
+        }
     }
 
     /// Makes a refusal of what a person typed.

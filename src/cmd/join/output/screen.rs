@@ -2,16 +2,17 @@
 //! `/history`.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cmd::terminal::{
-    ChatMessage, ColorChoice, Entry, Format, Input, Style, Terminal, Theme, render_plain,
+    ColorChoice, Entry, Format, Hurry, Input, Message, Style, Terminal, Theme, render_plain,
 };
 
 use super::json;
 use super::log_file::LogFile;
-use super::report::Report;
+use super::report::{Report, Speech};
 use crate::cmd::join::commands::complete::Nicks;
 
 /// How many of the latest messages `/history` can show.
@@ -66,6 +67,7 @@ impl Output {
             is_json: format == Format::Lines,
             request: None,
             style,
+            bell: Bell::default(),
             log,
             history: VecDeque::new(),
         };
@@ -86,14 +88,34 @@ struct OpenRequest {
     is_refused: bool,
 }
 
-/// The terminal, the log and the history, to which all reports go.
+/// When the bell rings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::cmd::join) enum Bell {
+    #[default]
+    Never,
+    /// When somebody mentions the user, or says something to the user alone.
+    Mentions,
+    /// When somebody says anything.
+    All,
+}
+
+impl Bell {
+    /// Whether it rings when this is said.
+    fn rings_for(self, speech: &Speech) -> bool {
+        let is_for_user = speech.mentions || speech.to.is_some();
+        !speech.own && (self == Self::All || self == Self::Mentions && is_for_user)
+    }
+}
+
+/// The terminal, and who reads along.
 pub(in crate::cmd::join) struct Screen {
-    pub(in crate::cmd::join) terminal: Terminal,
-    /// Whether a program reads the output, as JSON.
+    terminal: Terminal,
+    /// Whether a program reads, for which everything is JSON.
     is_json: bool,
     /// The request of that program that the client is carrying out.
     request: Option<OpenRequest>,
     style: Style,
+    bell: Bell,
     log: Option<LogFile>,
     /// The latest messages.
     history: VecDeque<ChatMessage>,
@@ -118,6 +140,30 @@ impl Screen {
         } else if let Some(entry) = entry {
             self.terminal.show(entry);
         }
+        if matches!(report, Report::Said(speech) if self.bell.rings_for(speech)) {
+            self.terminal.show(Entry::Bell);
+        }
+    }
+
+    /// Shows something to know.
+    pub(in crate::cmd::join) fn notice(&mut self, text: impl Into<String>) {
+        self.show(&Report::Notice(text.into()));
+    }
+
+    /// Shows something to know to a person: a program is told it otherwise.
+    pub(in crate::cmd::join) fn aside(&mut self, text: impl Into<String>) {
+        self.show(&Report::Aside(text.into()));
+    }
+
+    /// Shows the answer to a command, several lines long.
+    pub(in crate::cmd::join) fn answer(&mut self, text: impl Into<String>) {
+        self.show(&Report::Answer(text.into()));
+    }
+
+    /// Says why something is not done, which a script may have named.
+    pub(in crate::cmd::join) fn refuse(&mut self, id: Option<&str>, text: impl Into<String>) {
+        let (id, text) = (id.map(str::to_owned), text.into());
+        self.show(&Report::Refusal { id, text });
     }
 
     /// Begins a request: from now on reports answer it, and carry its `id`.
@@ -169,7 +215,45 @@ impl Screen {
         self.terminal.show(Entry::Taken(numbers));
     }
 
-    /// The present style.
+    /// What was shown so far is the room after this change of the roster.
+    pub(in crate::cmd::join) fn mark(&self, change: u64) {
+        self.terminal.show(Entry::Mark(change));
+    }
+
+    /// Takes everything off the screen.
+    pub(in crate::cmd::join) fn clear(&self) {
+        self.terminal.show(Entry::Clear);
+    }
+
+    /// Says that a line has been dealt with, so that another may be read.
+    pub(in crate::cmd::join) fn credit(&self) {
+        self.terminal.credit();
+    }
+
+    /// What ends all waiting for the terminal.
+    pub(in crate::cmd::join) fn hurry(&self) -> Hurry {
+        self.terminal.hurry()
+    }
+
+    /// Gives the terminal back.
+    ///
+    /// # Errors
+    /// As [`Terminal::stop`].
+    pub(in crate::cmd::join) fn stop(self) -> io::Result<()> {
+        self.terminal.stop()
+    }
+
+    /// When the bell rings.
+    pub(in crate::cmd::join) fn bell(&self) -> Bell {
+        self.bell
+    }
+
+    /// Has the bell ring then.
+    pub(in crate::cmd::join) fn set_bell(&mut self, bell: Bell) {
+        self.bell = bell;
+    }
+
+    /// How things look.
     pub(in crate::cmd::join) fn style(&self) -> Style {
         self.style
     }
@@ -180,7 +264,16 @@ impl Screen {
         self.terminal.show(Entry::Style(style));
     }
 
-    /// Whether both input and output are a terminal with a line editor.
+    /// How the user gets back what was typed and not sent, if there is a line editor.
+    pub(in crate::cmd::join) fn hint_at_history(&self) -> &'static str {
+        if self.is_interactive() {
+            "; the Up key brings it back"
+        } else {
+            ""
+        }
+    }
+
+    /// Whether the user sits at a terminal.
     pub(in crate::cmd::join) fn is_interactive(&self) -> bool {
         self.terminal.is_interactive()
     }

@@ -9,8 +9,8 @@ use crate::room::session::{End, Person};
 use crate::room::stream::ReadError;
 
 use super::list;
-use super::report::{LinkState, Report};
-use crate::cmd::join::net::link::PATIENCE;
+use super::report::{Link, Report};
+use crate::cmd::join::net::link::HANDSHAKE_TIMEOUT;
 
 /// The report that the user is in the room anew, and who is there.
 pub(in crate::cmd::join) fn entered_again(people: &[Person]) -> Report {
@@ -61,9 +61,9 @@ pub(in crate::cmd::join) fn is_final(end: End, was_inside: bool) -> bool {
     }
 }
 
-/// The error for a handshake that failed.
-pub(in crate::cmd::join) fn handshake_failed(name: &str, error: ReadError) -> anyhow::Error {
-    let seconds = PATIENCE.as_secs();
+/// The error for a handshake that came to nothing.
+pub(in crate::cmd::join) fn no_handshake(name: &str, error: ReadError) -> anyhow::Error {
+    let seconds = HANDSHAKE_TIMEOUT.as_secs();
     match error {
         ReadError::TimedOut => failure(
             format!("no answer from {name} within {seconds} seconds"),

@@ -237,7 +237,7 @@ impl Trust {
 
     /// The digits that both sides see when they compare (PROTOCOL §12).
     pub(in crate::cmd::join) fn comparison(session: &Session, person: &Person) -> String {
-        comparison::pair(session.card().fingerprint(), person.fingerprint)
+        comparison::pair_code(session.card().fingerprint(), person.fingerprint)
     }
 
     /// Marks a person as verified, if `digits` are those of the comparison.

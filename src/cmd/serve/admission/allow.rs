@@ -1,4 +1,5 @@
-//! The list of identities that may enter, in a file that is read again when it has changed.
+//! The allow list (`--allow`): the identities that may enter, in a file that the relay reads again
+//! when it has changed.
 
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
@@ -10,14 +11,14 @@ use std::time::{Duration, SystemTime};
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cmd::{failure, reason};
 
-/// Enough for some fifteen thousand people.
+/// The longest file that is read, in bytes: enough for some fifteen thousand fingerprints.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// A change so soon after another may leave a file with the same time, which systems keep only so
-/// precisely.
+/// How old a file's time of change must be before the same time means the same file: file systems
+/// keep these times only to the second or two.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// Why a file is no list.
+/// Why a file is not an allow list.
 #[derive(Debug)]
 enum ListError {
     Io(io::Error),
@@ -44,7 +45,7 @@ impl std::fmt::Display for ListError {
     }
 }
 
-/// By what a change of the file is seen.
+/// By what the relay sees that a file has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
@@ -52,7 +53,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    /// That of the file as it is now, if it is there.
+    /// The stamp that the file has now, or `None` where there is no file.
     fn look(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
     }
@@ -72,23 +73,27 @@ impl Stamp {
 }
 
 #[derive(Debug)]
-struct State {
+struct ListState {
     listed: HashSet<Fingerprint>,
-    /// What the file was like when it was read last, in vain or not.
+    /// The stamp that the file had when it was read last, whether or not it was a list then.
     stamp: Option<Stamp>,
-    /// Whether the same stamp means the same file.
+    /// Whether the same stamp means that the file is unchanged: it is older than [`SETTLED`].
     is_settled: bool,
 }
 
-/// The identities that may enter.
+/// The identities that may enter, as the file says now, or said when it was last a list.
 #[derive(Debug)]
 pub(in crate::cmd::serve) struct AllowList {
     path: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<ListState>,
 }
 
 impl AllowList {
     /// Reads the list in a file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is longer than 1 MiB, or a line of it is not a fingerprint.
+    /// The second line of the error says what to do.
     pub(in crate::cmd::serve) fn open(path: &Path) -> anyhow::Result<Self> {
         let stamp = Stamp::look(path);
         let listed = read(path).map_err(|error| {
@@ -103,7 +108,7 @@ impl AllowList {
         })?;
         Ok(Self {
             path: path.to_owned(),
-            state: Mutex::new(State {
+            state: Mutex::new(ListState {
                 listed,
                 stamp,
                 is_settled: stamp.is_some_and(|stamp| stamp.is_settled()),
@@ -111,14 +116,15 @@ impl AllowList {
         })
     }
 
-    /// Whether this identity is on the list as it is now, or as it was when it was last one.
-    pub(in crate::cmd::serve) fn allows(&self, fingerprint: Fingerprint) -> bool {
+    /// Reads the file again if it has changed, and returns whether the list has this identity. A
+    /// file that is no list any more changes nothing: the last good one stays.
+    pub(in crate::cmd::serve) fn look_up(&self, fingerprint: Fingerprint) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.refresh(&mut state);
         state.listed.contains(&fingerprint)
     }
 
-    fn refresh(&self, state: &mut State) {
+    fn refresh(&self, state: &mut ListState) {
         let stamp = Stamp::look(&self.path);
         let is_changed = stamp != state.stamp;
         if !is_changed && (state.is_settled || stamp.is_none()) {
@@ -141,7 +147,8 @@ impl AllowList {
 }
 
 fn read(path: &Path) -> Result<HashSet<Fingerprint>, ListError> {
-    // Before it is opened: opening a pipe would wait for somebody to write into it.
+    // The type is asked for before the file is opened: to open a pipe would wait for somebody to
+    // write into it.
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(ListError::NotFile);
@@ -156,10 +163,11 @@ fn read(path: &Path) -> Result<HashSet<Fingerprint>, ListError> {
     fingerprints(&String::from_utf8_lossy(&bytes)).map_err(ListError::Line)
 }
 
-/// The fingerprints in the text of a list.
+/// The fingerprints in the text of a list: one a line, as PROTOCOL §3 writes them; `#` begins a
+/// comment.
 ///
 /// # Errors
-/// With the number of the first line that is wrong, counted from 1.
+/// The number of the first line that is not a fingerprint, counted from 1.
 pub fn fingerprints(text: &str) -> Result<HashSet<Fingerprint>, usize> {
     let mut listed = HashSet::new();
     for (index, line) in text.lines().enumerate() {

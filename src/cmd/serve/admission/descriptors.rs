@@ -1,23 +1,25 @@
-//! As many file descriptors as the connections need.
+//! File descriptors: the relay raises its limit to what its connections need.
 
-use super::gate::TOLD;
+use super::connections::MAX_REFUSED;
 
-/// For standard streams, files, and the sockets of a host who sits in a room.
+/// Descriptors for the standard streams, for files, and for the sockets of a host who sits in a
+/// room.
 const RESERVE: usize = 24;
-/// For each listening socket: itself, and the connection that it has just taken.
+/// Descriptors for each listening socket: its own, and that of the connection that it has just
+/// taken.
 const PER_LISTENER: usize = 2;
 
-/// How many descriptors there are beside those of the connections that are let in.
+/// How many descriptors the relay needs beside those of the connections that it admits.
 fn overhead(listeners: usize) -> usize {
-    TOLD + RESERVE + PER_LISTENER * listeners
+    MAX_REFUSED + RESERVE + PER_LISTENER * listeners
 }
 
-/// Asks the system for what `connections` need, one descriptor each. Returns how many of them are
-/// possible, and warns if that is fewer.
-pub(in crate::cmd::serve) fn provide(connections: usize, listeners: usize) -> usize {
+/// Raises the limit on open files to what `connections` need, one descriptor each. Returns how many
+/// connections the system has descriptors for, and warns if these are fewer.
+pub(in crate::cmd::serve) fn raise_limit(connections: usize, listeners: usize) -> usize {
     let overhead = overhead(listeners);
     let needed = connections.saturating_add(overhead);
-    let Some(available) = raise(needed).filter(|available| *available < needed) else {
+    let Some(available) = raise_soft_limit(needed).filter(|available| *available < needed) else {
         return connections;
     };
     let possible = available.saturating_sub(overhead).max(1);
@@ -27,10 +29,10 @@ pub(in crate::cmd::serve) fn provide(connections: usize, listeners: usize) -> us
     possible
 }
 
-/// Raises the limit to `needed` as far as that goes. Returns where it is then, if anything is known
-/// of it.
+/// Raises the soft limit to `needed`, or as far as the hard limit allows. Returns the limit that is
+/// in force then, or `None` where the system does not tell.
 #[cfg(unix)]
-fn raise(needed: usize) -> Option<usize> {
+fn raise_soft_limit(needed: usize) -> Option<usize> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     let raised = hard.min(needed.try_into().ok()?);
@@ -45,6 +47,6 @@ fn raise(needed: usize) -> Option<usize> {
 }
 
 #[cfg(not(unix))]
-fn raise(_: usize) -> Option<usize> {
+fn raise_soft_limit(_: usize) -> Option<usize> {
     None
 }

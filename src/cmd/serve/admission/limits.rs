@@ -7,19 +7,20 @@ use std::time::Duration;
 use crate::room::relay::Rate;
 
 use super::allow::AllowList;
-use super::gate::GateLimits;
-use super::guard::Guard;
-use super::memory::Memory;
+use super::connections::ConnectionLimits;
+use super::control::AdmissionControl;
+use super::memory::MemoryBudget;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// So that the longest frame, 256 KiB or 1024 blocks, is paid for in 4 seconds: a client that
-/// hears nothing for long gives the relay up.
+/// The least that the limits of blocks and bytes a second may be. With these the longest frame, 256
+/// KiB or 1024 blocks, is paid for within 4 seconds: a client that hears nothing for long gives the
+/// relay up.
 const LEAST_BLOCKS: u32 = 256;
 const LEAST_BYTES: u32 = 64 * 1024;
 
 #[derive(clap::Args, Debug)]
-pub(in crate::cmd::serve) struct Shares {
+pub(in crate::cmd::serve) struct LimitArgs {
     /// The most connections at once from one address (of IPv6, one /64); places that are kept for
     /// broken ones count, and give way to newcomers from there
     #[arg(long, value_name = "N", default_value = "100")]
@@ -55,40 +56,39 @@ fn none_or_at_least<const LEAST: u32>(text: &str) -> Result<u32, String> {
     }
 }
 
-impl Shares {
-    /// Places of one identity in a room.
-    pub(in crate::cmd::serve) fn places(&self) -> usize {
+impl LimitArgs {
+    /// The most places of one identity in a room.
+    pub(in crate::cmd::serve) fn places_per_identity(&self) -> usize {
         usize::try_from(self.max_per_identity.get()).unwrap_or(usize::MAX)
     }
 
-    /// Blocks a second from one member; 0 for any number.
-    pub(in crate::cmd::serve) fn blocks(&self) -> u32 {
+    /// The most blocks of 256 bytes a second from one member; 0 for any number.
+    pub(in crate::cmd::serve) fn blocks_per_second(&self) -> u32 {
         self.max_blocks
     }
 
-    /// Bytes a second from one member; 0 for any number.
-    pub(in crate::cmd::serve) fn bytes(&self) -> u32 {
+    /// The most bytes a second from one member; 0 for any number.
+    pub(in crate::cmd::serve) fn bytes_per_second(&self) -> u32 {
         self.max_bytes
     }
 
-    /// The guard who sees to it, with no more than so many connections and threads in all, and with
-    /// this memory.
+    /// The admission control with these limits, for at most so many connections and threads in all.
     ///
     /// # Errors
-    /// Where the list of identities cannot be used.
-    pub(in crate::cmd::serve) fn guard(
+    /// Where the allow list cannot be used.
+    pub(in crate::cmd::serve) fn admission_control(
         &self,
         connections: usize,
         threads: usize,
-        memory: Memory,
-    ) -> anyhow::Result<Guard> {
-        let limits = GateLimits {
+        memory: MemoryBudget,
+    ) -> anyhow::Result<AdmissionControl> {
+        let limits = ConnectionLimits {
             connections,
             threads,
             per_network: usize::try_from(self.max_per_address.get()).unwrap_or(usize::MAX),
             joins: Rate::new(self.joins_per_minute, MINUTE, MINUTE),
         };
         let allowed = self.allow.as_deref().map(AllowList::open).transpose()?;
-        Ok(Guard::new(limits, allowed, memory))
+        Ok(AdmissionControl::new(limits, allowed, memory))
     }
 }

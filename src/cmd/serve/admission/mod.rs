@@ -1,14 +1,16 @@
-//! Who gets in, and what there is for them.
+//! Admission: who gets into the relay, and what the machine has for them.
 //!
-//! - `gate`: how many connections and joins each address may have. `places`: who gives way in a full
-//!   room. `allow`: who may enter at all.
-//! - `limits`, `descriptors`, `memory`: what the system has to give.
-//! - `guard`: all of these, as a connection asks them.
+//! - `connections`: how many connections and joins each address may have.
+//! - `allow`: which identities may enter at all.
+//! - `eviction`: whose kept place goes to a newcomer when everything is taken.
+//! - `limits`: the options of all these.
+//! - `descriptors`, `memory`: what the system has to give.
+//! - `control`: all of them together, as a connection asks them.
 
 pub(in crate::cmd) mod allow;
+pub(in crate::cmd::serve) mod connections;
+pub(in crate::cmd::serve) mod control;
 pub(in crate::cmd::serve) mod descriptors;
-pub(in crate::cmd::serve) mod gate;
-pub(in crate::cmd::serve) mod guard;
+pub(in crate::cmd::serve) mod eviction;
 pub(in crate::cmd::serve) mod limits;
 pub(in crate::cmd::serve) mod memory;
-pub(in crate::cmd::serve) mod places;

@@ -1,6 +1,7 @@
 //! The relay's log. Its lines go through a bounded queue to one thread, which alone writes them to
-//! standard error: so whoever has something to log never waits for whoever reads it, be that a pager,
-//! a terminal that Ctrl-S has stopped, or a full disk. What does not fit is counted, and said.
+//! standard error. So no thread that logs ever waits for whoever reads the log, be that a pager, a
+//! terminal that Ctrl-S has stopped, or a full disk. Lines for which the queue has no room are
+//! counted, and the log says how many they were.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::VecDeque;
@@ -15,25 +16,25 @@ use log::{Level, LevelFilter, Metadata, Record};
 
 use crate::cmd::reason;
 
-/// The target of the relay's figures, which whoever asked for them sees without asking for more.
+/// The target of the lines of `--stats`: they are logged whatever the level is.
 pub(in crate::cmd::serve) const STATS: &str = "stats";
 
-/// How many lines may wait: of those that strangers and members can cause, what comes in ten seconds
-/// or more.
-const MAX_WAITING: usize = 256;
+/// The most lines in the queue: of those that strangers and members can cause, what comes in ten
+/// seconds or more.
+const MAX_QUEUED: usize = 256;
 
-/// After which time it is tried again to write what could not be written.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long the thread waits after a write that failed, before it tries again.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the end of the program waits for the last lines to be written.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The log, until the end of the program: then it waits for the last lines.
-pub(in crate::cmd::serve) struct Log(Arc<Queue>);
+/// The running log. When it is dropped, it waits for the last lines for at most a second.
+pub(in crate::cmd::serve) struct LogHandle(Arc<LogQueue>);
 
-impl Log {
-    /// Sends warnings, and as much more as `verbose` asks for, to standard error; panics, too. To be
-    /// called once.
+impl LogHandle {
+    /// Starts the log: warnings, and as much more as `verbose` asks for, go to standard error, and
+    /// panics too. Call it once.
     ///
     /// # Errors
     /// Where the system has no thread for it.
@@ -43,13 +44,14 @@ impl Log {
             1 => LevelFilter::Info,
             _ => LevelFilter::Debug,
         };
-        let queue = Arc::<Queue>::default();
+        let queue = Arc::<LogQueue>::default();
         log::set_boxed_logger(Box::new(Logger {
             level,
             queue: Arc::clone(&queue),
         }))?;
         log::set_max_level(level.max(LevelFilter::Info));
-        // Standard error has a lock, which the thread holds for as long as nobody reads.
+        // The usual hook would wait for the lock of standard error, which the thread holds for as
+        // long as nobody reads.
         std::panic::set_hook(Box::new(|panic| {
             let thread = thread::current();
             let name = thread.name().unwrap_or("without a name");
@@ -68,19 +70,20 @@ impl Log {
     }
 }
 
-impl Drop for Log {
+impl Drop for LogHandle {
     fn drop(&mut self) {
-        let is_busy =
-            |state: &mut State| state.is_writing || !state.waiting.is_empty() || state.lost > 0;
+        let is_busy = |state: &mut LogQueueState| {
+            state.is_writing || !state.waiting.is_empty() || state.lost > 0
+        };
         let queue = &self.0;
-        drop((queue.changed).wait_timeout_while(queue.lock(), PATIENCE, is_busy));
+        drop((queue.changed).wait_timeout_while(queue.lock(), FLUSH_TIMEOUT, is_busy));
     }
 }
 
-/// Decides what is logged, and gives it its form.
+/// Decides which records are logged, and gives them their form.
 struct Logger {
     level: LevelFilter,
-    queue: Arc<Queue>,
+    queue: Arc<LogQueue>,
 }
 
 impl log::Log for Logger {
@@ -93,7 +96,7 @@ impl log::Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            self.queue.put(line(*record.args()));
+            self.queue.push(line(*record.args()));
         }
     }
 
@@ -105,30 +108,30 @@ fn line(text: Arguments<'_>) -> String {
     format!("{time} {text}\n")
 }
 
-/// What waits to be written.
+/// The lines that wait to be written.
 #[derive(Default)]
-struct Queue {
-    state: Mutex<State>,
+struct LogQueue {
+    state: Mutex<LogQueueState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct LogQueueState {
     waiting: VecDeque<String>,
     is_writing: bool,
-    /// How many lines there was no room for since the last that waits.
+    /// How many lines there was no room for since the last one that waits.
     lost: u64,
-    /// Why nothing could be written then, if it was not that nobody read.
-    reason: Option<String>,
+    /// Why the log could not be written then, if writing failed; `None` where nobody read it.
+    lost_because: Option<String>,
     /// Why the last attempt to write failed, if it did.
     failure: Option<String>,
 }
 
-impl State {
-    /// The line that speaks of those that were lost, if any were.
+impl LogQueueState {
+    /// The line that says how many lines were lost, if any were.
     fn take_lost(&mut self) -> Option<String> {
         let lost = std::mem::take(&mut self.lost);
-        (lost > 0).then(|| match self.reason.take() {
+        (lost > 0).then(|| match self.lost_because.take() {
             None => line(format_args!(
                 "… {lost} lines of the log were lost, as nobody read it"
             )),
@@ -139,14 +142,14 @@ impl State {
     }
 }
 
-impl Queue {
-    /// Has a line written, or counts it. Never waits for a reader.
-    fn put(&self, line: String) {
+impl LogQueue {
+    /// Puts a line into the queue, or counts it as lost. Never waits for a reader.
+    fn push(&self, line: String) {
         let mut state = self.lock();
-        if state.waiting.len() >= MAX_WAITING {
+        if state.waiting.len() >= MAX_QUEUED {
             state.lost += 1;
             let reason = state.failure.clone();
-            state.reason = reason;
+            state.lost_because = reason;
             return;
         }
         let lost = state.take_lost();
@@ -155,8 +158,8 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Waits for the next line that is to be written.
-    fn take(&self) -> String {
+    /// Takes the next line, and waits until there is one.
+    fn pop(&self) -> String {
         let mut state = self.lock();
         state.is_writing = false;
         self.changed.notify_all();
@@ -171,11 +174,11 @@ impl Queue {
         }
     }
 
-    /// Writes all lines, for as long as the program lives. One that cannot be written is tried again,
-    /// so that none comes out in part: meanwhile others gather.
+    /// Writes all lines, for as long as the program lives. A line that could not be written is
+    /// tried again, so that none comes out in part; meanwhile others gather in the queue.
     fn write_all(&self) {
         loop {
-            let line = self.take();
+            let line = self.pop();
             let mut rest = line.as_bytes();
             while !rest.is_empty() {
                 match io::stderr().write(rest) {
@@ -185,14 +188,14 @@ impl Queue {
                     }
                     Err(error) => {
                         self.lock().failure = Some(reason(&error));
-                        thread::sleep(PAUSE);
+                        thread::sleep(RETRY_PAUSE);
                     }
                 }
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LogQueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -201,42 +204,42 @@ impl Queue {
 mod tests {
     use super::*;
 
-    /// What is said after the time.
+    /// A line without its time.
     fn said(line: &str) -> &str {
         line.split_once(' ').unwrap().1
     }
 
     #[test]
     fn what_does_not_fit_is_counted_and_said_where_it_is_missing() {
-        let queue = Queue::default();
-        for number in 0..MAX_WAITING + 312 {
-            queue.put(line(format_args!("{number}")));
+        let queue = LogQueue::default();
+        for number in 0..MAX_QUEUED + 312 {
+            queue.push(line(format_args!("{number}")));
         }
-        assert_eq!(said(&queue.take()), "0\n");
-        assert_eq!(said(&queue.take()), "1\n");
-        queue.put(line(format_args!("later")));
-        for number in 2..MAX_WAITING {
-            assert_eq!(said(&queue.take()), format!("{number}\n"));
+        assert_eq!(said(&queue.pop()), "0\n");
+        assert_eq!(said(&queue.pop()), "1\n");
+        queue.push(line(format_args!("later")));
+        for number in 2..MAX_QUEUED {
+            assert_eq!(said(&queue.pop()), format!("{number}\n"));
         }
         let lost = "… 312 lines of the log were lost, as nobody read it\n";
-        assert_eq!(said(&queue.take()), lost);
-        assert_eq!(said(&queue.take()), "later\n");
+        assert_eq!(said(&queue.pop()), lost);
+        assert_eq!(said(&queue.pop()), "later\n");
         assert_eq!(queue.lock().lost, 0);
     }
 
     #[test]
     fn what_was_lost_is_said_although_nothing_comes_after_it() {
-        let queue = Queue::default();
+        let queue = LogQueue::default();
         queue.lock().failure = Some("no space left on device".into());
-        for _ in 0..=MAX_WAITING {
-            queue.put(line(format_args!("one")));
+        for _ in 0..=MAX_QUEUED {
+            queue.push(line(format_args!("one")));
         }
         queue.lock().failure = None;
-        for _ in 0..MAX_WAITING {
-            assert_eq!(said(&queue.take()), "one\n");
+        for _ in 0..MAX_QUEUED {
+            assert_eq!(said(&queue.pop()), "one\n");
         }
         let lost =
             "… 1 lines of the log were lost, as it could not be written: no space left on device\n";
-        assert_eq!(said(&queue.take()), lost);
+        assert_eq!(said(&queue.pop()), lost);
     }
 }

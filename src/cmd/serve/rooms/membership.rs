@@ -1,4 +1,4 @@
-//! A member's stay, as its reading thread has it.
+//! A member in its room, as the reader thread of its connection has it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,18 +10,18 @@ use crate::room::card::Card;
 use crate::room::frame::{Departure, Frame};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Intake, Mailbox as _, Request, has_signature_to_check};
+use crate::room::relay::{Intake, Mailbox as _, MemberRequest, has_signature_to_check};
 
 use super::{Relay, SharedRoom, lock};
-use crate::cmd::serve::outbox::{Closed, Kept, Outbox};
+use crate::cmd::serve::outbox::{CloseReason, GraceOutcome, MemberOutbox};
 use crate::cmd::serve::threads::ARITHMETIC_STACK;
 
 /// How often a thread that leaves a member unread looks whether the member is still there.
-const CHECK: Duration = Duration::from_millis(100);
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs `work` in a thread that has the stack for it. Nothing comes back where there is none to be
-/// had, or it panicked.
-fn with_arithmetic<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+/// Runs `work` in a thread with a stack for RSA arithmetic. Returns `None` where the system has no
+/// thread, or `work` panicked.
+fn run_in_arithmetic_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
             .name("rekey".into())
@@ -32,13 +32,13 @@ fn with_arithmetic<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     })
 }
 
-/// A member that is counted for as long as this lives.
-pub(super) struct Place {
+/// Counts one member of the relay for as long as it lives.
+pub(super) struct CountedMember {
     relay: Arc<Relay>,
     pub(super) number: usize,
 }
 
-impl Place {
+impl CountedMember {
     pub(super) fn count(relay: &Arc<Relay>) -> Self {
         Self {
             number: relay.members.fetch_add(1, Ordering::Relaxed) + 1,
@@ -47,44 +47,45 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for CountedMember {
     fn drop(&mut self) {
         self.relay.members.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// What the reading thread is to do after a frame.
-pub(in crate::cmd::serve) enum Next {
-    /// To go on.
+/// What the reader thread is to do after a frame.
+pub(in crate::cmd::serve) enum AfterFrame {
+    /// Go on.
     Continue,
-    /// To acknowledge what was taken before it goes on.
+    /// Acknowledge what was taken, and go on.
     Acknowledge,
-    /// To end.
+    /// End, for this reason.
     End(Departure),
 }
 
-/// A member's place in a room, which it leaves, however its thread ends, unless the member has
-/// come back over another connection.
+/// A member's place in a room. Dropping it takes the member out of the room, however the thread
+/// ended, unless the member has come back over another connection.
 pub(in crate::cmd::serve) struct Membership {
     who: Box<str>,
     id: RoomId,
     room: SharedRoom,
-    outbox: Arc<Outbox>,
-    /// `None` once another connection has it. Not on the stack of a thread that hands it on.
+    outbox: Arc<MemberOutbox>,
+    /// `None` once another connection has it. It is boxed so that a thread which hands it on does
+    /// not have it on its stack.
     intake: Option<Box<Intake>>,
     departure: Departure,
-    place: Place,
+    counted: CountedMember,
 }
 
 impl Membership {
-    /// The stay of a member that counts from now on.
+    /// The place of a member that counts from now on.
     pub(super) fn new(
         id: RoomId,
         room: SharedRoom,
-        outbox: Arc<Outbox>,
+        outbox: Arc<MemberOutbox>,
         intake: Box<Intake>,
         card: &Card,
-        place: Place,
+        counted: CountedMember,
     ) -> Self {
         Self {
             who: format!("{} {}", card.nick(), card.fingerprint()).into(),
@@ -93,146 +94,148 @@ impl Membership {
             outbox,
             intake: Some(intake),
             departure: Departure::Lost,
-            place,
+            counted,
         }
     }
 
-    /// Takes a frame that the member sent. Not a part of the loop that waits for one, so that what
-    /// this has on its stack is on that of no member that is silent.
+    /// Takes a frame that the member sent. It is not inlined into the loop that waits for frames,
+    /// so that a silent member's stack does not hold what this function needs.
     #[inline(never)]
-    pub(in crate::cmd::serve) fn take(&mut self, frame: Vec<u8>) -> Next {
+    pub(in crate::cmd::serve) fn take(&mut self, frame: Vec<u8>) -> AfterFrame {
         let Some(intake) = &mut self.intake else {
-            return Next::End(Departure::Lost);
+            return AfterFrame::End(Departure::Lost);
         };
         let before = intake.weight();
         let request = if has_signature_to_check(&frame) {
-            // One after the other: many at once would be as many threads.
-            let _turn = lock(&self.place.relay.arithmetic);
-            match with_arithmetic(|| intake.take(frame)) {
+            // One after the other: many at once would need as many threads.
+            let _turn = lock(&self.counted.relay.arithmetic);
+            match run_in_arithmetic_thread(|| intake.take(frame)) {
                 Some(request) => request,
-                None => return Next::End(Departure::Lost),
+                None => return AfterFrame::End(Departure::Lost),
             }
         } else {
-            intake.take(self.place.relay.pool.take(frame))
+            intake.take(self.counted.relay.pool.take(frame))
         };
         if intake.weight() != before {
             self.outbox.set_unfinished(intake.weight());
         }
         match request {
-            Ok(Request::Wait) => {}
+            Ok(MemberRequest::Wait) => {}
             Ok(
-                request @ (Request::Forward(_)
-                | Request::State(_)
-                | Request::Goodbye(_)
-                | Request::Rekey(_)),
+                request @ (MemberRequest::Forward(_)
+                | MemberRequest::Statement(_)
+                | MemberRequest::Goodbye(_)
+                | MemberRequest::Rekey(_)),
             ) => {
                 let mut room = lock(&self.room);
                 let done = room.carry_out(intake.sid(), &request);
                 let others = room.len().saturating_sub(1);
                 drop(room);
-                intake.charge(&request, others);
+                intake.charge_readers(&request, others);
                 if done.is_err() {
-                    return Next::End(Departure::Misbehaved);
+                    return AfterFrame::End(Departure::Misbehaved);
                 }
             }
-            Ok(Request::Leave) => return Next::End(Departure::Left),
-            Ok(Request::Acknowledge) => return Next::Acknowledge,
-            Ok(Request::Forget(count)) => {
+            Ok(MemberRequest::Leave) => return AfterFrame::End(Departure::Left),
+            Ok(MemberRequest::Acknowledge) => return AfterFrame::Acknowledge,
+            Ok(MemberRequest::Forget(count)) => {
                 if self.outbox.acknowledge(count).is_err() {
-                    return Next::End(Departure::Misbehaved);
+                    return AfterFrame::End(Departure::Misbehaved);
                 }
             }
-            Err(Malformed) => return Next::End(Departure::Misbehaved),
+            Err(Malformed) => return AfterFrame::End(Departure::Misbehaved),
         }
-        Next::Continue
+        AfterFrame::Continue
     }
 
-    /// Counts the frame that was taken last. Returns for how long the member is to be left unread,
-    /// as it sends too fast: so nothing is lost, its own system holds it back, and nobody else
-    /// notices.
-    pub(in crate::cmd::serve) fn pay(&mut self) -> Duration {
+    /// Charges the member for the frame that was taken last. Returns for how long the member is to
+    /// be left unread because it sends too fast: its own system holds it back then, so nothing is
+    /// lost, and nobody else notices.
+    pub(in crate::cmd::serve) fn throttle(&mut self) -> Duration {
         let Some(intake) = &mut self.intake else {
             return Duration::ZERO;
         };
-        let guard = &self.place.relay.guard;
-        let (cost, pause) = intake.pay(guard.uptime());
-        guard.stats.deliveries.add(cost.parcels);
-        guard.stats.bytes.add(cost.bytes);
+        let admission = &self.counted.relay.admission;
+        let (cost, pause) = intake.throttle(admission.uptime());
+        admission.stats.deliveries.add(cost.parcels);
+        admission.stats.bytes.add(cost.bytes);
         pause
     }
 
     /// Leaves the member unread for so long. Returns whether its connection is still wanted then:
-    /// it ends at once when the member comes over another one.
-    pub(in crate::cmd::serve) fn rest(&self, pause: Duration) -> bool {
+    /// where the member has come over another connection, this returns early.
+    pub(in crate::cmd::serve) fn wait_out(&self, pause: Duration) -> bool {
         let until = Instant::now() + pause;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.outbox.closed().is_some() {
+            if left.is_zero() || self.outbox.close_reason().is_some() {
                 return true;
             }
             if self.outbox.is_contested() {
                 return false;
             }
-            thread::sleep(left.min(CHECK));
+            thread::sleep(left.min(WATCH_INTERVAL));
         }
     }
 
-    /// Takes memory for so many bytes more of a frame that is coming. Returns whether there is any.
-    pub(in crate::cmd::serve) fn may_take(&self, bytes: usize) -> bool {
-        self.place.relay.guard.memory.take_for_frame(bytes)
+    /// Takes memory for `bytes` more of a frame that is coming. Returns whether there was so much.
+    pub(in crate::cmd::serve) fn take_memory_for(&self, bytes: usize) -> bool {
+        self.counted.relay.admission.memory.take_for_frame(bytes)
     }
 
-    /// How many counted frames were taken from the member.
+    /// How many counted frames were taken from the member (PROTOCOL §8).
     pub(in crate::cmd::serve) fn received(&self) -> u64 {
         self.intake.as_ref().map_or(0, |intake| intake.received())
     }
 
-    /// Acknowledges them.
+    /// Sends the member an ACK of what was taken from it.
     pub(in crate::cmd::serve) fn acknowledge(&self) {
         self.outbox.post(Frame::ack(self.received()).into());
     }
 
-    /// The member's queue.
-    pub(in crate::cmd::serve) fn outbox(&self) -> &Arc<Outbox> {
+    /// The member's outbox.
+    pub(in crate::cmd::serve) fn outbox(&self) -> &Arc<MemberOutbox> {
         &self.outbox
     }
 
-    /// What the log calls the member.
+    /// What the log calls the member: nick and fingerprint.
     pub(in crate::cmd::serve) fn who(&self) -> &str {
         &self.who
     }
 
-    /// Whether the place is kept when the connection breaks.
-    pub(in crate::cmd::serve) fn is_kept(&self) -> bool {
+    /// Whether the place is kept when the connection breaks: not after a goodbye.
+    pub(in crate::cmd::serve) fn can_come_back(&self) -> bool {
         let is_there = |intake: &Intake| !intake.has_said_goodbye();
-        self.place.relay.config.limits.grace > 0 && self.intake.as_deref().is_some_and(is_there)
+        self.counted.relay.config.limits.grace > 0 && self.intake.as_deref().is_some_and(is_there)
     }
 
-    /// Leaves the room for this reason.
+    /// Takes the member out of its room for this reason.
     pub(in crate::cmd::serve) fn end(mut self, departure: Departure) {
         self.departure = departure;
     }
 
-    /// Keeps the place of a member whose connection broke, for as long as the relay has promised. If
-    /// it has not come back by then, it leaves the room.
+    /// Keeps the place of a member whose connection broke, for as long as the relay has promised.
+    /// If the member has not come back by then, it leaves the room for the reason `departure`.
     pub(in crate::cmd::serve) fn keep(mut self, connection: u64, departure: Departure) {
-        let grace = Duration::from_secs(self.place.relay.config.limits.grace.into());
+        let grace = Duration::from_secs(self.counted.relay.config.limits.grace.into());
         let Some(intake) = self.intake.take() else {
             return;
         };
-        if let Kept::Given(intake, closed) = self.outbox.keep(connection, intake, grace) {
+        if let GraceOutcome::Over(intake, closed) =
+            self.outbox.wait_for_return(connection, intake, grace)
+        {
             self.intake = Some(intake);
             self.departure = match closed {
-                Some(Closed::Overflow) => Departure::Slow,
-                Some(Closed::Done) | None => departure,
+                Some(CloseReason::Overflow) => Departure::Slow,
+                Some(CloseReason::Done) | None => departure,
             };
         }
     }
 }
 
 impl Drop for Membership {
-    /// A room vanishes with its last member, and a relay that ends with its last room: by then this
-    /// one is in the log.
+    /// A room vanishes with its last member, and a relay that ends waits for its last room: so the
+    /// log is written first.
     fn drop(&mut self) {
         let Some(intake) = &self.intake else {
             return;
@@ -240,11 +243,15 @@ impl Drop for Membership {
         if intake.has_said_goodbye() {
             self.departure = Departure::Left;
         }
-        self.place.relay.guard.departed(&self.who, self.departure);
-        let mut rooms = lock(&self.place.relay.rooms);
+        self.counted
+            .relay
+            .admission
+            .log_departure(&self.who, self.departure);
+        let mut rooms = lock(&self.counted.relay.rooms);
         let mut room = lock(&self.room);
         room.leave(intake.sid(), intake.joined(), self.departure);
-        // If others have come and gone since this member was taken out, there may be another of this id.
+        // The room may have been emptied, and removed, when this member was taken out of it
+        // earlier. Then the table may have a new room under the same id, which must stay.
         let there = rooms.by_id.get(&self.id);
         if room.is_empty() && there.is_some_and(|there| Arc::ptr_eq(there, &self.room)) {
             rooms.last_epoch = rooms.last_epoch.max(room.epoch());

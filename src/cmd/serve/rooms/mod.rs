@@ -1,9 +1,12 @@
 //! The relay's rooms, shared by all its connections.
 //!
-//! Three locks, taken in this order: the table of rooms, a room, a member's queue. None of these is
-//! held across I/O or cryptography: under them, frames are put into queues, and little else. Joining and
-//! leaving take the table's, so that a room cannot vanish while somebody enters it; a message takes
-//! only the room's.
+//! There are three locks, taken in this order: the table of rooms, a room, a member's outbox. None
+//! of them is held across I/O or cryptography: under them, frames are put into outboxes, and little
+//! else. Joining and leaving take the table's lock, so that a room cannot vanish while somebody
+//! enters it; a message takes only its room's.
+//!
+//! A place is a member's seat in a room. It outlives the member's connection for the time that the
+//! relay promises in CHALLENGE (PROTOCOL §7).
 
 mod membership;
 
@@ -18,28 +21,28 @@ use rand::Rng as _;
 
 use crate::cipher::encoding::Malformed;
 use crate::room::card::Card;
-use crate::room::frame::{Challenge, Departure, Limits, RunId};
+use crate::room::frame::{Challenge, Departure, RelayLimits, RunId};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
-use crate::room::relay::{Intake, Pool, Room, Stay};
+use crate::room::relay::{Intake, ResumePoint, RetentionBudget, Room};
 
-use super::outbox::Outbox;
+use super::outbox::MemberOutbox;
 use super::stats::Census;
 use super::writer::Writers;
-use crate::cmd::serve::admission::gate::Network;
-use crate::cmd::serve::admission::guard::Guard;
-use crate::cmd::serve::admission::places::give_way;
+use crate::cmd::serve::admission::connections::Network;
+use crate::cmd::serve::admission::control::AdmissionControl;
+use crate::cmd::serve::admission::eviction::choose_evicted;
 
-pub(super) use self::membership::{Membership, Next};
+pub(super) use self::membership::{AfterFrame, Membership};
 
-use self::membership::Place;
+use self::membership::CountedMember;
 
 /// What the relay allows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Config {
-    /// What clients are told of it.
-    pub(super) limits: Limits,
-    /// The most members.
+pub(super) struct RelayConfig {
+    /// The limits that CHALLENGE tells clients.
+    pub(super) limits: RelayLimits,
+    /// The most members in all rooms together.
     pub(super) max_members: usize,
     /// The most places of one identity in a room.
     pub(super) per_identity: usize,
@@ -49,26 +52,27 @@ pub(super) struct Config {
     pub(super) handshake: Duration,
 }
 
-type SharedRoom = Arc<Mutex<Room<Arc<Outbox>>>>;
+type SharedRoom = Arc<Mutex<Room<Arc<MemberOutbox>>>>;
 
-/// All rooms of a relay.
+/// A relay: its rooms, and what they share.
 pub(super) struct Relay {
-    pub(super) config: Config,
-    pub(super) guard: Arc<Guard>,
+    pub(super) config: RelayConfig,
+    pub(super) admission: Arc<AdmissionControl>,
     writers: Writers,
     run: RunId,
-    /// Counts what is kept alive of the frames that members send.
-    pool: Arc<Pool>,
+    /// How many bytes of members' frames may be kept alive by what is passed on of them.
+    pool: Arc<RetentionBudget>,
     rooms: Mutex<Rooms>,
     members: AtomicUsize,
-    /// Whose turn it is to have a thread for arithmetic.
+    /// Held by the thread that checks a member's new card: one at a time.
     arithmetic: Mutex<()>,
 }
 
 #[derive(Default)]
 struct Rooms {
     by_id: HashMap<RoomId, SharedRoom>,
-    /// The highest epoch that a room had when it vanished: no epoch is used twice in a run.
+    /// The highest epoch of any room that has vanished. A new room begins above it, so that no
+    /// epoch is used twice in a run.
     last_epoch: u64,
 }
 
@@ -77,14 +81,14 @@ impl Relay {
     ///
     /// # Errors
     /// Where the system has no threads for the writers.
-    pub(super) fn new(config: Config, guard: Guard) -> io::Result<Self> {
+    pub(super) fn new(config: RelayConfig, admission: AdmissionControl) -> io::Result<Self> {
         let mut run = [0; 16];
         rand::rng().fill_bytes(&mut run);
-        let guard = Arc::new(guard);
+        let admission = Arc::new(admission);
         Ok(Self {
             config,
-            writers: Writers::start(&guard)?,
-            guard,
+            writers: Writers::start(&admission)?,
+            admission,
             run: RunId(run),
             pool: Arc::default(),
             rooms: Mutex::default(),
@@ -93,13 +97,13 @@ impl Relay {
         })
     }
 
-    /// A queue for a newcomer on this connection.
-    pub(super) fn outbox(&self, stream: &Arc<TcpStream>, network: Network) -> Arc<Outbox> {
-        let (most, writer) = (self.config.queue_bytes, self.writers.next());
-        Arc::new(Outbox::new(most, Arc::clone(stream), network, writer))
+    /// An outbox for a newcomer on this connection.
+    pub(super) fn outbox(&self, stream: &Arc<TcpStream>, network: Network) -> Arc<MemberOutbox> {
+        let (most, writer) = (self.config.queue_bytes, self.writers.assign());
+        Arc::new(MemberOutbox::new(most, Arc::clone(stream), network, writer))
     }
 
-    /// Random bytes for a handshake.
+    /// A challenge for a handshake: fresh random bytes, and the relay's run.
     pub(super) fn challenge(&self) -> Challenge {
         let mut nonce = [0; 32];
         rand::rng().fill_bytes(&mut nonce);
@@ -109,26 +113,27 @@ impl Relay {
         }
     }
 
-    /// Lets a member into a room, which is made if it is not there. It stays for as long as the
-    /// returned value lives. Where there is no place left, one that is kept may give way.
+    /// Enters a member into a room, which is made if it is not there. The member stays for as long
+    /// as the returned value lives. Where no place is left, one that is kept for somebody else may
+    /// be evicted.
     ///
     /// # Errors
-    /// With what to tell it before hanging up.
+    /// The notice to send before hanging up.
     pub(super) fn join(
         self: &Arc<Self>,
         id: RoomId,
         card: &Card,
-        outbox: &Arc<Outbox>,
+        outbox: &Arc<MemberOutbox>,
     ) -> Result<Membership, Notice> {
-        self.guard.check_memory()?;
-        let place = Place::count(self);
+        self.admission.check_memory()?;
+        let counted = CountedMember::count(self);
         let mut rooms = lock(&self.rooms);
-        self.guard.check_open()?;
-        let has_own = |room: &SharedRoom| lock(room).has_place_for(card);
-        let giving_way = if rooms.by_id.get(&id).is_some_and(has_own) {
+        self.admission.check_open()?;
+        let has_own = |room: &SharedRoom| lock(room).has_own_place(card);
+        let evicted = if rooms.by_id.get(&id).is_some_and(has_own) {
             None
         } else {
-            self.find_giving_way(&rooms, &place, outbox.network())?
+            self.find_evicted(&rooms, &counted, outbox.network())?
         };
         let (room, joined) = if let Some(room) = rooms.by_id.get(&id) {
             let joined = self.enter(&mut lock(room), card, outbox)?;
@@ -140,28 +145,28 @@ impl Relay {
             rooms.by_id.insert(id, Arc::clone(&room));
             (room, joined)
         };
-        if let Some(giving_way) = giving_way {
-            giving_way.give_way();
+        if let Some(evicted) = evicted {
+            evicted.release_if_kept();
         }
         let intake = Intake::new(card, self.run, joined, &self.config.limits);
         let (outbox, intake) = (Arc::clone(outbox), Box::new(intake));
-        Ok(Membership::new(id, room, outbox, intake, card, place))
+        Ok(Membership::new(id, room, outbox, intake, card, counted))
     }
 
-    /// Whose place in any room is to give way to a newcomer's, if one must: to be asked for before that
-    /// is in its room, and to give way once it is.
+    /// The outbox whose place is to be evicted from any room for a newcomer, if one must be. The
+    /// caller finds it before it enters the newcomer, and evicts it afterwards.
     ///
     /// # Errors
-    /// Where one must, and none is kept that can.
-    fn find_giving_way(
+    /// Where a place must be evicted, and none is kept that can be.
+    fn find_evicted(
         &self,
         rooms: &Rooms,
-        place: &Place,
+        member: &CountedMember,
         newcomer: Network,
-    ) -> Result<Option<Arc<Outbox>>, Notice> {
-        let is_full = place.number > self.config.max_members;
-        let is_over_share = self.guard.is_over_share(newcomer);
-        if !is_full && !is_over_share {
+    ) -> Result<Option<Arc<MemberOutbox>>, Notice> {
+        let is_full = member.number > self.config.max_members;
+        let is_over_limit = self.admission.is_over_limit(newcomer);
+        if !is_full && !is_over_limit {
             return Ok(None);
         }
         let mut places = Vec::new();
@@ -169,54 +174,56 @@ impl Relay {
             let room = lock(room);
             places.extend(
                 room.mailboxes()
-                    .map(|outbox| outbox.held(Arc::clone(outbox))),
+                    .map(|outbox| outbox.candidate(Arc::clone(outbox))),
             );
         }
-        if is_over_share {
-            places.retain(|held| held.network == newcomer);
+        if is_over_limit {
+            places.retain(|candidate| candidate.network == newcomer);
         }
-        match give_way(places, newcomer) {
+        match choose_evicted(places, newcomer) {
             None if is_full => Err(Notice::RelayFull),
-            giving_way => Ok(giving_way),
+            evicted => Ok(evicted),
         }
     }
 
-    /// Lets a member into a room. If that is full, a place that is kept in it may give way.
+    /// Enters a member into `room`. If the room is full, a place that is kept in it may be evicted.
+    /// Returns the epoch of the join.
     fn enter(
         &self,
-        room: &mut Room<Arc<Outbox>>,
+        room: &mut Room<Arc<MemberOutbox>>,
         card: &Card,
-        outbox: &Arc<Outbox>,
+        outbox: &Arc<MemberOutbox>,
     ) -> Result<u64, Notice> {
-        if room.others_of(card) >= self.config.per_identity {
+        if room.count_other_places(card) >= self.config.per_identity {
             return Err(Notice::IdentityFull);
         }
         let joined = room.join(card, outbox);
         if joined != Err(Notice::RoomFull) {
             return joined;
         }
-        let places = room.stays().map(|(sid, joined, outbox)| {
+        let places = room.places().map(|(sid, joined, outbox)| {
             let place = (sid, joined, Arc::clone(outbox));
-            outbox.held(place)
+            outbox.candidate(place)
         });
-        if let Some((sid, joined, kept)) = give_way(places.collect(), outbox.network())
-            && kept.give_way()
+        if let Some((sid, joined, kept)) = choose_evicted(places.collect(), outbox.network())
+            && kept.release_if_kept()
         {
             room.leave(sid, joined, Departure::Lost);
         }
         room.join(card, outbox)
     }
 
-    /// Lets a member that is still in a room go on over another connection. Returns that
-    /// connection's number too, or nothing if the member is not there any more.
+    /// Lets a member that is still in a room go on over another connection, from its resume point.
+    /// Returns the connection's number too, or `None` if the member is not in the room any more.
     ///
     /// # Errors
-    /// Where it cannot have received so many frames, or has come from elsewhere since.
+    /// Where the member cannot have received so many frames, or somebody with its identity and nick
+    /// has entered from elsewhere since.
     pub(super) fn resume(
         self: &Arc<Self>,
         id: RoomId,
         card: &Card,
-        stay: Stay,
+        resume_point: ResumePoint,
         stream: &Arc<TcpStream>,
         network: Network,
     ) -> Result<Option<(Membership, u64)>, Notice> {
@@ -228,24 +235,25 @@ impl Relay {
             if room.is_replaced(card) {
                 return Err(Notice::Replaced);
             }
-            room.place(card, stay.joined).map(Arc::clone)
+            room.resumable_mailbox(card, resume_point.joined)
+                .map(Arc::clone)
         };
         let Some(outbox) = outbox else {
             return Ok(None);
         };
-        let taken = outbox.take_over(stream, network, stay.received);
+        let taken = outbox.take_over(stream, network, resume_point.received);
         let taken = taken.map_err(|Malformed| Notice::Malformed)?;
         Ok(taken.map(|(intake, connection)| {
-            let place = Place::count(self);
-            let membership = Membership::new(id, room, outbox, intake, card, place);
+            let counted = CountedMember::count(self);
+            let membership = Membership::new(id, room, outbox, intake, card, counted);
             (membership, connection)
         }))
     }
 
-    /// Tells every member that the relay is ending, and hangs up once they have what is waiting
-    /// for them.
+    /// Refuses newcomers from now on, sends every member the last notice, and hangs up once they
+    /// have what waits for them.
     pub(super) fn shut_down(&self) {
-        self.guard.end();
+        self.admission.close();
         for room in lock(&self.rooms).by_id.values() {
             for outbox in lock(room).mailboxes() {
                 outbox.close(Some(Notice::Shutdown));
@@ -253,25 +261,25 @@ impl Relay {
         }
     }
 
-    /// Drops the members for whom more is kept than there is memory for.
+    /// Drops the members for whom more waits than there is memory for.
     pub(super) fn save_memory(&self) {
-        let most = self.guard.memory.share(self.config.queue_bytes);
+        let most = self.admission.memory.queue_limit(self.config.queue_bytes);
         let rooms: Vec<SharedRoom> = lock(&self.rooms).by_id.values().map(Arc::clone).collect();
         for room in rooms {
-            let outboxes: Vec<Arc<Outbox>> = lock(&room).mailboxes().map(Arc::clone).collect();
+            let outboxes: Vec<Arc<MemberOutbox>> =
+                lock(&room).mailboxes().map(Arc::clone).collect();
             for outbox in outboxes {
-                outbox.limit(most);
+                outbox.enforce_limit(most);
             }
         }
     }
 
-    /// How many members, rooms and connections there are.
     pub(super) fn census(&self) -> Census {
         let rooms = lock(&self.rooms);
         Census {
             members: rooms.by_id.values().map(|room| lock(room).len()).sum(),
             rooms: rooms.by_id.len(),
-            connections: self.guard.connections(),
+            connections: self.admission.connections(),
         }
     }
 
@@ -281,8 +289,8 @@ impl Relay {
     }
 }
 
-/// A panic in one connection must not end the others, and no change under these locks can be
-/// left half done by one.
+/// Takes a lock, poisoned or not. A panic in one connection must not end the others, and no change
+/// under these locks can be left half done by one.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

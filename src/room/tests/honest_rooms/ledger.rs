@@ -1,38 +1,44 @@
-//! What became of every message of a simulation in which some may get lost: it arrives once, or
+//! The ledger of a simulation in which messages may get lost: each message arrives once, or
 //! somebody is told that it did not.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What became of a message, for one reader.
 #[derive(Default)]
-struct Fate {
+struct ReaderOutcome {
     has_arrived: bool,
-    /// Whether its sender was told that it did not.
+    /// Whether the sender was told that it did not arrive.
     is_reported: bool,
 }
 
-struct Message {
+struct LedgerEntry {
     from: usize,
     direct: bool,
     text: String,
-    fates: BTreeMap<usize, Fate>,
+    fates: BTreeMap<usize, ReaderOutcome>,
 }
 
-/// All messages there ever were, oldest first.
+/// All messages of a run, oldest first.
 #[derive(Default)]
 pub struct Ledger {
-    messages: Vec<Message>,
-    /// The last one that arrived, of those from one member to another, direct or not.
+    messages: Vec<LedgerEntry>,
+    /// The last message that arrived, of those from one member to another, direct or not.
     last: HashMap<(usize, usize, bool), usize>,
-    /// How many messages from one member another one was told that it misses.
+    /// How many messages from one member another was told that it misses.
     missing: BTreeMap<(usize, usize), u64>,
 }
 
 impl Ledger {
-    /// Somebody said something.
-    pub fn said(&mut self, from: usize, direct: bool, text: String, readers: BTreeSet<usize>) {
-        let unknown = |reader| (reader, Fate::default());
-        self.messages.push(Message {
+    /// Records that somebody said something.
+    pub fn record_said(
+        &mut self,
+        from: usize,
+        direct: bool,
+        text: String,
+        readers: BTreeSet<usize>,
+    ) {
+        let unknown = |reader| (reader, ReaderOutcome::default());
+        self.messages.push(LedgerEntry {
             from,
             direct,
             text,
@@ -40,9 +46,16 @@ impl Ledger {
         });
     }
 
-    /// A message was shown to somebody. Returns what is wrong with that.
-    pub fn arrived(&mut self, from: usize, to: usize, direct: bool, text: &str) -> Option<String> {
-        let is_it = |m: &Message| (m.from, m.direct, m.text.as_str()) == (from, direct, text);
+    /// Records that a message was shown to somebody. Returns what is wrong with that, if anything
+    /// is.
+    pub fn record_arrived(
+        &mut self,
+        from: usize,
+        to: usize,
+        direct: bool,
+        text: &str,
+    ) -> Option<String> {
+        let is_it = |m: &LedgerEntry| (m.from, m.direct, m.text.as_str()) == (from, direct, text);
         let Some(place) = self.messages.iter().position(is_it) else {
             return Some(format!("{text:?} was never said by {from}"));
         };
@@ -56,18 +69,18 @@ impl Ledger {
         (last > Some(place)).then(|| format!("{text:?} came late"))
     }
 
-    /// Somebody was told that messages are missing.
-    pub fn missing(&mut self, from: usize, to: usize, count: u64) {
+    /// Records that `to` was told that messages of `from` are missing.
+    pub fn record_missing(&mut self, from: usize, to: usize, count: u64) {
         *self.missing.entry((from, to)).or_default() += count;
     }
 
-    /// How many were reported missing.
+    /// How many messages were reported missing, reader by reader.
     pub fn all_missing(&self) -> u64 {
         self.missing.values().sum()
     }
 
-    /// The sender was told that a message did not reach these.
-    pub fn undelivered(&mut self, readers: &BTreeSet<usize>, text: &str) {
+    /// Records that the sender was told that a message did not reach these readers.
+    pub fn record_undelivered(&mut self, readers: &BTreeSet<usize>, text: &str) {
         for message in self.messages.iter_mut().filter(|m| m.text == text) {
             for (reader, fate) in &mut message.fates {
                 fate.is_reported |= readers.contains(reader);
@@ -75,9 +88,10 @@ impl Ledger {
         }
     }
 
-    /// Of whom somebody was told to miss more messages than did not arrive.
+    /// Each pair of members of which one was told that it misses more messages of the other than
+    /// did not arrive.
     pub fn missed_too_many(&self) -> Vec<String> {
-        let is_lost = |from, to, m: &&Message| {
+        let is_lost = |from, to, m: &&LedgerEntry| {
             m.from == from && m.fates.get(&to).is_some_and(|fate| !fate.has_arrived)
         };
         let lost = |from, to| {
@@ -105,8 +119,8 @@ impl Ledger {
         (arrived.len(), lost.len())
     }
 
-    /// The messages that neither arrived nor were reported, where that matters for a sender and a
-    /// reader.
+    /// The messages that neither arrived nor were reported, for those senders and readers for whom
+    /// that matters.
     pub fn unaccounted(&self, matters: impl Fn(usize, usize) -> bool) -> Vec<String> {
         let mut lost: BTreeMap<(usize, usize), Vec<&str>> = BTreeMap::new();
         for message in &self.messages {

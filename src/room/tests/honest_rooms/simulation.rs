@@ -1,11 +1,11 @@
-//! A room in one process, in simulated time: what a run consists of, and how its time passes. A seed
-//! says who comes, talks, changes its key and goes; between [`members`] and [`relay`] there are
-//! [`links`] on which everything takes its time, and what each member is to be told, event by event,
-//! is worked out beside it, from what was done ([`expected`]).
+//! A room in one process, in simulated time: what a run consists of, and how its time passes. A
+//! seed says who comes, talks, changes its key and goes. Between [`members`] and [`relay`] there
+//! are [`links`], on which everything takes its time. What each member is to be told, event by
+//! event, is worked out beside it, from what was done ([`expected`]).
 //!
 //! Connections may break, and be made again. For as long as the relay keeps the places of those
-//! whose connection is broken, nobody is to notice. Where it does not, or forgets everything, a
-//! [`Ledger`] has what became of every message.
+//! whose connection is broken, nobody must notice. Where it does not, or forgets everything, a
+//! [`Ledger`] says what became of every message.
 
 mod expected;
 mod links;
@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::room::card::{Card, SessionId};
-use crate::room::frame::{Challenge, Frame, Limits, RunId};
+use crate::room::frame::{Challenge, Frame, RelayLimits, RunId};
 use crate::room::names::RoomName;
 use crate::room::relay::Room;
 use crate::room::session::Now;
@@ -27,7 +27,7 @@ use crate::room::session::Now;
 use super::ledger::Ledger;
 
 use links::ToMember;
-use members::{Member, SessionKeys};
+use members::{SessionKeys, SimulatedMember};
 use relay::Inbox;
 
 pub use links::Faults;
@@ -52,8 +52,8 @@ pub struct Simulation {
     challenge: Challenge,
     faults: Option<Faults>,
     pub ledger: Ledger,
-    limits: Limits,
-    pub members: Vec<Member>,
+    limits: RelayLimits,
+    pub members: Vec<SimulatedMember>,
     owners: HashMap<SessionId, usize>,
     pub cards: Vec<Card>,
     pub tamper: Option<Tamper>,
@@ -64,7 +64,7 @@ pub struct Simulation {
     pub renames: bool,
 }
 
-/// What a run consisted of.
+/// How often each thing happened in a run.
 #[derive(Debug, Default)]
 pub struct Counts {
     pub joins: usize,
@@ -83,7 +83,7 @@ pub struct Counts {
 
 impl Simulation {
     pub fn new(seed: u64) -> Self {
-        let limits = Limits {
+        let limits = RelayLimits {
             idle: 90,
             grace: 0,
             members: 64,
@@ -114,7 +114,7 @@ impl Simulation {
         }
     }
 
-    /// With connections that break.
+    /// A simulation with connections that break.
     pub fn with_faults(seed: u64, faults: Faults) -> Self {
         Self {
             faults: Some(faults),
@@ -126,7 +126,7 @@ impl Simulation {
         self.faults.is_none_or(|faults| faults.is_lossless)
     }
 
-    /// The number of the room's last change.
+    /// The room's epoch.
     pub fn epoch(&self) -> u64 {
         self.room.epoch()
     }
@@ -138,10 +138,11 @@ impl Simulation {
         }
     }
 
-    /// Those who are inside and are not about to go.
+    /// The members who are in the room and are not about to leave.
     pub fn inside(&self) -> Vec<usize> {
-        let is_inside =
-            |member: &Member| member.is_here && !member.is_leaving && member.session.is_inside();
+        let is_inside = |member: &SimulatedMember| {
+            member.is_here && !member.is_leaving && member.session.is_inside()
+        };
         let numbered = self.members.iter().enumerate();
         numbered
             .filter(|(_, member)| is_inside(member))
@@ -149,16 +150,17 @@ impl Simulation {
             .collect()
     }
 
-    /// How many are there or about to be.
+    /// How many members are there, or about to be.
     pub fn present(&self) -> usize {
-        let is_here = |member: &&Member| member.is_here && !member.is_leaving;
+        let is_here = |member: &&SimulatedMember| member.is_here && !member.is_leaving;
         self.members.iter().filter(is_here).count()
     }
 
-    /// One of those who are inside, or were when their connection broke.
+    /// One of the members who are in the room, or were when their connection broke.
     pub fn anybody(&mut self) -> Option<usize> {
-        let may_speak =
-            |member: &Member| member.is_here && !member.is_leaving && member.entered_at.is_some();
+        let may_speak = |member: &SimulatedMember| {
+            member.is_here && !member.is_leaving && member.entered_at.is_some()
+        };
         let inside: Vec<usize> = match self.faults {
             None => self.inside(),
             Some(_) => (0..self.members.len())

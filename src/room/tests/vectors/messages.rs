@@ -5,16 +5,16 @@ use std::time::Duration;
 use crate::cipher::encoding::Encoder;
 use crate::cipher::keys::{DECRYPTIONS, SessionKey};
 use crate::room::card::{Identity, SessionId};
-use crate::room::frame::{Challenge, Frame, Limits, RunId};
+use crate::room::frame::{Challenge, Frame, RelayLimits, RunId};
 use crate::room::message::{Header, Kind, OpenError, Stream, audience_digest};
 use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Event, Now, Policy, Session, Standing};
-use crate::room::statement::{Occasion, Statement, Told};
+use crate::room::statement::{Occasion, Statement, ToldEntry};
 use crate::room::text::SafeText;
 
 use super::{Vector, family, key_called};
 
-/// What the relay of the message vectors calls the epoch in which bob joined.
+/// The epoch in which bob joined, in the message vectors.
 const EPOCH: u64 = 7;
 const RUN: RunId = RunId([0x11; 16]);
 
@@ -90,7 +90,7 @@ fn a_thousand_blocks_without_a_valid_signature_cost_no_private_key_operation() {
         assert_eq!(bob.receive(&frame, NOW).unwrap().len(), 1);
         DECRYPTIONS.get() - before
     };
-    // Also where their number is one that a message can have.
+    // Also where the number is one that a message can have.
     for blocks in [1024, 20, 1] {
         assert_eq!(decryptions(&forged, blocks), 0, "{blocks}");
     }
@@ -107,8 +107,8 @@ const POLICY: Policy = Policy {
     rekey_after: Duration::from_hours(1),
 };
 
-/// Has the others tell bob, as everybody tells a newcomer first, where their numbers stand: at that
-/// of the first message of theirs that is to come.
+/// Has the others greet bob, a newcomer, with the numbers that they stand at: each that of its
+/// first message in the vectors.
 fn greet(bob: &mut Session, vector: &Vector) {
     let headers: Vec<Header> = vector
         .all("header")
@@ -132,7 +132,7 @@ fn greet(bob: &mut Session, vector: &Vector) {
             time: 1,
             occasion: Occasion::Beacon,
             next: first.map_or(0, |header| header.sequence),
-            told: vec![Told {
+            told: vec![ToldEntry {
                 reader: bob.card().sid(),
                 total: 0,
             }],
@@ -160,9 +160,9 @@ fn enter(identity: Identity, key: SessionKey, others: &[Vec<u8>]) -> Session {
         nonce: [0; 32],
         run: RUN,
     };
-    let limits = Limits {
+    let limits = RelayLimits {
         members: 10,
-        ..Limits::default()
+        ..RelayLimits::default()
     };
     let mut frames = vec![
         Frame::challenge(&challenge, &limits),
@@ -179,8 +179,7 @@ fn enter(identity: Identity, key: SessionKey, others: &[Vec<u8>]) -> Session {
     session
 }
 
-/// The type and the fields of a DELIVER frame, which no function of the program's makes in one
-/// piece.
+/// The type and the fields of a DELIVER frame. No function of the program makes one in one piece.
 fn deliver(header: &[u8], signature: &[u8], ciphertext: &[u8]) -> Vec<u8> {
     Encoder::default()
         .byte(0x11)

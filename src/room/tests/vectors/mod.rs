@@ -52,7 +52,7 @@ fn names() -> BTreeSet<String> {
         .collect()
 }
 
-/// A file's family is the first word of its name.
+/// The family of a vector: the first word of its file's name.
 fn family_of(name: &str) -> &str {
     name.split_once('_').map_or(name, |(family, _)| family)
 }
@@ -77,7 +77,7 @@ fn key_called(name: &str) -> IdentityKey {
         .unwrap_or_else(|error| panic!("{name}: {error:?}"))
 }
 
-/// A file of `name: value` lines, in their order.
+/// A vector: a file of `name: value` lines, in their order.
 struct Vector {
     name: String,
     fields: Vec<(String, String)>,
@@ -102,7 +102,7 @@ impl Vector {
         }
     }
 
-    /// The values of a field that may stand there several times.
+    /// The values of a field that may be there several times.
     fn all<'a>(&'a self, field: &str) -> impl Iterator<Item = &'a str> {
         self.fields
             .iter()
@@ -119,7 +119,8 @@ impl Vector {
         }
     }
 
-    /// Bytes in hex, or after a `=` the name of the vector that has them in the same field.
+    /// The bytes of a field in hex, or after a `=` those that the vector of that name has in the
+    /// same field.
     fn decode(&self, field: &str, value: &str) -> Vec<u8> {
         if let Some(other) = value.strip_prefix("= ") {
             return Self::read(other).bytes(field);
@@ -169,7 +170,7 @@ impl Vector {
         key_called(self.get(field))
     }
 
-    /// Fails where what came out is not what the file expects.
+    /// Fails unless the outcome is the one that the file expects.
     #[track_caller]
     fn expect(&self, outcome: &str) {
         assert_eq!(outcome, self.get("expect"), "{}", self.name);
@@ -209,7 +210,7 @@ fn rooms() {
     for vector in family("room") {
         let room: RoomName = vector.get("name").parse().unwrap();
         assert_eq!(room.id().0, vector.array("id"), "{}", vector.name);
-        // A room key is not shown; it is the one that makes the same HMACs.
+        // A room key cannot be read. The right one makes the same HMACs.
         let expected = hmac(&vector.array("key"), b"some card");
         assert_eq!(room.key().mac(b"some card"), expected, "{}", vector.name);
     }

@@ -1,12 +1,12 @@
-//! Statements, and what people compare and hand on: the families `statement`, `comparison`,
+//! Statements, and what people compare and hand on: the families `statement`, `comparison` and
 //! `invite`.
 
 use crate::cipher::encoding::Digest;
 use crate::room::card::SessionId;
-use crate::room::comparison::{pair, room_code};
+use crate::room::comparison::{pair_code, room_code};
 use crate::room::frame::RunId;
 use crate::room::names::{NameError, RoomId, RoomName};
-use crate::room::statement::{Direct, Occasion, Past, Statement, Told};
+use crate::room::statement::{DirectEntry, Occasion, PastEntry, Statement, ToldEntry};
 
 use super::{Vector, family, key_called};
 
@@ -46,13 +46,15 @@ fn expected(vector: &Vector) -> Statement {
             _ => Occasion::Leave,
         },
         next: vector.number("next"),
-        told: told.map(|(reader, total)| Told { reader, total }).collect(),
+        told: told
+            .map(|(reader, total)| ToldEntry { reader, total })
+            .collect(),
         direct: streams
-            .map(|((from, to), next)| Direct { from, to, next })
+            .map(|((from, to), next)| DirectEntry { from, to, next })
             .collect(),
         past: past
             .zip(digests("past_parent"))
-            .map(|((epoch, seen), parent)| Past {
+            .map(|((epoch, seen), parent)| PastEntry {
                 epoch,
                 seen,
                 parent,
@@ -69,7 +71,7 @@ fn comparisons() {
         let identities = vector.all("identity").map(key_called);
         let people: Vec<_> = identities.map(|key| key.public().fingerprint()).collect();
         if let Some(digits) = vector.all("pair").next() {
-            assert_eq!(pair(people[0], people[1]), digits, "{name}");
+            assert_eq!(pair_code(people[0], people[1]), digits, "{name}");
         } else {
             assert_eq!(room_code(people), vector.get("code"), "{name}");
         }

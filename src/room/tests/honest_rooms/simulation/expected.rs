@@ -1,4 +1,4 @@
-//! What every member of a simulated room is to be told, and what it was told that it should not have
+//! What each member of a simulated room is to be told, and what it was told that it should not have
 //! been.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,11 +9,11 @@ use crate::room::session::Event;
 
 use super::Simulation;
 
-/// What a member is told, in the words of this simulation: members are numbers.
+/// Something that a member is to be told. Members are numbers here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ExpectedEvent {
     Joined(usize),
-    /// Who, and whether it said so itself.
+    /// Who, why, and whether it signed a goodbye.
     Left(usize, Departure, bool),
     Rekeyed(usize),
     Message {
@@ -24,58 +24,62 @@ pub enum Told {
     LeftOut(usize),
 }
 
-/// What somebody said, until the relay has all of it.
-pub struct Said {
+/// A message, until the relay has all of it.
+pub struct SaidMessage {
     pub text: String,
-    /// Who is to read it, and who is to see that there is something that they cannot read.
+    /// The members that are to read it, and those that are to see that there is something that they
+    /// cannot read.
     pub readers: BTreeSet<usize>,
     pub left_out: BTreeSet<usize>,
     pub direct: bool,
 }
 
-/// What a member is told, beside what it should be told.
+/// What a member is to be told, and what it was told.
 #[derive(Default)]
 pub struct Account {
     /// What the member said, until the relay has all of it.
-    pub said: VecDeque<Said>,
+    pub said: VecDeque<SaidMessage>,
     /// What the member is still to be told.
-    pub expected: VecDeque<Told>,
-    /// Those who were there before the member, from its MEMBER frames.
+    pub expected: VecDeque<ExpectedEvent>,
+    /// The members that were there before it, from its MEMBER frames.
     pub found: Option<BTreeSet<usize>>,
-    /// Whom the member sees, and since which change of its roster.
+    /// The members that it sees, each with the epoch since when.
     pub sees: BTreeMap<usize, u64>,
-    /// The change of its roster with which it entered.
+    /// The epoch in which it entered.
     pub entered: u64,
-    /// What the member was told that it should not have been, and when.
+    /// What it was told that it should not have been, and when.
     surprises: Vec<(Duration, String)>,
 }
 
 impl Simulation {
-    /// All who are in the room, but for one, are to be told something.
-    pub fn expect_of_all(&mut self, but: usize, told: &Told) {
+    /// Expects all in the room, but for one, to be told something.
+    pub fn expect_of_all(&mut self, but: usize, told: &ExpectedEvent) {
         if !self.is_lossless() {
             return;
         }
         for (number, member) in self.members.iter_mut().enumerate() {
-            if member.place.is_in_room && number != but {
+            if member.relay_side.is_in_room && number != but {
                 member.account.expected.push_back(told.clone());
             }
         }
     }
 
-    pub fn expect_said(&mut self, from: usize, said: &Said) {
+    pub fn expect_said(&mut self, from: usize, said: &SaidMessage) {
         for (number, member) in self.members.iter_mut().enumerate() {
-            if !member.place.is_in_room || number == from {
+            if !member.relay_side.is_in_room || number == from {
                 continue;
             }
             if said.readers.contains(&number) {
-                member.account.expected.push_back(Told::Message {
+                member.account.expected.push_back(ExpectedEvent::Message {
                     from,
                     direct: said.direct,
                     text: said.text.clone(),
                 });
             } else if said.left_out.contains(&number) {
-                member.account.expected.push_back(Told::LeftOut(from));
+                member
+                    .account
+                    .expected
+                    .push_back(ExpectedEvent::LeftOut(from));
                 self.counts.left_out += 1;
             }
         }
@@ -116,7 +120,7 @@ impl Simulation {
                 let who = self.owners[&person.sid];
                 let member = &mut self.members[number];
                 member.account.sees.insert(who, member.session.changes());
-                Told::Joined(who)
+                ExpectedEvent::Joined(who)
             }
             Event::Left {
                 nick,
@@ -125,15 +129,15 @@ impl Simulation {
             } => {
                 let who = self.number_of(nick.as_str());
                 self.members[number].account.sees.remove(&who);
-                // Somebody's goodbye may arrive although its connection breaks right after it.
-                Told::Left(who, departure, is_signed && departure == Departure::Left)
+                // A goodbye may arrive although its connection breaks right after it.
+                ExpectedEvent::Left(who, departure, is_signed && departure == Departure::Left)
             }
-            Event::Rekeyed(nick) => Told::Rekeyed(self.number_of(nick.as_str())),
-            Event::Renamed { person, .. } => Told::Rekeyed(self.owners[&person.sid]),
-            Event::LeftOut(nick) => Told::LeftOut(self.number_of(nick.as_str())),
+            Event::Rekeyed(nick) => ExpectedEvent::Rekeyed(self.number_of(nick.as_str())),
+            Event::Renamed { person, .. } => ExpectedEvent::Rekeyed(self.owners[&person.sid]),
+            Event::LeftOut(nick) => ExpectedEvent::LeftOut(self.number_of(nick.as_str())),
             Event::Message {
                 from, direct, text, ..
-            } => Told::Message {
+            } => ExpectedEvent::Message {
                 from: self.number_of(from.as_str()),
                 direct,
                 text: text.to_string(),
@@ -144,7 +148,7 @@ impl Simulation {
         let expected = self.members[number].account.expected.pop_front();
         if expected.as_ref() != Some(&told) {
             self.surprise(number, format!("told {told:?} and not {expected:?}"));
-            // What is not told at all is no reason to complain of all that follows.
+            // Where one thing is never told, what follows is no further reason to complain.
             let member = &mut self.members[number];
             if let Some(at) = member
                 .account
@@ -159,7 +163,7 @@ impl Simulation {
         }
     }
 
-    /// Checks an event against what may be told to somebody who was away, or of somebody who was.
+    /// Checks an event against what may be told to a member that was away, or of one that was.
     pub fn told_roughly(&mut self, number: usize, event: Event) {
         let wrong = match event {
             Event::RekeyDue => return self.rekey(number),
@@ -168,22 +172,25 @@ impl Simulation {
             } => {
                 let from = self.number_of(from.as_str());
                 let ledger = &mut self.ledger;
-                ledger.arrived(from, number, direct, &text.to_string())
+                ledger.record_arrived(from, number, direct, &text.to_string())
             }
             Event::Missing(from, count) => {
                 let from = self.number_of(from.as_str());
-                self.ledger.missing(from, number, count);
+                self.ledger.record_missing(from, number, count);
                 None
             }
             Event::Undelivered(readers, text) | Event::NotTaken { readers, text, .. } => {
                 let readers = readers.iter().map(|nick| self.number_of(nick.as_str()));
                 let readers = readers.collect();
-                self.ledger.undelivered(&readers, &text);
+                self.ledger.record_undelivered(&readers, &text);
                 None
             }
-            // Its connections break before anything comes of them, and for a while that is true.
+            // Its connections break before anything comes of them, and for a while the event is
+            // true.
             Event::Quiet(nick, seconds) => {
-                let stated = self.members[self.number_of(nick.as_str())].place.stated;
+                let stated = self.members[self.number_of(nick.as_str())]
+                    .relay_side
+                    .stated;
                 let silence = self.now.saturating_sub(stated);
                 let is_true = silence >= Duration::from_secs(seconds);
                 (!is_true).then(|| format!("{nick} is quiet for {seconds} s, not {silence:?}"))
@@ -216,7 +223,7 @@ impl Simulation {
     }
 
     fn number_of(&self, nick: &str) -> usize {
-        // Whatever it calls itself later begins with what it was called at first.
+        // Every later nick of a member begins with its first one.
         let first = nick.split('.').next();
         let mut nicks = self.members.iter().map(|member| member.nick.as_str());
         nicks
@@ -224,7 +231,7 @@ impl Simulation {
             .expect("a member")
     }
 
-    /// What anybody was told that it should not have been.
+    /// All that members were told that they should not have been.
     pub fn surprises(&self) -> Vec<String> {
         let mut all = Vec::new();
         for (number, member) in self.members.iter().enumerate() {
@@ -242,7 +249,8 @@ impl Simulation {
             .collect()
     }
 
-    /// Which messages neither arrived nor were reported, of those whose two ends are still there.
+    /// The messages that neither arrived nor were reported, of those whose sender and reader are
+    /// still there.
     pub fn unaccounted(&self) -> Vec<String> {
         let is_here =
             |number: usize| self.members[number].is_here && !self.members[number].is_leaving;

@@ -1,4 +1,5 @@
-//! Connections between members and the relay: they take their time, break, and are made again.
+//! Links: connections between members and the relay. They take their time, break, and are made
+//! again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,19 +13,19 @@ use super::{Simulation, payload};
 /// How long a frame is under way at most, each way.
 const MAX_DELAY: Duration = Duration::from_millis(1500);
 
-/// After how long the relay takes a connection for dead that it was not told of.
+/// After how long the relay takes a connection for dead whose break it did not notice.
 const IDLE: Duration = Duration::from_secs(90);
 
-/// Frames that are under way; they arrive in order.
-pub struct Queue<T>(VecDeque<(Duration, T)>);
+/// Frames that are under way. They arrive in order.
+pub struct DelayQueue<T>(VecDeque<(Duration, T)>);
 
-impl<T> Default for Queue<T> {
+impl<T> Default for DelayQueue<T> {
     fn default() -> Self {
         Self(VecDeque::new())
     }
 }
 
-impl<T> Queue<T> {
+impl<T> DelayQueue<T> {
     pub fn push(&mut self, at: Duration, frame: T) {
         let at = self.0.back().map_or(at, |(last, _)| at.max(*last));
         self.0.push_back((at, frame));
@@ -58,28 +59,29 @@ pub enum ToMember {
 /// What goes wrong with connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Faults {
-    /// How long it takes at most until a member whose connection broke makes another one.
+    /// How long at most a member whose connection broke takes to make another one.
     pub pause: Duration,
-    /// Whether the relay still has every member's place by then, and is never started anew.
+    /// Whether the relay keeps every member's place until then, and never restarts.
     pub is_lossless: bool,
 }
 
 /// A member's connections, one after another.
 #[derive(Default)]
-pub struct Link {
-    /// What is under way, each frame with the connection that it goes through.
-    pub up: Queue<(u64, ToServer)>,
-    pub down: Queue<(u64, ToMember)>,
-    /// Which connection is the member's present one.
+pub struct SimulatedLink {
+    /// What is under way, each frame with the number of its connection.
+    pub up: DelayQueue<(u64, ToServer)>,
+    pub down: DelayQueue<(u64, ToMember)>,
+    /// The number of the member's present connection.
     pub connection: u64,
     /// Whether that is broken, which neither side need know yet.
     pub is_broken: bool,
-    /// When the member makes another one, and how long after it has noticed that this one is broken.
+    /// When the member makes another connection, and how long after it has noticed that this one is
+    /// broken.
     reconnects: Option<Duration>,
     pause: Duration,
     /// When the connection breaks by itself.
     breaks: Option<Duration>,
-    /// When the member answers the relay's question what it has received.
+    /// When the member answers the relay's PING.
     pub answers: Option<Duration>,
 }
 
@@ -102,10 +104,10 @@ impl Simulation {
         }
     }
 
-    /// Somebody makes a connection, which may break again before it is in the room.
+    /// Has a member connect. The connection may break again before the member is in the room.
     pub fn connect(&mut self, number: usize) {
         let at = self.now + self.delay();
-        // What is said to somebody who has joined and never got to know it, is not for anybody.
+        // A message to somebody who has joined and never got to know it is for nobody.
         let may_break = !self.is_lossless() || self.members[number].entered_at.is_some();
         let breaks = self.faults.is_some() && may_break && self.rng.random_ratio(1, 4);
         let lasts = Duration::from_millis(if breaks {
@@ -121,8 +123,8 @@ impl Simulation {
         member.link.down.push(at, down);
     }
 
-    /// Somebody's connection breaks, and some of what is under way with it. Each side learns of it
-    /// in its time, the relay sometimes only by the next connection.
+    /// Breaks a member's connection, with some of what is under way on it. Each side notices in its
+    /// own time; the relay sometimes only when the next connection comes.
     pub fn break_connection(&mut self, number: usize) {
         let Some(faults) = self.faults else { return };
         let (at, notices) = (self.now + self.delay(), self.rng.random_ratio(3, 4));
@@ -147,14 +149,14 @@ impl Simulation {
         if notices {
             link.up.push(at, (link.connection, ToServer::Hangup));
         } else {
-            member.place.unnoticed = Some((link.connection, self.now + IDLE));
+            member.relay_side.unnoticed = Some((link.connection, self.now + IDLE));
         }
         let kept = self.rng.random_range(0..=link.down.0.len());
         link.down.0.truncate(kept);
         link.down.push(at, (link.connection, ToMember::Down));
     }
 
-    /// Nothing breaks any more.
+    /// Has no connection break any more.
     pub fn calm_down(&mut self) {
         for member in &mut self.members {
             member.link.breaks = None;
@@ -164,7 +166,7 @@ impl Simulation {
         }
     }
 
-    /// A member learns that its connection is broken.
+    /// Has a member notice that its connection is broken.
     pub fn notice_break(&mut self, number: usize) {
         let member = &mut self.members[number];
         member.session.disconnect();
@@ -180,7 +182,8 @@ impl Simulation {
         }
     }
 
-    /// Somebody is gone without a word: its connection breaks, and some of what is under way with it.
+    /// Has a member vanish without a goodbye: its connection breaks, with some of what is under way
+    /// on it.
     pub fn lose(&mut self, number: usize) {
         let at = self.now + self.delay();
         let member = &mut self.members[number];
@@ -192,7 +195,8 @@ impl Simulation {
         self.counts.losses += 1;
     }
 
-    /// Breaks a member's connection, makes another one, and answers the relay, where that is due.
+    /// Breaks a member's connection, makes another one, and answers the relay, each where it is
+    /// due.
     pub fn keep_connection(&mut self, number: usize) {
         let now = self.now;
         let member = &mut self.members[number];

@@ -1,4 +1,5 @@
-//! Members of a simulated room: they come, talk, change their keys and go, and take what arrives.
+//! The members of a simulated room: they come, talk, change their keys and go, and take what
+//! arrives.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -18,24 +19,25 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::{Event, Policy, Session, Standing, To};
 
-use super::expected::{Account, Said};
-use super::links::{Link, ToServer};
-use super::relay::Place;
+use super::expected::{Account, SaidMessage};
+use super::links::{SimulatedLink, ToServer};
+use super::relay::RelaySide;
 use super::{Simulation, lobby, payload};
 
-/// The relay passes on what is encrypted to a member's present and its previous key, no older one
-/// (PROTOCOL §11). A client that changes its key twice within the time that its card and somebody's
-/// message take would lose that message, so nobody does.
+/// The least time between two changes of a key. The relay forwards what is encrypted to a member's
+/// present and its previous key, no older one (PROTOCOL §11). A client that changed its key twice
+/// within the time that its card and somebody's message take would lose that message.
 const BETWEEN_REKEYS: Duration = Duration::from_secs(61);
 
-/// How many of the key pairs are identities; in a large room some people are there more than once.
+/// How many of the key pairs are identities. In a large room some people are there more than once.
 const IDENTITIES: usize = 16;
 
-/// How many of the others any run may begin with, so that their order is not the same in all.
+/// How many of the other key pairs any run may begin with, so that they do not come in the same
+/// order in all.
 const SHUFFLED: usize = 24;
 
-/// One of the key pairs that all runs share: to make one takes as long as all that a small room does
-/// with it. They are the same in every program, so that session ids come in the same order.
+/// One of the key pairs that all runs share: to make one takes as long as all that a small room
+/// does with it. They are the same in every program, so that session ids come in the same order.
 fn key_pair(number: usize) -> IdentityKey {
     static MADE: Mutex<Vec<Option<String>>> = Mutex::new(Vec::new());
     let known = {
@@ -54,7 +56,7 @@ fn key_pair(number: usize) -> IdentityKey {
     IdentityPem::parse(&pem).unwrap().open().unwrap()
 }
 
-/// The session keys of a run, none of which it has twice.
+/// The session keys of a run, none of which it uses twice.
 pub struct SessionKeys {
     first: Vec<usize>,
     taken: usize,
@@ -75,20 +77,20 @@ impl SessionKeys {
 }
 
 /// A member, and what each part of the simulation knows of it.
-pub struct Member {
+pub struct SimulatedMember {
     pub nick: String,
     pub session: Session,
-    /// Whether there is still somebody at this end.
+    /// Whether there is still a client at this end.
     pub is_here: bool,
     pub is_leaving: bool,
-    /// When it was in the room for the first time.
+    /// When it entered the room for the first time.
     pub entered_at: Option<Duration>,
     next_tick: Duration,
     rekeyed: Duration,
     /// A key that is being made, and when it is ready.
     key_ready: Option<Duration>,
-    pub link: Link,
-    pub place: Place,
+    pub link: SimulatedLink,
+    pub relay_side: RelaySide,
     pub account: Account,
 }
 
@@ -116,7 +118,7 @@ impl Simulation {
         let sid = session.card().sid();
         self.owners.insert(sid, number);
         self.cards.push(session.card().clone());
-        let member = Member {
+        let member = SimulatedMember {
             nick,
             session,
             is_here: true,
@@ -125,8 +127,8 @@ impl Simulation {
             next_tick: self.now,
             rekeyed: self.now,
             key_ready: None,
-            link: Link::default(),
-            place: Place::default(),
+            link: SimulatedLink::default(),
+            relay_side: RelaySide::default(),
             account: Account::default(),
         };
         self.members.push(member);
@@ -144,7 +146,7 @@ impl Simulation {
         self.collect(number);
     }
 
-    /// Somebody's next session key is being made, if it is not too early for that.
+    /// Begins to make a member's next session key, if it is not too early for that.
     pub fn rekey(&mut self, number: usize) {
         let soon = self.now + self.delay();
         let member = &mut self.members[number];
@@ -184,8 +186,7 @@ impl Simulation {
         self.collect(number);
     }
 
-    /// Somebody says something of its own, of so many bytes or a little more, to all whom it saw a
-    /// while ago.
+    /// Has a member say something of at least so many bytes to all whom it saw a while ago.
     pub fn say(&mut self, number: usize, bytes: usize) {
         if !self.is_lossless() {
             return self.say_to_all(number, bytes);
@@ -201,7 +202,7 @@ impl Simulation {
             .map(|(number, since)| (*number, *since <= shown))
             .partition::<Vec<_>, _>(|(_, is_reader)| *is_reader);
         let numbers = |list: Vec<(usize, bool)>| list.into_iter().map(|(n, _)| n).collect();
-        let said = Said {
+        let said = SaidMessage {
             text: self.text(number, bytes),
             readers: numbers(readers),
             left_out: numbers(left_out),
@@ -211,12 +212,12 @@ impl Simulation {
         self.counts.messages += 1;
     }
 
-    /// Somebody says something to all whom it sees.
+    /// Has a member say something to all whom it sees.
     fn say_to_all(&mut self, number: usize, bytes: usize) {
         let session = &self.members[number].session;
         let shown = session.changes();
         let others = session.others();
-        let said = Said {
+        let said = SaidMessage {
             text: self.text(number, bytes),
             readers: others.iter().map(|p| self.owners[&p.sid]).collect(),
             left_out: BTreeSet::new(),
@@ -226,13 +227,13 @@ impl Simulation {
         self.counts.messages += 1;
     }
 
-    /// Somebody says something to another one whom it sees.
+    /// Has a member say something to one whom it sees.
     pub fn whisper(&mut self, number: usize, reader: usize) {
         let mut others = self.members[number].session.others().into_iter();
         let Some(person) = others.find(|person| self.owners[&person.sid] == reader) else {
             return;
         };
-        let said = Said {
+        let said = SaidMessage {
             text: self.text(number, 0),
             readers: BTreeSet::from([reader]),
             left_out: BTreeSet::new(),
@@ -242,7 +243,7 @@ impl Simulation {
         self.counts.directs += 1;
     }
 
-    /// Somebody says something to anyone whom it sees.
+    /// Has a member say something to one of those whom it sees, at random.
     pub fn whisper_to_anyone(&mut self, number: usize) {
         let others = self.members[number].session.others();
         let seen: BTreeSet<usize> = others.iter().map(|p| self.owners[&p.sid]).collect();
@@ -258,7 +259,7 @@ impl Simulation {
         format!("{} from {number} {}", self.texts, "x".repeat(bytes))
     }
 
-    fn say_to(&mut self, number: usize, to: To, said: Said) {
+    fn say_to(&mut self, number: usize, to: To, said: SaidMessage) {
         let now = self.clocks();
         let member = &mut self.members[number];
         let receipt = member.session.say(to, Kind::Text, &said.text, now);
@@ -266,7 +267,7 @@ impl Simulation {
         assert_eq!(count, Ok(said.readers.len()), "readers of {}", said.text);
         let (text, readers) = (said.text.clone(), said.readers.iter().copied());
         self.ledger
-            .said(number, said.direct, text, readers.collect());
+            .record_said(number, said.direct, text, readers.collect());
         member.account.said.push_back(said);
         self.collect(number);
     }
@@ -329,7 +330,7 @@ impl Simulation {
         for event in member.session.tick(now) {
             match event {
                 Event::RekeyDue => self.rekey(number),
-                // Somebody's connection may break right after it has come.
+                // The connection may break right after the member has come.
                 Event::Unconfirmed(_) if self.faults.is_some() => {}
                 other if !self.is_lossless() => self.told_roughly(number, other),
                 other => self.surprise(number, format!("told by the clock: {other:?}")),
@@ -343,7 +344,7 @@ fn nick_of(nick: &str) -> Nick {
     nick.parse().expect("a nick")
 }
 
-/// What whoever was called `first` is called with the session key after so many others.
+/// The nick of the member that was called `first`, with its session key after so many others.
 fn nick_after(first: &str, generation: u32) -> String {
     format!(
         "{first}.{}",
@@ -351,7 +352,7 @@ fn nick_after(first: &str, generation: u32) -> String {
     )
 }
 
-/// A number in letters that no other number looks like.
+/// A number in letters that look like no other number's.
 fn letters(number: usize) -> String {
     let alphabet = b"abcdefghjk";
     let digits = number.to_string().into_bytes();

@@ -1,4 +1,4 @@
-//! The relay of a simulated room: it lets members in, passes on what they send, and keeps the places
+//! The relay of a simulated room: it lets members in, forwards what they send, and keeps the places
 //! of those whose connection is broken.
 
 use std::cell::RefCell;
@@ -11,19 +11,21 @@ use rand::RngExt as _;
 use crate::room::card::SessionId;
 use crate::room::frame::{Departure, Frame, RunId, ToRelay, kind};
 use crate::room::notice::Notice;
-use crate::room::relay::{Backlog, Intake, Mailbox, Outgoing, Request, Room, Unsent, admit};
+use crate::room::relay::{
+    Backlog, Intake, Mailbox, MemberRequest, OutgoingFrame, Room, Unsent, admit,
+};
 
-use super::expected::Told;
-use super::links::{Queue, ToMember, ToServer};
+use super::expected::ExpectedEvent;
+use super::links::{DelayQueue, ToMember, ToServer};
 use super::{Simulation, lobby, payload};
 
 /// How long the relay keeps the place of a member whose connection is broken.
 const GRACE: Duration = Duration::from_mins(1);
 
-/// How much the relay keeps for a member: in a simulation, all there is.
+/// How many bytes the relay keeps for a member: in a simulation, all there are.
 const QUEUE_BYTES: usize = 1 << 30;
 
-/// What the relay has for a member.
+/// A member's mailbox: what the relay has for it.
 #[derive(Clone)]
 pub struct Inbox(Rc<RefCell<Backlog>>);
 
@@ -34,7 +36,7 @@ impl Default for Inbox {
 }
 
 impl Mailbox for Inbox {
-    fn post(&self, frame: Outgoing) {
+    fn post(&self, frame: OutgoingFrame) {
         let posted = self.0.borrow_mut().post(frame);
         posted.expect("there is room");
     }
@@ -44,38 +46,38 @@ impl Mailbox for Inbox {
     }
 }
 
-/// What the relay does to the frames on their way to a member.
+/// What the relay makes of a frame on its way to a member: the frames that go there instead.
 pub type Tamper = Box<dyn FnMut(&Frames<'_>, Vec<u8>) -> Vec<Vec<u8>>>;
 
-/// What a relay that tampers with a frame knows.
+/// What a relay that tampers with a frame knows of it.
 pub struct Frames<'a> {
-    /// To whom it goes.
+    /// The member that it goes to.
     pub to: usize,
-    /// Which session is whose, of all there ever were.
+    /// Which session id is whose, of all there ever were.
     pub owners: &'a HashMap<SessionId, usize>,
 }
 
 /// What the relay knows of a member, and keeps for it.
 #[derive(Default)]
-pub struct Place {
+pub struct RelaySide {
     inbox: Inbox,
     /// The connection that the relay has for the member.
     served: Option<u64>,
-    /// A connection that is broken without the relay's noticing, and when it does.
+    /// A connection of which the relay has not noticed that it is broken, and when it will.
     pub unnoticed: Option<(u64, Duration)>,
     /// Until when the relay keeps the place of a member that has no connection.
     kept: Option<Duration>,
-    /// What the relay takes from the member, from its entering on.
+    /// What the relay takes from the member, from its joining on.
     intake: Option<Intake>,
     pub is_in_room: bool,
-    /// When the relay last let the member in, or passed on to everybody what it states.
+    /// When the relay last let the member in, or forwarded a statement of its to all.
     pub stated: Duration,
     /// How many frames the relay has acknowledged.
     acknowledged: u64,
 }
 
 impl Simulation {
-    /// The relay is started anew, and has forgotten everything.
+    /// Restarts the relay, which has forgotten everything.
     pub fn restart(&mut self) {
         self.counts.restarts += 1;
         let [first, ..] = self.challenge.run.0;
@@ -84,16 +86,16 @@ impl Simulation {
         for number in 0..self.members.len() {
             self.break_connection(number);
             let member = &mut self.members[number];
-            member.link.up = Queue::default();
-            member.place.inbox = Inbox::default();
-            member.place.intake = None;
-            member.place.is_in_room = false;
-            member.place.acknowledged = 0;
-            (member.place.served, member.place.kept) = (None, None);
+            member.link.up = DelayQueue::default();
+            member.relay_side.inbox = Inbox::default();
+            member.relay_side.intake = None;
+            member.relay_side.is_in_room = false;
+            member.relay_side.acknowledged = 0;
+            (member.relay_side.served, member.relay_side.kept) = (None, None);
         }
     }
 
-    /// The relay takes what has arrived, each frame in its turn.
+    /// Has the relay take what has arrived, each frame in its turn.
     pub fn relay_takes(&mut self) {
         loop {
             let first = self
@@ -118,12 +120,12 @@ impl Simulation {
             ToServer::Frame(hello) if hello[0] == kind::HELLO => {
                 self.relay_admits(number, connection, &hello);
             }
-            ToServer::Frame(frame) if member.place.served == Some(connection) => {
+            ToServer::Frame(frame) if member.relay_side.served == Some(connection) => {
                 self.relay_takes_frame(number, frame);
             }
-            ToServer::Hangup if member.place.served == Some(connection) => {
-                member.place.served = None;
-                member.place.kept = Some(self.now + GRACE);
+            ToServer::Hangup if member.relay_side.served == Some(connection) => {
+                member.relay_side.served = None;
+                member.relay_side.kept = Some(self.now + GRACE);
             }
             ToServer::Gone => self.relay_drops(number, Departure::Lost),
             ToServer::Frame(_) | ToServer::Hangup => {}
@@ -131,20 +133,23 @@ impl Simulation {
     }
 
     fn relay_admits(&mut self, number: usize, connection: u64, hello: &[u8]) {
-        let entry = admit(hello, &self.challenge, lobby().id()).expect("an honest client");
+        let newcomer = admit(hello, &self.challenge, lobby().id()).expect("an honest client");
         let at = self.now + self.delay();
-        let place = entry.resumes.and_then(|from| {
-            let inbox = self.room.place(&entry.card, from.joined)?.clone();
+        let place = newcomer.resume_point.and_then(|from| {
+            let inbox = self
+                .room
+                .resumable_mailbox(&newcomer.card, from.joined)?
+                .clone();
             Some((inbox, from.received))
         });
         let has_entered = self.members[number].entered_at.is_some();
         let member = &mut self.members[number];
-        (member.place.served, member.place.kept) = (Some(connection), None);
+        (member.relay_side.served, member.relay_side.kept) = (Some(connection), None);
         if let Some((inbox, received)) = place {
             let resumed = inbox.0.borrow_mut().resume(received);
             resumed.expect("an honest client");
             let taken = member
-                .place
+                .relay_side
                 .intake
                 .as_ref()
                 .expect("it has a place")
@@ -162,92 +167,106 @@ impl Simulation {
         if has_entered && self.is_lossless() {
             self.surprise(number, "its place is gone".to_owned());
         }
-        if std::mem::take(&mut self.members[number].place.is_in_room) {
-            let lost = Told::Left(number, Departure::Lost, false);
+        if std::mem::take(&mut self.members[number].relay_side.is_in_room) {
+            let lost = ExpectedEvent::Left(number, Departure::Lost, false);
             self.expect_of_all(number, &lost);
         }
         let inbox = Inbox::default();
-        let joined = self.room.join(&entry.card, &inbox).expect("there is room");
-        self.expect_of_all(number, &Told::Joined(number));
+        let joined = self
+            .room
+            .join(&newcomer.card, &inbox)
+            .expect("there is room");
+        self.expect_of_all(number, &ExpectedEvent::Joined(number));
         let numbered = self.members.iter().enumerate();
         let found = numbered
-            .filter(|(_, member)| member.place.is_in_room)
+            .filter(|(_, member)| member.relay_side.is_in_room)
             .map(|(number, _)| number)
             .collect();
         let member = &mut self.members[number];
-        member.place.inbox = inbox;
+        member.relay_side.inbox = inbox;
         member.account.expected.clear();
-        member.place.acknowledged = 0;
+        member.relay_side.acknowledged = 0;
         member.account.found = Some(found);
         let run = self.challenge.run;
-        member.place.intake = Some(Intake::new(&entry.card, run, joined, &self.limits));
-        member.place.is_in_room = true;
-        member.place.stated = self.now;
+        member.relay_side.intake = Some(Intake::new(&newcomer.card, run, joined, &self.limits));
+        member.relay_side.is_in_room = true;
+        member.relay_side.stated = self.now;
     }
 
     fn relay_takes_frame(&mut self, number: usize, bytes: Vec<u8>) {
         let is_lossless = self.is_lossless();
         let member = &mut self.members[number];
-        if !member.place.is_in_room {
+        if !member.relay_side.is_in_room {
             return;
         }
-        if matches!(ToRelay::parse(&bytes), Ok(ToRelay::State(state)) if state.to.is_empty()) {
-            member.place.stated = self.now;
+        if matches!(ToRelay::parse(&bytes), Ok(ToRelay::Statement(state)) if state.to.is_empty()) {
+            member.relay_side.stated = self.now;
         }
-        let intake = member.place.intake.as_mut().expect("it is in the room");
+        let intake = member
+            .relay_side
+            .intake
+            .as_mut()
+            .expect("it is in the room");
         let request = intake.take(bytes).expect("an honest client");
         let (sid, received) = (intake.sid(), intake.received());
         let done = self.room.carry_out(sid, &request);
         done.expect("its own key");
         match request {
-            Request::Forward(_) if !is_lossless => {}
-            Request::Forward(_) => {
+            MemberRequest::Forward(_) if !is_lossless => {}
+            MemberRequest::Forward(_) => {
                 let message = member.account.said.pop_front().expect("what was said");
                 self.expect_said(number, &message);
             }
-            Request::Rekey(_) => self.expect_of_all(number, &Told::Rekeyed(number)),
-            Request::Goodbye(_) => {
-                member.place.inbox.post(Frame::ack(received).into());
-                member.place.is_in_room = false;
-                self.expect_of_all(number, &Told::Left(number, Departure::Left, true));
+            MemberRequest::Rekey(_) => self.expect_of_all(number, &ExpectedEvent::Rekeyed(number)),
+            MemberRequest::Goodbye(_) => {
+                member.relay_side.inbox.post(Frame::ack(received).into());
+                member.relay_side.is_in_room = false;
+                self.expect_of_all(number, &ExpectedEvent::Left(number, Departure::Left, true));
                 return;
             }
-            Request::Forget(count) => {
-                let acknowledged = member.place.inbox.0.borrow_mut().acknowledge(count);
+            MemberRequest::Forget(count) => {
+                let acknowledged = member.relay_side.inbox.0.borrow_mut().acknowledge(count);
                 acknowledged.expect("an honest client");
                 return;
             }
-            Request::Wait | Request::State(_) | Request::Leave | Request::Acknowledge => {}
+            MemberRequest::Wait
+            | MemberRequest::Statement(_)
+            | MemberRequest::Leave
+            | MemberRequest::Acknowledge => {}
         }
         let member = &self.members[number];
         if self.rng.random_ratio(1, 20) {
-            member.place.inbox.post(Frame::ping().into());
+            member.relay_side.inbox.post(Frame::ping().into());
         }
     }
 
-    /// One acknowledgement for all that came in a while.
+    /// Has the relay acknowledge, now and then, all that came meanwhile.
     pub fn relay_acknowledges(&mut self) {
         let often = if self.faults.is_some() { 0.1 } else { 0.5 };
         for member in &mut self.members {
-            let received = member.place.intake.as_ref().map_or(0, Intake::received);
-            let is_due = member.place.is_in_room && member.place.acknowledged < received;
+            let received = member
+                .relay_side
+                .intake
+                .as_ref()
+                .map_or(0, Intake::received);
+            let is_due = member.relay_side.is_in_room && member.relay_side.acknowledged < received;
             if is_due && self.rng.random_bool(often) {
-                member.place.acknowledged = received;
-                member.place.inbox.post(Frame::ack(received).into());
+                member.relay_side.acknowledged = received;
+                member.relay_side.inbox.post(Frame::ack(received).into());
             }
         }
         self.distribute();
     }
 
     fn relay_drops(&mut self, number: usize, departure: Departure) {
-        let Some(intake) = &self.members[number].place.intake else {
+        let Some(intake) = &self.members[number].relay_side.intake else {
             return;
         };
         let (sid, joined) = (intake.sid(), intake.joined());
-        if std::mem::take(&mut self.members[number].place.is_in_room) {
+        if std::mem::take(&mut self.members[number].relay_side.is_in_room) {
             self.room.leave(sid, joined, departure);
             let is_signed = departure == Departure::Left;
-            self.expect_of_all(number, &Told::Left(number, departure, is_signed));
+            self.expect_of_all(number, &ExpectedEvent::Left(number, departure, is_signed));
         }
     }
 
@@ -255,13 +274,13 @@ impl Simulation {
     fn distribute(&mut self) {
         for number in 0..self.members.len() {
             let member = &mut self.members[number];
-            let Some(connection) = member.place.served else {
+            let Some(connection) = member.relay_side.served else {
                 continue;
             };
-            let mut backlog = member.place.inbox.0.borrow_mut();
+            let mut backlog = member.relay_side.inbox.0.borrow_mut();
             let mut unsent: Vec<Unsent> = std::iter::from_fn(|| backlog.take()).collect();
             if self.faults.is_some() && self.rng.random_ratio(1, 50) {
-                unsent.extend(backlog.ask());
+                unsent.extend(backlog.ask_for_ack());
             }
             drop(backlog);
             // What goes into a broken connection is gone.
@@ -288,17 +307,22 @@ impl Simulation {
         }
     }
 
-    /// The relay notices that a member's connection is broken, and gives up its place, where that is
-    /// due.
+    /// Has the relay notice that a member's connection is broken, and give up its place, each where
+    /// it is due.
     pub fn relay_watches(&mut self, number: usize) {
         let now = self.now;
         let member = &mut self.members[number];
-        if let Some((connection, _)) = member.place.unnoticed.take_if(|(_, at)| *at <= now)
-            && member.place.served == Some(connection)
+        if let Some((connection, _)) = member.relay_side.unnoticed.take_if(|(_, at)| *at <= now)
+            && member.relay_side.served == Some(connection)
         {
-            (member.place.served, member.place.kept) = (None, Some(now + GRACE));
+            (member.relay_side.served, member.relay_side.kept) = (None, Some(now + GRACE));
         }
-        if member.place.kept.take_if(|until| *until <= now).is_some() {
+        if member
+            .relay_side
+            .kept
+            .take_if(|until| *until <= now)
+            .is_some()
+        {
             self.relay_drops(number, Departure::Lost);
         }
     }
