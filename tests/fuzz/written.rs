@@ -3,7 +3,7 @@
 use e2echat::cipher::fingerprint::Fingerprint;
 use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::cmd::user_input::{
-    Acquaintances, Address, Command, Line, Meeting, Place, Request, Room, Typed, What,
+    Address, Command, JsonRequest, KnownPeople, Line, RecordKind, RequestBody, RoomAddress, RoomOrInvite, Typed,
     fingerprints, invite_in,
 };
 use e2echat::room::names::Nick;

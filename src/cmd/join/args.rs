@@ -76,11 +76,6 @@ pub(in crate::cmd) struct Args {
     pub(super) seat: Seat,
 }
 
-/// Reads a nick as somebody writes it. Signs that show nothing are no part of it.
-pub(in crate::cmd) fn nick(text: &str) -> Result<Nick, NameError> {
-    SafeText::new(text).as_str().parse()
-}
-
 /// The options for whoever sits in a room, be it by `join` or by `serve --nick`.
 #[derive(clap::Args, Debug)]
 pub(in crate::cmd) struct Seat {

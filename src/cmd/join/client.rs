@@ -23,7 +23,7 @@ use super::next_key::{NextKey, take_back_nick};
 use super::outbox::Outbox;
 use super::output::alarms::Incident;
 use super::output::filter::Filter;
-use super::output::report::{Link, Report};
+use super::output::report::{LinkState, Report};
 use super::output::screen::Screen;
 use super::output::wording;
 use super::reply::ReplyTo;
@@ -112,7 +112,7 @@ impl Client<'_> {
         match self.connection.take(event, self.session.received()) {
             Some(FromRelay::Frame(frame)) => self.take_frame(&frame),
             Some(FromRelay::Down(error)) => {
-                self.lose_connection(wording::down(self.destination.relay, &error))
+                self.lose_connection(wording::connection_lost(self.destination.relay, &error))
             }
             None => Ok(()),
         }
@@ -131,7 +131,7 @@ impl Client<'_> {
                 Ok(())
             }
             Err(end) => {
-                let error = wording::end(self.destination.relay, end);
+                let error = wording::session_ended(self.destination.relay, end);
                 // Before the room was entered, the nick may be one that others have seen already.
                 let is_refused = was_inside
                     && end == End::Notice(Notice::NickTaken)
@@ -168,10 +168,10 @@ impl Client<'_> {
         self.connection.tick(self.session.is_waiting());
         if !self.connection.is_up() && self.connection.is_hopeless() {
             let (relay, patience) = (self.destination.relay, self.connection.patience());
-            return Err(wording::no_way_back(relay, patience));
+            return Err(wording::reconnect_failed(relay, patience));
         }
         if let Some(absent) = self.here.take_overdue() {
-            self.screen.show(&wording::absent(&absent));
+            self.screen.show(&wording::gone_meanwhile(&absent));
         }
         if let Some(reason) = self.away.take_due() {
             self.announce(Kind::Away, &reason);

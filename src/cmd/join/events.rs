@@ -8,7 +8,7 @@ use crate::room::session::{Event, Person};
 use super::client::Client;
 use super::clock::unix_seconds;
 use super::output::alarms::Incident;
-use super::output::report::{Link, Report, Speech, Who, mentions};
+use super::output::report::{LinkState, Report, Speech, Who, mentions};
 use super::output::wording;
 use super::trust::{Remark, Trust};
 
@@ -47,7 +47,7 @@ impl Client<'_> {
             }
             Event::Returned { mut people, absent } => {
                 let remarks = self.meet(&mut people);
-                self.screen.show(&wording::returned(&people));
+                self.screen.show(&wording::entered_again(&people));
                 self.report_roster(&people);
                 self.tell_remarks(remarks);
                 self.here.expect_back(absent);
@@ -130,7 +130,7 @@ impl Client<'_> {
     fn tell_renamed(&mut self, former: Nick, mut person: Person) {
         self.here.rename_awaited(&former, &person.nick);
         let (session, now) = (&mut self.session, unix_seconds());
-        let remark = self.trust.follow(session, &mut person, now);
+        let remark = self.trust.follow_rename(session, &mut person, now);
         let who = Who::from(&person);
         self.screen.show(&Report::Renamed(former, who));
         self.tell_remarks(remark);
@@ -203,7 +203,7 @@ impl Client<'_> {
         }
         let is_invite = self.destination.room.is_invite();
         let advice = Trust::advice(self.session.policy(), people)
-            .or_else(|| self.trust.first_contact(is_invite, people));
+            .or_else(|| self.trust.advise_on_newcomers(is_invite, people));
         if let Some(advice) = advice {
             self.screen.notice(advice);
         }

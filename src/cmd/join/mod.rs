@@ -41,7 +41,7 @@ use crate::room::names::Nick;
 use crate::room::session::{End, Event, Session};
 use crate::room::stream::ReadError;
 
-pub(super) use self::args::{Args, Seat, nick};
+pub(super) use self::args::{Args, Seat};
 pub(super) use self::destination::Destination;
 pub(super) use self::net::route::Route;
 
@@ -102,7 +102,7 @@ pub(super) fn join_room(
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let Destination { relay, room } = destination;
-    let people = People::open(relay, room.id())?;
+    let people = KnownPeopleFile::open(relay, room.id())?;
     let is_host = matches!(route, Route::Addresses(_));
     let log = seat.output.open_log()?;
     let key = SessionKey::generate(seat.bits);
@@ -162,8 +162,8 @@ pub(super) fn join_room(
 /// returned cell what ends the waiting for it.
 fn leave_on_signal(
     deliver: impl Fn(Input) + Send + 'static,
-) -> anyhow::Result<Arc<OnceLock<Hurry>>> {
-    let hurry: Arc<OnceLock<Hurry>> = Arc::default();
+) -> anyhow::Result<Arc<OnceLock<HurryHandle>>> {
+    let hurry: Arc<OnceLock<HurryHandle>> = Arc::default();
     let hurried = Arc::clone(&hurry);
     on_signal(move || {
         if let Some(hurry) = hurried.get() {
@@ -207,18 +207,18 @@ fn enter(
             Ok(Happening::Link(event)) => event,
             // Nothing else can happen yet.
             Ok(_) => continue,
-            Err(_) => return Err(wording::no_handshake(relay, ReadError::TimedOut)),
+            Err(_) => return Err(wording::handshake_failed(relay, ReadError::TimedOut)),
         };
         let frame = match connection.take(event, session.received()) {
             Some(FromRelay::Frame(frame)) => frame,
-            Some(FromRelay::Down(error)) => return Err(wording::no_handshake(relay, error)),
+            Some(FromRelay::Down(error)) => return Err(wording::handshake_failed(relay, error)),
             None => continue,
         };
         let received = session.receive(&frame, clock.now());
         connection.credit_frame();
         events.extend(received.map_err(|end| match end {
             End::Malformed => wording::not_a_relay(relay),
-            end => wording::end(relay, end),
+            end => wording::session_ended(relay, end),
         })?);
         connection.send(session.take_outgoing());
     }

@@ -70,7 +70,7 @@ impl Client<'_> {
 
     /// Does what a script asks for.
     fn request(&mut self, line: &str) {
-        let Request { id, what } = match Request::parse(line) {
+        let JsonRequest { id, body } = match JsonRequest::parse(line) {
             Ok(request) => request,
             Err((id, error)) => return self.refuse_request(id.as_deref(), error),
         };

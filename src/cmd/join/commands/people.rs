@@ -7,7 +7,7 @@ use crate::room::text::SafeText;
 use crate::cmd::join::client::Client;
 use crate::cmd::join::clock::unix_seconds;
 use crate::cmd::join::output::report::{Report, Who};
-use crate::cmd::join::output::wording::span;
+use crate::cmd::join::output::wording::duration;
 use crate::cmd::join::trust::{Remark, Trust};
 
 impl Client<'_> {

@@ -10,7 +10,7 @@ use crate::room::stream::ReadError;
 
 use super::address::Address;
 use super::link::HANDSHAKE_TIMEOUT;
-use super::socks5::{Proxy, Refusal};
+use super::socks5::{Proxy, SocksError};
 
 /// How long a proxy may take to reach the relay. Tor may have to find a path first.
 const PROXY_TIMEOUT: Duration = Duration::from_mins(1);
@@ -102,7 +102,7 @@ fn connect_through(proxy: &Proxy, relay: &Address) -> anyhow::Result<TcpStream> 
 }
 
 /// The error for a proxy that did not connect to the relay.
-fn refused(proxy: &Address, relay: &Address, refusal: Refusal) -> anyhow::Error {
+fn refused(proxy: &Address, relay: &Address, refusal: SocksError) -> anyhow::Error {
     let unreached = |why: &str, hint| {
         failure(
             format!("the proxy {proxy} cannot connect to {relay}: {why}"),
@@ -133,7 +133,7 @@ fn refused(proxy: &Address, relay: &Address, refusal: Refusal) -> anyhow::Error 
             ),
             "check the host",
         ),
-        Refusal::Lost(error) => {
+        SocksError::Lost(error) => {
             let seconds = PROXY_TIMEOUT.as_secs();
             let lost = match error {
                 ReadError::TimedOut => {

@@ -37,7 +37,7 @@ impl Filter {
             repeats.note(report, about, now);
             false
         } else {
-            repeats.take(report, about, now)
+            repeats.admit(report, about, now)
         };
         if is_shown {
             screen.show(report);

@@ -5,7 +5,7 @@ use jiff::ZonedDateTime;
 use serde::Serialize;
 
 use crate::cipher::fingerprint::Fingerprint;
-use crate::cmd::terminal::{Entry, Hue, Message};
+use crate::cmd::terminal::{ChatMessage, Entry, Hue};
 use crate::room::card::Card;
 use crate::room::frame::Departure;
 use crate::room::message::Kind;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cmd::terminal::{
-    ColorChoice, Entry, Format, Hurry, Input, Message, Style, Terminal, Theme, render_plain,
+    ColorChoice, Entry, Format, HurryHandle, Input, ChatMessage, Style, Terminal, Theme, render_plain,
 };
 
 use super::json;
@@ -231,8 +231,8 @@ impl Screen {
     }
 
     /// What ends all waiting for the terminal.
-    pub(in crate::cmd::join) fn hurry(&self) -> Hurry {
-        self.terminal.hurry()
+    pub(in crate::cmd::join) fn hurry(&self) -> HurryHandle {
+        self.terminal.hurry_handle()
     }
 
     /// Gives the terminal back.

@@ -9,7 +9,7 @@ use crate::room::session::{End, Person};
 use crate::room::stream::ReadError;
 
 use super::list;
-use super::report::{Link, Report};
+use super::report::{LinkState, Report};
 use crate::cmd::join::net::link::HANDSHAKE_TIMEOUT;
 
 /// The report that the user is in the room anew, and who is there.
@@ -62,7 +62,7 @@ pub(in crate::cmd::join) fn is_final(end: End, was_inside: bool) -> bool {
 }
 
 /// The error for a handshake that came to nothing.
-pub(in crate::cmd::join) fn no_handshake(name: &str, error: ReadError) -> anyhow::Error {
+pub(in crate::cmd::join) fn handshake_failed(name: &str, error: ReadError) -> anyhow::Error {
     let seconds = HANDSHAKE_TIMEOUT.as_secs();
     match error {
         ReadError::TimedOut => failure(
