@@ -3,8 +3,8 @@
 use e2echat::cipher::fingerprint::Fingerprint;
 use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::cmd::user_input::{
-    Address, Command, JsonRequest, KnownPeople, Line, RecordKind, RequestBody, RoomAddress, RoomOrInvite, Typed,
-    fingerprints, invite_in,
+    Address, Command, JsonRequest, KnownPeople, Line, RecordKind, RequestBody, RoomAddress,
+    RoomOrInvite, Typed, fingerprints, invite_in,
 };
 use e2echat::room::names::Nick;
 use e2echat::room::text::{SafeText, parse_visible};

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cmd::terminal::{
-    ColorChoice, Entry, Format, HurryHandle, Input, ChatMessage, Style, Terminal, Theme, render_plain,
+    ChatMessage, ColorChoice, Entry, Format, HurryHandle, Input, Style, Terminal, Theme,
+    render_plain,
 };
 
 use super::json;
