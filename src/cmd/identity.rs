@@ -1,4 +1,4 @@
-//! The file that an identity is saved in.
+//! The file of an identity: where it is, how it is read and written.
 
 mod unusable;
 
@@ -11,10 +11,14 @@ use crate::cipher::pem::IdentityPem;
 
 use super::{failure, passphrase, reason, shell};
 
-/// No identity is nearly as long: a 4096-bit key takes 3,500 bytes.
+/// The longest file that is read, in bytes. No identity is nearly as long: one of 4096 bits takes 3,500
+/// bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// Where an identity is saved unless one says otherwise, by the platform's convention.
+/// Where an identity is saved unless the user names a file, by the platform's convention.
+///
+/// # Errors
+/// If the platform has no folder for settings.
 pub(super) fn default_path() -> anyhow::Result<PathBuf> {
     let folder = dirs::config_dir().ok_or_else(|| {
         failure(
@@ -25,14 +29,18 @@ pub(super) fn default_path() -> anyhow::Result<PathBuf> {
     Ok(folder.join("e2echat").join("identity.pem"))
 }
 
-/// Reads the identity in a file, and asks for the passphrase if it has one. The file stays as it
-/// is, whatever is wrong with it.
+/// Reads the identity in a file, and asks for the passphrase if it has one. Never changes the file,
+/// whatever is wrong with it.
+///
+/// # Errors
+/// If the file cannot be read, others than its owner can read it, or it is no identity; in words, with
+/// what to do about it.
 pub(super) fn load(path: &Path) -> anyhow::Result<IdentityKey> {
     let file = read(path)?;
     let explain = |error| unusable::explain(path, &file, error);
     let pem = IdentityPem::parse(&file).map_err(explain)?;
     if pem.is_encrypted() {
-        passphrase::existing(|passphrase| pem.open_with(passphrase))?.map_err(explain)
+        passphrase::unlock(|passphrase| pem.open_with(passphrase))?.map_err(explain)
     } else {
         pem.open().map_err(explain)
     }
@@ -50,7 +58,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
             hint,
         )
     };
-    // Before it is opened: opening a pipe would wait for somebody to write into it.
+    // This comes before opening: to open a pipe would wait for somebody to write into it.
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() || metadata.len() > MAX_FILE {
         return Err(failure(
@@ -79,14 +87,17 @@ fn is_open_to_others(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o077 != 0
 }
 
-/// Elsewhere the folder's own rules keep others out.
+/// On other systems the rules of the folder keep others out.
 #[cfg(not(unix))]
 fn is_open_to_others(_: &Metadata) -> bool {
     false
 }
 
-/// Writes a new identity file that only its owner can read. Either all of it is there in the end,
-/// or what was there before. Without `replace` it never takes the place of another file.
+/// Writes an identity file that only its owner can read. In the end either all of it is there, or what
+/// was there before. Without `replace` it never takes the place of another file.
+///
+/// # Errors
+/// If the file cannot be written, or is there already; in words, with what to do about it.
 pub(super) fn save(path: &Path, pem: &str, replace: bool) -> anyhow::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -110,7 +121,7 @@ pub(super) fn save(path: &Path, pem: &str, replace: bool) -> anyhow::Result<()> 
         ));
     }
     fs::create_dir_all(folder).map_err(unwritable)?;
-    // Such a file is readable by its owner alone from the first moment.
+    // Only the owner can read a temporary file, from the first moment on.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
     file.write_all(pem.as_bytes()).map_err(unwritable)?;
     file.as_file().sync_all().map_err(unwritable)?;
@@ -120,14 +131,14 @@ pub(super) fn save(path: &Path, pem: &str, replace: bool) -> anyhow::Result<()> 
         file.persist_noclobber(path)
     };
     saved.map_err(|error| match error.error {
-        error if error.kind() == io::ErrorKind::AlreadyExists => exists(path),
+        error if error.kind() == io::ErrorKind::AlreadyExists => already_exists(path),
         error => unwritable(error),
     })?;
     sync_folder(folder).map_err(unwritable)
 }
 
 /// The error for a file that must not be overwritten.
-pub(super) fn exists(path: &Path) -> anyhow::Error {
+pub(super) fn already_exists(path: &Path) -> anyhow::Error {
     failure(
         format!("{} exists already", path.display()),
         "your friends know you by it: use another file with --output, or replace it with --force",
@@ -139,7 +150,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Elsewhere a folder cannot be opened in order to sync it.
+/// On other systems no program can open a folder to sync it.
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())

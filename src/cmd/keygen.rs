@@ -1,4 +1,4 @@
-//! `e2echat keygen`: makes and saves an identity, or shows the one that is saved.
+//! `e2echat keygen`: makes and saves an identity, or shows a saved one.
 
 use std::path::PathBuf;
 
@@ -57,9 +57,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         );
     }
     if !args.force && path.symlink_metadata().is_ok() {
-        return Err(identity::exists(&path));
+        return Err(identity::already_exists(&path));
     }
-    let passphrase = args.passphrase.then(passphrase::new).transpose()?;
+    let passphrase = args.passphrase.then(passphrase::choose).transpose()?;
     let identity = IdentityKey::generate(args.bits);
     let pem = pem::encode(&identity, passphrase.as_deref());
     identity::save(&path, &pem, args.force)?;

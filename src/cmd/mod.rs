@@ -23,10 +23,10 @@ pub mod alarm_table {
 pub mod user_input {
     pub use super::join::commands::line::{Line, Typed};
     pub use super::join::commands::table::Command;
-    pub use super::join::net::address::{Address, Place, Room};
+    pub use super::join::net::address::{Address, RoomAddress, RoomOrInvite};
     pub use super::join::net::pasted::invite_in;
-    pub use super::join::output::json::{Request, What};
-    pub use super::join::trust::known_people::{Acquaintance, Acquaintances, Meeting};
+    pub use super::join::output::json::{JsonRequest, RequestBody};
+    pub use super::join::trust::known_people::{KnownPeople, KnownPerson, RecordKind};
     pub use super::serve::admission::allow::fingerprints;
 }
 

@@ -1,4 +1,4 @@
-//! Passphrases: from the environment, or asked for on the terminal without an echo.
+//! Passphrases: from the environment, or from the terminal, which does not show them.
 
 use std::io;
 
@@ -8,18 +8,21 @@ use crate::cipher::pem::PemError;
 
 const VARIABLE: &str = "E2ECHAT_PASSPHRASE";
 
-/// How often it is asked for on the terminal.
+/// How often the program asks for a passphrase on the terminal.
 const TRIES: usize = 3;
 
-/// What `open` makes of the passphrase of an identity file. On the terminal a wrong one is asked for
-/// again.
-pub(super) fn existing<T>(
+/// Opens an identity file by its passphrase, and returns what `open` makes of that. On the terminal the
+/// user has three tries. No other thread may run yet (`prompt/unix.rs`).
+///
+/// # Errors
+/// If the program cannot ask for the passphrase. The inner error is that of `open`.
+pub(super) fn unlock<T>(
     open: impl Fn(&str) -> Result<T, PemError>,
 ) -> anyhow::Result<Result<T, PemError>> {
     if let Some(passphrase) = from_environment() {
         return Ok(open(&passphrase));
     }
-    // Open all the while: what is typed while a wrong one is tried is not shown either.
+    // The prompt stays open while `open` works, so that what is typed meanwhile is not shown either.
     let mut prompt = Prompt::open().map_err(unanswered)?;
     let mut question = "passphrase: ";
     for _ in 1..TRIES {
@@ -31,8 +34,11 @@ pub(super) fn existing<T>(
     Ok(open(&prompt.ask(question).map_err(unanswered)?))
 }
 
-/// A passphrase for a new identity file; on the terminal it is asked for twice.
-pub(super) fn new() -> anyhow::Result<String> {
+/// Has the user choose the passphrase of a new identity file, on the terminal by typing it twice.
+///
+/// # Errors
+/// If the passphrase is empty, the two differ, or the program cannot ask.
+pub(super) fn choose() -> anyhow::Result<String> {
     let passphrase = from_environment().map_or_else(ask_twice, Ok)?;
     if passphrase.is_empty() {
         let hint = "leave out --passphrase for a file without one";

@@ -65,6 +65,19 @@ pub enum LeftOutFor {
     Unknown(u8),
 }
 
+impl std::fmt::Display for LeftOutFor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Coming => "you came while it was typed",
+            Self::NotKnown => "it is only for those who were here before",
+            Self::NotVerified => "it is only for those who are verified",
+            Self::OtherIdentity => "your nick was another identity's before",
+            Self::StaleKey => "you have used one session key for more than a day",
+            Self::Unknown(_) => "for a reason that this version does not know",
+        })
+    }
+}
+
 impl LeftOutFor {
     fn code(self) -> u8 {
         match self {

@@ -6,6 +6,7 @@
 //! of it. This module knows nothing of the widths of terminals: the renderer wraps.
 
 use std::fmt;
+use std::str::FromStr;
 
 use unicode_width::UnicodeWidthChar;
 
@@ -151,6 +152,15 @@ impl SafeText {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Reads a value from what a person typed or copied, by what can be seen of it: messengers and web
+/// pages put invisible characters into what one copies from them.
+///
+/// # Errors
+/// What `T` says of the visible text.
+pub fn parse_visible<T: FromStr>(text: &str) -> Result<T, T::Err> {
+    SafeText::new(text).as_str().parse()
 }
 
 impl fmt::Display for SafeText {

@@ -3,7 +3,7 @@
 use super::markdown::Document;
 
 /// Where the words are, those of alarms first.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 15] = [
     include_str!("../../src/cmd/join/output/alarms.rs"),
     include_str!("../../src/cmd/join/trust/mod.rs"),
     include_str!("../../src/cmd/join/events.rs"),
@@ -13,8 +13,11 @@ const WORDS: [&str; 12] = [
     include_str!("../../src/cmd/join/trust/known_people.rs"),
     include_str!("../../src/cmd/join/output/report.rs"),
     include_str!("../../src/cmd/join/output/wording.rs"),
-    include_str!("../../src/cmd/join/commands/others.rs"),
-    include_str!("../../src/cmd/join/commands/myself.rs"),
+    include_str!("../../src/cmd/join/commands/people.rs"),
+    include_str!("../../src/cmd/join/commands/display.rs"),
+    include_str!("../../src/cmd/join/exit.rs"),
+    include_str!("../../src/cmd/join/next_key.rs"),
+    include_str!("../../src/cmd/join/destination.rs"),
     include_str!("../../src/cmd/join/mod.rs"),
 ];
 

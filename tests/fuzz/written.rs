@@ -3,11 +3,11 @@
 use e2echat::cipher::fingerprint::Fingerprint;
 use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::cmd::user_input::{
-    Acquaintances, Address, Command, Line, Meeting, Place, Request, Room, Typed, What,
-    fingerprints, invite_in,
+    Address, Command, JsonRequest, KnownPeople, Line, RecordKind, RequestBody, RoomAddress,
+    RoomOrInvite, Typed, fingerprints, invite_in,
 };
 use e2echat::room::names::Nick;
-use e2echat::room::text::SafeText;
+use e2echat::room::text::{SafeText, parse_visible};
 use unicode_width::UnicodeWidthChar as _;
 
 use super::keys::room;
@@ -71,18 +71,18 @@ pub fn commands(bytes: &[u8]) {
     if let Ok(address) = line.parse::<Address>() {
         check_address(&address);
     }
-    if let Ok(place) = line.parse::<Place>() {
+    if let Ok(place) = parse_visible::<RoomAddress>(line) {
         check_address(&place.relay);
     }
     let rows: Vec<String> = line.lines().map(str::to_owned).collect();
     if let Ok((address, name)) = invite_in(&rows) {
         check_address(&address);
-        let place: Place = format!("{address}/{name}").parse().unwrap();
+        let place: RoomAddress = format!("{address}/{name}").parse().unwrap();
         assert_eq!((place.relay, place.room), (address, Some(name)));
     }
-    if let Ok(Room::Invite(address, name)) = line.parse() {
+    if let Ok(RoomOrInvite::Invite(address, name)) = parse_visible(line) {
         check_address(&address);
-        let place: Place = format!("{address}/{name}").parse().unwrap();
+        let place: RoomAddress = format!("{address}/{name}").parse().unwrap();
         assert_eq!((place.relay, place.room), (address, Some(name)));
     }
 }
@@ -133,9 +133,9 @@ fn check_command(line: &str, command: Command<'_>) {
 
 /// A line of a script is a request, or wrong in one short line that repeats nothing of it.
 fn check_request(line: &str) {
-    match Request::parse(line) {
-        Ok(Request { what, .. }) => {
-            let (What::Say { text, .. } | What::Command(text)) = what;
+    match JsonRequest::parse(line) {
+        Ok(JsonRequest { body, .. }) => {
+            let (RequestBody::Say { text, .. } | RequestBody::Command(text)) = body;
             assert!(line.trim_start().starts_with('{') && text.len() <= line.len());
         }
         Err((_, error)) => assert!(error.len() < 200 && !error.contains('\n'), "{error}"),
@@ -151,23 +151,23 @@ fn check_address(address: &Address) {
 /// The file of people whom one knows: it says the same as what was learnt while it was written.
 pub fn known_people(bytes: &[u8]) {
     let text = &*String::from_utf8_lossy(bytes);
-    let mut people = Acquaintances::none("relay", room().id());
+    let mut people = KnownPeople::new("relay", room().id());
     people.read(text);
     assert!(people.damaged() <= text.lines().count());
     let nick: Nick = "bob".parse().unwrap();
-    for (index, meeting) in [Meeting::Seen, Meeting::Accepted, Meeting::Verified]
+    for (index, kind) in [RecordKind::Seen, RecordKind::Accepted, RecordKind::Verified]
         .into_iter()
         .enumerate()
     {
         let fingerprint = Fingerprint::of(bytes.get(index..=index).unwrap_or_default());
-        let line = people.line(meeting, &nick, fingerprint, -1);
+        let line = people.line(kind, &nick, fingerprint, -1);
         let mut read = people.clone();
         read.read(&line);
-        people.learn(meeting, &nick, fingerprint, -1);
+        people.learn(kind, &nick, fingerprint, -1);
         assert_eq!(read, people);
         let known = people.get(&nick).unwrap();
-        assert!(meeting == Meeting::Seen || known.fingerprint == fingerprint.to_string());
-        assert!(meeting != Meeting::Verified || known.is_verified);
+        assert!(kind == RecordKind::Seen || known.fingerprint == fingerprint.to_string());
+        assert!(kind != RecordKind::Verified || known.is_verified);
     }
 }
 

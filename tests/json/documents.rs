@@ -86,7 +86,7 @@ fn the_schema_has_the_words_that_the_program_writes() {
     for (event, field, written) in [
         ("leave", "reason", variants(JSON, "DepartureWord")),
         ("person", "standing", variants(JSON, "StandingWord")),
-        ("link", "state", variants(REPORT, "Link")),
+        ("link", "state", variants(REPORT, "LinkState")),
         (
             "alarm",
             "kind",
@@ -123,13 +123,13 @@ fn the_document_says_of_each_kind_what_the_program_does() {
     of_sender.extend(absence.clone());
     let ignored = between("Of a member that is ignored, ", " are not told at all");
     assert_eq!(quoted(ignored), of_sender);
-    let mut ten = kinds(|row| row.most == 10);
+    let mut ten = kinds(|row| row.per_minute == 10);
     ten.extend(absence);
     let said = between("if more than one. ", "told ten times a minute at most");
     assert_eq!(quoted(said), ten);
     let said = between("when that minute is over; ", " told each time");
-    assert_eq!(quoted(said), kinds(|row| row.most == u64::MAX));
-    let others = kinds(|row| ![1, 10, u64::MAX].contains(&row.most));
+    assert_eq!(quoted(said), kinds(|row| row.per_minute == u64::MAX));
+    let others = kinds(|row| ![1, 10, u64::MAX].contains(&row.per_minute));
     assert!(
         others.is_empty(),
         "the document does not say how often {others:?} are told"

@@ -1,5 +1,5 @@
-//! A relay that misbehaves as it is told: the real one's room, with something between it and the
-//! members. One lock around everything, a thread or two for each connection.
+//! A hostile relay, which misbehaves as a test tells it to: the real relay's room, with something between
+//! it and each member. One lock is around everything, and each connection has a thread or two.
 
 use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};
@@ -40,29 +40,29 @@ const CHALLENGE: Challenge = Challenge {
     run: RunId([5; 16]),
 };
 
-/// How often the relay's puppets do what is due.
+/// How often the relay has its puppets do what is due.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What the relay does.
+/// What the relay does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attack {
-    /// Presents everybody with keys of its own. In the lobby, whose name it knows, it is a [`Middle`]
-    /// that reads everything and passes it on; elsewhere its cards have a wrong MAC.
+    /// It presents all members under keys of its own. In the lobby, whose name it knows, it is a
+    /// [`Middle`], which reads everything and passes it on; elsewhere its cards have a wrong MAC.
     SwapKeys,
-    /// Passes no second message of anybody's on.
+    /// It keeps back every member's second message.
     DropLast,
-    /// Keeps newcomers secret from those who are there.
+    /// It hides newcomers from those who are there.
     Split,
-    /// Says of newcomers that they have left again.
+    /// It says of newcomers that they have left again.
     ForgeLeave,
-    /// Presents those who have left once more.
+    /// It presents those who have left once more.
     ReplayCard,
-    /// Passes messages on in another order to every second member.
+    /// It passes messages on in another order to every second member.
     Reorder,
 }
 
 impl Attack {
-    /// All, with the options that ask for them.
+    /// All misdeeds, with the options that ask for them.
     pub const ALL: [(&str, Self); 6] = [
         ("--swap-keys", Self::SwapKeys),
         ("--drop-last", Self::DropLast),
@@ -73,12 +73,12 @@ impl Attack {
     ];
 }
 
-/// What the relay knows of everybody.
+/// What the relay knows of all members.
 struct Knowledge {
     identity: IdentityKey,
-    /// Made-up members who stand for real ones, by the real session ids.
+    /// Made-up members who stand for real ones, by the session ids of the real ones.
     doubles: HashMap<SessionId, Card>,
-    /// The cards of all who were ever there.
+    /// The cards of all members who were ever there.
     cards: HashMap<SessionId, Card>,
 }
 
@@ -91,8 +91,8 @@ impl Knowledge {
     }
 }
 
-/// A card with somebody's nick and the relay's keys, for a room whose name the relay does not know:
-/// its MAC is that of another one.
+/// A card with a member's nick and the relay's keys, for a room whose name the relay does not know: it
+/// has the MAC of another room.
 fn forge(card: &Card, identity: &IdentityKey) -> Card {
     let key = SessionKey::generate(KeySize::Bits2048);
     let unauthenticated = Encoder::tagged("e2echat/1 card")
@@ -112,15 +112,15 @@ fn forge(card: &Card, identity: &IdentityKey) -> Card {
     Card::parse(&bytes, card.room()).expect("a card but for its MAC")
 }
 
-/// What stands between the room and one member.
+/// The part of the relay between the room and one member.
 struct Lens {
     attack: Attack,
     room: RoomId,
-    /// Whether it is one of every second member.
+    /// Whether the member is one of every second that joined.
     is_second: bool,
     knowledge: Arc<Mutex<Knowledge>>,
     to_client: Sender<Vec<u8>>,
-    /// How many changes it was told of more than there were, modulo 2^64.
+    /// How many more changes the member was told of than there were, modulo 2^64.
     shift: u64,
     held: Option<Vec<u8>>,
 }
@@ -131,7 +131,7 @@ impl Lens {
     }
 
     fn send_bytes(&self, bytes: Vec<u8>) {
-        // It fails where the client is gone.
+        // This fails if the client is gone.
         let _ = self.to_client.send(bytes);
     }
 
@@ -225,8 +225,8 @@ pub struct HostileRelay {
 }
 
 impl HostileRelay {
-    /// Starts one on a port of this machine; 0 is a free one. Calls `on_read` with what it reads
-    /// that was not meant for it.
+    /// Starts a relay on a port of this machine; port 0 is any free one. Calls `on_read` with each text
+    /// that the relay reads and was not meant to.
     pub fn start(attack: Attack, port: u16, on_read: fn(&str)) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
@@ -258,7 +258,7 @@ impl HostileRelay {
         Ok(address)
     }
 
-    /// One connection, to its end. `None` is an end like any other.
+    /// Serves one connection to its end. `None` only cuts the function short.
     fn serve(&self, mut stream: TcpStream) -> Option<()> {
         let mut preamble = [0; PREAMBLE];
         stream.read_exact(&mut preamble).ok()?;
@@ -320,7 +320,7 @@ impl HostileRelay {
     }
 }
 
-/// Reads frames and acknowledges them until the client says goodbye, or breaks the rules.
+/// Reads frames and acknowledges them until the client says goodbye or breaks the rules.
 fn take_frames(
     stream: &mut TcpStream,
     to_client: &Sender<Vec<u8>>,

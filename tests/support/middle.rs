@@ -1,6 +1,7 @@
-//! A relay in the middle, in a room whose name it has guessed: everybody sits in a room of their
-//! own, in which the relay plays all the others, under their nicks and with keys of its own. What
-//! somebody says to a puppet is read, and said again by their own puppet in the other's room.
+//! A relay in the middle, in a room whose name it has guessed. Each real member sits in a room of their
+//! own, in which the relay plays all the others, as puppets with their nicks and keys of its own. The
+//! relay reads what a member says to a puppet, and has that member's own puppet say it again in the
+//! other's room.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -38,7 +39,7 @@ fn payload(frame: &[u8]) -> &[u8] {
     frame.get(4..).expect("a frame has a length")
 }
 
-/// Somebody whom the relay plays.
+/// A puppet: a member whom the relay plays.
 struct Puppet {
     session: Session,
     intake: Intake,
@@ -76,7 +77,7 @@ impl Puppet {
         }
     }
 
-    /// Hears what has come, and sends what is due.
+    /// Has the puppet hear what has come, and send what is due.
     fn act(&mut self, room: &mut Room<Post>, now: Now) -> Vec<Event> {
         let mut events = Vec::new();
         for frame in self.inbox.try_iter() {
@@ -124,7 +125,7 @@ impl Clock {
 struct Stage {
     victim: Card,
     room: Room<Post>,
-    /// By the nicks of those for whom they stand.
+    /// The puppets, by the nicks of the members for whom they stand.
     puppets: BTreeMap<String, Puppet>,
     clock: Clock,
 }
@@ -164,7 +165,7 @@ impl Stage {
         said
     }
 
-    /// Has the puppet of whoever said it say it again.
+    /// Has the puppet of the member who said something say it again.
     fn repeat(&mut self, said: &Said) -> Option<()> {
         let puppet = self.puppets.get_mut(&said.by)?;
         let to = if said.direct {
@@ -185,7 +186,7 @@ impl Stage {
 pub(super) struct Middle {
     challenge: Challenge,
     stages: BTreeMap<String, Stage>,
-    /// Everybody who comes again has the same identity as before.
+    /// The PEMs of the puppets, by nick: somebody who comes again has the same identity as before.
     identities: HashMap<String, String>,
     clock: Clock,
     on_read: fn(&str),
@@ -212,7 +213,7 @@ impl Middle {
             .expect("it was written here")
     }
 
-    /// Somebody comes.
+    /// Lets a real member in.
     pub(super) fn join(&mut self, card: &Card, to_client: Sender<Vec<u8>>) -> Option<u64> {
         let nick = card.nick().to_string();
         let mut stage = Stage {
@@ -259,7 +260,7 @@ impl Middle {
         Some(())
     }
 
-    /// A real member goes.
+    /// Takes a real member out.
     pub(super) fn leave(&mut self, nick: &str, departure: Departure) {
         self.stages.remove(nick);
         let now = self.clock.now();

@@ -1,4 +1,4 @@
-//! What several of the test programs need.
+//! Helpers that several test programs share.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]

@@ -1,4 +1,4 @@
-//! Somebody who speaks the protocol by hand, and can therefore break any of its rules.
+//! A peer, which speaks the protocol by hand and can therefore break any of its rules.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
@@ -25,26 +25,26 @@ pub fn lobby() -> RoomName {
     "lobby".parse().expect("a name")
 }
 
-/// One of a few identities that the tests of a program share.
+/// One of a few identities, by its number. The tests of a program share them, as keys take long to make.
 pub fn identity(number: usize) -> &'static IdentityKey {
     static KEYS: [OnceLock<IdentityKey>; 32] = [const { OnceLock::new() }; 32];
     let key = KEYS.get(number).expect("there are 32");
     key.get_or_init(|| IdentityKey::generate(KeySize::Bits2048))
 }
 
-/// One of a few session keys that the tests of a program share.
+/// One of a few session keys, by its number, shared like the identities.
 pub fn session_key(number: usize) -> &'static SessionKey {
     static KEYS: [OnceLock<SessionKey>; 3] = [const { OnceLock::new() }; 3];
     let key = KEYS.get(number).expect("there are three");
     key.get_or_init(|| SessionKey::generate(KeySize::Bits2048))
 }
 
-/// A public key of 2048 bits to which nobody has the private one, as there are more members in some
-/// tests than it is worth making keys for.
+/// A public key of 2048 bits whose private key nobody has. Some tests have more members than it is worth
+/// making keys for.
 pub fn made_up_key() -> PublicKey {
     let mut spki = session_key(0).public().spki().to_vec();
-    // RFC 8017 A.1.1: the modulus ends 5 bytes before the end, with the exponent behind it. It stays
-    // as long as it is, and odd.
+    // RFC 8017 A.1.1: the modulus ends 5 bytes before the end, and the exponent follows. The modulus
+    // keeps its length and stays odd.
     let end = spki.len() - 5;
     let modulus = spki.get_mut(end - 255..end - 1).expect("a modulus");
     rand::rng().fill_bytes(modulus);
@@ -60,7 +60,7 @@ pub fn frame(kind: u8, fields: &[u8]) -> Vec<u8> {
         .finish()
 }
 
-/// The fields of a card of generation 0 or 1, right or wrong (PROTOCOL §4).
+/// The fields of a card, right or wrong (PROTOCOL §4), of generation 0 or 1.
 #[derive(Clone)]
 pub struct CardFields {
     pub room: RoomId,
@@ -72,7 +72,7 @@ pub struct CardFields {
 }
 
 impl CardFields {
-    /// Those of a card that is accepted.
+    /// The fields of a card that the others accept.
     pub fn new(nick: &str, identity: &IdentityKey, session: &PublicKey) -> Self {
         Self {
             room: lobby().id(),
@@ -84,7 +84,7 @@ impl CardFields {
         }
     }
 
-    /// Everything that is signed.
+    /// The bytes that are signed.
     pub fn unsigned(&self) -> Vec<u8> {
         let fields = Encoder::tagged("e2echat/1 card")
             .bytes(&self.room.0)
@@ -106,7 +106,7 @@ impl CardFields {
         Self::signed(self.unsigned(), signer)
     }
 
-    /// The card of somebody who does not know the name of the room, signed by `signer`.
+    /// The card as somebody would make it who does not know the name of the room, signed by `signer`.
     pub fn sign_with_a_wrong_mac(&self, signer: &IdentityKey) -> Vec<u8> {
         let mut unsigned = self.unsigned();
         let last = unsigned.last_mut().expect("a MAC");
@@ -139,12 +139,12 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Connects and says nothing.
+    /// Connects to a relay and sends nothing.
     pub fn connect(relay: SocketAddr) -> Self {
         Self::new(TcpStream::connect(relay).expect("the relay listens"))
     }
 
-    /// The same from this address of this machine.
+    /// Connects from this address of this machine, and sends nothing.
     pub fn connect_from(source: Ipv4Addr, relay: SocketAddr) -> Self {
         let SocketAddr::V4(relay) = relay else {
             panic!("the relay is elsewhere: {relay}");
@@ -166,19 +166,19 @@ impl Peer {
         Self { stream }
     }
 
-    /// Writes bytes; returns whether the relay still takes any.
+    /// Writes bytes. Returns whether the relay still takes any.
     pub fn write(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }
 
-    /// Says that nothing more will be written.
+    /// Ends the writing side of the connection.
     pub fn finish_writing(&self) {
         self.stream
             .shutdown(Shutdown::Write)
             .expect("the connection is open");
     }
 
-    /// The next frame, or nothing where the relay has hung up.
+    /// Reads the next frame. Returns `None` if the relay has hung up.
     #[track_caller]
     pub fn read(&mut self) -> Option<Vec<u8>> {
         match read_frame(&mut self.stream, MAX_FRAME) {
@@ -188,12 +188,12 @@ impl Peer {
         }
     }
 
-    /// The next frame, or nothing where the relay has hung up, be it within a frame.
+    /// Reads the next frame. Returns `None` if the relay has hung up, even within a frame.
     pub fn read_or_broken(&mut self) -> Option<Vec<u8>> {
         read_frame(&mut self.stream, MAX_FRAME).ok()
     }
 
-    /// Reads until a notice comes, and checks that the relay hangs up then.
+    /// Reads until a notice comes, and checks that the relay hangs up behind it.
     #[track_caller]
     pub fn assert_told(&mut self, expected: Notice) {
         loop {
@@ -206,7 +206,7 @@ impl Peer {
         }
     }
 
-    /// Checks that the relay hangs up without a word.
+    /// Checks that the relay hangs up without a notice.
     #[track_caller]
     pub fn assert_hung_up(&mut self) {
         assert_eq!(self.read(), None);
@@ -250,21 +250,21 @@ pub struct Member {
 }
 
 impl Member {
-    /// Enters as everybody does, with the shared keys of this number.
+    /// Enters the lobby by the book, with the shared keys of this number.
     #[track_caller]
     pub fn join(relay: SocketAddr, nick: &str, number: usize) -> Self {
         Self::join_with(relay, nick, number, session_key(number).public())
     }
 
-    /// The same with another session key.
+    /// Enters the lobby by the book, with another session key than the shared one.
     #[track_caller]
     pub fn join_with(relay: SocketAddr, nick: &str, number: usize, key: &PublicKey) -> Self {
         let joined = Self::enter(Peer::connect(relay), nick, number, key, None);
         joined.unwrap_or_else(|notice| panic!("no welcome: {notice:?}"))
     }
 
-    /// Enters over a connection, or goes on over it as whoever joined in an epoch. What the relay
-    /// says where it does not let it in is the error.
+    /// Enters over a connection, or resumes over it as the member that joined in an epoch. The error is the
+    /// notice of a relay that does not let the peer in.
     #[track_caller]
     pub fn enter(
         mut peer: Peer,
@@ -304,7 +304,7 @@ impl Member {
         })
     }
 
-    /// Reads until the relay has acknowledged so many frames.
+    /// Reads until the relay has acknowledged this many frames.
     #[track_caller]
     pub fn wait_for_ack(&mut self, expected: u64) {
         assert!(self.peer.write(&Frame::ping().encode()));
@@ -318,12 +318,12 @@ impl Member {
         }
     }
 
-    /// A body, and the header of a message to the room that says it.
+    /// A body with this text, and the header of a message to the room with it.
     pub fn compose(&self, sequence: u64, text: &str) -> (Header, Body) {
         self.compose_as(Kind::Text, sequence, text)
     }
 
-    /// The same of another kind.
+    /// A body of this kind, and the header of a message to the room with it.
     pub fn compose_as(&self, kind: Kind, sequence: u64, text: &str) -> (Header, Body) {
         let body = Body::new(kind.code(), text.to_owned()).expect("neither empty nor long");
         let audience = self.roster();
@@ -344,7 +344,7 @@ impl Member {
         (header, body)
     }
 
-    /// The fields of the card with which it goes on under another session key.
+    /// The fields of the card with which the peer goes on under another session key.
     pub fn successor(&self, nick: &str, key: &PublicKey) -> CardFields {
         CardFields {
             generation: 1,
@@ -353,12 +353,12 @@ impl Member {
         }
     }
 
-    /// Changes its session key as if by the book, but with any card.
+    /// Changes the session key by the book (PROTOCOL §11), but with any card.
     pub fn rekey(&mut self, card: &[u8]) {
         assert!(self.peer.write(&Frame::rekey(card).encode()));
     }
 
-    /// The same for one reader alone.
+    /// A body with this text, and the header of a direct message with it.
     pub fn compose_to(&self, reader: SessionId, sequence: u64, text: &str) -> (Header, Body) {
         let (mut header, body) = self.compose(sequence, text);
         let mut audience = [self.sid, reader];
@@ -368,7 +368,7 @@ impl Member {
         (header, body)
     }
 
-    /// The audience digest of the whole roster, which is the beginning of the epoch's chain too.
+    /// The audience digest of the whole roster. The epoch's chain begins with it, too.
     fn roster(&self) -> Digest {
         let mut roster: Vec<SessionId> = self.others.iter().map(Card::sid).collect();
         roster.push(self.sid);
@@ -376,8 +376,7 @@ impl Member {
         audience_digest(&roster)
     }
 
-    /// The statement for an occasion at a time of its own, of one who has seen nothing, and said
-    /// nothing.
+    /// The statement for an occasion, at the peer's own time, as if it had seen and said nothing.
     pub fn statement(&self, occasion: Occasion, time: u64) -> Statement {
         let roster = self.roster();
         Statement {
@@ -398,18 +397,18 @@ impl Member {
         }
     }
 
-    /// The frame that carries a statement, signed, to some or to all.
+    /// The frame that carries a signed statement, to some members or to all.
     pub fn state(&self, statement: &Statement, to: &[SessionId]) -> Vec<u8> {
         let statement = statement.encode();
         Frame::statement(&statement, &self.identity.sign(&statement), to).encode()
     }
 
-    /// The identity that it has.
+    /// The peer's identity.
     pub fn identity(&self) -> &'static IdentityKey {
         self.identity
     }
 
-    /// Signs and encrypts for everybody else.
+    /// Signs a message, and encrypts it for everybody else.
     pub fn seal(&self, header: &Header, body: &Body) -> SealedMessage {
         let readers: Vec<(SessionId, &PublicKey)> = self
             .others
@@ -419,7 +418,7 @@ impl Member {
         SealedMessage::seal(header, body, self.identity, &readers, &[self.sid])
     }
 
-    /// Sends a message as it is.
+    /// Sends a message as it is, right or wrong.
     pub fn send(&mut self, message: SealedMessage) {
         for frame in message.frames() {
             assert!(self.peer.write(&frame.encode()), "the relay takes it");

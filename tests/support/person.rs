@@ -1,11 +1,11 @@
-//! Our program at a terminal, as a user who has a folder of their own.
+//! A user at a terminal, who has a folder of their own.
 
 use portable_pty::CommandBuilder;
 
 use super::process::Home;
 use super::screen::{self, Screen};
 
-/// A program as this user, in the user's folder, with nothing of ours in the environment.
+/// A program as this user, in the user's folder, without our variables in the environment.
 fn command(home: &Home, program: &str) -> CommandBuilder {
     let mut command = screen::command(program);
     for (name, _) in std::env::vars_os() {
@@ -21,12 +21,12 @@ fn command(home: &Home, program: &str) -> CommandBuilder {
 }
 
 impl Screen {
-    /// Starts our program as this user, with nothing of ours in the environment.
+    /// Starts our program as this user, without our variables in the environment.
     pub fn e2echat(home: &Home, arguments: &[&str], rows: u16, columns: u16) -> Self {
         Self::e2echat_with(home, &[], arguments, rows, columns)
     }
 
-    /// The same, with variables in the environment.
+    /// Starts our program as this user, with these variables in the environment.
     pub fn e2echat_with(
         home: &Home,
         variables: &[(&str, &str)],
@@ -65,7 +65,7 @@ impl Screen {
         screen
     }
 
-    /// Waits until a row is as expected, and returns it.
+    /// Waits until a row of the screen is as expected, and returns it.
     #[track_caller]
     pub fn wait_for_row(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
         let shown = self.wait_for(what, |shown| shown.lines().any(&expected));

@@ -1,6 +1,6 @@
-//! The program itself, as a relay and as a client: started, talked to, and never left behind.
+//! Runs the program itself, as a relay and as a client. No process outlives its test.
 //!
-//! Nothing here sleeps for a fixed time to let something happen: waits poll, up to a deadline.
+//! Nothing here sleeps for a fixed time to let something happen: a wait polls, up to a deadline.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -14,17 +14,17 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// How long a wait lasts before the test fails.
+/// How long a wait lasts at most; then the test fails.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 /// How often a wait looks.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Waits until `found` finds something, and fails with what `describe` says if it never does.
+/// Waits until `found` finds something. Fails with what `describe` says if it does not in time.
 pub fn wait_for<T>(found: impl FnMut() -> Option<T>, describe: impl Fn() -> String) -> T {
     wait_within(DEADLINE, found, describe)
 }
 
-/// The same for so long.
+/// Waits likewise, but this long at most.
 pub fn wait_within<T>(
     deadline: Duration,
     mut found: impl FnMut() -> Option<T>,
@@ -44,7 +44,7 @@ pub fn wait_within<T>(
 pub struct Home(TempDir);
 
 impl Home {
-    /// A new one.
+    /// Makes a new folder.
     pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
@@ -59,14 +59,14 @@ impl Home {
         self.path().join(name)
     }
 
-    /// The program, with this folder as the user's and nothing of ours in the environment.
+    /// The program, with this folder as the user's and without our variables in the environment.
     pub fn e2echat(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_e2echat"));
         self.isolate(&mut command);
         command
     }
 
-    /// Gives a command this folder, and takes away what could change what it does.
+    /// Gives a command this folder, and takes away the variables that could change what it does.
     pub fn isolate(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("E2ECHAT_") {
@@ -81,7 +81,7 @@ impl Home {
             .current_dir(self.path());
     }
 
-    /// Makes an identity and saves it in a file of this name; returns its path and fingerprint.
+    /// Makes an identity and saves it in a file of this name. Returns the path and the fingerprint.
     #[track_caller]
     pub fn identity(&self, name: &str) -> (String, String) {
         let path = self.file(name).display().to_string();
@@ -94,7 +94,7 @@ impl Home {
         (path, fingerprint.trim().to_owned())
     }
 
-    /// Where the people are remembered whom this user has met.
+    /// The path of this user's file of known people.
     pub fn known_people(&self) -> PathBuf {
         self.file("data/e2echat/known-people")
     }
@@ -119,12 +119,12 @@ impl Ended {
         Process::start(command, Input::Nothing).ended()
     }
 
-    /// The exit status; a program that a signal killed has none.
+    /// The exit status. A program that a signal killed has none.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
 
-    /// Checks that it was refused as wrong usage, with a text that contains `error`.
+    /// Checks that the program refused its arguments, with a text that contains `error`.
     #[track_caller]
     pub fn assert_misused(&self, error: &str) {
         assert_eq!(self.code(), Some(2), "{self:#?}");
@@ -132,7 +132,7 @@ impl Ended {
         assert!(self.stderr.join("\n").contains(error), "{self:#?}");
     }
 
-    /// Checks that it failed as a program of ours does: one line of error, one of advice.
+    /// Checks that the program failed as ours does: one line of error, one of advice.
     #[track_caller]
     pub fn assert_failure(&self, error: &str) {
         assert_eq!(self.code(), Some(1), "{self:#?}");
@@ -151,7 +151,7 @@ enum Input {
     Pipe,
 }
 
-/// What a running program has of the system.
+/// What a running program takes of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Belongings {
     pub threads: usize,
@@ -228,7 +228,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails where the program has ended, which is as good.
+        // This fails if the program has ended, which is as good.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -272,7 +272,7 @@ impl Lines {
         )
     }
 
-    /// All lines, once the program has ended.
+    /// Waits until the program has ended, and returns all lines.
     fn finish(&mut self) -> Vec<String> {
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the program writes UTF-8");
@@ -294,13 +294,13 @@ impl Relay {
         self.process.id()
     }
 
-    /// Starts one and waits until it listens.
+    /// Starts a relay and waits until it listens.
     pub fn start(options: &[&str]) -> Self {
         let own = ["--bind", "127.0.0.1", "--port", "0"];
         Self::start_with(&[&own, options].concat())
     }
 
-    /// The same with all options given.
+    /// Starts a relay with these options and no others, and waits until it listens.
     pub fn start_with(options: &[&str]) -> Self {
         let home = Home::new();
         let mut command = home.e2echat();
@@ -308,7 +308,7 @@ impl Relay {
         Self::from_command(&mut command, home)
     }
 
-    /// Starts a command that is one, and waits until it listens.
+    /// Starts a command that is a relay, and waits until it listens.
     pub fn from_command(command: &mut Command, home: Home) -> Self {
         let process = Process::start(command, Input::Pipe);
         let line = process
@@ -325,7 +325,7 @@ impl Relay {
         }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -335,7 +335,7 @@ impl Relay {
         self.process.belongings()
     }
 
-    /// Has the system give it no more open files than this, whatever it was allowed when it started.
+    /// Limits its open files to this number, whatever limit it started with.
     #[cfg(target_os = "linux")]
     pub fn limit_open_files(&self, most: usize) {
         let mut command = Command::new("prlimit");
@@ -345,7 +345,7 @@ impl Relay {
         assert!(status.success(), "{status}");
     }
 
-    /// Waits for a line of its log, which goes to standard error.
+    /// Waits for a line of its log, which is its standard error.
     #[track_caller]
     pub fn wait_for_log(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
         self.process.stderr.wait_for(what, expected)
@@ -367,7 +367,7 @@ impl Relay {
         self.process.stdout.all()
     }
 
-    /// Writes a line to its standard input: the words of a host who sits in a room.
+    /// Writes a line to its standard input, as the host who sits in a room.
     pub fn say(&mut self, line: &str) {
         self.process.write(format!("{line}\n").as_bytes());
     }
@@ -407,7 +407,7 @@ impl Client {
         self.process.id()
     }
 
-    /// Starts one and waits until it is in the room.
+    /// Starts a client and waits until it is in the room.
     #[track_caller]
     pub fn join(relay: SocketAddr, nick: &str, options: &[&str]) -> Self {
         let client = Self::start(relay, nick, options);
@@ -415,8 +415,7 @@ impl Client {
         client
     }
 
-    /// Starts one of a user who has more than one, or who comes again, and waits until it is in
-    /// the room.
+    /// Starts a client of a user who has more than one, or who comes again. Waits until it is in the room.
     #[track_caller]
     pub fn join_from(home: &Home, relay: SocketAddr, nick: &str, options: &[&str]) -> Self {
         let relay = relay.to_string();
@@ -427,7 +426,7 @@ impl Client {
         client
     }
 
-    /// Starts a command that is one, of a user whose folder somebody else keeps.
+    /// Starts a command that is a client, of a user whose folder the caller keeps.
     pub fn start_command(command: &mut Command) -> Self {
         Self {
             process: Process::start(command, Input::Pipe),
@@ -443,12 +442,12 @@ impl Client {
         });
     }
 
-    /// Starts one.
+    /// Starts a client.
     pub fn start(relay: SocketAddr, nick: &str, options: &[&str]) -> Self {
         Self::start_at(&relay.to_string(), nick, options)
     }
 
-    /// Starts one, with the relay's address as a person writes it.
+    /// Starts a client, with the relay's address as a person writes it.
     pub fn start_at(relay: &str, nick: &str, options: &[&str]) -> Self {
         let home = Home::new();
         let mut command = home.e2echat();
@@ -456,7 +455,7 @@ impl Client {
         Self::from_command(&mut command, home)
     }
 
-    /// Starts a command that is one.
+    /// Starts a command that is a client.
     pub fn from_command(command: &mut Command, home: Home) -> Self {
         Self {
             process: Process::start(command, Input::Pipe),
@@ -480,7 +479,7 @@ impl Client {
         self.process.stdout.wait_for(what, expected)
     }
 
-    /// Waits until it has shown that `nick` said `text`, and nothing but that in the line.
+    /// Waits for a line that says that `nick` said `text`, and nothing more.
     #[track_caller]
     pub fn wait_for_message(&self, nick: &str, text: &str) {
         self.wait_for_line(text, |line| is_message(line, nick, text));
@@ -496,7 +495,7 @@ impl Client {
         self.process.belongings()
     }
 
-    /// The lines so far that are warnings.
+    /// The lines so far that begin with `!`, as alarms do.
     pub fn warnings(&self) -> Vec<String> {
         let mut lines = self.lines();
         lines.retain(|line| line.starts_with("! "));

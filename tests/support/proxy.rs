@@ -1,4 +1,4 @@
-//! Somebody on the way between clients and relay, who records every byte.
+//! A proxy on the way between clients and relay, which records every byte.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ pub struct Recording {
 
 type Tape = Arc<Mutex<Recording>>;
 
-/// A proxy. Dropping it ends its threads.
+/// A running proxy. Dropping it ends its threads.
 pub struct Proxy {
     address: SocketAddr,
     tapes: Arc<Mutex<Vec<Tape>>>,
@@ -24,7 +24,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one in front of a relay.
+    /// Starts a proxy in front of a relay.
     pub fn start(relay: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("a socket has an address");
@@ -54,12 +54,12 @@ impl Proxy {
         }
     }
 
-    /// Where clients connect to.
+    /// The address to which clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What went over each connection, in the order in which they were made.
+    /// What went over each connection, in the order in which clients made them.
     pub fn recordings(&self) -> Vec<Recording> {
         let tapes = self.tapes.lock().expect("nobody panics");
         let copy = |tape: &Tape| tape.lock().expect("nobody panics").clone();
@@ -70,7 +70,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::SeqCst);
-        // The acceptor looks when somebody comes.
+        // The accepting thread looks whether it should end only when somebody connects.
         let _ = TcpStream::connect(self.address);
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
@@ -78,8 +78,8 @@ impl Drop for Proxy {
     }
 }
 
-/// Passes bytes on, one way, on a thread that ends with the connection. What is passed on has been
-/// recorded before.
+/// Passes bytes on, one way, on a thread that ends with the connection. It records bytes before it passes
+/// them on.
 fn pass_on(
     from: &TcpStream,
     to: &TcpStream,
@@ -97,7 +97,7 @@ fn pass_on(
                 break;
             }
         }
-        // They fail where the other end was faster.
+        // These fail if the other end was faster.
         let _ = to.shutdown(Shutdown::Write);
         let _ = from.shutdown(Shutdown::Read);
     });

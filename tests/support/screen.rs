@@ -1,8 +1,8 @@
 //! A pseudo-terminal with a program in it, and the screen that a person would see.
 //!
-//! Tests look at the screen and not at the bytes: only there does a row show that was erased or
-//! glued to another. Nothing here sleeps for a fixed time to let something happen: waits poll, up
-//! to a deadline.
+//! Tests look at the screen and not at the bytes: only the screen shows that a row was erased or glued
+//! to another. Nothing here sleeps for a fixed time to let something happen: a wait polls, up to a
+//! deadline.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -16,13 +16,13 @@ use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
-/// How long a wait lasts before the test fails.
+/// How long a wait lasts at most; then the test fails.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How often a wait looks.
 const POLL: Duration = Duration::from_millis(5);
-/// How long a program writes nothing that has come to rest.
+/// How long a program must write nothing in order to have come to rest.
 const REST: Duration = Duration::from_millis(100);
-/// How many rows above the screen are kept.
+/// How many rows above the screen this terminal keeps.
 const SCROLLBACK: usize = 100_000;
 
 /// A program in a pseudo-terminal. Dropping it kills the program.
@@ -34,14 +34,14 @@ pub struct Screen {
     master: Box<dyn MasterPty + Send>,
 }
 
-/// What has come out of the program.
+/// What the program has written.
 struct Seen {
     emulator: vt100::Parser,
     raw: Vec<u8>,
 }
 
-/// A program for a terminal. Its environment is this process's, with what could change the output
-/// set to fixed values.
+/// A program for a terminal. Its environment is this process's, with fixed values for the variables that
+/// could change the output.
 pub fn command(program: impl AsRef<OsStr>) -> CommandBuilder {
     let mut command = CommandBuilder::new(program);
     for (name, value) in [("TERM", "xterm"), ("TZ", "UTC"), ("LANG", "C.UTF-8")] {
@@ -63,7 +63,7 @@ impl Screen {
             .slave
             .spawn_command(command)
             .expect("the program starts");
-        // While this end is open here, the reader would never see the program's end.
+        // The reader sees the program's end only when no other process has this end open.
         drop(pair.slave);
         let mut output = pair
             .master
@@ -118,17 +118,17 @@ impl Screen {
         self.type_text(key);
     }
 
-    /// Pastes text, as a terminal does that brackets it.
+    /// Pastes text in brackets, as modern terminals do.
     pub fn paste(&mut self, text: &str) {
         self.type_text(&format!("\x1b[200~{text}\x1b[201~"));
     }
 
-    /// What the screen shows, without spaces at the end of rows and empty rows at its end.
+    /// The rows of the screen, without spaces at their ends and without empty rows at the bottom.
     pub fn contents(&self) -> String {
         self.seen().emulator.screen().contents()
     }
 
-    /// Looks at the screen cell by cell.
+    /// Has `look` look at the screen cell by cell.
     pub fn with_emulator<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
         look(self.seen().emulator.screen())
     }
@@ -178,15 +178,15 @@ impl Screen {
         }
     }
 
-    /// Waits until this is on the screen, and the program has come to rest.
+    /// Waits until this text is on the screen and the program has come to rest.
     #[track_caller]
     pub fn sees(&self, text: &str) {
         self.wait_for(text, |shown| shown.contains(text));
         self.comes_to_rest();
     }
 
-    /// Waits until nothing more is written: what has been shown counts as seen only a moment later,
-    /// and before that whoever came is left out of what is typed.
+    /// Waits until the program writes nothing more. What it has shown counts as seen only a moment later,
+    /// and until then a typed line leaves out whoever came last.
     #[track_caller]
     pub fn comes_to_rest(&self) {
         let start = Instant::now();
@@ -212,7 +212,7 @@ impl Screen {
             .expect("the terminal can be resized");
     }
 
-    /// Whether the terminal echoes and edits lines itself, as a shell expects it to.
+    /// Whether the terminal echoes and edits lines itself, as a shell expects.
     pub fn is_cooked(&self) -> bool {
         let mode = self
             .master
@@ -274,7 +274,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // Fails where the program has ended, which is as good.
+        // This fails if the program has ended, which is as good.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

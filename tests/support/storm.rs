@@ -1,4 +1,4 @@
-//! A bad way between clients and relay: it breaks connections, one way or another, after a random
+//! A bad network between clients and relay. It breaks connections in one way or another after a random
 //! time, lets bytes through in odd pieces, and stands still now and then.
 
 use std::io::{self, Read, Write};
@@ -12,7 +12,7 @@ use nix::sys::socket::{setsockopt, sockopt::Linger};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-/// How often a thread looks whether it is time.
+/// How often a thread looks whether it must break its connection.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a connection lasts at most, in a storm.
 const LIFE: Duration = Duration::from_millis(1500);
@@ -26,13 +26,13 @@ enum Blow {
     Cut,
     /// Both ends see a reset, and what was under way is lost.
     Reset,
-    /// The way to the relay, or the way back, ends at once; the other one a little later.
+    /// One direction ends at once, and the other one a little later.
     HalfClose { to_relay: bool },
     /// Nothing goes through for a while; then it is reset.
     Stall,
 }
 
-/// A proxy. Dropping it ends its threads once the connections are over.
+/// The proxy that stands for the network. Dropping it ends its threads once the connections are over.
 pub struct Storm {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -50,7 +50,7 @@ struct Shared {
 }
 
 impl Storm {
-    /// Starts one in front of a relay, calm at first.
+    /// Starts a storm in front of a relay. It is calm at first.
     pub fn start(relay: SocketAddr, seed: u64) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("a socket has an address");
@@ -70,7 +70,7 @@ impl Storm {
                     if shared.is_ending.load(Ordering::SeqCst) {
                         return;
                     }
-                    // It fails where the relay is not there, or the client was faster.
+                    // This fails if the relay is gone, or the client was faster.
                     let _ = client.and_then(|client| shared.connect(client));
                 }
             }
@@ -82,30 +82,30 @@ impl Storm {
         }
     }
 
-    /// Where clients connect to.
+    /// The address to which clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on connections break, those that there are too; or not any more.
+    /// Switches the storm on or off. While it is on, connections break, also those that there were before.
     pub fn rage(&self, is_raging: bool) {
         self.shared.is_raging.store(is_raging, Ordering::SeqCst);
     }
 
-    /// From now on nothing that comes is passed on, in either direction, and nobody is told; or it
-    /// is again.
+    /// Switches silence on or off. While it is on, nothing goes through in either direction, and neither
+    /// end notices.
     pub fn swallow(&self, is_swallowing: bool) {
         let shared = &self.shared;
         shared.is_swallowing.store(is_swallowing, Ordering::SeqCst);
     }
 
-    /// From now on there is no way: connections are cut, those that there are too; or there is one
-    /// again.
+    /// Switches an outage on or off. While it is on, all connections are cut, also those that there were
+    /// before.
     pub fn block(&self, is_blocked: bool) {
         self.shared.is_blocked.store(is_blocked, Ordering::SeqCst);
     }
 
-    /// How many connections were broken.
+    /// How many connections this has broken.
     pub fn blows(&self) -> usize {
         self.shared.blows.load(Ordering::SeqCst)
     }
@@ -114,7 +114,7 @@ impl Storm {
 impl Drop for Storm {
     fn drop(&mut self) {
         self.shared.is_ending.store(true, Ordering::SeqCst);
-        // The acceptor looks when somebody comes.
+        // The accepting thread looks whether it should end only when somebody connects.
         let _ = TcpStream::connect(self.address);
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
@@ -157,7 +157,7 @@ struct Way {
     shared: Arc<Shared>,
     client: TcpStream,
     relay: TcpStream,
-    /// Whether nothing goes through at present.
+    /// Whether nothing goes through at present, in either direction.
     is_standing: AtomicBool,
     is_over: AtomicBool,
 }
@@ -202,12 +202,12 @@ impl Way {
         if self.is_over() {
             return;
         }
-        // An end is passed on; it fails where the other end was faster.
+        // The end of the stream goes on, too. This fails if the other end was faster.
         let _ = to.shutdown(Shutdown::Write);
         let _ = from.shutdown(Shutdown::Read);
     }
 
-    /// Waits until the connection has had its time, and breaks it.
+    /// Waits until the connection's time is over, and breaks it.
     fn break_in_time(&self) {
         let shared = &self.shared;
         while !shared.is_raging.load(Ordering::SeqCst) {
@@ -266,7 +266,7 @@ impl Way {
         }
     }
 
-    /// The sockets are closed when the last thread has let go of them, which is soon.
+    /// Resets the connection. That happens when the last thread drops the sockets, which is soon.
     fn reset(&self) {
         let linger = nix::libc::linger {
             l_onoff: 1,

@@ -1,4 +1,4 @@
-//! Programs that may or may not be installed, and judge files of ours.
+//! Runs other programs, which judge our files, if they are installed.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,22 +7,21 @@ use nix::errno::Errno;
 
 use super::process::Home;
 
-/// The repository.
+/// The folder of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The reason that this system's C library gives for an error, as the program shows it: another
-/// library has other words for some.
+/// The reason for an error in the words of this system's C library, as the program shows it: other
+/// libraries have other words for some.
 pub fn reason(error: Errno) -> String {
     let said = std::io::Error::from(error).to_string();
     let words = said.split(" (os error").next().expect("a beginning");
     words.to_lowercase()
 }
 
-/// What a program says when it is run like this in the repository, where it must succeed: on
-/// standard output and on standard error. Where it is not installed, that is said, and there is
-/// None.
+/// Runs a program in the repository, where it must succeed. Returns what it writes to standard output
+/// and to standard error. Prints `skipped:` and returns `None` if the program is not installed.
 #[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 #[track_caller]
 pub fn run(program: &str, arguments: &[&str]) -> Option<(String, String)> {

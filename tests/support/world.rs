@@ -1,5 +1,5 @@
-//! A room in one process: the relay's state machine, the members' sessions, and between them
-//! whatever a test wants to do to the frames.
+//! A room in one process: the relay's state machine and the members' sessions. Between them a test does
+//! to the frames what it wants.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -33,7 +33,7 @@ const LIMITS: RelayLimits = RelayLimits {
     bytes: 0,
 };
 
-/// When everything happens that does not take time.
+/// The time at which everything happens that takes no time.
 pub const NOW: Now = Now {
     time: 0,
     uptime: Duration::ZERO,
@@ -44,10 +44,10 @@ const POLICY: Policy = Policy {
     rekey_after: Duration::from_hours(1),
 };
 
-/// The time in a world, which all its members share.
+/// The time of a world, which all its members share.
 type Clock = Rc<Cell<Now>>;
 
-/// Time in which everybody has sent a beacon.
+/// A time long enough for every member to send a beacon.
 pub const BEACON_PERIOD: Duration = Duration::from_mins(1);
 
 /// A frame without its length: type and fields.
@@ -73,11 +73,11 @@ impl Mailbox for Inbox {
 /// A member, and what is on its way to it.
 pub struct Member {
     pub session: Session,
-    /// What is in its identity's file.
+    /// The PEM of its identity.
     pub identity: String,
     clock: Clock,
     inbox: Inbox,
-    /// The relay's, once the member is in the room.
+    /// The relay's intake for this member, once it is in the room.
     intake: Option<Intake>,
 }
 
@@ -100,27 +100,27 @@ impl Member {
         }
     }
 
-    /// How many counted frames the relay has taken from it.
+    /// How many counted frames the relay has taken from the member (PROTOCOL §8).
     pub fn taken(&self) -> u64 {
         self.intake.as_ref().map_or(0, Intake::received)
     }
 
-    /// The session id.
+    /// The member's session id.
     pub fn sid(&self) -> SessionId {
         self.session.card().sid()
     }
 
-    /// Puts frames on its way.
+    /// Puts frames on their way to the member.
     pub fn deliver(&self, frames: impl IntoIterator<Item = Vec<u8>>) {
         self.inbox.0.borrow_mut().extend(frames);
     }
 
-    /// Takes away all that is on its way.
+    /// Takes away all frames that are on their way to the member.
     pub fn intercept(&self) -> Vec<Vec<u8>> {
         self.inbox.0.take()
     }
 
-    /// The one message that is on its way, taken away; what came before it is received.
+    /// Takes away the one message that is on its way. The member receives what comes before it.
     #[track_caller]
     pub fn intercept_message(&mut self) -> Delivery {
         let mut frames = self.intercept();
@@ -131,30 +131,30 @@ impl Member {
         Delivery::parse(&message)
     }
 
-    /// Has it say something to everybody whom it sees.
+    /// Has the member say something to everybody whom it sees.
     pub fn say(&mut self, text: &str) -> Result<usize, SayError> {
         let shown = self.session.changes();
         self.say_to(To::Room { shown }, text)
     }
 
-    /// Has it say something.
+    /// Has the member say something.
     pub fn say_to(&mut self, to: To, text: &str) -> Result<usize, SayError> {
         let said = self.session.say(to, Kind::Text, text, self.clock.get());
         said.map(|receipt| receipt.readers)
     }
 
-    /// Has it do what is due.
+    /// Has the member do what is due.
     pub fn tick(&mut self) -> Vec<Event> {
         self.session.tick(self.clock.get())
     }
 
-    /// Has it take a new session key.
+    /// Has the member take a new session key.
     pub fn rekey(&mut self) {
         let key = SessionKey::generate(KeySize::Bits2048);
         self.session.rekey(key, self.clock.get());
     }
 
-    /// Hands it a frame, of a kind that does not end its session.
+    /// Hands the member a frame that does not end its session.
     #[track_caller]
     pub fn receive(&mut self, frame: &[u8]) -> Vec<Event> {
         self.session
@@ -162,7 +162,7 @@ impl Member {
             .expect("the session goes on")
     }
 
-    /// Hands it a frame that ends its session.
+    /// Hands the member a frame that ends its session.
     #[track_caller]
     pub fn ends(&mut self, frame: &[u8]) -> End {
         self.session
@@ -196,7 +196,7 @@ impl Delivery {
         }
     }
 
-    /// As a frame.
+    /// Makes a frame of the fields.
     pub fn frame(&self) -> Vec<u8> {
         Encoder::default()
             .byte(0x11)
@@ -215,7 +215,7 @@ pub struct World {
 }
 
 impl World {
-    /// An empty one.
+    /// Makes a world with an empty room.
     pub fn new() -> Self {
         Self {
             room: Room::new(0, &LIMITS),
@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    /// An empty one of a relay that has been started anew.
+    /// Makes a world with an empty room, of a relay that was started anew.
     pub fn restarted() -> Self {
         let mut world = Self::new();
         world.challenge.run = RunId([3; 16]);
@@ -236,21 +236,21 @@ impl World {
         self.room.epoch()
     }
 
-    /// Lets somebody in, who finds WELCOME and the roster on its way.
+    /// Lets somebody in. WELCOME and the roster are then on their way to the new member.
     pub fn enter(&mut self, nick: &str) -> Result<Member, Notice> {
         let mut member = Member::new(nick, &self.clock);
         self.admit(&mut member)?;
         Ok(member)
     }
 
-    /// Lets somebody in once more, whose connection was broken for too long, or to another run.
+    /// Lets a member in once more, whose connection was broken for too long, or to another run.
     pub fn enter_again(&mut self, member: &mut Member) -> Result<(), Notice> {
         member.session.disconnect();
         member.intercept();
         self.admit(member)
     }
 
-    /// The relay forgets everything, and is in another run.
+    /// Has the relay forget everything, and begin another run.
     pub fn restart(&mut self) {
         let [first, ..] = self.challenge.run.0;
         self.challenge.run = RunId([first + 1; 16]);
@@ -274,7 +274,7 @@ impl World {
         Ok(())
     }
 
-    /// Takes from a member what it has to send, passes it on, and acknowledges it.
+    /// Takes the frames that a member has to send, passes them on, and acknowledges them.
     pub fn relay(&mut self, member: &mut Member) {
         while self.pass_on(member) {
             let ack = Frame::ack(member.taken());
@@ -282,12 +282,12 @@ impl World {
         }
     }
 
-    /// Takes from a member what it has to send, and passes it on. Returns whether there was any.
+    /// Takes the frames that a member has to send, and passes them on. Returns whether there were any.
     pub fn pass_on(&mut self, member: &mut Member) -> bool {
         self.try_to_pass_on(member).expect("a key of its own")
     }
 
-    /// The same where the member may have to go.
+    /// Does the same. Returns an error if the relay removes the member for what it sends.
     pub fn try_to_pass_on(&mut self, member: &mut Member) -> Result<bool, Notice> {
         let frames = member.session.take_outgoing();
         let is_any = !frames.is_empty();
@@ -295,7 +295,7 @@ impl World {
         Ok(is_any)
     }
 
-    /// Passes on what a member sends.
+    /// Passes on these frames from a member.
     fn take(&mut self, member: &mut Member, frames: Vec<Frame>) -> Result<(), Notice> {
         if !frames.is_empty() {
             let intake = member.intake.as_mut().expect("it is in the room");
@@ -311,7 +311,7 @@ impl World {
         Ok(())
     }
 
-    /// Takes from a member what it has to send, and lets somebody in before the last of it.
+    /// Takes the frames that a member has to send, and lets somebody in before the last of them.
     pub fn enter_during(&mut self, member: &mut Member, nick: &str) -> Member {
         let mut frames = member.session.take_outgoing();
         let last = frames.pop().expect("something to send");
@@ -321,7 +321,7 @@ impl World {
         newcomer
     }
 
-    /// Has a member say something; returns how many are to read it.
+    /// Has a member say something. Returns how many are to read it.
     pub fn say(&mut self, member: &mut Member, text: &str) -> usize {
         let said = member.say(text);
         self.relay(member);
@@ -356,8 +356,7 @@ impl World {
         });
     }
 
-    /// Lets time go by, second by second, in which the relay is honest; returns what each member
-    /// notices.
+    /// Lets time go by, second by second, while the relay is honest. Returns the events of each member.
     pub fn pass<const N: usize>(
         &mut self,
         by: Duration,
@@ -377,7 +376,7 @@ impl World {
         noticed
     }
 
-    /// Lets somebody in whose keys the test holds, and who signs whatever it is asked to.
+    /// Lets an insider in: a member whose keys the test holds, and who signs whatever the test wants.
     pub fn enter_insider(&mut self, nick: &str) -> Insider {
         let insider = Insider::new(nick);
         self.room
@@ -394,7 +393,7 @@ impl World {
         insider.card = card;
     }
 
-    /// Takes a member out, as when its connection is lost.
+    /// Takes a member out, as if its connection were lost.
     pub fn lose(&mut self, member: &Member) {
         let intake = member.intake.as_ref().expect("it is in the room");
         self.room
@@ -410,7 +409,7 @@ pub struct Insider {
 }
 
 impl Insider {
-    /// Somebody who is in no room yet.
+    /// Makes an insider who is in no room yet.
     pub fn new(nick: &str) -> Self {
         let identity = Identity {
             key: IdentityKey::generate(KeySize::Bits2048),
@@ -425,15 +424,15 @@ impl Insider {
         }
     }
 
-    /// The message that is on its way to it, taken away with what came before it.
+    /// Takes away the message that is on its way to the insider, and what comes before it.
     #[track_caller]
     pub fn intercept_message(&self) -> Delivery {
         let frames = self.inbox.0.take();
         Delivery::parse(frames.last().expect("a message"))
     }
 
-    /// What it says in the world's present epoch, in which nobody has said anything yet, to all
-    /// of `others`.
+    /// The message with which the insider says something to all of `others`, in the world's present epoch,
+    /// in which nobody has said anything yet.
     pub fn compose(
         &self,
         world: &World,
@@ -480,7 +479,7 @@ pub fn joined(member: &Member) -> Event {
     Event::Joined(person(member))
 }
 
-/// Hands a member all that is on its way to it.
+/// Hands a member all frames that are on their way to it.
 pub fn catch_up(member: &mut Member) -> Vec<Event> {
     let frames = member.intercept();
     let events = frames.iter().map(|frame| member.receive(frame));
@@ -534,22 +533,22 @@ pub fn said_directly(nick: &str, text: &str) -> Event {
     }
 }
 
-/// The event that so many messages of `nick`'s are missing.
+/// The event that this many messages from `nick` are missing.
 pub fn missing(nick: &str, count: u64) -> Event {
     Event::Missing(nick_of(nick), count)
 }
 
-/// The event that somebody has not shown to be there.
+/// The event that nothing that `nick` signed has come.
 pub fn unconfirmed(nick: &str) -> Event {
     Event::Unconfirmed(nick_of(nick))
 }
 
-/// The event that `nick` sees another room.
+/// The event that `nick` has another view of the room.
 pub fn other_view(nick: &str) -> Event {
     Event::OtherView(nick_of(nick))
 }
 
-/// Ada, then Bob, then Carol have entered, and have seen that.
+/// A world that Ada, then Bob, then Carol have entered. All three have seen that.
 pub fn three() -> (World, Member, Member, Member) {
     let mut world = World::new();
     let mut ada = world.enter("ada").expect("there is room");
@@ -574,7 +573,7 @@ pub fn three() -> (World, Member, Member, Member) {
     }
     let noticed = world.pass(Duration::from_secs(1), [&mut ada, &mut bob, &mut carol]);
     assert_eq!(noticed, [vec![], vec![], vec![]], "nor do greetings");
-    // For the tests it begins here.
+    // Tests begin to count here.
     world.clock.set(NOW);
     (world, ada, bob, carol)
 }

@@ -1,4 +1,4 @@
-//! What is said of a file that is no identity: what it is, and what to do about it.
+//! The errors for files that are no identity: what each is, and what to do about it.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ const SOUND: &str = "nothing is wrong with it, but it cannot be used here: name 
 const UNUSED: &str =
     "such keys are not used here: name another file, or see `e2echat keygen --help`";
 
-/// The error for the file at `path`, which holds `file`.
+/// The error for the file at `path`, whose bytes are `file`.
 pub(super) fn explain(path: &Path, file: &[u8], error: PemError) -> anyhow::Error {
     let (what, hint) = match error {
         PemError::Form(form) => return unread(path, file, form),
@@ -70,8 +70,7 @@ pub(super) fn explain(path: &Path, file: &[u8], error: PemError) -> anyhow::Erro
     failure(format!("cannot use the identity {shown}: {what}"), hint)
 }
 
-/// The error for a form that another program reads, with the command that makes one of it that is
-/// read here.
+/// The error for a form that only other programs read, with the command that converts it.
 fn unread(path: &Path, file: &[u8], form: Form) -> anyhow::Error {
     let what = match form {
         Form::WideText { encoding } => {
@@ -112,8 +111,8 @@ fn unread(path: &Path, file: &[u8], form: Form) -> anyhow::Error {
     )
 }
 
-/// Whether there is something that `puttygen` does not skip: before the first line of a file, or
-/// around one of its lines.
+/// Whether a file has something before its first line, or around one of its lines, that `puttygen` does
+/// not skip.
 fn is_padded(file: &[u8]) -> bool {
     let mut lines = file.split(|byte| b"\r\n".contains(byte));
     !file.contains(&b'\n')
@@ -121,8 +120,9 @@ fn is_padded(file: &[u8]) -> bool {
         || lines.any(|line| line.trim_ascii() != line)
 }
 
-/// One command line that reads the file at `path` and writes another, or that one where its tool
-/// does no other. It is for a POSIX shell. Tools want a PEM that is `tidy`.
+/// A command line for a POSIX shell that converts the file at `path` and writes a new file. Only
+/// `ssh-keygen` changes the file itself, as it can do nothing else. `tidy` says whether tools read the
+/// PEM as it is.
 fn command(path: &Path, tidy: bool, form: Form) -> String {
     let (from, to) = (quoted(path), quoted(&free_name(path, "pem")));
     let pkcs8 = |options: &str| format!("openssl pkcs8 -topk8 {options}-out {to}");
@@ -182,7 +182,7 @@ fn command(path: &Path, tidy: bool, form: Form) -> String {
         Form::Putty { encrypted: false } => {
             format!("puttygen {from} -O private-openssh -o {to}")
         }
-        // What PuTTY writes under a passphrase, it writes as OpenSSH does.
+        // Under a passphrase, PuTTY writes a key in the format of OpenSSH, which `ssh-keygen` converts.
         Form::Putty { encrypted: true } | Form::Ssh2 => format!(
             "puttygen {from} -O private-openssh-new -o {to} && ssh-keygen -p -m PKCS8 -f {to}"
         ),
@@ -197,10 +197,10 @@ fn command(path: &Path, tidy: bool, form: Form) -> String {
     }
 }
 
-/// Gives each line of a PEM a line of its own, however they were parted.
+/// Puts line breaks where the lines of a PEM end, whatever stands there instead.
 const TIDY_LINES: &str = r#"awk '{gsub(/-----[BE][A-Z ]*-----/,"\n&\n");gsub(/\\[nr]|\r/,"\n")}1'"#;
 
-/// Takes away what is not of the PEM, around its lines and in them.
+/// Removes what does not belong to the PEM, around its lines and in them.
 const TIDY_BLOCK: &str = "sed -n '/BEGIN .*PRIVATE/,/-----END/{/[-:]/!s,[^A-Za-z0-9+/=],,g;\
                           s,^[^-A-Za-z0-9+/=]*,,;/^DEK-Info/G;/./p;}'";
 
@@ -211,7 +211,7 @@ fn decoded(from: &str) -> String {
     )
 }
 
-/// Where what is converted can go without taking the place of anything.
+/// A name for the converted file, next to the file at `path`, that no file has yet.
 fn free_name(path: &Path, extension: &str) -> PathBuf {
     let numbered = |number: usize| {
         let mut name = path.file_stem().unwrap_or_default().to_owned();

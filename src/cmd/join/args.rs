@@ -1,5 +1,5 @@
-//! What can be asked for on the command line: where to go, as what to sit there, in what form to
-//! show it.
+//! The options of `join`: where to go, as whom, and in what form things are shown. `serve --nick` has most
+//! of them too.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -10,16 +10,16 @@ use crate::cmd::identity;
 use crate::cmd::prompt::Prompt;
 use crate::cmd::terminal::Format;
 use crate::room::card::Identity;
-use crate::room::names::{NameError, Nick, RoomName};
+use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Policy, Standing};
-use crate::room::text::SafeText;
+use crate::room::text::parse_visible;
 
-use crate::cmd::join::net::address::{Address, Place, Room};
+use crate::cmd::join::net::address::{Address, RoomAddress, RoomOrInvite};
 use crate::cmd::join::net::pasted;
 use crate::cmd::join::net::socks5::Proxy;
 use crate::cmd::join::output::screen::Output;
 
-/// How many rows of a paste are read to find an invite in them.
+/// How many rows of a paste are read in search of an invite.
 const MAX_ROWS: usize = 50;
 
 /// Enter a room and talk
@@ -50,11 +50,11 @@ Examples:
   e2echat join [2001:db8::7]:5000 --nick ada --identity ~/keys/work.pem")]
 pub(in crate::cmd) struct Args {
     /// Where the relay is, or an invite, which tells the room too; the port is 4000 if none is given
-    #[arg(value_name = "HOST[:PORT][/ROOM]")]
-    place: Option<Place>,
+    #[arg(value_name = "HOST[:PORT][/ROOM]", value_parser = parse_visible::<RoomAddress>)]
+    place: Option<RoomAddress>,
 
     /// What you are called in the room: 1 to 24 letters, digits and any of `_-.`
-    #[arg(long, env = "E2ECHAT_NICK", hide_env = true, value_parser = nick)]
+    #[arg(long, env = "E2ECHAT_NICK", hide_env = true, value_parser = parse_visible::<Nick>)]
     pub(super) nick: Nick,
 
     /// Connect through this SOCKS5 proxy, such as Tor's, which looks up the relay's name; the port
@@ -76,17 +76,18 @@ pub(in crate::cmd) struct Args {
     pub(super) seat: Seat,
 }
 
-/// A nick as somebody writes it. What shows nothing is no part of it.
-pub(in crate::cmd) fn nick(text: &str) -> Result<Nick, NameError> {
-    SafeText::new(text).as_str().parse()
-}
-
-/// As what, and where, one sits in a room.
+/// The options for whoever sits in a room, be it by `join` or by `serve --nick`.
 #[derive(clap::Args, Debug)]
 pub(in crate::cmd) struct Seat {
     /// The room, which everybody can enter who knows or guesses its name [default: lobby]
-    #[arg(long, env = "E2ECHAT_ROOM", hide_env = true, value_name = "NAME")]
-    room: Option<Room>,
+    #[arg(
+        long,
+        env = "E2ECHAT_ROOM",
+        hide_env = true,
+        value_name = "NAME",
+        value_parser = parse_visible::<RoomOrInvite>
+    )]
+    room: Option<RoomOrInvite>,
 
     /// Make a room with a name that nobody can guess, and show the invite to it
     #[arg(long, conflicts_with = "room")]
@@ -125,11 +126,11 @@ pub(in crate::cmd) struct Seat {
 }
 
 impl Seat {
-    /// The room, apart from what an invite says.
+    /// The room that the options name. An invite in the arguments may name another.
     pub(in crate::cmd) fn room(&self) -> RoomName {
         match &self.room {
             _ if self.new_room => RoomName::invite(),
-            Some(Room::Name(name) | Room::Invite(_, name)) => name.clone(),
+            Some(RoomOrInvite::Name(name) | RoomOrInvite::Invite(_, name)) => name.clone(),
             None => RoomName::lobby(),
         }
     }
@@ -147,7 +148,7 @@ impl Seat {
         }
     }
 
-    /// How long to try to get a broken connection back.
+    /// For how long to try to get a broken connection back.
     pub(super) fn patience(&self, is_interactive: bool) -> Duration {
         match self.reconnect {
             Some(seconds) => Duration::from_secs(seconds.into()),
@@ -156,8 +157,8 @@ impl Seat {
         }
     }
 
-    /// The saved identity, or one for this run only. A passphrase is asked for before any other
-    /// thread is started.
+    /// The saved identity, or one for this run only. It may ask for a passphrase, so it is called before
+    /// any other thread is started.
     pub(in crate::cmd) fn identity(&self) -> anyhow::Result<Identity> {
         let saved = self.identity.clone().or_else(|| {
             let path = identity::default_path().ok()?;
@@ -183,25 +184,31 @@ impl Args {
         }
     }
 
-    /// The proxy. What is written wrongly is not repeated: there may be a password in it.
+    /// The proxy, if there is to be one.
+    ///
+    /// # Errors
+    /// Where it is none. The error does not repeat what was written: there may be a password in it.
     pub(super) fn proxy(&self) -> anyhow::Result<Option<Proxy>> {
         let proxy = self.proxy.clone().transpose();
         proxy.map_err(|error| usage(&format!("--proxy or E2ECHAT_PROXY is not a proxy: {error}")))
     }
 
-    /// The relay and the room.
-    pub(super) fn place(&self) -> anyhow::Result<(Address, RoomName)> {
+    /// The relay and the room. Where neither arguments nor environment say it, an invite is asked for.
+    ///
+    /// # Errors
+    /// Where it is not said, or said twice.
+    pub(super) fn relay_and_room(&self) -> anyhow::Result<(Address, RoomName)> {
         let seat = &self.seat;
-        let Some(Place { relay, room }) = &self.place else {
+        let Some(RoomAddress { relay, room }) = &self.place else {
             return match &seat.room {
-                Some(Room::Invite(relay, room)) => Ok((relay.clone(), room.clone())),
+                Some(RoomOrInvite::Invite(relay, room)) => Ok((relay.clone(), room.clone())),
                 None if !seat.new_room => ask_for_invite(),
                 _ => Err(usage(
                     "it is not said where the relay is: put HOST:PORT after `e2echat join`",
                 )),
             };
         };
-        if let Some(Room::Invite(other, _)) = &seat.room
+        if let Some(RoomOrInvite::Invite(other, _)) = &seat.room
             && other != relay
         {
             return Err(usage(&format!(
@@ -221,7 +228,7 @@ impl Args {
     }
 }
 
-/// Asks on the terminal, where it is not shown.
+/// Asks for an invite on the terminal, which does not show what is typed.
 fn ask_for_invite() -> anyhow::Result<(Address, RoomName)> {
     let unanswered = |_| {
         usage(
@@ -241,7 +248,7 @@ fn ask_for_invite() -> anyhow::Result<(Address, RoomName)> {
     }
 }
 
-/// The error for what was typed wrongly.
+/// The error for wrong usage of the command line.
 fn usage(error: &str) -> anyhow::Error {
     clap::Error::raw(
         clap::error::ErrorKind::ValueValidation,

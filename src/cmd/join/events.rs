@@ -1,88 +1,73 @@
 //! What happens in the room, told to the user, and what follows from it.
 
-use std::time::{Duration, Instant};
-
-use crate::cmd::terminal::Entry;
-use crate::room::frame::Departure;
+use crate::room::Time;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
+use crate::room::roster::Conflict;
 use crate::room::session::{Event, Person};
 
-use super::client::{Client, Notify, seconds};
-use crate::cmd::join::output::alarms::Incident;
-use crate::cmd::join::output::repeats::Repeats;
-use crate::cmd::join::output::report::{Link, Report, Speech, Who, mentions};
-use crate::cmd::join::output::wording;
-use crate::cmd::join::trust::{Remark, Trust};
-
-/// How long after one's own return it is said who has not come back.
-const PATIENCE_FOR_OTHERS: Duration = Duration::from_mins(1);
+use super::client::Client;
+use super::clock::unix_seconds;
+use super::next_key::nick_is_taken;
+use super::output::alarms::Incident;
+use super::output::report::{LinkState, Report, Speech, Who, mentions};
+use super::output::wording;
+use super::trust::{Remark, Trust};
 
 impl Client<'_> {
-    /// Shows what happened.
-    pub(super) fn show(&mut self, events: Vec<Event>) {
-        let is_shown = !events.is_empty();
+    /// Tells what happened, and takes note that it was told.
+    pub(super) fn tell_events(&mut self, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
         for event in events {
-            self.tell(event);
+            self.tell_event(event);
         }
-        if is_shown {
-            self.screen
-                .terminal
-                .show(Entry::Mark(self.session.changes()));
-            if self.here.0 != self.session.changes() {
-                self.look_around();
-            }
-        }
+        self.screen.mark(self.session.changes());
+        self.here.update(&self.session);
     }
 
-    fn tell(&mut self, event: Event) {
+    fn tell_event(&mut self, event: Event) {
         match event {
             Event::Entered(mut people) => {
                 let remarks = self.meet(&mut people);
-                self.names(&people);
+                self.list_people(&people);
                 self.advise(&people);
-                self.remark_on_others(remarks);
+                self.tell_remarks(remarks);
             }
-            Event::Joined(person) => {
-                let mut people = [person];
-                let remarks = self.meet(&mut people);
-                for person in &people {
-                    let about = self.trust.introduce(self.session.policy(), person);
-                    self.screen.show(&Report::Joined(person.into(), about));
-                }
-                self.advise(&people);
-                self.remark_on_others(remarks);
-                self.expect_newcomers();
+            Event::Joined(mut person) => {
+                let remarks = self.meet([&mut person]);
+                let about = self.trust.introduce(self.session.policy(), &person);
+                self.screen.show(&Report::Joined((&person).into(), about));
+                self.advise(&[person]);
+                self.tell_remarks(remarks);
+                self.away.expect_newcomers();
             }
             Event::Resumed => {
                 let text = "connected again".to_owned();
-                self.screen.show(&Report::Link(Link::Resumed, text));
+                self.screen.show(&Report::Link(LinkState::Resumed, text));
             }
             Event::Returned { mut people, absent } => {
                 let remarks = self.meet(&mut people);
-                self.screen.show(&wording::returned(&people));
-                self.roster(&people);
-                self.remark_on_others(remarks);
-                let until = Instant::now() + PATIENCE_FOR_OTHERS;
-                self.missed = (!absent.is_empty()).then_some((absent, until));
+                self.screen.show(&wording::entered_again(&people));
+                self.report_roster(&people);
+                self.tell_remarks(remarks);
+                self.here.expect_back(absent);
             }
-            Event::Back(person) => {
-                let mut people = [person];
-                let remarks = self.meet(&mut people);
-                for person in &people {
-                    self.is_back(person);
+            Event::Back(mut person) => {
+                let remarks = self.meet([&mut person]);
+                self.tell_back(&person);
+                self.tell_remarks(remarks);
+                self.away.expect_newcomers();
+            }
+            Event::Left { nick, departure } => {
+                if let Some(who) = self.here.find(&nick) {
+                    self.screen.show(&Report::Left(who.clone(), departure));
                 }
-                self.remark_on_others(remarks);
-                self.expect_newcomers();
             }
-            Event::Left {
-                nick,
-                departure,
-                is_signed,
-            } => self.tell_left(&nick, departure, is_signed),
             Event::Renamed { former, person } => self.tell_renamed(former, person),
             Event::Called(nick) => {
-                let fingerprint = self.who_i_am().fingerprint;
+                let fingerprint = self.session.card().fingerprint();
                 self.screen.show(&Report::Called { nick, fingerprint });
             }
             Event::Away(nick, text) => {
@@ -100,15 +85,34 @@ impl Client<'_> {
                 direct,
                 kind,
                 text,
-            } => self.tell_said(&from, direct, kind, text.as_str()),
-            // What it means for what was said is looked up.
-            Event::Taken(_) => self.settle(),
+                written,
+                unseen,
+            } => {
+                let text = text.as_str().to_owned();
+                self.tell_message(&from, direct, kind, text, written, unseen);
+            }
+            // The outbox asks the session which messages these are.
+            Event::Taken(_) => self.outbox.settle(&self.session, &mut self.screen),
             Event::NotTaken {
                 receipt,
-                readers,
+                readers: nicks,
                 text,
-            } => self.give_up(receipt, &readers, &text),
-            Event::RekeyDue => self.make_key(),
+            } => {
+                self.outbox.give_up(receipt, &mut self.screen);
+                if !nicks.is_empty() {
+                    self.raise(&Incident::NotTaken { nicks, text }.into());
+                }
+            }
+            Event::RekeyDue => self.next_key.make(&mut self.screen),
+            Event::Refused(nick, Conflict::Nick) => self.screen.refuse(None, nick_is_taken(&nick)),
+            // Another key is made when one is due again.
+            Event::Refused(_, Conflict::SessionKey) => {}
+            Event::Contradicted => {
+                self.screen
+                    .notice("everybody was shown something else: entering the room anew");
+                self.enter_anew();
+            }
+            Event::Dead => self.connection.give_up(),
             event => {
                 if let Some(incident) = Incident::of(event) {
                     self.raise(&incident.into());
@@ -117,167 +121,93 @@ impl Client<'_> {
         }
     }
 
-    fn tell_said(&mut self, from: &Nick, direct: bool, kind: Kind, text: &str) {
+    /// Enters the room anew, over another connection.
+    pub(super) fn enter_anew(&mut self) {
+        self.session.enter_anew();
+        self.connection.redial();
+    }
+
+    fn tell_message(
+        &mut self,
+        from: &Nick,
+        is_direct: bool,
+        kind: Kind,
+        text: String,
+        written: Option<Time>,
+        unseen: usize,
+    ) {
         let Some(who) = self.who(from) else {
             return;
         };
-        if self.ignored.contains_key(&who.fingerprint) {
+        if self.filter.is_ignored(who.fingerprint) {
             return;
         }
-        let is_another = |(last, _)| last != who.fingerprint;
-        if direct && self.to_reply.is_none_or(is_another) {
-            self.to_reply = Some((who.fingerprint, self.session.changes()));
+        if is_direct {
+            self.reply_to.note(who.fingerprint, self.session.changes());
         }
         let own = self.session.card().nick();
-        let mentions = mentions(text, own);
-        let rings = match self.notify {
-            Notify::Never => false,
-            Notify::Mentions => mentions || direct,
-            Notify::All => true,
-        };
         self.screen.show(&Report::Said(Speech {
             who,
             own: false,
-            to: direct.then(|| own.clone()),
+            to: is_direct.then(|| own.clone()),
             kind,
-            text: text.to_owned(),
-            mentions,
+            mentions: mentions(&text, own),
+            text,
             waiting: None,
+            written,
+            unseen,
         }));
-        if rings {
-            self.screen.terminal.show(Entry::Bell);
-        }
     }
 
     fn tell_renamed(&mut self, former: Nick, mut person: Person) {
-        if let Some((absent, _)) = &mut self.missed {
-            // It is expected back under its new nick.
-            for nick in absent.iter_mut().filter(|nick| **nick == former) {
-                nick.clone_from(&person.nick);
-            }
-        }
-        let session = &mut self.session;
-        let remark = (self.trust).follow(session, &mut person, seconds());
+        self.here.rename_awaited(&former, &person.nick);
+        let (session, now) = (&mut self.session, unix_seconds());
+        let remark = self.trust.follow_rename(session, &mut person, now);
         let who = Who::from(&person);
         self.screen.show(&Report::Renamed(former, who));
-        self.remark_on_others(remark);
+        self.tell_remarks(remark);
     }
 
-    fn tell_left(&mut self, nick: &Nick, departure: Departure, is_signed: bool) {
-        let is_odd = departure == Departure::Left && !is_signed;
-        let is_told = is_odd && self.raise(&Incident::LeftUnsigned { nick: nick.clone() }.into());
-        if let Some(who) = self.here.1.get(nick.as_str()) {
-            let report = Report::Left(who.clone(), departure, is_signed);
-            self.screen.show(&report);
-            // Whoever is told of it by the alarm alone has to be told when there is none.
-            if is_odd && !is_told {
-                let text = format!("{nick} {departure}");
-                self.screen.show(&Report::Aside(text));
-            }
+    /// Tells that somebody is back. Where the relay has been away, everybody comes back: that is said
+    /// once.
+    fn tell_back(&mut self, person: &Person) {
+        self.screen.show(&Report::Back {
+            who: person.into(),
+            is_expected: self.here.expects_anybody(),
+        });
+        if self.here.note_back(&person.nick) {
+            self.screen.aside("everybody is back");
         }
     }
 
-    /// Shows something that others can cause as often as they like, unless the same was shown just
-    /// now, or the user does not want to hear whoever it comes from. Returns whether it was shown.
-    pub(super) fn raise(&mut self, report: &Report) -> bool {
+    /// Tells something that others can cause as often as they like, unless the same was told just now,
+    /// or the user ignores whoever it comes from. Returns whether it was told.
+    fn raise(&mut self, report: &Report) -> bool {
         let about = report.about().and_then(|nick| {
-            // Who has left is not in the room any more.
-            let here = self.here.1.get(nick.as_str()).cloned();
+            // Whoever has left is not in the room any more, but was told to be here.
+            let here = self.here.find(nick).cloned();
             here.or_else(|| self.who(nick))
         });
         let about = about.map(|who| who.fingerprint);
-        let is_ignored = about.is_some_and(|sender| self.ignored.contains_key(&sender));
-        let now = Instant::now();
-        let repeats = self.repeats(report);
-        let is_shown = if is_ignored && report.is_of_sender() {
-            repeats.note(report, about, now);
-            false
-        } else {
-            repeats.take(report, about, now)
-        };
-        if is_shown {
-            self.screen.show(report);
-        }
-        is_shown
+        self.filter.raise(report, about, &mut self.screen)
     }
 
-    fn repeats(&mut self, report: &Report) -> &mut Repeats {
-        if report.is_alarm() {
-            &mut self.alarms
-        } else {
-            &mut self.hints
-        }
-    }
-
-    /// Shows what was held back for long enough, or all of it.
+    /// Tells what was held back for long enough, or all of it.
     pub(super) fn tell_held_back(&mut self, all: bool) {
-        let now = Instant::now();
-        let mut reports = self.alarms.release(now, all);
-        reports.extend(self.hints.release(now, all));
-        for report in reports {
-            let is_over = match &report {
-                Report::Away(who, _) => {
-                    let mut here = self.here.1.values();
-                    !here.any(|other| other.fingerprint == who.fingerprint)
-                }
-                _ => false,
-            };
-            if !is_over {
-                self.screen.show(&report);
-            }
-        }
+        let is_here = |who: &Who| self.here.is_here(who.fingerprint);
+        self.filter.release(all, is_here, &mut self.screen);
     }
 
-    /// Shows the answer to what the user does, and keeps it for `/audit` if it is an alarm.
-    fn report(&mut self, report: &Report) {
-        self.repeats(report).note(report, None, Instant::now());
-        self.screen.show(report);
-    }
-
-    /// Shows something to know.
-    pub(super) fn notice(&mut self, text: impl Into<String>) {
-        self.screen.show(&Report::Notice(text.into()));
-    }
-
-    /// Says why something is not done, which a script may have named.
-    pub(super) fn refuse(&mut self, id: Option<&str>, text: impl Into<String>) {
-        let (id, text) = (id.map(str::to_owned), text.into());
-        self.screen.show(&Report::Refusal { id, text });
-    }
-
-    /// Says what is to be said of what the user does.
-    pub(super) fn remark(&mut self, remarks: impl IntoIterator<Item = Remark>) {
-        for remark in remarks {
-            self.report(&remark.into());
-        }
-    }
-
-    /// Says what is to be said of those who come, or are called something else.
-    fn remark_on_others(&mut self, remarks: impl IntoIterator<Item = Remark>) {
+    /// Tells what is odd about those who come, or are called something else.
+    fn tell_remarks(&mut self, remarks: impl IntoIterator<Item = Remark>) {
         for remark in remarks {
             self.raise(&remark.into());
         }
     }
 
-    /// Somebody is back. After the relay has been away, so is everybody, and this is said once.
-    fn is_back(&mut self, person: &Person) {
-        self.screen.show(&Report::Back {
-            who: person.into(),
-            is_expected: self.missed.is_some(),
-        });
-        if let Some((absent, _)) = &mut self.missed {
-            absent.retain(|other| *other != person.nick);
-            if absent.is_empty() {
-                self.missed = None;
-                self.screen
-                    .show(&Report::Aside("everybody is back".to_owned()));
-            }
-        }
-    }
-
     /// Finds out what is known of people, and what is to be said of it.
-    fn meet(&mut self, people: &mut [Person]) -> Vec<Remark> {
-        let now = seconds();
+    fn meet<'a>(&mut self, people: impl IntoIterator<Item = &'a mut Person>) -> Vec<Remark> {
+        let now = unix_seconds();
         let mut remarks = Vec::new();
         for person in people {
             remarks.extend(self.trust.meet(&mut self.session, person, now));
@@ -290,38 +220,17 @@ impl Client<'_> {
         if !self.screen.has_keyboard() {
             return;
         }
-        let policy = self.session.policy();
-        let advice = Trust::advice(policy, people)
-            .or_else(|| self.trust.first_contact(self.room.is_invite(), people));
+        let is_invite = self.destination.room.is_invite();
+        let advice = Trust::advice(self.session.policy(), people)
+            .or_else(|| self.trust.advise_on_newcomers(is_invite, people));
         if let Some(advice) = advice {
-            self.notice(advice);
+            self.screen.notice(advice);
         }
-    }
-
-    /// Takes note of who is here.
-    pub(super) fn look_around(&mut self) {
-        let others = self.session.others();
-        let nicks = others.iter().map(|person| person.nick.to_string());
-        self.nicks.set(nicks.collect());
-        let here = others
-            .iter()
-            .map(|person| (person.nick.to_string(), Who::from(person)));
-        self.here = (self.session.changes(), here.collect());
     }
 
     /// Who has this nick at present.
     fn who(&self, nick: &Nick) -> Option<Who> {
         self.session.person(nick).as_ref().map(Who::from)
-    }
-
-    /// Who the user is.
-    pub(super) fn who_i_am(&self) -> Who {
-        let card = self.session.card();
-        Who {
-            nick: card.nick().clone(),
-            fingerprint: card.fingerprint(),
-            standing: crate::room::session::Standing::Verified,
-        }
     }
 }
 

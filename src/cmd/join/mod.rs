@@ -6,234 +6,222 @@
 //! terminal, each through a queue of its own. The channel is not bounded, because the terminal's
 //! threads must never wait; credits bound what can be in it.
 //!
-//! - `args`: what the command line asks for.
+//! - `args`: what the command line asks for. `destination`: the room that is joined.
+//! - `client`: the main thread's loop.
+//! - `commands`: what is done about what the user types. `events`: what is told of what happens in the
+//!   room.
 //! - `net`: how frames get to the relay and back.
-//! - `client`: the main thread's loop. `happening`: what reaches it. `events`: what happens in the room. `outbox`: what was said, until
-//!   the relay has taken it.
-//! - `commands`: what the user types, and what is done about it.
-//! - `trust`: what is known of others, and the file that remembers it.
 //! - `output`: all that is told, in words and as JSON, and where it goes.
+//! - `trust`: what is known of others, and the file that remembers it.
+//! - What the client keeps besides: `here`, `outbox`, `reply`, `away`, `next_key`, `exit`, `clock`.
 
 mod args;
+mod away;
 mod client;
+mod clock;
 pub(super) mod commands;
+mod destination;
 mod events;
-mod happening;
+mod exit;
+mod here;
 pub(super) mod net;
+mod next_key;
 mod outbox;
 pub(super) mod output;
+mod reply;
 pub(super) mod trust;
 
-use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::cipher::keys::SessionKey;
 use crate::room::card::{Card, Identity};
-use crate::room::names::{Nick, RoomName};
+use crate::room::names::Nick;
 use crate::room::session::{End, Event, Session};
 use crate::room::stream::ReadError;
 
-pub(super) use self::args::{Args, Seat, nick};
-use self::client::{Client, Clock, Notify};
+pub(super) use self::args::{Args, Seat};
+pub(super) use self::destination::Destination;
+pub(super) use self::net::route::Route;
+
+use self::away::Away;
+use self::client::{Client, Happening, deliver};
+use self::clock::Clock;
 use self::commands::complete::Nicks;
-use self::happening::Happening;
-use self::net::link::{FromRelay, PATIENCE};
-use self::net::reconnect::{Connection, Dial};
-pub(super) use self::net::route::Way;
+use self::exit::Exit;
+use self::here::Here;
+use self::net::link::{FromRelay, HANDSHAKE_TIMEOUT};
+use self::net::reconnect::{Connection, Dialler};
+use self::next_key::NextKey;
 use self::outbox::Outbox;
-use self::output::repeats::Repeats;
+use self::output::filter::Filter;
 use self::output::report::Report;
 use self::output::screen::Screen;
 use self::output::wording;
+use self::reply::ReplyTo;
 use self::trust::Trust;
-use self::trust::known_people::People;
+use self::trust::known_people::KnownPeopleFile;
 
 use super::signals::on_signal;
-use super::terminal::{Format, Hurry, Input};
+use super::terminal::{Format, HurryHandle, Input};
 
-/// What those who are to come to this room have to type.
-pub(super) fn directions(relay: &str, room: &RoomName) -> String {
-    let place = if room.is_invite() {
-        format!("{relay}/{room} --nick NAME")
-    } else if *room == RoomName::lobby() {
-        format!("{relay} --nick NAME")
-    } else {
-        format!("{relay} --nick NAME --room {room}")
-    };
-    format!("friends join with: e2echat join {place}")
-}
-
-/// The same as a report, from which an invite can be copied.
-fn way_in(relay: &str, room: &RoomName) -> Report {
-    let directions = directions(relay, room);
-    if room.is_invite() {
-        let invite = format!("{relay}/{room}");
-        Report::Invite { directions, invite }
-    } else {
-        Report::Notice(directions)
-    }
-}
-
-/// Runs the command.
+/// Runs the command: joins as whom, and where, the arguments say.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let (relay, room) = args.place()?;
-    let name = relay.to_string();
-    let way = match args.proxy()? {
-        Some(proxy) => Way::Through(proxy, relay),
-        None => Way::To(relay),
+    let (relay, room) = args.relay_and_room()?;
+    let destination = Destination {
+        relay: &relay.to_string(),
+        room: &room,
+    };
+    let route = match args.proxy()? {
+        Some(proxy) => Route::Proxy(proxy, relay),
+        None => Route::Host(relay),
     };
     let member = Member {
         nick: &args.nick,
         identity: args.seat.identity()?,
     };
     let (seat, format) = (&args.seat, args.format());
-    run_at(&name, way, member, &room, seat, format, || Ok(()))
+    join_room(destination, route, member, seat, format, || Ok(()))
 }
 
-/// As whom somebody joins.
+/// Who joins.
 pub(super) struct Member<'a> {
     pub(super) nick: &'a Nick,
     pub(super) identity: Identity,
 }
 
-/// Joins the relay that people call `name`. Calls `entered` before anything is shown.
-pub(super) fn run_at(
-    name: &str,
-    way: Way,
+/// Joins a room, and stays there until there is a reason to end. Calls `entered` before anything is
+/// shown.
+pub(super) fn join_room(
+    destination: Destination<'_>,
+    route: Route,
     Member { nick, identity }: Member<'_>,
-    room: &RoomName,
     seat: &Seat,
     format: Format,
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let people = People::open(name, room.id())?;
-    let is_host = matches!(way, Way::At(_));
+    let Destination { relay, room } = destination;
+    let people = KnownPeopleFile::open(relay, room.id())?;
+    let is_host = matches!(route, Route::Addresses(_));
     let log = seat.output.open_log()?;
     let key = SessionKey::generate(seat.bits);
     let clock = Clock::start();
     let policy = seat.policy();
     let mut session = Session::new(identity, key, nick, room, policy, clock.now());
-    let (sender, inputs) = channel();
-    let dial = Dial {
-        name: name.to_owned(),
-        way: Arc::new(way),
+    let (sender, happenings) = channel();
+    let dialler = Dialler {
+        relay: relay.to_owned(),
+        route: Arc::new(route),
         room: room.id(),
-        happenings: sender.clone(),
+        deliver: Arc::new(deliver(&sender, Happening::Link)),
     };
-    let stream = dial.connect()?;
-    let mut connection = Connection::start(dial, stream)?;
-    let on_the_way = enter(name, &mut connection, &inputs, &mut session, &clock)?;
+    let stream = dialler.connect()?;
+    let mut connection = Connection::start(dialler, stream)?;
+    let on_the_way = enter(relay, &mut connection, &happenings, &mut session, &clock)?;
 
-    let hurry: Arc<OnceLock<Hurry>> = Arc::default();
-    on_signal({
-        let (sender, hurry) = (sender.clone(), Arc::clone(&hurry));
-        move || {
-            if let Some(hurry) = hurry.get() {
-                hurry.hurry();
-            }
-            // It fails when the program is ending already; as below.
-            let _ = sender.send(Happening::Typed(Input::Quit));
-        }
-    })?;
+    let hurry = leave_on_signal(deliver(&sender, Happening::Typed))?;
     entered()?;
     let nicks = Arc::<Nicks>::default();
-    let mut screen = seat.output.start(format, log, Arc::clone(&nicks), {
-        let sender = sender.clone();
-        move |input| {
-            let _ = sender.send(Happening::Typed(input));
-        }
-    })?;
-    let _ = hurry.set(screen.terminal.hurry());
+    let deliver_input = deliver(&sender, Happening::Typed);
+    let mut screen = seat
+        .output
+        .start(format, log, Arc::clone(&nicks), deliver_input)?;
+    let _ = hurry.set(screen.hurry());
+    connection.try_for(seat.patience(screen.is_interactive()));
     let is_new = seat.new_room || is_host && room.is_invite();
-    introduce(&mut screen, name, room, is_new, session.card());
+    introduce(&mut screen, destination, is_new, session.card());
     let trust = Trust::new(people, !seat.only_known);
     if let Some(damage) = trust.damage() {
         screen.show(&Report::Failure(damage));
     }
     let mut client = Client {
-        name,
-        room,
-        key_size: seat.bits,
+        destination,
         clock,
         session,
         trust,
-        patience: seat.patience(screen.is_interactive()),
-        screen,
+        here: Here::new(nicks),
         connection,
-        here: (0, HashMap::new()),
-        nicks,
+        screen,
+        filter: Filter::default(),
         outbox: Outbox::default(),
-        away: None,
-        newcomers: None,
-        to_reply: None,
-        ignored: HashMap::new(),
-        notify: Notify::default(),
-        new_nick: None,
-        missed: None,
-        sender,
-        alarms: Repeats::default(),
-        hints: Repeats::default(),
-        leaving: false,
-        deadline: None,
-        refused: false,
+        reply_to: ReplyTo::default(),
+        away: Away::default(),
+        next_key: NextKey::new(
+            seat.bits,
+            deliver(&sender, |key| Happening::KeyMade(Box::new(key))),
+        ),
+        exit: Exit::default(),
     };
-    client.show(on_the_way);
-    let end = client.run(&inputs);
+    client.tell_events(on_the_way);
+    let end = client.run(&happenings);
     client.finish(end)
 }
 
+/// Has a signal end the program as the user would. The terminal is started later: it puts into the
+/// returned cell what ends the waiting for it.
+fn leave_on_signal(
+    deliver: impl Fn(Input) + Send + 'static,
+) -> anyhow::Result<Arc<OnceLock<HurryHandle>>> {
+    let hurry: Arc<OnceLock<HurryHandle>> = Arc::default();
+    let hurried = Arc::clone(&hurry);
+    on_signal(move || {
+        if let Some(hurry) = hurried.get() {
+            hurry.hurry();
+        }
+        deliver(Input::Quit);
+    })?;
+    Ok(hurry)
+}
+
 /// Says where this is, and who the user is.
-fn introduce(screen: &mut Screen, name: &str, room: &RoomName, is_new: bool, own: &Card) {
+fn introduce(screen: &mut Screen, destination: Destination<'_>, is_new: bool, own: &Card) {
+    let Destination { relay, room } = destination;
     screen.show(&Report::Room {
-        relay: name.to_owned(),
+        relay: relay.to_owned(),
         room: room.to_string(),
         is_invite: room.is_invite(),
     });
     if is_new {
-        screen.show(&way_in(name, room));
+        screen.show(&destination.report_directions());
     }
-    screen.show(&Report::You {
-        nick: own.nick().clone(),
-        fingerprint: own.fingerprint(),
-    });
+    screen.show(&Report::you(own));
     if !own.is_lasting() {
-        screen.show(&Report::notice(
-            "this identity is for this run only; `e2echat keygen` saves one",
-        ));
+        screen.notice("this identity is for this run only; `e2echat keygen` saves one");
     }
 }
 
-/// Enters the room over a new connection. Returns what happened on the way.
+/// Enters the room over the first connection. Returns what happened on the way.
 fn enter(
-    name: &str,
+    relay: &str,
     connection: &mut Connection,
-    inputs: &Receiver<Happening>,
+    happenings: &Receiver<Happening>,
     session: &mut Session,
     clock: &Clock,
 ) -> anyhow::Result<Vec<Event>> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
     let mut events = Vec::new();
     while !session.is_inside() {
         let left = deadline.saturating_duration_since(Instant::now());
-        let frame = match inputs.recv_timeout(left) {
-            Ok(Happening::Relayed(_, FromRelay::Frame(frame))) => frame,
-            Ok(Happening::Relayed(_, FromRelay::Down(error))) => {
-                return Err(wording::no_handshake(name, error));
-            }
+        let event = match happenings.recv_timeout(left) {
+            Ok(Happening::Link(event)) => event,
             // Nothing else can happen yet.
             Ok(_) => continue,
-            Err(_) => return Err(wording::no_handshake(name, ReadError::TimedOut)),
+            Err(_) => return Err(wording::handshake_failed(relay, ReadError::TimedOut)),
+        };
+        let frame = match connection.take(event, session.received()) {
+            Some(FromRelay::Frame(frame)) => frame,
+            Some(FromRelay::Down(error)) => return Err(wording::handshake_failed(relay, error)),
+            None => continue,
         };
         let received = session.receive(&frame, clock.now());
-        connection.received();
+        connection.credit_frame();
         events.extend(received.map_err(|end| match end {
-            End::Malformed => wording::not_a_relay(name),
-            end => wording::end(name, end),
+            End::Malformed => wording::not_a_relay(relay),
+            end => wording::session_ended(relay, end),
         })?);
         connection.send(session.take_outgoing());
     }
-    connection.is_settled();
+    connection.settle();
     Ok(events)
 }

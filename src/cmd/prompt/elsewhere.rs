@@ -1,11 +1,11 @@
-//! Questions where terminals have no mode that outlives a program. What nobody has read of what is typed is
-//! kept there for whoever reads next, and nothing here can change that.
+//! Questions on systems whose terminals have no mode that outlives a program. There the system keeps
+//! what is typed and not read for whoever reads next, and this program cannot throw it away.
 
 use std::io;
 
-pub(super) struct Prompt;
+pub(super) struct SystemPrompt;
 
-impl Prompt {
+impl SystemPrompt {
     pub(super) fn open() -> io::Result<Self> {
         Ok(Self)
     }
@@ -14,7 +14,7 @@ impl Prompt {
         rpassword::prompt_password(question)
     }
 
-    /// Nothing can tell here: each row is asked for.
+    /// Nothing here can tell. So the program asks for each line.
     pub(super) fn has_more(&self) -> bool {
         false
     }

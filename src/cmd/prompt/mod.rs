@@ -1,8 +1,8 @@
-//! Questions on the terminal whose answers are not shown: for a passphrase, for an invite.
+//! Questions on the terminal whose answers it does not show: for a passphrase, for an invite.
 //!
-//! However a question ends, the terminal is then as it was before. What is typed ahead of the next
-//! question is its answer. What is left behind the last one is for nobody: a room would read it, a shell
-//! would run it and remember it.
+//! However a question ends, the terminal is then as it was before. What the user types ahead of the
+//! next question is the answer to it. What is left unread behind the last one is thrown away: a room
+//! would read it, a shell would run it and keep it in its history.
 
 use std::io;
 
@@ -16,22 +16,30 @@ use self::elsewhere as system;
 #[cfg(unix)]
 use self::unix as system;
 
-/// The terminal while it shows nothing of what is typed. Dropping it throws away what nobody has read of
-/// that, and has the terminal show again what is typed.
-pub(super) struct Prompt(system::Prompt);
+/// The terminal while it does not show what the user types. Dropping this throws away what is typed and
+/// not read, and restores the terminal's mode.
+pub(super) struct Prompt(system::SystemPrompt);
 
 impl Prompt {
-    /// Has the terminal show nothing of what is typed from now on.
+    /// Opens the terminal that the program was started from, and switches its echo off. On Unix, no
+    /// other thread may run yet (`unix.rs` says why).
+    ///
+    /// # Errors
+    /// If there is no such terminal, or it cannot be set, or the system gives no thread.
     pub(super) fn open() -> io::Result<Self> {
-        system::Prompt::open().map(Self)
+        system::SystemPrompt::open().map(Self)
     }
 
-    /// Asks for a line.
+    /// Writes a question, and reads a line without its end. Control characters and keys that are no
+    /// characters are left out of it.
+    ///
+    /// # Errors
+    /// If the terminal is gone. `UnexpectedEof` is the user's Ctrl-D.
     pub(super) fn ask(&mut self, question: &str) -> io::Result<String> {
         self.0.ask(question)
     }
 
-    /// Whether another line has been typed, or is just being pasted.
+    /// Whether the user has typed another line, or is just pasting one. Waits 100 ms for it.
     pub(super) fn has_more(&self) -> bool {
         self.0.has_more()
     }

@@ -1,10 +1,16 @@
 //! Questions on a terminal as Unix has them.
 //!
-//! The terminal goes on editing lines and making signals of keys, and only shows nothing. A signal
-//! that would end or stop the program while that is so is taken by a thread, which first puts the
-//! mode back. It can only take what every other thread blocks, and a new thread blocks what the one
-//! blocks that starts it: so questions are asked before any other thread is started, or none of this
-//! holds.
+//! The terminal goes on editing lines and making signals of keys; only its echo is off. A signal could
+//! end or stop the program meanwhile, and leave a shell without an echo. So a thread, the guard, takes
+//! such signals (`sigwait`), restores the mode, and then raises the signal once more. It can take only
+//! what every other thread blocks, and a new thread blocks what its parent blocks. So the program must
+//! ask questions before it starts any other thread.
+//!
+//! `cmd/signals.rs` takes signals in another way, by handlers of signal-hook, and neither way serves
+//! both. Such a handler stays for ever: once the question is answered, Ctrl-C would no longer end
+//! `keygen`, nor Ctrl-Z stop it. And `sigwait` would need all threads of `join` to block the signals. But
+//! the editor's thread must take SIGINT, by which the program ends it (`terminal/editor.rs`), and a
+//! signal must end `join` at once while it is not in the room yet.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -23,13 +29,13 @@ use nix::sys::termios::{
 };
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
-/// The terminal that the program was started from, wherever standard input and output lead.
+/// The terminal that the program was started from, whatever standard input and output are.
 const TERMINAL: &str = "/dev/tty";
-/// How long after a line the next one of the same paste may come.
-const PAUSE: i64 = 100;
-/// How long what is typed is thrown away for: somebody may lean on a key.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// What would end or stop the program and can be taken.
+/// How long after a line the next line of the same paste may come, in milliseconds.
+const PASTE_PAUSE_MILLIS: i64 = 100;
+/// The longest time for which typed text is thrown away: somebody may lean on a key.
+const DISCARD_LIMIT: Duration = Duration::from_secs(1);
+/// The signals that would end or stop the program and that a thread can take.
 const SIGNALS: [Signal; 10] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -42,19 +48,20 @@ const SIGNALS: [Signal; 10] = [
     Signal::SIGVTALRM,
     Signal::SIGTSTP,
 ];
-/// What tells the thread that it is not needed any more. Sent to that thread alone.
+/// Tells the guard to end. It goes to that thread alone.
 const DONE: Signal = Signal::SIGUSR1;
 
-pub(super) struct Prompt {
+pub(super) struct SystemPrompt {
     terminal: File,
-    /// The mode that it had.
+    /// The mode that the terminal had.
     before: Termios,
+    /// [`SIGNALS`] and [`DONE`].
     signals: SigSet,
     is_done: Arc<AtomicBool>,
     guard: Option<JoinHandle<()>>,
 }
 
-impl Prompt {
+impl SystemPrompt {
     pub(super) fn open() -> io::Result<Self> {
         let terminal = File::options().read(true).write(true).open(TERMINAL)?;
         let before = tcgetattr(&terminal)?;
@@ -62,7 +69,7 @@ impl Prompt {
         hidden
             .local_flags
             .remove(LocalFlags::ECHO | LocalFlags::ECHONL);
-        // Another program may have left it raw.
+        // Another program may have left the terminal in raw mode.
         hidden
             .local_flags
             .insert(LocalFlags::ICANON | LocalFlags::ISIG);
@@ -82,7 +89,7 @@ impl Prompt {
     }
 
     fn start_guard(&self, hidden: Termios) -> io::Result<JoinHandle<()>> {
-        let guard = Guard {
+        let guard = SignalGuard {
             terminal: self.terminal.try_clone()?,
             before: self.before.clone(),
             hidden,
@@ -95,15 +102,15 @@ impl Prompt {
 
     pub(super) fn ask(&mut self, question: &str) -> io::Result<String> {
         self.terminal.write_all(question.as_bytes())?;
-        let line = self.line();
-        // Enter was not shown either.
+        let line = self.read_line();
+        // The terminal has not shown Enter either.
         self.terminal.write_all(b"\n")?;
         line.map(|line| without_keys(&String::from_utf8_lossy(&line)))
     }
 
-    /// What is typed, up to Enter. What comes after it is not touched: a terminal that edits lines
-    /// gives out no more than one.
-    fn line(&mut self) -> io::Result<Vec<u8>> {
+    /// Reads what the user types, up to Enter. The rest stays in the terminal: one that edits lines
+    /// gives out no more than one line at once.
+    fn read_line(&mut self) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
         let mut buffer = [0; 4096];
         loop {
@@ -116,7 +123,7 @@ impl Prompt {
             if line.pop_if(|last| *last == b'\n').is_some() {
                 return Ok(line);
             }
-            // Ctrl-D, at the beginning of a line or twice in it.
+            // The user has pressed Ctrl-D at the beginning of a line, or twice within one.
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -128,25 +135,25 @@ impl Prompt {
     }
 }
 
-impl Drop for Prompt {
+impl Drop for SystemPrompt {
     fn drop(&mut self) {
         discard_typed(&self.terminal);
-        // Before any signal has its effect.
+        // The mode is restored before any signal has its effect.
         let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before);
         if let Some(guard) = self.guard.take() {
             self.is_done.store(true, Ordering::SeqCst);
-            // It has not been joined, so its id is still its own: a number, or a pointer with musl.
+            // Nobody has joined the thread, so its id is still its own: a number, or a pointer with musl.
             let _ = pthread_kill(guard.as_pthread_t() as _, DONE);
             let _ = guard.join();
-            // It may just have hidden what is typed again, after the program had been stopped.
+            // The guard may just have switched the echo off again, after the program was stopped.
             let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before);
         }
         let _ = self.signals.thread_unblock();
     }
 }
 
-/// What takes signals while nothing is shown.
-struct Guard {
+/// The thread that takes signals while the echo is off.
+struct SignalGuard {
     terminal: File,
     before: Termios,
     hidden: Termios,
@@ -154,9 +161,10 @@ struct Guard {
     is_done: Arc<AtomicBool>,
 }
 
-impl Guard {
+impl SignalGuard {
     fn run(mut self) {
-        // In the background, a change of the terminal would stop the program before a signal ends it.
+        // In the background, setting the terminal's mode would stop the program by SIGTTOU, before
+        // the signal that came could end it.
         let _ = SigSet::from_iter([Signal::SIGTTOU]).thread_block();
         while let Ok(signal) = self.signals.wait() {
             if signal == DONE && self.is_done.load(Ordering::SeqCst) {
@@ -168,7 +176,7 @@ impl Guard {
             let this = SigSet::from_iter([signal]);
             let _ = this.thread_unblock();
             let _ = raise(signal);
-            // It was one that is ignored, or that stopped the program until now.
+            // The program still runs: it ignores this signal, or the signal stopped it until now.
             let _ = this.thread_block();
             if !self.is_done.load(Ordering::SeqCst) {
                 let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.hidden);
@@ -177,25 +185,25 @@ impl Guard {
     }
 }
 
-/// Throws away what was typed and nobody has read, and what is just being pasted.
+/// Throws away what the user has typed and nobody has read, and what the user is just pasting.
 fn discard_typed(terminal: &File) {
     let since = Instant::now();
-    while has_more(terminal) && since.elapsed() < PATIENCE {
+    while has_more(terminal) && since.elapsed() < DISCARD_LIMIT {
         let _ = tcflush(terminal, FlushArg::TCIFLUSH);
     }
-    // What is no whole line yet does not count as more.
+    // `has_more` does not count a part of a line.
     let _ = tcflush(terminal, FlushArg::TCIFLUSH);
 }
 
-/// Whether a line can be read. Not by `poll`, which knows nothing of terminals on macOS.
+/// Whether a line can be read. This does not use `poll`, which on macOS does not work for terminals.
 fn has_more(terminal: &File) -> bool {
     let mut readable = FdSet::new();
     readable.insert(terminal.as_fd());
-    let mut pause = TimeVal::milliseconds(PAUSE);
+    let mut pause = TimeVal::milliseconds(PASTE_PAUSE_MILLIS);
     select(None, &mut readable, None, None, &mut pause).is_ok_and(|ready| ready > 0)
 }
 
-/// A line without what is no character: arrow keys, the marks around a paste.
+/// A line without control characters and escape sequences: arrow keys, the marks around a paste.
 fn without_keys(line: &str) -> String {
     let mut kept = String::with_capacity(line.len());
     let mut characters = line.chars();

@@ -27,12 +27,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::cmd::join::{self, Member, Seat, Way};
+use crate::cmd::join::{self, Destination, Member, Route, Seat};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
 use crate::room::frame::RelayLimits;
 use crate::room::names::{Nick, RoomName};
+use crate::room::text::parse_visible;
 
 use self::admission::limits::LimitArgs;
 use self::admission::memory::{Gauge, MemoryBudget};
@@ -69,7 +70,7 @@ pub(super) struct Args {
     bind: Vec<IpAddr>,
 
     /// Sit in a room of this relay yourself, under this name
-    #[arg(long, value_parser = join::nick)]
+    #[arg(long, value_parser = parse_visible::<Nick>)]
     nick: Option<Nick>,
 
     /// Log who joins, leaves and is refused to standard error; -vv logs broken connections too
@@ -177,9 +178,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             let name = reachable(*address).to_string();
             // The host enters before anybody is told that the room is there.
             let announce = || announce(&addresses, &room, room.is_invite());
-            let way = Way::At(loopback(*address));
+            let destination = Destination {
+                relay: &name,
+                room: &room,
+            };
+            let route = Route::Addresses(loopback(*address));
             let (seat, format) = (&args.seat, Format::Screen);
-            join::run_at(&name, way, host, &room, seat, format, announce)
+            join::join_room(destination, route, host, seat, format, announce)
         }
         _ => wait_for_signal(move || announce(&addresses, &room, false)),
     };
@@ -267,7 +272,8 @@ fn announce(addresses: &[SocketAddr], room: &RoomName, is_told: bool) -> anyhow:
         .collect();
     // A host who sits in the room reads the invite there.
     if let Some(address) = addresses.first().filter(|_| !is_told) {
-        let directions = join::directions(&reachable(*address).to_string(), room);
+        let relay = &reachable(*address).to_string();
+        let directions = Destination { relay, room }.directions();
         lines.push(format!("{directions}\n"));
     }
     print(&lines.concat())

@@ -1,57 +1,59 @@
-//! Tab: what is being typed is completed in place. It knows candidates, and not what they mean.
+//! Completion by Tab, in place. This module knows candidates, and not what they mean.
 //!
-//! rustyline's own completion waits for a key after the list of candidates, and nothing can be
-//! printed meanwhile.
+//! rustyline's own completion shows a list and then waits for a key, and nothing can be printed
+//! meanwhile.
 
 use super::edit::Edit;
 
 /// What can stand at the cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::cmd) struct Completion {
-    /// Where in the line the word begins that is being typed.
+    /// Where in the line the word at the cursor begins, in bytes.
     pub(in crate::cmd) start: usize,
-    /// What can take the place of everything from there to the cursor.
+    /// The texts of which each can replace everything from there to the cursor.
     pub(in crate::cmd) candidates: Vec<String>,
 }
 
-/// The candidates that one Tab after another goes round. Any other key ends it.
-pub(super) struct Round {
-    /// There is one at least.
+/// The candidates that one Tab after another puts into the line. Any other key ends the cycle.
+pub(super) struct CandidateCycle {
+    /// One at least.
     candidates: Vec<String>,
-    /// Which of them stands in the line; none while it is what they have in common.
+    /// Which candidate is in the line; none while the line has what all candidates have in common.
     chosen: Option<usize>,
+    /// Where in the line the text of the cycle begins, in bytes.
     start: usize,
-    /// Where what was put there ends.
+    /// Where it ends.
     end: usize,
 }
 
-impl Round {
-    /// Begins with the word before the cursor, if it can be completed.
+impl CandidateCycle {
+    /// Begins a cycle at the word before the cursor, and returns its first edit. Returns `None` where
+    /// there is no candidate, or the completion does not fit the line.
     pub(super) fn start(completion: Completion, line: &str, cursor: usize) -> Option<(Self, Edit)> {
         let Completion { start, candidates } = completion;
         let typed = line.get(start..cursor)?;
         let common = common_start(&candidates)?.to_owned();
-        let mut round = Self {
+        let mut cycle = Self {
             candidates,
             chosen: None,
             start,
             end: cursor,
         };
         let edit = if common.len() > typed.len() {
-            round.put(common)
+            cycle.put(common)
         } else {
-            round.turn(true)
+            cycle.step(true)
         };
-        Some((round, edit))
+        Some((cycle, edit))
     }
 
-    /// Whether there is more than one candidate to go round.
+    /// Whether there is more than one candidate.
     pub(super) fn has_choice(&self) -> bool {
         self.candidates.len() > 1
     }
 
-    /// Goes on to the next candidate, or back to the one before.
-    pub(super) fn turn(&mut self, forwards: bool) -> Edit {
+    /// Steps to the next candidate, or back to the one before. Returns the edit for it.
+    pub(super) fn step(&mut self, forwards: bool) -> Edit {
         let count = self.candidates.len();
         let next = match (self.chosen, forwards) {
             (None, true) => 0,
@@ -70,7 +72,7 @@ impl Round {
     }
 }
 
-/// What all of them begin with, if there are any.
+/// The longest text that all candidates begin with; `None` where there are no candidates.
 fn common_start(candidates: &[String]) -> Option<&str> {
     let (first, others) = candidates.split_first()?;
     let common = others.iter().fold(first.len(), |length, other| {
@@ -88,17 +90,17 @@ mod tests {
     /// What the line is after these keys at its end: `>` for Tab, `<` for Shift-Tab.
     fn typed(line: &str, start: usize, candidates: &[&str], keys: &str) -> String {
         let mut shown = line.to_owned();
-        let mut round: Option<Round> = None;
+        let mut cycle: Option<CandidateCycle> = None;
         for key in keys.chars() {
-            let edit = if let Some(round) = &mut round {
-                round.turn(key == '>')
+            let edit = if let Some(cycle) = &mut cycle {
+                cycle.step(key == '>')
             } else {
                 let candidates = candidates.iter().map(|&c| c.to_owned()).collect();
                 let completion = Completion { start, candidates };
-                let Some((new, edit)) = Round::start(completion, line, line.len()) else {
+                let Some((new, edit)) = CandidateCycle::start(completion, line, line.len()) else {
                     return shown;
                 };
-                round = Some(new);
+                cycle = Some(new);
                 edit
             };
             shown.replace_range(edit.range, &edit.text);

@@ -1,21 +1,21 @@
-//! A change of the line that rustyline has no key for. It goes from the key that wants it to the
-//! editor's completer, the one place that can put both text and cursor where they should be.
+//! A change of the line for which rustyline has no command. The handler of a key leaves it here, and
+//! the editor's completer makes it: only a completer can set both the text and the cursor.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Text for a part of the line; the cursor goes behind it.
+/// Text that replaces a part of the line, whose range is in bytes. The cursor goes behind the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Edit {
     pub(super) range: Range<usize>,
     pub(super) text: String,
 }
 
-/// Where the latest edit waits to be made.
+/// The latest edit that a key has asked for, until the completer makes it.
 #[derive(Clone, Default)]
-pub(super) struct Pending(Arc<Mutex<Edit>>);
+pub(super) struct PendingEdit(Arc<Mutex<Edit>>);
 
-impl Pending {
+impl PendingEdit {
     pub(super) fn put(&self, edit: Edit) {
         *self.lock() = edit;
     }

@@ -1,9 +1,9 @@
 //! The line editor and its thread.
 //!
-//! `readline` is entered once: Enter is a key like any other ([`Keys`]), so raw mode never drops
-//! between two lines and nothing printed is ever glued to what is typed. The thread ends when
-//! [`Editor::interrupt`] sends it a signal, or when the terminal is gone; either way it leaves the
-//! terminal as it found it.
+//! The thread enters `readline` once: Enter is a key like any other ([`Keys`]). So raw mode never
+//! drops between two lines, and printed text is never glued to what the user types. The thread ends
+//! when [`Editor::interrupt`] sends it a signal, or when the terminal is gone; either way it leaves
+//! the terminal as it found it.
 
 use std::borrow::Cow;
 use std::io;
@@ -25,16 +25,16 @@ use rustyline::{
     GraphemeClusterMode, Helper,
 };
 
-use super::edit::{Edit, Pending};
-use super::input_area::{InputArea, Phase, Size};
+use super::edit::{Edit, PendingEdit};
+use super::input_area::{EditorPhase, InputArea, Size};
 use super::keys::Keys;
-use super::queue::Queue;
+use super::queue::BoundedQueue;
 use super::{Complete, Deliver, Entry, Input};
 
 /// How long a lone Escape waits for the rest of a key's sequence.
 const KEY_SEQUENCE_MILLIS: u16 = 50;
 
-/// A running line editor.
+/// The handle of a running line editor.
 pub(super) struct Editor {
     thread: JoinHandle<()>,
     area: Arc<InputArea>,
@@ -42,16 +42,19 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    /// Starts the thread, and hands out the only thing that may write to the terminal meanwhile.
+    /// Starts the thread. Returns also the one thing that may write to the terminal while it runs.
+    ///
+    /// # Errors
+    /// If rustyline cannot use the terminal, or the system gives no thread.
     pub(super) fn start(
         prompt: &str,
         complete: Complete,
         deliver: &Deliver,
         area: &Arc<InputArea>,
-        queue: &Arc<Queue<Entry>>,
+        queue: &Arc<BoundedQueue<Entry>>,
     ) -> anyhow::Result<(Self, impl ExternalPrinter + Send + use<>)> {
-        // Vi's insert mode, for what it lacks: in Emacs mode Alt and a digit begin a numeric
-        // argument before any binding is asked.
+        // Vi's insert mode has no numeric argument. In Emacs mode Alt and a digit begin one before
+        // rustyline asks any binding.
         let config = Builder::new()
             .edit_mode(EditMode::Vi)
             .keyseq_timeout(Some(KEY_SEQUENCE_MILLIS))
@@ -60,10 +63,10 @@ impl Editor {
             .grapheme_cluster_mode(GraphemeClusterMode::WcWidth)
             .build();
         let mut readline =
-            rustyline::Editor::<Display, MemHistory>::with_history(config, MemHistory::new())
+            rustyline::Editor::<EditorHelper, MemHistory>::with_history(config, MemHistory::new())
                 .context("cannot use the terminal")?;
-        let pending = Pending::default();
-        readline.set_helper(Some(Display {
+        let pending = PendingEdit::default();
+        readline.set_helper(Some(EditorHelper {
             area: Arc::clone(area),
             queue: Arc::clone(queue),
             pending: pending.clone(),
@@ -74,7 +77,7 @@ impl Editor {
             area: Arc::clone(area),
             queue: Arc::clone(queue),
             pending,
-            memory: Mutex::default(),
+            state: Mutex::default(),
         };
         readline.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys)));
         let printer = readline
@@ -82,9 +85,9 @@ impl Editor {
             .context("cannot print to the terminal")?;
 
         let stopping = Arc::new(AtomicBool::new(false));
-        let reader = Reader {
+        let editor = EditorThread {
             readline,
-            end: End {
+            end: EndAnnouncer {
                 deliver: Arc::clone(deliver),
                 area: Arc::clone(area),
                 queue: Arc::clone(queue),
@@ -94,7 +97,7 @@ impl Editor {
         let prompt = prompt.to_owned();
         let thread = thread::Builder::new()
             .name("editor".to_owned())
-            .spawn(move || reader.run(&prompt))
+            .spawn(move || editor.run(&prompt))
             .context("cannot start the editor's thread")?;
         Ok((
             Self {
@@ -111,21 +114,21 @@ impl Editor {
         self.thread.is_finished()
     }
 
-    /// Asks the thread to end. To be repeated until it has: a signal can come at a moment when
-    /// rustyline ignores it.
+    /// Asks the thread to end. The caller repeats it until the thread has ended: a signal can come at
+    /// a moment when rustyline ignores it.
     ///
-    /// While rustyline reads it has a handler for SIGINT; before and after, the signal would meet
-    /// the program's own, so it is only sent in between.
+    /// While rustyline reads it has a handler for SIGINT. Before and after, the signal would meet the
+    /// program's own handler, so this sends it only in between.
     pub(super) fn interrupt(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        if self.area.outlook(Size::now()).phase == Phase::Reading {
+        if self.area.layout(Size::now()).phase == EditorPhase::Reading {
             interrupt(&self.thread);
         }
     }
 
     /// Waits for the thread to end.
     pub(super) fn join(self) {
-        // A panic there has been reported on standard error, and has restored the terminal.
+        // If the thread has panicked, the panic is on standard error, and has restored the terminal.
         let _ = self.thread.join();
     }
 }
@@ -139,36 +142,36 @@ fn interrupt(thread: &JoinHandle<()>) {
 
     // The standard library has a number for a thread's id, where musl's C library has a pointer.
     let id = thread.as_pthread_t() as Pthread;
-    // The handle has not been joined, so the thread's id is still its own.
+    // Nobody has joined the thread, so its id is still its own.
     let _ = pthread_kill(id, Signal::SIGINT);
 }
 
-/// Elsewhere a thread that waits for a key cannot be woken, and is left behind in the end.
+/// Elsewhere nothing can wake a thread that waits for a key. It ends with the program.
 #[cfg(not(unix))]
 fn interrupt(_: &JoinHandle<()>) {}
 
 /// What the editor's thread owns.
-struct Reader {
-    readline: rustyline::Editor<Display, MemHistory>,
-    end: End,
+struct EditorThread {
+    readline: rustyline::Editor<EditorHelper, MemHistory>,
+    end: EndAnnouncer,
     stopping: Arc<AtomicBool>,
 }
 
-impl Reader {
+impl EditorThread {
     fn run(mut self, prompt: &str) {
         let mut prompt = prompt;
         let mut typed = String::new();
         loop {
-            self.end.area.starts(prompt);
+            self.end.area.set_prompt(prompt);
             match self.readline.readline_with_initial(prompt, (&typed, "")) {
                 Err(ReadlineError::Interrupted) if !self.stopping.load(Ordering::SeqCst) => {
                     // A signal from outside. The program will stop, but until then the printer
-                    // needs someone to print; what was typed stays on the row above.
+                    // needs rustyline to print; what the user typed stays on the row above.
                     (self.end.deliver)(Input::Quit);
                     prompt = "";
                     typed.clear();
                 }
-                // A key that is not UTF-8: no reason to end, and no reason to lose the line.
+                // A key that is not UTF-8 neither ends the editor nor loses the line.
                 Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
                     typed = self.end.area.line();
                 }
@@ -178,42 +181,43 @@ impl Reader {
     }
 }
 
-/// Announces the end of the thread, also where a panic ends it.
-struct End {
+/// Announces the end of the thread when dropped, so also where a panic ends it.
+struct EndAnnouncer {
     deliver: Deliver,
     area: Arc<InputArea>,
-    queue: Arc<Queue<Entry>>,
+    queue: Arc<BoundedQueue<Entry>>,
 }
 
-impl Drop for End {
+impl Drop for EndAnnouncer {
     fn drop(&mut self) {
-        self.area.ended();
+        self.area.set_ended();
         self.queue.wake();
         (self.deliver)(Input::Quit);
     }
 }
 
-/// What rustyline asks before it shows something.
-struct Display {
+/// What rustyline asks before it shows the line, and what makes edits for it.
+struct EditorHelper {
     area: Arc<InputArea>,
-    queue: Arc<Queue<Entry>>,
-    pending: Pending,
+    queue: Arc<BoundedQueue<Entry>>,
+    pending: PendingEdit,
 }
 
-impl Hinter for Display {
+impl Hinter for EditorHelper {
     type Hint = String;
 
-    /// Called whenever the line is about to change on the screen; there is nothing to hint.
+    /// Hints nothing. rustyline calls this whenever the line is about to change on the screen.
     fn hint(&self, line: &str, _: usize, _: &Context<'_>) -> Option<String> {
-        if self.area.shows(line) {
+        if self.area.set_line(line) {
             self.queue.wake();
         }
         None
     }
 }
 
-impl Highlighter for Display {
-    /// Leaves out controls that came with a paste. rustyline counts them as no columns.
+impl Highlighter for EditorHelper {
+    /// Leaves out control characters that came with a paste: a terminal would obey them, and
+    /// rustyline counts no columns for them.
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
         let harmful = |c: char| c.is_control() && c != '\n' && c != '\t';
         if line.contains(harmful) {
@@ -224,9 +228,9 @@ impl Highlighter for Display {
     }
 }
 
-/// Makes the edits that keys want. rustyline asks for a candidate, puts none of its own in its
-/// place and waits for nothing, as there is only ever one.
-impl Completer for Display {
+/// Makes the edits that keys ask for. There is always exactly one candidate: so rustyline takes it at
+/// once, shows no list and waits for no key.
+impl Completer for EditorHelper {
     type Candidate = String;
 
     fn complete(
@@ -244,6 +248,6 @@ impl Completer for Display {
     }
 }
 
-impl Validator for Display {}
+impl Validator for EditorHelper {}
 
-impl Helper for Display {}
+impl Helper for EditorHelper {}

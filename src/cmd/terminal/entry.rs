@@ -1,4 +1,4 @@
-//! What can be shown. How it looks is the renderer's affair.
+//! What can be shown. `render` decides how it looks.
 
 use jiff::civil::Time;
 
@@ -10,60 +10,60 @@ use crate::room::text::SafeText;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cmd) enum Entry {
     /// What a member said or did.
-    Message(Message),
-    /// Something that the user may want to know.
+    Message(ChatMessage),
+    /// Something that the user may want to know, behind `*`.
     Notice(SafeText),
-    /// Something that the user must not overlook.
+    /// Something that the user must not overlook, behind `!`.
     Warning(SafeText),
-    /// How friends get in by an invite, which is to be copied.
+    /// How friends get in by an invite, which the user is to copy.
     Invite {
-        /// In one line.
+        /// The whole command in one line, with the invite in it. It is for pipes and files.
         directions: SafeText,
-        /// The invite in it.
+        /// The invite alone. A terminal shows it in a row of its own.
         invite: SafeText,
     },
-    /// An answer of the program's own, several lines long: help, lists.
+    /// An answer of the program's own, several lines long, behind `|`: help, lists.
     Block(SafeText),
-    /// One line for a program that reads along, as it is. Never on a terminal.
+    /// One line of JSON, which is written as it is. It is for a program that reads the output.
     Line(String),
-    /// The relay has taken the messages with these numbers, which have been shown as waiting.
+    /// The relay has taken the messages with these numbers, which were shown as unsent.
     Taken(Vec<u64>),
-    /// Everything shown so far is taken off the screen.
+    /// The screen is cleared of everything shown so far.
     Clear,
     /// The terminal's bell rings.
     Bell,
-    /// Everything looks like this from now on, and so does what is on the screen.
+    /// Everything has this style from now on, also what is on the screen already.
     Style(Style),
-    /// Nothing to see: what came before this has been shown.
+    /// Shows nothing. When the printer comes to it, all earlier entries are on the screen.
     Mark(u64),
 }
 
-/// What a member said or did. The nicks are ASCII and printable, so they need no sanitising.
+/// What a member said or did. Nicks are printable ASCII, so they need no sanitising.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cmd) struct Message {
-    /// Its local time.
+pub(in crate::cmd) struct ChatMessage {
+    /// Its time, in the user's time zone.
     pub(in crate::cmd) time: Time,
-    /// Its author's nick, behind a `?` where the identity is not accepted.
+    /// Its author's nick, behind a `?` where the user has not accepted the identity.
     pub(in crate::cmd) nick: String,
     /// The author's colour.
     pub(in crate::cmd) hue: Hue,
     /// Whether the author is the user.
     pub(in crate::cmd) own: bool,
-    /// For a direct message, its one reader; "you" where that is the user.
+    /// The one reader of a direct message, "you" where that is the user; `None` for all others.
     pub(in crate::cmd) to: Option<String>,
     /// Whether it is an action (`/me waves`).
     pub(in crate::cmd) action: bool,
     /// Whether it mentions the user.
     pub(in crate::cmd) mentions: bool,
-    /// Its number, if it is the user's own and the relay has not taken it.
+    /// Its number, if it is the user's own and the relay has not taken it yet.
     pub(in crate::cmd) waiting: Option<u64>,
-    /// The text.
+    /// Its text.
     pub(in crate::cmd) text: SafeText,
 }
 
 #[cfg(test)]
-impl Message {
-    /// What somebody else said to all at 21:04, for tests.
+impl ChatMessage {
+    /// What somebody else said to all at 21:04.
     pub(super) fn sample(nick: &str, text: &str) -> Self {
         Self {
             time: Time::constant(21, 4, 59, 0),

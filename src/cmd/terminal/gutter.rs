@@ -1,36 +1,36 @@
-//! What stands before a member's words, in every row of them.
+//! The gutter: what stands before a member's words, in every row of them.
 //!
-//! In full, `21:04 <bob> hello`, and for an action `21:04 * bob waves`. Behind the author's nick
-//! stands whom the words are for, ` → carl`, or that they are about the user, ` @you`; before it,
-//! `<?bob>`, that its identity is not accepted. In place of the time of one's own words stands that
-//! the relay has not taken them yet. None of this can be part of a nick, and words only ever come
-//! after it, so nobody can write it.
+//! The full form is `21:04 <bob> hello`, and for an action `21:04 * bob waves`. Signs in it say more:
+//! ` → carl` behind the author's nick says whom the words are for, ` @you` says that they mention the
+//! user, and the `?` of `<?bob>` says that the user has not accepted the identity. While the relay has
+//! not taken the user's own words, `unsent` stands in place of the time. A nick can contain none of
+//! these signs, and words only come behind the gutter, so nobody can forge one.
 
 use jiff::civil::Time;
 
-use super::entry::Message;
+use super::entry::ChatMessage;
 use super::wrap;
 
-/// The least room for text beside the full gutter; below it the gutter shrinks.
+/// The least room for text beside the full gutter, in columns; with less, the gutter shrinks.
 const MIN_TEXT_COLUMNS: usize = 12;
-/// What stands for the time of a message that the relay has not taken.
+/// Stands for the time of a message that the relay has not taken.
 const WAITING: &str = "unsent ";
-/// The same where there is no room for it.
+/// Stands for the same where there is no room for the word.
 const WAITING_NARROW: &str = "? ";
 
-/// What stands before a member's words.
+/// A gutter in its two parts, which differ in colour.
 pub(super) struct Gutter {
-    /// The time or what stands for it, and a space; or nothing.
+    /// The time or `unsent`, and a space; or nothing. It is ASCII.
     pub(super) before: String,
-    /// `<nick>`, or `* nick` for an action.
+    /// `<nick>`, or `* nick` or `<nick> *` for an action.
     pub(super) author: String,
-    /// The columns it takes, with the space that follows it.
+    /// The columns that both parts take, with the space that follows them.
     pub(super) width: usize,
 }
 
 impl Gutter {
-    /// The gutter in a terminal of this many columns.
-    pub(super) fn new(message: &Message, timestamps: bool, columns: usize) -> Self {
+    /// Makes the gutter of a message for a terminal of this many columns.
+    pub(super) fn new(message: &ChatMessage, timestamps: bool, columns: usize) -> Self {
         let before = if message.waiting.is_some() {
             WAITING.to_owned()
         } else if timestamps {
@@ -54,8 +54,8 @@ impl Gutter {
         Self::with(before.to_owned(), message, longest)
     }
 
-    /// The gutter with nicks cut so that they take this many columns, or as few as can be.
-    fn with(before: String, message: &Message, longest: usize) -> Self {
+    /// Makes the gutter with its nicks cut to `longest` columns, or as near to that as they can be.
+    fn with(before: String, message: &ChatMessage, longest: usize) -> Self {
         let about = match &message.to {
             Some(reader) => Some((" → ", reader.as_str())),
             None if message.mentions => Some((" @", "you")),
@@ -67,8 +67,8 @@ impl Gutter {
         };
         let author = match message.action {
             false => format!("<{nicks}>"),
-            // Without a time it could be taken for a notice, and with a sign, which words can hold
-            // too, for something said to somebody else.
+            // Without a time, `* bob` would look like a notice. And words can hold signs: in
+            // `* bob → carl` the sign could be a part of the action.
             true if is_plain && !before.is_empty() => format!("* {nicks}"),
             true => format!("<{nicks}> *"),
         };
@@ -85,7 +85,7 @@ fn clock(time: Time) -> String {
     format!("{:02}:{:02} ", time.hour(), time.minute())
 }
 
-/// Two nicks with a sign between them that is never cut.
+/// Two nicks with a sign between them. Only the nicks are cut.
 fn pair(nick: &str, sign: &str, other: &str, longest: usize) -> String {
     let room = longest.saturating_sub(wrap::width(sign));
     let other = shortened(other, room.saturating_sub(nick.len()).max(room / 2));
@@ -93,7 +93,7 @@ fn pair(nick: &str, sign: &str, other: &str, longest: usize) -> String {
     format!("{nick}{sign}{other}")
 }
 
-/// A nick, which is ASCII, cut to this many columns, but not to none.
+/// A nick cut to this many columns, but not to none. Nicks are ASCII.
 fn shortened(nick: &str, columns: usize) -> String {
     if nick.len() <= columns.max(1) {
         return nick.to_owned();
@@ -106,40 +106,40 @@ fn shortened(nick: &str, columns: usize) -> String {
 mod tests {
     use super::*;
 
-    fn from(nick: &str) -> Message {
-        Message::sample(nick, "")
+    fn from(nick: &str) -> ChatMessage {
+        ChatMessage::sample(nick, "")
     }
 
-    fn to(reader: &str, nick: &str) -> Message {
-        Message {
+    fn to(reader: &str, nick: &str) -> ChatMessage {
+        ChatMessage {
             to: Some(reader.to_owned()),
             ..from(nick)
         }
     }
 
-    fn action(message: Message) -> Message {
-        Message {
+    fn action(message: ChatMessage) -> ChatMessage {
+        ChatMessage {
             action: true,
             ..message
         }
     }
 
-    fn mention(message: Message) -> Message {
-        Message {
+    fn mention(message: ChatMessage) -> ChatMessage {
+        ChatMessage {
             mentions: true,
             ..message
         }
     }
 
-    fn waiting(message: Message) -> Message {
-        Message {
+    fn waiting(message: ChatMessage) -> ChatMessage {
+        ChatMessage {
             own: true,
             waiting: Some(1),
             ..message
         }
     }
 
-    fn at(columns: usize, message: &Message) -> String {
+    fn at(columns: usize, message: &ChatMessage) -> String {
         let gutter = Gutter::new(message, true, columns);
         gutter.before + &gutter.author
     }

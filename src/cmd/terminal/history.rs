@@ -1,26 +1,28 @@
-//! The lines that Up and Down bring back, and Ctrl-R those among them that hold what was typed.
-//! rustyline's own history cannot be added to while it reads, and it reads all the time; its
-//! search waits for keys of its own, and nothing can be printed meanwhile.
+//! The lines that Up and Down bring back. Ctrl-R brings back those among them that contain what the
+//! user typed.
+//!
+//! rustyline's own history does not serve: it takes no lines while rustyline reads, and rustyline
+//! reads all the time. Its search waits for keys of its own, and nothing can be printed meanwhile.
 
 /// How many lines are kept.
 const LIMIT: usize = 500;
 
-/// The lines sent so far, and where among them the user is.
+/// The lines that the user sent, and where among them the user is.
 #[derive(Default)]
 pub(super) struct History {
     lines: Vec<String>,
-    /// What was being typed when the user left it for an older line.
+    /// What the user was typing when leaving it for an older line.
     draft: String,
-    /// How many lines back from the draft.
+    /// How many lines back from the draft the user is.
     back: usize,
-    /// What is being searched for, until another key than the search's is pressed.
+    /// What Ctrl-R searches for, until the user presses another key.
     sought: Option<String>,
 }
 
 impl History {
-    /// Keeps a line that was sent, and returns to an empty draft.
+    /// Keeps a line that the user sent, unless it is the latest already. Returns to an empty draft.
     pub(super) fn add(&mut self, line: &str) {
-        self.leave();
+        self.leave_for_draft();
         if self.lines.last().map(String::as_str) != Some(line) {
             if self.lines.len() == LIMIT {
                 self.lines.remove(0);
@@ -30,13 +32,13 @@ impl History {
     }
 
     /// Returns to an empty draft.
-    pub(super) fn leave(&mut self) {
+    pub(super) fn leave_for_draft(&mut self) {
         self.back = 0;
         self.draft.clear();
     }
 
-    /// Goes to the line before; `typed` is what the input holds. Whether there is one.
-    pub(super) fn older(&mut self, typed: &str) -> bool {
+    /// Goes to the line before; `typed` is what the input holds. Returns whether there is one.
+    pub(super) fn go_back(&mut self, typed: &str) -> bool {
         if self.back == self.lines.len() {
             return false;
         }
@@ -47,8 +49,8 @@ impl History {
         true
     }
 
-    /// Goes to the line after, in the end to the draft. Whether there is one.
-    pub(super) fn newer(&mut self) -> bool {
+    /// Goes to the line after, in the end to the draft. Returns whether there is one.
+    pub(super) fn go_forward(&mut self) -> bool {
         if self.back == 0 {
             return false;
         }
@@ -56,9 +58,9 @@ impl History {
         true
     }
 
-    /// Goes to the latest line before this one that holds what was typed when the search began.
-    /// Whether there is one. Nothing is no part of a line: whoever presses the key first, as in a
-    /// shell, would go on typing behind what came.
+    /// Goes to the latest line before this one that contains what the user had typed when the search
+    /// began. Returns whether there is one. A search for an empty text finds nothing: whoever presses
+    /// Ctrl-R first and then types, as in a shell, would type behind the line that came.
     pub(super) fn search(&mut self, typed: &str) -> bool {
         if typed.is_empty() {
             return false;
@@ -81,12 +83,12 @@ impl History {
         true
     }
 
-    /// The next search is a new one.
+    /// Ends the search, so that the next Ctrl-R begins a new one.
     pub(super) fn end_search(&mut self) {
         self.sought = None;
     }
 
-    /// The line where the user is.
+    /// The line where the user is, or the draft.
     pub(super) fn current(&self) -> &str {
         let from_end = self.lines.len().wrapping_sub(self.back);
         self.lines.get(from_end).unwrap_or(&self.draft)
@@ -106,11 +108,11 @@ mod tests {
     }
 
     fn older(history: &mut History, typed: &str) -> Option<String> {
-        history.older(typed).then(|| history.current().to_owned())
+        history.go_back(typed).then(|| history.current().to_owned())
     }
 
     fn newer(history: &mut History) -> Option<String> {
-        history.newer().then(|| history.current().to_owned())
+        history.go_forward().then(|| history.current().to_owned())
     }
 
     #[test]
@@ -176,8 +178,8 @@ mod tests {
     #[test]
     fn sending_an_old_line_starts_at_the_end_again() {
         let mut history = of(&["one", "two"]);
-        history.older("");
-        history.older("two");
+        history.go_back("");
+        history.go_back("two");
         history.add("one");
         assert_eq!(older(&mut history, "").as_deref(), Some("one"));
         assert_eq!(older(&mut history, "one").as_deref(), Some("two"));

@@ -1,8 +1,9 @@
-//! The place on the screen where the user types, as the printer needs to know it.
+//! The place on the screen where the user types, as far as the printer must know it.
 //!
-//! rustyline puts printed text above the input by counting the input's rows and clearing them.
-//! Where its count cannot be right it would clear rows of the conversation, so the printer holds
-//! back until it can. The editor's thread writes here, the printer's thread reads.
+//! To put printed text above the input, rustyline counts the input's rows and clears them. Where it
+//! miscounts, it would clear rows of the conversation, so the printer then holds back. The editor's
+//! thread writes here what it shows. The printer's thread reads that, and writes up to which mark the
+//! screen shows everything.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +17,7 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// The size at present, or what rustyline assumes where the terminal does not tell.
+    /// The present size. Where the terminal does not tell, it is 80 by 24, as rustyline assumes.
     pub(super) fn now() -> Self {
         let (columns, rows) =
             terminal_size::terminal_size().map_or((80, 24), |(width, height)| (width.0, height.0));
@@ -27,67 +28,68 @@ impl Size {
     }
 }
 
-/// What the input area looks like.
+/// The input area, which the editor and the printer share.
 pub(super) struct InputArea {
-    state: Mutex<State>,
+    state: Mutex<InputState>,
 }
 
-struct State {
-    phase: Phase,
+struct InputState {
+    phase: EditorPhase,
     prompt: String,
     line: String,
-    redraw: bool,
-    /// The last mark that the printer came to.
-    shown: u64,
+    wants_redraw: bool,
+    /// The last [`Mark`](super::Entry::Mark) that the printer came to.
+    shown_mark: u64,
 }
 
 /// Where the editor is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// The prompt is not up yet: what is printed would meet it half drawn.
+pub(super) enum EditorPhase {
+    /// The prompt is not on the screen yet. Printed text could meet it half drawn.
     Starting,
-    /// The prompt is up.
+    /// The prompt is on the screen.
     Reading,
-    /// The editor has ended and the terminal is as it was before.
+    /// The editor has ended, and the terminal is as it was before.
     Ended,
 }
 
-/// What the printer asks before it prints.
-pub(super) struct Outlook {
-    pub(super) phase: Phase,
+/// What the printer must know of the input before it prints.
+pub(super) struct InputLayout {
+    pub(super) phase: EditorPhase,
     /// The rows that the input takes.
     pub(super) rows: usize,
-    /// Whether rustyline counts those rows as the terminal does.
-    pub(super) countable: bool,
+    /// Whether rustyline is sure to count those rows as the terminal does.
+    pub(super) is_countable: bool,
 }
 
 impl InputArea {
     pub(super) fn new() -> Self {
-        let (phase, prompt, line) = (Phase::Starting, String::new(), String::new());
+        let (phase, prompt, line) = (EditorPhase::Starting, String::new(), String::new());
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(InputState {
                 phase,
                 prompt,
                 line,
-                redraw: false,
-                shown: 0,
+                wants_redraw: false,
+                shown_mark: 0,
             }),
         }
     }
 
-    /// The editor is about to read behind this prompt.
-    pub(super) fn starts(&self, prompt: &str) {
+    /// Takes note that the editor is about to show this prompt, with an empty line behind it.
+    pub(super) fn set_prompt(&self, prompt: &str) {
         let mut state = self.lock();
-        state.phase = Phase::Starting;
+        state.phase = EditorPhase::Starting;
         prompt.clone_into(&mut state.prompt);
         state.line.clear();
     }
 
-    /// The editor is about to show this line. Whether that may change what the printer can do.
-    pub(super) fn shows(&self, line: &str) -> bool {
+    /// Takes note that the editor is about to show this line. Returns whether that may change what the
+    /// printer can do.
+    pub(super) fn set_line(&self, line: &str) -> bool {
         let mut state = self.lock();
-        let first = state.phase != Phase::Reading;
-        state.phase = Phase::Reading;
+        let first = state.phase != EditorPhase::Reading;
+        state.phase = EditorPhase::Reading;
         // Only a line that takes several rows can be in the printer's way.
         let size = Size::now();
         let was_long = state.rows(size) > 1;
@@ -95,55 +97,55 @@ impl InputArea {
         first || was_long || state.rows(size) > 1
     }
 
-    /// Everything up to this mark is on the screen.
-    pub(super) fn is_shown(&self, mark: u64) {
-        self.lock().shown = mark;
+    /// Takes note that everything up to this mark is on the screen.
+    pub(super) fn set_shown_mark(&self, mark: u64) {
+        self.lock().shown_mark = mark;
     }
 
-    /// Up to which mark everything is on the screen.
-    pub(super) fn shown(&self) -> u64 {
-        self.lock().shown
+    /// The mark up to which everything is on the screen; 0 before the first.
+    pub(super) fn shown_mark(&self) -> u64 {
+        self.lock().shown_mark
     }
 
-    /// The editor has ended.
-    pub(super) fn ended(&self) {
-        self.lock().phase = Phase::Ended;
+    /// Takes note that the editor has ended.
+    pub(super) fn set_ended(&self) {
+        self.lock().phase = EditorPhase::Ended;
     }
 
-    /// What was being typed when the line was last shown.
+    /// The line that the editor showed last.
     pub(super) fn line(&self) -> String {
         self.lock().line.clone()
     }
 
-    /// The user wants the screen drawn again.
-    pub(super) fn ask_redraw(&self) {
-        self.lock().redraw = true;
+    /// Asks the printer to draw the screen again.
+    pub(super) fn request_redraw(&self) {
+        self.lock().wants_redraw = true;
     }
 
-    /// Whether the user wants the screen drawn again. Asking answers it.
+    /// Takes the request to draw the screen again. Returns whether there was one.
     pub(super) fn take_redraw(&self) -> bool {
-        std::mem::take(&mut self.lock().redraw)
+        std::mem::take(&mut self.lock().wants_redraw)
     }
 
-    /// Where the input stands on a screen of this size.
-    pub(super) fn outlook(&self, size: Size) -> Outlook {
+    /// How the input lies on a screen of this size.
+    pub(super) fn layout(&self, size: Size) -> InputLayout {
         let state = self.lock();
         let rows = state.rows(size);
         let certain = rows == 1 || !state.line.contains(has_uncertain_width);
-        Outlook {
+        InputLayout {
             phase: state.phase,
             rows,
-            countable: rows < size.rows && certain,
+            is_countable: rows < size.rows && certain,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, InputState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// The rows that prompt and line take: at least as many as the terminal needs.
+impl InputState {
+    /// The rows that prompt and line take, counted so that the terminal needs no more.
     fn rows(&self, size: Size) -> usize {
         let mut before = wrap::width(&self.prompt);
         let mut rows = 0;
@@ -157,7 +159,7 @@ impl State {
     }
 }
 
-/// Characters that terminals join with their neighbours, each in its own way.
+/// Whether a character is one that terminals join with its neighbours, each in its own way.
 fn has_uncertain_width(character: char) -> bool {
     matches!(
         character,
@@ -177,9 +179,9 @@ mod tests {
 
     fn countable(line: &str) -> bool {
         let area = InputArea::new();
-        area.starts("> ");
-        area.shows(line);
-        area.outlook(SIZE).countable
+        area.set_prompt("> ");
+        area.set_line(line);
+        area.layout(SIZE).is_countable
     }
 
     #[test]
@@ -203,8 +205,8 @@ mod tests {
     #[test]
     fn nothing_is_printed_before_the_prompt_is_up() {
         let area = InputArea::new();
-        assert_eq!(area.outlook(SIZE).phase, Phase::Starting);
-        assert!(area.shows(""), "the printer must hear of it");
-        assert_eq!(area.outlook(SIZE).phase, Phase::Reading);
+        assert_eq!(area.layout(SIZE).phase, EditorPhase::Starting);
+        assert!(area.set_line(""), "the printer must hear of it");
+        assert_eq!(area.layout(SIZE).phase, EditorPhase::Reading);
     }
 }

@@ -1,11 +1,12 @@
 //! What each key does in the line editor.
 //!
-//! rustyline prints from other threads only while it waits for a first key. Whatever makes it
-//! wait for a second one (quoted insert, incremental search, completion, Ctrl-X, a numeric
-//! argument) would stop the conversation, so none of that is reachable: every key is listed here,
-//! and the rest do nothing; Tab and Ctrl-R complete and search in ways of our own. Nor is Ctrl-Z:
-//! rustyline expects to be stopped before it goes on, but in a program with threads it goes on
-//! first, and comes back to a terminal that is not raw.
+//! rustyline prints text from other threads only while it waits for the first key of a command. A
+//! command that waits for a second key would stop the conversation: quoted insert, incremental search,
+//! completion, Ctrl-X, a numeric argument. So no key reaches those. This module lists every key that
+//! does something, and the rest do nothing. Tab and Ctrl-R complete and search in ways of our own.
+//!
+//! Ctrl-Z does nothing either. rustyline expects the system to stop it before it goes on. In a program
+//! with threads it goes on first, and comes back to a terminal that is not in raw mode.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,47 +15,47 @@ use rustyline::{
     Movement, RepeatCount, Word,
 };
 
-use super::completion::Round;
-use super::edit::{Edit, Pending};
+use super::completion::CandidateCycle;
+use super::edit::{Edit, PendingEdit};
 use super::history::History;
 use super::input_area::InputArea;
-use super::queue::Queue;
+use super::queue::BoundedQueue;
 use super::{Complete, Deliver, Entry, Input};
 
-/// The handler of all keys. Called on the editor's thread.
+/// The handler of all keys. rustyline calls it on the editor's thread.
 pub(super) struct Keys {
     pub(super) deliver: Deliver,
     pub(super) complete: Complete,
     pub(super) area: Arc<InputArea>,
-    pub(super) queue: Arc<Queue<Entry>>,
-    pub(super) pending: Pending,
-    /// In a mutex only because rustyline shares its handlers.
-    pub(super) memory: Mutex<Memory>,
+    pub(super) queue: Arc<BoundedQueue<Entry>>,
+    pub(super) pending: PendingEdit,
+    /// It is in a mutex only because rustyline shares its handlers.
+    pub(super) state: Mutex<KeyState>,
 }
 
 /// What one key leaves for the next.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct KeyState {
     history: History,
-    /// What Tab goes round, from the first Tab to the first other key.
-    round: Option<Round>,
+    /// The cycle of Tab, from the first Tab to the first other key.
+    cycle: Option<CandidateCycle>,
 }
 
 impl ConditionalEventHandler for Keys {
     fn handle(&self, event: &Event, _: RepeatCount, _: bool, input: &EventContext) -> Option<Cmd> {
         let &KeyEvent(key, modifiers) = event.get(0)?;
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let Memory { history, round } = &mut *memory;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let KeyState { history, cycle } = &mut *state;
         let key = (key, modifiers);
         if !matches!(key, TAB | CTRL_I | BACK_TAB) {
-            *round = None;
+            *cycle = None;
         }
         if key != CTRL_R {
             history.end_search();
         }
         let command = match key {
-            TAB | CTRL_I => self.tab(round, true, input),
-            BACK_TAB => self.tab(round, false, input),
+            TAB | CTRL_I => self.complete_word(cycle, true, input),
+            BACK_TAB => self.complete_word(cycle, false, input),
             CTRL_R => self.recall(history, input, |history| history.search(input.line())),
             (K::Enter, M::NONE) | (K::Char('J' | 'M'), M::CTRL) => {
                 self.submit(history, input.line())
@@ -63,8 +64,8 @@ impl ConditionalEventHandler for Keys {
             (K::Char('C'), M::CTRL) => self.clear_or_quit(history, input.line()),
             (K::Char('D'), M::CTRL) => self.delete_or_quit(input.line()),
             (K::Char('L'), M::CTRL) => self.redraw(),
-            (K::Up, M::NONE) | (K::Char('P'), M::CTRL) => self.up(history, input),
-            (K::Down, M::NONE) | (K::Char('N'), M::CTRL) => self.down(history, input),
+            (K::Up, M::NONE) | (K::Char('P'), M::CTRL) => self.move_up(history, input),
+            (K::Down, M::NONE) | (K::Char('N'), M::CTRL) => self.move_down(history, input),
             (K::Char('A'), M::CTRL) => Cmd::Move(Movement::BeginningOfLine),
             (K::Char('E'), M::CTRL) => Cmd::Move(Movement::EndOfLine),
             (K::Char('B'), M::CTRL) => Cmd::Move(Movement::BackwardChar(1)),
@@ -86,7 +87,7 @@ const CTRL_I: (K, M) = (K::Char('I'), M::CTRL);
 const BACK_TAB: (K, M) = (K::BackTab, M::NONE);
 const CTRL_R: (K, M) = (K::Char('R'), M::CTRL);
 
-/// Keys that keep the meaning that rustyline gives them: typing, a paste, moving and deleting by
+/// Whether a key keeps the meaning that rustyline gives it: typing, a paste, moving and deleting by
 /// character; transpose, kill, yank, undo and quit.
 fn is_rustylines((key, modifiers): (K, M)) -> bool {
     match key {
@@ -113,7 +114,7 @@ impl Keys {
             (self.deliver)(Input::Line {
                 text: line.trim_end_matches('\n').to_owned(),
                 is_utf8: true,
-                shown: self.area.shown(),
+                shown: self.area.shown_mark(),
             });
         }
         Cmd::Kill(Movement::WholeBuffer)
@@ -123,7 +124,7 @@ impl Keys {
         if line.is_empty() {
             (self.deliver)(Input::Quit);
         }
-        history.leave();
+        history.leave_for_draft();
         Cmd::Kill(Movement::WholeBuffer)
     }
 
@@ -135,30 +136,30 @@ impl Keys {
     }
 
     fn redraw(&self) -> Cmd {
-        self.area.ask_redraw();
+        self.area.request_redraw();
         self.queue.wake();
         Cmd::Noop
     }
 
-    /// Up, within what is typed and then beyond it.
-    fn up(&self, history: &mut History, input: &EventContext) -> Cmd {
+    /// Moves up within the input, or from its first row to an older line of the history.
+    fn move_up(&self, history: &mut History, input: &EventContext) -> Cmd {
         let before = input.line().get(..input.pos());
         if before.is_some_and(|before| before.contains('\n')) {
             return Cmd::Move(Movement::LineUp(1));
         }
-        self.recall(history, input, |history| history.older(input.line()))
+        self.recall(history, input, |history| history.go_back(input.line()))
     }
 
-    /// Down, within what is typed and then beyond it.
-    fn down(&self, history: &mut History, input: &EventContext) -> Cmd {
+    /// Moves down within the input, or from its last row to a newer line of the history.
+    fn move_down(&self, history: &mut History, input: &EventContext) -> Cmd {
         let after = input.line().get(input.pos()..);
         if after.is_some_and(|after| after.contains('\n')) {
             return Cmd::Move(Movement::LineDown(1));
         }
-        self.recall(history, input, History::newer)
+        self.recall(history, input, History::go_forward)
     }
 
-    /// Shows another line of the history, if there is one.
+    /// Has `go` move in the history, and puts the line there into the input, if there is one.
     fn recall(
         &self,
         history: &mut History,
@@ -168,28 +169,34 @@ impl Keys {
         if !go(history) {
             return Cmd::Noop;
         }
-        self.make(Edit {
+        self.request(Edit {
             range: 0..input.line().len(),
             text: history.current().to_owned(),
         })
     }
 
-    /// Completes the word before the cursor, or goes on to another candidate.
-    fn tab(&self, round: &mut Option<Round>, forwards: bool, input: &EventContext) -> Cmd {
+    /// Completes the word before the cursor, or steps to another candidate.
+    fn complete_word(
+        &self,
+        cycle: &mut Option<CandidateCycle>,
+        forwards: bool,
+        input: &EventContext,
+    ) -> Cmd {
         let (line, cursor) = (input.line(), input.pos());
-        if let Some(round) = round {
-            return self.make(round.turn(forwards));
+        if let Some(cycle) = cycle {
+            return self.request(cycle.step(forwards));
         }
-        let Some((new, edit)) = Round::start((self.complete)(line, cursor), line, cursor) else {
+        let Some((new, edit)) = CandidateCycle::start((self.complete)(line, cursor), line, cursor)
+        else {
             return Cmd::Noop;
         };
-        // What was completed for certain is what the next Tab goes on from.
-        *round = Some(new).filter(Round::has_choice);
-        self.make(edit)
+        // With one candidate the word is complete, and the next Tab begins with what then stands there.
+        *cycle = Some(new).filter(CandidateCycle::has_choice);
+        self.request(edit)
     }
 
-    /// Has the editor's completer make an edit: `Cmd::Replace` would leave the cursor elsewhere.
-    fn make(&self, edit: Edit) -> Cmd {
+    /// Asks the editor's completer to make an edit: `Cmd::Replace` would put the cursor elsewhere.
+    fn request(&self, edit: Edit) -> Cmd {
         self.pending.put(edit);
         Cmd::Complete
     }
@@ -210,9 +217,9 @@ mod tests {
             deliver: Arc::new(move |input| drop(sender.send(input))),
             complete: Arc::new(|_, _| Completion::default()),
             area: Arc::clone(&area),
-            queue: Arc::new(Queue::new()),
-            pending: Pending::default(),
-            memory: Mutex::default(),
+            queue: Arc::new(BoundedQueue::new()),
+            pending: PendingEdit::default(),
+            state: Mutex::default(),
         };
         let enter = |text: &str| {
             keys.submit(&mut History::default(), text);
@@ -222,11 +229,11 @@ mod tests {
             }
         };
         assert_eq!(enter("too early"), ("too early".to_owned(), 0));
-        area.is_shown(6);
-        // Somebody joins: their mark is on its way, and not on the screen.
+        area.set_shown_mark(6);
+        // Somebody joins, and the printer has not come to their mark yet.
         keys.queue.push(Entry::Mark(7));
         assert_eq!(enter("before"), ("before".to_owned(), 6));
-        area.is_shown(7);
+        area.set_shown_mark(7);
         assert_eq!(enter("after"), ("after".to_owned(), 7));
     }
 }

@@ -1,35 +1,35 @@
-//! The terminal, or what stands in for it when the program runs in a pipe. It knows nothing of
-//! rooms but what harmless text is: entries go in, lines come out.
+//! The terminal, or lines on standard input and output where the program runs in a pipe. Entries go
+//! in, rows come out; this module takes nothing from `room` but `SafeText`, and knows no rooms.
 //!
 //! # Who may write
 //!
 //! Between [`Terminal::start`] and [`Terminal::stop`] nothing else writes to standard output or
 //! standard error. Everything that is shown is an [`Entry`], in the order of the calls of
-//! [`Terminal::show`]; the user's own messages too, so that there is one order. Text from others
-//! is in an entry only as `SafeText`.
+//! [`Terminal::show`]. The user's own messages are entries too, so that there is one order. An entry
+//! holds text from others only as `SafeText`.
 //!
 //! # On a terminal
 //!
-//! When standard input and output are terminals that can move a cursor. Two threads:
+//! Standard input and output are terminals that can move a cursor. There are two threads:
 //!
-//! - *editor* (`editor.rs`) sits in rustyline's `readline` and delivers what is typed. It ends
+//! - *editor* (`editor.rs`) sits in rustyline's `readline` and delivers what the user types. It ends
 //!   when `stop` interrupts it, or when the terminal is gone, and restores the terminal's mode.
 //! - *printer* (`printer.rs`) takes entries from the queue and has rustyline print them above the
-//!   input. It ends when the queue is closed and everything in it has been shown.
+//!   input. It ends when the queue is closed and the printer has shown everything in it.
 //!
-//! The printer waits for the editor's thread, which therefore waits for nobody: `deliver` must
-//! not block, and the queue is only ever woken from there, never pushed to.
+//! The printer waits for the editor's thread, so that thread must wait for nobody: `deliver` must
+//! not block, and the editor's thread wakes the queue but never pushes to it.
 //!
 //! # Without one
 //!
-//! Two threads, *reader* and *writer* (`plain.rs`): no prompt, one line per entry, and colour only
-//! if it was asked for.
+//! There are two threads, *reader* and *writer* (`plain.rs`). There is no prompt, each entry is one
+//! line, and there is colour only if the user asked for it.
 //!
 //! # The end
 //!
 //! `stop`, or dropping the [`Terminal`], closes the queue, waits for the printer, then interrupts
-//! the editor and waits for it. A printer or editor that makes no progress (the other end of the
-//! terminal stands still) is given up after [`PATIENCE`], and the mode is restored all the same.
+//! the editor and waits for it. Either may make no progress, because the other end of the terminal
+//! has stopped reading. `stop` gives it up after [`PATIENCE`], and restores the mode all the same.
 
 mod completion;
 mod edit;
@@ -57,7 +57,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 pub(super) use self::completion::Completion;
-pub(super) use self::entry::{Entry, Message};
+pub(super) use self::entry::{ChatMessage, Entry};
 pub(super) use self::plain::MAX_LINE;
 #[cfg(test)]
 pub(super) use self::render::render;
@@ -68,83 +68,84 @@ pub(super) use self::theme::{Hue, Theme};
 use self::editor::Editor;
 use self::input_area::InputArea;
 use self::printer::Printer;
-use self::queue::Queue;
+use self::queue::BoundedQueue;
 use self::restore::SavedMode;
 use super::credits::Credits;
 
-/// How long a thread may make no progress before it is given up.
+/// How long a thread may make no progress before `stop` gives it up.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many lines from standard input may be under way to the relay.
-const LINES: usize = 64;
-/// How often a thread that should end is looked at.
+const MAX_LINES_UNDER_WAY: usize = 64;
+/// How often `stop` looks whether a thread has ended.
 const POLL: Duration = Duration::from_millis(5);
-/// How often the editor is asked to end.
+/// How often `stop` asks the editor to end.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What comes from the user.
 #[derive(Debug)]
 pub(super) enum Input {
-    /// A line, not blank. Pasted or typed with Alt-Enter it may contain line breaks.
+    /// A line. From a terminal it is not blank, and it may contain line breaks, pasted or typed with
+    /// Alt-Enter.
     Line {
-        /// The line, with what is not UTF-8 replaced.
+        /// The line, with U+FFFD in place of what is not UTF-8.
         text: String,
-        /// Whether nothing had to be. On a terminal nothing has.
+        /// Whether the line was UTF-8. A line from a terminal always is.
         is_utf8: bool,
-        /// The last [`Entry::Mark`] that was on the screen when Enter was pressed; 0 without a
+        /// The last [`Entry::Mark`] that was on the screen when the user pressed Enter; 0 without a
         /// terminal.
         shown: u64,
     },
-    /// A line too long to be kept. Never from a terminal.
+    /// A line of more than [`MAX_LINE`] bytes, of which only the size is kept. Never from a terminal.
     TooLong {
-        /// Its size.
+        /// The size in bytes.
         bytes: u64,
     },
     /// The end of standard input. Never from a terminal.
     End,
-    /// The user wants to leave, or a signal does, or the terminal is gone. May come repeatedly.
+    /// The user asks to leave, or a signal does, or the terminal is gone. This may come repeatedly.
     Quit,
-    /// Nothing more can be written to standard output; [`Terminal::stop`] says why. Never from a
-    /// terminal.
+    /// Standard output takes nothing more; [`Terminal::stop`] says why. Never from a terminal.
     OutputClosed,
 }
 
-/// What stands for the terminal.
+/// In which form input and output go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// A terminal where there is one, else lines.
+    /// On a terminal where there is one, else as lines.
     Screen,
-    /// Lines, whatever standard input and output are.
+    /// As lines, even where standard input and output are terminals.
     Lines,
 }
 
-/// What can stand at a place in a line. Called on the editor's thread.
+/// Says what can stand at a place in a line, given in bytes. The editor's thread calls it.
 type Complete = Arc<dyn Fn(&str, usize) -> Completion + Send + Sync>;
 
-/// Where inputs go. Called on the editor's or reader's thread.
+/// Takes inputs. The editor's or the reader's thread calls it.
 type Deliver = Arc<dyn Fn(Input) + Send + Sync>;
 
-/// The running terminal. Dropping it is `stop`.
+/// The running terminal. Dropping it does what [`Terminal::stop`] does.
 pub(super) struct Terminal {
-    queue: Arc<Queue<Entry>>,
-    /// None where somebody types: not so fast that it has to be bounded.
+    queue: Arc<BoundedQueue<Entry>>,
+    /// None where somebody types: nobody types so fast that there must be a bound.
     credits: Option<Arc<Credits>>,
+    /// Counts what the printer or the writer writes.
     progress: Arc<AtomicU64>,
     saved: SavedMode,
     is_interactive: bool,
     has_keyboard: bool,
-    /// None where there is no terminal, or once it has been waited for.
+    /// None where there is no terminal, or once `stop` has waited for it.
     editor: Option<Editor>,
-    /// The printer or the writer. None once it has been waited for.
+    /// The thread of the printer or the writer. None once `stop` has waited for it.
     output: Option<JoinHandle<io::Result<()>>>,
 }
 
-/// Ends all waiting in [`Terminal::show`]. For the signal handler: the program may be waiting
+/// Ends all waiting in [`Terminal::show`]. The signal handler uses it: the program may be waiting
 /// there for a terminal or a pipe that stands still, and would not hear of the signal.
 #[derive(Clone)]
-pub(super) struct Hurry(Arc<Queue<Entry>>);
+pub(super) struct HurryHandle(Arc<BoundedQueue<Entry>>);
 
-impl Hurry {
-    /// From now on an entry that would have to wait is dropped.
+impl HurryHandle {
+    /// From now on the queue drops an entry that would have to wait.
     pub(super) fn hurry(&self) {
         self.0.hurry();
     }
@@ -153,14 +154,14 @@ impl Hurry {
 impl Terminal {
     /// Starts the threads. The prompt is a few characters of ASCII.
     ///
-    /// `complete` is asked what can stand at the cursor, which is a place in the line, in bytes.
-    /// `deliver` is called for each input. Neither may block. A handler for SIGINT, if the
-    /// program has one, has been installed before: rustyline replaces it while it reads, and an
+    /// The editor asks `complete` what can stand at the cursor, which is a place in the line, in
+    /// bytes. The threads call `deliver` for each input. Neither may block. If the program has a
+    /// handler for SIGINT, it must be installed before: rustyline replaces it while it reads, and an
     /// interrupt then comes as [`Input::Quit`].
     ///
     /// # Errors
     ///
-    /// If the terminal cannot be used, or a thread cannot be started.
+    /// If rustyline cannot use the terminal, or the system gives no thread.
     pub(super) fn start(
         prompt: &str,
         format: Format,
@@ -171,8 +172,8 @@ impl Terminal {
         let deliver: Deliver = Arc::new(deliver);
         let has_keyboard = format == Format::Screen && io::stdin().is_terminal();
         let mut terminal = Self {
-            queue: Arc::new(Queue::new()),
-            credits: (!has_keyboard).then(|| Arc::new(Credits::new(LINES))),
+            queue: Arc::new(BoundedQueue::new()),
+            credits: (!has_keyboard).then(|| Arc::new(Credits::new(MAX_LINES_UNDER_WAY))),
             progress: Arc::new(AtomicU64::new(0)),
             saved: SavedMode::save(),
             is_interactive: format == Format::Screen && has_terminal(),
@@ -220,46 +221,46 @@ impl Terminal {
         Ok(())
     }
 
-    /// Whether somebody types what comes in. What is shown may go elsewhere, or to a terminal that
-    /// cannot move its cursor.
+    /// Whether somebody types the input. The output may go elsewhere, or to a terminal that cannot
+    /// move its cursor.
     #[must_use]
     pub(super) fn has_keyboard(&self) -> bool {
         self.has_keyboard
     }
 
-    /// Whether the user sits at a terminal.
+    /// Whether both input and output are a terminal with a line editor.
     #[must_use]
     pub(super) fn is_interactive(&self) -> bool {
         self.is_interactive
     }
 
-    /// Shows an entry, after all that have been shown before. Waits while too many are waiting,
-    /// until [`Hurry`] ends it.
+    /// Shows an entry, behind all earlier ones. Waits while the queue is full, until [`HurryHandle`]
+    /// ends that.
     pub(super) fn show(&self, entry: Entry) {
         self.queue.push(entry);
     }
 
-    /// What ends the waiting in [`Terminal::show`].
+    /// The handle that ends the waiting in [`Terminal::show`].
     #[must_use]
-    pub(super) fn hurry(&self) -> Hurry {
-        Hurry(Arc::clone(&self.queue))
+    pub(super) fn hurry_handle(&self) -> HurryHandle {
+        HurryHandle(Arc::clone(&self.queue))
     }
 
-    /// Says that a line (or one too long) has been dealt with, so that another may be read. Where
-    /// somebody types it changes nothing.
+    /// Lets the reader read one line more: the program has dealt with one, or with one too long.
+    /// Where somebody types it changes nothing.
     pub(super) fn credit(&self) {
         if let Some(credits) = &self.credits {
             credits.give();
         }
     }
 
-    /// Ends everything: what has been shown is on the screen, the terminal is as it was before,
-    /// what was being typed stays visible.
+    /// Ends the threads. Afterwards all entries are on the screen, the terminal is as it was before,
+    /// and what the user was typing stays visible.
     ///
     /// # Errors
     ///
     /// If standard output did not take everything: nobody reads it any more (`BrokenPipe`, which
-    /// is no reason for complaint), or there is no room.
+    /// is no reason for complaint), or its disk is full.
     pub(super) fn stop(mut self) -> io::Result<()> {
         self.shut_down()
     }
@@ -270,7 +271,7 @@ impl Terminal {
         if let Some(output) = self.output.take()
             && self.wait_for(|| output.is_finished(), || ())
         {
-            // A panic there has been reported on standard error.
+            // If that thread has panicked, the panic is on standard error already.
             written = output.join().unwrap_or(Ok(()));
         }
         if let Some(editor) = self.editor.take() {
@@ -283,8 +284,9 @@ impl Terminal {
         written
     }
 
-    /// Waits until a thread has finished. Gives up when it makes no progress, but in a pipe only
-    /// if the program is in a hurry: whoever reads there may take his time.
+    /// Waits until a thread has finished, and calls `nudge` now and then. Returns false if the thread
+    /// makes no progress for [`PATIENCE`]. In a pipe it gives up only if the program is in a hurry:
+    /// the reader of a pipe may take its time.
     fn wait_for(&self, is_finished: impl Fn() -> bool, mut nudge: impl FnMut()) -> bool {
         let mut seen = self.progress.load(Ordering::SeqCst);
         let mut since = Instant::now();
@@ -309,7 +311,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // An early error or a panic is what will be reported; here it is the mode that counts.
+        // The program reports the error or panic that led here. What counts here is the mode.
         let _ = self.shut_down();
     }
 }
@@ -324,7 +326,7 @@ fn spawn<R: Send + 'static>(
         .with_context(|| format!("cannot start the {name}'s thread"))
 }
 
-/// Whether there is a terminal on which a line can be edited.
+/// Whether standard input and output are a terminal on which rustyline can edit a line.
 fn has_terminal() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
 }

@@ -1,10 +1,10 @@
-//! Input and output where there is no terminal: lines in, lines out.
+//! Input and output where there is no terminal: lines in, lines out, on two threads.
 //!
-//! Two threads. The reader takes bytes from standard input and delivers lines; unless somebody types
-//! them it takes a credit for each, so it never runs further ahead than the program allows. It ends
-//! with the input or with the program: nothing can call it back from a read, and nothing is lost if
-//! it never returns. The writer takes entries from the queue and writes each as one flushed line; it
-//! ends when the queue is closed, or when nobody reads what it writes.
+//! The reader takes bytes from standard input and delivers lines. Unless somebody types them, it takes
+//! a credit for each, so it never runs further ahead than the program allows. It ends with the input
+//! or with the program: nothing can interrupt a read, and nothing is lost if it never returns. The
+//! writer takes entries from the queue, and writes and flushes each as one line. It ends when the queue
+//! is closed, or when standard output takes nothing more.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Write};
@@ -12,21 +12,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::entry::Entry;
-use super::queue::Queue;
+use super::queue::BoundedQueue;
 use super::render::render_plain;
 use super::style::Style;
 use super::{Deliver, Input};
 use crate::cmd::credits::Credits;
 
-/// The longest line that is delivered, in bytes. Of a longer one only the size is.
+/// The longest line that the reader delivers, in bytes without the line's end. Of a longer one it
+/// delivers only the size.
 pub(in crate::cmd) const MAX_LINE: usize = 64 * 1024;
-/// The writer waits for entries and nothing else.
+/// How long the writer waits at once; it waits again when that is over.
 const FOREVER: Duration = Duration::from_hours(1);
 
-/// Delivers the lines of an input, and its end.
+/// Delivers the lines of an input, and then its end.
 pub(super) fn read_lines(input: impl BufRead, credits: Option<&Credits>, deliver: &Deliver) {
     let mut lines = Lines { input };
-    // An input that fails has nothing more to give, as one that ends.
+    // An input that fails gives nothing more, like one that ends.
     while let Ok(Some(line)) = lines.next() {
         if let Some(credits) = credits {
             credits.take();
@@ -36,9 +37,12 @@ pub(super) fn read_lines(input: impl BufRead, credits: Option<&Credits>, deliver
     deliver(Input::End);
 }
 
-/// Writes entries until the queue is closed and empty, or nothing more can be written.
+/// Writes entries until the queue is closed and empty.
+///
+/// # Errors
+/// If the output takes nothing more. The queue is then closed, and [`Input::OutputClosed`] delivered.
 pub(super) fn write_entries(
-    queue: &Queue<Entry>,
+    queue: &BoundedQueue<Entry>,
     mut output: impl Write,
     mut style: Style,
     deliver: &Deliver,
@@ -67,13 +71,14 @@ pub(super) fn write_entries(
     }
 }
 
-/// Cuts bytes into lines of bounded length.
+/// Cuts bytes into lines, and keeps at most [`MAX_LINE`] bytes of one.
 struct Lines<R> {
     input: R,
 }
 
 impl<R: BufRead> Lines<R> {
-    /// The next line, without its end and with what is not UTF-8 replaced.
+    /// Reads the next line, without its end and with U+FFFD in place of what is not UTF-8. Returns
+    /// `None` at the end of the input.
     fn next(&mut self) -> io::Result<Option<Input>> {
         let mut line = Vec::new();
         let mut bytes: u64 = 0;
@@ -95,13 +100,14 @@ impl<R: BufRead> Lines<R> {
             bytes += part.len() as u64;
             self.input.consume(used);
             if ended {
-                return Ok(Some(finish(&line, bytes)));
+                return Ok(Some(to_input(&line, bytes)));
             }
         }
     }
 }
 
-fn finish(line: &[u8], bytes: u64) -> Input {
+/// The input for a line of `bytes` bytes, of which `line` is what was kept.
+fn to_input(line: &[u8], bytes: u64) -> Input {
     if bytes > line.len() as u64 {
         return Input::TooLong { bytes };
     }
@@ -214,7 +220,7 @@ mod tests {
         }
         let (sender, receiver) = mpsc::channel();
         let deliver: Deliver = Arc::new(move |input| drop(sender.send(input)));
-        let queue = Queue::new();
+        let queue = BoundedQueue::new();
         let notice = || Entry::Notice(SafeText::new("hello"));
         queue.push(notice());
         let written = write_entries(&queue, Broken, Style::PLAIN, &deliver, &AtomicU64::new(0));

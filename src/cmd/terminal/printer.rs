@@ -1,9 +1,9 @@
-//! The printer: the one thread that writes to the terminal beside the line editor itself, and the
-//! sole owner of rustyline's external printer.
+//! The printer: the one thread beside the line editor that writes to the terminal, and the sole owner
+//! of rustyline's external printer.
 //!
 //! It takes entries from the queue, renders them at the terminal's present width, and prints them
-//! above the input in batches. It remembers the latest, so that it can draw the screen again. It
-//! ends when the queue is closed, after printing what was left in it.
+//! above the input in batches. It keeps the latest entries, so that it can draw the screen again. It
+//! ends when the queue is closed, after it has printed what was left in it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,72 +14,75 @@ use std::time::{Duration, Instant};
 use rustyline::ExternalPrinter;
 
 use super::entry::Entry;
-use super::input_area::{InputArea, Outlook, Phase, Size};
-use super::queue::Queue;
+use super::input_area::{EditorPhase, InputArea, InputLayout, Size};
+use super::queue::BoundedQueue;
 use super::render::{WRAP_OFF, WRAP_ON, height, render};
 use super::style::Style;
 
-/// The most that goes to the terminal at once, in bytes: keys are answered between two batches.
+/// About the most that goes to the terminal at once, in bytes: between two batches the editor answers
+/// keys.
 const BATCH: usize = 16 * 1024;
-/// How many of the latest entries are kept for drawing the screen again.
+/// How many of the latest entries the printer keeps for drawing the screen again.
 const KEPT: usize = 500;
-/// How many entries wait for an input that is in the way. When there are more they are printed
-/// all at once, and the screen is drawn again when it can be.
+/// How many entries wait while the input is in the way. When there are as many, the printer prints
+/// them all at once, and draws the screen again when it can.
 const HELD: usize = 1000;
-/// How often the terminal is asked for its size while nothing happens.
+/// How often the printer asks the terminal for its size while nothing happens.
 const IDLE: Duration = Duration::from_millis(500);
-/// How long a new width must last before the screen is drawn again: a window that is dragged has
-/// many, and rustyline must have seen the new one first.
+/// How long a new width must last before the printer draws the screen again: a window has many widths
+/// while somebody drags it, and rustyline must have seen the new one first.
 const SETTLED: Duration = Duration::from_millis(100);
-/// How long to wait for the prompt before looking again.
+/// How often the printer looks whether the prompt is on the screen.
 const STARTING: Duration = Duration::from_millis(10);
 
-/// Home, and erase the screen.
+/// Moves the cursor home and erases the screen (ECMA-48 §8.3.21, §8.3.39).
 const CLEAR: &str = "\x1b[H\x1b[2J";
-/// Rings the bell.
+/// Rings the terminal's bell.
 const BELL: char = '\x07';
-/// One row up and one down: shows nothing.
+/// Moves one row up and one down, and so shows nothing.
 const NOTHING: &str = "\x1b[A\n";
 
-/// What the printer's thread owns.
+/// The printer. It has a dozen fields, because how the screen can be drawn again depends on all that
+/// was drawn before.
 pub(super) struct Printer<P> {
     terminal: P,
-    queue: Arc<Queue<Entry>>,
+    queue: Arc<BoundedQueue<Entry>>,
     area: Arc<InputArea>,
     style: Style,
-    /// Counts what has been printed, so that `stop` can tell slow from stuck.
+    /// Counts what the printer has printed, so that `stop` can tell slow from stuck.
     progress: Arc<AtomicU64>,
-    /// Taken from the queue, not printed yet.
+    /// The entries that are taken from the queue and not printed yet.
     waiting: VecDeque<Entry>,
-    /// Whether anything was handed to rustyline that it may not have printed yet.
+    /// Whether rustyline was given rows that it may not have printed yet.
     unseen: bool,
-    /// The latest that have been printed.
+    /// The latest entries that are printed, oldest first.
     recent: VecDeque<Entry>,
-    /// The size that the screen was last drawn for.
+    /// The size for which the printer last drew the screen.
     drawn: Size,
-    /// The size that it has instead, and since when.
+    /// The size that the screen has instead, and since when.
     resized: Option<(Size, Instant)>,
-    /// Whether the screen shows what it should not: printing has erased rows where rustyline
-    /// miscounts, or what there is should look different.
+    /// Whether the screen shows what it should not: rustyline has miscounted rows and erased some, or
+    /// the entries should look different now.
     damaged: bool,
-    /// Whether the screen was cleared and its first row has been left free, as printed text always
-    /// ends a row.
+    /// Whether the screen is empty but for its first row, which is blank: printed text always ends a
+    /// row. The first entry then has the screen drawn again.
     begins_low: bool,
 }
 
 /// What goes to the terminal at once.
 #[derive(Default)]
-struct Batch {
+struct PrintBatch {
     rows: String,
+    /// Whether the bell rings behind the rows.
     rings: bool,
-    /// Which mark it comes to.
+    /// The last mark in the batch.
     shown: Option<u64>,
 }
 
 impl<P: ExternalPrinter> Printer<P> {
     pub(super) fn new(
         terminal: P,
-        queue: Arc<Queue<Entry>>,
+        queue: Arc<BoundedQueue<Entry>>,
         area: Arc<InputArea>,
         style: Style,
         progress: Arc<AtomicU64>,
@@ -100,7 +103,7 @@ impl<P: ExternalPrinter> Printer<P> {
         }
     }
 
-    /// Prints until the queue is closed and empty.
+    /// Prints entries until the queue is closed and empty.
     pub(super) fn run(mut self) {
         loop {
             let pause = if self.resized.is_some() {
@@ -111,38 +114,38 @@ impl<P: ExternalPrinter> Printer<P> {
             let taken = self.queue.take(pause);
             self.waiting.extend(taken.items);
             let size = Size::now();
-            let outlook = self.area.outlook(size);
-            if outlook.phase == Phase::Starting {
+            let layout = self.area.layout(size);
+            if layout.phase == EditorPhase::Starting {
                 thread::sleep(STARTING);
                 continue;
             }
             let asked = self.area.take_redraw();
-            let settled = self.is_settled(size);
+            let settled = self.settle(size);
             let must_print = taken.closed || self.waiting.len() >= HELD;
-            if asked || (outlook.countable && settled && self.must_redraw(size)) {
-                self.redraw(size, &outlook);
+            if asked || (layout.is_countable && settled && self.must_redraw(size)) {
+                self.redraw(size, &layout);
             }
-            if outlook.countable && settled {
+            if layout.is_countable && settled {
                 self.print_waiting(size.columns, BATCH);
             } else if asked || must_print {
-                self.damaged |= !outlook.countable && !self.waiting.is_empty();
+                self.damaged |= !layout.is_countable && !self.waiting.is_empty();
                 self.print_waiting(size.columns, usize::MAX);
             }
             if taken.closed {
-                // Queued behind the last batch, this returns when that one is on the screen.
+                // rustyline takes this text only when the last batch is on the screen.
                 self.print(NOTHING.to_owned());
                 return;
             }
         }
     }
 
-    /// Whether the screen has the width it was drawn for, or another one for long enough. In
-    /// between nothing is printed: rustyline may just be clearing rows by the old width, and they
-    /// can be drawn again only while they are the latest.
-    fn is_settled(&mut self, size: Size) -> bool {
+    /// Takes note of the screen's size. Returns whether the screen has the width for which it was
+    /// drawn, or has had another one for long enough. In between the printer prints nothing: rustyline
+    /// may just be clearing rows by the old width, and the printer can draw only the latest rows again.
+    fn settle(&mut self, size: Size) -> bool {
         if size.columns == self.drawn.columns {
             self.drawn.rows = size.rows;
-            // There and back again: rows may have been cleared on the way.
+            // The width has changed and changed back. rustyline may have cleared rows meanwhile.
             self.damaged |= self.resized.take().is_some();
             return true;
         }
@@ -155,15 +158,15 @@ impl<P: ExternalPrinter> Printer<P> {
         }
     }
 
-    /// Whether the screen shows what it should not: rows wrapped for another width, or gaps.
+    /// Whether the screen shows rows that are wrapped for another width, or is damaged.
     fn must_redraw(&self, size: Size) -> bool {
         self.damaged || size.columns != self.drawn.columns
     }
 
-    /// Prints what waits, in batches of about this many bytes.
+    /// Prints the waiting entries, in batches of about `most` bytes.
     fn print_waiting(&mut self, columns: usize, most: usize) {
         while !self.waiting.is_empty() {
-            let mut batch = Batch::default();
+            let mut batch = PrintBatch::default();
             while batch.rows.len() < most
                 && let Some(entry) = self.waiting.pop_front()
             {
@@ -176,18 +179,19 @@ impl<P: ExternalPrinter> Printer<P> {
             if batch.rings {
                 self.print(format!("{BELL}{NOTHING}"));
             }
-            if let Some(mark) = batch.shown.filter(|mark| *mark != self.area.shown()) {
+            if let Some(mark) = batch.shown.filter(|mark| *mark != self.area.shown_mark()) {
                 if std::mem::take(&mut self.unseen) {
-                    // The editor may be busy with keys, Enter perhaps: behind the last batch, this
-                    // returns when that one has its turn.
+                    // The editor may be busy with keys, Enter perhaps. rustyline takes this text only
+                    // when it has taken the last batch, so `print` waits for that.
                     self.print(NOTHING.to_owned());
                 }
-                self.area.is_shown(mark);
+                self.area.set_shown_mark(mark);
             }
         }
     }
 
-    fn add(&mut self, batch: &mut Batch, entry: Entry, columns: usize) {
+    /// Adds an entry to a batch, or does what it asks for.
+    fn add(&mut self, batch: &mut PrintBatch, entry: Entry, columns: usize) {
         match entry {
             Entry::Mark(mark) => batch.shown = Some(mark),
             Entry::Bell => batch.rings = true,
@@ -217,7 +221,7 @@ impl<P: ExternalPrinter> Printer<P> {
         }
     }
 
-    /// Marks the messages with these numbers as taken by the relay.
+    /// Takes the sign `unsent` from the messages with these numbers.
     fn mark_taken(&mut self, numbers: &[u64]) {
         for entry in &mut self.recent {
             if let Entry::Message(message) = entry {
@@ -226,7 +230,7 @@ impl<P: ExternalPrinter> Printer<P> {
         }
     }
 
-    /// Has the screen drawn again as soon as it can be.
+    /// Has `run` draw the screen again as soon as it can.
     fn redraw_soon(&mut self) {
         self.damaged = true;
         self.queue.wake();
@@ -234,11 +238,11 @@ impl<P: ExternalPrinter> Printer<P> {
 
     /// Draws the screen again from the latest entries.
     ///
-    /// At the width it had, that is the last screenful. At a new width it is all that the screen
+    /// At the same width it draws the last screenful. At a new width it draws all that the screen
     /// showed before, so that nothing is lost where that takes more rows now.
-    fn redraw(&mut self, size: Size, outlook: &Outlook) {
+    fn redraw(&mut self, size: Size, layout: &InputLayout) {
         let same_width = size.columns == self.drawn.columns;
-        let room = size.rows.saturating_sub(outlook.rows).max(1);
+        let room = size.rows.saturating_sub(layout.rows).max(1);
         let count = |text: &str, columns| {
             let heights = text.lines().map(|row| height(row, columns));
             heights.sum::<usize>()
@@ -267,7 +271,7 @@ impl<P: ExternalPrinter> Printer<P> {
             if height <= surplus {
                 surplus -= height;
             } else {
-                // One that fits in part is shown whole, and its beginning scrolls away.
+                // A row that fits in part is shown whole, and its beginning scrolls away.
                 surplus = 0;
                 screen.push_str(row);
             }
@@ -286,9 +290,9 @@ impl<P: ExternalPrinter> Printer<P> {
         ));
     }
 
-    /// Hands text to rustyline, and waits while it is busy with the text before.
+    /// Hands text to rustyline, and waits while rustyline has not taken the text before.
     fn print(&mut self, text: String) {
-        // An error means that the terminal is gone: the editor notices too, and says so.
+        // An error means that the terminal is gone. The editor notices that too, and says so.
         let _ = self.terminal.print(text);
         self.progress.fetch_add(1, Ordering::SeqCst);
     }
@@ -316,7 +320,7 @@ mod tests {
     }
 
     struct Running {
-        queue: Arc<Queue<Entry>>,
+        queue: Arc<BoundedQueue<Entry>>,
         area: Arc<InputArea>,
         printed: Receiver<String>,
         thread: JoinHandle<()>,
@@ -324,9 +328,9 @@ mod tests {
 
     /// A printer above an input that holds this line.
     fn running(line: &str) -> Running {
-        let (queue, area) = (Arc::new(Queue::new()), Arc::new(InputArea::new()));
-        area.starts("> ");
-        area.shows(line);
+        let (queue, area) = (Arc::new(BoundedQueue::new()), Arc::new(InputArea::new()));
+        area.set_prompt("> ");
+        area.set_line(line);
         let (sender, receiver) = channel();
         let printer = Printer::new(
             Sink(sender),
@@ -379,7 +383,7 @@ mod tests {
         let printer = running(&too_tall());
         printer.show("hello");
         assert!(printer.printed.recv_timeout(SHORT).is_err());
-        assert!(printer.area.shows(""), "the printer must hear of it");
+        assert!(printer.area.set_line(""), "the printer must hear of it");
         printer.queue.wake();
         assert!(
             printer
@@ -421,8 +425,8 @@ mod tests {
     /// Waits until everything up to this mark counts as shown.
     fn wait_for_mark(area: &InputArea, mark: u64) {
         let start = Instant::now();
-        while area.shown() != mark {
-            assert!(start.elapsed() < LONG, "at {}", area.shown());
+        while area.shown_mark() != mark {
+            assert!(start.elapsed() < LONG, "at {}", area.shown_mark());
             thread::yield_now();
         }
     }
@@ -441,13 +445,13 @@ mod tests {
         );
         assert_eq!(printer.printed.try_recv().as_deref(), Ok(NOTHING));
 
-        // Something tall is being typed, so that bob's joining is not on the screen.
-        printer.area.shows(&too_tall());
+        // The input is so tall that bob's joining does not get onto the screen.
+        printer.area.set_line(&too_tall());
         printer.show("bob joined");
         printer.queue.push(Entry::Mark(7));
         assert!(printer.printed.recv_timeout(SHORT).is_err());
-        assert_eq!(printer.area.shown(), 6);
-        printer.area.shows("");
+        assert_eq!(printer.area.shown_mark(), 6);
+        printer.area.set_line("");
         printer.queue.wake();
         wait_for_mark(&printer.area, 7);
         assert!(
@@ -461,21 +465,21 @@ mod tests {
 
     #[test]
     fn a_mark_is_not_reached_while_the_editor_is_busy_with_keys() {
-        /// As rustyline has it: one text waits for the editor, the next one until that is taken.
-        struct Editor(std::sync::mpsc::SyncSender<String>);
-        impl ExternalPrinter for Editor {
+        /// Takes texts as rustyline does: one waits for the editor, and the next one for that place.
+        struct BusyEditor(std::sync::mpsc::SyncSender<String>);
+        impl ExternalPrinter for BusyEditor {
             fn print(&mut self, text: String) -> rustyline::Result<()> {
                 let _ = self.0.send(text);
                 Ok(())
             }
         }
-        let (queue, area) = (Arc::new(Queue::new()), Arc::new(InputArea::new()));
-        area.starts("> ");
-        area.shows("");
+        let (queue, area) = (Arc::new(BoundedQueue::new()), Arc::new(InputArea::new()));
+        area.set_prompt("> ");
+        area.set_line("");
         let (sender, taken) = std::sync::mpsc::sync_channel(1);
         let progress = Arc::new(AtomicU64::new(0));
         let printer = Printer::new(
-            Editor(sender),
+            BusyEditor(sender),
             Arc::clone(&queue),
             Arc::clone(&area),
             Style::PLAIN,
@@ -485,7 +489,7 @@ mod tests {
         queue.push(Entry::Notice(SafeText::new("ada joined")));
         queue.push(Entry::Mark(1));
         thread::sleep(SHORT);
-        assert_eq!(area.shown(), 0, "nobody can have read it");
+        assert_eq!(area.shown_mark(), 0, "nobody can have read it");
         assert!(taken.recv().is_ok_and(|text| text.contains("ada joined")));
         wait_for_mark(&area, 1);
         drop(taken);
@@ -504,7 +508,7 @@ mod tests {
         let shown = printer.stop();
         let rows = shown.lines().filter(|row| row.contains("* "));
         assert_eq!(rows.count(), 2, "{shown:?}");
-        assert_eq!(area.shown(), 2);
+        assert_eq!(area.shown_mark(), 2);
     }
 
     #[test]
@@ -516,7 +520,7 @@ mod tests {
         printer.queue.push(Entry::Clear);
         printer.show("new");
         let mut shown = wait_for_redraw(&printer);
-        // It may have come too late to be drawn with the rest.
+        // The new entry may come too late to be drawn with the rest.
         while !shown.contains("* new") {
             shown += &printer.printed.recv_timeout(LONG).unwrap();
         }
@@ -538,7 +542,7 @@ mod tests {
         printer.stop();
     }
 
-    /// What the printer draws on an empty screen.
+    /// Waits until the printer draws the screen again, and returns what it draws.
     fn wait_for_redraw(printer: &Running) -> String {
         loop {
             match printer.printed.recv_timeout(LONG) {

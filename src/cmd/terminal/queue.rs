@@ -1,41 +1,42 @@
-//! The bounded queue of entries between the program and whatever writes them.
+//! The bounded queue of entries between the program and the thread that writes them.
 //!
-//! A channel of the standard library would do but for two things: the program must be able to
-//! stop waiting for a writer that stands still, and the writer must wake up for more than entries.
+//! A channel of the standard library lacks two things: the program must be able to stop waiting for a
+//! writer that stands still, and other events than entries must be able to wake the writer.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How many entries wait before [`Queue::push`] does.
+/// How many items the queue holds. When it is full, [`BoundedQueue::push`] waits.
 const CAPACITY: usize = 1024;
 
-/// A bounded queue: many put in, one takes out.
-pub(super) struct Queue<T> {
-    state: Mutex<State<T>>,
+/// A bounded queue: many threads put items in, one takes them out.
+pub(super) struct BoundedQueue<T> {
+    state: Mutex<QueueState<T>>,
     changed: Condvar,
 }
 
-struct State<T> {
+struct QueueState<T> {
     items: VecDeque<T>,
-    /// A full queue drops what does not fit, rather than make `push` wait.
+    /// Whether a full queue drops what does not fit, rather than make `push` wait.
     hurried: bool,
-    /// Nothing more comes in.
+    /// Whether the queue takes nothing more.
     closed: bool,
+    /// Whether the next `take` does not wait.
     woken: bool,
 }
 
-/// What [`Queue::take`] found.
+/// What [`BoundedQueue::take`] found.
 pub(super) struct Taken<T> {
     /// Everything that was in the queue, oldest first.
     pub(super) items: VecDeque<T>,
-    /// Nothing more will come.
+    /// Whether nothing more will come.
     pub(super) closed: bool,
 }
 
-impl<T> Queue<T> {
+impl<T> BoundedQueue<T> {
     pub(super) fn new() -> Self {
-        let state = State {
+        let state = QueueState {
             items: VecDeque::new(),
             hurried: false,
             closed: false,
@@ -47,7 +48,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts an item in, waiting for room.
+    /// Puts an item in, and waits for room if the queue is full. A closed queue drops the item, and so
+    /// does a full one that is hurried.
     pub(super) fn push(&self, item: T) {
         let state = self.lock();
         let mut state = self
@@ -68,12 +70,12 @@ impl<T> Queue<T> {
         self.changed.notify_all();
     }
 
-    /// Whether [`Queue::hurry`] has been called.
+    /// Whether [`BoundedQueue::hurry`] has been called.
     pub(super) fn is_hurried(&self) -> bool {
         self.lock().hurried
     }
 
-    /// Nothing more comes in; what is there can still be taken.
+    /// Closes the queue: it takes nothing more, and `take` still gets what is in it.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
@@ -85,10 +87,10 @@ impl<T> Queue<T> {
         self.changed.notify_all();
     }
 
-    /// Takes everything out. Waits until there is something, the queue is woken or closed, or the
-    /// time is over.
+    /// Takes everything out. Waits until there is something, somebody wakes or closes the queue, or
+    /// `time` is over.
     pub(super) fn take(&self, time: Duration) -> Taken<T> {
-        let idle = |s: &mut State<T>| s.items.is_empty() && !s.woken && !s.closed;
+        let idle = |s: &mut QueueState<T>| s.items.is_empty() && !s.woken && !s.closed;
         let (mut state, _) = self
             .changed
             .wait_timeout_while(self.lock(), time, idle)
@@ -102,8 +104,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// A panic elsewhere leaves a queue as good as it was: no update is made in two steps.
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    /// Ignores poison: no update takes two steps, so a panic elsewhere leaves the queue whole.
+    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_waits_and_keeps_the_order() {
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(BoundedQueue::new());
         let writer = Arc::clone(&queue);
         let pushing = thread::spawn(move || (0..3 * CAPACITY).for_each(|i| writer.push(i)));
         let mut all = Vec::new();
@@ -132,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_writer_that_stands_still_does_not_hold_up_a_quit() {
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(BoundedQueue::new());
         let writer = Arc::clone(&queue);
         let pushing = thread::spawn(move || (0..2 * CAPACITY).for_each(|i| writer.push(i)));
         queue.hurry();
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_closed_queue_still_gives_what_it_has() {
-        let queue = Queue::new();
+        let queue = BoundedQueue::new();
         queue.push(1);
         queue.close();
         queue.push(2);
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_wake_before_the_wait_is_not_lost() {
-        let queue = Queue::<u8>::new();
+        let queue = BoundedQueue::<u8>::new();
         queue.wake();
         assert!(queue.take(LONG).items.is_empty());
     }

@@ -1,31 +1,33 @@
-//! The form that entries take. Pure: an entry and a width in, rows out.
+//! Renders entries: an entry and a width go in, rows come out, and nothing else happens.
 //!
-//! Column 0 tells who speaks. A chat row begins with its gutter, which carries the author; the
-//! program's own rows begin with `*`, `!` or `|`. Since every row has its gutter, wrapped ones
-//! included, no text can look like another member's or like the program's.
+//! Column 0 tells who speaks. A row of a message begins with the gutter, which names the author. The
+//! program's own rows begin with `*`, `!` or `|`. Every row has its gutter, also a wrapped one, so no
+//! text can look like another member's or like the program's.
 
-use super::entry::{Entry, Message};
+use super::entry::{ChatMessage, Entry};
 use super::gutter::Gutter;
 use super::style::{Look, Style};
 use super::wrap;
 use crate::room::text::SafeText;
 
-/// The most rows of one entry: 4 KiB of line breaks would take everything else off the screen.
+/// The most rows of one entry. A message of nothing but line breaks would take everything else off the
+/// screen.
 const MAX_ROWS: usize = 200;
-/// How far a block's row is set in that goes on from the one before.
+/// By how many columns a block indents a row that continues the one before.
 const BLOCK_INDENT: usize = 2;
-/// What stands above an invite.
+/// The notice above an invite.
 const ABOVE_INVITE: &str =
     "friends join with: e2echat join INVITE --nick NAME, where the invite is";
-/// Off and on: going on in the next row where one is full. A terminal may find a character wider
-/// than it was taken for; the row then loses its end, rather than go on at column 0 without the
-/// author's gutter.
+/// Switches the terminal's wrapping off, and on again (DECAWM). A terminal may show a character wider
+/// than this program counts it. Without wrapping the row then loses its end; with it, the row would go
+/// on at column 0 without the author's gutter.
 pub(super) const WRAP_OFF: &str = "\x1b[?7l";
 pub(super) const WRAP_ON: &str = "\x1b[?7h";
-/// How an inner line break is shown where an entry is one line.
+/// Stands for a line break where an entry is one line.
 const LINE_BREAK: &str = " ⏎ ";
 
-/// The rows of an entry on a terminal of the given width, each ended by a line break.
+/// The rows of an entry on a terminal of `columns` columns. Each ends with a line break. An entry that
+/// shows nothing has none.
 #[must_use]
 pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> String {
     match entry {
@@ -37,18 +39,18 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
             let text_columns = columns.saturating_sub(gutter.width);
             let rows = wrap::rows(message.text.as_str(), text_columns);
             let look = text_look(message, style);
-            join(&rows, &first, &next, |row| style.paint(look, row))
+            put_behind_gutter(&rows, &first, &next, |row| style.paint(look, row))
         }
         Entry::Notice(text) => marked('*', text, columns, style, notice_look(style)),
         Entry::Warning(text) => marked('!', text, columns, style, warning_look(style)),
         Entry::Invite { invite, .. } => {
             let above = SafeText::new(ABOVE_INVITE);
             let above = marked('*', &above, columns, style, notice_look(style));
-            // The terminal breaks it, if need be, and knows that it is one when it is copied.
+            // The terminal itself breaks a long invite. So it copies it as one line.
             format!("{above}{WRAP_ON}{invite}{WRAP_OFF}\n")
         }
         Entry::Block(text) => block(text, columns),
-        // It was meant for a program, so that nobody has made it harmless.
+        // A line is meant for a program, so nobody has made it harmless for a terminal.
         Entry::Line(line) => block(&SafeText::new(line), columns),
         Entry::Taken(_) | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
             String::new()
@@ -56,7 +58,8 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
     }
 }
 
-/// How many rows of a terminal a row takes: more than one where the terminal breaks it.
+/// How many rows of a terminal a rendered row takes. An invite takes more than one where the terminal
+/// breaks it.
 #[must_use]
 pub(super) fn height(row: &str, columns: usize) -> usize {
     let row = row.trim_end_matches('\n').strip_prefix(WRAP_ON);
@@ -64,14 +67,15 @@ pub(super) fn height(row: &str, columns: usize) -> usize {
     unbroken.map_or(1, |row| wrap::width(row).div_ceil(columns.max(1)).max(1))
 }
 
-/// An entry where there is no terminal: one line, unwrapped, with the same author before the same
-/// words whoever they are about. Only a block, which is the program's own words, keeps its lines.
+/// An entry where there is no terminal: one line, unwrapped, with a line break at its end. A mention
+/// changes nothing in it, so the author is always in the same form. Only a block, which has the
+/// program's own words, keeps its lines.
 #[must_use]
 pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
     let one_line = |text: &SafeText| text.as_str().replace('\n', LINE_BREAK);
     match entry {
         Entry::Message(message) => {
-            let message = Message {
+            let message = ChatMessage {
                 mentions: false,
                 ..message.clone()
             };
@@ -95,7 +99,7 @@ pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
     }
 }
 
-fn before_look(message: &Message, style: Style) -> Look {
+fn before_look(message: &ChatMessage, style: Style) -> Look {
     if message.waiting.is_some() {
         warning_look(style)
     } else {
@@ -103,7 +107,7 @@ fn before_look(message: &Message, style: Style) -> Look {
     }
 }
 
-fn author_look(message: &Message, style: Style) -> Look {
+fn author_look(message: &ChatMessage, style: Style) -> Look {
     Look {
         color: Some(style.theme.member(message.hue)),
         bold: message.own || message.mentions,
@@ -111,7 +115,7 @@ fn author_look(message: &Message, style: Style) -> Look {
     }
 }
 
-fn text_look(message: &Message, style: Style) -> Look {
+fn text_look(message: &ChatMessage, style: Style) -> Look {
     if message.waiting.is_some() {
         Look::colored(style.theme.quiet())
     } else {
@@ -133,17 +137,17 @@ fn warning_look(style: Style) -> Look {
     }
 }
 
-/// The rows of the program's own words. A following row is set further in than any first row can
-/// be told from, so that one entry cannot pass for two.
+/// The rows of a notice or warning. Rows after the first are indented further than a first row, so that
+/// one entry cannot pass for two.
 fn marked(marker: char, text: &SafeText, columns: usize, style: Style, look: Look) -> String {
     let paint = |text: &str| style.paint(look, text);
     let rows = wrap::rows(text.as_str(), columns.saturating_sub(4));
     let (first, next) = (paint(&format!("{marker}")), paint(&format!("{marker}  ")));
-    join(&rows, &first, &next, paint)
+    put_behind_gutter(&rows, &first, &next, paint)
 }
 
-/// The rows of a block. What goes on in the next row is set in below the second column of a table,
-/// if that leaves half of the row.
+/// The rows of a block. A row that continues a line is indented to the second column of the line's
+/// table, if that leaves half of the row.
 fn block(text: &SafeText, columns: usize) -> String {
     let columns = columns.saturating_sub(2);
     let rows: Vec<String> = text
@@ -155,18 +159,25 @@ fn block(text: &SafeText, columns: usize) -> String {
         })
         .collect();
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
-    join(&rows, "|", "|", str::to_owned)
+    put_behind_gutter(&rows, "|", "|", str::to_owned)
 }
 
-/// Where in a table's line the second column begins: behind the first gap of two spaces or more.
+/// The column where the second column of a table begins in a line: behind the first gap of two spaces
+/// or more.
 fn second_column(line: &str) -> Option<usize> {
     let (first, rest) = line.trim_start().split_once("  ")?;
     let gaps = line.len() - first.len() - rest.trim_start().len();
     Some(wrap::width(first) + gaps)
 }
 
-/// Puts each row behind its gutter.
-fn join(rows: &[&str], first: &str, next: &str, paint: impl Fn(&str) -> String) -> String {
+/// Puts each row behind its gutter: `first`, and then `next`. Leaves out rows behind the
+/// [`MAX_ROWS`]th, and says how many.
+fn put_behind_gutter(
+    rows: &[&str],
+    first: &str,
+    next: &str,
+    paint: impl Fn(&str) -> String,
+) -> String {
     let mut shown = String::new();
     let mut gutter = first;
     let hidden = rows.len().saturating_sub(MAX_ROWS);
@@ -194,9 +205,9 @@ mod tests {
     };
 
     fn message(nick: &str, action: bool, text: &str) -> Entry {
-        Entry::Message(Message {
+        Entry::Message(ChatMessage {
             action,
-            ..Message::sample(nick, text)
+            ..ChatMessage::sample(nick, text)
         })
     }
 
@@ -365,14 +376,14 @@ mod tests {
 
     #[test]
     fn colour_adds_nothing_but_colour() {
-        let mention = Message {
+        let mention = ChatMessage {
             mentions: true,
-            ..Message::sample("ada", "two\nrows")
+            ..ChatMessage::sample("ada", "two\nrows")
         };
-        let unsent = Message {
+        let unsent = ChatMessage {
             waiting: Some(1),
             own: true,
-            ..Message::sample("ada", "two\nrows")
+            ..ChatMessage::sample("ada", "two\nrows")
         };
         for entry in [
             Entry::Message(mention),

@@ -1,11 +1,11 @@
-//! The terminal's mode, to be put back where the line editor cannot do it.
+//! The terminal's mode, kept so that the program can restore it where the line editor cannot.
 //!
-//! rustyline restores the terminal when `readline` returns or panics. It cannot while it is stuck
-//! in a write, because the other end of the terminal has stopped reading.
+//! rustyline restores the mode when `readline` returns or panics. It cannot while it is stuck in a
+//! write, because the other end of the terminal has stopped reading.
 
-/// The mode that standard input had.
+/// The mode that standard input had; nothing where standard input is no terminal.
 pub(super) struct SavedMode {
-    /// In a mutex only because it could not be shared between threads otherwise.
+    /// It is in a mutex only because threads could not share it otherwise.
     #[cfg(unix)]
     mode: std::sync::Mutex<Option<nix::sys::termios::Termios>>,
 }
@@ -25,7 +25,7 @@ impl SavedMode {
         Self {}
     }
 
-    /// Puts the mode back at once, without waiting for what has not been written yet.
+    /// Restores the mode at once, without waiting until the terminal has taken pending output.
     pub(super) fn restore(&self) {
         #[cfg(unix)]
         if let Ok(mode) = self.mode.lock()

@@ -1,4 +1,4 @@
-//! How entries look beyond their words. Colour never carries meaning alone.
+//! Colour and times: how entries look beyond their words. Colour never carries meaning alone.
 
 use std::io::{self, IsTerminal as _};
 
@@ -8,23 +8,23 @@ use super::theme::Theme;
 /// How entries look beyond their words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cmd) struct Style {
-    /// Whether to use colour, and the like.
+    /// Whether to use colour, bold and reverse.
     pub(in crate::cmd) color: bool,
-    /// Which colours.
+    /// Which colours to use.
     pub(in crate::cmd) theme: Theme,
     /// Whether messages begin with their time.
     pub(in crate::cmd) timestamps: bool,
 }
 
 impl Style {
-    /// For files and pipes: no colour.
+    /// The style of files and pipes, without colour.
     pub(in crate::cmd) const PLAIN: Self = Self {
         color: false,
         theme: Theme::Dark,
         timestamps: true,
     };
 
-    /// The text in colour, if there is to be any.
+    /// The text with the codes for a look around it, if this style has colour.
     pub(super) fn paint(self, look: Look, text: &str) -> String {
         let codes = look.codes();
         if self.color && !codes.is_empty() && !text.is_empty() {
@@ -38,7 +38,7 @@ impl Style {
 /// What a piece of text looks like where there is colour.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Look {
-    /// One of the 256, or the terminal's own.
+    /// A number of the 256 colours; `None` is the terminal's own colour.
     pub(super) color: Option<u8>,
     pub(super) bold: bool,
     /// Whether text and background change places.
@@ -82,7 +82,7 @@ pub(in crate::cmd) enum ColorChoice {
 }
 
 impl ColorChoice {
-    /// Whether to use colour on standard output.
+    /// Whether to use colour on standard output, given the terminal and `NO_COLOR`.
     #[must_use]
     pub(in crate::cmd) fn resolve(self) -> bool {
         match self {

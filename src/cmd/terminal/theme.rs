@@ -1,10 +1,10 @@
-//! Which colours there are: one for each member, the same for everyone, and a few for the
-//! program's own words. They are picked from the 256 that terminals agree on, as only of those it
-//! is known how they look and so whether they can be read.
+//! Which colours there are: one for each member, the same for everyone, and a few for the program's
+//! own words. They are of the 256 colours that terminals agree on: only of these does one know how they
+//! look, and so whether people can read them.
 
 use std::fmt;
 
-/// The background that colours have to be read on.
+/// The background on which people have to read the colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(in crate::cmd) enum Theme {
     /// For a dark background
@@ -14,37 +14,39 @@ pub(in crate::cmd) enum Theme {
     Light,
 }
 
-/// A member's colour, as an angle: what is drawn depends on the theme.
+/// A member's colour, as an angle of which the whole circle is 2^16. The theme turns it into a colour.
 ///
-/// XEP-0392 (Consistent Color Generation) makes it from a digest's first 16 bits, so that other
-/// programs can show the same.
+/// XEP-0392 (Consistent Color Generation) makes the angle from the first 16 bits of a digest,
+/// so that other programs can show the same colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cmd) struct Hue(u16);
 
 impl Hue {
-    /// The colour of whoever has this fingerprint.
+    /// The colour of the member with this fingerprint.
     #[must_use]
     pub(in crate::cmd) fn of(&[low, high, ..]: &[u8; 32]) -> Self {
         Self(u16::from_le_bytes([low, high]))
     }
 }
 
-/// How many colours members can have: as many as both themes have to tell apart.
+/// How many colours members can have: as many as one can tell apart in both themes.
 const HUES: usize = 10;
 
-/// The colours of members: each is the clearest whose hue lies in its tenth of the circle.
+/// The colours of members, as numbers of the 256. Each is the clearest of those whose hue lies in its
+/// tenth of the circle.
 const DARK: [u8; HUES] = [210, 214, 184, 76, 43, 44, 39, 141, 207, 211];
 const LIGHT: [u8; HUES] = [160, 94, 58, 28, 29, 23, 24, 93, 127, 162];
 
 impl Theme {
-    /// The theme for the background that the terminal says it has in `COLORFGBG`, as a few do.
+    /// The theme for the background that the variable `COLORFGBG` names, which a few terminals set;
+    /// otherwise the dark one.
     #[must_use]
     pub(in crate::cmd) fn from_env() -> Self {
         std::env::var("COLORFGBG").map_or(Self::default(), |colors| Self::of_background(&colors))
     }
 
-    /// The value is two colours, or three where there is a picture behind them; the last one is
-    /// the background's, of the 16 that terminals began with.
+    /// Reads the value of `COLORFGBG`. It has two colours, or three where there is a picture behind
+    /// them. The last is the background's, of the 16 colours that terminals began with.
     fn of_background(colors: &str) -> Self {
         match colors.rsplit(';').next() {
             Some("7" | "9" | "10" | "11" | "12" | "13" | "14" | "15") => Self::Light,
@@ -52,7 +54,7 @@ impl Theme {
         }
     }
 
-    /// The colour of a member.
+    /// The colour of a member, as a number of the 256.
     pub(super) fn member(self, Hue(angle): Hue) -> u8 {
         let colors = match self {
             Self::Dark => DARK,

@@ -1,6 +1,6 @@
-//! Cutting text into rows of a given width: by words where possible, words longer than a row
-//! broken. Widths are those of single characters added up: a terminal that joins characters can
-//! only need less.
+//! Cuts text into rows of a given width, between words where that is possible. A word longer than a
+//! row is broken. The width of a text is the sum of its characters' widths: a terminal that joins
+//! characters can only need less.
 
 use unicode_width::UnicodeWidthChar;
 
@@ -9,13 +9,13 @@ pub(super) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
-/// The columns that a character takes.
+/// The columns that a character takes: 0, 1 or 2.
 pub(super) fn char_width(character: char) -> usize {
     character.width().unwrap_or(0)
 }
 
-/// The rows of a text: one at least, none wider than `columns`, save where a single character is.
-/// Line breaks in the text are kept; spaces at the end of a row are not.
+/// Cuts a text into rows, one at least. A row is wider than `columns` only where a single character
+/// is. Line breaks in the text are kept; spaces at the end of a row are not.
 pub(super) fn rows(text: &str, columns: usize) -> Vec<&str> {
     let mut rows = Vec::new();
     for line in text.split('\n') {
@@ -32,7 +32,7 @@ pub(super) fn rows(text: &str, columns: usize) -> Vec<&str> {
     rows
 }
 
-/// The rows of one line, those after the first set in by so many columns.
+/// Cuts one line into rows, of which those after the first are indented by `indent` columns.
 pub(super) fn hanging(line: &str, columns: usize, indent: usize) -> Vec<String> {
     let (first, rest) = line.split_at(row_end(line, columns));
     let mut hanging = vec![first.trim_end().to_owned()];
@@ -43,7 +43,8 @@ pub(super) fn hanging(line: &str, columns: usize, indent: usize) -> Vec<String> 
     hanging
 }
 
-/// Where the first row of a line ends: after the last word that fits, or within the first one.
+/// Where the first row of a line ends, in bytes: behind the last word that fits, or within the first
+/// word.
 fn row_end(line: &str, columns: usize) -> usize {
     let mut used = 0;
     let mut word_end = None;
@@ -52,7 +53,7 @@ fn row_end(line: &str, columns: usize) -> usize {
             word_end = Some(at);
         }
         used += char_width(character);
-        // A space that does not fit is dropped at the end of the row.
+        // A space that does not fit stays in the row, whose end is trimmed.
         if used > columns && at > 0 && character != ' ' {
             return match word_end {
                 Some(end) if !line.get(..end).unwrap_or("").trim().is_empty() => end,

@@ -29,7 +29,10 @@ impl Session {
             EntryKind::Message => return Ok(self.take_message_entry(entry, ciphertext, now)),
             EntryKind::Statement => return Ok(self.take_statement(entry, now)),
             EntryKind::Goodbye => self.take_goodbye(entry, now),
-            EntryKind::Unknown(_) => return Ok(vec![Event::NewerRelay]),
+            EntryKind::Unknown(_) => {
+                let was_told = std::mem::replace(&mut self.is_relay_newer, true);
+                return Ok(Vec::from_iter((!was_told).then_some(Event::NewerRelay)));
+            }
         };
         self.roster_changed();
         Ok(events)
@@ -106,7 +109,7 @@ impl Session {
         let Some(mut peer) = self.members.remove(before) else {
             return Vec::new();
         };
-        let checked = if card.succeeds(&peer.card) {
+        let checked = if card.is_successor_of(&peer.card) {
             self.members.check(&card, &self.own.room_key)
         } else {
             Err(Disbelief::Succession)

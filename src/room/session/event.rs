@@ -155,8 +155,9 @@ pub enum Event {
     Missing(Nick, u64),
     /// Somebody signed two messages for one place.
     Equivocation(Nick),
-    /// Nothing has come from these, for four beacon periods, that shows that they are there.
-    Quiet(Vec<Nick>),
+    /// Nothing has come from somebody that shows that they are there, for so many seconds in which this
+    /// member was.
+    Quiet(Nick, u64),
     /// Somebody speaks, and shows in nothing that it signs that it saw anything of this member's.
     Blind(Nick),
     /// Somebody has seen what was sent after a direct message, and has not confirmed that.
@@ -216,10 +217,9 @@ pub enum Event {
     /// The relay says that it has taken something of this member's, and has put it before nobody.
     Swallowed,
     /// The relay does not acknowledge what was sent: the connection is to be made again.
-    Dead {
-        /// Whether that is so again and again.
-        is_repeated: bool,
-    },
+    Dead,
+    /// That is so over one connection after the other.
+    Deaf,
 }
 
 impl Event {

@@ -14,7 +14,6 @@ use crate::room::text::SafeText;
 use super::entries::signed_fields;
 use super::event::Event;
 use super::history::{At, Verdict};
-use super::presence::Absence;
 use super::streams::Turn;
 use super::{Now, Session};
 
@@ -397,7 +396,7 @@ impl Session {
         }
         let is_beacon = what == What::Beacon && position >= peer.base;
         let mut events = Vec::new();
-        if let Some(Absence::Blind) = peer.watch.hears(is_beacon, active, period) {
+        if peer.watch.is_blind(is_beacon, active, period) {
             events.push(Event::Blind(nick.clone()));
         }
         // Receipts go before the next beacon: an honest relay cannot part the two.

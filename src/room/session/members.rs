@@ -79,7 +79,7 @@ impl Members {
         if self.roster.get(sid).is_some() {
             return Some(sid);
         }
-        let had_it = |peer: &Peer| peer.former == Some(sid) || peer.card.follows(sid);
+        let had_it = |peer: &Peer| peer.former == Some(sid) || peer.card.has_previous(sid);
         let mut peers = self.roster.iter();
         let found = peers.find(|(_, peer)| had_it(peer));
         found.map(|(present, _)| present)

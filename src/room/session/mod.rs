@@ -41,7 +41,7 @@ use crate::cipher::keys::SessionKey;
 
 use super::Time;
 use super::card::{Card, Identity, SessionId};
-use super::frame::{Frame, Limits, ToClient};
+use super::frame::{Frame, RelayLimits, ToClient};
 use super::names::{Nick, RoomName};
 use super::notice::Notice;
 
@@ -96,7 +96,7 @@ pub struct Session {
     shown: Shown,
     timers: Timers,
     policy: Policy,
-    limits: Limits,
+    limits: RelayLimits,
     phase: Phase,
     /// Whether this member has been in the room, over whatever connection.
     has_entered: bool,
@@ -107,6 +107,7 @@ pub struct Session {
     said_goodbye: bool,
     /// Whether it has entered anew because everybody had seen something else.
     has_given_in: bool,
+    /// Whether the user has been told that the relay's program is newer than this one.
     is_relay_newer: bool,
     /// How many changes of the roster, and messages to it alone, this member was shown, in whatever
     /// run of the relay.
@@ -140,7 +141,7 @@ impl Session {
             shown: Shown::default(),
             timers: Timers::new(now.uptime),
             policy,
-            limits: Limits::default(),
+            limits: RelayLimits::default(),
             phase: Phase::Begun,
             has_entered: false,
             joined: None,
@@ -162,7 +163,7 @@ impl Session {
 
     /// What the relay asks of its clients, once it has said so.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &RelayLimits {
         &self.limits
     }
 

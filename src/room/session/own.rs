@@ -41,7 +41,7 @@ impl Own {
     /// relay has had it, as others may have seen it.
     pub(super) fn renewed(&self, next: u64, past: &[Stay], issued: Time) -> Card {
         let latest = self.next_card.as_ref().unwrap_or(&self.card);
-        latest.renew(&self.room_key, &self.identity, next, past, issued)
+        latest.reissue(&self.room_key, &self.identity, next, past, issued)
     }
 
     /// Makes a card that follows the latest one.
@@ -55,7 +55,7 @@ impl Own {
     ) -> &Card {
         let latest = self.next_card.as_ref().unwrap_or(&self.card);
         let (room_key, identity) = (&self.room_key, &self.identity);
-        let card = latest.succeed(room_key, identity, nick, key.public(), next, time);
+        let card = latest.issue_successor(room_key, identity, nick, key.public(), next, time);
         self.keys.announce(card.sid(), key, now);
         self.next_card.insert(card)
     }

@@ -67,13 +67,6 @@ impl OwnKeys {
         true
     }
 
-    /// The session id that the roster has at present.
-    pub(super) fn listed(&self) -> SessionId {
-        let own = self.0.iter().rfind(|own| own.listed.is_some());
-        own.expect("the first one was listed from the beginning")
-            .sid
-    }
-
     /// The session id that the roster had at a position, and its key, if it is not destroyed.
     pub(super) fn at(&self, version: At) -> (SessionId, Option<&SessionKey>) {
         let own = self

@@ -102,15 +102,6 @@ pub(super) struct Watch {
     pub(super) differs: bool,
 }
 
-/// What is to be told of somebody's presence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absence {
-    /// Nothing has come that shows that it is there.
-    Quiet,
-    /// It speaks, and sees nothing of this member's.
-    Blind,
-}
-
 impl Watch {
     pub(super) fn new(active: Duration) -> Self {
         Self {
@@ -130,36 +121,31 @@ impl Watch {
         covered.is_some_and(|at| active.saturating_sub(at) <= period * PRESENT)
     }
 
-    /// Something that it signed has come; a beacon of its present stay, perhaps. Returns what is to be
-    /// told of it: who signs beacons, at least a period apart, and shows in none of them that it saw
-    /// anything of this member's, does not see it.
-    pub(super) fn hears(
-        &mut self,
-        is_beacon: bool,
-        active: Duration,
-        period: Duration,
-    ) -> Option<Absence> {
+    /// Something that it signed has come; a beacon of its present stay, perhaps. Returns whether it is to
+    /// be told that it sees nothing of this member's: if it signs beacons, at least a period apart, and
+    /// shows nothing of it in any of them.
+    pub(super) fn is_blind(&mut self, is_beacon: bool, active: Duration, period: Duration) -> bool {
         let since = self.covered.unwrap_or(self.since);
         if active.saturating_sub(since) <= period * PRESENT {
             (self.blind, self.is_told, self.is_told_blind) = (None, false, false);
-            return None;
+            return false;
         }
         if !is_beacon {
-            return None;
+            return false;
         }
         let first = *self.blind.get_or_insert(active);
         let is_news = active.saturating_sub(first) >= period && !self.is_told_blind;
         self.is_told_blind |= is_news;
-        is_news.then_some(Absence::Blind)
+        is_news
     }
 
-    /// Whether it is to be told now that nothing shows that it is there.
-    pub(super) fn falls_quiet(&mut self, active: Duration, period: Duration) -> Option<Absence> {
+    /// Whether it is to be told now that nothing shows that it is there: for how long, if so.
+    pub(super) fn falls_quiet(&mut self, active: Duration, period: Duration) -> Option<Duration> {
         let since = self.covered.unwrap_or(self.since);
         let is_news =
             active.saturating_sub(since) > period * TOLD && !self.is_told && !self.is_told_blind;
         self.is_told |= is_news;
-        is_news.then_some(Absence::Quiet)
+        is_news.then(|| active.saturating_sub(since))
     }
 }
 
@@ -219,34 +205,24 @@ mod tests {
         assert!(watch.is_present(seconds(190), PERIOD));
         assert!(!watch.is_present(seconds(191), PERIOD));
         assert_eq!(watch.falls_quiet(seconds(250), PERIOD), None);
-        assert_eq!(
-            watch.falls_quiet(seconds(251), PERIOD),
-            Some(Absence::Quiet)
-        );
+        assert_eq!(watch.falls_quiet(seconds(251), PERIOD), Some(seconds(241)));
         assert_eq!(watch.falls_quiet(seconds(300), PERIOD), None);
         watch.covers(entry(9, 290));
-        assert_eq!(watch.hears(true, seconds(301), PERIOD), None);
-        assert_eq!(
-            watch.falls_quiet(seconds(600), PERIOD),
-            Some(Absence::Quiet)
-        );
+        assert!(!watch.is_blind(true, seconds(301), PERIOD));
+        assert_eq!(watch.falls_quiet(seconds(600), PERIOD), Some(seconds(310)));
     }
 
     #[test]
     fn whoever_speaks_and_sees_nothing_is_told_apart_from_who_is_silent() {
         let mut watch = Watch::new(seconds(0));
         watch.covers(entry(5, 0));
-        assert_eq!(watch.hears(true, seconds(181), PERIOD), None);
-        assert_eq!(
-            watch.hears(false, seconds(241), PERIOD),
-            None,
+        assert!(!watch.is_blind(true, seconds(181), PERIOD));
+        assert!(
+            !watch.is_blind(false, seconds(241), PERIOD),
             "perhaps written offline"
         );
-        assert_eq!(
-            watch.hears(true, seconds(241), PERIOD),
-            Some(Absence::Blind)
-        );
-        assert_eq!(watch.hears(true, seconds(301), PERIOD), None);
+        assert!(watch.is_blind(true, seconds(241), PERIOD));
+        assert!(!watch.is_blind(true, seconds(301), PERIOD));
     }
 
     #[test]

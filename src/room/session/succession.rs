@@ -53,14 +53,14 @@ impl Session {
     /// The relay has refused, at its door, the nick of a card that follows: somebody has taken it
     /// meanwhile. Whoever may have seen that card goes on, by one that follows it in turn, under the
     /// nick before and this key. Returns the nick that was refused, if there was one.
-    pub fn retreat(&mut self, key: SessionKey, now: Now) -> Option<Nick> {
+    pub fn retreat(&mut self, key: impl FnOnce() -> SessionKey, now: Now) -> Option<Nick> {
         let refused = self.own.next_card.as_ref()?.nick().clone();
         let nick = self.own.card.nick().clone();
         if nick == refused {
             return None;
         }
         let next = self.outbox.number(None);
-        self.own.follow(&nick, key, next, now.time, now.uptime);
+        self.own.follow(&nick, key(), next, now.time, now.uptime);
         Some(refused)
     }
 }

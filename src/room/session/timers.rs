@@ -9,7 +9,6 @@ use crate::room::frame::Frame;
 use crate::room::names::Nick;
 
 use super::event::Event;
-use super::presence::Absence;
 use super::{Now, Session};
 
 /// Everybody states now and then what it sees: this often, or in a large room so seldom that
@@ -219,7 +218,8 @@ impl Session {
                 self.timers.acknowledged(now.uptime);
                 self.timers.dead += 1;
                 let is_repeated = self.timers.dead >= DEAD;
-                return vec![Event::Dead { is_repeated }];
+                let deaf = is_repeated.then_some(Event::Deaf);
+                return deaf.into_iter().chain([Event::Dead]).collect();
             }
         }
         Vec::new()
@@ -238,11 +238,10 @@ impl Session {
         if !self.is_inside() {
             return events;
         }
-        let mut quiet = Vec::new();
         let mut known = Vec::new();
         for (_, peer) in self.members.roster.iter_mut() {
-            if let Some(Absence::Quiet) = peer.watch.falls_quiet(active, period) {
-                quiet.push(peer.nick().clone());
+            if let Some(silence) = peer.watch.falls_quiet(active, period) {
+                events.push(Event::Quiet(peer.nick().clone(), silence.as_secs()));
             }
             let is_new = now.saturating_sub(peer.seen.here) < NEW_KEY;
             if peer.is_stale(now) && !is_new && !peer.told.stale_key {
@@ -251,7 +250,6 @@ impl Session {
             }
             known.push((peer.card.origin(), peer.nick().clone()));
         }
-        events.extend((!quiet.is_empty()).then_some(Event::Quiet(quiet)));
         for (origin, nick) in known {
             events.extend(self.missing(origin, &nick, false));
         }

@@ -1,5 +1,4 @@
-//! What Tab can put where the cursor is: commands, their arguments, and the nicks of those who are
-//! here.
+//! What Tab completes: commands, their arguments, and the nicks of those who are here.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,55 +6,55 @@ use crate::cmd::terminal::Completion;
 
 use super::table::{self, Argument};
 
-/// Those who are here. The main thread writes, the editor's reads.
+/// The nicks of those who are here. The main thread writes them, and the editor's thread reads them.
 #[derive(Default)]
 pub(in crate::cmd::join) struct Nicks(Mutex<Vec<String>>);
 
 impl Nicks {
-    /// These are here now.
+    /// Sets who is here now.
     pub(in crate::cmd::join) fn set(&self, nicks: Vec<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nicks;
     }
 
-    /// What can stand at `cursor`, a place in `line` in bytes.
+    /// What can stand at `cursor`, which is a place in `line`, in bytes.
     pub(in crate::cmd::join) fn complete(&self, line: &str, cursor: usize) -> Completion {
         let before = line.get(..cursor).unwrap_or(line);
         let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
         let word = before.get(start..).unwrap_or_default();
         let mut words = before.get(..start).unwrap_or_default().split_whitespace();
         let candidates = match words.next() {
-            None if word.starts_with('/') => of_commands(word, " "),
+            None if word.starts_with('/') => commands_beginning(word, " "),
             None if word.is_empty() => Vec::new(),
-            None => self.of_nicks(word, ": "),
+            None => self.nicks_beginning(word, ": "),
             Some(first) => match table::find(first) {
                 Some(row) if words.next().is_none() => match row.argument() {
-                    Argument::Nick => self.of_nicks(word, " "),
-                    Argument::Command => of_commands(&format!("/{word}"), "")
+                    Argument::Nick => self.nicks_beginning(word, " "),
+                    Argument::Command => commands_beginning(&format!("/{word}"), "")
                         .into_iter()
                         .map(|name| name.trim_start_matches('/').to_owned())
                         .collect(),
-                    Argument::OneOf(words) => of(words.split('|'), word, ""),
+                    Argument::OneOf(words) => beginning(words.split('|'), word, ""),
                     Argument::Other => Vec::new(),
                 },
                 _ if word.is_empty() => Vec::new(),
-                _ => self.of_nicks(word, " "),
+                _ => self.nicks_beginning(word, " "),
             },
         };
         Completion { start, candidates }
     }
 
-    fn of_nicks(&self, word: &str, after: &str) -> Vec<String> {
+    fn nicks_beginning(&self, word: &str, after: &str) -> Vec<String> {
         let nicks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        of(nicks.iter().map(String::as_str), word, after)
+        beginning(nicks.iter().map(String::as_str), word, after)
     }
 }
 
-fn of_commands(word: &str, after: &str) -> Vec<String> {
-    of(table::all().flat_map(table::Row::names), word, after)
+fn commands_beginning(word: &str, after: &str) -> Vec<String> {
+    beginning(table::all().flat_map(table::Row::names), word, after)
 }
 
-/// Those that begin with a word, in whatever case, each with `after` behind it.
-fn of<'a>(all: impl Iterator<Item = &'a str>, word: &str, after: &str) -> Vec<String> {
+/// Those names that begin with a word, in upper or lower case, each with `after` behind it.
+fn beginning<'a>(all: impl Iterator<Item = &'a str>, word: &str, after: &str) -> Vec<String> {
     let begins = |name: &&str| {
         let start = name.get(..word.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(word))

@@ -1,69 +1,89 @@
-//! What a user types or a script asks for, carried out: messages are said, commands done.
+//! Which function does what the user types or a script asks for.
 
-use crate::cmd::terminal::Entry;
+use crate::cmd::terminal::{Input, MAX_LINE};
 use crate::room::message::Kind;
 
+use super::display;
 use super::line::{Line, Typed};
-use super::say::Saying;
+use super::say::{Saying, too_long};
 use super::table::Command;
 use crate::cmd::join::client::Client;
-use crate::cmd::join::output::json::{Request, What};
+use crate::cmd::join::output::json::{JsonRequest, RequestBody};
 
 impl Client<'_> {
-    pub(in crate::cmd::join) fn typed_line(&mut self, line: &str, shown: u64) {
-        match Typed::parse(&Line::new(line)) {
-            Typed::Text(text) => self.say_to_all(text, shown),
-            Typed::Command(command) => self.command(command, shown),
-            Typed::Misused(usage) => self.refuse(None, format!("it is used like this: {usage}")),
-            Typed::Unknown(line) => {
-                let name = line.split_whitespace().next().unwrap_or(line);
-                self.refuse(
-                    None,
-                    format!(
-                        "not sent: there is no command {name}; /help lists them, // sends a slash"
-                    ),
-                );
+    /// Does what comes in: a line, or the wish to leave.
+    pub(in crate::cmd::join) fn take_input(&mut self, input: Input) {
+        match input {
+            Input::Line { is_utf8: false, .. } if self.screen.is_json() => {
+                self.refuse_request(None, "this line is not UTF-8");
             }
-            Typed::Spaced => {
-                let back = self.brought_back();
-                self.refuse(
-                    None,
-                    format!("not sent: there is a space before the slash, or what is not shown; a command begins with the slash, and // sends one{back}"),
-                );
+            Input::Line { text, .. } if self.screen.is_json() => self.request(&text),
+            Input::Line { text, shown, .. } if self.screen.is_interactive() => {
+                self.typed(&text, shown);
             }
-            Typed::Quoted(name) => {
-                let back = self.brought_back();
-                self.refuse(
-                    None,
-                    format!("not sent: everybody would read what begins with {name} in it; say that alone, or put a word before it{back}"),
-                );
+            Input::Line { text, .. } if self.screen.has_keyboard() => {
+                self.typed(&text, self.session.changes());
             }
-            Typed::LooksLike => {
-                let back = self.brought_back();
-                self.refuse(
-                    None,
-                    format!("not sent: what it begins with looks like a slash and is another sign; a command begins with the slash, and // sends one{back}"),
-                );
+            Input::Line { text, .. } => {
+                self.say(&Saying::to_all(Kind::Text, &text, self.session.changes()));
             }
+            Input::TooLong { bytes } if self.screen.is_json() => {
+                let error = format!("this line has {bytes} bytes, and at most {MAX_LINE} are read");
+                self.refuse_request(None, error);
+            }
+            Input::TooLong { bytes } => {
+                self.exit.note_undone();
+                let error = too_long(bytes, &self.screen);
+                self.screen.refuse(None, error);
+                self.screen.credit();
+            }
+            Input::End => self.leave(),
+            Input::Quit => self.leave_soon(),
+            // `Terminal::stop` tells why the output is closed.
+            Input::OutputClosed => self.exit.allow_a_moment(),
         }
     }
 
+    /// Does what a line asks for that was typed when the change `shown` of the roster was on the screen.
+    fn typed(&mut self, line: &str, shown: u64) {
+        let back = self.screen.hint_at_history();
+        let error = match Typed::parse(&Line::new(line)) {
+            Typed::Text(text) => return self.say(&Saying::to_all(Kind::Text, text, shown)),
+            Typed::Command(command) => return self.command(command, shown),
+            Typed::Misused(usage) => format!("it is used like this: {usage}"),
+            Typed::Unknown(line) => {
+                let name = line.split_whitespace().next().unwrap_or(line);
+                format!("not sent: there is no command {name}; /help lists them, // sends a slash")
+            }
+            Typed::Spaced => format!(
+                "not sent: there is a space before the slash, or what is not shown; a command begins with the slash, and // sends one{back}"
+            ),
+            Typed::Quoted(name) => format!(
+                "not sent: everybody would read what begins with {name} in it; say that alone, or put a word before it{back}"
+            ),
+            Typed::LooksLike => format!(
+                "not sent: what it begins with looks like a slash and is another sign; a command begins with the slash, and // sends one{back}"
+            ),
+        };
+        self.screen.refuse(None, error);
+    }
+
     /// Does what a script asks for.
-    pub(in crate::cmd::join) fn request(&mut self, line: &str) {
-        let (id, what) = match Request::parse(line) {
-            Ok(Request { id, what }) => (id, what),
+    fn request(&mut self, line: &str) {
+        let JsonRequest { id, body } = match JsonRequest::parse(line) {
+            Ok(request) => request,
             Err((id, error)) => return self.refuse_request(id.as_deref(), error),
         };
-        let (to, is_action, text) = match what {
-            What::Say {
+        let (to, is_action, text) = match body {
+            RequestBody::Say {
                 to,
                 is_action,
                 text,
             } => (to, is_action, text),
-            What::Command(line) => return self.requested_command(id, &line),
+            RequestBody::Command(line) => return self.requested_command(id, &line),
         };
         let id = id.as_deref();
-        let to = match to.map(|nick| self.find(&nick)).transpose() {
+        let to = match to.map(|nick| self.find_person(&nick)).transpose() {
             Ok(to) => to,
             Err(error) => return self.refuse_request(id, error),
         };
@@ -77,14 +97,10 @@ impl Client<'_> {
     }
 
     /// Says why something that a script asks for is not done.
-    pub(in crate::cmd::join) fn refuse_request(
-        &mut self,
-        id: Option<&str>,
-        error: impl Into<String>,
-    ) {
-        self.refused = true;
-        self.refuse(id, error);
-        self.screen.terminal.credit();
+    fn refuse_request(&mut self, id: Option<&str>, error: impl Into<String>) {
+        self.exit.note_undone();
+        self.screen.refuse(id, error);
+        self.screen.credit();
     }
 
     /// Does a command that a script asks for.
@@ -100,56 +116,53 @@ impl Client<'_> {
             return self.refuse_request(id.as_deref(), why_not);
         }
         self.screen.begin_request(id);
-        self.typed_line(line, self.session.changes());
-        self.refused |= self.screen.end_request();
-        self.screen.terminal.credit();
+        self.typed(line, self.session.changes());
+        if self.screen.end_request() {
+            self.exit.note_undone();
+        }
+        self.screen.credit();
     }
 
     fn command(&mut self, command: Command<'_>, shown: u64) {
+        let (session, screen) = (&mut self.session, &mut self.screen);
         match command {
-            Command::Help(name) => self.help(name),
-            Command::Names => self.who_is_here(),
-            Command::Whois(nick) => self.with(nick, Self::whois),
-            Command::Me(text) => self.say(&Saying {
-                to: None,
-                kind: Kind::Action,
-                text,
-                shown,
-                id: None,
-            }),
-            Command::Msg { nick, text } => self.with(nick, |client, person| {
-                client.say_directly(person, text, shown);
+            Command::Help(name) => display::help(screen, name),
+            Command::Names => self.names(),
+            Command::Whois(nick) => self.with_person(nick, Self::whois),
+            Command::Me(text) => self.say(&Saying::to_all(Kind::Action, text, shown)),
+            Command::Msg { nick, text } => self.with_person(nick, |client, person| {
+                client.say_to_one(person, text, shown);
             }),
             Command::Reply(text) => self.reply(text, shown),
-            Command::Nick(nick) => self.rename(nick),
-            Command::Ignore("") => self.ignored(),
-            Command::Ignore(nick) => self.with(nick, Self::ignore),
+            Command::Nick(nick) => self.next_key.rename(nick, session, screen),
+            Command::Ignore("") => self.list_ignored(),
+            Command::Ignore(nick) => self.with_person(nick, Self::ignore),
             Command::Unignore(nick) => self.unignore(nick),
             Command::Away(text) => self.go_away(text),
             Command::Back => self.come_back(),
-            Command::Clear => self.screen.terminal.show(Entry::Clear),
-            Command::History(count) => self.history(count),
-            Command::Timestamp(switch) => self.set_timestamps(switch),
-            Command::Notify(when) => self.set_notify(when),
-            Command::Theme(name) => self.set_theme(name),
+            Command::Clear => screen.clear(),
+            Command::History(count) => display::history(screen, count),
+            Command::Timestamp(switch) => display::set_timestamps(screen, switch),
+            Command::Notify(when) => display::set_bell(screen, when),
+            Command::Theme(name) => display::set_theme(screen, name),
             Command::Fingerprint { nick: None } => self.own_fingerprint(),
-            Command::Fingerprint { nick: Some(nick) } => self.with(nick, Self::fingerprint),
-            Command::Verify { nick, digits } => self.with(nick, |client, person| {
+            Command::Fingerprint { nick: Some(nick) } => self.with_person(nick, Self::fingerprint),
+            Command::Verify { nick, digits } => self.with_person(nick, |client, person| {
                 client.verify(person, digits);
             }),
             Command::Code { digits: "" } => self.code(),
             Command::Code { digits } => self.verify_all(digits),
-            Command::Trust { nick, end } => self.with(nick, |client, person| {
+            Command::Trust { nick, end } => self.with_person(nick, |client, person| {
                 client.accept(person, end);
             }),
             Command::Invite => self.invite(),
-            Command::Rekey => self.rekey(),
+            Command::Rekey => self.next_key.rekey(session, screen),
             Command::Reconnect => {
-                self.notice("making a new connection");
+                screen.notice("making a new connection");
                 self.connection.redial();
             }
-            Command::Audit => self.show_audit(),
-            Command::Quit => self.quit(),
+            Command::Audit => display::audit(screen, &self.filter.alarms()),
+            Command::Quit => self.leave_soon(),
         }
     }
 }

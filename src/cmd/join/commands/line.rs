@@ -1,7 +1,7 @@
-//! A typed line, as everybody would see it: that decides whether it is a command.
+//! Whether a typed line is a command or a text. How the line would look on a screen decides it.
 //!
-//! Messengers and web pages put signs into what one copies from them that show nothing. Before a
-//! command they must not turn it into words for the whole room, and in a nick they are no part of it.
+//! Messengers and web pages put signs that show nothing into what one copies from them. Such a sign
+//! before a command must not turn it into a text for the whole room, and in a nick it is no part of it.
 
 use unicode_width::UnicodeWidthChar as _;
 
@@ -9,13 +9,13 @@ use crate::room::text::SafeText;
 
 use super::table::{Command, Row, find};
 
-/// A line, in which what is for this program is as it is shown. What is to be said is as it was
-/// typed.
+/// A typed line without the signs that show nothing in what is for this program: a command's name and
+/// its arguments. A text that is to be said is as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line(String);
 
 impl Line {
-    /// A line that was typed.
+    /// Cleans a line that was typed.
     #[must_use]
     pub fn new(typed: &str) -> Self {
         let shown = SafeText::new(typed);
@@ -23,7 +23,7 @@ impl Line {
             return Self(typed.to_owned());
         };
         if rest.starts_with('/') {
-            // Nothing but what is not shown stands before and between the two.
+            // Before and between the two slashes stand only signs that show nothing.
             let text = typed.split_once('/').map_or("", |(_, rest)| rest);
             let hidden = text.find('/').unwrap_or_default();
             return Self(format!("/{}", text.get(hidden..).unwrap_or_default()));
@@ -32,7 +32,7 @@ impl Line {
         let row = name.and_then(find);
         match row.and_then(Row::words_before_text) {
             None => Self(shown.to_string()),
-            Some(words) => Self(with_text(typed, words)),
+            Some(words) => Self(clean_before_text(typed, words)),
         }
     }
 
@@ -43,8 +43,8 @@ impl Line {
     }
 }
 
-/// A command whose text begins behind so many words, and is left as it is.
-fn with_text(typed: &str, words: usize) -> String {
+/// Cleans a command whose text begins behind so many words. The text is left as it is.
+fn clean_before_text(typed: &str, words: usize) -> String {
     let mut shown = Vec::new();
     let mut rest = typed;
     while shown.len() < words && !rest.is_empty() {
@@ -63,24 +63,24 @@ fn with_text(typed: &str, words: usize) -> String {
 /// What a line on the terminal asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typed<'a> {
-    /// To say this.
+    /// To say this text.
     Text(&'a str),
-    /// To do this.
+    /// To do this command.
     Command(Command<'a>),
-    /// A command that is used like this.
+    /// Nothing that can be done: the command that it begins with is used like this.
     Misused(&'static str),
-    /// Something that there is not.
+    /// Nothing that can be done: no command has the name that this line begins with.
     Unknown(&'a str),
-    /// A command behind a space, or something else that is as good as none: nobody can tell what is
-    /// meant.
+    /// Nobody can tell: before the slash stands a space, or a sign that is as good as one.
     Spaced,
-    /// Something that begins with a sign that looks like a slash: neither can they.
+    /// Nobody can tell: it begins with a sign that looks like a slash.
     LooksLike,
-    /// A text with a row that begins with this command, by which something is said to one person alone.
+    /// Nobody can tell: a row of the text begins with this command, which says something to one person
+    /// alone.
     Quoted(&'static str),
 }
 
-/// Signs that look like a slash, and come from keyboards and web pages in its place.
+/// Signs that look like a slash. Keyboards and web pages have them in its place.
 const SLASHES: [char; 18] = [
     '\u{1735}',
     '\u{2041}',
@@ -102,11 +102,12 @@ const SLASHES: [char; 18] = [
     '\u{1f67c}',
 ];
 
-/// The commands by which something is said to one person alone: nobody wants to say them to all.
+/// The commands that say something to one person alone. Nobody wants everybody to read what stands
+/// behind them.
 const PRIVATE: [&str; 4] = ["/msg", "/query", "/reply", "/r"];
 
-/// The private command that a row of a text begins with, for whoever reads it: behind blanks and the
-/// quotes that it was copied with.
+/// The private command that a row of a text begins with, in a reader's eyes: blanks, and quotes that it
+/// was copied with, may stand before it.
 fn private_command(text: &SafeText) -> Option<&'static str> {
     let is_around =
         |sign| is_blank(sign) || matches!(sign, '`' | '"' | '\'' | '“' | '„' | '«' | '>');
@@ -116,14 +117,15 @@ fn private_command(text: &SafeText) -> Option<&'static str> {
     })
 }
 
-/// Whether a sign is as good as a space: it is shown as none, or stands for what is not shown.
+/// Whether a sign is as good as a space: it takes no room, looks like a space, or stands for what cannot
+/// be shown.
 fn is_blank(sign: char) -> bool {
     let is_shown = sign.width().is_none_or(|width| width > 0);
     !is_shown || sign.is_whitespace() || matches!(sign, '\u{2800}' | char::REPLACEMENT_CHARACTER)
 }
 
 /// Whether a text begins with a private command that has another sign in the slash's place: a backslash,
-/// or what the key of the slash gives in some input methods.
+/// or what the key for the slash types in some input methods.
 fn is_misspelt(text: &str) -> bool {
     let mut signs = text.chars();
     let first = signs.next();
@@ -135,7 +137,7 @@ fn is_misspelt(text: &str) -> bool {
 }
 
 impl<'a> Typed<'a> {
-    /// Understands a line. Two slashes at its beginning stand for a text that begins with one.
+    /// What a line asks for. Two slashes at its beginning stand for a text that begins with one.
     #[must_use]
     pub fn parse(line: &'a Line) -> Self {
         let line = line.as_str();

@@ -1,14 +1,16 @@
 //! What the user types or a script asks for, and what is done about it.
 //!
-//! - `table`: the commands, from which lines are understood, help is shown, and Tab completes (`complete`).
-//! - `line`: a typed line, as everybody would see it.
-//! - `dispatch`: what is done about a line or a request. `say`: what is said.
-//! - `myself`, `others`: the commands.
+//! - `table`: all commands. Lines are understood by it, help is shown from it, and Tab completes from it
+//!   (`complete`).
+//! - `line`: whether a typed line is a command or a text.
+//! - `dispatch`: which function does a command.
+//! - `say`: commands that say something, and texts. `people`: those about others. `display`: those about
+//!   what is on the screen.
 
 pub(in crate::cmd::join) mod complete;
 mod dispatch;
+mod display;
 pub(in crate::cmd) mod line;
-mod myself;
-mod others;
+mod people;
 mod say;
 pub(in crate::cmd) mod table;

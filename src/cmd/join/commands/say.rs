@@ -1,157 +1,139 @@
-//! What the user says: to whom, and what is told if it cannot be said.
-
-use std::time::{Duration, Instant};
+//! Texts, and the commands that say something: to whom it goes, and what is told if it cannot be said.
 
 use crate::cipher::seal::MAX_TEXT;
-use crate::cmd::join::client::Client;
-use crate::cmd::join::outbox::OnItsWay;
-use crate::cmd::join::output::alarms::Incident;
-use crate::cmd::join::output::report::Speech;
 use crate::room::message::Kind;
-use crate::room::names::Nick;
 use crate::room::session::{Person, Receipt, SayError, To};
 
-/// Those who come learn after this time that the user is away, and all at once.
-const AWAY_AGAIN: Duration = Duration::from_secs(3);
+use crate::cmd::join::client::Client;
+use crate::cmd::join::output::report::{Speech, Who};
+use crate::cmd::join::output::screen::Screen;
 
-/// Why what a script asked for is not done in the end.
-const NOT_TAKEN: &str =
-    "not delivered, as your nick or key has changed before the relay took it; say it again";
+/// What is said of an absence for which the user gives no reason.
+const NO_REASON: &str = "not at the keyboard";
 
 /// What the user wants to say.
 #[derive(Clone, Copy)]
-pub(in crate::cmd::join) struct Saying<'a> {
+pub(super) struct Saying<'a> {
     /// To whom alone, if not to everybody.
-    pub(in crate::cmd::join) to: Option<&'a Person>,
-    pub(in crate::cmd::join) kind: Kind,
-    pub(in crate::cmd::join) text: &'a str,
+    pub(super) to: Option<&'a Person>,
+    pub(super) kind: Kind,
+    pub(super) text: &'a str,
     /// The change of the roster that was on the screen.
-    pub(in crate::cmd::join) shown: u64,
+    pub(super) shown: u64,
     /// What a script calls it.
-    pub(in crate::cmd::join) id: Option<&'a str>,
+    pub(super) id: Option<&'a str>,
+}
+
+impl<'a> Saying<'a> {
+    /// It is for everybody who was on the screen with the change `shown`.
+    pub(super) fn to_all(kind: Kind, text: &'a str, shown: u64) -> Self {
+        Self {
+            to: None,
+            kind,
+            text,
+            shown,
+            id: None,
+        }
+    }
 }
 
 impl Client<'_> {
-    /// Says what was typed, or what a script asked for: when it is taken, another line may come.
-    pub(in crate::cmd::join) fn say(&mut self, saying: &Saying<'_>) {
+    /// Says what a line asks for. Another line is read once the relay has taken this one, or it is refused.
+    pub(super) fn say(&mut self, saying: &Saying<'_>) {
         match self.send(saying) {
             Ok(receipt) => {
-                let said = OnItsWay::new(receipt, saying.text, saying.id);
-                let remark = self.remark_on(saying, receipt.readers);
-                self.outbox.push(said.shown_as(self.speech(saying), remark));
-                self.settle();
+                let speech = Speech {
+                    who: Who::user(self.session.card()),
+                    own: true,
+                    to: saying.to.map(|person| person.nick.clone()),
+                    kind: saying.kind,
+                    text: saying.text.to_owned(),
+                    mentions: false,
+                    waiting: None,
+                    written: None,
+                    unseen: 0,
+                };
+                let remark = self.remark_on_readers(saying, receipt.readers);
+                self.outbox.push(receipt, speech, remark, saying.id);
+                self.outbox.settle(&self.session, &mut self.screen);
             }
             Err(error) => {
-                self.not_said(saying, error);
-                self.screen.terminal.credit();
+                self.tell_unsent(saying, error);
+                self.screen.credit();
             }
         }
     }
 
-    /// Says something to everybody who was on the screen with the change `shown`.
-    pub(in crate::cmd::join) fn say_to_all(&mut self, text: &str, shown: u64) {
-        self.say(&Saying {
-            to: None,
-            kind: Kind::Text,
-            text,
-            shown,
-            id: None,
-        });
-    }
-
-    /// Says something to one member, if it was under this nick when Enter was pressed.
-    pub(in crate::cmd::join) fn say_directly(&mut self, to: &Person, text: &str, shown: u64) {
+    /// Says something to one member, if the member had its nick already when Enter was pressed.
+    pub(super) fn say_to_one(&mut self, to: &Person, text: &str, shown: u64) {
         let presence = self.session.presence(to.sid);
         if presence.is_none_or(|presence| presence.named > shown) {
-            let (nick, back) = (&to.nick, self.brought_back());
-            return self.refuse(
+            let (nick, back) = (&to.nick, self.screen.hint_at_history());
+            return self.screen.refuse(
                 None,
                 format!("not sent: {nick} has only come while you typed{back}"),
             );
         }
         self.say(&Saying {
             to: Some(to),
-            kind: Kind::Text,
-            text,
-            shown,
-            id: None,
+            ..Saying::to_all(Kind::Text, text, shown)
         });
     }
 
-    /// Says something to whoever said something to the user alone last, whatever it is called now,
-    /// if that was on the screen when Enter was pressed.
-    pub(in crate::cmd::join) fn reply(&mut self, text: &str, shown: u64) {
-        let Some((fingerprint, since)) = self.to_reply else {
-            return self.refuse(
+    /// Says something to whoever was the last to say something to the user alone, under whatever nick
+    /// now, if what they said was on the screen when Enter was pressed.
+    pub(super) fn reply(&mut self, text: &str, shown: u64) {
+        let Some((fingerprint, since)) = self.reply_to.last() else {
+            return self.screen.refuse(
                 None,
                 "not sent: nobody has said anything to you alone so far",
             );
         };
         if since > shown {
-            let back = self.brought_back();
-            return self.refuse(
+            let back = self.screen.hint_at_history();
+            return self.screen.refuse(
                 None,
                 format!("not sent: somebody else has written to you alone while you typed{back}"),
             );
         }
         let mut others = self.session.others().into_iter();
         match others.find(|person| person.fingerprint == fingerprint) {
-            Some(person) => self.say_directly(&person, text, shown),
-            None => self.refuse(None, "not sent: whoever wrote to you is not here any more"),
+            Some(person) => self.say_to_one(&person, text, shown),
+            None => self
+                .screen
+                .refuse(None, "not sent: whoever wrote to you is not here any more"),
         }
     }
 
-    /// Tells everybody that the user is away, or back. Returns whether that went out.
-    pub(in crate::cmd::join) fn tell_presence(&mut self, kind: Kind, text: &str) -> bool {
-        let saying = Saying {
-            to: None,
-            kind,
-            text,
-            shown: self.session.changes(),
-            id: None,
-        };
-        match self.send(&saying) {
-            Ok(receipt) => {
-                self.outbox.push(OnItsWay::new(receipt, text, None));
-                true
-            }
-            Err(error) => {
-                self.not_said(&saying, error);
-                false
-            }
+    /// Tells everybody that the user is away, and why.
+    pub(super) fn go_away(&mut self, reason: &str) {
+        let reason = if reason.is_empty() { NO_REASON } else { reason };
+        if self.announce(Kind::Away, reason) {
+            self.screen
+                .notice(format!("you are away: {reason}; /back ends that"));
+            self.away.begin(reason);
         }
     }
 
-    /// Somebody came, who does not know whether the user is away.
-    pub(in crate::cmd::join) fn expect_newcomers(&mut self) {
-        self.newcomers
-            .get_or_insert_with(|| Instant::now() + AWAY_AGAIN);
-    }
-
-    /// Tells those who came that the user is away, if it is time.
-    pub(in crate::cmd::join) fn tell_newcomers(&mut self) {
-        let is_due = self.newcomers.take_if(|at| *at <= Instant::now());
-        if is_due.is_some()
-            && let Some(text) = self.away.clone()
-        {
-            self.tell_presence(Kind::Away, &text);
+    /// Tells everybody that the user is back.
+    pub(super) fn come_back(&mut self) {
+        if self.away.end() {
+            self.announce(Kind::Back, "back");
+            self.screen.notice("you are not away any more");
+        } else {
+            self.screen.notice("you are not away");
         }
     }
 
-    /// Shows what the relay has taken, and what it has not taken for long.
-    pub(in crate::cmd::join) fn settle(&mut self) {
-        self.outbox.settle(&self.session, &mut self.screen);
-    }
-
-    /// The relay has not taken what has this receipt, and will not.
-    pub(in crate::cmd::join) fn give_up(&mut self, receipt: u64, readers: &[Nick], text: &str) {
-        if let Some(id) = self.outbox.give_up(receipt, &mut self.screen) {
-            self.refuse(Some(&id), NOT_TAKEN);
+    /// Tells everybody that the user is away or back, without a word on the user's own screen. Returns
+    /// whether that is sent.
+    pub(in crate::cmd::join) fn announce(&mut self, kind: Kind, text: &str) -> bool {
+        let saying = Saying::to_all(kind, text, self.session.changes());
+        let sent = self.send(&saying);
+        if let Err(error) = sent {
+            self.tell_unsent(&saying, error);
         }
-        if !readers.is_empty() {
-            let (nicks, text) = (readers.to_vec(), text.to_owned());
-            self.raise(&Incident::NotTaken { nicks, text }.into());
-        }
+        sent.is_ok()
     }
 
     fn send(&mut self, saying: &Saying<'_>) -> Result<Receipt, SayError> {
@@ -165,20 +147,8 @@ impl Client<'_> {
         self.session.say(to, saying.kind, saying.text, now)
     }
 
-    fn speech(&self, saying: &Saying<'_>) -> Speech {
-        Speech {
-            who: self.who_i_am(),
-            own: true,
-            to: saying.to.map(|person| person.nick.clone()),
-            kind: saying.kind,
-            text: saying.text.to_owned(),
-            mentions: false,
-            waiting: None,
-        }
-    }
-
-    /// What is to be said of who can read it, if it is not everybody.
-    fn remark_on(&self, saying: &Saying<'_>, readers: usize) -> Option<String> {
+    /// What is shown of who can read it, if not everybody can, or whoever it is for is away.
+    fn remark_on_readers(&self, saying: &Saying<'_>, readers: usize) -> Option<String> {
         if let Some(person) = saying.to {
             let absence = self.absence(person);
             return absence.map(|why| format!("{} is away: {why}", person.nick));
@@ -196,13 +166,13 @@ impl Client<'_> {
         }
     }
 
-    fn not_said(&mut self, saying: &Saying<'_>, error: SayError) {
+    /// Says why something was not sent. Where nobody sits who could say it otherwise, the exit status
+    /// says it too.
+    fn tell_unsent(&mut self, saying: &Saying<'_>, error: SayError) {
         let text = saying.text;
-        // A blank line in a pipe is no loss; a script that asks for one is wrong.
-        let is_lost = self.screen.is_json() || !matches!(error, SayError::Empty);
         let why = match error {
             SayError::Empty => "not sent: there is nothing in it".to_owned(),
-            SayError::TooLong(bytes) => self.too_long(bytes as u64),
+            SayError::TooLong(bytes) => too_long(bytes as u64, &self.screen),
             SayError::TooManyLeftOut => format!(
                 "not sent: it would leave out so many that their names do not fit into a message: {text}"
             ),
@@ -214,22 +184,17 @@ impl Client<'_> {
             }
             SayError::NotInRoom => format!("not sent, as you are leaving: {text}"),
         };
-        self.refused |= is_lost && !self.screen.has_keyboard();
-        self.refuse(saying.id, why);
-    }
-
-    /// How to get back what was typed, if there is a line editor.
-    pub(in crate::cmd::join) fn brought_back(&self) -> &'static str {
-        if self.screen.is_interactive() {
-            "; the Up key brings it back"
-        } else {
-            ""
+        // A blank line in a pipe is no loss; a script that asks for one is wrong.
+        let is_lost = self.screen.is_json() || error != SayError::Empty;
+        if is_lost && !self.screen.has_keyboard() {
+            self.exit.note_undone();
         }
+        self.screen.refuse(saying.id, why);
     }
+}
 
-    /// What is wrong with a text that has so many bytes.
-    pub(in crate::cmd::join) fn too_long(&self, bytes: u64) -> String {
-        let back = self.brought_back();
-        format!("not sent: it has {bytes} bytes, and a message has at most {MAX_TEXT}{back}")
-    }
+/// What is wrong with a text that has so many bytes.
+pub(super) fn too_long(bytes: u64, screen: &Screen) -> String {
+    let back = screen.hint_at_history();
+    format!("not sent: it has {bytes} bytes, and a message has at most {MAX_TEXT}{back}")
 }

@@ -1,7 +1,7 @@
-//! What can be typed besides messages: one table, from which typed lines are understood, help is
-//! shown, and Tab completes.
+//! The commands: one table. Typed lines are understood by it, `/help` is shown from it, and Tab completes
+//! from it. To add a command, add a row and a variant here, and an arm in `dispatch`.
 
-/// The commands.
+/// A command that a line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
     /// To show the commands, or one of them.
@@ -10,7 +10,7 @@ pub enum Command<'a> {
     Names,
     /// To show all that is known of somebody.
     Whois(&'a str),
-    /// To say what one does.
+    /// To say what this member does.
     Me(&'a str),
     /// To say something to one member alone.
     Msg {
@@ -19,17 +19,17 @@ pub enum Command<'a> {
         /// What.
         text: &'a str,
     },
-    /// To say something to whoever said something to this member alone last.
+    /// To say something to whoever was the last to say something to this member alone.
     Reply(&'a str),
-    /// To be called something else.
+    /// To take another nick.
     Nick(&'a str),
-    /// To show nothing of what somebody says, or whose words are not shown if nobody is named.
+    /// To show nothing of what somebody says; or, if nobody is named, to list whose words are not shown.
     Ignore(&'a str),
     /// To show again what somebody says.
     Unignore(&'a str),
-    /// To say that one is not at the keyboard, and why.
+    /// To say that this member is not at the keyboard, and why.
     Away(&'a str),
-    /// To say that one is there again.
+    /// To say that this member is at the keyboard again.
     Back,
     /// To clear the screen.
     Clear,
@@ -65,38 +65,39 @@ pub enum Command<'a> {
         /// How its fingerprint ends.
         end: &'a str,
     },
-    /// To show how friends get in.
+    /// To show how friends get into the room.
     Invite,
     /// To change the session key.
     Rekey,
-    /// To try the connection anew.
+    /// To make a new connection to the relay.
     Reconnect,
-    /// To show what went wrong.
+    /// To show what went wrong so far.
     Audit,
     /// To leave.
     Quit,
 }
 
-/// What can stand behind a command first.
+/// What the first word behind a command can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cmd::join) enum Argument {
     /// Nothing that can be completed.
     Other,
-    /// Somebody who is here.
+    /// The nick of somebody who is here.
     Nick,
-    /// A command.
+    /// The name of a command.
     Command,
-    /// One of these, which are separated by `|`.
+    /// One of these words, which are separated by `|`.
     OneOf(&'static str),
 }
 
-/// A command.
+/// What is known of a command.
 pub(in crate::cmd::join) struct Row {
-    /// How it is used.
+    /// Its name and its arguments, as help shows them.
     pub(in crate::cmd::join) usage: &'static str,
     /// Another name for it.
     alias: Option<&'static str>,
     help: &'static str,
+    /// Reads what stands behind the name; nothing where the command is not used like that.
     parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
 }
 
@@ -111,19 +112,19 @@ const TABLE: &[Row] = &[
         usage: "/names",
         alias: Some("/who"),
         help: "show who is here, and what is known of them",
-        parse: |rest| alone(rest, Command::Names),
+        parse: |rest| without_argument(rest, Command::Names),
     },
     Row {
         usage: "/whois NICK",
         alias: None,
         help: "show all that is known of somebody",
-        parse: |nick| one_word(nick, Command::Whois),
+        parse: |nick| with_one_word(nick, Command::Whois),
     },
     Row {
         usage: "/me TEXT",
         alias: None,
         help: "say what you do: /me waves",
-        parse: |text| some(text, Command::Me),
+        parse: |text| with_text(text, Command::Me),
     },
     Row {
         usage: "/msg NICK TEXT",
@@ -139,13 +140,13 @@ const TABLE: &[Row] = &[
         usage: "/reply TEXT",
         alias: Some("/r"),
         help: "the same to whoever last said something to you alone",
-        parse: |text| some(text, Command::Reply),
+        parse: |text| with_text(text, Command::Reply),
     },
     Row {
         usage: "/nick NEW",
         alias: None,
         help: "be called something else; all see that it is still you",
-        parse: |nick| one_word(nick, Command::Nick),
+        parse: |nick| with_one_word(nick, Command::Nick),
     },
     Row {
         usage: "/ignore [NICK]",
@@ -157,7 +158,7 @@ const TABLE: &[Row] = &[
         usage: "/unignore NICK",
         alias: None,
         help: "show it again",
-        parse: |nick| one_word(nick, Command::Unignore),
+        parse: |nick| with_one_word(nick, Command::Unignore),
     },
     Row {
         usage: "/away [TEXT]",
@@ -169,7 +170,7 @@ const TABLE: &[Row] = &[
         usage: "/back",
         alias: None,
         help: "tell all that you are there again",
-        parse: |rest| alone(rest, Command::Back),
+        parse: |rest| without_argument(rest, Command::Back),
     },
     Row {
         usage: "/fingerprint [NICK]",
@@ -209,13 +210,13 @@ const TABLE: &[Row] = &[
         usage: "/audit",
         alias: None,
         help: "show what went wrong so far, and when",
-        parse: |rest| alone(rest, Command::Audit),
+        parse: |rest| without_argument(rest, Command::Audit),
     },
     Row {
         usage: "/invite",
         alias: None,
         help: "show how friends get into this room",
-        parse: |rest| alone(rest, Command::Invite),
+        parse: |rest| without_argument(rest, Command::Invite),
     },
     Row {
         usage: "/history [N]",
@@ -230,7 +231,7 @@ const TABLE: &[Row] = &[
         usage: "/clear",
         alias: None,
         help: "clear the screen",
-        parse: |rest| alone(rest, Command::Clear),
+        parse: |rest| without_argument(rest, Command::Clear),
     },
     Row {
         usage: "/timestamp [on|off]",
@@ -254,31 +255,31 @@ const TABLE: &[Row] = &[
         usage: "/rekey",
         alias: None,
         help: "change your session key now",
-        parse: |rest| alone(rest, Command::Rekey),
+        parse: |rest| without_argument(rest, Command::Rekey),
     },
     Row {
         usage: "/reconnect",
         alias: None,
         help: "make a new connection to the relay now",
-        parse: |rest| alone(rest, Command::Reconnect),
+        parse: |rest| without_argument(rest, Command::Reconnect),
     },
     Row {
         usage: "/quit",
         alias: Some("/exit"),
         help: "leave; so do Ctrl-C and Ctrl-D on an empty line",
-        parse: |rest| alone(rest, Command::Quit),
+        parse: |rest| without_argument(rest, Command::Quit),
     },
 ];
 
-fn alone<'a>(rest: &str, command: Command<'a>) -> Option<Command<'a>> {
+fn without_argument<'a>(rest: &str, command: Command<'a>) -> Option<Command<'a>> {
     rest.is_empty().then_some(command)
 }
 
-fn some<'a>(rest: &'a str, command: fn(&'a str) -> Command<'a>) -> Option<Command<'a>> {
+fn with_text<'a>(rest: &'a str, command: fn(&'a str) -> Command<'a>) -> Option<Command<'a>> {
     (!rest.is_empty()).then(|| command(rest))
 }
 
-fn one_word<'a>(rest: &'a str, command: fn(&'a str) -> Command<'a>) -> Option<Command<'a>> {
+fn with_one_word<'a>(rest: &'a str, command: fn(&'a str) -> Command<'a>) -> Option<Command<'a>> {
     let is_one = !rest.is_empty() && !rest.contains(char::is_whitespace);
     is_one.then(|| command(rest))
 }
@@ -290,7 +291,7 @@ impl Row {
         name.into_iter().chain(self.alias)
     }
 
-    /// What can stand behind it first, as its usage has it.
+    /// What the first word behind it can be, as its usage says.
     pub(in crate::cmd::join) fn argument(&self) -> Argument {
         match self
             .usage
@@ -305,13 +306,14 @@ impl Row {
         }
     }
 
-    /// How many words stand before what is to be said, its name included; nothing where nothing is.
+    /// How many words stand before the text that is to be said, the command's name included; nothing
+    /// where it has no text.
     pub(in crate::cmd::join) fn words_before_text(&self) -> Option<usize> {
         let mut words = self.usage.split(' ');
         words.position(|word| word.trim_matches(['[', ']']) == "TEXT")
     }
 
-    /// What is asked for with this behind its name; nothing where it is misused.
+    /// What is asked for with this behind its name; nothing where the command is not used like that.
     pub(super) fn understand<'a>(&self, rest: &'a str) -> Option<Command<'a>> {
         let is_allowed = match self.argument() {
             Argument::OneOf(words) => rest.is_empty() || words.split('|').any(|it| it == rest),
@@ -340,8 +342,8 @@ pub(in crate::cmd::join) fn find(name: &str) -> Option<&'static Row> {
     all().find(|row| row.names().any(|other| other == name))
 }
 
-/// The list of commands, one a line; or the line of the command that is named, with its slash or
-/// without.
+/// The list of commands, one a line; or the line of the command that is named, with or without its
+/// slash.
 pub(in crate::cmd::join) fn help(command: &str) -> Option<String> {
     if !command.is_empty() {
         let name = format!("/{}", command.trim_start_matches('/'));

@@ -1,5 +1,5 @@
-//! Where a relay is, as a person writes it: `HOST`, `HOST:PORT`, an IPv6 address bare or in
-//! brackets.
+//! Where a relay is, as a person writes it: `HOST` or `HOST:PORT`. A host is a name, an IPv4 address,
+//! or an IPv6 address, which stands in brackets where a port follows it.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
@@ -7,31 +7,30 @@ use std::str::FromStr;
 
 use crate::cmd::DEFAULT_PORT;
 use crate::room::names::{NameError, RoomName};
-use crate::room::text::SafeText;
 
-/// The address of a relay, or of a proxy.
+/// The address of a relay, or of a proxy. It is displayed as `HOST:PORT`, with an IPv6 address in
+/// brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: String,
     port: u16,
 }
 
-/// A relay, and a room there if it is named: `HOST:PORT/ROOM`, which is how an invite is written.
+/// The argument of `join`: a relay's address, and a room there if the argument names one.
+/// `HOST:PORT/ROOM` is also how an invite is written (PROTOCOL §12).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The relay.
+pub struct RoomAddress {
+    /// The relay, at port 4000 if none is written.
     pub relay: Address,
-    /// The room.
+    /// The room; `None` where the argument names none.
     pub room: Option<RoomName>,
 }
 
-impl FromStr for Place {
+impl FromStr for RoomAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // What shows nothing, and comes with what is copied, is no part of it.
-        let text = SafeText::new(text);
-        let text = text.as_str();
+        // A slash behind a colon is a URL's, which `Address` refuses.
         let (relay, room) = match text.split_once('/') {
             Some((relay, room)) if !relay.ends_with(':') => (relay, Some(room)),
             _ => (text, None),
@@ -44,57 +43,64 @@ impl FromStr for Place {
     }
 }
 
-/// A room as it is named in the environment or when asked for: by name, or by an invite.
+/// The value of `--room` and `E2ECHAT_ROOM`, and the answer to the question for an invite.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Room {
-    /// A name.
+pub enum RoomOrInvite {
+    /// The name of a room, at a relay that something else names.
     Name(RoomName),
-    /// An invite: the relay, and the name.
+    /// `HOST:PORT/ROOM`: a relay, and the name of a room there.
     Invite(Address, RoomName),
 }
 
-impl FromStr for Room {
+impl FromStr for RoomOrInvite {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let text = SafeText::new(text);
-        let text = text.as_str();
         if !text.contains('/') {
             let name = text.parse().map_err(|error: NameError| error.to_string())?;
             return Ok(Self::Name(name));
         }
         match text.parse()? {
-            Place {
+            RoomAddress {
                 relay,
                 room: Some(room),
             } => Ok(Self::Invite(relay, room)),
-            Place { room: None, .. } => Err("an invite has the form HOST:PORT/inv-...".to_owned()),
+            RoomAddress { room: None, .. } => {
+                Err("an invite has the form HOST:PORT/inv-...".to_owned())
+            }
         }
     }
 }
 
 impl Address {
-    /// A name in lower case, or an IP address without brackets.
+    /// The host: a name in lower case, or an IP address without brackets.
     pub(in crate::cmd::join) fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// The port, which is never 0.
     pub(in crate::cmd::join) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Looks the name up.
+    /// Asks the system for the addresses of the host, which takes as long as the system's resolver
+    /// does.
+    ///
+    /// # Errors
+    /// What the resolver says where it finds no address.
     pub(in crate::cmd::join) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         found.map(Iterator::collect)
     }
 
-    /// Reads an address whose port may be left out.
+    /// Reads an address, which has `default_port` if it names no port.
+    ///
+    /// # Errors
+    /// In words, where the text has not the form of an address, or the port is not from 1 to 65535.
     pub(in crate::cmd::join) fn parse(text: &str, default_port: u16) -> Result<Self, &'static str> {
         const FORM: &str = "it must be HOST or HOST:PORT, with an IPv6 address in brackets";
         const PORT: &str = "the port must be a number from 1 to 65535";
-        // What follows the colon of a URL is no port.
+        // A URL has a colon too, and no port behind it.
         if text.contains('/') {
             return Err(FORM);
         }
@@ -115,7 +121,7 @@ impl Address {
             !host.is_empty()
                 && !host.contains([':', '[', ']'])
                 && !host.contains(char::is_whitespace)
-                // It is shown, and a terminal would obey it.
+                // The program shows the host, and a terminal would obey a control character in it.
                 && !host.contains(char::is_control)
                 && !host.contains(char::REPLACEMENT_CHARACTER)
         };
@@ -124,7 +130,7 @@ impl Address {
             return Err(FORM);
         }
         let host = bracketed.unwrap_or(host);
-        // A name is the same in capitals, and so are the people whom one knows there.
+        // A name in capitals is the same host. Known people are remembered by it, so it has one form.
         Ok(Self {
             host: host.to_ascii_lowercase(),
             port,

@@ -1,10 +1,10 @@
-//! One connection to the relay: its first words, and then two threads.
+//! One connection to the relay: first its preamble, then two threads.
 //!
-//! The reading thread takes frames off the socket and delivers them; it ends, with a last word,
-//! when the connection does. When nothing has come for a while it asks the relay for an answer, and
-//! when none comes either, takes the connection for dead. The writing thread takes frames from a
-//! channel; it ends when the channel is closed or the socket fails, and a failure also ends the
-//! reading thread. Dropping the [`Link`] ends both.
+//! The reading thread takes frames off the socket and delivers them. When nothing has come for a while
+//! it asks the relay for an answer, and when none comes either, it takes the connection for dead. It
+//! ends when the connection does, and delivers why. The writing thread takes frames from a channel. It
+//! ends when the channel is closed or the socket fails, and a failure also ends the reading thread.
+//! Dropping the [`Link`] ends both.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -21,8 +21,8 @@ use crate::room::frame::{
 use crate::room::names::RoomId;
 use crate::room::stream::{ReadError, read_frame};
 
-/// How long connecting, and then entering the room, may take.
-pub(in crate::cmd::join) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long connecting may take, and then entering the room.
+pub(in crate::cmd::join) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many frames may wait for the main thread before the socket is left unread.
 const FRAMES: usize = 1024;
@@ -30,20 +30,20 @@ const FRAMES: usize = 1024;
 /// The most bytes that are written at once.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// The least time for which a relay can make a client wait before it asks for an answer, in
-/// seconds: a hostile one must not make it ask many times a second.
+/// The least idle time, in seconds, that a relay can set. A third of it is how long a client waits
+/// before it asks for an answer: a hostile relay must not have it ask many times a second.
 const MIN_IDLE: u32 = 3;
 
 /// What comes from the relay.
 #[derive(Debug)]
 pub(in crate::cmd::join) enum FromRelay {
-    /// A frame. [`Link::credit`] is due when it has been dealt with.
+    /// A frame. Whoever has dealt with it calls [`Link::credit`].
     Frame(Vec<u8>),
     /// The connection is over.
     Down(ReadError),
 }
 
-/// Says over a new connection which room it is for.
+/// Sends the preamble over a new connection: it says which room the connection is for.
 pub(in crate::cmd::join) fn open(mut stream: TcpStream, room: RoomId) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.write_all(&preamble(room))?;
@@ -51,52 +51,52 @@ pub(in crate::cmd::join) fn open(mut stream: TcpStream, room: RoomId) -> io::Res
 }
 
 /// What the writing thread is to write.
-enum Outgoing {
+enum ToWrite {
     Frame(Frame),
-    /// How many counted frames have been read.
+    /// The answer to PING: how many counted frames have been read by the time that it is written.
     Ack,
 }
 
-/// What has been read, for the answers to PING. At most one answer is waiting at a time.
-struct Received {
-    counted: AtomicU64,
+/// What the answers to PING say. At most one answer waits at a time.
+struct ReadCount {
+    frames: AtomicU64,
     is_ack_due: AtomicBool,
 }
 
 /// A connection.
 pub(in crate::cmd::join) struct Link {
     stream: Arc<TcpStream>,
-    outgoing: Sender<Outgoing>,
+    to_write: Sender<ToWrite>,
     credits: Arc<Credits>,
-    /// Whether this end has ended it.
+    /// Whether this end has ended the connection.
     is_given_up: Arc<AtomicBool>,
 }
 
 impl Link {
-    /// Starts the threads. So many counted frames were received over the connection before, in
-    /// case it goes on.
+    /// Starts the threads. So many counted frames were received over the connections before, in case
+    /// this one goes on with them.
     pub(in crate::cmd::join) fn start(
         stream: TcpStream,
         received: u64,
         deliver: impl Fn(FromRelay) + Send + 'static,
     ) -> io::Result<Self> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let (outgoing, queue) = channel();
-        let received = Arc::new(Received {
-            counted: AtomicU64::new(received),
+        stream.set_read_timeout(Some(HANDSHAKE_TIMEOUT))?;
+        let (to_write, queue) = channel();
+        let read_count = Arc::new(ReadCount {
+            frames: AtomicU64::new(received),
             is_ack_due: AtomicBool::new(false),
         });
         let link = Self {
             stream: Arc::new(stream),
-            outgoing: outgoing.clone(),
+            to_write: to_write.clone(),
             credits: Arc::new(Credits::new(FRAMES)),
             is_given_up: Arc::default(),
         };
-        let reader = Reader {
+        let reader = LinkReader {
             stream: Arc::clone(&link.stream),
             credits: Arc::clone(&link.credits),
-            received: Arc::clone(&received),
-            outgoing,
+            read_count: Arc::clone(&read_count),
+            to_write,
         };
         thread::Builder::new().name("link-reader".into()).spawn({
             let is_given_up = Arc::clone(&link.is_given_up);
@@ -111,7 +111,7 @@ impl Link {
         })?;
         thread::Builder::new().name("link-writer".into()).spawn({
             let stream = Arc::clone(&link.stream);
-            move || write(&stream, &queue, &received)
+            move || write(&stream, &queue, &read_count)
         })?;
         Ok(link)
     }
@@ -120,7 +120,7 @@ impl Link {
     pub(in crate::cmd::join) fn send(&self, frames: Vec<Frame>) {
         for frame in frames {
             // It fails when the socket has: then the reading thread says so.
-            let _ = self.outgoing.send(Outgoing::Frame(frame));
+            let _ = self.to_write.send(ToWrite::Frame(frame));
         }
     }
 
@@ -130,7 +130,7 @@ impl Link {
     }
 
     /// Ends the connection, as nothing has come over it for too long. What did come is still
-    /// delivered, and then why it ended.
+    /// delivered, and then why the connection ended.
     pub(in crate::cmd::join) fn give_up(&self) {
         self.is_given_up.store(true, Ordering::SeqCst);
         // It fails where the other end was faster.
@@ -146,14 +146,14 @@ impl Drop for Link {
 }
 
 /// What the reading thread has.
-struct Reader {
+struct LinkReader {
     stream: Arc<TcpStream>,
     credits: Arc<Credits>,
-    received: Arc<Received>,
-    outgoing: Sender<Outgoing>,
+    read_count: Arc<ReadCount>,
+    to_write: Sender<ToWrite>,
 }
 
-impl Reader {
+impl LinkReader {
     /// Reads frames until the connection is over, and returns why.
     fn read(&self, deliver: &impl Fn(FromRelay)) -> ReadError {
         let mut reader = BufReader::new(&*self.stream);
@@ -179,24 +179,25 @@ impl Reader {
                     Ok(ToClient::Welcome(welcome)) => {
                         limit = MAX_FRAME;
                         if !welcome.resumed {
-                            self.received.counted.store(0, Ordering::SeqCst);
+                            self.read_count.frames.store(0, Ordering::SeqCst);
                         }
                     }
-                    // What else there is, is for the session to judge.
+                    // The session judges all else.
                     _ => {}
                 }
             }
             let counted = u64::from(is_counted_frame(&frame));
-            self.received.counted.fetch_add(counted, Ordering::SeqCst);
-            if is_ping(&frame) && !self.received.is_ack_due.swap(true, Ordering::SeqCst) {
+            self.read_count.frames.fetch_add(counted, Ordering::SeqCst);
+            if is_ping(&frame) && !self.read_count.is_ack_due.swap(true, Ordering::SeqCst) {
                 // It fails when the socket has, which is about to show here too.
-                let _ = self.outgoing.send(Outgoing::Ack);
+                let _ = self.to_write.send(ToWrite::Ack);
             }
             deliver(FromRelay::Frame(frame));
         }
     }
 
-    /// Waits until something comes. After some time without a word the relay is asked for one.
+    /// Waits until something comes. After some time in which nothing does, asks the relay for an answer
+    /// once, if it `may_ask`.
     fn wait(&self, reader: &mut BufReader<&TcpStream>, may_ask: bool) -> Result<(), ReadError> {
         let mut has_asked = !may_ask;
         loop {
@@ -206,7 +207,7 @@ impl Reader {
                 Err(error) => match ReadError::from(error) {
                     ReadError::TimedOut if !has_asked => {
                         has_asked = true;
-                        let _ = self.outgoing.send(Outgoing::Frame(Frame::ping()));
+                        let _ = self.to_write.send(ToWrite::Frame(Frame::ping()));
                     }
                     error => return Err(error),
                 },
@@ -215,20 +216,20 @@ impl Reader {
     }
 }
 
-fn write(mut stream: &TcpStream, queue: &Receiver<Outgoing>, received: &Received) {
-    let encode = |outgoing| match outgoing {
-        Outgoing::Frame(frame) => frame.encode(),
-        Outgoing::Ack => {
-            received.is_ack_due.store(false, Ordering::SeqCst);
-            Frame::ack(received.counted.load(Ordering::SeqCst)).encode()
+fn write(mut stream: &TcpStream, queue: &Receiver<ToWrite>, read_count: &ReadCount) {
+    let encode = |to_write| match to_write {
+        ToWrite::Frame(frame) => frame.encode(),
+        ToWrite::Ack => {
+            read_count.is_ack_due.store(false, Ordering::SeqCst);
+            Frame::ack(read_count.frames.load(Ordering::SeqCst)).encode()
         }
     };
-    while let Ok(outgoing) = queue.recv() {
-        let mut bytes = encode(outgoing);
+    while let Ok(to_write) = queue.recv() {
+        let mut bytes = encode(to_write);
         while bytes.len() < BATCH_BYTES
-            && let Ok(outgoing) = queue.try_recv()
+            && let Ok(to_write) = queue.try_recv()
         {
-            bytes.extend(encode(outgoing));
+            bytes.extend(encode(to_write));
         }
         if stream.write_all(&bytes).is_err() {
             // It fails where the other end was faster.

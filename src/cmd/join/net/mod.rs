@@ -1,9 +1,9 @@
 //! How frames get to the relay and back.
 //!
 //! - `address`, `pasted`: where a room is, as people write it.
-//! - `route`, `socks5`: the way to a relay, directly or through a proxy.
+//! - `route`, `socks5`: how to get to a relay, straight or through a proxy.
 //! - `link`: one connection, with a thread that reads and one that writes.
-//! - `reconnect`: one link after another.
+//! - `reconnect`: one link after another, when they break.
 
 pub(in crate::cmd) mod address;
 pub(in crate::cmd::join) mod link;

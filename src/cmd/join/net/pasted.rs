@@ -1,29 +1,28 @@
-//! An invite in what somebody has pasted: alone, in quotes, in a whole command, in rows of this
+//! Finds an invite in what somebody has pasted: alone, in quotes, in a whole command, in rows of this
 //! program's screen.
 
 use crate::room::names::{NameError, RoomName};
 use crate::room::text::SafeText;
 
-use super::address::{Address, Room};
+use super::address::{Address, RoomOrInvite};
 
-/// What may stand around an invite: quotes and brackets, and what ends a sentence.
+/// Characters that may stand around an invite: quotes, brackets, and what ends a sentence.
 const AROUND: [char; 25] = [
     '"', '\'', '`', '“', '”', '„', '‘', '’', '‚', '«', '»', '‹', '›', '<', '>', '(', ')', '{', '}',
     ',', '.', ';', '*', '_', '\u{fffd}',
 ];
 
-/// Hyphens that are none of ASCII's.
+/// Hyphens that are not ASCII's: messengers and word processors put them in its place.
 const HYPHENS: [char; 5] = ['\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2212}'];
 
-/// Signs before what is no part of a row's words: those of this program, and a shell's.
+/// Signs that stand before the words of a row: this program's own, and a shell's.
 const MARKS: [&str; 7] = ["*", "!", "|", "$", "#", "%", ">"];
 
-/// Finds the invite in rows that were pasted.
+/// Finds the invite in pasted rows, by what can be seen of them.
 ///
 /// # Errors
-/// Where there is none, with what is wrong.
+/// In words, if the rows have no invite, or a mistyped one.
 pub fn invite_in(rows: &[String]) -> Result<(Address, RoomName), String> {
-    // Messengers and word processors put other hyphens in a hyphen's place.
     let typed = rows.iter().map(|row| row.replace(HYPHENS, "-"));
     let shown: Vec<SafeText> = typed.map(|row| SafeText::new(&row)).collect();
     let rows: Vec<Vec<&str>> = shown.iter().map(|row| words(row.as_str())).collect();
@@ -31,7 +30,7 @@ pub fn invite_in(rows: &[String]) -> Result<(Address, RoomName), String> {
         let before = at.checked_sub(1).and_then(|before| rows.get(before));
         let is_rest = before.is_some_and(|before| is_start_of_host(before));
         if is_rest && row.first().copied().and_then(invite).is_some() {
-            // The rest of a host's name is another host.
+            // The host's name was cut, and its rest alone would lead to another host.
             return Err(NameError::Mistyped.to_string());
         }
         let found = row.iter().copied().find_map(invite);
@@ -43,14 +42,15 @@ pub fn invite_in(rows: &[String]) -> Result<(Address, RoomName), String> {
     let words = rows.concat();
     match words.as_slice() {
         [] => Err("no invite was given".to_owned()),
-        // A room that is named, and can be guessed.
+        // One word can also be a room that has a name, which others can guess.
         [word] => match word.parse()? {
-            Room::Invite(relay, room) => Ok((relay, room)),
-            Room::Name(_) => Err(NO_INVITE.to_owned()),
+            RoomOrInvite::Invite(relay, room) => Ok((relay, room)),
+            RoomOrInvite::Name(_) => Err(NO_INVITE.to_owned()),
         },
         words => {
             let mut tried = words.iter().filter(|word| word.contains("inv-"));
-            let mistyped = tried.find_map(|word| word.trim_matches(AROUND).parse::<Room>().err());
+            let mistyped =
+                tried.find_map(|word| word.trim_matches(AROUND).parse::<RoomOrInvite>().err());
             Err(mistyped.unwrap_or_else(|| NO_INVITE.to_owned()))
         }
     }
@@ -58,18 +58,18 @@ pub fn invite_in(rows: &[String]) -> Result<(Address, RoomName), String> {
 
 const NO_INVITE: &str = "an invite has the form HOST:PORT/inv-...";
 
-/// Whether rows without an invite look as if one came in the next: they are the program's own, or
-/// end where a command has it.
+/// Whether rows without an invite look as if it came in the next row: the last is this program's own, or
+/// ends where a command has its invite.
 pub(in crate::cmd::join) fn is_unfinished(rows: &[String]) -> bool {
     rows.last().is_some_and(|row| {
         row.trim_start().starts_with("* ") || words(row).last().is_some_and(|word| *word == "join")
     })
 }
 
-/// The words of a row, without what stands before them.
+/// The words of a row, without the gutter and the signs before them.
 fn words(row: &str) -> Vec<&str> {
     let row = row.trim_start();
-    // A member's words stand behind the author: `21:04 <bob> hello`.
+    // A member's words stand behind the gutter: `21:04 <bob> hello`.
     let author = row.find('<').filter(|start| *start <= "21:04 ".len());
     let row = match author.and_then(|_| row.split_once("> ")) {
         Some((_, words)) => words,
@@ -79,15 +79,15 @@ fn words(row: &str) -> Vec<&str> {
     words.skip_while(|word| MARKS.contains(word)).collect()
 }
 
-/// A word that is an invite, or has one in it: in a link, behind a variable's or an option's name.
+/// Reads a word that is an invite, or contains one: in a link, behind the name of a variable or option.
 fn invite(word: &str) -> Option<(Address, RoomName)> {
     let is_between = |sign| matches!(sign, '=' | '(' | ')' | '&' | ';' | '<' | '>');
     word.split(is_between).find_map(|part| {
-        // An IPv6 address begins with a bracket of its own.
+        // An opening bracket may begin an IPv6 address, so only closing ones go.
         let bare = part.trim_matches(AROUND).trim_end_matches([']', '!', '?']);
         let rest = PREFIXES.iter().find_map(|prefix| bare.strip_prefix(prefix));
         match rest.unwrap_or(bare).parse() {
-            Ok(Room::Invite(relay, room)) if room.is_invite() => Some((relay, room)),
+            Ok(RoomOrInvite::Invite(relay, room)) if room.is_invite() => Some((relay, room)),
             _ => None,
         }
     })
@@ -96,13 +96,13 @@ fn invite(word: &str) -> Option<(Address, RoomName)> {
 /// What messengers and people put before an invite.
 const PREFIXES: [&str; 4] = ["https://", "http://", "invite:", "room:"];
 
-/// Whether a row is one word that can be the beginning of a host's name.
+/// Whether a row is one word that can be the cut beginning of a host's name.
 fn is_start_of_host(row: &[&str]) -> bool {
     matches!(row, [word] if word.contains('.') && !word.ends_with(['.', ':']))
 }
 
-/// An invite that begins with the last word of the first row and goes on in the next ones, as where
-/// rows are cut at a width.
+/// Finds an invite that begins with the last word of the first row and goes on in the next rows, as where
+/// a screen cuts rows at its width.
 fn broken_invite(rows: &[Vec<&str>]) -> Option<(Address, RoomName)> {
     let (first, rest) = rows.split_first()?;
     let start = *first.last()?;
@@ -110,7 +110,8 @@ fn broken_invite(rows: &[Vec<&str>]) -> Option<(Address, RoomName)> {
     let mut found = start.to_owned();
     for row in rest {
         let word = *row.first()?;
-        // Nothing shows where a host's name is cut. But what is cut fills its row, and begins one.
+        // Nothing in a host's name shows that it was cut. But a cut word fills its row, and the rest of
+        // it begins the next one.
         let is_cut = first.len() == 1 && start != "join" && word.chars().count() <= width;
         if !found.to_ascii_lowercase().contains("/inv-") && !is_cut {
             return None;
@@ -213,7 +214,7 @@ mod tests {
             (&wrong, mistyped),
             (&format!("e2echat join {wrong} --nick NAME"), mistyped),
             (&format!("\"{wrong}\" it is"), mistyped),
-            // Broken where nothing of ours breaks it.
+            // These invites are broken where this program never breaks one.
             (&made("chat.example.org:40\n00"), mistyped),
             (&made("* chat.exa\n*   mple.org:4000"), mistyped),
         ] {

@@ -1,9 +1,9 @@
-//! The client's way to the relay: one [`Link`] after another, each dialled when the one before has
-//! broken, with growing pauses, and at random, so that not all members of a room come at once.
+//! The connection to the relay as the client sees it: one [`Link`] after another. When one breaks, the
+//! next is dialled after a pause. Pauses grow, and are of random length, so that not all members of a
+//! room come back at once.
 
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,70 +12,89 @@ use rand::RngExt as _;
 use crate::room::frame::Frame;
 use crate::room::names::RoomId;
 
-use super::link::{self, Link, PATIENCE};
-use super::route::{Way, unreachable};
-use crate::cmd::join::happening::Happening;
+use super::link::{self, FromRelay, HANDSHAKE_TIMEOUT, Link};
+use super::route::{Route, unreachable};
 
-/// The pause before the first attempt is at most this, and before each further one at most twice
-/// as long as the one before, up to the longest.
+/// The pause before the first attempt is at most this. The limit doubles with each attempt that fails,
+/// up to the longest pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// When the relay does not acknowledge what it was sent for so long, and nothing else comes from
-/// it, the connection is taken for dead.
+/// The connection is taken for dead when the relay does not acknowledge what it was sent, and sends
+/// nothing else, for so long.
 const STALL: Duration = Duration::from_secs(15);
 
-/// Where the relay is.
-#[derive(Clone)]
-pub(in crate::cmd::join) struct Dial {
-    /// What people call it.
-    pub(in crate::cmd::join) name: String,
-    pub(in crate::cmd::join) way: Arc<Way>,
-    pub(in crate::cmd::join) room: RoomId,
-    /// Where what comes is delivered.
-    pub(in crate::cmd::join) happenings: Sender<Happening>,
+/// What comes of a link.
+pub(in crate::cmd::join) struct LinkEvent {
+    /// The number of the link.
+    number: u64,
+    what: LinkOutcome,
 }
 
-impl Dial {
+enum LinkOutcome {
+    /// The relay sent something over it, or it is down.
+    Relayed(FromRelay),
+    /// The attempt to make it is over.
+    Dialled(anyhow::Result<TcpStream>),
+}
+
+/// Connects to the relay, as often as it takes.
+#[derive(Clone)]
+pub(in crate::cmd::join) struct Dialler {
+    /// What people call the relay.
+    pub(in crate::cmd::join) relay: String,
+    pub(in crate::cmd::join) route: Arc<Route>,
+    pub(in crate::cmd::join) room: RoomId,
+    /// Delivers what comes of links to [`Connection::take`]. It must not block.
+    pub(in crate::cmd::join) deliver: Arc<dyn Fn(LinkEvent) + Send + Sync>,
+}
+
+impl Dialler {
     /// Connects, however long that takes.
     pub(in crate::cmd::join) fn connect(&self) -> anyhow::Result<TcpStream> {
-        let stream = self.way.connect(&self.name)?;
-        link::open(stream, self.room).map_err(|error| unreachable(&self.name, &error))
+        let stream = self.route.connect(&self.relay)?;
+        link::open(stream, self.room).map_err(|error| unreachable(&self.relay, &error))
     }
 }
 
-enum State {
-    /// There is one; it must be in the room by then, if it is not yet.
+/// How far the present link is.
+enum LinkState {
+    /// There is a link. Where it has not led into the room by this time, it is given up.
     Up(Link, Option<Instant>),
     Dialling,
-    /// The next attempt is made then.
+    /// The next attempt is made at this time.
     Pausing(Instant),
 }
 
-/// The way to the relay.
+/// The connection to the relay.
 pub(in crate::cmd::join) struct Connection {
-    dial: Dial,
-    state: State,
-    /// Which link the present one is.
+    dialler: Dialler,
+    state: LinkState,
+    /// The number of the present link.
     number: u64,
-    /// How many attempts have failed, since when there is no connection.
+    /// For how long to try to get a broken connection back.
+    patience: Duration,
+    /// How many attempts have failed since the member was last in the room.
     failures: u32,
-    broken: Option<Instant>,
-    /// When something was last received, or nothing was to be acknowledged.
+    /// Since when the member is not in the room any more.
+    broken_since: Option<Instant>,
+    /// When a frame came last, or the relay had nothing to acknowledge.
     stirred: Instant,
     /// Whether the user wants another connection at once.
     is_hurried: bool,
 }
 
 impl Connection {
-    /// Begins with a connection that is made. So many counted frames were received before.
-    pub(in crate::cmd::join) fn start(dial: Dial, stream: TcpStream) -> anyhow::Result<Self> {
+    /// Begins with a socket that is connected. If it breaks, there is no other connection before
+    /// [`Connection::try_for`] allows it.
+    pub(in crate::cmd::join) fn start(dialler: Dialler, stream: TcpStream) -> anyhow::Result<Self> {
         let mut connection = Self {
-            dial,
-            state: State::Dialling,
+            dialler,
+            state: LinkState::Dialling,
             number: 0,
+            patience: Duration::ZERO,
             failures: 0,
-            broken: None,
+            broken_since: None,
             stirred: Instant::now(),
             is_hurried: false,
         };
@@ -83,64 +102,93 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Sets for how long to try to get a broken connection back.
+    pub(in crate::cmd::join) fn try_for(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// For how long that is tried.
+    pub(in crate::cmd::join) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Starts a link. So many counted frames were received over the links before that it goes on with.
     fn begin(&mut self, stream: TcpStream, received: u64) -> anyhow::Result<()> {
-        let (number, happenings) = (self.number, self.dial.happenings.clone());
+        let (number, deliver) = (self.number, Arc::clone(&self.dialler.deliver));
         let link = Link::start(stream, received, move |from_relay| {
-            // It fails when the program is ending.
-            let _ = happenings.send(Happening::Relayed(number, from_relay));
+            let what = LinkOutcome::Relayed(from_relay);
+            deliver(LinkEvent { number, what });
         })?;
         self.stirred = Instant::now();
-        self.state = State::Up(link, Some(Instant::now() + PATIENCE));
+        self.state = LinkState::Up(link, Some(Instant::now() + HANDSHAKE_TIMEOUT));
         Ok(())
     }
 
-    /// Whether what comes is from the present link.
-    pub(in crate::cmd::join) fn is_present(&self, number: u64) -> bool {
-        number == self.number
+    /// Takes what came of a link. Returns what the relay sent, if it is the present link. So many
+    /// counted frames were received so far, in case another link goes on with them.
+    pub(in crate::cmd::join) fn take(
+        &mut self,
+        event: LinkEvent,
+        received: u64,
+    ) -> Option<FromRelay> {
+        if event.number != self.number {
+            return None;
+        }
+        match event.what {
+            LinkOutcome::Relayed(from_relay) => return Some(from_relay),
+            LinkOutcome::Dialled(stream) => {
+                let begun = stream.and_then(|stream| self.begin(stream, received));
+                if begun.is_err() {
+                    self.pause();
+                }
+            }
+        }
+        None
     }
 
-    /// Whether there is a connection.
+    /// Whether there is a link.
     pub(in crate::cmd::join) fn is_up(&self) -> bool {
-        matches!(self.state, State::Up(..))
+        matches!(self.state, LinkState::Up(..))
     }
 
-    /// Whether the member is not in the room, since a connection broke.
+    /// Whether a connection broke, and the member has not been in the room since.
     pub(in crate::cmd::join) fn is_broken(&self) -> bool {
-        self.broken.is_some()
+        self.broken_since.is_some()
     }
 
-    /// How long there has been none.
-    pub(in crate::cmd::join) fn broken_for(&self) -> Duration {
-        self.broken.map_or(Duration::ZERO, |since| since.elapsed())
+    /// Whether a broken connection has been tried to get back for as long as the user wants.
+    pub(in crate::cmd::join) fn is_hopeless(&self) -> bool {
+        let since = self.broken_since;
+        since.map_or(Duration::ZERO, |since| since.elapsed()) >= self.patience
     }
 
-    /// Something came.
-    pub(in crate::cmd::join) fn received(&mut self) {
+    /// Says that a frame has been dealt with, so that another may be read.
+    pub(in crate::cmd::join) fn credit_frame(&mut self) {
         self.stirred = Instant::now();
-        if let State::Up(link, _) = &self.state {
+        if let LinkState::Up(link, _) = &self.state {
             link.credit();
         }
     }
 
-    /// The member is in the room.
-    pub(in crate::cmd::join) fn is_settled(&mut self) {
-        if let State::Up(_, deadline) = &mut self.state {
+    /// The member is in the room: the link stays, and what failed before is forgotten.
+    pub(in crate::cmd::join) fn settle(&mut self) {
+        if let LinkState::Up(_, deadline) = &mut self.state {
             *deadline = None;
         }
         self.failures = 0;
-        self.broken = None;
+        self.broken_since = None;
     }
 
     /// Sends frames over the present link.
     pub(in crate::cmd::join) fn send(&self, frames: Vec<Frame>) {
-        if let State::Up(link, _) = &self.state {
+        if let LinkState::Up(link, _) = &self.state {
             link.send(frames);
         }
     }
 
-    /// The connection is broken, or could not be made: another one is to be made after a pause.
+    /// Waits before the next attempt, as the link is broken or could not be made.
     pub(in crate::cmd::join) fn pause(&mut self) {
-        self.broken.get_or_insert_with(Instant::now);
+        self.broken_since.get_or_insert_with(Instant::now);
         let doubled = FIRST_PAUSE.saturating_mul(1 << self.failures.min(5));
         let longest = doubled.min(LONGEST_PAUSE).as_secs_f64();
         let mut pause = rand::rng().random_range(longest / 5.0..longest);
@@ -149,66 +197,61 @@ impl Connection {
         }
         self.failures += 1;
         self.number += 1;
-        self.state = State::Pausing(Instant::now() + Duration::from_secs_f64(pause));
+        self.state = LinkState::Pausing(Instant::now() + Duration::from_secs_f64(pause));
     }
 
-    /// Whether the present connection ends because the user wants another one.
+    /// Whether the present link ends because the user wants another one.
     pub(in crate::cmd::join) fn is_hurried(&self) -> bool {
         self.is_hurried
     }
 
-    /// Makes another connection now.
-    pub(in crate::cmd::join) fn redial(&mut self) {
-        match &mut self.state {
-            State::Up(link, _) => {
-                self.is_hurried = true;
-                link.give_up();
-            }
-            State::Pausing(until) => *until = Instant::now(),
-            State::Dialling => {}
+    /// Ends the present link, which is dead.
+    pub(in crate::cmd::join) fn give_up(&self) {
+        if let LinkState::Up(link, _) = &self.state {
+            link.give_up();
         }
     }
 
-    /// Does what is due. `is_waiting` tells whether the relay has something to acknowledge.
+    /// Makes another link now.
+    pub(in crate::cmd::join) fn redial(&mut self) {
+        match &mut self.state {
+            LinkState::Up(link, _) => {
+                self.is_hurried = true;
+                link.give_up();
+            }
+            LinkState::Pausing(until) => *until = Instant::now(),
+            LinkState::Dialling => {}
+        }
+    }
+
+    /// Does what is due: dials, or gives up a link that is dead. `is_waiting` tells whether the relay has
+    /// something to acknowledge.
     pub(in crate::cmd::join) fn tick(&mut self, is_waiting: bool) {
         if !is_waiting {
             self.stirred = Instant::now();
         }
         match &self.state {
-            State::Pausing(until) if *until <= Instant::now() => {
-                self.state = State::Dialling;
+            LinkState::Pausing(until) if *until <= Instant::now() => {
+                self.state = LinkState::Dialling;
                 self.spawn_dial();
             }
-            State::Up(link, deadline) => {
+            LinkState::Up(link, deadline) => {
                 let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
                 if is_late || self.stirred.elapsed() >= STALL {
                     link.give_up();
                 }
             }
-            State::Pausing(_) | State::Dialling => {}
+            LinkState::Pausing(_) | LinkState::Dialling => {}
         }
     }
 
     fn spawn_dial(&mut self) {
-        let (dial, number) = (self.dial.clone(), self.number);
+        let (dialler, number) = (self.dialler.clone(), self.number);
         let dialling = thread::Builder::new().name("dial".into()).spawn(move || {
-            let stream = dial.connect();
-            // It fails when the program is ending.
-            let _ = dial.happenings.send(Happening::Dialled(number, stream));
+            let what = LinkOutcome::Dialled(dialler.connect());
+            (dialler.deliver)(LinkEvent { number, what });
         });
         if dialling.is_err() {
-            self.pause();
-        }
-    }
-
-    /// An attempt is over. So many counted frames were received over the connection before.
-    pub(in crate::cmd::join) fn dialled(
-        &mut self,
-        stream: anyhow::Result<TcpStream>,
-        received: u64,
-    ) {
-        let begun = stream.and_then(|stream| self.begin(stream, received));
-        if begun.is_err() {
             self.pause();
         }
     }

@@ -1,4 +1,4 @@
-//! The way to a relay, up to a connected socket: straight, or through a proxy.
+//! The route to a relay, up to a connected socket: straight, or through a proxy.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -9,41 +9,44 @@ use crate::cmd::{failure, reason};
 use crate::room::stream::ReadError;
 
 use super::address::Address;
-use super::link::PATIENCE;
-use super::socks5::{Proxy, Refusal};
+use super::link::HANDSHAKE_TIMEOUT;
+use super::socks5::{Proxy, SocksError};
 
-/// How long a proxy may take to reach the relay: Tor may have to find a way first.
-const PROXY_PATIENCE: Duration = Duration::from_mins(1);
+/// How long a proxy may take to reach the relay. Tor may have to find a path first.
+const PROXY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How to get to a relay.
-pub(in crate::cmd) enum Way {
-    /// At one of these addresses.
-    At(Vec<SocketAddr>),
-    /// By its name, which is looked up each time, as it may lead elsewhere the next time.
-    To(Address),
-    /// Through a proxy.
-    Through(Proxy, Address),
+pub(in crate::cmd) enum Route {
+    /// To one of these addresses.
+    Addresses(Vec<SocketAddr>),
+    /// To this host, whose name is looked up each time, as its addresses may have changed.
+    Host(Address),
+    /// Through a proxy, which looks up the host's name.
+    Proxy(Proxy, Address),
 }
 
-impl Way {
-    /// Connects to the relay that people call `name`, however long that takes.
+impl Route {
+    /// Connects to the relay that people call `name`. This may take as long as each address takes to be
+    /// tried in vain.
     pub(in crate::cmd::join) fn connect(&self, name: &str) -> anyhow::Result<TcpStream> {
         match self {
-            Self::At(addresses) => dial(addresses).map_err(|error| unreachable(name, &error)),
-            Self::To(relay) if is_onion(relay) => Err(failure(
+            Self::Addresses(addresses) => {
+                connect_to_any(addresses).map_err(|error| unreachable(name, &error))
+            }
+            Self::Host(relay) if is_onion(relay) => Err(failure(
                 format!("{} can be reached through Tor alone", relay.host()),
                 "start Tor, and go through it: --proxy socks5://127.0.0.1:9050",
             )),
-            Self::To(relay) => {
+            Self::Host(relay) => {
                 let addresses = resolve("relay", relay)?;
-                dial(&addresses).map_err(|error| unreachable(name, &error))
+                connect_to_any(&addresses).map_err(|error| unreachable(name, &error))
             }
-            Self::Through(proxy, relay) => connect_through(proxy, relay),
+            Self::Proxy(proxy, relay) => connect_through(proxy, relay),
         }
     }
 }
 
-/// Whether it is a name of Tor's, which nobody is to be asked for (RFC 7686 §2).
+/// Whether only Tor knows the name. It is not looked up elsewhere (RFC 7686 §2).
 fn is_onion(relay: &Address) -> bool {
     relay.host().trim_end_matches('.').rsplit('.').next() == Some("onion")
 }
@@ -61,10 +64,10 @@ fn resolve(what: &str, address: &Address) -> anyhow::Result<Vec<SocketAddr>> {
     })
 }
 
-fn dial(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+fn connect_to_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
     for address in addresses {
-        result = TcpStream::connect_timeout(address, PATIENCE);
+        result = TcpStream::connect_timeout(address, HANDSHAKE_TIMEOUT);
         if result.is_ok() {
             break;
         }
@@ -81,7 +84,7 @@ pub(in crate::cmd::join) fn unreachable(name: &str, error: &io::Error) -> anyhow
 }
 
 fn connect_through(proxy: &Proxy, relay: &Address) -> anyhow::Result<TcpStream> {
-    let stream = dial(&resolve("proxy", proxy.address())?).map_err(|error| {
+    let stream = connect_to_any(&resolve("proxy", proxy.address())?).map_err(|error| {
         failure(
             format!(
                 "cannot connect to the proxy {}: {}",
@@ -91,15 +94,15 @@ fn connect_through(proxy: &Proxy, relay: &Address) -> anyhow::Result<TcpStream> 
             "is Tor, or whatever is to be the proxy, running there, and the port right?",
         )
     })?;
-    let answers = DeadlineReader::new(&stream, Instant::now() + PROXY_PATIENCE);
+    let answers = DeadlineReader::new(&stream, Instant::now() + PROXY_TIMEOUT);
     proxy
-        .ask_for(relay, answers, &stream)
+        .connect_to(relay, answers, &stream)
         .map_err(|refusal| refused(proxy.address(), relay, refusal))?;
     Ok(stream)
 }
 
-/// The error for a proxy that did not connect.
-fn refused(proxy: &Address, relay: &Address, refusal: Refusal) -> anyhow::Error {
+/// The error for a proxy that did not connect to the relay.
+fn refused(proxy: &Address, relay: &Address, refusal: SocksError) -> anyhow::Error {
     let unreached = |why: &str, hint| {
         failure(
             format!("the proxy {proxy} cannot connect to {relay}: {why}"),
@@ -107,31 +110,31 @@ fn refused(proxy: &Address, relay: &Address, refusal: Refusal) -> anyhow::Error 
         )
     };
     match refusal {
-        Refusal::NotSocks => failure(
+        SocksError::NotSocks => failure(
             format!("what answers at {proxy} is not a SOCKS5 proxy"),
             "check the host and the port after --proxy",
         ),
-        Refusal::LoginWanted => failure(
+        SocksError::LoginWanted => failure(
             format!("the proxy {proxy} wants a user name and a password"),
             "give them: --proxy socks5://USER:PASSWORD@HOST:PORT",
         ),
-        Refusal::LoginUnwanted => failure(
+        SocksError::LoginUnwanted => failure(
             format!("the proxy {proxy} takes no user name and password"),
             "leave them out of --proxy",
         ),
-        Refusal::LoginWrong => failure(
+        SocksError::LoginWrong => failure(
             format!("the proxy {proxy} does not accept this user name and password"),
             "check them, and write them into --proxy as they are",
         ),
-        Refusal::LongName => failure(
+        SocksError::LongName => failure(
             format!(
                 "the name of the relay is too long for a proxy: {}",
                 relay.host()
             ),
             "check the host",
         ),
-        Refusal::Lost(error) => {
-            let seconds = PROXY_PATIENCE.as_secs();
+        SocksError::Lost(error) => {
+            let seconds = PROXY_TIMEOUT.as_secs();
             let lost = match error {
                 ReadError::TimedOut => {
                     format!("no answer from the proxy {proxy} within {seconds} seconds")
@@ -147,25 +150,25 @@ fn refused(proxy: &Address, relay: &Address, refusal: Refusal) -> anyhow::Error 
             failure(lost, "is it a SOCKS5 proxy? if it is, try again later")
         }
         // RFC 1928 §6.
-        Refusal::Reply(2) => unreached(
+        SocksError::Reply(2) => unreached(
             "its rules forbid it",
             "allow it where the proxy is set up, or use another one",
         ),
-        Refusal::Reply(3) => unreached("network unreachable", "is the proxy online?"),
-        Refusal::Reply(4) => unreached(
+        SocksError::Reply(3) => unreached("network unreachable", "is the proxy online?"),
+        SocksError::Reply(4) => unreached(
             "host unreachable",
             "check the spelling of the relay's name, and that the proxy is online",
         ),
-        Refusal::Reply(5) => unreached(
+        SocksError::Reply(5) => unreached(
             "connection refused",
             "is the relay running there, and the port right?",
         ),
-        Refusal::Reply(6) => unreached("it takes too long", "try again later"),
-        Refusal::Reply(8) => unreached(
+        SocksError::Reply(6) => unreached("it takes too long", "try again later"),
+        SocksError::Reply(8) => unreached(
             "it does not know this kind of address",
             "give the relay's name, or its other address",
         ),
-        Refusal::Reply(code) => unreached(
+        SocksError::Reply(code) => unreached(
             &format!("it failed (code {code})"),
             "check the relay's address, and that the proxy is online; its log may tell more",
         ),
@@ -185,7 +188,7 @@ mod tests {
         let proxy: Proxy = "socks5://proxy.example".parse().unwrap();
         let relay: Address = "relay.example".parse().unwrap();
         let answers = DeadlineReader::new(&stream, Instant::now() + Duration::from_millis(20));
-        let refusal = proxy.ask_for(&relay, answers, &stream).unwrap_err();
+        let refusal = proxy.connect_to(&relay, answers, &stream).unwrap_err();
         let error = refused(proxy.address(), &relay, refusal).to_string();
         let expected = "no answer from the proxy proxy.example:1080 within 60 seconds\n";
         assert!(error.starts_with(expected), "{error}");

@@ -1,7 +1,7 @@
-//! What a client says to a SOCKS5 proxy (RFC 1928), such as Tor's, so that it connects to a relay.
+//! Asks a SOCKS5 proxy (RFC 1928), such as Tor's, to connect to a relay. `route` words the errors.
 //!
-//! The relay's name goes to the proxy as it is, and is not looked up here: that would tell this
-//! network where one is going.
+//! The proxy gets the relay's name as it is. The client does not look the name up: that would tell this
+//! network where the user is going.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -13,99 +13,109 @@ use crate::room::stream::ReadError;
 
 use super::address::Address;
 
-/// The port of SOCKS proxies, by IANA's list.
+/// The port of SOCKS proxies, from IANA's list.
 const DEFAULT_PORT: u16 = 1080;
 
+/// The version of the protocol, and the command and the reserved byte of a request (RFC 1928 §4).
 const VERSION: u8 = 5;
 const CONNECT: u8 = 1;
 const RESERVED: u8 = 0;
 
+/// Methods of authentication (RFC 1928 §3): none, and user name with password. The last is the answer
+/// of a proxy that accepts no method.
 const NO_LOGIN: u8 = 0;
 const LOGIN: u8 = 2;
 const NONE_ACCEPTABLE: u8 = 0xff;
-/// Of the login (RFC 1929).
+/// The version of the login (RFC 1929 §2).
 const LOGIN_VERSION: u8 = 1;
 
+/// Types of address (RFC 1928 §5).
 const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// A proxy: `socks5://HOST:PORT`, or `socks5://USER:PASSWORD@HOST:PORT` with both as they are.
+/// A proxy, written as `socks5://HOST:PORT`, or as `socks5://USER:PASSWORD@HOST:PORT`, where user name
+/// and password are not escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cmd) struct Proxy {
     address: Address,
     login: Option<Login>,
 }
 
-/// A user name and a password, as they are sent (RFC 1929 §2).
+/// The message with user name and password, as it is sent (RFC 1929 §2).
 #[derive(Clone, PartialEq, Eq)]
 struct Login(Vec<u8>);
 
 /// Why a proxy did not connect.
 #[derive(Debug)]
-pub(in crate::cmd::join) enum Refusal {
+pub(in crate::cmd::join) enum SocksError {
     /// It does not speak SOCKS5.
     NotSocks,
-    /// It wants to know who asks.
+    /// It wants a user name and a password.
     LoginWanted,
-    /// It does not want to know who asks.
+    /// It takes no user name and password.
     LoginUnwanted,
-    /// It does not know who asks.
+    /// It does not accept this user name and password.
     LoginWrong,
-    /// The relay's name is longer than SOCKS5 allows.
+    /// The relay's name is longer than 255 bytes, which is all that SOCKS5 allows.
     LongName,
-    /// It answered with this code, which is not success.
+    /// It answered with this code, which is not success (RFC 1928 §6).
     Reply(u8),
-    /// It did not answer to the end.
+    /// The connection to it ended before its answer did.
     Lost(ReadError),
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for SocksError {
     fn from(error: io::Error) -> Self {
         Self::Lost(error.into())
     }
 }
 
 impl Proxy {
-    /// Where it is.
+    /// The proxy's address.
     pub(in crate::cmd::join) fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Asks over a new connection to be connected to `relay`. Afterwards all that goes over it goes
-    /// there.
-    pub(in crate::cmd::join) fn ask_for(
+    /// Asks the proxy over a new connection, whose two directions are `answers` and `requests`, to connect
+    /// to `relay`. Afterwards the connection leads to the relay, and nothing of what the relay sent is read.
+    ///
+    /// # Errors
+    /// If the proxy does not connect. A relay's name that is too long is found before anything is sent.
+    pub(in crate::cmd::join) fn connect_to(
         &self,
         relay: &Address,
         mut answers: impl Read,
         mut requests: impl Write,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), SocksError> {
         let request = request(relay)?;
-        // Whoever gives a name wants to be known by it: Tor keeps the streams of different names
-        // apart.
+        // A user who gives a name gets a connection under it, or none: Tor keeps the connections of
+        // different names apart.
         let method = self.login.as_ref().map_or(NO_LOGIN, |_| LOGIN);
         requests.write_all(&[VERSION, 1, method])?;
         match read(&mut answers)? {
             [VERSION, answer] if answer == method => {}
-            [VERSION, NONE_ACCEPTABLE] if method == NO_LOGIN => return Err(Refusal::LoginWanted),
-            [VERSION, NONE_ACCEPTABLE] => return Err(Refusal::LoginUnwanted),
-            _ => return Err(Refusal::NotSocks),
+            [VERSION, NONE_ACCEPTABLE] if method == NO_LOGIN => {
+                return Err(SocksError::LoginWanted);
+            }
+            [VERSION, NONE_ACCEPTABLE] => return Err(SocksError::LoginUnwanted),
+            _ => return Err(SocksError::NotSocks),
         }
         if let Some(Login(message)) = &self.login {
             requests.write_all(message)?;
             match read(&mut answers)? {
                 [LOGIN_VERSION, 0] => {}
-                [LOGIN_VERSION, _] => return Err(Refusal::LoginWrong),
-                _ => return Err(Refusal::NotSocks),
+                [LOGIN_VERSION, _] => return Err(SocksError::LoginWrong),
+                _ => return Err(SocksError::NotSocks),
             }
         }
         requests.write_all(&request)?;
         match read(&mut answers)? {
             [VERSION, 0] => {}
-            [VERSION, code] => return Err(Refusal::Reply(code)),
-            _ => return Err(Refusal::NotSocks),
+            [VERSION, code] => return Err(SocksError::Reply(code)),
+            _ => return Err(SocksError::NotSocks),
         }
-        // The address from which it connects, which nobody needs.
+        // The address from which the proxy connects comes next. Nobody needs it.
         let length = match read(&mut answers)? {
             [RESERVED, IPV4] => 4,
             [RESERVED, IPV6] => 16,
@@ -113,11 +123,11 @@ impl Proxy {
                 let [length] = read(&mut answers)?;
                 u64::from(length)
             }
-            _ => return Err(Refusal::NotSocks),
+            _ => return Err(SocksError::NotSocks),
         };
         let rest = length + 2;
         if io::copy(&mut answers.take(rest), &mut io::sink())? < rest {
-            return Err(Refusal::Lost(ReadError::Broken));
+            return Err(SocksError::Lost(ReadError::Broken));
         }
         Ok(())
     }
@@ -129,8 +139,8 @@ fn read<const N: usize>(answers: &mut impl Read) -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// The request for a connection (RFC 1928 §4).
-fn request(relay: &Address) -> Result<Vec<u8>, Refusal> {
+/// The request to connect to a relay (RFC 1928 §4).
+fn request(relay: &Address) -> Result<Vec<u8>, SocksError> {
     let mut request = vec![VERSION, CONNECT, RESERVED];
     let host = relay.host();
     if let Ok(ip) = host.parse::<Ipv4Addr>() {
@@ -140,7 +150,7 @@ fn request(relay: &Address) -> Result<Vec<u8>, Refusal> {
         request.push(IPV6);
         request.extend(ip.octets());
     } else {
-        let length = u8::try_from(host.len()).map_err(|_| Refusal::LongName)?;
+        let length = u8::try_from(host.len()).map_err(|_| SocksError::LongName)?;
         request.extend([NAME, length]);
         request.extend(host.as_bytes());
     }
@@ -164,7 +174,7 @@ impl FromStr for Login {
     }
 }
 
-/// Without the password.
+/// Shows neither user name nor password.
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Login(..)")
@@ -175,7 +185,7 @@ impl FromStr for Proxy {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // As curl calls what does not look up names itself, which is what we never do.
+        // `socks5h` is curl's word for a proxy that looks up the names. Ours always does.
         let rest = text
             .strip_prefix("socks5://")
             .or_else(|| text.strip_prefix("socks5h://"))
@@ -199,14 +209,14 @@ mod tests {
     const CONNECTED: [u8; 10] = [VERSION, 0, RESERVED, IPV4, 0, 0, 0, 0, 0, 0];
 
     /// What is sent to a proxy that answers like this, and what comes of it.
-    fn ask(proxy: &str, relay: &str, answers: &[&[u8]]) -> (Vec<u8>, Result<(), Refusal>) {
+    fn ask(proxy: &str, relay: &str, answers: &[&[u8]]) -> (Vec<u8>, Result<(), SocksError>) {
         let proxy: Proxy = proxy.parse().unwrap();
         let mut sent = Vec::new();
-        let result = proxy.ask_for(&relay.parse().unwrap(), &*answers.concat(), &mut sent);
+        let result = proxy.connect_to(&relay.parse().unwrap(), &*answers.concat(), &mut sent);
         (sent, result)
     }
 
-    fn refusal(answers: &[&[u8]]) -> Refusal {
+    fn refusal(answers: &[&[u8]]) -> SocksError {
         ask("socks5://proxy", "relay", answers).1.unwrap_err()
     }
 
@@ -231,7 +241,7 @@ mod tests {
     #[test]
     fn a_name_that_does_not_fit_is_not_cut() {
         let (sent, result) = ask("socks5://proxy", &"a".repeat(256), &[&CHOSEN, &CONNECTED]);
-        assert!(matches!(result, Err(Refusal::LongName)));
+        assert!(matches!(result, Err(SocksError::LongName)));
         assert_eq!(sent, b"");
         let (_, result) = ask("socks5://proxy", &"a".repeat(255), &[&CHOSEN, &CONNECTED]);
         result.unwrap();
@@ -250,7 +260,7 @@ mod tests {
     fn a_login_is_not_left_out_on_the_proxys_word() {
         let answers: [&[u8]; 2] = [&CHOSEN, &CONNECTED];
         let (sent, result) = ask("socks5://ada:secret@proxy", "relay", &answers);
-        assert!(matches!(result, Err(Refusal::NotSocks)));
+        assert!(matches!(result, Err(SocksError::NotSocks)));
         assert_eq!(sent, [VERSION, 1, LOGIN]);
     }
 
@@ -262,7 +272,7 @@ mod tests {
             let mut answers = &*[&CHOSEN, connected, b"relay"].concat();
             let proxy: Proxy = "socks5://proxy".parse().unwrap();
             let relay = "relay".parse().unwrap();
-            proxy.ask_for(&relay, &mut answers, io::sink()).unwrap();
+            proxy.connect_to(&relay, &mut answers, io::sink()).unwrap();
             assert_eq!(answers, b"relay", "what the relay says is left");
         }
     }
@@ -274,7 +284,7 @@ mod tests {
             let answers = [&CHOSEN, connected].concat();
             for length in 0..answers.len() {
                 let refusal = refusal(&[&answers[..length]]);
-                assert!(matches!(refusal, Refusal::Lost(ReadError::Broken)));
+                assert!(matches!(refusal, SocksError::Lost(ReadError::Broken)));
             }
         }
     }
@@ -292,7 +302,7 @@ mod tests {
             &[VERSION, NO_LOGIN, VERSION, 0, 0, 2, 0, 0, 0, 0, 0, 0],
         ] {
             assert!(
-                matches!(refusal(&[answers]), Refusal::NotSocks),
+                matches!(refusal(&[answers]), SocksError::NotSocks),
                 "{answers:?}"
             );
         }

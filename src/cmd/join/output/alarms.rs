@@ -1,64 +1,64 @@
-//! Alarms, and notices of a kind: what goes wrong in a room, or is worth knowing of a member. Each is
-//! one row of the table below, which says all that the program says of it.
+//! Incidents, which are alarms and notices of a kind: what goes wrong in a room, or is worth knowing of a
+//! member. Each is one row of the table below. The row has all that the program says of it.
 
-use crate::room::message::OpenError;
+use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
-use crate::room::session::{Disbelief, Event};
+use crate::room::session::{Disbelief, Event, Undelivered};
 
 use super::list;
 
 /// How much an incident matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// It may mean harm: it stands behind an exclamation mark, and `/audit` lists it.
+    /// It may mean harm. The screen shows it behind an exclamation mark, and `/audit` lists it.
     Alarm,
     /// It is good to know.
     Notice,
 }
 
-/// Whose doing an incident is.
+/// What an incident comes of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It comes of what the member sends whom it is about, and of nothing else: `/ignore` covers it.
+    /// It comes of what the member sends whom it is about, and of nothing else, so `/ignore` covers it.
     Sender,
-    /// It comes of what the relay says of the member, or of what is remembered of the nick.
+    /// It comes of what the relay says of the member, or of what the user's file says of the nick.
     Other,
 }
 
-/// What the table says of an incident besides the words.
+/// A row of the table, without the words.
 #[derive(Clone, Copy, Debug)]
 pub struct IncidentRow {
     /// How much it matters.
     pub severity: Severity,
-    /// The `kind` in JSON.
+    /// The `kind` in JSON (docs/JSON.md).
     pub kind: &'static str,
-    /// Whose doing it is.
+    /// What it comes of.
     pub cause: Cause,
-    /// How many lines a minute there may be about one member. If that is more than one, each line
-    /// says something else, and incidents with other words are counted apart.
-    pub most: u64,
+    /// How many lines a minute the client shows about one member. If that is more than one, the words
+    /// differ from line to line, and the client counts incidents with other words apart.
+    pub per_minute: u64,
 }
 
-/// No limit on the lines a minute: it takes the user to cause one.
+/// No limit on the lines a minute: only what the user says can cause one.
 const ANY: u64 = u64::MAX;
 
-const fn row(severity: Severity, kind: &'static str, cause: Cause, most: u64) -> IncidentRow {
+const fn row(severity: Severity, kind: &'static str, cause: Cause, per_minute: u64) -> IncidentRow {
     IncidentRow {
         severity,
         kind,
         cause,
-        most,
+        per_minute,
     }
 }
 
-/// Declares the incidents once. A row has: the name and what is known of the incident; the event of the
-/// session that it is told of, if there is one; the severity; the `kind` in JSON; the member that it is
-/// about, if there is one; whose doing it is; how many lines a minute there may be; the words.
+/// Declares the incidents. A row has: the name and the fields; the event of the session that it is made
+/// from, if there is one; the severity; the `kind` in JSON; the field with the member that it is about, if
+/// there is one; the cause; the most lines a minute; the words.
 macro_rules! incidents {
     ($(
         $(#[$doc:meta])*
-        $name:ident { $($field:ident: $type:ty),* } $(from $event:ident $(($($of:ident),+))?)? =>
-            $severity:ident $kind:literal $(about $nick:ident)?, by $cause:ident, $most:tt a minute:
+        $name:ident { $($field:ident: $type:ty),* } $(from $event:ident $(($($of:ident),+))? $({ $($part:ident),+ })?)? =>
+            $severity:ident $kind:literal $(about $nick:ident)?, by $cause:ident, $per_minute:tt a minute:
             $words:expr;
     )*) => {
         /// Something that went wrong in the room, or is worth knowing of a member.
@@ -67,36 +67,37 @@ macro_rules! incidents {
             $($(#[$doc])* $name { $($field: $type),* },)*
         }
 
-        /// All rows.
-        pub const INCIDENTS: &[IncidentRow] = &[$(row(Severity::$severity, $kind, Cause::$cause, $most)),*];
+        /// All rows, in the order of the table.
+        pub const INCIDENTS: &[IncidentRow] = &[$(row(Severity::$severity, $kind, Cause::$cause, $per_minute)),*];
 
         impl Incident {
-            /// The incident that an event is, if it is one.
+            /// Makes the incident from an event. Returns `None` for an event that is no incident.
             pub(in crate::cmd::join) fn of(event: Event) -> Option<Self> {
                 match event {
-                    $($(Event::$event $(($($of),+))? => Some(Self::$name { $($($of),+)? }),)?)*
+                    $($(Event::$event $(($($of),+))? $({ $($part),+, .. })? => Some(Self::$name { $($($of),+)? $($($part),+)? }),)?)*
                     Event::Entered(_) | Event::Resumed | Event::Returned { .. } | Event::Joined(_)
                     | Event::Back(_) | Event::Left { .. } | Event::Rekeyed(_) | Event::RekeyDue
                     | Event::Renamed { .. } | Event::Called(_) | Event::Away(..)
-                    | Event::Message { .. } | Event::Taken(_) | Event::NotTaken { .. } => None,
+                    | Event::Message { .. } | Event::Taken(_) | Event::NotTaken { .. }
+                    | Event::Confirmed { .. } | Event::Contradicted | Event::Dead | Event::Refused(..) => None,
                 }
             }
 
-            /// What the table says of it.
+            /// The row of the table.
             pub(in crate::cmd::join) fn row(&self) -> IncidentRow {
                 match self {
-                    $(Self::$name { .. } => row(Severity::$severity, $kind, Cause::$cause, $most),)*
+                    $(Self::$name { .. } => row(Severity::$severity, $kind, Cause::$cause, $per_minute),)*
                 }
             }
 
-            /// The member that it is about.
+            /// The member that it is about, if it is about one.
             pub(in crate::cmd::join) fn nick(&self) -> Option<&Nick> {
                 match self {
                     $(Self::$name { $($nick,)? .. } => None$(.or(Some($nick)))?,)*
                 }
             }
 
-            /// It in words.
+            /// The words, without a full stop.
             #[expect(unused_variables, reason = "`Identity` has words that name the nick already")]
             pub(in crate::cmd::join) fn words(&self) -> String {
                 match self {
@@ -108,28 +109,28 @@ macro_rules! incidents {
 }
 
 incidents! {
-    /// Another identity is remembered under a nick. What to do depends on what is remembered: `trust`
-    /// has the words. Each nick that a member takes is told, as each is announced.
+    /// The user knows another identity under this nick. What to do depends on what the user's file says,
+    /// so `trust` makes the words. A member who changes nicks causes one for each.
     Identity { nick: Nick, text: String } =>
         Alarm "identity" about nick, by Other, 10 a minute:
         text.clone();
 
-    /// The relay presents somebody who is not to be believed.
+    /// The relay presents somebody with a card that fails the checks (PROTOCOL §4).
     Disbelieved { reason: Disbelief } from Disbelieved(reason) =>
         Alarm "disbelieved", by Other, 1 a minute:
         format!("the relay presents somebody who is not to be believed: {reason}; your messages do not go there; if a friend cannot get in, use another relay");
 
-    /// A member goes on under a card that is not to be believed.
+    /// A member goes on under a card that fails the checks, and so is out of the room for the user.
     CastOut { nick: Nick, reason: Disbelief } from CastOut(nick, reason) =>
         Alarm "disbelieved" about nick, by Other, 1 a minute:
         format!("{nick} goes on under a card that is not to be believed: {reason}; {nick} is out of the room for you, and your messages do not go there");
 
-    /// The relay shows a member and the user different things.
+    /// A member has another view of the room than the user (PROTOCOL §10).
     OtherView { nick: Nick } from OtherView(nick) =>
         Alarm "other-view" about nick, by Sender, 1 a minute:
-        format!("the relay shows {nick} and you different things: other members, other messages, or another order; compare /code by another way, and write nothing secret until then");
+        format!("the relay shows {nick} and you different things: other members, other messages, or another order; compare /code by another way, and write nothing secret until then; /reconnect enters the room anew");
 
-    /// So many messages did not arrive.
+    /// This many messages from a member did not arrive.
     Missing { nick: Nick, messages: u64 } from Missing(nick, messages) =>
         Alarm "missing" about nick, by Sender, 1 a minute:
         match messages {
@@ -138,22 +139,45 @@ incidents! {
             _ => format!("{messages} messages from {nick} did not arrive: the relay has lost them or kept them back; ask {nick} to repeat them"),
         };
 
-    /// A member signed two different messages for one place.
+    /// A member signed two different messages for one place in the order.
     Equivocation { nick: Nick } from Equivocation(nick) =>
         Alarm "equivocation" about nick, by Sender, 1 a minute:
         format!("{nick} has signed two different messages for one place: {nick}, or a broken program, tells people different things; ask {nick} by another way");
 
-    /// Nothing signed has come from a member for so many seconds.
+    /// For this many seconds nothing has come from a member that shows that it is there (PROTOCOL §10).
     Quiet { nick: Nick, seconds: u64 } from Quiet(nick, seconds) =>
         Alarm "quiet" about nick, by Other, 1 a minute:
-        format!("nothing that {nick} signed has come for {seconds} seconds: the connection may be broken, or the relay keeps it back; ask {nick} by another way");
+        format!("for {seconds} seconds nothing has come that shows that {nick} is there: {nick}'s connection may be broken, or the relay keeps back what {nick} says; ask {nick} by another way");
 
-    /// A member's session key is so old that nothing is sent to it.
+    /// A member speaks, and shows in nothing that it signs that it saw anything of the user's
+    /// (PROTOCOL §10).
+    Blind { nick: Nick } from Blind(nick) =>
+        Alarm "blind" about nick, by Other, 1 a minute:
+        format!("{nick} speaks, but sees nothing of what you say: the relay keeps it back; tell {nick} by another way");
+
+    /// A member has seen what was sent after a direct message, and has not confirmed that
+    /// (PROTOCOL §10).
+    Unanswered { nick: Nick } from Unanswered(nick) =>
+        Alarm "unanswered" about nick, by Other, 1 a minute:
+        format!("{nick} has seen what you said after a direct message, and does not confirm that one: the relay keeps it back, or what {nick} says of it; ask {nick} by another way");
+
+    /// The relay says that it has taken something of the user's, and has put it before nobody
+    /// (PROTOCOL §8).
+    Swallowed {} from Swallowed =>
+        Alarm "swallowed", by Other, 1 a minute:
+        "the relay says that it has taken what you said, and shows it to nobody: it is broken, or keeps it back; use another relay".to_owned();
+
+    /// The relay acknowledges nothing, over one connection after the other.
+    Deaf {} from Deaf =>
+        Alarm "deaf", by Other, 1 a minute:
+        "the relay takes nothing of what you say, however often the connection is made again; use another relay".to_owned();
+
+    /// A member's session key is so old that this client sends nothing to it.
     StaleKey { nick: Nick } from StaleKey(nick) =>
         Alarm "stale-key" about nick, by Other, 1 a minute:
         format!("{nick} has used one session key for more than a day and gets no messages from you; ask {nick} to join again");
 
-    /// Something came under a member's name and could not be opened.
+    /// Something came under a member's name, and this client cannot open it.
     Unopened { nick: Nick, reason: OpenError } from Unopened(nick, reason) =>
         Alarm "unopened" about nick, by Sender, 1 a minute:
         format!("something came under the name of {nick} and is not shown: {reason}; ask {nick} to say it again");
@@ -163,43 +187,48 @@ incidents! {
         Alarm "stray", by Other, 1 a minute:
         "something came from nobody in this room and is not shown: the relay is broken, or meddles; if it goes on, use another relay".to_owned();
 
-    /// The relay says that a member has left, who has not said so.
-    LeftUnsigned { nick: Nick } =>
-        Alarm "left-unsigned" about nick, by Other, 1 a minute:
-        format!("the relay says that {nick} has left, but {nick} has not said so: it may have cut the two of you off from each other; ask {nick} by another way");
-
-    /// What the user said has not reached these members, who have not come back, or had another key by
-    /// then. The words have the text, which is to be said again.
-    Undelivered { nicks: Vec<Nick>, text: String } from Undelivered(nicks, text) =>
+    /// What the user said has not reached this member, and will not. The words have the text, so that the
+    /// user can say it again.
+    Undelivered { reader: Nick, text: String, reason: Undelivered } from Undelivered { reader, text, reason } =>
         Alarm "undelivered", by Other, ANY a minute:
-        {
-            let whom = if nicks.is_empty() { "everybody".to_owned() } else { list(nicks) };
-            format!("not delivered to {whom}, as a connection was broken for too long; say it again: {text}")
+        match reason {
+            Undelivered::Unopened => format!("not delivered to {reader}, whose program could not open it; say it again: {text}"),
+            Undelivered::Gone => format!("not delivered to {reader}, who has gone; say it again: {text}"),
+            Undelivered::GivenUp => format!("not delivered to {reader}, as far as is known; say it again: {text}"),
         };
 
-    /// The relay has not taken what the user said to these members, and will not. The same is true of the
-    /// words.
+    /// A member has not confirmed what the user said, for three beacon periods.
+    NotConfirmed { reader: Nick, text: String } from Unconfirmed { reader, text } =>
+        Notice "not-confirmed" about reader, by Other, 10 a minute:
+        format!("not confirmed by {reader} yet: {text}");
+
+    /// The relay has not taken what the user said to these members, and will not. The words have the text.
     NotTaken { nicks: Vec<Nick>, text: String } =>
         Alarm "undelivered", by Other, ANY a minute:
         format!("not delivered to {}, as your nick or key has changed before the relay took it; say it again: {text}", list(nicks));
 
-    /// A member wrote something, and not to the user.
-    LeftOut { nick: Nick } from LeftOut(nick) =>
+    /// A member wrote something, but not to the user.
+    LeftOut { nick: Nick, reason: LeftOutFor } from LeftOut(nick, reason) =>
         Notice "left-out" about nick, by Sender, 1 a minute:
-        format!("{nick} wrote something and left you out: you came while it was typed, or {nick} writes only to those whom {nick} knows or has verified");
+        format!("{nick} wrote something and left you out: {reason}");
 
-    /// A member wrote something, and not to these others.
+    /// A member wrote something, but not to these others.
     LeftOthersOut { nick: Nick, others: Vec<Nick> } from LeftOthersOut(nick, others) =>
         Notice "left-others-out" about nick, by Sender, 1 a minute:
         format!("{nick} leaves out {}, who cannot read what follows", list(others));
 
-    /// A member wrote something, and it came when the key for it was gone.
+    /// A member wrote something that came after the user's key for it was destroyed.
     TooLate { nick: Nick } from TooLate(nick) =>
         Notice "too-late" about nick, by Sender, 1 a minute:
         format!("{nick} wrote something that came too late: your key for it was destroyed by then; {nick} is told, and can say it again; if this happens often, the relay may be holding messages back");
 
-    /// Nothing that a member signed has come so far.
-    Unconfirmed { nick: Nick } from Unconfirmed(nick) =>
-        Notice "unconfirmed" about nick, by Other, 1 a minute:
-        format!("so far, only the relay says that {nick} is here: nothing that {nick} signed for this room, as you see it, has come; ask {nick} by another way");
+    /// A member's program, or a later one, says something that this one does not know.
+    Newer { nick: Nick } from Newer(nick) =>
+        Notice "newer" about nick, by Sender, 1 a minute:
+        format!("{nick}'s program is newer than yours, and says something that yours does not know; is there a newer version of e2echat?");
+
+    /// The relay's program does.
+    NewerRelay {} from NewerRelay =>
+        Notice "newer", by Other, 1 a minute:
+        "the relay's program is newer than yours, and says something that yours does not know; is there a newer version of e2echat?".to_owned();
 }

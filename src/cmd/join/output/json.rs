@@ -9,38 +9,38 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::Standing;
 
-use super::report::{Link, Report, Speech, Who, counted};
+use super::report::{LinkState, Report, Speech, Who, words_with_count};
 
-/// What a line of standard input asks for.
+/// A line of standard input, understood (docs/JSON.md).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// What the script calls it, if anything: the answer has it too.
+pub struct JsonRequest {
+    /// The `id` that the script gives it, if any. Answers carry the same.
     pub id: Option<String>,
     /// What to do.
-    pub what: What,
+    pub body: RequestBody,
 }
 
-/// What can be asked for.
+/// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum RequestBody {
     /// To say something.
     Say {
-        /// To whom alone, if not to everybody.
+        /// The nick of the one reader; `None` where everybody is to read it.
         to: Option<String>,
-        /// Whether it is what one does, rather than says.
+        /// Whether the text is an action, like `/me`.
         is_action: bool,
-        /// What.
+        /// What to say.
         text: String,
     },
-    /// To do what this line would do on a terminal; it begins with a slash.
+    /// To do what this line, which begins with a slash, does on a terminal.
     Command(String),
 }
 
-impl Request {
+impl JsonRequest {
     /// Reads a line.
     ///
     /// # Errors
-    /// With what is wrong with it, and what it was called, if that much can be read.
+    /// The request's `id`, if that much can be read, and what is wrong, in one line of words.
     pub fn parse(line: &str) -> Result<Self, (Option<String>, String)> {
         let value = serde_json::from_str(line)
             .map_err(|error| (None, format!("this line is not JSON: {error}")))?;
@@ -48,13 +48,13 @@ impl Request {
             return Err((None, "this line is not a JSON object".to_owned()));
         };
         let id = fields.get("id").and_then(Value::as_str).map(str::to_owned);
-        match Self::what(&fields) {
-            Ok(what) => Ok(Self { id, what }),
+        match Self::read_body(&fields) {
+            Ok(body) => Ok(Self { id, body }),
             Err(error) => Err((id, error)),
         }
     }
 
-    fn what(fields: &Map<String, Value>) -> Result<What, String> {
+    fn read_body(fields: &Map<String, Value>) -> Result<RequestBody, String> {
         let string = |name: &str| {
             let value = fields.get(name).and_then(Value::as_str).map(str::to_owned);
             value.ok_or_else(|| format!("a string `{name}` is missing"))
@@ -80,9 +80,9 @@ impl Request {
             Some(_) => return Err("`action` is neither true nor false".to_owned()),
         };
         Ok(if sort == "command" {
-            What::Command(text)
+            RequestBody::Command(text)
         } else {
-            What::Say {
+            RequestBody::Say {
                 to: is_direct.then(|| string("to")).transpose()?,
                 is_action,
                 text,
@@ -91,8 +91,9 @@ impl Request {
     }
 }
 
-/// A report as a line, without its end. What is shown while a request is carried out answers that
-/// one. The user's own words are not reported: that they were taken is.
+/// A report as a line of JSON, without its end. `answered` is the `id` of the request that the client is
+/// carrying out. Returns `None` for reports that are for people alone, and for the user's own words: an
+/// `ack` says that the relay has taken these.
 pub(in crate::cmd::join) fn line(report: &Report, answered: Option<&str>) -> Option<String> {
     let event = JsonEvent::of(report, answered)?;
     let time = format!("{:.3}", Timestamp::now());
@@ -104,7 +105,7 @@ pub(in crate::cmd::join) fn line(report: &Report, answered: Option<&str>) -> Opt
     Some(line.to_string())
 }
 
-/// A line of output. Its fields are sorted by their names, and those that are null are left out.
+/// A line of output. `line` sorts its fields by their names, and leaves out those that are null.
 #[derive(Serialize)]
 struct JsonLine<'a> {
     #[serde(flatten)]
@@ -112,6 +113,7 @@ struct JsonLine<'a> {
     time: String,
 }
 
+/// What happened. The variants and fields are those of docs/json.schema.json.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum JsonEvent<'a> {
@@ -163,7 +165,7 @@ enum JsonEvent<'a> {
         id: Option<&'a str>,
     },
     Link {
-        state: Link,
+        state: LinkState,
         text: &'a str,
     },
     Alarm(JsonText<'a>),
@@ -182,7 +184,7 @@ struct JsonPerson<'a> {
     verified: bool,
 }
 
-/// What somebody says to everybody.
+/// What somebody said to everybody.
 #[derive(Serialize)]
 struct JsonSpeech<'a> {
     #[serde(flatten)]
@@ -191,7 +193,7 @@ struct JsonSpeech<'a> {
     mentions: bool,
 }
 
-/// What is told in words, and by its kind if it is an incident.
+/// Words, with the kind and the number if they tell of an incident.
 #[derive(Default, Serialize)]
 struct JsonText<'a> {
     text: String,
@@ -201,7 +203,7 @@ struct JsonText<'a> {
     id: Option<&'a str>,
 }
 
-/// How a departure is written.
+/// The words for [`Departure`] in JSON.
 #[derive(Serialize)]
 #[serde(remote = "Departure", rename_all = "kebab-case")]
 enum DepartureWord {
@@ -212,7 +214,7 @@ enum DepartureWord {
     Silent,
 }
 
-/// How a standing is written.
+/// The words for [`Standing`] in JSON.
 #[derive(Serialize)]
 #[serde(remote = "Standing", rename_all = "kebab-case")]
 enum StandingWord {
@@ -251,10 +253,10 @@ impl<'a> JsonEvent<'a> {
             Report::Joined(who, _) => Self::Join(who.into()),
             Report::Back { who, .. } => Self::Return(who.into()),
             Report::Rekeyed(who) => Self::Rekey(who.into()),
-            Report::Left(who, departure, is_signed) => Self::Leave {
+            Report::Left(who, departure) => Self::Leave {
                 who: who.into(),
                 reason: *departure,
-                signed: *is_signed,
+                signed: *departure == Departure::Left,
             },
             Report::Renamed(former, who) => Self::Nick {
                 who: who.into(),
@@ -278,7 +280,7 @@ impl<'a> JsonEvent<'a> {
             Report::Incident { what, count } => {
                 let is_alarm = report.is_alarm();
                 let told = JsonText {
-                    text: counted(what, *count),
+                    text: words_with_count(what, *count),
                     kind: Some(what.row().kind),
                     nick: what.nick().map(Nick::as_str),
                     count: (*count > 1).then_some(*count),
@@ -336,8 +338,8 @@ impl<'a> From<&'a Who> for JsonPerson<'a> {
 mod tests {
     use super::*;
 
-    fn say(to: Option<&str>, is_action: bool, text: &str) -> What {
-        What::Say {
+    fn say(to: Option<&str>, is_action: bool, text: &str) -> RequestBody {
+        RequestBody::Say {
             to: to.map(str::to_owned),
             is_action,
             text: text.to_owned(),
@@ -347,13 +349,13 @@ mod tests {
     #[test]
     fn requests() {
         assert_eq!(
-            Request::parse(r#"{"type":"say","text":"hi\nthere","id":"7"}"#),
-            Ok(Request {
+            JsonRequest::parse(r#"{"type":"say","text":"hi\nthere","id":"7"}"#),
+            Ok(JsonRequest {
                 id: Some("7".to_owned()),
-                what: say(None, false, "hi\nthere")
+                body: say(None, false, "hi\nthere")
             })
         );
-        for (line, what) in [
+        for (line, body) in [
             (r#"{"type":"act","text":"waves"}"#, say(None, true, "waves")),
             (
                 r#"{"text":"psst","to":"bob","type":"direct"}"#,
@@ -365,10 +367,10 @@ mod tests {
             ),
             (
                 r#"{"type":"command","text":"/names"}"#,
-                What::Command("/names".to_owned()),
+                RequestBody::Command("/names".to_owned()),
             ),
         ] {
-            assert_eq!(Request::parse(line).unwrap().what, what);
+            assert_eq!(JsonRequest::parse(line).unwrap().body, body);
         }
     }
 
@@ -397,14 +399,14 @@ mod tests {
             (r#"{"type":"say","text":"x","id":7}"#, "`id` is not"),
             (&"[".repeat(10_000), "not JSON"),
         ] {
-            let (_, error) = Request::parse(line).unwrap_err();
+            let (_, error) = JsonRequest::parse(line).unwrap_err();
             assert!(error.contains(says) && !error.contains('\n'), "{error}");
         }
     }
 
     #[test]
     fn a_script_learns_which_of_its_requests_is_wrong() {
-        let (id, _) = Request::parse(r#"{"type":"say","id":"x"}"#).unwrap_err();
+        let (id, _) = JsonRequest::parse(r#"{"type":"say","id":"x"}"#).unwrap_err();
         assert_eq!(id.as_deref(), Some("x"));
     }
 }

@@ -1,4 +1,4 @@
-//! The file of `join --log`: all that is shown is appended to it, and only its owner can read it.
+//! The file of `join --log`: the client appends all that it shows, and only the owner can read it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -9,23 +9,23 @@ use jiff::ZonedDateTime;
 use crate::cmd::terminal::{Entry, Style, render_plain};
 use crate::cmd::{failure, reason};
 
-/// What is shown, without what has its own place in the file.
+/// Without times: each line of the file begins with the date and the time.
 const STYLE: Style = Style {
     timestamps: false,
     ..Style::PLAIN
 };
 
-/// A file to which all that is shown is appended.
+/// The open file, to which entries are appended.
 pub(in crate::cmd::join) struct LogFile {
     file: File,
     path: PathBuf,
 }
 
 impl LogFile {
-    /// Opens the file, or makes it.
+    /// Opens the file, or makes it, and lets only its owner read it.
     ///
     /// # Errors
-    /// Where that cannot be done, or it is no file.
+    /// If the system does not let it, or the path leads to a folder, a pipe or a device.
     pub(in crate::cmd::join) fn open(path: &Path) -> anyhow::Result<Self> {
         let file = open(path).map_err(|error| {
             failure(
@@ -39,10 +39,10 @@ impl LogFile {
         })
     }
 
-    /// Appends what is shown, behind the time.
+    /// Appends the lines of an entry, each behind the local date and time.
     ///
     /// # Errors
-    /// In words, where not all of it could be written.
+    /// In words, if the file does not take all of them.
     pub(in crate::cmd::join) fn write(&mut self, entry: &Entry) -> Result<(), String> {
         let now = ZonedDateTime::now()
             .strftime("%Y-%m-%d %H:%M:%S")
@@ -58,7 +58,7 @@ impl LogFile {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // To open a pipe would wait for whoever reads it.
+    // To open a pipe would wait for somebody to read it.
     if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
         return Err(io::Error::other("it is not a file"));
     }
@@ -67,7 +67,7 @@ fn open(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path)?;
-    // One that was there before may be open to others.
+    // A file that was there before may be open to others.
     #[cfg(unix)]
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     Ok(file)

@@ -1,5 +1,5 @@
-//! What others can have said again and again: how often it was, and when it is worth a line. So
-//! nobody can fill the screen, the log or the memory with it.
+//! Limits the reports that others can cause again and again: shows a few, and counts the rest. So nobody
+//! can fill the screen, the log or the memory with them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,55 +9,60 @@ use crate::cipher::fingerprint::Fingerprint;
 use super::alarms::Incident;
 use super::report::Report;
 
-/// How many are remembered: enough for all that a full room can have said at once. One that is said
-/// again and again takes one place: whoever can have it said does not drive out others with it.
+/// How many repeats are kept: enough for all that a full room can cause at once. A report that comes again
+/// and again takes one place, so whoever causes it drives out no others.
 const KEPT: usize = 1000;
 
-/// How many of the alarms are listed.
+/// How many of the latest repeats `/audit` looks at.
 const LISTED: usize = 100;
 
-/// One is worth a line, and after that another one in each such time, which says how many there were.
+/// The first reports of a kind are each worth a line. After them there is one line in each such time, which
+/// says how many there were.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// How many lines there may be in that time of whether somebody is away: people change their mind.
+/// How many lines there may be in that time about whether a member is away: people change their mind.
 const ABSENCES: u64 = 10;
 
-/// Whom, or what, a report is about. What is of one kind and about the same is the same.
+/// Whom, or what, a report is about. Reports of one kind and one subject are counted together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Subject {
+    /// The member with this identity.
     Member(Fingerprint),
     /// What these words say, perhaps of a member.
     Words(String, Option<Fingerprint>),
+    /// No member.
     Nobody,
 }
 
-/// Something that was said, perhaps more than once.
+/// A report that has come, perhaps more than once.
 pub(in crate::cmd::join) struct Repeat {
-    /// Of which kind: a word of JSON.
+    /// The kind, which is a word of JSON.
     kind: &'static str,
     subject: Subject,
-    /// As it was said last.
+    /// The report as it came last.
     report: Report,
-    /// When that was, as a time of day.
+    /// The local time of day at which it came last.
     time: String,
-    /// How often, in all.
+    /// How often it has come, in all.
     count: u64,
-    /// Since when the lines are counted, how many there were, and how often it was said without.
+    /// When the present period began.
     since: Instant,
+    /// How many lines the client has shown in this period.
     shown: u64,
+    /// How often it has come without a line, and no line has said so.
     held: u64,
 }
 
 impl Repeat {
-    /// How often it may be shown in a period.
-    fn most(&self) -> u64 {
+    /// How many lines there may be in a period.
+    fn line_limit(&self) -> u64 {
         match &self.report {
-            Report::Incident { what, .. } => what.row().most,
+            Report::Incident { what, .. } => what.row().per_minute,
             _ => ABSENCES,
         }
     }
 
-    /// It is said again. The messages that are missing, and of which nobody was told, add up.
+    /// Takes note that the report has come again. Missing messages add up while no line has told of them.
     fn recur(&mut self, report: &Report) {
         self.report = match (&self.report, report) {
             (
@@ -84,17 +89,17 @@ impl Repeat {
         self.count += 1;
     }
 
-    /// Takes what was held back, as one.
+    /// Takes the reports that were held back, as one with their number.
     fn release(&mut self, now: Instant) -> Option<Report> {
         let held = std::mem::take(&mut self.held);
         if held == 0 {
             return None;
         }
         (self.since, self.shown) = (now, 1);
-        Some(self.report.clone().times(held))
+        Some(self.report.clone().with_count(held))
     }
 
-    /// It as a line, if it is an alarm.
+    /// The line for `/audit`; `None` if it is no alarm.
     fn line(&self) -> Option<String> {
         let Report::Incident { what, .. } = &self.report else {
             return None;
@@ -111,17 +116,17 @@ impl Repeat {
     }
 }
 
-/// All that was said lately, the latest last.
+/// The repeats of late, the latest last.
 #[derive(Default)]
 pub(in crate::cmd::join) struct Repeats {
     kept: VecDeque<Repeat>,
-    /// What was held back of those that are not remembered any more.
+    /// What was held back of repeats that are not kept any more.
     forgotten: Vec<Report>,
 }
 
 impl Repeats {
-    /// Takes note that something is said, about whoever has this identity, if it is known. Nothing
-    /// comes of what cannot be said without end.
+    /// Takes note of a report, which is about the member with this identity, if `about` is given. Returns
+    /// its repeat, or `None` for a report that others cannot cause again and again.
     pub(in crate::cmd::join) fn note(
         &mut self,
         report: &Report,
@@ -152,9 +157,9 @@ impl Repeats {
         self.kept.back_mut()
     }
 
-    /// The same. Returns whether it is to be shown now; if it is not, it is told with others of its
-    /// kind later.
-    pub(in crate::cmd::join) fn take(
+    /// Takes note of a report. Returns whether the client should show it now. Otherwise it is held back,
+    /// and [`Repeats::release`] returns it later, with the others of its kind.
+    pub(in crate::cmd::join) fn admit(
         &mut self,
         report: &Report,
         about: Option<Fingerprint>,
@@ -166,7 +171,7 @@ impl Repeats {
         if repeat.held == 0 && now.saturating_duration_since(repeat.since) >= PERIOD {
             (repeat.since, repeat.shown) = (now, 0);
         }
-        let is_shown = repeat.shown < repeat.most();
+        let is_shown = repeat.shown < repeat.line_limit();
         if is_shown {
             repeat.shown += 1;
         } else {
@@ -175,7 +180,7 @@ impl Repeats {
         is_shown
     }
 
-    /// Takes what was held back for long enough, or all of it.
+    /// Takes the reports that were held back for a [`PERIOD`], or all of them.
     pub(in crate::cmd::join) fn release(&mut self, now: Instant, all: bool) -> Vec<Report> {
         let mut released = std::mem::take(&mut self.forgotten);
         let is_due = |it: &&mut Repeat| all || now.saturating_duration_since(it.since) >= PERIOD;
@@ -184,7 +189,7 @@ impl Repeats {
         released
     }
 
-    /// Drops what was held back of what somebody sends.
+    /// Drops what was held back and comes of what this member sends.
     pub(in crate::cmd::join) fn hush(&mut self, sender: Fingerprint) {
         for repeat in &mut self.kept {
             if repeat.subject == Subject::Member(sender) && repeat.report.is_of_sender() {
@@ -193,7 +198,7 @@ impl Repeats {
         }
     }
 
-    /// The latest alarms, one a line.
+    /// The lines for `/audit`: the latest alarms, the latest last.
     pub(in crate::cmd::join) fn alarms(&self) -> Vec<String> {
         let before = self.kept.len().saturating_sub(LISTED);
         let latest = self.kept.iter().skip(before);
@@ -201,11 +206,11 @@ impl Repeats {
     }
 }
 
-/// Of which kind a report is and what it is about, if it is one that others can cause without end.
+/// The kind and the subject of a report; `None` if others cannot cause it again and again.
 fn topic(report: &Report, about: Option<Fingerprint>) -> Option<(&'static str, Subject)> {
     let member = about.map_or(Subject::Nobody, Subject::Member);
     match report {
-        Report::Incident { what, .. } if what.row().most > 1 => {
+        Report::Incident { what, .. } if what.row().per_minute > 1 => {
             Some((what.row().kind, Subject::Words(what.words(), about)))
         }
         Report::Incident { what, .. } => Some((what.row().kind, member)),
@@ -216,7 +221,7 @@ fn topic(report: &Report, about: Option<Fingerprint>) -> Option<(&'static str, S
 
 #[cfg(test)]
 mod tests {
-    use crate::cmd::join::output::report::counted;
+    use crate::cmd::join::output::report::words_with_count;
     use crate::room::message::OpenError;
     use crate::room::names::Nick;
 
@@ -246,10 +251,10 @@ mod tests {
         Incident::Stray {}.into()
     }
 
-    /// The words and numbers of reports.
+    /// The words and numbers of incidents.
     fn told(reports: &[Report]) -> Vec<(String, u64)> {
         let told = reports.iter().map(|report| match report {
-            Report::Incident { what, count } => (counted(what, *count), *count),
+            Report::Incident { what, count } => (words_with_count(what, *count), *count),
             _ => panic!("no incident: {report:?}"),
         });
         told.collect()
@@ -260,7 +265,7 @@ mod tests {
         let (mut repeats, start) = (Repeats::default(), Instant::now());
         let unopened = unopened(OpenError::Signature);
         let it = "something came under the name of mallory and is not shown: its signature is wrong; ask mallory to say it again";
-        let shown = (0..5000).filter(|_| repeats.take(&unopened, Some(member(1)), start));
+        let shown = (0..5000).filter(|_| repeats.admit(&unopened, Some(member(1)), start));
         assert_eq!(shown.count(), 1);
         assert_eq!(told(&repeats.release(start + 59 * SECOND, false)), []);
         let later = start + 60 * SECOND;
@@ -269,14 +274,14 @@ mod tests {
             told(&released),
             [(format!("{it} (4999 times in the last minute)"), 4999)]
         );
-        // The number was a line, too.
-        assert!(!repeats.take(&unopened, Some(member(1)), later));
+        // The line with the number counts as a line, too.
+        assert!(!repeats.admit(&unopened, Some(member(1)), later));
         assert_eq!(told(&repeats.release(later + 59 * SECOND, false)), []);
-        // What is held back when the program ends is told then.
+        // What is held back when the program ends comes then.
         let released = repeats.release(later + SECOND, true);
         assert_eq!(told(&released), [(it.to_owned(), 1)]);
         assert_eq!(told(&repeats.release(later + SECOND, true)), []);
-        assert!(repeats.take(&unopened, Some(member(1)), later + 120 * SECOND));
+        assert!(repeats.admit(&unopened, Some(member(1)), later + 120 * SECOND));
         let [line] = &repeats.alarms()[..] else {
             panic!("{:?}", repeats.alarms());
         };
@@ -294,15 +299,15 @@ mod tests {
             (&missing(1), &missing(2), Some(member(1))),
             (&stray(), &stray(), None),
         ] {
-            assert!(repeats.take(first, about, now));
-            assert!(!repeats.take(second, about, now));
+            assert!(repeats.admit(first, about, now));
+            assert!(!repeats.admit(second, about, now));
         }
-        // So is another name that somebody takes who is not the one that is known under it.
+        // So is another name under which somebody comes whom the user does not know by it.
         for name in ["bob", "carol"] {
             for about in [1, 2].map(member).map(Some) {
                 let (nick, text) = (mallory(), name.to_owned());
                 let identity = Incident::Identity { nick, text }.into();
-                let shown = (0..100).filter(|_| repeats.take(&identity, about, now));
+                let shown = (0..100).filter(|_| repeats.admit(&identity, about, now));
                 assert_eq!(shown.count(), 10);
             }
         }
@@ -312,7 +317,7 @@ mod tests {
     fn messages_that_are_missing_add_up() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
         for messages in [5, 7, 1, 50] {
-            repeats.take(&missing(messages), Some(member(1)), now);
+            repeats.admit(&missing(messages), Some(member(1)), now);
         }
         let released = repeats.release(now, true);
         let [(text, 3)] = &told(&released)[..] else {
@@ -327,7 +332,7 @@ mod tests {
         let (nicks, text) = (vec![mallory()], "hello".to_owned());
         let undelivered = Incident::Undelivered { nicks, text }.into();
         for _ in 0..3 {
-            assert!(repeats.take(&undelivered, None, now));
+            assert!(repeats.admit(&undelivered, None, now));
         }
     }
 
@@ -336,7 +341,7 @@ mod tests {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
         for number in 0..=KEPT {
             for _ in 0..3 {
-                repeats.take(&stray(), Some(member(number)), now);
+                repeats.admit(&stray(), Some(member(number)), now);
             }
         }
         assert_eq!(repeats.kept.len(), KEPT);
@@ -355,7 +360,7 @@ mod tests {
         let quiet = Incident::Quiet { nick, seconds }.into();
         for report in [&unopened(OpenError::Signature), &quiet] {
             for _ in 0..3 {
-                repeats.take(report, Some(member(1)), now);
+                repeats.admit(report, Some(member(1)), now);
             }
         }
         repeats.hush(member(1));

@@ -1,11 +1,13 @@
-//! What a client tells its user: typed, so that it can be worded for a person (`wording`) and written
-//! for a program (`json`).
+//! Reports: what a client tells its user, typed. This module puts them into words for a person; `json`
+//! writes them for a program.
 
 use jiff::ZonedDateTime;
 use serde::Serialize;
 
 use crate::cipher::fingerprint::Fingerprint;
-use crate::cmd::terminal::{Entry, Hue, Message};
+use crate::cmd::terminal::{ChatMessage, Entry, Hue};
+use crate::room::Time;
+use crate::room::card::Card;
 use crate::room::frame::Departure;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
@@ -14,12 +16,23 @@ use crate::room::text::SafeText;
 
 use super::alarms::{Cause, Incident, Severity};
 
-/// Somebody, as far as it is told to the user.
+/// A person, as far as reports tell of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cmd::join) struct Who {
     pub(in crate::cmd::join) nick: Nick,
     pub(in crate::cmd::join) fingerprint: Fingerprint,
     pub(in crate::cmd::join) standing: Standing,
+}
+
+impl Who {
+    /// The user, with this card. Users need not verify themselves.
+    pub(in crate::cmd::join) fn user(own: &Card) -> Self {
+        Self {
+            nick: own.nick().clone(),
+            fingerprint: own.fingerprint(),
+            standing: Standing::Verified,
+        }
+    }
 }
 
 impl From<&Person> for Who {
@@ -32,38 +45,42 @@ impl From<&Person> for Who {
     }
 }
 
-/// What somebody said, or did.
+/// What somebody said or did.
 #[derive(Clone, Debug)]
 pub(in crate::cmd::join) struct Speech {
     pub(in crate::cmd::join) who: Who,
-    /// Whether it was the user.
+    /// Whether the user said it.
     pub(in crate::cmd::join) own: bool,
-    /// Whom it is for alone, if it is.
+    /// The one reader of a direct message; `None` for what goes to everybody.
     pub(in crate::cmd::join) to: Option<Nick>,
     pub(in crate::cmd::join) kind: Kind,
     pub(in crate::cmd::join) text: String,
     /// Whether it mentions the user.
     pub(in crate::cmd::join) mentions: bool,
-    /// Whether it is the user's own and the relay has not taken it yet.
+    /// Its number, if it is the user's own and the relay has not taken it yet.
     pub(in crate::cmd::join) waiting: Option<u64>,
+    /// When it was written, by its author's clock, if that was not just now.
+    pub(in crate::cmd::join) written: Option<Time>,
+    /// How many of the messages above it its author had not seen.
+    pub(in crate::cmd::join) unseen: usize,
 }
 
-/// What becomes of the connection to the relay.
+/// What became of the connection to the relay: the `state` of `link` in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(in crate::cmd::join) enum Link {
-    /// It is broken, and being made again.
+pub(in crate::cmd::join) enum LinkState {
+    /// It broke, and the client is connecting again.
     Lost,
-    /// It goes on where it broke.
+    /// The client is connected again, and goes on where the connection broke.
     Resumed,
-    /// The room was entered once more.
+    /// The client is connected again, and has entered the room anew.
     Returned,
 }
 
 /// One thing to tell the user.
 #[derive(Clone, Debug)]
 pub(in crate::cmd::join) enum Report {
-    /// Where this is.
+    /// The relay and the room in which the user is.
     Room {
         relay: String,
         room: String,
@@ -79,56 +96,60 @@ pub(in crate::cmd::join) enum Report {
         nick: Nick,
         fingerprint: Fingerprint,
     },
-    /// Somebody is here; what stands behind the name.
+    /// Somebody is here. The text stands behind the nick.
     Here(Who, String),
-    /// All who are here besides the user.
+    /// All who are here besides the user, for programs alone.
     Roster(Vec<Who>),
-    /// Somebody came; what stands behind the name.
+    /// Somebody came. The text stands behind the nick.
     Joined(Who, String),
-    /// Somebody came back whose connection was broken for long; whether that was to be expected,
-    /// as the user has come back too.
+    /// Somebody came back whose connection was broken for long. It is expected where the user has come
+    /// back too.
     Back { who: Who, is_expected: bool },
-    /// Somebody went; whether they have said so themselves.
-    Left(Who, Departure, bool),
-    /// Somebody who was called so before is called something else.
+    /// Somebody went.
+    Left(Who, Departure),
+    /// Somebody with this former nick has another one.
     Renamed(Nick, Who),
-    /// Somebody is not at the keyboard, for this reason, or is there again.
+    /// Somebody is away, with this text, or is not away any more.
     Away(Who, Option<SafeText>),
     /// Somebody has another session key.
     Rekeyed(Who),
     /// Somebody said something.
     Said(Speech),
-    /// What the user, or a script that named it so, wants is done; if it was to say something, the
-    /// relay has taken it, and so many can read it.
+    /// The client has done what a script asked for under this `id`. If that was to say something, the relay
+    /// has taken it, and this many can read it.
     Done {
         id: Option<String>,
         readers: Option<usize>,
     },
-    /// Something became of the connection.
-    Link(Link, String),
-    /// Something went wrong, or is worth knowing of somebody; so many times in the last minute.
+    /// What became of the connection, and in words.
+    Link(LinkState, String),
+    /// Something went wrong, or is worth knowing of somebody. It happened this many times, which is 1 or
+    /// the number within the last minute.
     Incident { what: Incident, count: u64 },
-    /// What the user, or a script that named it so, wants is not done.
+    /// The client does not do what the user asked for, or a script under this `id`.
     Refusal { id: Option<String>, text: String },
-    /// Something of the user's own is not well.
+    /// Something on the user's own machine fails.
     Failure(String),
-    /// How friends get in, and the invite in that.
+    /// How friends get in by an invite, and the invite in that.
     Invite { directions: String, invite: String },
-    /// Something to know.
+    /// Something that is good to know.
     Notice(String),
-    /// The same for a person alone: a program is told it otherwise.
+    /// Something that is good to know for a person alone: a program gets it in other reports.
     Aside(String),
     /// The answer to a command, several lines long.
     Answer(String),
 }
 
 impl Report {
-    /// Something to know.
-    pub(in crate::cmd::join) fn notice(text: impl Into<String>) -> Self {
-        Self::Notice(text.into())
+    /// Who the user is, with this card.
+    pub(in crate::cmd::join) fn you(own: &Card) -> Self {
+        Self::You {
+            nick: own.nick().clone(),
+            fingerprint: own.fingerprint(),
+        }
     }
 
-    /// What a person typed is not done.
+    /// Makes a refusal of what a person typed.
     pub(in crate::cmd::join) fn refusal(text: impl Into<String>) -> Self {
         Self::Refusal {
             id: None,
@@ -136,15 +157,15 @@ impl Report {
         }
     }
 
-    /// The same, for so many that were of its kind.
-    pub(in crate::cmd::join) fn times(mut self, number: u64) -> Self {
+    /// Makes an incident into one that happened `number` times. Other reports stay as they are.
+    pub(in crate::cmd::join) fn with_count(mut self, number: u64) -> Self {
         if let Self::Incident { count, .. } = &mut self {
             *count = number;
         }
         self
     }
 
-    /// Who it is about, if that is all that it says of them.
+    /// The member whom an incident or an absence is about; `None` for other reports.
     pub(in crate::cmd::join) fn about(&self) -> Option<&Nick> {
         match self {
             Self::Incident { what, .. } => what.nick(),
@@ -158,7 +179,7 @@ impl Report {
         matches!(self, Self::Incident { what, .. } if what.row().severity == Severity::Alarm)
     }
 
-    /// Whether it comes of what whoever it is about sends, and of nothing else.
+    /// Whether it comes of what the member sends whom it is about, and of nothing else.
     pub(in crate::cmd::join) fn is_of_sender(&self) -> bool {
         match self {
             Self::Incident { what, .. } => what.row().cause == Cause::Sender,
@@ -167,7 +188,7 @@ impl Report {
         }
     }
 
-    /// What it looks like on a screen. Some things are for programs alone.
+    /// The entry for the screen; `None` for reports that are for programs alone.
     pub(in crate::cmd::join) fn entry(&self) -> Option<Entry> {
         let text = match self {
             Self::Said(speech) => return Some(Entry::Message(speech.message())),
@@ -176,9 +197,11 @@ impl Report {
                 return Some(Entry::Warning(SafeText::new(text)));
             }
             Self::Incident { what, count } if self.is_alarm() => {
-                return Some(Entry::Warning(SafeText::new(&counted(what, *count))));
+                return Some(Entry::Warning(SafeText::new(&words_with_count(
+                    what, *count,
+                ))));
             }
-            Self::Incident { what, count } => counted(what, *count),
+            Self::Incident { what, count } => words_with_count(what, *count),
             Self::Invite { directions, invite } => {
                 let (directions, invite) = (SafeText::new(directions), SafeText::new(invite));
                 return Some(Entry::Invite { directions, invite });
@@ -188,9 +211,7 @@ impl Report {
             | Self::Done { .. }
             | Self::Back {
                 is_expected: true, ..
-            }
-            // An alarm has told it.
-            | Self::Left(_, Departure::Left, false) => return None,
+            } => return None,
             Self::Room {
                 relay,
                 is_invite: true,
@@ -206,7 +227,7 @@ impl Report {
             Self::Here(who, about) => format!("here: {} {about}", who.nick),
             Self::Joined(who, about) => format!("{} joined {about}", who.nick),
             Self::Back { who, .. } => format!("{} is back", who.nick),
-            Self::Left(who, departure, _) => format!("{} {departure}", who.nick),
+            Self::Left(who, departure) => format!("{} {departure}", who.nick),
             Self::Renamed(former, who) => {
                 format!("{former} is called {} now, and is still the same", who.nick)
             }
@@ -224,8 +245,8 @@ impl From<Incident> for Report {
     }
 }
 
-/// An incident in words, and how often it was.
-pub(super) fn counted(what: &Incident, count: u64) -> String {
+/// The words of an incident, and how often it happened.
+pub(super) fn words_with_count(what: &Incident, count: u64) -> String {
     match count {
         1 => what.words(),
         _ => format!("{} ({count} times in the last minute)", what.words()),
@@ -233,7 +254,7 @@ pub(super) fn counted(what: &Incident, count: u64) -> String {
 }
 
 impl Speech {
-    /// Who it was. What an identity that is not accepted says is marked, by what cannot be in a nick.
+    /// The author's nick. A `?`, which no nick can have, marks an identity that the user has not accepted.
     fn author(&self) -> String {
         let nick = &self.who.nick;
         if self.who.standing == Standing::Changed {
@@ -243,8 +264,8 @@ impl Speech {
         }
     }
 
-    fn message(&self) -> Message {
-        Message {
+    fn message(&self) -> ChatMessage {
+        ChatMessage {
             time: ZonedDateTime::now().time(),
             nick: self.author(),
             hue: Hue::of(self.who.fingerprint.as_bytes()),
@@ -264,7 +285,7 @@ impl Speech {
     }
 }
 
-/// Whether a text has somebody's nick as a word of its own.
+/// Whether a text contains a nick as a word of its own, in capitals or not.
 pub(in crate::cmd::join) fn mentions(text: &str, nick: &Nick) -> bool {
     let is_of_nicks = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     let (text, nick) = (text.to_lowercase(), nick.as_str().to_lowercase());

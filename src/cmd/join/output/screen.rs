@@ -1,22 +1,25 @@
-//! Where reports go: onto the terminal, in words or as JSON, into the log, and into the history.
+//! Shows reports: on the terminal, in words or as JSON. Writes them into the log, and keeps messages for
+//! `/history`.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cmd::terminal::{
-    ColorChoice, Entry, Format, Input, Message, Style, Terminal, Theme, render_plain,
+    ChatMessage, ColorChoice, Entry, Format, HurryHandle, Input, Style, Terminal, Theme,
+    render_plain,
 };
 
 use super::json;
 use super::log_file::LogFile;
-use super::report::Report;
+use super::report::{Report, Speech};
 use crate::cmd::join::commands::complete::Nicks;
 
-/// How many messages `/history` can show.
+/// How many of the latest messages `/history` can show.
 const KEPT: usize = 1000;
 
-/// How things are shown, and where else.
+/// The options that say how reports are shown.
 #[derive(clap::Args, Debug)]
 pub(in crate::cmd::join) struct Output {
     /// Append all that is shown to this file, which only you can read
@@ -34,12 +37,19 @@ pub(in crate::cmd::join) struct Output {
 }
 
 impl Output {
-    /// Opens the log, if there is to be one.
+    /// Opens the log file, if the user wants one.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
     pub(in crate::cmd::join) fn open_log(&self) -> anyhow::Result<Option<LogFile>> {
         self.log.as_deref().map(LogFile::open).transpose()
     }
 
-    /// Starts the terminal, or what stands in for it. `deliver` must not block.
+    /// Starts the terminal, or lines in its place. The terminal's threads call `deliver`, which must not
+    /// block.
+    ///
+    /// # Errors
+    /// Those of [`Terminal::start`].
     pub(in crate::cmd::join) fn start(
         &self,
         format: Format,
@@ -58,6 +68,7 @@ impl Output {
             is_json: format == Format::Lines,
             request: None,
             style,
+            bell: Bell::default(),
             log,
             history: VecDeque::new(),
         };
@@ -71,28 +82,48 @@ impl Output {
     }
 }
 
-/// A request that is carried out.
-struct Pending {
-    /// What the program calls it.
+/// The request that the client is carrying out.
+struct OpenRequest {
+    /// The `id` that the script gave it.
     id: Option<String>,
     is_refused: bool,
 }
 
+/// When the bell rings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::cmd::join) enum Bell {
+    #[default]
+    Never,
+    /// When somebody mentions the user, or says something to the user alone.
+    Mentions,
+    /// When somebody says anything.
+    All,
+}
+
+impl Bell {
+    /// Whether it rings when this is said.
+    fn rings_for(self, speech: &Speech) -> bool {
+        let is_for_user = speech.mentions || speech.to.is_some();
+        !speech.own && (self == Self::All || self == Self::Mentions && is_for_user)
+    }
+}
+
 /// The terminal, and who reads along.
 pub(in crate::cmd::join) struct Screen {
-    pub(in crate::cmd::join) terminal: Terminal,
+    terminal: Terminal,
     /// Whether a program reads, for which everything is JSON.
     is_json: bool,
-    /// What that program asked for.
-    request: Option<Pending>,
+    /// The request of that program that the client is carrying out.
+    request: Option<OpenRequest>,
     style: Style,
+    bell: Bell,
     log: Option<LogFile>,
     /// The latest messages.
-    history: VecDeque<Message>,
+    history: VecDeque<ChatMessage>,
 }
 
 impl Screen {
-    /// Shows something.
+    /// Shows a report, and writes it into the log.
     pub(in crate::cmd::join) fn show(&mut self, report: &Report) {
         let entry = report.entry();
         if let Some(entry) = &entry {
@@ -110,17 +141,41 @@ impl Screen {
         } else if let Some(entry) = entry {
             self.terminal.show(entry);
         }
+        if matches!(report, Report::Said(speech) if self.bell.rings_for(speech)) {
+            self.terminal.show(Entry::Bell);
+        }
     }
 
-    /// From now on, what is shown answers a request that a program has called so.
+    /// Shows something to know.
+    pub(in crate::cmd::join) fn notice(&mut self, text: impl Into<String>) {
+        self.show(&Report::Notice(text.into()));
+    }
+
+    /// Shows something to know to a person: a program is told it otherwise.
+    pub(in crate::cmd::join) fn aside(&mut self, text: impl Into<String>) {
+        self.show(&Report::Aside(text.into()));
+    }
+
+    /// Shows the answer to a command, several lines long.
+    pub(in crate::cmd::join) fn answer(&mut self, text: impl Into<String>) {
+        self.show(&Report::Answer(text.into()));
+    }
+
+    /// Says why something is not done, which a script may have named.
+    pub(in crate::cmd::join) fn refuse(&mut self, id: Option<&str>, text: impl Into<String>) {
+        let (id, text) = (id.map(str::to_owned), text.into());
+        self.show(&Report::Refusal { id, text });
+    }
+
+    /// Begins a request: from now on reports answer it, and carry its `id`.
     pub(in crate::cmd::join) fn begin_request(&mut self, id: Option<String>) {
         let is_refused = false;
-        self.request = Some(Pending { id, is_refused });
+        self.request = Some(OpenRequest { id, is_refused });
     }
 
-    /// The request has been carried out: this is said, unless it was refused. Returns whether it was.
+    /// Ends the request, and reports that it is done, unless it was refused. Returns whether it was refused.
     pub(in crate::cmd::join) fn end_request(&mut self) -> bool {
-        let Some(Pending { id, is_refused }) = self.request.take() else {
+        let Some(OpenRequest { id, is_refused }) = self.request.take() else {
             return false;
         };
         if !is_refused {
@@ -129,7 +184,7 @@ impl Screen {
         is_refused
     }
 
-    /// Writes an entry into the log, and keeps it if it is a message.
+    /// Writes an entry into the log, and keeps it for `/history` if it is a message.
     fn keep(&mut self, entry: &Entry) {
         if let Some(log) = &mut self.log
             && let Err(failure) = log.write(entry)
@@ -145,7 +200,7 @@ impl Screen {
         }
     }
 
-    /// The last so many messages, one a line.
+    /// The last `count` messages, one a line.
     pub(in crate::cmd::join) fn history(&self, count: usize) -> String {
         let skipped = self.history.len().saturating_sub(count);
         let messages = self.history.iter().skip(skipped).cloned();
@@ -153,7 +208,7 @@ impl Screen {
         lines.collect::<String>().trim_end().to_owned()
     }
 
-    /// The relay has taken the messages with these numbers, which were shown as waiting.
+    /// Marks the messages with these numbers, which were shown as unsent, as taken by the relay.
     pub(in crate::cmd::join) fn mark_taken(&mut self, numbers: Vec<u64>) {
         for message in &mut self.history {
             message.waiting.take_if(|number| numbers.contains(number));
@@ -161,15 +216,62 @@ impl Screen {
         self.terminal.show(Entry::Taken(numbers));
     }
 
+    /// What was shown so far is the room after this change of the roster.
+    pub(in crate::cmd::join) fn mark(&self, change: u64) {
+        self.terminal.show(Entry::Mark(change));
+    }
+
+    /// Takes everything off the screen.
+    pub(in crate::cmd::join) fn clear(&self) {
+        self.terminal.show(Entry::Clear);
+    }
+
+    /// Says that a line has been dealt with, so that another may be read.
+    pub(in crate::cmd::join) fn credit(&self) {
+        self.terminal.credit();
+    }
+
+    /// What ends all waiting for the terminal.
+    pub(in crate::cmd::join) fn hurry(&self) -> HurryHandle {
+        self.terminal.hurry_handle()
+    }
+
+    /// Gives the terminal back.
+    ///
+    /// # Errors
+    /// As [`Terminal::stop`].
+    pub(in crate::cmd::join) fn stop(self) -> io::Result<()> {
+        self.terminal.stop()
+    }
+
+    /// When the bell rings.
+    pub(in crate::cmd::join) fn bell(&self) -> Bell {
+        self.bell
+    }
+
+    /// Has the bell ring then.
+    pub(in crate::cmd::join) fn set_bell(&mut self, bell: Bell) {
+        self.bell = bell;
+    }
+
     /// How things look.
     pub(in crate::cmd::join) fn style(&self) -> Style {
         self.style
     }
 
-    /// Has everything look like this.
+    /// Gives this style to everything, also to what is on the screen already.
     pub(in crate::cmd::join) fn restyle(&mut self, style: Style) {
         self.style = style;
         self.terminal.show(Entry::Style(style));
+    }
+
+    /// How the user gets back what was typed and not sent, if there is a line editor.
+    pub(in crate::cmd::join) fn hint_at_history(&self) -> &'static str {
+        if self.is_interactive() {
+            "; the Up key brings it back"
+        } else {
+            ""
+        }
     }
 
     /// Whether the user sits at a terminal.
@@ -177,12 +279,12 @@ impl Screen {
         self.terminal.is_interactive()
     }
 
-    /// Whether somebody types what is read.
+    /// Whether somebody types the input.
     pub(in crate::cmd::join) fn has_keyboard(&self) -> bool {
         self.terminal.has_keyboard()
     }
 
-    /// Whether a program reads.
+    /// Whether a program reads the output, as JSON.
     pub(in crate::cmd::join) fn is_json(&self) -> bool {
         self.is_json
     }

@@ -1,4 +1,4 @@
-//! What becomes of the connection, and why it ends, in words for the screen.
+//! Words about the connection: what becomes of it, and why it ends.
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use crate::room::session::{End, Person};
 use crate::room::stream::ReadError;
 
 use super::list;
-use super::report::{Link, Report};
-use crate::cmd::join::net::link::PATIENCE;
+use super::report::{LinkState, Report};
+use crate::cmd::join::net::link::HANDSHAKE_TIMEOUT;
 
-/// The room that one has come back to.
-pub(in crate::cmd::join) fn returned(people: &[Person]) -> Report {
+/// The report that the user is in the room anew, and who is there.
+pub(in crate::cmd::join) fn entered_again(people: &[Person]) -> Report {
     let nicks: Vec<Nick> = people.iter().map(|person| person.nick.clone()).collect();
     let here = if people.is_empty() {
         "nobody else is here".to_owned()
     } else {
         format!("here: {}", list(&nicks))
     };
-    Report::Link(Link::Returned, format!("connected again; {here}"))
+    Report::Link(LinkState::Returned, format!("connected again; {here}"))
 }
 
-/// Who has not come back.
-pub(in crate::cmd::join) fn absent(nicks: &[Nick]) -> Report {
+/// The report of those who went while the connection was broken.
+pub(in crate::cmd::join) fn gone_meanwhile(nicks: &[Nick]) -> Report {
     Report::Aside(format!("not here any more: {}", list(nicks)))
 }
 
-/// How long ago something was, or how long it has lasted.
-pub(in crate::cmd::join) fn span(time: Duration) -> String {
+/// A duration in its two largest units: `5 s`, `5 min`, `5 h 3 min`, `5 d 3 h`.
+pub(in crate::cmd::join) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -39,11 +39,12 @@ pub(in crate::cmd::join) fn span(time: Duration) -> String {
     }
 }
 
-/// Whether it makes no sense to connect again after this. Whoever answers as no relay would may
-/// not be the relay, unless it was.
+/// Whether it makes no sense to connect again after a session has ended like this. What answers as no
+/// relay would may be something in the relay's place, which will not last. But if this connection was in
+/// the room already, it is the relay itself, and broken.
 pub(in crate::cmd::join) fn is_final(end: End, was_inside: bool) -> bool {
     match end {
-        End::UnknownNotice(_) => true,
+        End::UnknownNotice(_) | End::CutOff => true,
         End::Malformed => was_inside,
         End::Notice(notice) => !matches!(
             notice,
@@ -61,8 +62,8 @@ pub(in crate::cmd::join) fn is_final(end: End, was_inside: bool) -> bool {
 }
 
 /// The error for a handshake that came to nothing.
-pub(in crate::cmd::join) fn no_handshake(name: &str, error: ReadError) -> anyhow::Error {
-    let seconds = PATIENCE.as_secs();
+pub(in crate::cmd::join) fn handshake_failed(name: &str, error: ReadError) -> anyhow::Error {
+    let seconds = HANDSHAKE_TIMEOUT.as_secs();
     match error {
         ReadError::TimedOut => failure(
             format!("no answer from {name} within {seconds} seconds"),
@@ -80,7 +81,7 @@ pub(in crate::cmd::join) fn no_handshake(name: &str, error: ReadError) -> anyhow
     }
 }
 
-/// The error for something else than a relay.
+/// The error for something that answers and is no relay.
 pub(in crate::cmd::join) fn not_a_relay(name: &str) -> anyhow::Error {
     failure(
         format!("what answers at {name} is not an e2echat relay"),
@@ -89,12 +90,18 @@ pub(in crate::cmd::join) fn not_a_relay(name: &str) -> anyhow::Error {
 }
 
 /// The error for a session that the relay ended.
-pub(in crate::cmd::join) fn end(name: &str, end: End) -> anyhow::Error {
+pub(in crate::cmd::join) fn session_ended(name: &str, end: End) -> anyhow::Error {
     let notice = match end {
         End::Malformed => {
             return failure(
                 format!("{name} sent what an e2echat relay does not send"),
                 "check the host and the port; if they are right, the relay is broken",
+            );
+        }
+        End::CutOff => {
+            return failure(
+                format!("{name} lets you in and takes you out again and again"),
+                "use another relay",
             );
         }
         End::UnknownNotice(code) => {
@@ -136,8 +143,8 @@ pub(in crate::cmd::join) fn end(name: &str, end: End) -> anyhow::Error {
     failure(format!("{notice} ({name})"), hint)
 }
 
-/// The error for a connection that could not be made again in the time that there was.
-pub(in crate::cmd::join) fn no_way_back(name: &str, patience: Duration) -> anyhow::Error {
+/// The error for a client that could not connect again for as long as it was to try.
+pub(in crate::cmd::join) fn reconnect_failed(name: &str, patience: Duration) -> anyhow::Error {
     let seconds = patience.as_secs();
     failure(
         format!("no way back to {name} within {seconds} seconds"),
@@ -146,7 +153,7 @@ pub(in crate::cmd::join) fn no_way_back(name: &str, patience: Duration) -> anyho
 }
 
 /// The error for a connection that ended in the middle of a session.
-pub(in crate::cmd::join) fn down(name: &str, error: &ReadError) -> anyhow::Error {
+pub(in crate::cmd::join) fn connection_lost(name: &str, error: &ReadError) -> anyhow::Error {
     let why = match error {
         ReadError::Closed | ReadError::Broken => "the other end hung up".to_owned(),
         ReadError::TimedOut => "nothing came for too long".to_owned(),

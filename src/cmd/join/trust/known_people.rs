@@ -1,13 +1,14 @@
-//! The people one has met, remembered in a file: who had which identity under which nick, in
-//! which room of which relay.
+//! The file of known people, `known-people`: who had which identity under which nick, in which room of
+//! which relay.
 //!
-//! One line for each thing to remember, only ever appended, under a lock, so that clients that
-//! run at the same time lose nothing of each other's. A line that cannot be read is reported and
-//! left where it is.
+//! Each line is a record. The client only ever appends to the file, under a lock, so clients that run at
+//! the same time lose nothing of each other's. It reports a line that it cannot read, and leaves it.
 //!
 //! ```text
 //! 1794787200 seen chat.example.org:4000 ooQ… bob SHA256:…
 //! ```
+//!
+//! The fields are: seconds since 1970, the kind, relay, room id in base64url, nick, fingerprint.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -22,18 +23,18 @@ use crate::cmd::{failure, reason};
 use crate::room::names::{Nick, RoomId};
 use crate::room::session::{Person, Standing};
 
-/// What is remembered of somebody.
+/// What a record says of somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meeting {
-    /// They were there for the first time.
+pub enum RecordKind {
+    /// The user met them for the first time.
     Seen,
-    /// The user accepted this identity, in the place of another one or as a first one.
+    /// The user accepted their identity, in place of another one or as a first one.
     Accepted,
-    /// The user has compared safety numbers with them.
+    /// The user compared safety numbers with them.
     Verified,
 }
 
-impl Meeting {
+impl RecordKind {
     const ALL: [Self; 3] = [Self::Seen, Self::Accepted, Self::Verified];
 
     fn word(self) -> &'static str {
@@ -45,31 +46,32 @@ impl Meeting {
     }
 }
 
-/// What is known of a nick.
+/// What the records say of a nick.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Acquaintance {
-    /// The fingerprint that is accepted for it.
+pub struct KnownPerson {
+    /// The fingerprint that the user knows under the nick.
     pub fingerprint: String,
-    /// Since when, in seconds since 1970.
+    /// The time of the first record with it, in seconds since 1970.
     pub since: i64,
     /// Whether the user has compared safety numbers.
     pub is_verified: bool,
 }
 
-/// What the lines of the file say of the people in one room of one relay.
+/// What the records say of the people in one room of one relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Acquaintances {
-    /// The relay and the room, as they stand in a line.
+pub struct KnownPeople {
+    /// The relay and the room, as in a line of the file.
     place: String,
-    /// By what is the same for nicks that look alike.
-    known: HashMap<String, Acquaintance>,
+    /// The people by [`Nick::skeleton`], which is the same for nicks that look alike.
+    known: HashMap<String, KnownPerson>,
+    /// How many lines cannot be read.
     damaged: usize,
 }
 
-impl Acquaintances {
-    /// Nobody in this room.
+impl KnownPeople {
+    /// Knows nobody in this room yet. `relay` is `HOST:PORT`.
     #[must_use]
-    pub fn none(relay: &str, room: RoomId) -> Self {
+    pub fn new(relay: &str, room: RoomId) -> Self {
         Self {
             place: format!("{relay} {}", URL_SAFE_NO_PAD.encode(room.0)),
             known: HashMap::new(),
@@ -77,7 +79,7 @@ impl Acquaintances {
         }
     }
 
-    /// Learns what is in the text of a file.
+    /// Learns from the text of a file, and counts the lines that cannot be read.
     pub fn read(&mut self, text: &str) {
         for line in text.lines() {
             match self.read_line(line) {
@@ -87,87 +89,90 @@ impl Acquaintances {
         }
     }
 
-    /// `None` where the line is damaged.
+    /// Learns from a line. Returns `None` if it cannot be read.
     fn read_line(&mut self, line: &str) -> Option<()> {
         let fields: Vec<&str> = line.split(' ').collect();
         let [since, word, relay, room, nick, fingerprint] = fields[..] else {
             return None;
         };
         let since = since.parse().ok()?;
-        let meeting = Meeting::ALL.into_iter().find(|it| it.word() == word)?;
+        let kind = RecordKind::ALL.into_iter().find(|it| it.word() == word)?;
         let nick: Nick = nick.parse().ok()?;
-        // One that was cut off would make its owner look like somebody else.
+        // A fingerprint that was cut off would make its owner look like somebody else.
         let fingerprint: Fingerprint = fingerprint.parse().ok()?;
         if format!("{relay} {room}") == self.place {
-            self.learn(meeting, &nick, fingerprint, since);
+            self.learn(kind, &nick, fingerprint, since);
         }
         Some(())
     }
 
-    /// Learns one thing, of `since` in seconds since 1970.
-    pub fn learn(&mut self, meeting: Meeting, nick: &Nick, fingerprint: Fingerprint, since: i64) {
+    /// Learns from one record, of `since` in seconds since 1970.
+    pub fn learn(&mut self, kind: RecordKind, nick: &Nick, fingerprint: Fingerprint, since: i64) {
         let fingerprint = fingerprint.to_string();
         let before = self.known.get(&nick.skeleton());
         let is_same = before.is_some_and(|known| known.fingerprint == fingerprint);
-        // Two clients that meet somebody at the same time both write that it is the first time.
-        if meeting == Meeting::Seen && before.is_some() {
+        // Two clients of the user can meet somebody at the same time, and then both write `seen`.
+        if kind == RecordKind::Seen && before.is_some() {
             return;
         }
-        let acquaintance = Acquaintance {
+        let person = KnownPerson {
             since: before
                 .filter(|_| is_same)
                 .map_or(since, |known| known.since),
-            is_verified: meeting == Meeting::Verified
+            is_verified: kind == RecordKind::Verified
                 || before.is_some_and(|known| is_same && known.is_verified),
             fingerprint,
         };
-        self.known.insert(nick.skeleton(), acquaintance);
+        self.known.insert(nick.skeleton(), person);
     }
 
-    /// The line that says what [`Acquaintances::learn`] learns.
+    /// The line, with its end, from which [`KnownPeople::read`] learns the same as [`KnownPeople::learn`].
     #[must_use]
     pub fn line(
         &self,
-        meeting: Meeting,
+        kind: RecordKind,
         nick: &Nick,
         fingerprint: Fingerprint,
         since: i64,
     ) -> String {
-        let (word, place) = (meeting.word(), &self.place);
+        let (word, place) = (kind.word(), &self.place);
         format!("{since} {word} {place} {nick} {fingerprint}\n")
     }
 
-    /// How many lines could not be read.
+    /// How many lines cannot be read.
     #[must_use]
     pub fn damaged(&self) -> usize {
         self.damaged
     }
 
-    /// What is known of a nick.
+    /// What the records say of a nick, or of one that looks like it.
     #[must_use]
-    pub fn get(&self, nick: &Nick) -> Option<&Acquaintance> {
+    pub fn get(&self, nick: &Nick) -> Option<&KnownPerson> {
         self.known.get(&nick.skeleton())
     }
 }
 
-/// The people met in one room of one relay.
-pub(in crate::cmd::join) struct People {
-    /// `None` where there is no place to remember them.
+/// The file, and what it says of the people in one room of one relay.
+pub(in crate::cmd::join) struct KnownPeopleFile {
+    /// `None` on a system that has no folder for it.
     path: Option<PathBuf>,
-    known: Acquaintances,
+    known: KnownPeople,
 }
 
-impl People {
-    /// Reads what is remembered of this room.
+impl KnownPeopleFile {
+    /// Reads what the file says of this room. `relay` is `HOST:PORT`. A missing file says nothing.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read, with what to do about it.
     pub(in crate::cmd::join) fn open(relay: &str, room: RoomId) -> anyhow::Result<Self> {
         let mut people = Self {
             path: dirs::data_dir().map(|folder| folder.join("e2echat").join("known-people")),
-            known: Acquaintances::none(relay, room),
+            known: KnownPeople::new(relay, room),
         };
         let Some(path) = &people.path else {
             return Ok(people);
         };
-        let text = match regular(path).and_then(|()| fs::read(path)) {
+        let text = match check_is_regular(path).and_then(|()| fs::read(path)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(people),
             Err(error) => {
@@ -185,7 +190,7 @@ impl People {
         Ok(people)
     }
 
-    /// How many lines cannot be read, and in which file.
+    /// The words that say how many lines of the file cannot be read; `None` if all can.
     pub(in crate::cmd::join) fn damage(&self) -> Option<String> {
         let path = self.path.as_ref().filter(|_| self.known.damaged > 0)?;
         Some(format!(
@@ -195,12 +200,12 @@ impl People {
         ))
     }
 
-    /// What is known of a nick.
-    pub(in crate::cmd::join) fn get(&self, nick: &Nick) -> Option<&Acquaintance> {
+    /// What the records say of a nick, or of one that looks like it.
+    pub(in crate::cmd::join) fn get(&self, nick: &Nick) -> Option<&KnownPerson> {
         self.known.get(nick)
     }
 
-    /// What is known of somebody's identity.
+    /// How the identity of a person stands to what the records say of the nick.
     pub(in crate::cmd::join) fn standing(&self, person: &Person) -> Standing {
         match self.get(&person.nick) {
             None => Standing::New,
@@ -210,20 +215,24 @@ impl People {
         }
     }
 
-    /// Remembers something of somebody. An identity that ends with its run is not written down:
-    /// the next one under that nick would look like an impostor.
+    /// Learns from a new record of a person, at `now` in seconds since 1970, and appends it to the file.
+    /// The file does not get an identity for one run: the next one under that nick would look like an
+    /// impostor.
+    ///
+    /// # Errors
+    /// If the file does not take the record. It is learnt all the same.
     pub(in crate::cmd::join) fn remember(
         &mut self,
-        meeting: Meeting,
+        kind: RecordKind,
         person: &Person,
         now: i64,
     ) -> anyhow::Result<()> {
         let (nick, fingerprint) = (&person.nick, person.fingerprint);
-        self.known.learn(meeting, nick, fingerprint, now);
+        self.known.learn(kind, nick, fingerprint, now);
         if !person.is_lasting {
             return Ok(());
         }
-        let line = self.known.line(meeting, nick, fingerprint, now);
+        let line = self.known.line(kind, nick, fingerprint, now);
         self.append(&line).map_err(|error| {
             let path = self.path.as_deref().unwrap_or("the file".as_ref());
             anyhow::anyhow!(
@@ -242,13 +251,13 @@ impl People {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        match regular(path) {
+        match check_is_regular(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let mut file = open_to_append(path)?;
         file.lock()?;
-        // A line that was cut off, by a full disk perhaps, must not swallow this one.
+        // The last line may be cut off, by a full disk perhaps. It must not swallow this one.
         let mut last = [b'\n'];
         if file.metadata()?.len() > 0 {
             file.seek(SeekFrom::End(-1))?;
@@ -260,9 +269,9 @@ impl People {
     }
 }
 
-/// Refuses what would wait for somebody to write to it, never end, or do something at being written
-/// to: pipes and devices.
-fn regular(path: &Path) -> io::Result<()> {
+/// Refuses all but regular files. To read a pipe or a device may wait or never end, and to write to one
+/// may do anything.
+fn check_is_regular(path: &Path) -> io::Result<()> {
     let kind = fs::metadata(path)?.file_type();
     if kind.is_file() {
         Ok(())
@@ -301,10 +310,10 @@ mod tests {
     const TWO: &str = "SHA256:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg";
 
     /// What a file with these lines says of the room `room` of the relay `relay`.
-    fn people(lines: &[String]) -> People {
-        let mut people = People {
+    fn people(lines: &[String]) -> KnownPeopleFile {
+        let mut people = KnownPeopleFile {
             path: Some("known-people".into()),
-            known: Acquaintances {
+            known: KnownPeople {
                 place: "relay room".to_owned(),
                 known: HashMap::new(),
                 damaged: 0,
@@ -318,7 +327,7 @@ mod tests {
         format!("{since} {word} relay room {nick} {fingerprint}")
     }
 
-    fn known(people: &People, nick: &str) -> Option<(String, i64, bool)> {
+    fn known(people: &KnownPeopleFile, nick: &str) -> Option<(String, i64, bool)> {
         let known = people.get(&nick.parse().unwrap())?;
         Some((known.fingerprint.clone(), known.since, known.is_verified))
     }

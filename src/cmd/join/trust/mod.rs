@@ -1,4 +1,4 @@
-//! Who the others are: what is known of them, and what the user says of them.
+//! Trust in the others' identities: what the user knows of them, and accepts or verifies.
 
 pub(in crate::cmd) mod known_people;
 
@@ -7,33 +7,34 @@ use crate::room::comparison;
 use crate::room::names::Nick;
 use crate::room::session::{Person, Policy, Session, Standing};
 
-use self::known_people::{Meeting, People};
+use self::known_people::{KnownPeopleFile, RecordKind};
 
-/// How many of a fingerprint's last characters must be given in order to accept it: 58 bits. Somebody
-/// who wants to pose under a key with the same end can try the products of each two of many primes,
-/// and so needs the primes for half as many bits alone.
-const SUFFIX: usize = 10;
+/// How many of a fingerprint's last characters the user must type in order to accept it. They are 58 bits.
+/// Somebody who wants a key whose fingerprint has the same end can try the products of any two of many
+/// primes. That takes 2^58 tries, but only some 2^29 primes.
+const MIN_SUFFIX: usize = 10;
 
-/// The people of a room and what is known of them.
+/// What the user knows of the people in a room.
 pub(in crate::cmd::join) struct Trust {
-    people: People,
+    people: KnownPeopleFile,
     /// Whether somebody new is somebody known the next time.
     remembers_new: bool,
-    /// Whether the user was told what to do about people whom they meet for the first time.
+    /// Whether the user has had the advice about people whom they meet for the first time.
     has_advised: bool,
 }
 
-/// What is to be said about somebody.
+/// What the client says to the user about a person's identity.
 pub(in crate::cmd::join) enum Remark {
+    /// Something that is good to know.
     Notice(String),
-    /// Something is not done.
+    /// The client does not do what the user wants.
     Refusal(String),
-    /// Something may be wrong with somebody.
+    /// The person with this nick may be an impostor.
     Alarm(Nick, String),
 }
 
 impl Trust {
-    pub(in crate::cmd::join) fn new(people: People, remembers_new: bool) -> Self {
+    pub(in crate::cmd::join) fn new(people: KnownPeopleFile, remembers_new: bool) -> Self {
         Self {
             people,
             remembers_new,
@@ -41,12 +42,13 @@ impl Trust {
         }
     }
 
-    /// What is wrong with the file.
+    /// The words that say how many lines of the file cannot be read; `None` if all can.
     pub(in crate::cmd::join) fn damage(&self) -> Option<String> {
         self.people.damage()
     }
 
-    /// Somebody is there. Tells the session what is known of them, and returns what to say.
+    /// Finds the standing of somebody who is there, and sets it in `person` and in the session. Remembers
+    /// somebody new, at `now` in seconds since 1970. Returns what to say about it.
     pub(in crate::cmd::join) fn meet(
         &mut self,
         session: &mut Session,
@@ -55,7 +57,7 @@ impl Trust {
     ) -> Option<Remark> {
         let was_refused = person.standing == Standing::Changed;
         person.standing = match self.people.standing(person) {
-            // To whom nothing goes under one nick, to them nothing goes under another.
+            // Nothing goes to them under one nick, so nothing goes to them under another.
             Standing::New if was_refused => Standing::Changed,
             standing => standing,
         };
@@ -66,7 +68,7 @@ impl Trust {
             }
             Standing::Changed => Some(changed(&person.nick)),
             Standing::New if person.is_lasting && self.remembers_new => {
-                let written = self.people.remember(Meeting::Seen, person, now);
+                let written = self.people.remember(RecordKind::Seen, person, now);
                 written
                     .err()
                     .map(|error| Remark::Refusal(error.to_string()))
@@ -75,22 +77,23 @@ impl Trust {
         }
     }
 
-    /// Somebody is called something else, which the same identity has signed: what is known goes with it, unless the new nick is remembered as another's.
-    pub(in crate::cmd::join) fn follow(
+    /// Follows somebody to another nick, which the same identity has signed. What the user knows of them
+    /// goes with the identity, unless the user knows another identity under the new nick.
+    pub(in crate::cmd::join) fn follow_rename(
         &mut self,
         session: &mut Session,
         person: &mut Person,
         now: i64,
     ) -> Option<Remark> {
-        let meeting = match person.standing {
-            Standing::Verified => Meeting::Verified,
-            Standing::Known => Meeting::Accepted,
+        let kind = match person.standing {
+            Standing::Verified => RecordKind::Verified,
+            Standing::Known => RecordKind::Accepted,
             Standing::New | Standing::Changed => return self.meet(session, person, now),
         };
         if self.people.standing(person) != Standing::New {
             return self.meet(session, person, now);
         }
-        let written = self.people.remember(meeting, person, now);
+        let written = self.people.remember(kind, person, now);
         person.standing = self.people.standing(person);
         session.set_standing(person.sid, person.standing);
         written
@@ -98,8 +101,8 @@ impl Trust {
             .map(|error| Remark::Refusal(error.to_string()))
     }
 
-    /// What stands behind somebody's name where it is announced. A fingerprint that has changed is
-    /// not there: who could copy it would accept it without having asked.
+    /// What stands behind a nick where the client announces the person. It does not show a fingerprint
+    /// that has changed: a user who could copy it would accept it and ask nobody.
     pub(in crate::cmd::join) fn introduce(&self, policy: &Policy, person: &Person) -> String {
         let about = self.describe(policy, person);
         if person.standing == Standing::Changed {
@@ -109,7 +112,8 @@ impl Trust {
         }
     }
 
-    /// The same with the fingerprint in any case.
+    /// What stands behind a nick where the user asks for the person: the fingerprint in any case, and if
+    /// it has changed, also the former one.
     pub(in crate::cmd::join) fn identify(&self, policy: &Policy, person: &Person) -> String {
         let about = self.describe(policy, person);
         let before = match self.people.get(&person.nick) {
@@ -121,7 +125,7 @@ impl Trust {
         format!("{} ({about}{before})", person.fingerprint)
     }
 
-    /// What is known of somebody.
+    /// A person's standing in words, and whether the person gets no messages.
     fn describe(&self, policy: &Policy, person: &Person) -> String {
         let since = || {
             let known = self.people.get(&person.nick)?;
@@ -144,7 +148,8 @@ impl Trust {
         format!("{known}{left_out}")
     }
 
-    /// What to do about those of these people who get no messages because the user wants it so.
+    /// Advice about those of these people who get no messages because of `--only-known` or
+    /// `--only-verified`; `None` if there are none.
     pub(in crate::cmd::join) fn advice(policy: &Policy, people: &[Person]) -> Option<String> {
         let left_out: Vec<&str> = people
             .iter()
@@ -167,9 +172,9 @@ impl Trust {
         ))
     }
 
-    /// What to do about people who are there for the first time. It is said once: whoever does not
-    /// want to know need not read it again.
-    pub(in crate::cmd::join) fn first_contact(
+    /// Advice about people whom the user meets for the first time. It comes once: a user who does not want
+    /// it need not read it again.
+    pub(in crate::cmd::join) fn advise_on_newcomers(
         &mut self,
         by_invite: bool,
         people: &[Person],
@@ -180,7 +185,7 @@ impl Trust {
             .map(|person| person.nick.as_str())
             .collect();
         let command = match new.as_slice() {
-            // By an invite nobody can have come in between.
+            // With an invite the relay cannot come in between: it cannot make cards for such a room.
             _ if by_invite || self.has_advised => return None,
             [] => return None,
             [nick] => format!("/verify {nick}"),
@@ -193,7 +198,7 @@ impl Trust {
         ))
     }
 
-    /// Accepts somebody's identity that is new or has changed, given the end of its fingerprint.
+    /// Accepts a person's identity that is new or has changed, if `end` is the end of its fingerprint.
     pub(in crate::cmd::join) fn accept(
         &mut self,
         session: &mut Session,
@@ -213,12 +218,12 @@ impl Trust {
         if end.is_empty() {
             return Remark::Notice(format!(
                 "ask {}, and type them after /trust {nick}",
-                for_end(nick)
+                how_to_ask(nick)
             ));
         }
-        if end.chars().count() < SUFFIX {
+        if end.chars().count() < MIN_SUFFIX {
             return Remark::Refusal(format!(
-                "nothing is accepted: type at least {SUFFIX} characters after /trust {nick}, as {nick} has told them to you"
+                "nothing is accepted: type at least {MIN_SUFFIX} characters after /trust {nick}, as {nick} has told them to you"
             ));
         }
         if !fingerprint.ends_with(end) {
@@ -227,15 +232,15 @@ impl Trust {
             );
             return Remark::Alarm(nick.clone(), text);
         }
-        self.settle(session, Meeting::Accepted, person, now)
+        self.record(session, RecordKind::Accepted, person, now)
     }
 
-    /// The digits that both sides see when they compare.
+    /// The digits that both sides see when they compare (PROTOCOL §12).
     pub(in crate::cmd::join) fn comparison(session: &Session, person: &Person) -> String {
         comparison::pair_code(session.card().fingerprint(), person.fingerprint)
     }
 
-    /// Marks somebody as verified, given the digits that were compared.
+    /// Marks a person as verified, if `digits` are those of the comparison.
     pub(in crate::cmd::join) fn verify(
         &mut self,
         session: &mut Session,
@@ -250,26 +255,26 @@ impl Trust {
             );
             return Remark::Alarm(nick.clone(), text);
         }
-        self.settle(session, Meeting::Verified, person, now)
+        self.record(session, RecordKind::Verified, person, now)
     }
 
-    fn settle(
+    fn record(
         &mut self,
         session: &mut Session,
-        meeting: Meeting,
+        kind: RecordKind,
         person: &Person,
         now: i64,
     ) -> Remark {
         let nick = &person.nick;
-        let written = self.people.remember(meeting, person, now);
+        let written = self.people.remember(kind, person, now);
         let standing = self.people.standing(person);
         session.set_standing(person.sid, standing);
-        match (written, meeting) {
+        match (written, kind) {
             (Err(error), _) => Remark::Refusal(format!("{error}. It counts until you leave")),
-            (Ok(()), Meeting::Verified) if person.is_lasting => {
+            (Ok(()), RecordKind::Verified) if person.is_lasting => {
                 Remark::Notice(format!("{nick} is verified"))
             }
-            (Ok(()), Meeting::Verified) => Remark::Notice(format!(
+            (Ok(()), RecordKind::Verified) => Remark::Notice(format!(
                 "{nick} is verified for this stay, as this identity is made for one"
             )),
             (Ok(()), _) if !session.policy().admits(standing) => Remark::Notice(format!(
@@ -280,7 +285,7 @@ impl Trust {
         }
     }
 
-    /// The digits that everybody in a room sees, if all of them see the same people.
+    /// The digits that everybody in the room sees, if all see the same people (PROTOCOL §12).
     pub(in crate::cmd::join) fn room_code(session: &Session) -> String {
         let mut everybody: Vec<Fingerprint> =
             session.others().iter().map(|p| p.fingerprint).collect();
@@ -288,7 +293,7 @@ impl Trust {
         comparison::room_code(everybody)
     }
 
-    /// Marks everybody as verified, given the digits that were compared.
+    /// Marks everybody else in the room as verified, if `digits` are those of the room.
     pub(in crate::cmd::join) fn verify_all(
         &mut self,
         session: &mut Session,
@@ -303,38 +308,39 @@ impl Trust {
         let others = session.others();
         others
             .iter()
-            .map(|person| self.settle(session, Meeting::Verified, person, now))
+            .map(|person| self.record(session, RecordKind::Verified, person, now))
             .collect()
     }
 }
 
-/// The warning does not say what the fingerprint is now: somebody who can copy it asks nobody.
+/// The alarm about somebody whose identity is not the one that the user knows. It does not show the
+/// fingerprint: a user who could copy it would ask nobody.
 fn changed(nick: &Nick) -> Remark {
     let text = format!(
         "THE IDENTITY OF {nick} HAS CHANGED: {nick} has made a new key, or somebody else is here under this name. Nothing that you write goes there. Ask {}, and only then type: /trust {nick} and these characters",
-        for_end(nick)
+        how_to_ask(nick)
     );
     Remark::Alarm(nick.clone(), text)
 }
 
-/// The warning for somebody who came under a nick that is remembered as another's, and has taken one
-/// that nobody has had.
+/// The alarm about somebody who came with another identity than the user knows under that nick, and has
+/// now taken a nick under which the user knows nobody.
 fn refused(nick: &Nick) -> Remark {
     let text = format!(
         "{nick} is whoever came with another identity than the one you know: nothing that you write goes there under this nick either. Ask {}, and only then type: /trust {nick} and these characters",
-        for_end(nick)
+        how_to_ask(nick)
     );
     Remark::Alarm(nick.clone(), text)
 }
 
-/// Whom to ask, how, and for what.
-fn for_end(nick: &Nick) -> String {
+/// The words that say whom to ask, how, and for what.
+fn how_to_ask(nick: &Nick) -> String {
     format!(
-        "{nick}, on the telephone or face to face, for the last {SUFFIX} characters of the fingerprint that {nick} sees with /fingerprint"
+        "{nick}, on the telephone or face to face, for the last {MIN_SUFFIX} characters of the fingerprint that {nick} sees with /fingerprint"
     )
 }
 
-/// Whether two numbers are the same but for how they are grouped. No digits are never the same.
+/// Whether two numbers have the same digits, however they are grouped. Without digits they never do.
 fn same_digits(one: &str, other: &str) -> bool {
     let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
     digits(one) == digits(other) && !digits(one).is_empty()

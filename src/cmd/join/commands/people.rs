@@ -1,0 +1,218 @@
+//! Commands about others: who is here, what is known of them, making sure of it, and whom to ignore.
+
+use crate::room::names::Nick;
+use crate::room::session::Person;
+use crate::room::text::SafeText;
+
+use crate::cmd::join::client::Client;
+use crate::cmd::join::clock::unix_seconds;
+use crate::cmd::join::output::report::{Report, Who};
+use crate::cmd::join::output::wording::duration;
+use crate::cmd::join::trust::{Remark, Trust};
+
+impl Client<'_> {
+    /// Does something with whoever has this nick, or one that looks like it, or says that there is
+    /// nobody.
+    pub(super) fn with_person(&mut self, nick: &str, act: impl FnOnce(&mut Self, &Person)) {
+        match self.find_person(nick) {
+            Ok(person) => act(self, &person),
+            Err(error) => self.screen.refuse(None, error),
+        }
+    }
+
+    /// Whoever has this nick, or one that looks like it.
+    ///
+    /// # Errors
+    /// In words, where there is nobody, or it is the user.
+    pub(super) fn find_person(&self, nick: &str) -> Result<Person, String> {
+        let nobody = || format!("nobody here is called {nick}; /names shows who is here");
+        let wanted: Nick = nick.parse().map_err(|_| nobody())?;
+        if wanted.skeleton() == self.session.card().nick().skeleton() {
+            return Err("that is you; your own fingerprint is what /fingerprint shows".to_owned());
+        }
+        self.session.person(&wanted).ok_or_else(nobody)
+    }
+
+    /// Lists who is here, the user first.
+    pub(super) fn names(&mut self) {
+        self.own_fingerprint();
+        let others = self.session.others();
+        self.list_people(&others);
+        self.tell_unconfirmed(&others);
+    }
+
+    /// Shows somebody's fingerprint.
+    pub(super) fn fingerprint(&mut self, person: &Person) {
+        let about = self.trust.identify(self.session.policy(), person);
+        self.screen.notice(format!("{} {about}", person.nick));
+    }
+
+    /// Shows the digits to compare with somebody; or, given the digits that were compared, marks them as
+    /// verified.
+    pub(super) fn verify(&mut self, person: &Person, digits: &str) {
+        if !digits.is_empty() {
+            let (session, now) = (&mut self.session, unix_seconds());
+            let remark = self.trust.verify(session, person, digits, now);
+            return self.answer_with([remark]);
+        }
+        let digits = Trust::comparison(&self.session, person);
+        let (nick, own) = (&person.nick, self.session.card().nick());
+        self.screen.answer(format!(
+            "Is {nick} really {nick}? Call {nick}, or meet, and have {nick} type /verify {own} too.\nUnless somebody is posing as one of you, both of you see this number:\n{digits}\nRead it to each other, never in here. If it is the same, type it after /verify {nick}"
+        ));
+    }
+
+    /// Marks everybody as verified, given the digits of the room's code.
+    pub(super) fn verify_all(&mut self, digits: &str) {
+        let (session, now) = (&mut self.session, unix_seconds());
+        let remarks = self.trust.verify_all(session, digits, now);
+        self.answer_with(remarks);
+    }
+
+    /// Accepts somebody's identity, given the end of its fingerprint.
+    pub(super) fn accept(&mut self, person: &Person, end: &str) {
+        let (session, now) = (&mut self.session, unix_seconds());
+        let remark = self.trust.accept(session, person, end, now);
+        self.answer_with([remark]);
+    }
+
+    fn answer_with(&mut self, remarks: impl IntoIterator<Item = Remark>) {
+        for remark in remarks {
+            self.filter.answer(&remark.into(), &mut self.screen);
+        }
+    }
+
+    /// Shows all that is known of somebody.
+    pub(super) fn whois(&mut self, person: &Person) {
+        let now = self.clock.now().uptime;
+        let about = self.trust.identify(self.session.policy(), person);
+        let mut lines = vec![format!("{} {about}", person.nick)];
+        if let Some(presence) = self.session.presence(person.sid) {
+            let ago = |since| duration(now.saturating_sub(since));
+            lines.push(format!("seen here for {}", ago(presence.here_since)));
+            lines.push(format!("session key seen for {}", ago(presence.key_since)));
+            lines.push(if person.is_present {
+                format!("last heard {} ago", ago(presence.heard))
+            } else {
+                "nothing signed has come yet: so far, only the relay says that this is so"
+                    .to_owned()
+            });
+            let away = self.absence(person);
+            // Each line of the reason is marked, so that none looks like a line of ours.
+            let away = away.iter().flat_map(|text| text.as_str().lines());
+            lines.extend(away.map(|line| format!("away: {line}")));
+        }
+        let is_ignored = self.filter.is_ignored(person.fingerprint);
+        lines.extend(is_ignored.then(|| "you ignore what is said under this identity".to_owned()));
+        self.screen.answer(lines.join("\n"));
+    }
+
+    /// Why somebody is away, if they are and the user does not ignore them.
+    pub(super) fn absence(&self, person: &Person) -> Option<SafeText> {
+        let is_ignored = self.filter.is_ignored(person.fingerprint);
+        let presence = self.session.presence(person.sid);
+        presence?.away.filter(|_| !is_ignored)
+    }
+
+    /// Shows the code of the room, with the nicks that it is for. It says nothing of anybody else.
+    pub(super) fn code(&mut self) {
+        let others = self.session.others();
+        if others.is_empty() {
+            return self.screen.notice("nobody else is here yet");
+        }
+        let code = Trust::room_code(&self.session);
+        let mut nicks: Vec<&str> = others.iter().map(|person| person.nick.as_str()).collect();
+        nicks.push(self.session.card().nick().as_str());
+        nicks.sort_by_key(|nick| nick.to_ascii_lowercase());
+        let nicks = nicks.join(", ");
+        self.screen.answer(format!(
+            "Is everybody here who they say? Call each other, or meet, and have all type /code.\nUnless somebody is posing as another, all of you see this code, which is for {nicks}:\n{code}\nRead it to each other, never in here. If it is the same for all, type it after /code"
+        ));
+    }
+
+    /// Says how friends get into this room.
+    pub(super) fn invite(&mut self) {
+        let (relay, room) = (self.destination.relay, self.destination.room);
+        let nick = self.session.card().nick();
+        let about = if room.is_invite() {
+            "only those who have this invite can enter; hand it on by another way than this relay"
+                .to_owned()
+        } else {
+            format!(
+                "that is no invite: anybody who guesses the name {room} can enter; to make a room that nobody can guess, leave and type: e2echat join {relay} --nick {nick} --new-room"
+            )
+        };
+        self.screen.show(&self.destination.report_directions());
+        self.screen.notice(about);
+    }
+
+    /// Says who the user is.
+    pub(super) fn own_fingerprint(&mut self) {
+        self.screen.show(&Report::you(self.session.card()));
+    }
+
+    /// Lists these people, with what is known of them.
+    pub(in crate::cmd::join) fn list_people(&mut self, people: &[Person]) {
+        self.report_roster(people);
+        if people.is_empty() {
+            self.screen.aside("nobody else is here yet");
+        }
+        for person in people {
+            let about = self.trust.introduce(self.session.policy(), person);
+            let away = self.absence(person);
+            let away = away.map_or(String::new(), |text| format!(", away: {text}"));
+            self.screen
+                .show(&Report::Here(person.into(), format!("{about}{away}")));
+        }
+    }
+
+    /// Tells a program who is here.
+    pub(in crate::cmd::join) fn report_roster(&mut self, people: &[Person]) {
+        let others = people.iter().map(Who::from).collect();
+        self.screen.show(&Report::Roster(others));
+    }
+
+    /// Says who has not shown that they are there. It takes an honest member less than a second, so
+    /// it is not worth a word when somebody comes.
+    fn tell_unconfirmed(&mut self, people: &[Person]) {
+        let nicks: Vec<&str> = people
+            .iter()
+            .filter(|person| !person.is_present)
+            .map(|person| person.nick.as_str())
+            .collect();
+        if !nicks.is_empty() {
+            self.screen.notice(format!(
+                "of {} nothing signed has come yet: so far, only the relay says that they are here",
+                nicks.join(", ")
+            ));
+        }
+    }
+
+    /// Shows nothing more of what somebody says.
+    pub(super) fn ignore(&mut self, person: &Person) {
+        let nick = &person.nick;
+        self.filter.ignore(person.fingerprint, nick);
+        self.screen.notice(format!(
+            "nothing that {nick} says is shown from now on, under whatever nick; /unignore {nick} ends that"
+        ));
+    }
+
+    /// Lists whom the user ignores.
+    pub(super) fn list_ignored(&mut self) {
+        let text = match self.filter.ignored().as_slice() {
+            [] => "you ignore nobody".to_owned(),
+            nicks => format!("you ignore: {}", nicks.join(", ")),
+        };
+        self.screen.notice(text);
+    }
+
+    /// Shows again what somebody says who has this nick, or had it when the user ignored them.
+    pub(super) fn unignore(&mut self, nick: &str) {
+        let present = self.find_person(nick).ok().map(|person| person.fingerprint);
+        self.screen.notice(if self.filter.unignore(present, nick) {
+            format!("what {nick} says is shown again")
+        } else {
+            format!("you do not ignore {nick}")
+        });
+    }
+}

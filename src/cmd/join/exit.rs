@@ -1,0 +1,83 @@
+//! When the client ends, and whether its exit status is that of a success.
+
+use std::time::{Duration, Instant};
+
+use crate::cipher::seal::MAX_TEXT;
+use crate::cmd::failure;
+
+/// How long the relay has for a last acknowledgement when somebody leaves by hand.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// When and how the client ends.
+#[derive(Default)]
+pub(super) struct Exit {
+    /// Whether the user leaves as soon as the relay has taken what was said.
+    is_leaving: bool,
+    /// When the user leaves in any case; or when the client ends without waiting for the relay, if the
+    /// user is leaving already.
+    deadline: Option<Instant>,
+    /// Whether something that a pipe or a script wanted was not done. Nobody sits there who could try
+    /// otherwise, so the exit status says it.
+    is_incomplete: bool,
+}
+
+impl Exit {
+    /// The user leaves, however long the relay takes.
+    pub(super) fn leave(&mut self) {
+        self.is_leaving = true;
+    }
+
+    /// The user leaves, and waits only a moment for the relay. To ask again does not prolong that.
+    pub(super) fn leave_soon(&mut self) {
+        if !self.is_leaving || self.deadline.is_none() {
+            self.allow_a_moment();
+        }
+        self.is_leaving = true;
+    }
+
+    /// The user leaves in a moment. What still comes in until then is sent.
+    pub(super) fn allow_a_moment(&mut self) {
+        self.deadline = Some(Instant::now() + GOODBYE);
+    }
+
+    /// Whether the user leaves.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+
+    /// When the user leaves, or the client ends if the user is leaving already.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Something that was asked for is not done.
+    pub(super) fn note_undone(&mut self) {
+        self.is_incomplete = true;
+    }
+
+    /// What the exit status tells: whether all was done, and all but so many messages delivered.
+    ///
+    /// # Errors
+    /// Where not.
+    pub(super) fn status(&self, undelivered: usize, is_json: bool) -> anyhow::Result<()> {
+        let (error, hint) = if undelivered > 0 {
+            (
+                "not everything that was said was delivered",
+                "join again and say it again".to_owned(),
+            )
+        } else if !self.is_incomplete {
+            return Ok(());
+        } else if is_json {
+            (
+                "not everything that was asked for was done",
+                "the error events say what was not, and why".to_owned(),
+            )
+        } else {
+            (
+                "not everything was sent",
+                format!("lines have at most {MAX_TEXT} bytes, and take a moment to be sent"),
+            )
+        };
+        Err(failure(error, &hint))
+    }
+}

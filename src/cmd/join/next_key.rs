@@ -1,0 +1,124 @@
+//! The user's next session key: made in the background, and taken with the nick that it is for.
+
+use std::sync::Arc;
+use std::thread;
+
+use crate::cipher::keys::{KeySize, SessionKey};
+use crate::cmd::reason;
+use crate::room::names::Nick;
+use crate::room::session::{Now, Session};
+
+use super::output::screen::Screen;
+
+/// The session key that comes after the present one.
+pub(super) struct NextKey {
+    size: KeySize,
+    /// Delivers a key that is made to [`NextKey::take`].
+    deliver: Arc<dyn Fn(SessionKey) + Send + Sync>,
+    /// What the user wants to be called under it. A nick goes with a session key.
+    nick: Option<Nick>,
+}
+
+impl NextKey {
+    /// Keys will have this size. `deliver` is to hand each to [`NextKey::take`].
+    pub(super) fn new(size: KeySize, deliver: impl Fn(SessionKey) + Send + Sync + 'static) -> Self {
+        Self {
+            size,
+            deliver: Arc::new(deliver),
+            nick: None,
+        }
+    }
+
+    /// Makes a key without keeping anybody waiting.
+    pub(super) fn make(&self, screen: &mut Screen) {
+        let (deliver, size) = (Arc::clone(&self.deliver), self.size);
+        let make_key = move || deliver(SessionKey::generate(size));
+        let made = thread::Builder::new().name("keygen".into()).spawn(make_key);
+        if let Err(error) = made {
+            let reason = reason(&error);
+            screen.refuse(None, format!("cannot make a new session key: {reason}"));
+        }
+    }
+
+    /// Makes a key, as the user asks for one.
+    pub(super) fn rekey(&self, session: &Session, screen: &mut Screen) {
+        if session.can_rekey() {
+            self.make(screen);
+        } else {
+            screen.notice(why_not_now(session));
+        }
+    }
+
+    /// Makes a key for another nick.
+    pub(super) fn rename(&mut self, nick: &str, session: &Session, screen: &mut Screen) {
+        let nick: Nick = match nick.parse() {
+            Ok(nick) => nick,
+            Err(error) => return screen.refuse(None, format!("{nick} cannot be a nick: {error}")),
+        };
+        if nick == *session.card().nick() {
+            return screen.notice(format!("you are called {nick} already"));
+        }
+        if let Some(other) = session.person(&nick) {
+            let other = other.nick;
+            return screen.refuse(
+                None,
+                format!("there is {other} here already, so you cannot be called {nick}"),
+            );
+        }
+        if self.nick.is_some() || !session.can_rekey() {
+            let why = why_not_now(session);
+            return screen.refuse(None, format!("you are not called {nick}: {why}"));
+        }
+        self.nick = Some(nick);
+        self.make(screen);
+    }
+
+    /// Has the session go on under a key that was made, and under the nick that it is for.
+    pub(super) fn take(
+        &mut self,
+        key: SessionKey,
+        session: &mut Session,
+        now: Now,
+        screen: &mut Screen,
+    ) {
+        let Some(nick) = self.nick.take() else {
+            return session.rekey(key, now);
+        };
+        if !session.can_rekey() {
+            return screen.refuse(
+                None,
+                format!("you are not called {nick}: the connection was lost meanwhile; try again"),
+            );
+        }
+        if session.rename(&nick, key, now).is_err() {
+            screen.refuse(
+                None,
+                format!("somebody has taken the nick {nick}, or one like it, meanwhile"),
+            );
+        }
+    }
+
+    /// The relay has refused, at its door, a nick that others may have seen: has the session go on under
+    /// the one before, with another key. Returns whether it can.
+    pub(super) fn retreat(&self, session: &mut Session, now: Now, screen: &mut Screen) -> bool {
+        let refused = session.retreat(|| SessionKey::generate(self.size), now);
+        if let Some(nick) = &refused {
+            screen.refuse(None, nick_is_taken(nick));
+        }
+        refused.is_some()
+    }
+}
+
+/// The words for a nick that the relay has refused.
+pub(super) fn nick_is_taken(nick: &Nick) -> String {
+    format!("the relay says that somebody has taken the nick {nick}, or one like it")
+}
+
+/// Why the session key cannot be changed at present.
+fn why_not_now(session: &Session) -> &'static str {
+    if session.is_inside() {
+        "your session key was changed less than a minute ago; try again then"
+    } else {
+        "there is no connection at the moment; try again when it is back"
+    }
+}
