@@ -58,21 +58,21 @@ impl OwnKeys {
 
     /// The roster has this session id from this position on. Returns whether that is news, and the
     /// key one that waited for it.
-    pub(super) fn list(&mut self, sid: SessionId, version: At) -> bool {
+    pub(super) fn list(&mut self, sid: SessionId, at: At) -> bool {
         let mut waiting = self.0.iter_mut().filter(|own| own.listed.is_none());
         let Some(own) = waiting.find(|own| own.sid == sid) else {
             return false;
         };
-        own.listed = Some(version);
+        own.listed = Some(at);
         true
     }
 
     /// The session id that the roster had at a position, and its key, if it is not destroyed.
-    pub(super) fn at(&self, version: At) -> (SessionId, Option<&SessionKey>) {
+    pub(super) fn at(&self, at: At) -> (SessionId, Option<&SessionKey>) {
         let own = self
             .0
             .iter()
-            .rfind(|own| own.listed.is_some_and(|listed| listed <= version))
+            .rfind(|own| own.listed.is_some_and(|listed| listed <= at))
             .expect("the first one was listed from the beginning");
         (own.sid, own.key.as_ref())
     }
