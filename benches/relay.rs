@@ -17,8 +17,9 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity};
+use e2echat::room::chain::{Claim, Link};
 use e2echat::room::frame::{Frame, RelayLimits, RunId, ToRelay};
-use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
+use e2echat::room::message::{Header, Kind, SealedMessage, Stream};
 use e2echat::room::notice::Notice;
 use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, RetentionBudget, Room};
 
@@ -43,22 +44,24 @@ fn message(cards: &[Card], identity: &Identity) -> Vec<Frame> {
     let header = Header {
         room: sender.room(),
         sender: sender.sid(),
-        run: RUN,
-        epoch: 1,
         stream: Stream::Room,
-        sequence: 0,
+        number: 0,
         time: 0,
+        flags: 0,
         left_out: Vec::new(),
-        audience: audience_digest(&[sender.sid()]),
-        seen: 0,
-        parent: [0; 32],
+        claim: Claim {
+            run: RUN,
+            link: Link::start(RUN, sender.room(), 1),
+            roster: [0; 32],
+            unread: Vec::new(),
+        },
         commitment: body.commitment(),
     };
     let readers: Vec<_> = others
         .iter()
         .map(|card| (card.sid(), card.session()))
         .collect();
-    SealedMessage::seal(&header, &body, &identity.key, &readers, &[]).frames()
+    SealedMessage::seal(&header, &body, &identity.key, &readers).frames()
 }
 
 /// A frame as it comes off the socket: type and fields.
@@ -74,7 +77,8 @@ fn fan_out(bencher: Bencher, members: usize) {
         members: u32::MAX,
         ..RelayLimits::default()
     };
-    let mut room = Room::new(0, &limits);
+    let start = Link::start(RUN, cards[0].room(), 0);
+    let mut room = Room::new(start, &limits, 0);
     for card in &cards {
         room.join(card, &Counting::default())
             .expect("there is room");
@@ -89,7 +93,7 @@ fn fan_out(bencher: Bencher, members: usize) {
             for frame in &frames {
                 let request = intake.take(pool.take(black_box(frame).clone()));
                 let request = request.expect("it is allowed");
-                room.carry_out(intake.sid(), &request).expect("it stays");
+                room.carry_out(&mut intake, &request).expect("it stays");
             }
         });
 }

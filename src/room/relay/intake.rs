@@ -214,7 +214,8 @@ impl Intake {
             }
             ToRelay::Rekey(card) => {
                 let card = Card::parse(card, room).map_err(|_| Malformed)?;
-                if !self.lineage.is_before(&card) {
+                // Former stays are told in the card with which a member enters.
+                if !self.lineage.is_before(&card) || !card.past().is_empty() {
                     return Err(Malformed);
                 }
                 let entry = ChainEntry::new(EntryKind::Rekeyed, card.bytes());

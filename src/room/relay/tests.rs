@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::cipher::encoding::Digest;
 use crate::cipher::keys::IdentityKey;
 use crate::cipher::pem::IdentityPem;
-use crate::room::card::Identity;
+use crate::room::card::{Identity, Stay};
 use crate::room::chain::{Claim, entry_digest, signed_entry};
 use crate::room::frame::{Part, RunId, Signed, ToClient, parse_left};
 use crate::room::message::{Header, Stream};
@@ -469,6 +469,18 @@ fn a_card_that_does_not_follow_the_present_one_ends_the_stay() {
     let (_, second) = ada.rekey("ada", &key!("bob_session_3072"));
     send(&mut room, &mut ada, &first).unwrap();
     send(&mut room, &mut ada, &second).unwrap_err();
+}
+
+#[test]
+fn a_card_to_go_on_with_tells_of_no_former_stays() {
+    let (mut room, [mut ada, ..]) = three();
+    let (next, _) = ada.rekey("ada", &key!("bob_session_2100"));
+    let past = Stay {
+        first: 1,
+        claim: ada.claim(),
+    };
+    let telling = next.reissue(&lobby().key(), &ada.identity, 0, &[past], 0);
+    send(&mut room, &mut ada, &Frame::rekey(telling.bytes())).unwrap_err();
 }
 
 #[test]
