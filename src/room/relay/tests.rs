@@ -14,7 +14,8 @@ use crate::room::chain::{Claim, entry_digest, signed_entry};
 use crate::room::frame::{Part, RunId, Signed, ToClient, parse_left};
 use crate::room::message::{Header, Stream};
 use crate::room::names::RoomName;
-use crate::room::statement::{Had, Occasion, Purpose, Receipt, Statement};
+use crate::room::numbers::Had;
+use crate::room::statement::{Occasion, Purpose, Receipt, Statement};
 
 use super::*;
 

@@ -364,6 +364,22 @@ impl Outbox {
         news
     }
 
+    /// What a reader, who has entered anew or to whom this member has, has not confirmed and is not sent
+    /// again, as it is not kept, or was written under none of these session ids: the relay takes no
+    /// others.
+    pub(super) fn give_up_for(&mut self, origin: SessionId, senders: [SessionId; 2]) -> Vec<News> {
+        let mut news = Vec::new();
+        for message in self.messages.iter_mut().filter(|message| message.is_taken) {
+            let can_be_sent = message.sealed.is_some() && senders.contains(&message.sender);
+            if !can_be_sent && let Some(reader) = message.place_of(origin) {
+                let given_up = Fate::Undelivered(Undelivered::GivenUp);
+                news.extend(message.end(reader, given_up));
+            }
+        }
+        self.tidy();
+        news
+    }
+
     /// The frames that carry to a reader, who has entered anew or to whom this member has, what it has
     /// not confirmed: late copies of messages to the room that have been entries, and its direct ones.
     pub(super) fn copies_for(&self, origin: SessionId) -> Vec<(u64, Frame)> {

@@ -223,7 +223,7 @@ impl Session {
     /// Sends what is not back, or not taken, as it was; and to those who are there late copies of what
     /// they have not confirmed, after this member has entered anew. Returns what cannot be sent.
     pub(super) fn send_again(&mut self, now: Now) -> Vec<Event> {
-        let senders = [self.own.card.sid(), self.own.card.previous()];
+        let senders = self.senders();
         let untaken = self.outbox.untaken();
         let untaken: Vec<(u64, bool)> = untaken
             .map(|message| (message.receipt(), senders.contains(&message.sender())))
@@ -235,7 +235,7 @@ impl Session {
             .iter()
             .map(|(_, peer)| peer.card.origin());
         for origin in present.collect::<Vec<_>>() {
-            self.send_copies(origin, now);
+            events.extend(self.send_copies(origin, now));
             self.owe_receipt_again(origin, now);
         }
         for (receipt, can_be_sent) in untaken {
@@ -257,15 +257,23 @@ impl Session {
     }
 
     /// Sends a reader, who has entered anew or to whom this member has, what it has not confirmed.
-    pub(super) fn send_copies(&mut self, origin: SessionId, now: Now) {
+    /// Returns what cannot be sent.
+    pub(super) fn send_copies(&mut self, origin: SessionId, now: Now) -> Vec<Event> {
         if self.said_goodbye {
-            return;
+            return Vec::new();
         }
+        let given_up = self.outbox.give_up_for(origin, self.senders());
         for (receipt, frame) in self.outbox.copies_for(origin) {
             let order = self.sending.next_order();
             self.outbox.sent_again(receipt, order);
             self.send(Sent::Frame(frame), now);
         }
+        given_up.into_iter().map(Event::of_news).collect()
+    }
+
+    /// The session ids under which the relay takes messages from this member.
+    fn senders(&self) -> [SessionId; 2] {
+        [self.own.card.sid(), self.own.card.previous()]
     }
 
     /// Sends a message of the outbox.
