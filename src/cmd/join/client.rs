@@ -132,9 +132,7 @@ impl Client<'_> {
             }
             Err(end) => {
                 let error = wording::session_ended(self.destination.relay, end);
-                // Before the room was entered, the nick may be one that others have seen already.
-                let is_refused = was_inside
-                    && end == End::Notice(Notice::NickTaken)
+                let is_refused = end == End::Notice(Notice::NickTaken)
                     && self
                         .next_key
                         .retreat(&mut self.session, self.clock.now(), &mut self.screen);

@@ -218,6 +218,9 @@ impl Session {
             return Err(End::Malformed);
         }
         let refused = self.own.refused();
+        if self.own.keys.of(self.own.card.sid()).is_none() {
+            self.timers.key_is_gone();
+        }
         let nick = refused.map(|card| card.nick().clone());
         Ok(nick
             .map(|nick| Event::Refused(nick, conflict))

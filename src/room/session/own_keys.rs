@@ -94,10 +94,10 @@ impl OwnKeys {
         self.0.iter().any(|own| own.sid == sid)
     }
 
-    /// Whether there is one key, and the roster has it.
+    /// Whether there is one key at most, and the roster has it.
     pub(super) fn is_settled(&self) -> bool {
         let mut left = self.0.iter().filter(|own| own.key.is_some());
-        left.next().is_some_and(|own| own.listed.is_some()) && left.next().is_none()
+        left.next().is_none_or(|own| own.listed.is_some()) && left.next().is_none()
     }
 
     /// Destroys the keys whose time has come.

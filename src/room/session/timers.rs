@@ -142,6 +142,11 @@ impl Timers {
         self.failures = 0;
     }
 
+    /// There is no session key any more: the next one is due now.
+    pub(super) fn key_is_gone(&mut self) {
+        self.failures = FAILURES;
+    }
+
     /// A message did not open.
     pub(super) fn opening_failed(&mut self) {
         self.failures += 1;
