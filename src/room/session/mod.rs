@@ -5,9 +5,9 @@
 //!
 //! - this file: what the session is, and which frame is for what.
 //! - `entering`: from the challenge to the room, over each connection.
-//! - `entries`: what the relay puts into the room's chain, in its order. `incoming`: what members
-//!   sign. `streams`: the numbers of their messages.
-//! - `history`: the chain as this member saw it, with which what others claim is compared.
+//! - `entries`: what the relay puts into the room's chain, in its order.
+//! - `messages`, `statements`: what members sign. `streams`: the numbers of their messages.
+//! - `history`: the chain as this member saw it. `claims`: what others say of it is compared.
 //! - `presence`: who shows that it is there.
 //! - `members`, `peer`: who is in the room, and what is known of each.
 //! - `own`, `own_keys`, `succession`: this member's card and keys, and the next ones.
@@ -16,12 +16,13 @@
 //! - `sending`: what was sent, until the relay has taken it and given it back.
 //! - `shown`: what stands on the screen. `event`: what is told.
 
+mod claims;
 mod entering;
 mod entries;
 mod event;
 mod history;
-mod incoming;
 mod members;
+mod messages;
 mod outbox;
 mod own;
 mod own_keys;
@@ -30,6 +31,7 @@ mod presence;
 mod saying;
 mod sending;
 mod shown;
+mod statements;
 mod stating;
 mod streams;
 mod succession;

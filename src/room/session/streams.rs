@@ -38,7 +38,7 @@ struct Gap {
 
 /// The messages of one member to the room, or to this member.
 #[derive(Default)]
-pub(super) struct Stream {
+pub(super) struct NumberedStream {
     had: Had,
     /// Whether the latest message was one of the present stays of both.
     is_settled: bool,
@@ -47,7 +47,7 @@ pub(super) struct Stream {
     recent: VecDeque<(u64, Digest)>,
 }
 
-impl Stream {
+impl NumberedStream {
     /// What the number of a message says of it.
     pub(super) fn turn(&self, number: u64, digest: Digest) -> Turn {
         let other = |(n, known): &(u64, Digest)| *n == number && *known != digest;
@@ -124,8 +124,8 @@ impl Stream {
 /// The two streams from one member.
 #[derive(Default)]
 pub(super) struct Streams {
-    pub(super) room: Stream,
-    pub(super) direct: Stream,
+    pub(super) room: NumberedStream,
+    pub(super) direct: NumberedStream,
 }
 
 /// All streams.
@@ -193,8 +193,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn stream(numbers: &[u64]) -> Stream {
-        let mut stream = Stream::default();
+    fn stream(numbers: &[u64]) -> NumberedStream {
+        let mut stream = NumberedStream::default();
         for number in numbers {
             stream.take(*number, ONE, true, seconds(0));
             stream.opened(*number);

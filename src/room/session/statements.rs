@@ -1,0 +1,133 @@
+//! What members state: to all, and to this member alone which of its messages have come
+//! (PROTOCOL §10).
+
+use crate::room::card::SessionId;
+use crate::room::frame::{Departure, Signed};
+use crate::room::message::verify;
+use crate::room::statement::{Occasion, Purpose, Statement};
+
+use super::claims::What;
+use super::entries::signed_fields;
+use super::event::Event;
+use super::{Now, Session};
+
+impl Session {
+    /// A statement to all has come.
+    pub(super) fn take_statement(&mut self, entry: &[u8], now: Now) -> Vec<Event> {
+        let Some((signed, statement)) = parse_statement(entry) else {
+            return vec![Event::Stray];
+        };
+        let Purpose::ToAll(occasion) = statement.purpose else {
+            return vec![Event::Stray];
+        };
+        match self.take_signed(&signed, &statement, What::Beacon, now) {
+            Err(events) => events,
+            Ok((_, mut events)) if matches!(occasion, Occasion::Unknown(_)) => {
+                events.extend(self.is_newer(statement.sender));
+                events
+            }
+            Ok((_, events)) => events,
+        }
+    }
+
+    /// A member says goodbye, and is out of the room with that.
+    pub(super) fn take_goodbye(&mut self, entry: &[u8], now: Now) -> Vec<Event> {
+        let goodbye = parse_statement(entry);
+        let Some((signed, statement)) =
+            goodbye.filter(|(_, statement)| statement.purpose == Purpose::ToAll(Occasion::Goodbye))
+        else {
+            return vec![Event::Stray];
+        };
+        let (sid, mut events) = match self.take_signed(&signed, &statement, What::Beacon, now) {
+            Err(events) => return events,
+            Ok(taken) => taken,
+        };
+        if let Some(peer) = self.members.remove(sid) {
+            let (origin, nick) = (peer.card.origin(), peer.nick().clone());
+            events.extend(self.missing(origin, &nick, true));
+            events.extend(self.is_gone(origin, nick, Departure::Left));
+        }
+        events
+    }
+
+    /// Somebody tells this member alone which of its messages it has had.
+    pub(super) fn take_receipt(&mut self, signed: &Signed<'_>, now: Now) -> Vec<Event> {
+        let Ok(statement) = Statement::parse(signed.bytes) else {
+            return vec![Event::Stray];
+        };
+        let Purpose::Receipt(author, receipt) = &statement.purpose else {
+            return vec![Event::Stray];
+        };
+        if !self.own.keys.contains(*author) {
+            return vec![Event::Stray];
+        }
+        let (sid, mut events) = match self.take_signed(signed, &statement, What::Receipt, now) {
+            Err(events) => return events,
+            Ok(taken) => taken,
+        };
+        if let Some(peer) = self.members.roster.get_mut(sid) {
+            peer.told.unanswered = false;
+            let (origin, room) = (peer.card.origin(), receipt.room.as_ref());
+            let news = self.outbox.confirm_by_number(origin, &receipt.direct, room);
+            events.extend(news.into_iter().map(Event::of_news));
+        }
+        events
+    }
+
+    /// Checks what somebody has stated and signed, and learns from it. Returns under which session id it
+    /// is in the roster.
+    fn take_signed(
+        &mut self,
+        signed: &Signed<'_>,
+        statement: &Statement,
+        what: What,
+        now: Now,
+    ) -> Result<(SessionId, Vec<Event>), Vec<Event>> {
+        let is_its_room = statement.room == self.own.card.room();
+        let sid = self
+            .members
+            .author(statement.sender)
+            .filter(|_| is_its_room);
+        let Some((sid, peer)) = sid.and_then(|sid| Some((sid, self.members.roster.get_mut(sid)?)))
+        else {
+            return Err(self.stray(statement.sender));
+        };
+        let is_goodbye = statement.purpose == Purpose::ToAll(Occasion::Goodbye);
+        let is_old = statement.time <= peer.stated;
+        if is_old && !is_goodbye {
+            // It was there before, and is no sign of life. Who signed it makes no difference.
+            return Err(Vec::new());
+        }
+        if let Err(error) = verify(signed.bytes, signed.signature, peer.card.identity()) {
+            return Err(vec![Event::Unopened(peer.nick().clone(), error)]);
+        }
+        if is_old {
+            // Nobody takes a goodbye back, whatever time it has.
+            return Ok((sid, Vec::new()));
+        }
+        peer.stated = statement.time;
+        peer.clock.is_late(statement.time, now.time);
+        let origin = peer.card.origin();
+        let (events, fits) = self.weigh(sid, &statement.claim, what, now);
+        if fits && what == What::Beacon {
+            let active = self.active.get();
+            let streams = self.streams.of(origin);
+            streams.room.expect_next(statement.next, active);
+        }
+        Ok((sid, events))
+    }
+
+    /// Tells once that somebody's program says something that this one does not know.
+    pub(super) fn is_newer(&mut self, sender: SessionId) -> Option<Event> {
+        let sid = self.members.author(sender)?;
+        let peer = self.members.roster.get_mut(sid)?;
+        let is_news = !std::mem::replace(&mut peer.told.newer, true);
+        is_news.then(|| Event::Newer(peer.nick().clone()))
+    }
+}
+
+fn parse_statement(entry: &[u8]) -> Option<(Signed<'_>, Statement)> {
+    let signed = signed_fields(entry)?;
+    let statement = Statement::parse(signed.bytes).ok()?;
+    Some((signed, statement))
+}
