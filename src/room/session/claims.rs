@@ -16,9 +16,9 @@ pub(super) enum What {
 }
 
 impl Session {
-    /// Compares a claim that somebody has signed with what this member has seen, and learns from it
-    /// (PROTOCOL §5). Returns what is to be told, and whether it fits: it is equal, and of the present
-    /// stay of both.
+    /// Compares a claim that somebody has signed with what this member has seen, and learns from it who
+    /// is there and what has come. Returns what is to be told, and whether the claim fits: it is equal,
+    /// and of the present stay of both.
     pub(super) fn weigh(
         &mut self,
         sid: SessionId,
@@ -26,36 +26,56 @@ impl Session {
         what: What,
         now: Now,
     ) -> (Vec<Event>, bool) {
-        let verdict = self.history.compare(claim);
+        if let Some(peer) = self.members.roster.get_mut(sid) {
+            peer.seen.heard = now.uptime;
+        }
         let is_of_this_run = self.history.is_of_this_run(claim);
-        let (active, period) = (self.active.get(), self.period());
-        let Some(peer) = self.members.roster.get_mut(sid) else {
-            return (Vec::new(), false);
+        match self.history.compare(claim) {
+            Verdict::Different => (self.disagree(sid), false),
+            // A message may be sent again, a statement is not.
+            _ if !is_of_this_run && what != What::Message => (self.disagree(sid), false),
+            Verdict::Same if is_of_this_run => {
+                let mut events = self.learn_presence(sid, claim, what);
+                let (news, fits) = self.learn_what_came(sid, claim);
+                events.extend(news);
+                (events, fits)
+            }
+            Verdict::Same | Verdict::Unknown => (Vec::new(), false),
+        }
+    }
+
+    /// Somebody was shown something else than this member: that is said once.
+    fn disagree(&mut self, sid: SessionId) -> Vec<Event> {
+        let peer = self.members.roster.get_mut(sid);
+        let news = peer.filter(|peer| !std::mem::replace(&mut peer.watch.differs, true));
+        let Some(nick) = news.map(|peer| peer.nick().clone()) else {
+            return Vec::new();
         };
-        peer.seen.heard = now.uptime;
-        let (nick, origin) = (peer.nick().clone(), peer.card.origin());
-        // A message may be sent again, a statement is not.
-        let is_out_of_time = !is_of_this_run && what != What::Message;
-        if verdict == Verdict::Different || is_out_of_time {
-            let is_news = !std::mem::replace(&mut peer.watch.differs, true);
-            let mut events = Vec::from_iter(is_news.then_some(Event::OtherView(nick)));
-            events.extend((is_news && self.is_contradicted()).then_some(Event::Contradicted));
-            return (events, false);
-        }
-        if verdict == Verdict::Unknown || !is_of_this_run {
-            return (Vec::new(), false);
-        }
-        let position = claim.link.position;
-        let covered = self.own_entries.covered_by(position);
+        let contradicted = self.is_contradicted().then_some(Event::Contradicted);
+        [Event::OtherView(nick)]
+            .into_iter()
+            .chain(contradicted)
+            .collect()
+    }
+
+    /// Learns from a claim that is equal what its signer has seen of this member's.
+    fn learn_presence(&mut self, sid: SessionId, claim: &Claim, what: What) -> Vec<Event> {
+        let (active, period) = (self.presence.active.get(), self.period());
+        let covered = self.presence.own.covered_by(claim.link.position);
+        let Some(peer) = self.members.roster.get_mut(sid) else {
+            return Vec::new();
+        };
+        let nick = peer.nick().clone();
+        let mut events = Vec::new();
         if let Some(entry) = covered {
             peer.watch.covers(entry);
         }
-        let is_beacon = what == What::Beacon && position >= peer.base;
-        let mut events = Vec::new();
+        let is_beacon = what == What::Beacon && claim.link.position >= peer.base;
         if peer.watch.is_blind(is_beacon, active, period) {
             events.push(Event::Blind(nick.clone()));
         }
         // Receipts go before the next beacon: an honest relay cannot part the two.
+        let origin = peer.card.origin();
         let is_owed = what == What::Beacon
             && covered.is_some_and(|entry| {
                 entry.position > peer.base && self.outbox.owes_receipt(origin, entry.order)
@@ -63,19 +83,26 @@ impl Session {
         if is_owed && !std::mem::replace(&mut peer.told.unanswered, true) {
             events.push(Event::Unanswered(nick));
         }
+        events
+    }
+
+    /// Learns from a claim that is equal which messages have come to its signer. Returns also whether it
+    /// is of the present stay of both.
+    fn learn_what_came(&mut self, sid: SessionId, claim: &Claim) -> (Vec<Event>, bool) {
+        let Some(peer) = self.members.roster.get(sid) else {
+            return (Vec::new(), false);
+        };
         let first = peer.base.max(self.history.base());
-        let fits = position >= first;
-        if fits {
-            self.history.past_is_told();
-            let run = self.history.now().run;
-            let first = At {
-                run,
-                position: first,
-            };
-            let news = self.outbox.confirm(origin, first, claim);
-            events.extend(news.into_iter().map(Event::of_news));
+        if claim.link.position < first {
+            return (Vec::new(), false);
         }
-        (events, fits)
+        self.history.past_is_told();
+        let first = At {
+            run: self.history.now().run,
+            position: first,
+        };
+        let news = self.outbox.confirm(peer.card.origin(), first, claim);
+        (news.into_iter().map(Event::of_news).collect(), true)
     }
 
     /// What a card says of its member's former stays: what was said then is confirmed, or it was

@@ -30,7 +30,7 @@ impl Session {
             EntryKind::Statement => return Ok(self.take_statement(entry, now)),
             EntryKind::Goodbye => self.take_goodbye(entry, now),
             EntryKind::Unknown(_) => {
-                let was_told = std::mem::replace(&mut self.is_relay_newer, true);
+                let was_told = std::mem::replace(&mut self.history.is_relay_newer, true);
                 return Ok(Vec::from_iter((!was_told).then_some(Event::NewerRelay)));
             }
         };
@@ -42,11 +42,11 @@ impl Session {
     pub(super) fn roster_changed(&mut self) {
         let digest = self.members.digest(self.own.card.sid());
         self.history.set_roster(digest, self.members.roster.len());
-        self.changes += 1;
+        self.members.changes += 1;
     }
 
     fn somebody_joined(&mut self, card: &[u8], now: Now) -> Result<Vec<Event>, End> {
-        let most = usize::try_from(self.limits.members).unwrap_or(usize::MAX);
+        let most = usize::try_from(self.door.limits.members).unwrap_or(usize::MAX);
         if self.members.roster.len() + 1 >= most {
             return Err(End::Malformed);
         }
@@ -64,7 +64,7 @@ impl Session {
         }
         let is_back = self.members.absent_since(card.origin()).is_some();
         let base = self.history.now().position;
-        let changes = self.changes + 1;
+        let changes = self.members.changes + 1;
         let mut events = self.admit(card, base, Some(changes), now);
         let person = self.person_of(card.sid());
         events.extend(person.map(if is_back { Event::Back } else { Event::Joined }));
@@ -125,7 +125,7 @@ impl Session {
         }
         let former = peer.set_card(&card, now.uptime);
         if former.is_some() {
-            peer.seen.named = self.changes + 1;
+            peer.seen.named = self.members.changes + 1;
         }
         self.members.admit(peer);
         match (former, self.person_of(card.sid())) {
@@ -190,8 +190,8 @@ impl Session {
             order,
         };
         let patience = self.period() * 8;
-        let since = self.active.get().saturating_sub(patience);
-        self.own_entries.push(entry, since);
+        let since = self.presence.active.get().saturating_sub(patience);
+        self.presence.own.push(entry, since);
         self.say_goodbye_if_due(now);
         Ok(events)
     }

@@ -56,6 +56,10 @@ pub(super) struct History {
     unread: VecDeque<u64>,
     /// The position of the latest claim that the others have, in the present stay.
     claimed: u64,
+    /// Whether this member has entered anew because everybody had seen something else.
+    pub(super) has_given_in: bool,
+    /// Whether the user has been told that the relay's program is newer than this one.
+    pub(super) is_relay_newer: bool,
 }
 
 /// This member has been taken out of the room again and again, before anybody could be told.

@@ -32,6 +32,9 @@ pub(super) struct Members {
     absent: HashMap<SessionId, Absent>,
     /// The session ids of cards that the relay lists and this member has refused.
     refused: HashSet<SessionId>,
+    /// How many changes of the roster, and messages to it alone, this member was shown, in whatever
+    /// run of the relay.
+    pub(super) changes: u64,
 }
 
 impl Members {
@@ -41,6 +44,7 @@ impl Members {
             roster: roster_around(own),
             absent: HashMap::new(),
             refused: HashSet::new(),
+            changes: 0,
         }
     }
 

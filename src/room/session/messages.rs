@@ -205,7 +205,7 @@ impl Session {
     /// its author is owed a receipt.
     fn take_number(&mut self, arrived: &Arrived<'_>, parties: &Parties, fits: bool, now: Now) {
         let digest = header_digest(arrived.signed.bytes);
-        let active = self.active.get();
+        let active = self.presence.active.get();
         let stream = self.stream_of(arrived, parties);
         stream.take(arrived.header.number, digest, fits, active);
         if !arrived.is_entry {
@@ -243,7 +243,7 @@ impl Session {
             Kind::Text | Kind::Action => {
                 let direct = arrived.is_direct();
                 // Whom a reply would go to changes with it.
-                self.changes += u64::from(direct);
+                self.members.changes += u64::from(direct);
                 events.push(Event::Message {
                     from: parties.nick.clone(),
                     direct,

@@ -87,6 +87,13 @@ impl OwnEntries {
     }
 }
 
+/// What others can show that they saw of this member.
+#[derive(Default)]
+pub(super) struct OwnPresence {
+    pub(super) active: ActiveTime,
+    pub(super) own: OwnEntries,
+}
+
 /// What is known of how somebody is there, in active time.
 #[derive(Debug, Default)]
 pub(super) struct Watch {

@@ -110,7 +110,7 @@ impl Session {
         let origin = peer.card.origin();
         let (events, fits) = self.weigh(sid, &statement.claim, what, now);
         if fits && what == What::Beacon {
-            let active = self.active.get();
+            let active = self.presence.active.get();
             let streams = self.streams.of(origin);
             streams.room.expect_next(statement.next, active);
         }
