@@ -46,11 +46,13 @@ impl Session {
 
     /// Somebody was shown something else than this member: that is said once.
     fn disagree(&mut self, sid: SessionId) -> Vec<Event> {
-        let peer = self.members.roster.get_mut(sid);
-        let news = peer.filter(|peer| !std::mem::replace(&mut peer.watch.differs, true));
-        let Some(nick) = news.map(|peer| peer.nick().clone()) else {
+        let Some(peer) = self.members.roster.get_mut(sid) else {
             return Vec::new();
         };
+        if std::mem::replace(&mut peer.watch.differs, true) {
+            return Vec::new();
+        }
+        let nick = peer.nick().clone();
         let contradicted = self.is_contradicted().then_some(Event::Contradicted);
         [Event::OtherView(nick)]
             .into_iter()
