@@ -135,6 +135,18 @@ impl Session {
         now: Now,
     ) -> Self {
         let card = Card::issue(room, nick, &identity, key.public(), now.time);
+        Self::with_card(identity, key, card, room, policy, now)
+    }
+
+    /// A session that begins with this card, which is of `identity` and this key.
+    pub(super) fn with_card(
+        identity: Identity,
+        key: SessionKey,
+        card: Card,
+        room: &RoomName,
+        policy: Policy,
+        now: Now,
+    ) -> Self {
         Self {
             members: Members::around(&card),
             own: Own::new(identity, room.key(), card, key),
