@@ -21,14 +21,20 @@ impl Session {
         ciphertext: &[u8],
         now: Now,
     ) -> Result<Vec<Event>, End> {
+        let may_have_ciphertext = matches!(kind, EntryKind::Message | EntryKind::Unknown(_));
+        if !may_have_ciphertext && !ciphertext.is_empty() {
+            return Err(End::Malformed);
+        }
         self.history.append(kind, &entry_digest(entry));
         let events = match kind {
             EntryKind::Joined => self.somebody_joined(entry, now)?,
             EntryKind::Left => self.somebody_left(entry, now)?,
             EntryKind::Rekeyed => self.somebody_rekeyed(entry, now),
-            EntryKind::Message => return Ok(self.take_message_entry(entry, ciphertext, now)),
-            EntryKind::Statement => return Ok(self.take_statement(entry, now)),
-            EntryKind::Goodbye => self.take_goodbye(entry, now),
+            EntryKind::Message => {
+                return Ok(self.take_message_entry(&Signed::parse(entry)?, ciphertext, now));
+            }
+            EntryKind::Statement => return Ok(self.take_statement(&Signed::parse(entry)?, now)),
+            EntryKind::Goodbye => self.take_goodbye(&Signed::parse(entry)?, now),
             EntryKind::Unknown(_) => {
                 let was_told = std::mem::replace(&mut self.history.is_relay_newer, true);
                 return Ok(Vec::from_iter((!was_told).then_some(Event::NewerRelay)));
@@ -227,9 +233,4 @@ impl Session {
             .into_iter()
             .collect())
     }
-}
-
-/// The two fields of an entry that somebody signed.
-pub(super) fn signed_fields(entry: &[u8]) -> Option<Signed<'_>> {
-    Signed::parse(entry).ok()
 }

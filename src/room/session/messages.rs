@@ -9,7 +9,6 @@ use crate::room::names::Nick;
 use crate::room::text::SafeText;
 
 use super::claims::What;
-use super::entries::signed_fields;
 use super::event::Event;
 use super::streams::{NumberedStream, Turn};
 use super::{Now, Session};
@@ -67,22 +66,21 @@ impl Session {
     /// A message to the room has come, as an entry.
     pub(super) fn take_message_entry(
         &mut self,
-        entry: &[u8],
+        signed: &Signed<'_>,
         ciphertext: &[u8],
         now: Now,
     ) -> Vec<Event> {
-        let arrived = signed_fields(entry).and_then(|signed| {
-            let header = Header::parse(signed.bytes).ok()?;
-            (header.stream == Stream::Room).then_some(Arrived {
-                signed,
-                header,
-                ciphertext,
-                is_entry: true,
-            })
-        });
-        let outcome = match arrived {
-            Some(arrived) => self.take_message(&arrived, now),
-            None => Outcome::unread([Event::Stray]),
+        let outcome = match Header::parse(signed.bytes) {
+            Ok(header) => {
+                let arrived = Arrived {
+                    signed: *signed,
+                    header,
+                    ciphertext,
+                    is_entry: true,
+                };
+                self.take_message(&arrived, now)
+            }
+            Err(_) => Outcome::unread([Event::Stray]),
         };
         if !outcome.is_settled {
             self.history.note_unread();
@@ -174,7 +172,9 @@ impl Session {
         now: Now,
     ) -> Result<Turn, Outcome> {
         let nick = || parties.nick.clone();
-        let is_for_me = self.own.keys.contains(parties.reader);
+        // What is for one alone is no entry.
+        let is_misplaced = arrived.is_entry && arrived.is_direct();
+        let is_for_me = !is_misplaced && self.own.keys.contains(parties.reader);
         let digest = header_digest(arrived.signed.bytes);
         let number = arrived.header.number;
         let turn = self.stream_of(arrived, parties).turn(number, digest);
