@@ -126,12 +126,14 @@ impl Session {
         match open(bytes, header, parties.reader, key, arrived.ciphertext) {
             Ok(opened) => {
                 self.stream_of(arrived, &parties).opened(header.number);
-                let is_late = turn == Turn::Late || !fits;
+                let is_late = turn == Turn::Late || self.is_from_before(parties.author, claim);
                 events.extend(self.show(arrived, &parties, opened, is_late, now));
                 Outcome::settled(events)
             }
             // It may be for others alone, who were there when this member was not.
-            Err(OpenError::NoCiphertext) if !fits || turn != Turn::New => Outcome::unread(events),
+            Err(OpenError::NoCiphertext) if arrived.is_entry && (!fits || turn != Turn::New) => {
+                Outcome::unread(events)
+            }
             Err(error) => {
                 events.push(self.not_opened(&parties, error));
                 Outcome::unread(events)
