@@ -208,8 +208,9 @@ impl Session {
     fn take_number(&mut self, arrived: &Arrived<'_>, parties: &Parties, fits: bool, now: Now) {
         let digest = header_digest(arrived.signed.bytes);
         let active = self.presence.active.get();
+        let has_content = !arrived.is_entry || !arrived.ciphertext.is_empty();
         let stream = self.stream_of(arrived, parties);
-        stream.take(arrived.header.number, digest, fits, active);
+        stream.take(arrived.header.number, digest, has_content, fits, active);
         if !arrived.is_entry {
             self.owe_receipt(parties.origin, !arrived.is_direct(), now);
         }
