@@ -300,16 +300,16 @@ impl Session {
     /// A message could not be opened.
     fn not_opened(&mut self, parties: &Parties, error: OpenError) -> Event {
         let nick = parties.nick.clone();
-        if error == OpenError::KeyDestroyed {
-            return Event::TooLate(nick);
-        }
-        self.timers.opening_failed();
         match error {
-            OpenError::Kind => self
-                .is_newer(parties.author)
-                .unwrap_or(Event::Unopened(nick, error)),
-            error => Event::Unopened(nick, error),
+            OpenError::KeyDestroyed => return Event::TooLate(nick),
+            // The key is good: it has opened it.
+            OpenError::Kind => {
+                let newer = self.is_newer(parties.author);
+                return newer.unwrap_or(Event::Unopened(nick, error));
+            }
+            _ => self.timers.opening_failed(),
         }
+        Event::Unopened(nick, error)
     }
 
     /// Tells whom a message leaves out, where it is not the same people as before.
