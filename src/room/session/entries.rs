@@ -101,8 +101,10 @@ impl Session {
             Err(error) => return vec![Event::Disbelieved(Disbelief::Card(error))],
         };
         let before = card.previous();
-        if self.members.is_refused(before) && self.members.roster.get(before).is_none() {
-            // Those who come later see this card alone, and so it is all that counts for everybody.
+        let is_nobodys = self.members.roster.get(before).is_none() && before != self.own.card.sid();
+        if is_nobodys {
+            // The card before it was refused. Those who come later see this one alone, and so it is all
+            // that counts for everybody.
             return self.admit_newcomer(&card, now);
         }
         let is_own = |sid| {

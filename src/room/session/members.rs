@@ -148,6 +148,11 @@ impl Members {
         }
     }
 
+    /// Whoever was refused under this session id is out of the room.
+    pub(super) fn refused_is_gone(&mut self, sid: SessionId) {
+        self.refused.remove(&sid);
+    }
+
     /// Whether the card with this session id was refused.
     pub(super) fn is_refused(&self, sid: SessionId) -> bool {
         self.refused.contains(&sid)

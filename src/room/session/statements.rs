@@ -40,7 +40,10 @@ impl Session {
             return vec![Event::Stray];
         };
         let (sid, mut events) = match self.take_signed(signed, &statement, What::Beacon, now) {
-            Err(events) => return events,
+            Err(events) => {
+                self.members.refused_is_gone(statement.sender);
+                return events;
+            }
             Ok(taken) => taken,
         };
         if let Some(peer) = self.members.remove(sid) {
