@@ -7,6 +7,7 @@ use crate::room::frame::{Departure, Signed, parse_left};
 use crate::room::notice::Notice;
 use crate::room::roster::Conflict;
 
+use super::entering::MAX_POSITION;
 use super::event::{Disbelief, End, Event};
 use super::presence::OwnEntry;
 use super::sending::{NotBack, Own};
@@ -22,7 +23,8 @@ impl Session {
         now: Now,
     ) -> Result<Vec<Event>, End> {
         let may_have_ciphertext = matches!(kind, EntryKind::Message | EntryKind::Unknown(_));
-        if !may_have_ciphertext && !ciphertext.is_empty() {
+        let is_over = self.history.now().position >= MAX_POSITION;
+        if is_over || (!may_have_ciphertext && !ciphertext.is_empty()) {
             return Err(End::Malformed);
         }
         self.history.append(kind, &entry_digest(entry));
@@ -52,7 +54,7 @@ impl Session {
     }
 
     fn somebody_joined(&mut self, card: &[u8], now: Now) -> Result<Vec<Event>, End> {
-        let most = usize::try_from(self.door.limits.members).unwrap_or(usize::MAX);
+        let most = usize::try_from(self.most_members()).unwrap_or(usize::MAX);
         if self.members.roster.len() + 1 >= most {
             return Err(End::Malformed);
         }
