@@ -77,15 +77,14 @@ impl Members {
         self.absent.get(&origin).map(|absent| absent.since)
     }
 
-    /// Under which session id a member is in the roster that has this one, had it when this member
-    /// last saw it change, or by its card had it before. That it signed under it, its signature shows.
+    /// Under which session id a member is in the roster that has this one, or by its card had it before.
+    /// That it signed under it, its signature shows.
     pub(super) fn author(&self, sid: SessionId) -> Option<SessionId> {
         if self.roster.get(sid).is_some() {
             return Some(sid);
         }
-        let had_it = |peer: &Peer| peer.former == Some(sid) || peer.card.has_previous(sid);
         let mut peers = self.roster.iter();
-        let found = peers.find(|(_, peer)| had_it(peer));
+        let found = peers.find(|(_, peer)| peer.card.has_previous(sid));
         found.map(|(present, _)| present)
     }
 
