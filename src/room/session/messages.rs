@@ -110,7 +110,7 @@ impl Session {
 
     /// A message has come: the steps of PROTOCOL §5.
     fn take_message(&mut self, arrived: &Arrived<'_>, now: Now) -> Outcome {
-        let parties = match self.find_parties(&arrived.header) {
+        let parties = match self.find_parties(arrived) {
             Ok(parties) => parties,
             Err(events) => return Outcome::unread(events),
         };
@@ -145,9 +145,11 @@ impl Session {
     ///
     /// # Errors
     /// With what is told of one from nobody who is here.
-    fn find_parties(&self, header: &Header) -> Result<Parties, Vec<Event>> {
+    fn find_parties(&self, arrived: &Arrived<'_>) -> Result<Parties, Vec<Event>> {
+        let Arrived { signed, header, .. } = arrived;
         let is_its_room = header.room == self.own.card.room();
-        let author = self.members.author(header.sender).filter(|_| is_its_room);
+        let author = self.members.author(header.sender, signed);
+        let author = author.filter(|_| is_its_room);
         let peer = author.and_then(|author| Some((author, self.members.roster.get(author)?)));
         let Some((author, peer)) = peer else {
             return Err(self.stray(header.sender));

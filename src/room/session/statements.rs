@@ -22,9 +22,9 @@ impl Session {
             Purpose::ToAll(Occasion::Goodbye) | Purpose::Receipt(..) => return vec![Event::Stray],
         };
         match self.take_signed(signed, &statement, What::Beacon, now) {
-            Ok((_, mut events)) => {
+            Ok((sid, mut events)) => {
                 if is_newer {
-                    events.extend(self.is_newer(statement.sender));
+                    events.extend(self.is_newer(sid));
                 }
                 events
             }
@@ -90,7 +90,7 @@ impl Session {
         let is_its_room = statement.room == self.own.card.room();
         let sid = self
             .members
-            .author(statement.sender)
+            .author(statement.sender, signed)
             .filter(|_| is_its_room);
         let Some((sid, peer)) = sid.and_then(|sid| Some((sid, self.members.roster.get_mut(sid)?)))
         else {
@@ -122,8 +122,7 @@ impl Session {
     }
 
     /// Tells once that somebody's program says something that this one does not know.
-    pub(super) fn is_newer(&mut self, sender: SessionId) -> Option<Event> {
-        let sid = self.members.author(sender)?;
+    pub(super) fn is_newer(&mut self, sid: SessionId) -> Option<Event> {
         let peer = self.members.roster.get_mut(sid)?;
         let is_news = !std::mem::replace(&mut peer.told.newer, true);
         is_news.then(|| Event::Newer(peer.nick().clone()))
