@@ -104,7 +104,7 @@ impl Session {
         };
         let before = card.previous();
         let is_nobodys = self.members.roster.get(before).is_none() && before != self.own.card.sid();
-        if is_nobodys {
+        if is_nobodys && card.generation() > 0 {
             // The card before it was refused. Those who come later see this one alone, and so it is all
             // that counts for everybody.
             return self.admit_newcomer(&card, now);
