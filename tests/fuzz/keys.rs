@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::IdentityKey;
 use e2echat::cipher::pem::IdentityPem;
-use e2echat::room::card::{Card, SessionId};
+use e2echat::room::card::{Card, SessionId, Stay};
 use e2echat::room::names::RoomName;
 
 pub fn room() -> &'static RoomName {
@@ -79,6 +79,7 @@ pub struct Fields<'a> {
     pub previous: SessionId,
     pub first: SessionId,
     pub next: u64,
+    pub past: &'a [Stay],
 }
 
 impl<'a> Fields<'a> {
@@ -91,12 +92,13 @@ impl<'a> Fields<'a> {
             previous: SessionId([0; 32]),
             first: SessionId([0; 32]),
             next: 0,
+            past: &[],
         }
     }
 
     /// All but the signature.
     pub fn unsigned(&self) -> Vec<u8> {
-        let fields = Encoder::tagged("e2echat/1 card")
+        let mut fields = Encoder::tagged("e2echat/2 card")
             .bytes(&room().id().0)
             .string(self.nick.as_bytes())
             .string(identity(self.identity).public().spki())
@@ -106,7 +108,11 @@ impl<'a> Fields<'a> {
             .bytes(&self.previous.0)
             .bytes(&self.first.0)
             .u64(0)
-            .u64(self.next);
+            .u64(self.next)
+            .count(self.past.len());
+        for stay in self.past {
+            fields = stay.claim.encode(fields.u64(stay.first));
+        }
         let mac = room().key().mac(fields.as_slice());
         fields.bytes(&mac).finish()
     }

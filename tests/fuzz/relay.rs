@@ -5,26 +5,30 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
 
-use e2echat::cipher::encoding::Encoder;
+use e2echat::cipher::encoding::{Digest, Encoder};
 use e2echat::room::card::{Card, SessionId};
-use e2echat::room::frame::{Departure, Frame, RelayLimits, RunId, ToClient, ToRelay};
+use e2echat::room::chain::{Claim, EntryKind, Link, entry_digest};
+use e2echat::room::frame::{
+    Departure, Frame, Part, RelayLimits, RunId, Signed, ToClient, ToRelay, parse_left,
+};
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::notice::Notice;
+use e2echat::room::numbers::Had;
 use e2echat::room::relay::{Backlog, Intake, Mailbox, MemberRequest, OutgoingFrame, Room};
-use e2echat::room::statement::{Occasion, PastEntry, Statement, ToldEntry};
+use e2echat::room::statement::{Occasion, Purpose, Receipt, Statement};
 
-use super::keys::{Fields, room};
+use super::keys::{Fields, room, sign};
 use super::payload;
 use super::script::Script;
 
 const RUN: RunId = RunId([2; 16]);
 const LIMITS: RelayLimits = RelayLimits {
     idle: 90,
-    grace: 60,
     members: 3,
     blocks: 0,
     bytes: 0,
 };
+const GRACE: u32 = 60;
 /// Small, so that it overflows.
 const MAX_QUEUE: usize = 8 * 1024;
 const SLOTS: usize = 4;
@@ -42,12 +46,14 @@ struct Post {
     taken: usize,
     /// Once it has overflown, or been dismissed, nothing is looked at any more.
     is_closed: bool,
-    /// The member's session ids: the one before the present one is its own too.
-    own: Vec<SessionId>,
-    epoch: Option<u64>,
+    card: Card,
+    /// The place of the last entry that it was told of.
+    link: Option<Link>,
     members_to_come: u32,
-    /// The others, as this member was told, with the skeletons of their nicks.
-    others: BTreeMap<SessionId, String>,
+    /// Its own entries that are not back: of a new card, that too.
+    not_back: VecDeque<(EntryKind, Digest, Option<Card>)>,
+    /// The others, as this member was told.
+    others: BTreeMap<SessionId, Card>,
     delivered: Vec<Vec<u8>>,
 }
 
@@ -73,9 +79,10 @@ impl Post {
             acknowledged: 0,
             taken: 0,
             is_closed: false,
-            own: vec![card.sid(), card.previous()],
-            epoch: None,
+            card: card.clone(),
+            link: None,
             members_to_come: 0,
+            not_back: VecDeque::new(),
             others: BTreeMap::new(),
             delivered: Vec::new(),
         }
@@ -112,53 +119,87 @@ impl Post {
     fn read(&mut self, frame: &[u8]) {
         match ToClient::parse(frame).expect("a relay sends what a client understands") {
             ToClient::Welcome(welcome) => {
-                assert!(self.epoch.is_none() && welcome.members < LIMITS.members);
-                self.epoch = Some(welcome.epoch);
+                assert!(self.link.is_none() && welcome.members < LIMITS.members);
+                assert_eq!((welcome.received, welcome.grace), (0, GRACE));
+                let joining = entry_digest(self.card.bytes());
+                self.link = Some(welcome.before.then(EntryKind::Joined, &joining));
                 self.members_to_come = welcome.members;
             }
             ToClient::Member(card) => {
                 self.members_to_come = self.members_to_come.checked_sub(1).expect("announced");
                 self.add(card);
             }
-            ToClient::Joined { epoch, card } => {
-                self.change(epoch);
-                self.add(card);
+            ToClient::Entry { kind, entry, .. } => {
+                self.follow(kind, &entry_digest(entry));
+                self.read_entry(kind, entry, frame);
             }
-            ToClient::Left { epoch, sid, .. } => {
-                self.change(epoch);
-                assert!(self.others.remove(&sid).is_some(), "who left was there");
+            ToClient::Own => {
+                let (kind, entry, card) = self.not_back.pop_front().expect("it sent an entry");
+                self.follow(kind, &entry);
+                self.card = card.unwrap_or_else(|| self.card.clone());
             }
-            ToClient::Rekeyed { epoch, card } => {
-                self.change(epoch);
-                let card = Card::parse(card, room().id()).expect("a good card");
-                if card.previous() == self.own[0] {
-                    self.own = vec![card.sid(), card.previous()];
-                } else {
-                    let before = self.others.remove(&card.previous());
-                    assert!(before.is_some(), "who changes its card was there");
-                    self.add(card.bytes());
-                }
+            ToClient::Refused(code) => {
+                let reasons = [Notice::NickTaken, Notice::KeyTaken].map(Notice::code);
+                assert!(reasons.contains(&code), "{code}");
+                let refused = self.not_back.pop_front();
+                assert!(refused.is_some_and(|(kind, ..)| kind == EntryKind::Rekeyed));
             }
-            ToClient::Deliver { .. } | ToClient::Statement { .. } => {
-                assert!(self.epoch.is_some() && self.members_to_come == 0);
+            ToClient::Deliver(..) | ToClient::Receipt(..) => {
+                assert!(self.link.is_some() && self.members_to_come == 0);
                 self.delivered.push(frame.to_vec());
             }
             other => panic!("a room does not send {other:?}"),
         }
     }
 
-    fn change(&mut self, epoch: u64) {
+    /// The next entry of the chain.
+    fn follow(&mut self, kind: EntryKind, entry: &Digest) {
         assert_eq!(self.members_to_come, 0);
-        assert_eq!(self.epoch.map(|before| before + 1), Some(epoch));
-        self.epoch = Some(epoch);
+        let link = self.link.expect("it was let in");
+        self.link = Some(link.then(kind, entry));
+    }
+
+    fn read_entry(&mut self, kind: EntryKind, entry: &[u8], frame: &[u8]) {
+        match kind {
+            EntryKind::Joined => self.add(entry),
+            EntryKind::Left => {
+                let (sid, _) = parse_left(entry).expect("one that left");
+                assert!(self.others.remove(&sid).is_some(), "who left was there");
+            }
+            EntryKind::Rekeyed => {
+                let card = Card::parse(entry, room().id()).expect("a good card");
+                let before = self.others.remove(&card.previous());
+                assert!(before.is_some_and(|before| card.is_successor_of(&before)));
+                self.add(entry);
+            }
+            EntryKind::Message | EntryKind::Statement => self.delivered.push(frame.to_vec()),
+            EntryKind::Goodbye => {
+                self.delivered.push(frame.to_vec());
+                let signed = Signed::parse(entry).expect("a statement");
+                let goodbye = Statement::parse(signed.bytes).expect("a statement");
+                let is_its = |card: &&Card| {
+                    [card.sid(), card.previous()].contains(&goodbye.sender)
+                        && card.identity().verifies(signed.bytes, signed.signature)
+                };
+                let sid = self.others.values().find(is_its).map(Card::sid);
+                self.others
+                    .remove(&sid.expect("who says goodbye was there"));
+            }
+            EntryKind::Unknown(code) => panic!("a room has no entry of kind {code}"),
+        }
     }
 
     fn add(&mut self, card: &[u8]) {
         let card = Card::parse(card, room().id()).expect("a good card");
         let skeleton = card.nick().skeleton();
-        let is_alike = self.others.values().any(|other| *other == skeleton);
-        assert!(!is_alike && card.sid() != self.own[0], "no nick twice");
-        self.others.insert(card.sid(), skeleton);
+        let mut others = self.others.values();
+        let is_alike = others.any(|other| other.nick().skeleton() == skeleton);
+        assert!(!is_alike && card.sid() != self.card.sid(), "no nick twice");
+        self.others.insert(card.sid(), card);
+    }
+
+    fn has(&self, sid: SessionId) -> bool {
+        [self.card.sid(), self.card.previous()].contains(&sid)
     }
 
     /// What the writer of its connection does.
@@ -239,17 +280,14 @@ impl Mailbox for Mail {
     }
 
     fn dismiss(&self, notice: Notice) {
-        // By itself from elsewhere, or for a nick or a session key that another one has.
-        let is_reason = |it| matches!(it, Notice::Replaced | Notice::NickTaken | Notice::KeyTaken);
-        assert!(is_reason(notice), "{notice:?}");
+        assert_eq!(notice, Notice::Replaced, "by itself from elsewhere");
         self.0.borrow_mut().is_closed = true;
     }
 }
 
 struct Member {
     card: Card,
-    key: usize,
-    generation: u32,
+    identity: usize,
     intake: Intake,
     mailbox: Mail,
     /// What it was allowed to send, for whom: all that may be delivered of it.
@@ -264,18 +302,19 @@ struct World {
     room: Room<Mail>,
     members: [Option<Member>; SLOTS],
     allowed: Allowed,
-    epoch: u64,
+    position: u64,
 }
 
 /// The relay's room.
 pub fn relay(bytes: &[u8]) {
     let mut script = Script::new(bytes);
-    let epoch = script.byte().into();
+    let position = script.byte().into();
+    let start = Link::start(RUN, room().id(), position);
     let mut world = World {
-        room: Room::new(epoch, &LIMITS),
+        room: Room::new(start, &LIMITS, GRACE),
         members: Default::default(),
         allowed: Allowed::new(),
-        epoch,
+        position,
     };
     while !script.is_over() {
         let slot = script.pick(SLOTS);
@@ -311,7 +350,11 @@ impl World {
                 let frame = script.damage(&self.member(slot).last);
                 self.send(slot, frame);
             }
-            7 => self.send(slot, payload(&Frame::leave())),
+            7 => {
+                let purpose = Purpose::ToAll(Occasion::Goodbye);
+                let frame = self.statement_with(slot, purpose, script);
+                self.send(slot, frame);
+            }
             8 => self.resume(slot, script),
             _ => {
                 let mut post = self.member(slot).mailbox.0.borrow_mut();
@@ -326,13 +369,10 @@ impl World {
         self.members[slot].as_ref().expect("it is in the room")
     }
 
-    fn member_mut(&mut self, slot: usize) -> &mut Member {
-        self.members[slot].as_mut().expect("it is in the room")
-    }
-
     fn join(&mut self, slot: usize, script: &mut Script<'_>) {
         let (nick, key) = (NICKS[script.pick(NICKS.len())], script.pick(5));
-        let mut fields = Fields::new(nick, script.pick(3), key);
+        let identity = script.pick(3);
+        let mut fields = Fields::new(nick, identity, key);
         if script.pick(4) == 3 {
             fields.generation = 1;
             fields.previous = self.somebody(script);
@@ -355,13 +395,12 @@ impl World {
             }
         }
         match joined {
-            Ok(epoch) => {
-                assert_eq!(epoch, self.room.epoch());
+            Ok(joined) => {
+                assert_eq!(joined, self.room.link().position);
                 self.members[slot] = Some(Member {
-                    intake: Intake::new(&card, RUN, epoch, &LIMITS),
-                    generation: card.generation(),
+                    intake: Intake::new(&card, RUN, joined, &LIMITS),
                     card,
-                    key,
+                    identity,
                     mailbox,
                     last: Vec::new(),
                     pending: Vec::new(),
@@ -370,7 +409,7 @@ impl World {
             Err(notice) => {
                 let is_expected = [Notice::RoomFull, Notice::NickTaken, Notice::KeyTaken];
                 assert!(is_expected.contains(&notice), "{notice:?}");
-                assert!(mailbox.0.borrow().epoch.is_none(), "it is told nothing");
+                assert!(mailbox.0.borrow().link.is_none(), "it is told nothing");
             }
         }
     }
@@ -380,9 +419,9 @@ impl World {
             let (sid, joined) = (member.intake.sid(), member.intake.joined());
             self.room.leave(sid, joined, departure);
             // A connection that is replaced says so once more.
-            let epoch = self.room.epoch();
+            let link = self.room.link();
             self.room.leave(sid, joined, departure);
-            assert_eq!(self.room.epoch(), epoch);
+            assert_eq!(self.room.link(), link);
         }
     }
 
@@ -396,8 +435,33 @@ impl World {
         }
     }
 
+    fn claim(&self, script: &mut Script<'_>) -> Claim {
+        Claim {
+            run: if script.pick(8) == 7 {
+                RunId([9; 16])
+            } else {
+                RUN
+            },
+            link: Link {
+                position: script.number(self.room.link().position),
+                digest: [0; 32],
+            },
+            roster: [0; 32],
+            unread: Vec::new(),
+        }
+    }
+
+    /// Under which session id a member signs.
+    fn sender(&self, slot: usize, script: &mut Script<'_>) -> SessionId {
+        let card = &self.member(slot).card;
+        match script.pick(8) {
+            6 => card.previous(),
+            7 => self.somebody(script),
+            _ => card.sid(),
+        }
+    }
+
     fn message(&self, slot: usize, script: &mut Script<'_>) -> Vec<u8> {
-        let member = self.member(slot);
         let parcels: Vec<(SessionId, Vec<u8>)> = (0..script.pick(4))
             .map(|_| {
                 (
@@ -412,59 +476,55 @@ impl World {
         };
         let header = Header {
             room: room().id(),
-            sender: member.card.sid(),
-            run: if script.pick(8) == 7 {
-                RunId([9; 16])
-            } else {
-                RUN
-            },
-            epoch: script.number(self.room.epoch()),
+            sender: self.sender(slot, script),
             stream,
-            sequence: script.number(0),
+            number: script.number(0),
             time: 0,
+            flags: script.byte(),
             left_out: Vec::new(),
-            audience: [0; 32],
-            seen: script.number(0),
-            parent: [0; 32],
+            claim: self.claim(script),
             commitment: [script.byte(); 32],
+        };
+        let part = match script.pick(4) {
+            0 | 1 => Part::Last,
+            2 => Part::More,
+            _ => Part::Again,
         };
         payload(&Frame::send(
             &header.encode(),
             script.bytes(),
-            !script.flag(),
+            part,
             &parcels,
         ))
     }
 
     fn statement(&self, slot: usize, script: &mut Script<'_>) -> Vec<u8> {
-        let told = (0..script.pick(3)).map(|_| ToldEntry {
-            reader: self.somebody(script),
-            total: 0,
-        });
-        let statement = Statement {
-            told: told.collect(),
-            room: room().id(),
-            sender: self.member(slot).card.sid(),
-            run: RUN,
-            epoch: script.number(self.room.epoch()),
-            roster: [0; 32],
-            seen: script.number(0),
-            parent: [0; 32],
-            time: script.number(0),
-            occasion: Occasion::Beacon,
-            next: script.number(0),
-            direct: Vec::new(),
-            past: (0..script.byte().into())
-                .map(|epoch| PastEntry {
-                    epoch,
-                    seen: 0,
-                    parent: [0; 32],
-                })
-                .collect(),
-            unread: Vec::new(),
+        let purpose = match script.pick(4) {
+            0 | 1 => Purpose::ToAll(Occasion::Beacon),
+            2 => Purpose::ToAll(Occasion::Unknown(script.byte().max(2))),
+            _ => Purpose::Receipt(
+                self.somebody(script),
+                Receipt {
+                    direct: Had::default(),
+                    room: None,
+                },
+            ),
         };
-        let to: Vec<SessionId> = (0..script.pick(5)).map(|_| self.somebody(script)).collect();
-        payload(&Frame::statement(&statement.encode(), script.bytes(), &to))
+        self.statement_with(slot, purpose, script)
+    }
+
+    fn statement_with(&self, slot: usize, purpose: Purpose, script: &mut Script<'_>) -> Vec<u8> {
+        let statement = Statement {
+            room: room().id(),
+            sender: self.sender(slot, script),
+            time: script.number(0),
+            next: script.number(0),
+            claim: self.claim(script),
+            purpose,
+        };
+        let statement = statement.encode();
+        let signature = sign(self.member(slot).identity, &statement);
+        payload(&Frame::statement(&statement, &signature))
     }
 
     fn rekey(&self, slot: usize, script: &mut Script<'_>) -> Vec<u8> {
@@ -474,17 +534,9 @@ impl World {
                 3 => NICKS[script.pick(NICKS.len())],
                 _ => member.card.nick().as_str(),
             },
-            identity: (0..3)
-                .find(|n| {
-                    Fields::new("x", *n, 0)
-                        .card()
-                        .expect("a card")
-                        .fingerprint()
-                        == member.card.fingerprint()
-                })
-                .expect("one of ours"),
+            identity: member.identity,
             session: script.pick(5),
-            generation: u32::try_from(script.number(u64::from(member.generation) + 1))
+            generation: u32::try_from(script.number(u64::from(member.card.generation()) + 1))
                 .unwrap_or(u32::MAX),
             previous: if script.pick(8) == 7 {
                 self.somebody(script)
@@ -493,13 +545,14 @@ impl World {
             },
             first: member.card.origin(),
             next: script.number(0),
+            past: &[],
         };
         payload(&Frame::rekey(&card.bytes()))
     }
 
     /// What the reader of a member's connection does.
     fn send(&mut self, slot: usize, frame: Vec<u8>) {
-        let member = self.member_mut(slot);
+        let member = self.members[slot].as_mut().expect("it is in the room");
         let before = member.intake.received();
         let Ok(request) = member.intake.take(frame.clone()) else {
             assert_eq!(member.intake.received(), before);
@@ -508,35 +561,67 @@ impl World {
         let counts = (0x10..=0x1f).contains(&frame[0]);
         assert_eq!(member.intake.received(), before + u64::from(counts));
         member.last.clone_from(&frame);
-        let sender = member.intake.sid();
-        match &request {
+        let mut post = member.mailbox.0.borrow_mut();
+        let not_back = match &request {
             MemberRequest::Forget(count) => {
-                let is_good = member.mailbox.0.borrow_mut().acknowledge(*count, false);
+                let is_good = post.acknowledge(*count, false);
+                drop(post);
                 if !is_good {
-                    return self.leave(slot, Departure::Misbehaved);
+                    self.leave(slot, Departure::Misbehaved);
                 }
+                return;
             }
-            MemberRequest::Wait => member.pending.push(frame),
+            MemberRequest::Wait => {
+                member.pending.push(frame);
+                None
+            }
             MemberRequest::Forward(_) => {
                 member.pending.push(frame);
+                let mut entry = None;
                 for frame in std::mem::take(&mut member.pending) {
-                    allow(&mut self.allowed, &frame);
+                    entry = allow(&mut self.allowed, &frame);
                 }
+                entry
             }
-            MemberRequest::Rekey(card) => {
-                member.generation = card.generation();
-                member.card = *card.clone();
+            MemberRequest::Statement(_) | MemberRequest::Goodbye(_) | MemberRequest::Receipt(_) => {
+                allow(&mut self.allowed, &frame)
             }
-            MemberRequest::Leave => return self.leave(slot, Departure::Left),
-            MemberRequest::Statement(_) | MemberRequest::Goodbye(_) => {
-                allow(&mut self.allowed, &frame);
+            MemberRequest::Rekey(_) => {
+                let Ok(ToRelay::Rekey(bytes)) = ToRelay::parse(&frame) else {
+                    panic!("it was a card");
+                };
+                let card = Card::parse(bytes, room().id()).expect("a good card");
+                Some((EntryKind::Rekeyed, entry_digest(bytes), Some(card)))
             }
-            MemberRequest::Acknowledge => {}
+            MemberRequest::Acknowledge => None,
+        };
+        post.not_back.extend(not_back);
+        drop(post);
+        if self.room.carry_out(&mut member.intake, &request).is_err() {
+            // What it signed under another's session id has no place, and nothing more is taken.
+            member.mailbox.0.borrow_mut().is_closed = true;
+            return self.leave(slot, Departure::Misbehaved);
         }
-        if let Err(notice) = self.room.carry_out(sender, &request) {
-            let is_reason = matches!(notice, Notice::KeyTaken | Notice::NickTaken);
-            assert!(is_reason, "{notice:?}");
-            self.members[slot] = None;
+        let post = member.mailbox.0.borrow();
+        // Each entry is back before the frame that brought it can be acknowledged.
+        assert!(post.is_closed || post.not_back.is_empty());
+        drop(post);
+        if let MemberRequest::Rekey(_) = &request {
+            let Ok(ToRelay::Rekey(bytes)) = ToRelay::parse(&member.last) else {
+                panic!("it was a card");
+            };
+            let card = Card::parse(bytes, room().id()).expect("a good card");
+            if member.intake.sid() == card.sid() {
+                member.card = card;
+            }
+        }
+        if let MemberRequest::Goodbye(_) = &request {
+            let link = self.room.link();
+            let post = member.mailbox.0.borrow();
+            assert!(post.is_closed || post.link == Some(link));
+            drop(post);
+            self.leave(slot, Departure::Left);
+            assert_eq!(self.room.link(), link, "it was out already");
         }
     }
 
@@ -555,8 +640,9 @@ impl World {
     }
 
     fn check(&mut self) {
-        assert!(self.room.epoch() >= self.epoch, "epochs go up");
-        self.epoch = self.room.epoch();
+        let link = self.room.link();
+        assert!(link.position >= self.position, "positions go up");
+        self.position = link.position;
         let members: Vec<&Member> = self.members.iter().flatten().collect();
         assert_eq!(self.room.len(), members.len());
         assert!(members.len() <= LIMITS.members as usize);
@@ -564,9 +650,9 @@ impl World {
             let mut post = member.mailbox.0.borrow_mut();
             assert!(post.weight() <= MAX_QUEUE);
             for frame in std::mem::take(&mut post.delivered) {
-                let is_for = |sid: &SessionId| self.allowed.contains(&(Some(*sid), frame.clone()));
-                let is_for_all = self.allowed.contains(&(None, frame.clone()));
-                assert!(is_for_all || post.own.iter().any(is_for), "for another");
+                let mut reasons = self.allowed.iter().filter(|(_, it)| *it == frame);
+                let is_for = |to: Option<SessionId>| to.is_none_or(|sid| post.has(sid));
+                assert!(reasons.any(|(to, _)| is_for(*to)), "for another");
             }
             if !post.is_closed {
                 let others: Vec<SessionId> = post.others.keys().copied().collect();
@@ -574,33 +660,56 @@ impl World {
                 there.retain(|sid| *sid != member.card.sid());
                 there.sort_unstable();
                 assert_eq!(others, there, "each knows who is there");
-                assert_eq!(post.epoch, Some(self.epoch));
+                assert_eq!(post.link, Some(link));
+                assert_eq!(post.card.sid(), member.card.sid());
             }
         }
     }
 }
 
-/// Notes what may come of a frame, worked out anew.
-fn allow(allowed: &mut Allowed, frame: &[u8]) {
-    match ToRelay::parse(frame).expect("it was taken") {
+/// Notes what may come of a frame, worked out anew. Returns the entry that it makes, if it is the last
+/// one of one.
+fn allow(allowed: &mut Allowed, frame: &[u8]) -> Option<(EntryKind, Digest, Option<Card>)> {
+    let entry_frame = |kind: EntryKind, entry: &[u8], ciphertext: &[u8]| {
+        let fields = Encoder::default().byte(0x11).byte(kind.code());
+        fields.string(entry).bytes(ciphertext).finish()
+    };
+    let (kind, signed) = match ToRelay::parse(frame).expect("it was taken") {
         ToRelay::Send(send) => {
+            let header = Header::parse(&frame[send.header.clone()]).expect("a header");
+            let signed = &frame[send.signed.clone()];
+            let is_entry = header.stream == Stream::Room && send.part != Part::Again;
             for parcel in &send.parcels {
-                let delivery = Encoder::default()
-                    .byte(0x11)
-                    .bytes(&frame[send.signed.clone()])
-                    .bytes(&frame[parcel.ciphertext.clone()]);
-                allowed.insert((Some(parcel.to), delivery.finish()));
+                let ciphertext = &frame[parcel.ciphertext.clone()];
+                let delivery = if is_entry {
+                    entry_frame(EntryKind::Message, signed, ciphertext)
+                } else {
+                    let fields = Encoder::default().byte(0x13).bytes(signed);
+                    fields.bytes(ciphertext).finish()
+                };
+                allowed.insert((Some(parcel.to), delivery));
             }
+            if !is_entry || send.part == Part::More {
+                return None;
+            }
+            (EntryKind::Message, signed)
         }
         ToRelay::Statement(state) => {
-            let said = Encoder::default()
-                .byte(0x15)
-                .bytes(&frame[state.signed.clone()])
-                .finish();
-            let everybody = state.to.is_empty().then_some(None);
-            let readers = state.to.iter().copied().map(Some).chain(everybody);
-            allowed.extend(readers.map(|reader| (reader, said.clone())));
+            let statement = Statement::parse(state.statement).expect("a statement");
+            let signed = &frame[state.signed.clone()];
+            let kind = match statement.purpose {
+                Purpose::ToAll(Occasion::Goodbye) => EntryKind::Goodbye,
+                Purpose::ToAll(_) => EntryKind::Statement,
+                Purpose::Receipt(to, _) => {
+                    let receipt = Encoder::default().byte(0x16).bytes(signed).finish();
+                    allowed.insert((Some(to), receipt));
+                    return None;
+                }
+            };
+            (kind, signed)
         }
-        _ => {}
-    }
+        _ => return None,
+    };
+    allowed.insert((None, entry_frame(kind, signed, &[0; 4])));
+    Some((kind, entry_digest(signed), None))
 }

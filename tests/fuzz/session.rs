@@ -10,15 +10,17 @@ use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::cipher::seal::Body;
-use e2echat::room::card::{Card, Identity, SessionId};
+use e2echat::room::card::{Card, Identity, SessionId, Stay};
+use e2echat::room::chain::{Claim, EntryKind, Link, entry_digest, roster_digest, signed_entry};
 use e2echat::room::frame::{
-    Challenge, Departure, Frame, MAX_FRAME, RelayLimits, RunId, ToClient, ToRelay,
+    Challenge, Departure, Frame, MAX_FRAME, Part, RelayLimits, RunId, ToClient, ToRelay, left_entry,
 };
-use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
+use e2echat::room::message::{Header, Kind, LeftOutFor, SealedMessage, Stream};
 use e2echat::room::notice::Notice;
+use e2echat::room::numbers::{Had, Outcome};
 use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, Room, admit};
 use e2echat::room::session::{Event, Now, Policy, Session, Standing, To};
-use e2echat::room::statement::{DirectEntry, Occasion, PastEntry, Statement, ToldEntry};
+use e2echat::room::statement::{Occasion, Purpose, Receipt, Statement};
 
 use super::keys::{Fields, identity, room, sign};
 use super::payload;
@@ -27,11 +29,11 @@ use super::written::check_safe;
 
 const LIMITS: RelayLimits = RelayLimits {
     idle: 90,
-    grace: 60,
     members: 10,
     blocks: 0,
     bytes: 0,
 };
+const GRACE: u32 = 60;
 const CHALLENGE: Challenge = Challenge {
     nonce: [1; 32],
     run: RunId([2; 16]),
@@ -128,7 +130,7 @@ impl Member {
             let frame = payload(&frame);
             assert!(frame.len() <= MAX_FRAME && ToRelay::parse(&frame).is_ok());
             let request = self.intake.take(frame).expect("an honest client");
-            let carried = relay.carry_out(self.intake.sid(), &request);
+            let carried = relay.carry_out(&mut self.intake, &request);
             assert_eq!(carried, Ok(()));
         }
     }
@@ -136,7 +138,7 @@ impl Member {
 
 impl World {
     fn new() -> Self {
-        let mut relay = Room::new(0, &LIMITS);
+        let mut relay = Room::new(Link::start(CHALLENGE.run, room().id(), 0), &LIMITS, GRACE);
         let ada = enter(&mut relay, "ada", 0);
         let mallory = Fields::new("mallory", MALLORY, 0).card().expect("a card");
         relay
@@ -154,14 +156,39 @@ impl World {
 
     /// Ada sees all that happens, and nothing but the truth.
     fn ada_catches_up(&mut self, seconds: u64) {
-        for frame in self.ada.inbox.0.take() {
-            let events = self.ada.session.receive(&frame, now(seconds));
-            assert!(events.is_ok(), "{events:?}");
-        }
+        self.ada_reads(seconds);
         self.ada.session.tick(now(seconds));
         self.ada.send(&mut self.room);
-        let ack = payload(&Frame::ack(self.ada.intake.received()));
-        assert!(self.ada.session.receive(&ack, now(seconds)).is_ok());
+        // What her frames have caused for her comes before the acknowledgement.
+        self.ada_reads(seconds);
+        self.ada_takes(&payload(&Frame::ack(self.ada.intake.received())), seconds);
+    }
+
+    fn ada_reads(&mut self, seconds: u64) {
+        for frame in self.ada.inbox.0.take() {
+            self.ada_takes(&frame, seconds);
+        }
+    }
+
+    fn ada_takes(&mut self, frame: &[u8], seconds: u64) {
+        let events = self.ada.session.receive(frame, now(seconds));
+        let is_false_alarm = |event: &Event| {
+            use Event::{Blind, Disbelieved, Equivocation, OtherView, Stray, Swallowed, Unopened};
+            matches!(
+                event,
+                Blind(_)
+                    | Disbelieved(_)
+                    | Equivocation(_)
+                    | OtherView(_)
+                    | Stray
+                    | Swallowed
+                    | Unopened(..)
+            )
+        };
+        match &events {
+            Ok(events) => assert!(!events.iter().any(is_false_alarm), "{events:?}"),
+            Err(end) => panic!("{end:?}"),
+        }
     }
 }
 
@@ -170,8 +197,11 @@ struct Run {
     world: World,
     bob: Member,
     seconds: u64,
-    /// The epoch that Bob was told.
-    epoch: u64,
+    /// The place of the chain that Bob was shown, as far as it is known here.
+    link: Link,
+    /// The card that Bob presented last, and his entries that are not back.
+    presented: Vec<u8>,
+    not_back: VecDeque<(EntryKind, Vec<u8>)>,
     /// What was said to him: by whom, directly or not, and whether he has been shown it.
     said: HashMap<(String, bool), Option<&'static str>>,
     changes: u64,
@@ -182,11 +212,14 @@ impl Run {
     fn new(mut world: World) -> Self {
         let bob = enter(&mut world.room, "bob", 1);
         world.ada_catches_up(0);
+        let presented = bob.session.card().bytes().to_vec();
         Self {
             world,
             bob,
             seconds: 0,
-            epoch: 0,
+            link: Link::start(CHALLENGE.run, room().id(), 0),
+            presented,
+            not_back: VecDeque::new(),
             said: HashMap::new(),
             changes: 0,
             mallory_said: 0,
@@ -234,20 +267,69 @@ impl Run {
     }
 
     fn deliver(&mut self, frame: &[u8]) -> bool {
-        match ToClient::parse(frame) {
-            Ok(ToClient::Welcome(welcome)) => self.epoch = welcome.epoch,
-            Ok(
-                ToClient::Joined { epoch, .. }
-                | ToClient::Left { epoch, .. }
-                | ToClient::Rekeyed { epoch, .. },
-            ) => self.epoch = epoch,
-            _ => {}
-        }
         let Ok(events) = self.bob.session.receive(frame, now(self.seconds)) else {
             return false;
         };
+        self.follow(frame);
+        self.take_outgoing();
         self.check(events);
         true
+    }
+
+    /// Notes what Bob has been shown of a chain.
+    fn follow(&mut self, frame: &[u8]) {
+        match ToClient::parse(frame) {
+            Ok(ToClient::Welcome(welcome)) => {
+                self.not_back.clear();
+                if !welcome.resumed {
+                    let joining = entry_digest(&self.presented);
+                    self.link = welcome.before.then(EntryKind::Joined, &joining);
+                }
+            }
+            Ok(ToClient::Entry { kind, entry, .. }) => {
+                self.link = self.link.then(kind, &entry_digest(entry));
+            }
+            Ok(ToClient::Own) => {
+                if let Some((kind, entry)) = self.not_back.pop_front() {
+                    self.link = self.link.then(kind, &entry_digest(&entry));
+                }
+            }
+            Ok(ToClient::Refused(_)) => {
+                self.not_back.pop_front();
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads what Bob sends, which goes nowhere.
+    fn take_outgoing(&mut self) {
+        for frame in self.bob.session.take_outgoing() {
+            let frame = payload(&frame);
+            assert!(frame.len() <= MAX_FRAME);
+            let entry = match ToRelay::parse(&frame).expect("what a relay understands") {
+                ToRelay::Hello { card, .. } => {
+                    self.presented = card.to_vec();
+                    continue;
+                }
+                ToRelay::Send(send) => {
+                    let header = Header::parse(&frame[send.header.clone()]).expect("a header");
+                    let is_entry = header.stream == Stream::Room && send.part == Part::Last;
+                    is_entry.then(|| (EntryKind::Message, frame[send.signed.clone()].to_vec()))
+                }
+                ToRelay::Rekey(card) => Some((EntryKind::Rekeyed, card.to_vec())),
+                ToRelay::Statement(state) => {
+                    let statement = Statement::parse(state.statement).expect("a statement");
+                    let signed = frame[state.signed.clone()].to_vec();
+                    match statement.purpose {
+                        Purpose::ToAll(Occasion::Goodbye) => Some((EntryKind::Goodbye, signed)),
+                        Purpose::ToAll(_) => Some((EntryKind::Statement, signed)),
+                        Purpose::Receipt(..) => None,
+                    }
+                }
+                ToRelay::Ping | ToRelay::Ack(_) => None,
+            };
+            self.not_back.extend(entry);
+        }
     }
 
     fn check(&mut self, events: Vec<Event>) {
@@ -311,117 +393,122 @@ impl Run {
         all
     }
 
-    fn mallory_speaks(&mut self, script: &mut Script<'_>) -> Vec<u8> {
-        let text = format!("mallory says {}\u{1b}[2J\u{202e}", self.mallory_said);
-        let shown = text.replace(['\u{1b}', '\u{202e}'], "\u{fffd}");
-        let body = Body::new(script.pick(3).try_into().unwrap(), text).unwrap();
-        let direct = script.flag();
-        let audience = if direct {
-            let mut both = vec![self.world.mallory.sid(), self.somebody(script)];
-            both.sort_unstable();
-            both
-        } else {
-            self.everybody()
-        };
-        let header = Header {
-            room: room().id(),
-            sender: match script.pick(8) {
-                7 => self.somebody(script),
-                _ => self.world.mallory.sid(),
-            },
+    /// What Mallory claims to have seen: what Bob has, or not.
+    fn claim(&self, script: &mut Script<'_>) -> Claim {
+        let position = script.number(self.link.position);
+        let unread = (0..script.pick(3)).map(|n| position.saturating_sub(n as u64));
+        let mut unread: Vec<u64> = unread.collect();
+        unread.sort_unstable();
+        unread.dedup();
+        Claim {
             run: if script.pick(8) == 7 {
                 RunId([9; 16])
             } else {
                 CHALLENGE.run
             },
-            epoch: script.number(self.epoch),
+            link: Link {
+                position,
+                ..self.link
+            },
+            roster: roster_digest(&self.everybody()),
+            unread,
+        }
+    }
+
+    /// Who Mallory says that it is.
+    fn mallory_as(&self, script: &mut Script<'_>) -> SessionId {
+        match script.pick(8) {
+            7 => self.somebody(script),
+            _ => self.world.mallory.sid(),
+        }
+    }
+
+    fn mallory_speaks(&mut self, script: &mut Script<'_>) -> Vec<u8> {
+        let text = format!("mallory says {}\u{1b}[2J\u{202e}", self.mallory_said);
+        let shown = text.replace(['\u{1b}', '\u{202e}'], "\u{fffd}");
+        let body = Body::new(script.pick(3).try_into().unwrap(), text).unwrap();
+        let direct = script.flag();
+        let header = Header {
+            room: room().id(),
+            sender: self.mallory_as(script),
             stream: if direct {
                 Stream::Direct(self.somebody(script))
             } else {
                 Stream::Room
             },
-            sequence: script.number(self.mallory_said),
+            number: script.number(self.mallory_said),
             time: 0,
-            left_out: (0..script.pick(2)).map(|_| self.somebody(script)).collect(),
-            audience: audience_digest(&audience),
-            seen: script.number(0),
-            parent: audience_digest(&audience),
+            flags: script.byte(),
+            left_out: (0..script.pick(2))
+                .map(|_| (self.somebody(script), LeftOutFor::Coming))
+                .collect(),
+            claim: self.claim(script),
             commitment: body.commitment(),
         };
         self.mallory_said += 1;
         self.said.insert((shown, direct), Some("mallory"));
         let bob = self.bob.session.card();
         let readers = [(bob.sid(), bob.session())];
-        let sealed = SealedMessage::seal(&header, &body, identity(MALLORY), &readers, &[]);
+        let sealed = SealedMessage::seal(&header, &body, identity(MALLORY), &readers);
+        let entry = sealed.entry();
         let [(_, mut ciphertext)] = sealed.parcels.try_into().unwrap();
-        if script.pick(4) == 3 {
-            ciphertext = script.damage(&ciphertext);
+        match script.pick(8) {
+            6 => ciphertext.clear(),
+            7 => ciphertext = script.damage(&ciphertext),
+            _ => {}
         }
-        Encoder::default()
-            .byte(0x11)
-            .string(&sealed.header)
-            .string(&sealed.signature)
-            .string(&ciphertext)
-            .finish()
+        // The one is for an entry, the other for a late copy as well.
+        let is_entry = direct == (script.pick(8) == 7);
+        if is_entry {
+            message_entry(EntryKind::Message, &entry, &ciphertext)
+        } else {
+            let fields = Encoder::default().byte(0x13).bytes(&entry);
+            fields.string(&ciphertext).finish()
+        }
     }
 
     fn mallory_states(&self, script: &mut Script<'_>) -> Vec<u8> {
-        let roster = audience_digest(&self.everybody());
-        let told = (0..script.pick(3)).map(|_| ToldEntry {
-            reader: self.somebody(script),
-            total: script.number(0),
-        });
-        let mut told: Vec<ToldEntry> = told.collect();
-        told.sort_by_key(|told| told.reader);
-        let direct = (0..script.pick(3)).map(|_| DirectEntry {
-            from: self.somebody(script),
-            to: self.somebody(script),
-            next: script.number(0),
-        });
-        let mut direct: Vec<DirectEntry> = direct.collect();
-        direct.sort_by_key(|stream| (stream.from, stream.to));
-        let past = (0..script.pick(3)).map(|_| PastEntry {
-            epoch: script.number(self.epoch),
-            seen: script.number(0),
-            parent: roster,
-        });
-        let mut past: Vec<PastEntry> = past.collect();
-        past.sort_by_key(|past| past.epoch);
-        let mut unread = vec![roster; script.pick(3)];
-        for (digest, byte) in unread.iter_mut().zip(0..) {
-            digest[0] = byte;
-        }
+        let purpose = match script.pick(8) {
+            0..=3 => Purpose::ToAll(Occasion::Beacon),
+            4 => Purpose::ToAll(Occasion::Unknown(script.byte().max(2))),
+            5 => Purpose::ToAll(Occasion::Goodbye),
+            _ => Purpose::Receipt(
+                self.somebody(script),
+                Receipt {
+                    direct: had(script),
+                    room: script.flag().then(|| had(script)),
+                },
+            ),
+        };
+        let is_receipt = matches!(purpose, Purpose::Receipt(..));
+        let kind = match purpose {
+            Purpose::ToAll(Occasion::Goodbye) => EntryKind::Goodbye,
+            _ => EntryKind::Statement,
+        };
         let statement = Statement {
-            told,
-            direct,
-            past,
-            unread,
             room: room().id(),
-            sender: self.world.mallory.sid(),
-            run: CHALLENGE.run,
-            epoch: script.number(self.epoch),
-            roster,
-            seen: script.number(0),
-            parent: roster,
+            sender: self.mallory_as(script),
             time: script.number(self.seconds + 1),
-            occasion: match script.pick(8) {
-                7 => Occasion::Leave,
-                _ => Occasion::Beacon,
-            },
             next: script.number(self.mallory_said),
+            claim: self.claim(script),
+            purpose,
         };
         let bytes = statement.encode();
-        Encoder::default()
-            .byte(0x15)
-            .string(&bytes)
-            .string(&sign(MALLORY, &bytes))
-            .finish()
+        let signed = signed_entry(&bytes, &sign(MALLORY, &bytes));
+        if is_receipt == (script.pick(8) == 7) {
+            message_entry(kind, &signed, &[])
+        } else {
+            Encoder::default().byte(0x16).bytes(&signed).finish()
+        }
     }
 
     /// A change of the roster that did not happen.
     fn roster_changes(&self, script: &mut Script<'_>) -> Vec<u8> {
-        let epoch = script.number(self.epoch.wrapping_add(1));
         let mallory = &self.world.mallory;
+        let stays = [Stay {
+            first: script.number(1),
+            claim: self.claim(script),
+        }];
         let bytes = match script.pick(8) {
             0 => mallory.bytes().to_vec(),
             1 => self.world.ada.session.card().bytes().to_vec(),
@@ -436,16 +523,29 @@ impl Run {
             .bytes(),
             n => {
                 let nick = ["Bob", "zoe", "z0e", "mall0ry"][n - 4];
-                Fields::new(nick, MALLORY, script.pick(5)).bytes()
+                Fields {
+                    past: &stays[..script.pick(2)],
+                    ..Fields::new(nick, MALLORY, script.pick(5))
+                }
+                .bytes()
             }
         };
-        payload(&match script.pick(4) {
-            0 => Frame::joined(epoch, &bytes),
-            1 => Frame::rekeyed(epoch, &bytes),
-            2 => Frame::left(epoch, self.somebody(script), Departure::Lost),
+        let before = Link {
+            position: script.number(self.link.position),
+            ..self.link
+        };
+        payload(&match script.pick(6) {
+            0 => Frame::entry(EntryKind::Joined, &bytes),
+            1 => Frame::entry(EntryKind::Rekeyed, &bytes),
+            2 => {
+                let left = left_entry(self.somebody(script), Departure::Lost);
+                Frame::entry(EntryKind::Left, &left)
+            }
+            3 => Frame::own(),
+            4 => Frame::refused(11 + u8::from(script.flag())),
             _ => match script.pick(4) {
-                0 => Frame::welcome(epoch, script.pick(4)),
-                1 => Frame::welcome_back(script.number(self.bob.intake.received())),
+                0 => Frame::welcome(&before, script.pick(4), GRACE),
+                1 => Frame::welcome_back(script.number(self.bob.intake.received()), GRACE),
                 2 => Frame::challenge(&CHALLENGE, &LIMITS),
                 _ => Frame::member(&bytes),
             },
@@ -468,14 +568,32 @@ impl Run {
                 };
                 let _ = (self.bob.session).say(to, Kind::Text, "bob says", now(self.seconds));
             }
-            3 => self.bob.session.disconnect(),
+            3 => self.bob.session.disconnect(now(self.seconds)),
+            5 if script.flag() => self.bob.session.enter_anew(),
             4 => self.bob.session.leave(now(self.seconds)),
             _ => {}
         }
-        for frame in self.bob.session.take_outgoing() {
-            let frame = payload(&frame);
-            assert!(frame.len() <= MAX_FRAME && ToRelay::parse(&frame).is_ok());
-        }
+        self.take_outgoing();
         true
     }
+}
+
+/// ENTRY with a ciphertext, which no function of the program makes in one piece.
+fn message_entry(kind: EntryKind, entry: &[u8], ciphertext: &[u8]) -> Vec<u8> {
+    let fields = Encoder::default().byte(0x11).byte(kind.code());
+    fields.string(entry).string(ciphertext).finish()
+}
+
+/// What Mallory may say that it has had.
+fn had(script: &mut Script<'_>) -> Had {
+    let mut had = Had::default();
+    for _ in 0..script.pick(4) {
+        let outcome = if script.flag() {
+            Outcome::Opened
+        } else {
+            Outcome::Unopened
+        };
+        had.take(script.number(0).min(u64::MAX - 1), outcome);
+    }
+    had
 }
