@@ -543,7 +543,7 @@ impl World {
             } else {
                 member.card.sid()
             },
-            first: member.card.origin(),
+            first: member.card.first(),
             next: script.number(0),
             past: &[],
         };
