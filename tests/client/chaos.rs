@@ -2,7 +2,7 @@
 //! is compared with what was said.
 //!
 //! `E2ECHAT_SEED=N` repeats a run, as far as the machine's own timing lets it. The large one:
-//! `cargo test --release --test chaos -- --ignored`
+//! `cargo test --release --test client -- --ignored`
 
 use std::iter::{once, repeat_n};
 use std::net::SocketAddr;
