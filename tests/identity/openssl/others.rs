@@ -25,7 +25,11 @@ struct Workshop {
 }
 
 impl Workshop {
-    fn new() -> Self {
+    /// Where openssl is not installed, that is said, and there is none.
+    fn open() -> Option<Self> {
+        if !super::is_installed() {
+            return None;
+        }
         let home = Home::new();
         let made = make(&home, "openssl genpkey -algorithm RSA -out plain.pem");
         assert!(made, "openssl makes keys");
@@ -34,7 +38,16 @@ impl Workshop {
         assert!(make(&home, pkcs1), "openssl writes keys");
         let arguments = ["--show", "--output", &text(&home.file("plain.pem"))];
         let fingerprint = keygen(&home, &arguments, None);
-        Self { home, fingerprint }
+        Some(Self { home, fingerprint })
+    }
+
+    /// One with `certificate.pem` besides, for the same key.
+    fn with_certificate() -> Option<Self> {
+        let shop = Self::open()?;
+        let script =
+            "openssl req -x509 -new -key plain.pem -subj /CN=example -days 1 -out certificate.pem";
+        assert!(make(&shop.home, script), "openssl makes certificates");
+        Some(shop)
     }
 
     /// Has a script make the file `made`, and gives it the name. Where a program of the script is
@@ -185,10 +198,9 @@ fn run_in_a_terminal(home: &Home, line: &str) {
 
 #[test]
 fn a_key_is_converted_by_the_command_that_is_printed_for_it() {
-    if !super::is_installed() {
+    let Some(shop) = Workshop::open() else {
         return;
-    }
-    let shop = Workshop::new();
+    };
     for (script, what) in [
         (
             "openssl pkcs8 -topk8 -nocrypt -in plain.pem -outform DER -out made",
@@ -280,10 +292,9 @@ fn a_key_is_converted_by_the_command_that_is_printed_for_it() {
 
 #[test]
 fn a_key_under_another_cipher_is_converted_by_the_command_that_is_printed_for_it() {
-    if !super::is_installed() {
+    let Some(shop) = Workshop::open() else {
         return;
-    }
-    let shop = Workshop::new();
+    };
     for (options, cipher) in [
         ("-v1 PBE-SHA1-3DES", "PBES1 (3DES)"),
         ("-v1 PBE-SHA1-2DES", "PBES1 (2-key 3DES)"),
@@ -342,10 +353,9 @@ const UNTIDY: [&str; 8] = [
 
 #[test]
 fn a_key_that_its_tool_does_not_read_as_it_stands_is_converted_all_the_same() {
-    if !super::is_installed() {
+    let Some(shop) = Workshop::with_certificate() else {
         return;
-    }
-    let shop = Workshop::new();
+    };
     for untidy in UNTIDY {
         for (script, what) in [
             (
@@ -387,10 +397,6 @@ fn a_key_that_its_tool_does_not_read_as_it_stands_is_converted_all_the_same() {
             "it is in the format of OpenSSH",
         );
     }
-    assert!(make(
-        &shop.home,
-        "openssl req -x509 -new -key plain.pem -subj /CN=example -days 1 -out certificate.pem"
-    ));
     for around in ["certificate.pem tidy", "tidy certificate.pem"] {
         shop.assert_converted(
             &format!("cp plain.pem tidy\nssh-keygen -q -p -f tidy -N ''\ncat {around} > made"),
@@ -401,13 +407,11 @@ fn a_key_that_its_tool_does_not_read_as_it_stands_is_converted_all_the_same() {
 
 #[test]
 fn a_conversion_that_found_no_key_is_not_taken_for_the_loss_of_one() {
-    if !super::is_installed() {
+    let Some(shop) = Workshop::with_certificate() else {
         return;
-    }
-    let shop = Workshop::new();
+    };
     let made = shop.make(
-        "openssl req -x509 -new -key plain.pem -subj /CN=example -days 1 -out certificate.pem\n\
-         openssl pkcs12 -export -nokeys -in certificate.pem -passout 'pass:secret words' -out made",
+        "openssl pkcs12 -export -nokeys -in certificate.pem -passout 'pass:secret words' -out made",
     );
     assert!(made, "openssl writes PKCS#12");
     let refused = shop.show();
@@ -422,14 +426,9 @@ fn a_conversion_that_found_no_key_is_not_taken_for_the_loss_of_one() {
 
 #[test]
 fn a_key_in_a_keystore_is_converted_by_the_command_that_is_printed_for_it() {
-    if !super::is_installed() {
+    let Some(shop) = Workshop::with_certificate() else {
         return;
-    }
-    let shop = Workshop::new();
-    assert!(make(
-        &shop.home,
-        "openssl req -x509 -new -key plain.pem -subj /CN=example -days 1 -out certificate.pem"
-    ));
+    };
     for options in [
         "",
         "-legacy",
@@ -474,14 +473,9 @@ fn a_key_in_a_keystore_is_converted_by_the_command_that_is_printed_for_it() {
 
 #[test]
 fn what_others_write_is_read_whatever_stands_around_the_key() {
-    if !super::is_installed() {
+    let Some(shop) = Workshop::with_certificate() else {
         return;
-    }
-    let shop = Workshop::new();
-    assert!(make(
-        &shop.home,
-        "openssl req -x509 -new -key plain.pem -subj /CN=example -days 1 -out certificate.pem"
-    ));
+    };
     for script in [
         "openssl rsa -traditional -in plain.pem -out made",
         "openssl pkey -in plain.pem -text -out made",
@@ -537,10 +531,9 @@ fn what_others_write_is_read_whatever_stands_around_the_key() {
 
 #[test]
 fn a_sound_key_that_is_not_used_here_is_called_what_it_is() {
-    if !super::is_installed() {
+    let Some(shop) = Workshop::open() else {
         return;
-    }
-    let shop = Workshop::new();
+    };
     let hint = "used here: name another file";
     for (script, what) in [
         (
@@ -627,14 +620,9 @@ fn a_sound_key_that_is_not_used_here_is_called_what_it_is() {
 
 #[test]
 fn what_holds_no_private_key_or_two_is_called_what_it_is() {
-    if !super::is_installed() {
+    let Some(shop) = Workshop::with_certificate() else {
         return;
-    }
-    let shop = Workshop::new();
-    assert!(make(
-        &shop.home,
-        "openssl req -x509 -new -key plain.pem -subj /CN=example -days 1 -out certificate.pem"
-    ));
+    };
     let public = "it holds a public key and no private one";
     let certificate = "it holds a certificate and no private key";
     let several = "it holds more than one private key";
