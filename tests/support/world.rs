@@ -18,7 +18,9 @@ use e2echat::room::message::{Header, Kind, SealedMessage, Stream};
 use e2echat::room::names::Nick;
 use e2echat::room::notice::Notice;
 use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, Room, admit};
-use e2echat::room::session::{End, Event, Now, Person, Policy, SayError, Session, Standing, To};
+use e2echat::room::session::{
+    End, Event, Now, Person, Policy, SayError, Session, Standing, To, Undelivered,
+};
 use e2echat::room::statement::{Occasion, Purpose, Statement};
 use e2echat::room::text::SafeText;
 
@@ -459,7 +461,18 @@ impl World {
     pub fn pass<const N: usize>(
         &mut self,
         by: Duration,
+        members: [&mut Member; N],
+    ) -> [Vec<Event>; N] {
+        self.pass_choosing(by, members, |_, _| true)
+    }
+
+    /// Lets time go by, second by second, while of all frames those reach the members that the relay
+    /// chooses: it is given the place of the member in the list, and the frame.
+    pub fn pass_choosing<const N: usize>(
+        &mut self,
+        by: Duration,
         mut members: [&mut Member; N],
+        mut is_passed_on: impl FnMut(usize, &[u8]) -> bool,
     ) -> [Vec<Event>; N] {
         let mut noticed = [const { Vec::new() }; N];
         for _ in 0..by.as_secs() {
@@ -468,8 +481,11 @@ impl World {
                 noticed.extend(member.tick());
                 self.relay(member);
             }
-            for (member, noticed) in members.iter_mut().zip(&mut noticed) {
-                noticed.extend(catch_up(member));
+            for (place, member) in members.iter_mut().enumerate() {
+                let mut frames = member.intercept();
+                frames.retain(|frame| is_passed_on(place, frame));
+                member.deliver(frames);
+                noticed[place].extend(catch_up(member));
             }
         }
         noticed
@@ -612,6 +628,15 @@ impl Insider {
     }
 }
 
+/// Whether a frame on its way to a member brings what another one states: to all, or to it alone.
+pub fn is_statement(frame: &[u8]) -> bool {
+    match ToClient::parse(frame) {
+        Ok(ToClient::Entry { kind, .. }) => kind == EntryKind::Statement,
+        Ok(ToClient::Receipt(_)) => true,
+        _ => false,
+    }
+}
+
 /// The event that somebody joined.
 pub fn joined(member: &Member) -> Event {
     Event::Joined(person(member))
@@ -693,6 +718,25 @@ pub fn written_at(time: u64, mut said: Event) -> Event {
         *written = Some(time);
     }
     said
+}
+
+/// The event that `reader` has not confirmed what was said for three beacon periods.
+pub fn unconfirmed_by(reader: &str, receipt: u64, text: &str) -> Event {
+    Event::Unconfirmed {
+        receipt,
+        reader: nick_of(reader),
+        text: text.to_owned(),
+    }
+}
+
+/// The event that `reader` could not open what was said.
+pub fn unopened_by(reader: &str, receipt: u64, text: &str) -> Event {
+    Event::Undelivered {
+        receipt,
+        reader: nick_of(reader),
+        text: text.to_owned(),
+        reason: Undelivered::Unopened,
+    }
 }
 
 /// The event that `nick` has another view of the room.
