@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use e2echat::cipher::encoding::Encoder;
-use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
+use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::cipher::pem::encode;
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity, SessionId};
@@ -494,9 +494,21 @@ impl World {
     /// Lets an insider in: a member whose keys the test holds, and who signs whatever the test wants.
     pub fn enter_insider(&mut self, nick: &str) -> Insider {
         let mut insider = Insider::new(nick);
+        self.admit_insider(&mut insider);
+        insider
+    }
+
+    /// Lets this insider in.
+    pub fn admit_insider(&mut self, insider: &mut Insider) {
         let intake = self.join(&insider.card, &insider.inbox);
         insider.intake = Some(intake.expect("there is room"));
-        insider
+    }
+
+    /// Takes an insider out, as if its connection were lost.
+    pub fn lose_insider(&mut self, insider: &Insider) {
+        let intake = insider.intake.as_ref().expect("it is in the room");
+        self.room
+            .leave(intake.sid(), intake.joined(), Departure::Lost);
     }
 
     /// Has the relay take these frames from an insider, and pass them on.
@@ -535,6 +547,19 @@ fn empty_room(run: RunId) -> Room<Inbox> {
     Room::new(Link::start(run, lobby().id(), 0), &LIMITS, 0)
 }
 
+/// The same card, signed as rightly, but with another MAC.
+fn with_a_wrong_mac(card: &Card, by: &Identity) -> Card {
+    // A signature of 2048 bits comes last, after its length.
+    let mut unsigned = card.bytes()[..card.bytes().len() - 256 - 4].to_vec();
+    *unsigned.last_mut().expect("a MAC") ^= 1;
+    let signature = by.key.sign(&unsigned);
+    let bytes = Encoder::default()
+        .bytes(&unsigned)
+        .string(&signature)
+        .finish();
+    Card::parse(&bytes, card.room()).expect("a relay cannot tell")
+}
+
 /// A member whose keys the test holds.
 pub struct Insider {
     pub identity: Identity,
@@ -559,6 +584,22 @@ impl Insider {
             inbox: Inbox::default(),
             intake: None,
         }
+    }
+
+    /// Makes one who does not know the name of the room: its cards have a wrong MAC.
+    pub fn without_the_name(nick: &str) -> Self {
+        let mut insider = Self::new(nick);
+        insider.card = with_a_wrong_mac(&insider.card, &insider.identity);
+        insider
+    }
+
+    /// The card with which such a one goes on under another session key.
+    pub fn successor_without_the_name(&self, key: &PublicKey) -> Card {
+        let nick = self.card.nick();
+        let next = self
+            .card
+            .issue_successor(&lobby().key(), &self.identity, nick, key, 0, 0);
+        with_a_wrong_mac(&next, &self.identity)
     }
 
     /// Takes away all frames that are on their way to the insider.
