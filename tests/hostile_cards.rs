@@ -264,6 +264,25 @@ fn positions_come_to_an_end() {
 }
 
 #[test]
+fn a_welcome_to_the_last_position_with_another_digest() {
+    for is_other in [false, true] {
+        let mut world = World::new();
+        let mut ada = world.enter("ada").expect("there is room");
+        world.pass(SETTLED, [&mut ada]);
+        let mut place = world.link();
+        place.digest[0] ^= u8::from(is_other);
+        ada.disconnect();
+        assert_eq!(ada.receive(&world.challenge()), []);
+        let welcome = payload(&Frame::welcome(&place, 0, 0));
+        if is_other {
+            assert_eq!(ada.ends(&welcome), End::Malformed);
+        } else {
+            assert!(matches!(ada.receive(&welcome)[..], [Event::Returned { .. }]));
+        }
+    }
+}
+
+#[test]
 fn more_come_than_the_relay_has_promised() {
     // The room is for four.
     let (_, mut ada, ..) = three();

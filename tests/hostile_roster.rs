@@ -103,7 +103,7 @@ fn a_member_leaves_and_joins_again_with_one_card() {
         ..message
     };
     assert_eq!(bob.receive(&copy.frame()), []);
-    let [_, b, _] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let [_, b, _] = world.pass(2 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
     assert!(
         b.contains(&other_view("ada")) && b.contains(&other_view("carol")),
         "{b:?}"
@@ -168,7 +168,7 @@ fn a_pretended_restart_with_yesterdays_frames() {
     // A message may be sent again in another run, a statement is not.
     assert_eq!(
         bob.receive(&yesterday),
-        [Event::Unopened(nick_of("ada"), OpenError::CannotOpen)]
+        [Event::Unopened(nick_of("ada"), OpenError::NotForMe)]
     );
     assert_eq!(bob.receive(&statement), [other_view("ada")]);
     assert!(!bob.session.others()[0].is_present);
