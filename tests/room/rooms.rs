@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::room::frame::{Departure, Frame};
-use e2echat::room::message::Kind;
+use e2echat::room::message::LeftOutFor;
 use e2echat::room::notice::Notice;
-use e2echat::room::session::{End, Event, Now, SayError, To};
-use e2echat::room::text::SafeText;
+use e2echat::room::session::{End, Event, SayError, To, Undelivered};
 
 use crate::support::world::{
-    Member, NOW, World, catch_up, left, missing, nick_of, payload, person, said, said_directly,
-    three,
+    Member, SETTLED, World, catch_up, left, nick_of, payload, person, said, said_directly, three,
 };
+
+/// The event that a message of `nick` leaves this member out, as it came while that was typed.
+fn left_out_by(nick: &str) -> Event {
+    Event::LeftOut(nick_of(nick), LeftOutFor::Coming)
+}
 
 #[test]
 fn three_members_talk_and_leave() {
@@ -25,13 +27,13 @@ fn three_members_talk_and_leave() {
         catch_up(&mut carol),
         [said("ada", "hello"), said("bob", "hello, ada")]
     );
-    bob.session.leave(NOW);
-    world.relay(&mut bob);
+    let quiet = world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(quiet, [vec![], vec![], vec![]]);
+    assert_eq!(ada.confirmed_by(1), ["bob", "carol"]);
+    assert_eq!(bob.confirmed_by(1), ["ada", "carol"]);
+    world.leave(&mut bob);
     world.lose(&carol);
-    let gone = [
-        left("bob", Departure::Left, true),
-        left("carol", Departure::Lost, false),
-    ];
+    let gone = [left("bob", Departure::Left), left("carol", Departure::Lost)];
     assert_eq!(catch_up(&mut ada), gone);
     assert_eq!(world.say(&mut ada, "alone"), 0);
     assert_eq!(bob.say("late"), Err(SayError::NotInRoom));
@@ -63,7 +65,7 @@ fn what_was_typed_before_a_join_was_seen_is_not_for_the_newcomer() {
         let others = Event::LeftOthersOut(nick_of("ada"), vec![nick_of("dora")]);
         assert_eq!(catch_up(member), [others, said("ada", "before")]);
     }
-    assert_eq!(catch_up(&mut dora), [Event::LeftOut(nick_of("ada"))]);
+    assert_eq!(catch_up(&mut dora), [left_out_by("ada")]);
     // Then the joining is on her screen. Nobody has missed anything.
     let shown = ada.session.changes();
     assert_eq!(say(&mut world, &mut ada, shown, "after"), Ok(3));
@@ -73,7 +75,7 @@ fn what_was_typed_before_a_join_was_seen_is_not_for_the_newcomer() {
     // Where nothing has been on the screen yet, nobody is meant.
     assert_eq!(say(&mut world, &mut ada, 0, "to nobody"), Ok(0));
     for member in [&mut bob, &mut carol, &mut dora] {
-        assert_eq!(catch_up(member), [Event::LeftOut(nick_of("ada"))]);
+        assert_eq!(catch_up(member), [left_out_by("ada")]);
     }
     assert_eq!(catch_up(&mut ada), []);
 }
@@ -99,28 +101,33 @@ fn a_taken_nick_and_a_full_room() {
 
 #[test]
 fn acknowledgements_say_what_was_taken_and_may_not_go_back() {
-    let (_world, mut ada, ..) = three();
-    // The first frames were the statement with which she entered, and a greeting.
+    let (mut world, mut ada, ..) = three();
+    let before = ada.taken();
     ada.say("one").unwrap();
     ada.say("two").unwrap();
     assert_eq!(ada.session.untaken().collect::<Vec<_>>(), ["one", "two"]);
-    assert_eq!(ada.receive(&payload(&Frame::ack(3))), [Event::Taken(1)]);
+    // Each comes back before it is acknowledged.
+    assert!(world.pass_on(&mut ada));
+    let [one, two] = ada.intercept().try_into().expect("two have come back");
+    let ack = |more| payload(&Frame::ack(before + more));
+    assert_eq!(ada.receive_all(&one), []);
+    assert_eq!(ada.receive_all(&ack(1)), [Event::Taken(1)]);
     assert_eq!(ada.session.untaken().collect::<Vec<_>>(), ["two"]);
-    assert_eq!(ada.receive(&payload(&Frame::ack(3))), []);
-    assert_eq!(ada.receive(&payload(&Frame::ack(4))), [Event::Taken(1)]);
-    assert_eq!(ada.ends(&payload(&Frame::ack(3))), End::Malformed);
+    assert_eq!(ada.receive_all(&ack(1)), []);
+    assert_eq!(ada.receive_all(&two), []);
+    assert_eq!(ada.receive_all(&ack(2)), [Event::Taken(1)]);
+    assert_eq!(ada.ends(&ack(1)), End::Malformed);
 }
 
 #[test]
 fn a_goodbye_that_crosses_with_a_newcomer_is_one_to_it_too() {
     let (mut world, mut ada, ..) = three();
     // Ada has not seen that dave is there when she goes.
-    ada.session.leave(NOW);
+    ada.session.leave(world.now());
     let mut dave = world.enter("dave").expect("there is room");
     catch_up(&mut dave);
     world.relay(&mut ada);
-    let gone = left("ada", Departure::Left, true);
-    assert_eq!(catch_up(&mut dave), [gone]);
+    assert_eq!(catch_up(&mut dave), [left("ada", Departure::Left)]);
 }
 
 #[test]
@@ -129,41 +136,32 @@ fn direct_messages_go_on_over_new_keys_at_both_ends() {
     let whisper = |world: &mut World, ada: &mut Member, bob: &mut Member, text: &str| {
         assert_eq!(ada.say_to(To::Member(bob.sid()), text), Ok(1));
         world.relay(ada);
-        let message = Event::Message {
-            from: nick_of("ada"),
-            direct: true,
-            kind: Kind::Text,
-            text: SafeText::new(text),
-        };
-        assert_eq!(catch_up(bob), [message]);
+        assert_eq!(catch_up(bob), [said_directly("ada", text)]);
     };
     whisper(&mut world, &mut ada, &mut bob, "before");
     for _ in 0..2 {
-        bob.session
-            .rekey(SessionKey::generate(KeySize::Bits2048), NOW);
-        world.relay(&mut bob);
-        catch_up(&mut ada);
+        world.rekey(&mut bob);
+        assert_eq!(catch_up(&mut ada), [Event::Rekeyed(nick_of("bob"))]);
         assert_eq!(catch_up(&mut bob), []);
         whisper(&mut world, &mut ada, &mut bob, "to another key");
-        ada.session
-            .rekey(SessionKey::generate(KeySize::Bits2048), NOW);
-        world.relay(&mut ada);
+        world.rekey(&mut ada);
         assert_eq!(catch_up(&mut ada), []);
         assert_eq!(catch_up(&mut bob), [Event::Rekeyed(nick_of("ada"))]);
         whisper(&mut world, &mut ada, &mut bob, "from another key");
         // Until the old keys are destroyed there are no others.
-        let later = Now {
-            uptime: Duration::from_mins(1),
-            ..NOW
-        };
+        world.advance(Duration::from_mins(1));
         for member in [&mut ada, &mut bob] {
-            assert_eq!(member.session.tick(later), []);
+            assert_eq!(member.tick(), []);
             world.relay(member);
         }
         assert_eq!(catch_up(&mut ada), []);
         assert_eq!(catch_up(&mut bob), []);
     }
-    catch_up(&mut carol);
+    // The last of them goes with the next receipt.
+    world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    for receipt in 1..=5 {
+        assert_eq!(ada.confirmed_by(receipt), ["bob"], "{receipt}");
+    }
 }
 
 /// As of somebody who closes a laptop for the night.
@@ -182,10 +180,17 @@ fn who_was_away_while_another_changed_its_key_twice_misses_what_it_missed_and_no
     }
     world.say(&mut ada, "meanwhile");
     world.enter_again(&mut bob).unwrap();
-    let [a, b, _] = world.pass(Duration::from_secs(2), [&mut ada, &mut bob, &mut carol]);
-    assert!(matches!(a.as_slice(), [Event::Back(_)]), "{a:?}");
-    assert!(matches!(b[0], Event::Returned { .. }), "{b:?}");
-    assert_eq!(b[1..], [missing("ada", 1)]);
+    let [a, b, _] = world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    // It cannot be sent again: the relay takes nothing that was signed under a key before the last.
+    let undelivered = Event::Undelivered {
+        receipt: 2,
+        reader: nick_of("bob"),
+        text: "lost".to_owned(),
+        reason: Undelivered::GivenUp,
+    };
+    assert_eq!(a, [Event::Back(person(&bob)), undelivered]);
+    assert!(matches!(b.as_slice(), [Event::Returned { .. }]), "{b:?}");
+    assert_eq!(ada.confirmed_by(1), ["bob", "carol"]);
     world.say(&mut ada, "after");
     world.say_to(&mut ada, bob.sid(), "for you");
     let after = [said("ada", "after"), said_directly("ada", "for you")];
@@ -194,14 +199,15 @@ fn who_was_away_while_another_changed_its_key_twice_misses_what_it_missed_and_no
 
 #[test]
 fn a_goodbye_that_was_said_just_before_somebody_came_alarms_nobody() {
-    let (mut world, ada, mut bob, mut carol) = three();
-    bob.session.leave(NOW);
-    // Between what he signs and his going, somebody comes, who is not sent what he signed.
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    bob.session.leave(world.now());
+    // Between what he signs and his going, somebody comes.
     let mut dora = world.enter_during(&mut bob, "dora");
-    for there in [&carol, &ada] {
-        assert!(there.session.is_inside());
-    }
-    let seen = catch_up(&mut dora);
-    assert_eq!(seen, [Event::Entered(vec![person(&ada), person(&carol)])]);
-    assert!(catch_up(&mut carol).contains(&left("bob", Departure::Left, true)));
+    let there = vec![person(&ada), person(&bob), person(&carol)];
+    let gone = left("bob", Departure::Left);
+    assert_eq!(catch_up(&mut dora), [Event::Entered(there), gone.clone()]);
+    let others = [&mut ada, &mut carol, &mut dora];
+    let [a, c, d] = world.pass(SETTLED, others);
+    let seen = vec![Event::Joined(person(&dora)), gone];
+    assert_eq!([a, c, d], [seen.clone(), seen, vec![]]);
 }
