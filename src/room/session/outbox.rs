@@ -152,6 +152,12 @@ impl Message {
         self.stream == Stream::Room
     }
 
+    /// Whom it is for, by the session id at first, if it is for one alone.
+    pub(super) fn direct_reader(&self) -> Option<SessionId> {
+        let reader = self.readers.first().filter(|_| !self.is_to_room())?;
+        Some(reader.origin)
+    }
+
     /// The frames that carry it.
     pub(super) fn frames(&self) -> Vec<Frame> {
         self.sealed
@@ -195,6 +201,19 @@ impl Message {
         self.readers
             .iter()
             .position(|reader| reader.origin == origin)
+    }
+
+    /// Whether the member with this first session id is a reader of it under one of these that it has.
+    pub(super) fn is_for(&self, origin: SessionId, sids: [SessionId; 2]) -> bool {
+        let place = self.place_of(origin);
+        let reader = place.and_then(|place| self.readers.get(place));
+        reader.is_some_and(|reader| sids.contains(&reader.sid))
+    }
+
+    /// What is open for a reader does not reach it.
+    fn give_up_for(&mut self, origin: SessionId) -> Option<News> {
+        let reader = self.place_of(origin)?;
+        self.end(reader, Fate::Undelivered(Undelivered::GivenUp))
     }
 
     fn is_over(&self) -> bool {
@@ -365,15 +384,21 @@ impl Outbox {
     }
 
     /// What a reader, who has entered anew or to whom this member has, has not confirmed and is not sent
-    /// again, as it is not kept, or was written under none of these session ids: the relay takes no
-    /// others.
-    pub(super) fn give_up_for(&mut self, origin: SessionId, senders: [SessionId; 2]) -> Vec<News> {
+    /// again, as it is not kept, or was written under none of these session ids of this member's, or for
+    /// none of these of the reader's: the relay passes on no others.
+    pub(super) fn give_up_for(
+        &mut self,
+        origin: SessionId,
+        senders: [SessionId; 2],
+        readers: [SessionId; 2],
+    ) -> Vec<News> {
         let mut news = Vec::new();
         for message in self.messages.iter_mut().filter(|message| message.is_taken) {
-            let can_be_sent = message.sealed.is_some() && senders.contains(&message.sender);
-            if !can_be_sent && let Some(reader) = message.place_of(origin) {
-                let given_up = Fate::Undelivered(Undelivered::GivenUp);
-                news.extend(message.end(reader, given_up));
+            let can_be_sent = message.sealed.is_some()
+                && senders.contains(&message.sender)
+                && message.is_for(origin, readers);
+            if !can_be_sent {
+                news.extend(message.give_up_for(origin));
             }
         }
         self.tidy();
@@ -410,16 +435,28 @@ impl Outbox {
         }
     }
 
-    /// Whether a direct message to a reader is not confirmed that was sent before this.
-    pub(super) fn owes_receipt(&self, origin: SessionId, order: u64) -> bool {
-        self.messages.iter().any(|message| {
-            !message.is_to_room()
-                && message.is_taken
-                && message.order < order
-                && message
-                    .place_of(origin)
-                    .is_some_and(|place| message.is_open(place))
-        })
+    /// Whether a direct message to a reader is not confirmed that was sent before this. One for none of
+    /// these session ids, which the reader has, may have come to a relay that does not pass it on any
+    /// more: it is given up.
+    pub(super) fn owes_receipt(
+        &mut self,
+        origin: SessionId,
+        readers: [SessionId; 2],
+        order: u64,
+    ) -> (bool, Vec<News>) {
+        let mut is_owed = false;
+        let mut news = Vec::new();
+        for message in self.messages.iter_mut().filter(|message| message.is_taken) {
+            let is_before = !message.is_to_room() && message.order < order;
+            if is_before && message.is_for(origin, readers) {
+                let place = message.place_of(origin);
+                is_owed |= place.is_some_and(|place| message.is_open(place));
+            } else if is_before {
+                news.extend(message.give_up_for(origin));
+            }
+        }
+        self.tidy();
+        (is_owed, news)
     }
 
     /// Tells what has waited for too long: for somebody who is present, in active time; for somebody

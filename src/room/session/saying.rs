@@ -226,7 +226,10 @@ impl Session {
         let senders = self.senders();
         let untaken = self.outbox.untaken();
         let untaken: Vec<(u64, bool)> = untaken
-            .map(|message| (message.receipt(), senders.contains(&message.sender())))
+            .map(|message| {
+                let can_be_sent = senders.contains(&message.sender()) && self.can_reach(message);
+                (message.receipt(), can_be_sent)
+            })
             .collect();
         let mut events = Vec::new();
         let present = self
@@ -244,7 +247,8 @@ impl Session {
                 self.send_message(receipt, order, now);
                 continue;
             }
-            // The relay takes what was written under this session id and the one before alone.
+            // The relay takes what was written under this session id and the one before alone, and
+            // passes it on to readers under these of theirs.
             if let Some(message) = self.outbox.give_up(receipt) {
                 events.push(Event::NotTaken {
                     receipt,
@@ -262,7 +266,10 @@ impl Session {
         if self.parting.said_goodbye {
             return Vec::new();
         }
-        let given_up = self.outbox.give_up_for(origin, self.senders());
+        let Some(readers) = self.session_ids(origin) else {
+            return Vec::new();
+        };
+        let given_up = self.outbox.give_up_for(origin, self.senders(), readers);
         for (receipt, frame) in self.outbox.copies_for(origin) {
             let order = self.sending.next_order();
             self.outbox.sent_again(receipt, order);
@@ -271,9 +278,25 @@ impl Session {
         given_up.into_iter().map(Event::of_news).collect()
     }
 
+    /// The session ids under which messages reach the member that is in the room and had this one at
+    /// first.
+    pub(super) fn session_ids(&self, origin: SessionId) -> Option<[SessionId; 2]> {
+        let sid = self.members.present(origin)?;
+        let peer = self.members.roster.get(sid)?;
+        Some([sid, peer.card.previous()])
+    }
+
     /// The session ids under which the relay takes messages from this member.
     fn senders(&self) -> [SessionId; 2] {
         [self.own.card.sid(), self.own.card.previous()]
+    }
+
+    /// Whether a message can reach anybody: a direct one cannot whose reader has changed its session key
+    /// twice since.
+    fn can_reach(&self, message: &Message) -> bool {
+        let reader = message.direct_reader();
+        let now = reader.and_then(|origin| Some((origin, self.session_ids(origin)?)));
+        now.is_none_or(|(origin, sids)| message.is_for(origin, sids))
     }
 
     /// Sends a message of the outbox.
