@@ -29,6 +29,9 @@ pub(super) struct Reader {
     /// The session id that it had at first, by which it is known.
     pub(super) origin: SessionId,
     pub(super) nick: Nick,
+    /// As which of the things that this member sends it went to this reader alone, the last time: it is
+    /// to be confirmed by a receipt.
+    pub(super) alone: Option<u64>,
 }
 
 /// What has become of a message at a reader.
@@ -83,8 +86,6 @@ pub(super) struct Message {
     /// When it was signed, by active time and by this member's uptime.
     pub(super) signed: Duration,
     said: Duration,
-    /// Which of the things that this member has sent it is.
-    order: u64,
     /// Where in the chain it stands, once it has come back.
     place: Option<At>,
     /// Whether the relay has taken it.
@@ -112,7 +113,6 @@ impl Message {
             sealed: Some(sealed),
             signed: Duration::ZERO,
             said: Duration::ZERO,
-            order: 0,
             place: None,
             is_taken: false,
             rows: vec![Row::Open; readers.len()],
@@ -120,13 +120,12 @@ impl Message {
         }
     }
 
-    /// When it is said, by active time and uptime, and as which of the things that this member sends.
+    /// When it is said, by active time and uptime.
     #[must_use]
-    pub(super) fn at(self, signed: Duration, said: Duration, order: u64) -> Self {
+    pub(super) fn at(self, signed: Duration, said: Duration) -> Self {
         Self {
             signed,
             said,
-            order,
             ..self
         }
     }
@@ -406,13 +405,16 @@ impl Outbox {
     }
 
     /// The frames that carry to a reader, who has entered anew or to whom this member has, what it has
-    /// not confirmed: late copies of messages to the room that have been entries, and its direct ones.
-    pub(super) fn copies_for(&self, origin: SessionId) -> Vec<(u64, Frame)> {
+    /// not confirmed: late copies of messages to the room that have been entries, and its direct ones;
+    /// of these also what the relay may have taken when the reader was not there, if this member was
+    /// there before it.
+    pub(super) fn copies_for(&self, origin: SessionId, was_there: bool) -> Vec<(u64, Frame)> {
         let mut copies = Vec::new();
-        for message in self.messages.iter().filter(|message| message.is_taken) {
+        for message in &self.messages {
+            let may_be_taken = message.is_taken || was_there && !message.is_to_room();
             let place = message
                 .place_of(origin)
-                .filter(|place| message.is_open(*place));
+                .filter(|place| may_be_taken && message.is_open(*place));
             let reader = place.and_then(|place| message.readers.get(place));
             let (Some(reader), Some(sealed)) = (reader, &message.sealed) else {
                 continue;
@@ -428,30 +430,41 @@ impl Outbox {
         copies
     }
 
-    /// A direct message was sent, as which of the things that this member sends.
-    pub(super) fn sent_again(&mut self, receipt: u64, order: u64) {
-        if let Some(message) = self.get_mut(receipt) {
-            message.order = order;
+    /// A message is sent to a reader alone, as which of the things that this member sends.
+    pub(super) fn sent_alone(&mut self, receipt: u64, origin: SessionId, order: u64) {
+        let message = self.get_mut(receipt);
+        let reader = message.and_then(|message| {
+            let place = message.place_of(origin)?;
+            message.readers.get_mut(place)
+        });
+        if let Some(reader) = reader {
+            reader.alone = Some(order);
         }
     }
 
-    /// Whether a direct message to a reader is not confirmed that was sent before this. One for none of
+    /// Whether a message that was sent to a reader alone, before this, is not confirmed. One for none of
     /// these session ids, which the reader has, may have come to a relay that does not pass it on any
     /// more: it is given up.
     pub(super) fn owes_receipt(
         &mut self,
         origin: SessionId,
-        readers: [SessionId; 2],
+        sids: [SessionId; 2],
         order: u64,
     ) -> (bool, Vec<News>) {
         let mut is_owed = false;
         let mut news = Vec::new();
         for message in self.messages.iter_mut().filter(|message| message.is_taken) {
-            let is_before = !message.is_to_room() && message.order < order;
-            if is_before && message.is_for(origin, readers) {
-                let place = message.place_of(origin);
-                is_owed |= place.is_some_and(|place| message.is_open(place));
-            } else if is_before {
+            let place = message
+                .place_of(origin)
+                .filter(|place| message.is_open(*place));
+            let reader = place.and_then(|place| message.readers.get(place));
+            let Some(reader) = reader.filter(|reader| reader.alone.is_some_and(|sent| sent < order))
+            else {
+                continue;
+            };
+            if sids.contains(&reader.sid) {
+                is_owed = true;
+            } else {
                 news.extend(message.give_up_for(origin));
             }
         }

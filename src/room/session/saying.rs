@@ -127,11 +127,8 @@ impl Session {
             number: self.outbox.count(origin),
         };
         let order = self.sending.next_order();
-        let message = Message::new(receipt.number, sealed, &header, text.to_owned(), readers).at(
-            self.presence.active.get(),
-            now.uptime,
-            order,
-        );
+        let message = Message::new(receipt.number, sealed, &header, text.to_owned(), readers)
+            .at(self.presence.active.get(), now.uptime);
         self.outbox.push(message);
         self.send_message(receipt.number, order, now);
         Ok(receipt)
@@ -143,6 +140,7 @@ impl Session {
             sid,
             origin: peer.card.origin(),
             nick: peer.nick().clone(),
+            alone: None,
         };
         match to {
             To::Room { shown } => {
@@ -238,7 +236,7 @@ impl Session {
             .iter()
             .map(|(_, peer)| peer.card.origin());
         for origin in present.collect::<Vec<_>>() {
-            events.extend(self.send_copies(origin, now));
+            events.extend(self.send_copies(origin, false, now));
             self.owe_receipt_again(origin, now);
         }
         for (receipt, can_be_sent) in untaken {
@@ -262,7 +260,12 @@ impl Session {
 
     /// Sends a reader, who has entered anew or to whom this member has, what it has not confirmed.
     /// Returns what cannot be sent.
-    pub(super) fn send_copies(&mut self, origin: SessionId, now: Now) -> Vec<Event> {
+    pub(super) fn send_copies(
+        &mut self,
+        origin: SessionId,
+        was_there: bool,
+        now: Now,
+    ) -> Vec<Event> {
         if self.parting.said_goodbye {
             return Vec::new();
         }
@@ -270,9 +273,9 @@ impl Session {
             return Vec::new();
         };
         let given_up = self.outbox.give_up_for(origin, self.senders(), readers);
-        for (receipt, frame) in self.outbox.copies_for(origin) {
+        for (receipt, frame) in self.outbox.copies_for(origin, was_there) {
             let order = self.sending.next_order();
-            self.outbox.sent_again(receipt, order);
+            self.outbox.sent_alone(receipt, origin, order);
             self.send(Sent::Frame(frame), now);
         }
         given_up.into_iter().map(Event::of_news).collect()
@@ -301,13 +304,14 @@ impl Session {
 
     /// Sends a message of the outbox.
     fn send_message(&mut self, receipt: u64, order: u64, now: Now) {
-        self.outbox.sent_again(receipt, order);
         let message = self.outbox.get(receipt);
-        let Some((is_entry, signed)) = message.map(|m| (m.is_to_room(), m.signed)) else {
+        let Some((reader, signed)) = message.map(|m| (m.direct_reader(), m.signed)) else {
             return;
         };
         self.send(Sent::Message(receipt), now);
-        if is_entry {
+        if let Some(origin) = reader {
+            self.outbox.sent_alone(receipt, origin, order);
+        } else {
             self.sending
                 .expect_back(Own::Message(receipt), signed, order);
             self.timers.entry_is_sent(now.uptime);
