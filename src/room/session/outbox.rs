@@ -472,13 +472,14 @@ impl Outbox {
         (is_owed, news)
     }
 
-    /// Tells what has waited for too long: for somebody who is present, in active time; for somebody
-    /// who is not in the room, in this member's uptime.
+    /// Tells what has waited for too long: in active time, from when it was said or when its reader
+    /// came, if that was later; for somebody who is not in the room, in this member's uptime.
     pub(super) fn take_overdue(
         &mut self,
         active: Duration,
         now: Duration,
         patience: Duration,
+        here_since: impl Fn(SessionId) -> Option<Duration>,
         absent_since: impl Fn(SessionId) -> Option<Duration>,
     ) -> Vec<News> {
         let mut news = Vec::new();
@@ -488,11 +489,12 @@ impl Outbox {
                     continue;
                 };
                 let since = absent_since(reader.origin);
+                let open = message.signed.max(here_since(reader.origin).unwrap_or_default());
                 if since.is_some_and(|since| now.saturating_sub(since.max(message.said)) >= HELD) {
                     news.extend(message.end(place, Fate::Undelivered(Undelivered::Gone)));
                 } else if now.saturating_sub(message.said) >= KEPT {
                     news.extend(message.end(place, Fate::Undelivered(Undelivered::GivenUp)));
-                } else if active.saturating_sub(message.signed) > patience
+                } else if active.saturating_sub(open) > patience
                     && message.rows.get(place) == Some(&Row::Open)
                     && since.is_none()
                 {
