@@ -276,13 +276,13 @@ fn run(seed: u64, kind: &Kind, most: usize, actions: usize) {
         room.pass(5 * MINUTE);
     }
     // All members agree, and hear each other.
-    let before = room.ledger.count();
     let inside = room.inside();
+    let before = room.ledger.count(&inside);
     for number in &inside {
         room.say(*number, 0);
     }
     settle(&mut room, MINUTE);
-    let after = room.ledger.count();
+    let after = room.ledger.count(&inside);
     assert_eq!(after.1, before.1, "something was said, and lost");
     let too_many = room.ledger.missed_too_many();
     assert!(too_many.is_empty(), "{too_many:#?}");

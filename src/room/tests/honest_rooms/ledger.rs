@@ -1,7 +1,7 @@
 //! The ledger of a simulation: what was said, whom it was for, to whom it was shown, and what its
 //! author was told of that.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// What the author of a message was told of a reader.
@@ -17,6 +17,8 @@ pub enum Told {
 
 /// What became of a message, for one reader.
 pub struct Fate {
+    /// How many session keys the reader had had, as its author knew.
+    pub generation: u32,
     pub has_arrived: bool,
     pub told: Told,
 }
@@ -27,6 +29,8 @@ pub struct SaidMessage {
     pub to: Option<usize>,
     pub text: String,
     pub at: Duration,
+    /// How many session keys its author had had.
+    pub generation: u32,
     pub fates: BTreeMap<usize, Fate>,
     /// The readers, as their author called them.
     pub nicks: HashMap<String, usize>,
@@ -72,8 +76,9 @@ impl Ledger {
         receipt: u64,
         reader: &str,
         told: Told,
-    ) -> Result<usize, String> {
-        let message = &mut self.messages[self.by_receipt[&(from, receipt)]];
+    ) -> Result<(usize, usize), String> {
+        let place = self.by_receipt[&(from, receipt)];
+        let message = &mut self.messages[place];
         let reader = message.nicks[reader];
         let text = &message.text;
         let fate = message.fates.get_mut(&reader).expect("a reader");
@@ -84,7 +89,7 @@ impl Ledger {
         if !matches!(before, Told::Nothing | Told::Unconfirmed) || before == told {
             return Err(format!("{text:?} is {told:?} after {before:?} for {reader}"));
         }
-        Ok(reader)
+        Ok((place, reader))
     }
 
     /// Records that `to` was told that messages of `from` are missing.
@@ -109,10 +114,11 @@ impl Ledger {
         wrong
     }
 
-    /// How many messages arrived, and how many did not, reader by reader.
-    pub fn count(&self) -> (usize, usize) {
-        let fates = self.messages.iter().flat_map(|m| m.fates.values());
-        let (arrived, lost): (Vec<_>, Vec<_>) = fates.partition(|fate| fate.has_arrived);
+    /// How many messages arrived, and how many did not, reader by reader, of these readers.
+    pub fn count(&self, readers: &BTreeSet<usize>) -> (usize, usize) {
+        let fates = self.messages.iter().flat_map(|message| &message.fates);
+        let fates = fates.filter(|(reader, _)| readers.contains(reader));
+        let (arrived, lost): (Vec<_>, Vec<_>) = fates.partition(|(_, fate)| fate.has_arrived);
         (arrived.len(), lost.len())
     }
 }

@@ -78,11 +78,29 @@ pub struct Simulation {
     troubles: Troubles,
     pub ledger: Ledger,
     members: Vec<SimulatedMember>,
-    owners: HashMap<SessionId, usize>,
+    owners: Owners,
     keys: SessionKeys,
     /// What members were told that they should not have been.
     pub surprises: Vec<String>,
     pub counts: Counts,
+}
+
+/// Whose a session id is, of all there ever were, and how many its owner had had before.
+#[derive(Default)]
+struct Owners(HashMap<SessionId, (usize, u32)>);
+
+impl Owners {
+    fn insert(&mut self, sid: SessionId, owner: usize, generation: u32) {
+        self.0.insert(sid, (owner, generation));
+    }
+
+    fn of(&self, sid: SessionId) -> usize {
+        self.0[&sid].0
+    }
+
+    fn generation(&self, sid: SessionId) -> u32 {
+        self.0[&sid].1
+    }
 }
 
 /// How often each thing happened in a run.
@@ -129,7 +147,7 @@ impl Simulation {
             troubles,
             ledger: Ledger::default(),
             members: Vec::new(),
-            owners: HashMap::new(),
+            owners: Owners::default(),
             keys,
             surprises: Vec::new(),
             counts: Counts::default(),
@@ -153,8 +171,9 @@ impl Simulation {
     }
 
     /// The members who are in the room and are not about to leave.
-    pub fn inside(&self) -> Vec<usize> {
-        self.numbers(|member| member.is_staying() && member.session.is_inside())
+    pub fn inside(&self) -> BTreeSet<usize> {
+        let inside = self.numbers(|member| member.is_staying() && member.is_connected());
+        inside.into_iter().collect()
     }
 
     /// How many members there ever were.
@@ -214,7 +233,7 @@ impl Simulation {
     /// What is wrong once nothing is under way any more.
     pub fn unsettled(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        let inside: BTreeSet<usize> = self.inside().into_iter().collect();
+        let inside = self.inside();
         let staying = self.numbers(SimulatedMember::is_staying);
         for number in staying.iter().filter(|number| !inside.contains(number)) {
             wrong.push(format!("{number} is not inside"));
@@ -228,7 +247,7 @@ impl Simulation {
             for person in others.iter().filter(|person| !person.is_present) {
                 wrong.push(format!("{number} does not see that {} is there", person.nick));
             }
-            let sees: BTreeSet<usize> = others.iter().map(|p| self.owners[&p.sid]).collect();
+            let sees: BTreeSet<usize> = others.iter().map(|p| self.owners.of(p.sid)).collect();
             let there: BTreeSet<usize> = inside.iter().copied().filter(|n| n != number).collect();
             if sees != there {
                 wrong.push(format!("{number} sees {sees:?} and not {there:?}"));

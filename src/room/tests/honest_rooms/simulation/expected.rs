@@ -13,13 +13,14 @@ use crate::room::session::{Event, Person, Undelivered};
 use crate::room::statement::Statement;
 use crate::room::tests::honest_rooms::ledger::Told;
 
+use super::members::SimulatedMember;
 use super::{SAMPLE, Simulation, lobby};
 
 /// The longest time between two beacons of a member.
 pub const PERIOD: Duration = Duration::from_mins(1);
 
-/// How long a message waits for a reader who is not there, and what comes before and after that.
-const HELD: Duration = Duration::from_mins(8);
+/// How long a message waits for a reader who is not there.
+const HELD: Duration = Duration::from_mins(5);
 
 /// How much longer than that what a sample shows may be out of date.
 const SLACK: Duration = Duration::from_secs(30);
@@ -44,7 +45,7 @@ impl View {
     fn was_away(&self, who: usize) -> bool {
         let of_late = self.active.saturating_sub(5 * PERIOD);
         let missed = self.missed.get(&who).into_iter().flatten();
-        SAMPLE * u32::try_from(missed.filter(|at| **at > of_late).count()).unwrap() > PERIOD
+        missed.filter(|at| **at > of_late).count() > 4
     }
 }
 
@@ -74,19 +75,19 @@ impl Simulation {
             } => {
                 let owner = |card| {
                     let card = Card::parse(card, lobby().id()).expect("an honest relay");
-                    self.owners[&card.sid()]
+                    self.owners.of(card.sid())
                 };
                 match kind {
                     EntryKind::Joined => return Some(Expected::Joined(owner(entry))),
                     EntryKind::Rekeyed => return Some(Expected::Rekeyed(owner(entry))),
                     EntryKind::Left => {
                         let (sid, why) = parse_left(entry).expect("an honest relay");
-                        return Some(Expected::Left(self.owners[&sid], why));
+                        return Some(Expected::Left(self.owners.of(sid), why));
                     }
                     EntryKind::Goodbye => {
                         let signed = Signed::parse(entry).expect("an honest relay");
                         let goodbye = Statement::parse(signed.bytes).expect("an honest client");
-                        let who = self.owners[&goodbye.sender];
+                        let who = self.owners.of(goodbye.sender);
                         return Some(Expected::Left(who, Departure::Left));
                     }
                     EntryKind::Message => {}
@@ -101,11 +102,11 @@ impl Simulation {
         let header = Header::parse(signed.bytes).expect("an honest client");
         let to = match header.stream {
             Stream::Room => None,
-            Stream::Direct(sid) => Some(self.owners[&sid]),
+            Stream::Direct(sid) => Some(self.owners.of(sid)),
         };
         let place = self
             .ledger
-            .find(self.owners[&header.sender], to, header.number);
+            .find(self.owners.of(header.sender), to, header.number);
         let message = &self.ledger.messages[place];
         assert!(is_entry || has_part, "{:?} without a part", message.text);
         if message.left_out.get(&number) == Some(&false) {
@@ -184,7 +185,7 @@ impl Simulation {
         let of = |nick: &Nick| place.filter(|p| Some(self.ledger.messages[*p].from) == who(nick));
         match event {
             Event::Joined(person) | Event::Back(person) => {
-                let who = self.owners[&person.sid];
+                let who = self.owners.of(person.sid);
                 let changes = self.members[number].session.changes();
                 let view = &mut self.members[number].view;
                 view.people.insert(person.nick.to_string(), (who, changes));
@@ -196,7 +197,7 @@ impl Simulation {
             }
             Event::Rekeyed(nick) => who(&nick).map(Expected::Rekeyed),
             Event::Renamed { former, person } => {
-                let changed = self.owners[&person.sid];
+                let changed = self.owners.of(person.sid);
                 // Whoever comes back may have had another nick before.
                 if who(&former) != Some(changed) {
                     return None;
@@ -251,7 +252,8 @@ impl Simulation {
                 receipt, reader, ..
             } if !is_lossless => {
                 self.counts.unconfirmed += 1;
-                told(self, receipt, &reader, Told::Unconfirmed).map(drop)
+                let found = told(self, receipt, &reader, Told::Unconfirmed);
+                found.and_then(|(_, reader)| self.was_away(number, reader))
             }
             Event::Undelivered {
                 receipt,
@@ -260,12 +262,8 @@ impl Simulation {
                 ..
             } => {
                 self.counts.given_up += 1;
-                let reader = told(self, receipt, &reader, Told::GivenUp);
-                reader.and_then(|reader| {
-                    let has_gone = !self.members[reader].is_staying();
-                    let is_right = !is_lossless || reason == Undelivered::Gone && has_gone;
-                    is_right.then_some(()).ok_or(format!("given up for {reader}: {reason:?}"))
-                })
+                let found = told(self, receipt, &reader, Told::GivenUp);
+                found.and_then(|(place, reader)| self.is_lost(place, reader, reason))
             }
             Event::NotTaken {
                 receipt, readers, ..
@@ -273,7 +271,11 @@ impl Simulation {
                 self.counts.given_up += 1;
                 for reader in readers {
                     // Those who have left meanwhile were told of then.
-                    let _ = told(self, receipt, &reader, Told::GivenUp);
+                    if let Ok((place, reader)) = told(self, receipt, &reader, Told::GivenUp)
+                        && let Err(wrong) = self.is_lost(place, reader, Undelivered::GivenUp)
+                    {
+                        self.surprise(number, &wrong);
+                    }
                 }
                 Ok(())
             }
@@ -285,10 +287,8 @@ impl Simulation {
             }
             Event::Quiet(nick, _) if !is_lossless => {
                 self.counts.quiet += 1;
-                let view = &self.members[number].view;
-                let (who, _) = view.people[nick.as_str()];
-                let was_away = view.was_away(who);
-                was_away.then_some(()).ok_or(format!("{who} is quiet, and was there"))
+                let (who, _) = self.members[number].view.people[nick.as_str()];
+                self.was_away(number, who)
             }
             Event::Refused(..) if self.troubles.collisions => {
                 self.counts.refused += 1;
@@ -305,6 +305,32 @@ impl Simulation {
         }
     }
 
+    /// Checks that somebody was not there, of late, so long that nothing of it need have come.
+    fn was_away(&self, number: usize, who: usize) -> Result<(), String> {
+        let was_away = self.members[number].view.was_away(who);
+        was_away.then_some(()).ok_or_else(|| format!("{who} was there"))
+    }
+
+    /// Checks that a message has not reached somebody, and cannot.
+    fn is_lost(&self, place: usize, reader: usize, reason: Undelivered) -> Result<(), String> {
+        let message = &self.ledger.messages[place];
+        let fate = &message.fates[&reader];
+        let (from, to) = (&self.members[message.from], &self.members[reader]);
+        let is_right = match reason {
+            Undelivered::Unopened => !fate.has_arrived && !self.troubles.are_lossless(),
+            Undelivered::Gone => !to.is_staying() || self.now > message.at + HELD,
+            Undelivered::GivenUp => {
+                let is_old = |member: &SimulatedMember, generation| {
+                    member.session.card().generation() >= generation + 2
+                };
+                is_old(from, message.generation) || is_old(to, fate.generation)
+            }
+        };
+        is_right
+            .then_some(())
+            .ok_or_else(|| format!("{:?} is given up for {reader}: {reason:?}", message.text))
+    }
+
     /// A member has entered, and found these.
     fn has_found(
         &mut self,
@@ -315,14 +341,14 @@ impl Simulation {
         let member = &mut self.members[number];
         member.has_entered = true;
         let changes = member.session.changes();
-        let found = people.iter().map(|person| self.owners[&person.sid]);
+        let found = people.iter().map(|person| self.owners.of(person.sid));
         let found: BTreeSet<usize> = found.collect();
         let view = &mut member.view;
         let before = std::mem::take(&mut view.people);
         let since: HashMap<usize, u64> = before.values().copied().collect();
         view.entered = changes;
         for person in people {
-            let who = self.owners[&person.sid];
+            let who = self.owners.of(person.sid);
             let since = since.get(&who).copied().unwrap_or(changes);
             view.people.insert(person.nick.to_string(), (who, since));
         }
@@ -343,7 +369,7 @@ impl Simulation {
 
     /// Looks whom each member shows as present.
     pub fn check_presence(&mut self) {
-        let there = self.numbers(|m| m.is_here && m.is_awake() && m.session.is_inside());
+        let there = self.numbers(|member| member.is_here && member.is_connected());
         let mut wrong = Vec::new();
         for number in &there {
             let member = &mut self.members[*number];
@@ -357,7 +383,7 @@ impl Simulation {
                 view.missed.entry(who).or_default().push(view.active);
             }
             for person in member.session.others().iter().filter(|person| person.is_present) {
-                let who = self.owners[&person.sid];
+                let who = self.owners.of(person.sid);
                 let saw = view.saw.get(&who).copied().unwrap_or_default();
                 let since = view.active.saturating_sub(saw);
                 if since > 3 * PERIOD + SLACK {
@@ -380,7 +406,7 @@ impl Simulation {
                 let is_right = match fate.told {
                     Told::Confirmed => true,
                     Told::GivenUp => !is_lossless || !is_staying,
-                    Told::Nothing | Told::Unconfirmed => !is_staying && message.at + HELD > self.now,
+                    Told::Nothing | Told::Unconfirmed => !is_staying && message.at + HELD + PERIOD > self.now,
                 };
                 if !is_right {
                     let (text, told) = (&message.text, fate.told);

@@ -104,6 +104,11 @@ impl SimulatedMember {
         self.wakes.is_none()
     }
 
+    /// Whether it is in the room, and can see and be seen.
+    pub fn is_connected(&self) -> bool {
+        self.is_awake() && self.link.is_up() && self.session.is_inside()
+    }
+
     /// When something happens at this end.
     pub fn next_due(&self) -> Option<Duration> {
         if !self.is_here {
@@ -251,8 +256,8 @@ impl Simulation {
             .partition(|(_, is_reader)| *is_reader);
         let left_out = left_out.into_iter().map(|((_, who), _)| (who, false));
         let left_out = left_out.collect();
-        let readers = readers.into_iter().map(|(reader, _)| reader).collect();
-        self.say_to(number, To::Room { shown }, bytes, readers, left_out);
+        let readers: Vec<_> = readers.into_iter().map(|(reader, _)| reader).collect();
+        self.say_to(number, To::Room { shown }, bytes, &readers, left_out);
         self.counts.messages += 1;
     }
 
@@ -268,7 +273,7 @@ impl Simulation {
         let reader = (nick.clone(), *who);
         let person = self.members[number].session.person(&nick_of(nick));
         let to = To::Member(person.expect("somebody is on the screen").sid);
-        self.say_to(number, to, 0, vec![reader], BTreeMap::new());
+        self.say_to(number, to, 0, &[reader], BTreeMap::new());
         self.counts.directs += 1;
     }
 
@@ -277,7 +282,7 @@ impl Simulation {
         number: usize,
         to: To,
         bytes: usize,
-        readers: Vec<(String, usize)>,
+        readers: &[(String, usize)],
         left_out: BTreeMap<usize, bool>,
     ) {
         let now = self.clocks(number);
@@ -287,8 +292,10 @@ impl Simulation {
         let receipt = session.say(to, Kind::Text, &text, now);
         let receipt = receipt.unwrap_or_else(|error| panic!("{number} cannot say: {error:?}"));
         assert_eq!(receipt.readers, readers.len(), "readers of {text}");
-        let fate = |(_, who): &(String, usize)| {
+        let fate = |(nick, who): &(String, usize)| {
+            let person = session.person(&nick_of(nick)).expect("a reader");
             let fate = Fate {
+                generation: self.owners.generation(person.sid),
                 has_arrived: false,
                 told: Told::Nothing,
             };
@@ -299,8 +306,9 @@ impl Simulation {
             to: matches!(to, To::Member(_)).then(|| readers[0].1),
             text,
             at: self.now,
+            generation: session.card().generation(),
             fates: readers.iter().map(fate).collect(),
-            nicks: readers.into_iter().collect(),
+            nicks: readers.iter().cloned().collect(),
             left_out,
         };
         self.ledger.record_said(receipt.number, message);
@@ -316,7 +324,7 @@ impl Simulation {
                 _ => continue,
             };
             let card = Card::parse(&card, lobby().id()).expect("its own card");
-            self.owners.insert(card.sid(), number);
+            self.owners.insert(card.sid(), number, card.generation());
         }
         if !frames.is_empty() {
             self.send(number, frames);

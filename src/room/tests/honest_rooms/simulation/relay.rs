@@ -101,7 +101,12 @@ impl Simulation {
             self.break_connection(number);
             let member = &mut self.members[number];
             member.link.up = DelayQueue::default();
-            member.relay_side = RelaySide::default();
+            // What it was sent may still come to it.
+            let found = std::mem::take(&mut member.relay_side.found);
+            member.relay_side = RelaySide {
+                found,
+                ..RelaySide::default()
+            };
         }
     }
 
