@@ -90,13 +90,15 @@ impl Session {
             events.push(Event::Blind(nick.clone()));
         }
         // Receipts go before the next beacon: an honest relay cannot part the two.
-        let origin = peer.card.origin();
-        let is_owed = what == What::Beacon
-            && covered.is_some_and(|entry| {
-                entry.position > peer.base && self.outbox.owes_receipt(origin, entry.order)
-            });
-        if is_owed && !std::mem::replace(&mut peer.told.unanswered, true) {
-            events.push(Event::Unanswered(nick));
+        let covered = covered.filter(|entry| what == What::Beacon && entry.position > peer.base);
+        if let Some(entry) = covered {
+            let readers = [sid, peer.card.previous()];
+            let origin = peer.card.origin();
+            let (is_owed, news) = self.outbox.owes_receipt(origin, readers, entry.order);
+            events.extend(news.into_iter().map(Event::of_news));
+            if is_owed && !std::mem::replace(&mut peer.told.unanswered, true) {
+                events.push(Event::Unanswered(nick));
+            }
         }
         events
     }

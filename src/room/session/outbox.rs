@@ -29,6 +29,9 @@ pub(super) struct Reader {
     /// The session id that it had at first, by which it is known.
     pub(super) origin: SessionId,
     pub(super) nick: Nick,
+    /// As which of the things that this member sends it went to this reader alone, the last time: it is
+    /// to be confirmed by a receipt.
+    pub(super) alone: Option<u64>,
 }
 
 /// What has become of a message at a reader.
@@ -83,8 +86,6 @@ pub(super) struct Message {
     /// When it was signed, by active time and by this member's uptime.
     pub(super) signed: Duration,
     said: Duration,
-    /// Which of the things that this member has sent it is.
-    order: u64,
     /// Where in the chain it stands, once it has come back.
     place: Option<At>,
     /// Whether the relay has taken it.
@@ -112,7 +113,6 @@ impl Message {
             sealed: Some(sealed),
             signed: Duration::ZERO,
             said: Duration::ZERO,
-            order: 0,
             place: None,
             is_taken: false,
             rows: vec![Row::Open; readers.len()],
@@ -120,13 +120,12 @@ impl Message {
         }
     }
 
-    /// When it is said, by active time and uptime, and as which of the things that this member sends.
+    /// When it is said, by active time and uptime.
     #[must_use]
-    pub(super) fn at(self, signed: Duration, said: Duration, order: u64) -> Self {
+    pub(super) fn at(self, signed: Duration, said: Duration) -> Self {
         Self {
             signed,
             said,
-            order,
             ..self
         }
     }
@@ -150,6 +149,12 @@ impl Message {
 
     pub(super) fn is_to_room(&self) -> bool {
         self.stream == Stream::Room
+    }
+
+    /// Whom it is for, by the session id at first, if it is for one alone.
+    pub(super) fn direct_reader(&self) -> Option<SessionId> {
+        let reader = self.readers.first().filter(|_| !self.is_to_room())?;
+        Some(reader.origin)
     }
 
     /// The frames that carry it.
@@ -195,6 +200,19 @@ impl Message {
         self.readers
             .iter()
             .position(|reader| reader.origin == origin)
+    }
+
+    /// Whether the member with this first session id is a reader of it under one of these that it has.
+    pub(super) fn is_for(&self, origin: SessionId, sids: [SessionId; 2]) -> bool {
+        let place = self.place_of(origin);
+        let reader = place.and_then(|place| self.readers.get(place));
+        reader.is_some_and(|reader| sids.contains(&reader.sid))
+    }
+
+    /// What is open for a reader does not reach it.
+    fn give_up_for(&mut self, origin: SessionId) -> Option<News> {
+        let reader = self.place_of(origin)?;
+        self.end(reader, Fate::Undelivered(Undelivered::GivenUp))
     }
 
     fn is_over(&self) -> bool {
@@ -365,8 +383,8 @@ impl Outbox {
     }
 
     /// What a reader, who has entered anew or to whom this member has, has not confirmed and is not sent
-    /// again, as it is not kept, or was written under none of these session ids, or to none of these: the
-    /// relay passes on no others.
+    /// again, as it is not kept, or was written under none of these session ids of this member's, or for
+    /// none of these of the reader's: the relay passes on no others.
     pub(super) fn give_up_for(
         &mut self,
         origin: SessionId,
@@ -375,16 +393,11 @@ impl Outbox {
     ) -> Vec<News> {
         let mut news = Vec::new();
         for message in self.messages.iter_mut().filter(|message| message.is_taken) {
-            let Some(reader) = message.place_of(origin) else {
-                continue;
-            };
-            let is_to_it = |it: &Reader| readers.contains(&it.sid);
             let can_be_sent = message.sealed.is_some()
                 && senders.contains(&message.sender)
-                && message.readers.get(reader).is_some_and(is_to_it);
+                && message.is_for(origin, readers);
             if !can_be_sent {
-                let given_up = Fate::Undelivered(Undelivered::GivenUp);
-                news.extend(message.end(reader, given_up));
+                news.extend(message.give_up_for(origin));
             }
         }
         self.tidy();
@@ -392,13 +405,16 @@ impl Outbox {
     }
 
     /// The frames that carry to a reader, who has entered anew or to whom this member has, what it has
-    /// not confirmed: late copies of messages to the room that have been entries, and its direct ones.
-    pub(super) fn copies_for(&self, origin: SessionId) -> Vec<(u64, Frame)> {
+    /// not confirmed: late copies of messages to the room that have been entries, and its direct ones;
+    /// of these also what the relay may have taken when the reader was not there, if this member was
+    /// there before it.
+    pub(super) fn copies_for(&self, origin: SessionId, was_there: bool) -> Vec<(u64, Frame)> {
         let mut copies = Vec::new();
-        for message in self.messages.iter().filter(|message| message.is_taken) {
+        for message in &self.messages {
+            let may_be_taken = message.is_taken || was_there && !message.is_to_room();
             let place = message
                 .place_of(origin)
-                .filter(|place| message.is_open(*place));
+                .filter(|place| may_be_taken && message.is_open(*place));
             let reader = place.and_then(|place| message.readers.get(place));
             let (Some(reader), Some(sealed)) = (reader, &message.sealed) else {
                 continue;
@@ -414,32 +430,57 @@ impl Outbox {
         copies
     }
 
-    /// A direct message was sent, as which of the things that this member sends.
-    pub(super) fn sent_again(&mut self, receipt: u64, order: u64) {
-        if let Some(message) = self.get_mut(receipt) {
-            message.order = order;
+    /// A message is sent to a reader alone, as which of the things that this member sends.
+    pub(super) fn sent_alone(&mut self, receipt: u64, origin: SessionId, order: u64) {
+        let message = self.get_mut(receipt);
+        let reader = message.and_then(|message| {
+            let place = message.place_of(origin)?;
+            message.readers.get_mut(place)
+        });
+        if let Some(reader) = reader {
+            reader.alone = Some(order);
         }
     }
 
-    /// Whether a direct message to a reader is not confirmed that was sent before this.
-    pub(super) fn owes_receipt(&self, origin: SessionId, order: u64) -> bool {
-        self.messages.iter().any(|message| {
-            !message.is_to_room()
-                && message.is_taken
-                && message.order < order
-                && message
-                    .place_of(origin)
-                    .is_some_and(|place| message.is_open(place))
-        })
+    /// Whether a message that was sent to a reader alone, before this, is not confirmed. One for none of
+    /// these session ids, which the reader has, may have come to a relay that does not pass it on any
+    /// more: it is given up.
+    pub(super) fn owes_receipt(
+        &mut self,
+        origin: SessionId,
+        sids: [SessionId; 2],
+        order: u64,
+    ) -> (bool, Vec<News>) {
+        let mut is_owed = false;
+        let mut news = Vec::new();
+        for message in self.messages.iter_mut().filter(|message| message.is_taken) {
+            let place = message
+                .place_of(origin)
+                .filter(|place| message.is_open(*place));
+            let reader = place.and_then(|place| message.readers.get(place));
+            let Some(reader) =
+                reader.filter(|reader| reader.alone.is_some_and(|sent| sent < order))
+            else {
+                continue;
+            };
+            if sids.contains(&reader.sid) {
+                is_owed = true;
+            } else {
+                news.extend(message.give_up_for(origin));
+            }
+        }
+        self.tidy();
+        (is_owed, news)
     }
 
-    /// Tells what has waited for too long: for somebody who is present, in active time; for somebody
-    /// who is not in the room, in this member's uptime.
+    /// Tells what has waited for too long: in active time, from when it was said or when its reader
+    /// came, if that was later; for somebody who is not in the room, in this member's uptime.
     pub(super) fn take_overdue(
         &mut self,
         active: Duration,
         now: Duration,
         patience: Duration,
+        here_since: impl Fn(SessionId) -> Option<Duration>,
         absent_since: impl Fn(SessionId) -> Option<Duration>,
     ) -> Vec<News> {
         let mut news = Vec::new();
@@ -449,11 +490,14 @@ impl Outbox {
                     continue;
                 };
                 let since = absent_since(reader.origin);
+                let open = message
+                    .signed
+                    .max(here_since(reader.origin).unwrap_or_default());
                 if since.is_some_and(|since| now.saturating_sub(since.max(message.said)) >= HELD) {
                     news.extend(message.end(place, Fate::Undelivered(Undelivered::Gone)));
                 } else if now.saturating_sub(message.said) >= KEPT {
                     news.extend(message.end(place, Fate::Undelivered(Undelivered::GivenUp)));
-                } else if active.saturating_sub(message.signed) > patience
+                } else if active.saturating_sub(open) > patience
                     && message.rows.get(place) == Some(&Row::Open)
                     && since.is_none()
                 {

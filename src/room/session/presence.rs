@@ -117,6 +117,11 @@ impl Watch {
         }
     }
 
+    /// When it came, or this member did.
+    pub(super) fn since(&self) -> Duration {
+        self.since
+    }
+
     /// It has signed that it saw this of this member's.
     pub(super) fn covers(&mut self, entry: OwnEntry) {
         self.covered = self.covered.max(Some(entry.signed));

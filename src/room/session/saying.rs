@@ -127,11 +127,8 @@ impl Session {
             number: self.outbox.count(origin),
         };
         let order = self.sending.next_order();
-        let message = Message::new(receipt.number, sealed, &header, text.to_owned(), readers).at(
-            self.presence.active.get(),
-            now.uptime,
-            order,
-        );
+        let message = Message::new(receipt.number, sealed, &header, text.to_owned(), readers)
+            .at(self.presence.active.get(), now.uptime);
         self.outbox.push(message);
         self.send_message(receipt.number, order, now);
         Ok(receipt)
@@ -143,6 +140,7 @@ impl Session {
             sid,
             origin: peer.card.origin(),
             nick: peer.nick().clone(),
+            alone: None,
         };
         match to {
             To::Room { shown } => {
@@ -226,7 +224,10 @@ impl Session {
         let senders = self.senders();
         let untaken = self.outbox.untaken();
         let untaken: Vec<(u64, bool)> = untaken
-            .map(|message| (message.receipt(), senders.contains(&message.sender())))
+            .map(|message| {
+                let can_be_sent = senders.contains(&message.sender()) && self.can_reach(message);
+                (message.receipt(), can_be_sent)
+            })
             .collect();
         let mut events = Vec::new();
         let present = self
@@ -235,7 +236,7 @@ impl Session {
             .iter()
             .map(|(_, peer)| peer.card.origin());
         for origin in present.collect::<Vec<_>>() {
-            events.extend(self.send_copies(origin, now));
+            events.extend(self.send_copies(origin, false, now));
             self.owe_receipt_again(origin, now);
         }
         for (receipt, can_be_sent) in untaken {
@@ -244,7 +245,8 @@ impl Session {
                 self.send_message(receipt, order, now);
                 continue;
             }
-            // The relay takes what was written under this session id and the one before alone.
+            // The relay takes what was written under this session id and the one before alone, and
+            // passes it on to readers under these of theirs.
             if let Some(message) = self.outbox.give_up(receipt) {
                 events.push(Event::NotTaken {
                     receipt,
@@ -258,22 +260,33 @@ impl Session {
 
     /// Sends a reader, who has entered anew or to whom this member has, what it has not confirmed.
     /// Returns what cannot be sent.
-    pub(super) fn send_copies(&mut self, origin: SessionId, now: Now) -> Vec<Event> {
+    pub(super) fn send_copies(
+        &mut self,
+        origin: SessionId,
+        was_there: bool,
+        now: Now,
+    ) -> Vec<Event> {
         if self.parting.said_goodbye {
             return Vec::new();
         }
-        let reader = self.members.present(origin);
-        let Some(card) = reader.and_then(|sid| Some(&self.members.roster.get(sid)?.card)) else {
+        let Some(readers) = self.session_ids(origin) else {
             return Vec::new();
         };
-        let readers = [card.sid(), card.previous()];
         let given_up = self.outbox.give_up_for(origin, self.senders(), readers);
-        for (receipt, frame) in self.outbox.copies_for(origin) {
+        for (receipt, frame) in self.outbox.copies_for(origin, was_there) {
             let order = self.sending.next_order();
-            self.outbox.sent_again(receipt, order);
+            self.outbox.sent_alone(receipt, origin, order);
             self.send(Sent::Frame(frame), now);
         }
         given_up.into_iter().map(Event::of_news).collect()
+    }
+
+    /// The session ids under which messages reach the member that is in the room and had this one at
+    /// first.
+    pub(super) fn session_ids(&self, origin: SessionId) -> Option<[SessionId; 2]> {
+        let sid = self.members.present(origin)?;
+        let peer = self.members.roster.get(sid)?;
+        Some([sid, peer.card.previous()])
     }
 
     /// The session ids under which the relay takes messages from this member.
@@ -281,15 +294,24 @@ impl Session {
         [self.own.card.sid(), self.own.card.previous()]
     }
 
+    /// Whether a message can reach anybody: a direct one cannot whose reader has changed its session key
+    /// twice since.
+    fn can_reach(&self, message: &Message) -> bool {
+        let reader = message.direct_reader();
+        let now = reader.and_then(|origin| Some((origin, self.session_ids(origin)?)));
+        now.is_none_or(|(origin, sids)| message.is_for(origin, sids))
+    }
+
     /// Sends a message of the outbox.
     fn send_message(&mut self, receipt: u64, order: u64, now: Now) {
-        self.outbox.sent_again(receipt, order);
         let message = self.outbox.get(receipt);
-        let Some((is_entry, signed)) = message.map(|m| (m.is_to_room(), m.signed)) else {
+        let Some((reader, signed)) = message.map(|m| (m.direct_reader(), m.signed)) else {
             return;
         };
         self.send(Sent::Message(receipt), now);
-        if is_entry {
+        if let Some(origin) = reader {
+            self.outbox.sent_alone(receipt, origin, order);
+        } else {
             self.sending
                 .expect_back(Own::Message(receipt), signed, order);
             self.timers.entry_is_sent(now.uptime);

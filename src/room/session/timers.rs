@@ -235,10 +235,14 @@ impl Session {
         let (active, period) = (self.presence.active.get(), self.period());
         let mut events = Vec::new();
         let members = &self.members;
+        let peers = members.roster.iter().map(|(_, peer)| peer);
+        let here = peers.map(|peer| (peer.card.origin(), peer.watch.since()));
+        let here: HashMap<SessionId, Duration> = here.collect();
+        let here_since = |origin| here.get(&origin).copied();
         let absent_since = |origin| members.absent_since(origin);
         let overdue = self
             .outbox
-            .take_overdue(active, now, period * 3, absent_since);
+            .take_overdue(active, now, period * 3, here_since, absent_since);
         events.extend(overdue.into_iter().map(Event::of_news));
         if !self.is_inside() {
             return events;

@@ -1,72 +1,97 @@
-//! The ledger of a simulation in which messages may get lost: each message arrives once, or
-//! somebody is told that it did not.
+//! The ledger of a simulation: what was said, whom it was for, to whom it was shown, and what its
+//! author was told of that.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
-/// What became of a message, for one reader.
-#[derive(Default)]
-struct ReaderOutcome {
-    has_arrived: bool,
-    /// Whether the sender was told that it did not arrive.
-    is_reported: bool,
+/// What the author of a message was told of a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    Nothing,
+    Confirmed,
+    /// That it was not confirmed for long: more may follow.
+    Unconfirmed,
+    /// That it did not, or may not, reach the reader, and will not.
+    GivenUp,
 }
 
-struct LedgerEntry {
-    from: usize,
-    direct: bool,
-    text: String,
-    fates: BTreeMap<usize, ReaderOutcome>,
+/// What became of a message, for one reader.
+pub struct Fate {
+    /// How many session keys the reader had had, as its author knew.
+    pub generation: u32,
+    pub has_arrived: bool,
+    pub told: Told,
+}
+
+pub struct SaidMessage {
+    pub from: usize,
+    /// The reader, if it is for one alone.
+    pub to: Option<usize>,
+    pub text: String,
+    pub at: Duration,
+    /// How many session keys its author had had.
+    pub generation: u32,
+    pub fates: BTreeMap<usize, Fate>,
+    /// The readers, as their author called them.
+    pub nicks: HashMap<String, usize>,
+    /// Those whom the message leaves out, with whether they were shown that.
+    pub left_out: BTreeMap<usize, bool>,
 }
 
 /// All messages of a run, oldest first.
 #[derive(Default)]
 pub struct Ledger {
-    messages: Vec<LedgerEntry>,
-    /// The last message that arrived, of those from one member to another, direct or not.
-    last: HashMap<(usize, usize, bool), usize>,
+    pub messages: Vec<SaidMessage>,
+    /// By author, reader if there is one alone, and number.
+    by_number: HashMap<(usize, Option<usize>, u64), usize>,
+    /// How many were said, by author, and reader if there is one alone.
+    counts: HashMap<(usize, Option<usize>), u64>,
+    by_receipt: HashMap<(usize, u64), usize>,
     /// How many messages from one member another was told that it misses.
     missing: BTreeMap<(usize, usize), u64>,
 }
 
 impl Ledger {
     /// Records that somebody said something.
-    pub fn record_said(
-        &mut self,
-        from: usize,
-        direct: bool,
-        text: String,
-        readers: BTreeSet<usize>,
-    ) {
-        let unknown = |reader| (reader, ReaderOutcome::default());
-        self.messages.push(LedgerEntry {
-            from,
-            direct,
-            text,
-            fates: readers.into_iter().map(unknown).collect(),
-        });
+    pub fn record_said(&mut self, receipt: u64, message: SaidMessage) {
+        let (from, to) = (message.from, message.to);
+        let place = self.messages.len();
+        self.messages.push(message);
+        let count = self.counts.entry((from, to)).or_default();
+        self.by_number.insert((from, to, *count), place);
+        *count += 1;
+        self.by_receipt.insert((from, receipt), place);
     }
 
-    /// Records that a message was shown to somebody. Returns what is wrong with that, if anything
-    /// is.
-    pub fn record_arrived(
+    /// The place of a message, by the number that its author gave it.
+    pub fn find(&self, from: usize, to: Option<usize>, number: u64) -> usize {
+        self.by_number[&(from, to, number)]
+    }
+
+    /// Records that an author was told what became of its message at a reader. Returns what is wrong
+    /// with that, if anything is.
+    pub fn record_told(
         &mut self,
         from: usize,
-        to: usize,
-        direct: bool,
-        text: &str,
-    ) -> Option<String> {
-        let is_it = |m: &LedgerEntry| (m.from, m.direct, m.text.as_str()) == (from, direct, text);
-        let Some(place) = self.messages.iter().position(is_it) else {
-            return Some(format!("{text:?} was never said by {from}"));
-        };
-        let Some(fate) = self.messages[place].fates.get_mut(&to) else {
-            return Some(format!("{text:?} was not for it"));
-        };
-        if std::mem::replace(&mut fate.has_arrived, true) {
-            return Some(format!("{text:?} came twice"));
+        receipt: u64,
+        reader: &str,
+        told: Told,
+    ) -> Result<(usize, usize), String> {
+        let place = self.by_receipt[&(from, receipt)];
+        let message = &mut self.messages[place];
+        let reader = message.nicks[reader];
+        let text = &message.text;
+        let fate = message.fates.get_mut(&reader).expect("a reader");
+        let before = std::mem::replace(&mut fate.told, told);
+        if told == Told::Confirmed && !fate.has_arrived {
+            return Err(format!("{text:?} is confirmed, and {reader} never had it"));
         }
-        let last = self.last.insert((from, to, direct), place);
-        (last > Some(place)).then(|| format!("{text:?} came late"))
+        if !matches!(before, Told::Nothing | Told::Unconfirmed) || before == told {
+            return Err(format!(
+                "{text:?} is {told:?} after {before:?} for {reader}"
+            ));
+        }
+        Ok((place, reader))
     }
 
     /// Records that `to` was told that messages of `from` are missing.
@@ -74,70 +99,28 @@ impl Ledger {
         *self.missing.entry((from, to)).or_default() += count;
     }
 
-    /// How many messages were reported missing, reader by reader.
-    pub fn all_missing(&self) -> u64 {
-        self.missing.values().sum()
-    }
-
-    /// Records that the sender was told that a message did not reach these readers.
-    pub fn record_undelivered(&mut self, readers: &BTreeSet<usize>, text: &str) {
-        for message in self.messages.iter_mut().filter(|m| m.text == text) {
-            for (reader, fate) in &mut message.fates {
-                fate.is_reported |= readers.contains(reader);
-            }
-        }
-    }
-
-    /// Each pair of members of which one was told that it misses more messages of the other than
-    /// did not arrive.
+    /// Each pair of members of which one was told that it misses more messages of the other than were
+    /// given up.
     pub fn missed_too_many(&self) -> Vec<String> {
-        let is_lost = |from, to, m: &&LedgerEntry| {
-            m.from == from && m.fates.get(&to).is_some_and(|fate| !fate.has_arrived)
-        };
-        let lost = |from, to| {
-            self.messages
-                .iter()
-                .filter(|m| is_lost(from, to, m))
-                .count() as u64
-        };
-        let missing = self.missing.iter();
-        missing
-            .filter(|((from, to), count)| **count > lost(*from, *to))
-            .map(|((from, to), count)| {
-                format!(
-                    "{to} misses {count} of {from}, of whom it lost {}",
-                    lost(*from, *to)
-                )
-            })
-            .collect()
-    }
-
-    /// How many messages arrived, and how many did not, reader by reader.
-    pub fn count(&self) -> (usize, usize) {
-        let fates = self.messages.iter().flat_map(|m| m.fates.values());
-        let (arrived, lost): (Vec<_>, Vec<_>) = fates.partition(|fate| fate.has_arrived);
-        (arrived.len(), lost.len())
-    }
-
-    /// The messages that neither arrived nor were reported, for those senders and readers for whom
-    /// that matters.
-    pub fn unaccounted(&self, matters: impl Fn(usize, usize) -> bool) -> Vec<String> {
-        let mut lost: BTreeMap<(usize, usize), Vec<&str>> = BTreeMap::new();
-        for message in &self.messages {
-            for (to, fate) in &message.fates {
-                let is_lost = !fate.has_arrived && !fate.is_reported;
-                if is_lost && matters(message.from, *to) {
-                    let texts = lost.entry((message.from, *to)).or_default();
-                    texts.push(&message.text);
-                }
+        let mut wrong = Vec::new();
+        for ((from, to), count) in &self.missing {
+            let is_lost = |message: &&SaidMessage| {
+                let fate = message.fates.get(to);
+                message.from == *from && fate.is_some_and(|fate| !fate.has_arrived)
+            };
+            let lost = self.messages.iter().filter(is_lost).count() as u64;
+            if *count > lost {
+                wrong.push(format!("{to} misses {count} of {from}, and lost {lost}"));
             }
         }
-        let is_more = |(pair, texts): &(&(usize, usize), &Vec<&str>)| {
-            texts.len() as u64 > self.missing.get(*pair).copied().unwrap_or(0)
-        };
-        let unaccounted = lost.iter().filter(is_more);
-        unaccounted
-            .map(|((from, to), texts)| format!("{to} lost {texts:?} of {from}"))
-            .collect()
+        wrong
+    }
+
+    /// How many messages arrived, and how many did not, reader by reader, of these readers.
+    pub fn count(&self, readers: &BTreeSet<usize>) -> (usize, usize) {
+        let fates = self.messages.iter().flat_map(|message| &message.fates);
+        let fates = fates.filter(|(reader, _)| readers.contains(reader));
+        let (arrived, lost): (Vec<_>, Vec<_>) = fates.partition(|(_, fate)| fate.has_arrived);
+        (arrived.len(), lost.len())
     }
 }

@@ -1,24 +1,20 @@
 //! A room in one process, in simulated time: what a run consists of, and how its time passes. A
 //! seed says who comes, talks, changes its key and goes. Between [`members`] and [`relay`] there
-//! are [`links`], on which everything takes its time. What each member is to be told, event by
-//! event, is worked out beside it, from what was done ([`expected`]).
-//!
-//! Connections may break, and be made again. For as long as the relay keeps the places of those
-//! whose connection is broken, nobody must notice. Where it does not, or forgets everything, a
-//! [`Ledger`] says what became of every message.
+//! are [`links`], on which everything takes its time. What each frame is to tell whoever gets it is
+//! worked out from what was done ([`expected`]), and a [`Ledger`] says what became of every message.
 
 mod expected;
 mod links;
 mod members;
 mod relay;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::room::card::{Card, SessionId};
+use crate::room::card::SessionId;
 use crate::room::frame::{Challenge, Frame, RelayLimits, RunId};
 use crate::room::names::RoomName;
 use crate::room::relay::Room;
@@ -26,42 +22,85 @@ use crate::room::session::Now;
 
 use super::ledger::Ledger;
 
-use links::ToMember;
 use members::{SessionKeys, SimulatedMember};
-use relay::Inbox;
+use relay::{GRACE, Inbox};
 
-pub use links::Faults;
-pub use relay::{Frames, Tamper};
+/// The least by which the simulated time goes on at once.
+const STEP: Duration = Duration::from_millis(10);
 
-/// How far the simulated time goes on at once.
-const STEP: Duration = Duration::from_millis(50);
+/// How often it is looked at who takes whom for present.
+const SAMPLE: Duration = Duration::from_secs(15);
+
+const LIMITS: RelayLimits = RelayLimits {
+    idle: 90,
+    members: 64,
+    blocks: 0,
+    bytes: 0,
+};
 
 fn lobby() -> RoomName {
     "lobby".parse().expect("a name")
 }
 
 /// A frame without its length: type and fields.
-pub fn payload(frame: &Frame) -> Vec<u8> {
+fn payload(frame: &Frame) -> Vec<u8> {
     frame.encode().split_off(4)
+}
+
+/// What goes wrong in a room, though everybody is honest.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Troubles {
+    /// How long at most a member whose connection broke takes to make another one, if they break.
+    pub breaks: Option<Duration>,
+    /// Whether the relay is restarted, and has forgotten everything.
+    pub restarts: bool,
+    /// Whether members, and newcomers, want the same nicks.
+    pub collisions: bool,
+    /// How much longer than others a slow reader takes at most.
+    pub slowness: Duration,
+    /// How long at most a program stands still.
+    pub stops: Option<Duration>,
+}
+
+impl Troubles {
+    /// Whether nothing gets lost: the relay keeps every member's place until it is back.
+    pub fn are_lossless(&self) -> bool {
+        !self.restarts && self.stops.is_none() && self.breaks.is_none_or(|most| most < GRACE / 2)
+    }
 }
 
 pub struct Simulation {
     pub rng: StdRng,
-    pub now: Duration,
+    now: Duration,
+    sampled: Duration,
     room: Room<Inbox>,
     challenge: Challenge,
-    faults: Option<Faults>,
+    troubles: Troubles,
     pub ledger: Ledger,
-    limits: RelayLimits,
-    pub members: Vec<SimulatedMember>,
-    owners: HashMap<SessionId, usize>,
-    pub cards: Vec<Card>,
-    pub tamper: Option<Tamper>,
-    texts: usize,
+    members: Vec<SimulatedMember>,
+    owners: Owners,
     keys: SessionKeys,
+    /// What members were told that they should not have been.
+    pub surprises: Vec<String>,
     pub counts: Counts,
-    /// Whether a new session key may come with a new nick.
-    pub renames: bool,
+}
+
+/// Whose a session id is, of all there ever were, and how many its owner had had before.
+#[derive(Default)]
+struct Owners(HashMap<SessionId, (usize, u32)>);
+
+impl Owners {
+    fn insert(&mut self, sid: SessionId, owner: usize, generation: u32) {
+        self.0.insert(sid, (owner, generation));
+    }
+
+    fn of(&self, sid: SessionId) -> usize {
+        self.0[&sid].0
+    }
+
+    fn generation(&self, sid: SessionId) -> u32 {
+        self.0[&sid].1
+    }
 }
 
 /// How often each thing happened in a run.
@@ -77,121 +116,148 @@ pub struct Counts {
     pub left_out: usize,
     pub breaks: usize,
     pub resumed: usize,
+    pub returned: usize,
     pub restarts: usize,
-    pub ticks: usize,
+    pub stops: usize,
+    pub slow: usize,
+    pub refused: usize,
+    pub late: usize,
+    pub too_late: usize,
+    pub unconfirmed: usize,
+    pub given_up: usize,
+    pub missing: usize,
+    pub quiet: usize,
+    pub frames: usize,
 }
 
 impl Simulation {
-    pub fn new(seed: u64) -> Self {
-        let limits = RelayLimits {
-            idle: 90,
-            grace: 0,
-            members: 64,
-            blocks: 0,
-            bytes: 0,
-        };
+    pub fn new(seed: u64, troubles: Troubles) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let keys = SessionKeys::new(&mut rng);
+        let run = RunId([2; 16]);
         Self {
             rng,
             now: Duration::ZERO,
-            room: Room::new(0, &limits),
+            sampled: Duration::ZERO,
+            room: relay::empty_room(run, 0),
             challenge: Challenge {
                 nonce: [1; 32],
-                run: RunId([2; 16]),
+                run,
             },
-            faults: None,
+            troubles,
             ledger: Ledger::default(),
-            limits,
             members: Vec::new(),
-            owners: HashMap::new(),
-            cards: Vec::new(),
-            tamper: None,
-            texts: 0,
+            owners: Owners::default(),
             keys,
+            surprises: Vec::new(),
             counts: Counts::default(),
-            renames: true,
         }
     }
 
-    /// A simulation with connections that break.
-    pub fn with_faults(seed: u64, faults: Faults) -> Self {
-        Self {
-            faults: Some(faults),
-            ..Self::new(seed)
-        }
-    }
-
-    fn is_lossless(&self) -> bool {
-        self.faults.is_none_or(|faults| faults.is_lossless)
-    }
-
-    /// The room's epoch.
-    pub fn epoch(&self) -> u64 {
-        self.room.epoch()
-    }
-
-    fn clocks(&self) -> Now {
+    /// The time, by a member's clocks.
+    fn clocks(&self, number: usize) -> Now {
         Now {
-            time: 1_000 + u64::try_from(self.now.as_millis()).unwrap(),
+            time: self.members[number].skew + u64::try_from(self.now.as_millis()).unwrap(),
             uptime: self.now,
         }
     }
 
-    /// The members who are in the room and are not about to leave.
-    pub fn inside(&self) -> Vec<usize> {
-        let is_inside = |member: &SimulatedMember| {
-            member.is_here && !member.is_leaving && member.session.is_inside()
-        };
+    fn numbers(&self, is_it: impl Fn(&SimulatedMember) -> bool) -> Vec<usize> {
         let numbered = self.members.iter().enumerate();
         numbered
-            .filter(|(_, member)| is_inside(member))
+            .filter(|(_, member)| is_it(member))
             .map(|(number, _)| number)
             .collect()
     }
 
+    /// The members who are in the room and are not about to leave.
+    pub fn inside(&self) -> BTreeSet<usize> {
+        let inside = self.numbers(|member| member.is_staying() && member.is_connected());
+        inside.into_iter().collect()
+    }
+
+    /// How many members there ever were.
+    pub fn joined(&self) -> usize {
+        self.members.len()
+    }
+
     /// How many members are there, or about to be.
     pub fn present(&self) -> usize {
-        let is_here = |member: &&SimulatedMember| member.is_here && !member.is_leaving;
-        self.members.iter().filter(is_here).count()
+        self.numbers(SimulatedMember::is_staying).len()
     }
 
     /// One of the members who are in the room, or were when their connection broke.
     pub fn anybody(&mut self) -> Option<usize> {
-        let may_speak = |member: &SimulatedMember| {
-            member.is_here && !member.is_leaving && member.entered_at.is_some()
-        };
-        let inside: Vec<usize> = match self.faults {
-            None => self.inside(),
-            Some(_) => (0..self.members.len())
-                .filter(|number| may_speak(&self.members[*number]))
-                .collect(),
-        };
-        (!inside.is_empty()).then(|| inside[self.rng.random_range(0..inside.len())])
+        let some =
+            self.numbers(|member| member.is_staying() && member.has_entered && member.is_awake());
+        (!some.is_empty()).then(|| some[self.rng.random_range(0..some.len())])
     }
 
     /// Lets time pass.
     pub fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while self.now < end {
-            self.now += STEP;
-            self.relay_takes();
-            self.relay_acknowledges();
+        while let Some(next) = self.next_due().filter(|next| *next <= end) {
+            self.now = next.max(self.now + STEP);
+            self.relay_works();
             for number in 0..self.members.len() {
                 self.keep_connection(number);
-                self.relay_watches(number);
-                while let Some((connection, down)) = self.members[number].link.down.due(self.now) {
-                    match down {
-                        _ if connection != self.members[number].link.connection => {}
-                        ToMember::Frame(frame) => self.receive(number, &frame),
-                        ToMember::Down => self.notice_break(number),
-                    }
-                }
+                self.take_frames(number);
                 self.tick(number);
-                if self.members[number].is_here {
-                    self.take_key(number);
-                }
+                self.take_key(number);
+            }
+            if self.sampled + SAMPLE <= self.now {
+                self.sampled = self.now;
+                self.check_presence();
             }
         }
+        self.now = self.now.max(end);
+    }
+
+    /// When something happens next.
+    fn next_due(&self) -> Option<Duration> {
+        let members = self.members.iter();
+        let due = members.flat_map(|member| [member.next_due(), member.relay_side.next_due()]);
+        due.flatten().chain([self.sampled + SAMPLE]).min()
+    }
+
+    /// Has no more go wrong from now on.
+    pub fn calm_down(&mut self) {
+        self.troubles.slowness = Duration::ZERO;
+        for member in &mut self.members {
+            member.link.calm_down();
+        }
+        if let Some(breaks) = &mut self.troubles.breaks {
+            *breaks = Duration::ZERO;
+        }
+    }
+
+    /// What is wrong once nothing is under way any more.
+    pub fn unsettled(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let inside = self.inside();
+        let staying = self.numbers(SimulatedMember::is_staying);
+        for number in staying.iter().filter(|number| !inside.contains(number)) {
+            wrong.push(format!("{number} is not inside"));
+        }
+        for number in &inside {
+            let session = &self.members[*number].session;
+            for text in session.untaken() {
+                wrong.push(format!("{number} does not know that {text} was taken"));
+            }
+            let others = session.others();
+            for person in others.iter().filter(|person| !person.is_present) {
+                wrong.push(format!(
+                    "{number} does not see that {} is there",
+                    person.nick
+                ));
+            }
+            let sees: BTreeSet<usize> = others.iter().map(|p| self.owners.of(p.sid)).collect();
+            let there: BTreeSet<usize> = inside.iter().copied().filter(|n| n != number).collect();
+            if sees != there {
+                wrong.push(format!("{number} sees {sees:?} and not {there:?}"));
+            }
+        }
+        wrong.extend(self.unaccounted(&inside));
+        wrong
     }
 }

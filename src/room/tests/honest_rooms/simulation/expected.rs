@@ -1,285 +1,441 @@
-//! What each member of a simulated room is to be told, and what it was told that it should not have
-//! been.
+//! What a member is to be told of each frame that it gets, as what was done in the room has it; and
+//! what it may be told besides.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use crate::room::frame::Departure;
-use crate::room::session::Event;
+use crate::room::card::Card;
+use crate::room::chain::EntryKind;
+use crate::room::frame::{Departure, Signed, ToClient, parse_left};
+use crate::room::message::{Header, LeftOutFor, Stream};
+use crate::room::names::Nick;
+use crate::room::session::{Event, Person, Undelivered};
+use crate::room::statement::Statement;
+use crate::room::tests::honest_rooms::ledger::Told;
 
-use super::Simulation;
+use super::members::SimulatedMember;
+use super::{SAMPLE, Simulation, lobby};
 
-/// Something that a member is to be told. Members are numbers here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExpectedEvent {
-    Joined(usize),
-    /// Who, why, and whether it signed a goodbye.
-    Left(usize, Departure, bool),
-    Rekeyed(usize),
-    Message {
-        from: usize,
-        direct: bool,
-        text: String,
-    },
-    LeftOut(usize),
-}
+/// The longest time between two beacons of a member.
+pub const PERIOD: Duration = Duration::from_mins(1);
 
-/// A message, until the relay has all of it.
-pub struct SaidMessage {
-    pub text: String,
-    /// The members that are to read it, and those that are to see that there is something that they
-    /// cannot read.
-    pub readers: BTreeSet<usize>,
-    pub left_out: BTreeSet<usize>,
-    pub direct: bool,
-}
+/// How long a message waits for a reader who is not there.
+const HELD: Duration = Duration::from_mins(5);
 
-/// What a member is to be told, and what it was told.
+/// How much longer than that what a sample shows may be out of date.
+const SLACK: Duration = Duration::from_secs(30);
+
+/// Who is on a member's screen.
 #[derive(Default)]
-pub struct Account {
-    /// What the member said, until the relay has all of it.
-    pub said: VecDeque<SaidMessage>,
-    /// What the member is still to be told.
-    pub expected: VecDeque<ExpectedEvent>,
-    /// The members that were there before it, from its MEMBER frames.
-    pub found: Option<BTreeSet<usize>>,
-    /// The members that it sees, each with the epoch since when.
-    pub sees: BTreeMap<usize, u64>,
-    /// The epoch in which it entered.
+pub struct View {
+    /// By nick, with the change of the roster since when.
+    pub people: BTreeMap<String, (usize, u64)>,
+    /// The change with which this member entered.
     pub entered: u64,
-    /// What it was told that it should not have been, and when.
-    surprises: Vec<(Duration, String)>,
+    /// How long this member's program has been running with its connection up.
+    active: Duration,
+    /// How long it had when each of the others was last seen to do so too.
+    saw: HashMap<usize, Duration>,
+    /// How long it had whenever one who was on its screen was seen not to.
+    missed: HashMap<usize, Vec<Duration>>,
+}
+
+impl View {
+    /// Whether somebody was away, of late, so long that nothing of it need have come.
+    fn was_away(&self, who: usize) -> bool {
+        let of_late = self.active.saturating_sub(5 * PERIOD);
+        let missed = self.missed.get(&who).into_iter().flatten();
+        missed.filter(|at| **at > of_late).count() > 4
+    }
+}
+
+/// What a frame tells. Members are numbers here, and messages are their places in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    Joined(usize),
+    Left(usize, Departure),
+    Rekeyed(usize),
+    Message(usize),
+    LeftOut(usize),
+    /// What was to be shown, and for which there is no key any more.
+    TooLate(usize),
 }
 
 impl Simulation {
-    /// Expects all in the room, but for one, to be told something.
-    pub fn expect_of_all(&mut self, but: usize, told: &ExpectedEvent) {
-        if !self.is_lossless() {
-            return;
+    /// What a member is to be told of a frame, once it has the roster.
+    pub fn expected(&self, number: usize, frame: &[u8]) -> Option<Expected> {
+        if !self.members[number].session.is_inside() {
+            return None;
         }
-        for (number, member) in self.members.iter_mut().enumerate() {
-            if member.relay_side.is_in_room && number != but {
-                member.account.expected.push_back(told.clone());
+        let (signed, is_entry, has_part) = match ToClient::parse(frame).expect("an honest relay") {
+            ToClient::Entry {
+                kind,
+                entry,
+                ciphertext,
+            } => {
+                let owner = |card| {
+                    let card = Card::parse(card, lobby().id()).expect("an honest relay");
+                    self.owners.of(card.sid())
+                };
+                match kind {
+                    EntryKind::Joined => return Some(Expected::Joined(owner(entry))),
+                    EntryKind::Rekeyed => return Some(Expected::Rekeyed(owner(entry))),
+                    EntryKind::Left => {
+                        let (sid, why) = parse_left(entry).expect("an honest relay");
+                        return Some(Expected::Left(self.owners.of(sid), why));
+                    }
+                    EntryKind::Goodbye => {
+                        let signed = Signed::parse(entry).expect("an honest relay");
+                        let goodbye = Statement::parse(signed.bytes).expect("an honest client");
+                        let who = self.owners.of(goodbye.sender);
+                        return Some(Expected::Left(who, Departure::Left));
+                    }
+                    EntryKind::Message => {}
+                    EntryKind::Statement | EntryKind::Unknown(_) => return None,
+                }
+                let signed = Signed::parse(entry).expect("an honest relay");
+                (signed, true, !ciphertext.is_empty())
             }
+            ToClient::Deliver(signed, ciphertext) => (signed, false, !ciphertext.is_empty()),
+            _ => return None,
+        };
+        let header = Header::parse(signed.bytes).expect("an honest client");
+        let to = match header.stream {
+            Stream::Room => None,
+            Stream::Direct(sid) => Some(self.owners.of(sid)),
+        };
+        let place = self
+            .ledger
+            .find(self.owners.of(header.sender), to, header.number);
+        let message = &self.ledger.messages[place];
+        assert!(is_entry || has_part, "{:?} without a part", message.text);
+        if message.left_out.get(&number) == Some(&false) {
+            return Some(Expected::LeftOut(place));
         }
+        let is_news = message
+            .fates
+            .get(&number)
+            .is_some_and(|fate| !fate.has_arrived);
+        if is_news && has_part {
+            return Some(Expected::Message(place));
+        }
+        is_news.then_some(Expected::TooLate(place))
     }
 
-    pub fn expect_said(&mut self, from: usize, said: &SaidMessage) {
-        for (number, member) in self.members.iter_mut().enumerate() {
-            if !member.relay_side.is_in_room || number == from {
-                continue;
+    /// Checks what a member was told of a frame.
+    pub fn told_by_frame(
+        &mut self,
+        number: usize,
+        expected: Option<&Expected>,
+        events: Vec<Event>,
+    ) {
+        let mut told = Vec::new();
+        let enters = |event: &Event| matches!(event, Event::Entered(_) | Event::Returned { .. });
+        let is_entering = events.iter().any(enters);
+        for event in events {
+            match event {
+                // Whoever is there is told with this one's entering.
+                Event::Renamed { .. } if is_entering => {}
+                event => told.extend(self.told(number, expected, event)),
             }
-            if said.readers.contains(&number) {
-                member.account.expected.push_back(ExpectedEvent::Message {
-                    from,
-                    direct: said.direct,
-                    text: said.text.clone(),
-                });
-            } else if said.left_out.contains(&number) {
-                member
-                    .account
-                    .expected
-                    .push_back(ExpectedEvent::LeftOut(from));
+        }
+        let is_lossless = self.troubles.are_lossless();
+        let is_right = match (told.as_slice(), expected) {
+            ([], None) => true,
+            // It was encrypted to a key before the present one, by somebody who was away.
+            ([], Some(Expected::TooLate(_))) => !is_lossless,
+            ([Expected::TooLate(told)], Some(Expected::Message(place))) => {
+                !is_lossless && told == place
+            }
+            ([told], Some(expected)) => told == expected,
+            _ => false,
+        };
+        self.counts.told += told.len();
+        if !is_right {
+            self.surprise(number, &format!("told {told:?} and not {expected:?}"));
+        }
+        match told.first() {
+            Some(Expected::Message(place)) => {
+                let fate = self.ledger.messages[*place].fates.get_mut(&number);
+                fate.expect("a reader").has_arrived = true;
+            }
+            Some(Expected::LeftOut(place)) => {
                 self.counts.left_out += 1;
+                let left_out = &mut self.ledger.messages[*place].left_out;
+                left_out.insert(number, true);
             }
+            Some(Expected::TooLate(_)) => self.counts.too_late += 1,
+            _ => {}
         }
     }
 
-    /// Checks an event against what is to come next.
-    pub fn told(&mut self, number: usize, event: Event) {
-        if matches!(event, Event::Entered(_)) {
-            self.members[number].entered_at = Some(self.now);
-        }
-        if !self.is_lossless() {
-            return self.told_roughly(number, event);
-        }
-        let told = match event {
-            // Whom others leave out follows from who has joined meanwhile.
-            Event::Taken(_) | Event::LeftOthersOut(..) | Event::Resumed | Event::Called(_) => {
-                return;
-            }
-            Event::RekeyDue => return self.rekey(number),
-            Event::Entered(people) => {
-                let people: BTreeSet<usize> = people
-                    .iter()
-                    .map(|person| self.owners[&person.sid])
-                    .collect();
-                let member = &mut self.members[number];
-                member.account.entered = member.session.changes();
-                member.account.sees = people
-                    .iter()
-                    .map(|n| (*n, member.account.entered))
-                    .collect();
-                if member.account.found.as_ref() != Some(&people) {
-                    let what = format!("found {people:?} and not {:?}", member.account.found);
-                    self.surprise(number, what);
-                }
-                return;
-            }
+    /// Takes note of an event. Returns what it tells, if it is of those that frames tell.
+    fn told(
+        &mut self,
+        number: usize,
+        expected: Option<&Expected>,
+        event: Event,
+    ) -> Option<Expected> {
+        let view = &mut self.members[number].view;
+        let who = |nick: &Nick| view.people.get(nick.as_str()).map(|(who, _)| *who);
+        // Nobody has been told yet of which message that is.
+        let place = match expected {
+            Some(
+                Expected::Message(place) | Expected::LeftOut(place) | Expected::TooLate(place),
+            ) => Some(*place),
+            _ => None,
+        };
+        let of = |nick: &Nick| place.filter(|p| Some(self.ledger.messages[*p].from) == who(nick));
+        match event {
             Event::Joined(person) | Event::Back(person) => {
-                let who = self.owners[&person.sid];
-                let member = &mut self.members[number];
-                member.account.sees.insert(who, member.session.changes());
-                ExpectedEvent::Joined(who)
+                let who = self.owners.of(person.sid);
+                let changes = self.members[number].session.changes();
+                let view = &mut self.members[number].view;
+                view.people.insert(person.nick.to_string(), (who, changes));
+                Some(Expected::Joined(who))
             }
-            Event::Left {
-                nick,
-                departure,
-                is_signed,
-            } => {
-                let who = self.number_of(nick.as_str());
-                self.members[number].account.sees.remove(&who);
-                // A goodbye may arrive although its connection breaks right after it.
-                ExpectedEvent::Left(who, departure, is_signed && departure == Departure::Left)
+            Event::Left { nick, departure } => {
+                let (who, _) = view.people.remove(nick.as_str())?;
+                Some(Expected::Left(who, departure))
             }
-            Event::Rekeyed(nick) => ExpectedEvent::Rekeyed(self.number_of(nick.as_str())),
-            Event::Renamed { person, .. } => ExpectedEvent::Rekeyed(self.owners[&person.sid]),
-            Event::LeftOut(nick) => ExpectedEvent::LeftOut(self.number_of(nick.as_str())),
+            Event::Rekeyed(nick) => who(&nick).map(Expected::Rekeyed),
+            Event::Renamed { former, person } => {
+                let changed = self.owners.of(person.sid);
+                // Whoever comes back may have had another nick before.
+                if who(&former) != Some(changed) {
+                    return None;
+                }
+                let (_, since) = view.people.remove(former.as_str())?;
+                view.people
+                    .insert(person.nick.to_string(), (changed, since));
+                Some(Expected::Rekeyed(changed))
+            }
             Event::Message {
-                from, direct, text, ..
-            } => ExpectedEvent::Message {
-                from: self.number_of(from.as_str()),
+                from,
                 direct,
-                text: text.to_string(),
-            },
-            alarm => return self.surprise(number, format!("{alarm:?}")),
-        };
-        self.counts.told += 1;
-        let expected = self.members[number].account.expected.pop_front();
-        if expected.as_ref() != Some(&told) {
-            self.surprise(number, format!("told {told:?} and not {expected:?}"));
-            // Where one thing is never told, what follows is no further reason to complain.
-            let member = &mut self.members[number];
-            if let Some(at) = member
-                .account
-                .expected
-                .iter()
-                .position(|other| *other == told)
-            {
-                member.account.expected.drain(..=at);
-            } else if let Some(expected) = expected {
-                member.account.expected.push_front(expected);
-            }
-        }
-    }
-
-    /// Checks an event against what may be told to a member that was away, or of one that was.
-    pub fn told_roughly(&mut self, number: usize, event: Event) {
-        let wrong = match event {
-            Event::RekeyDue => return self.rekey(number),
-            Event::Message {
-                from, direct, text, ..
+                text,
+                written,
+                ..
             } => {
-                let from = self.number_of(from.as_str());
-                let ledger = &mut self.ledger;
-                ledger.record_arrived(from, number, direct, &text.to_string())
+                self.counts.late += usize::from(written.is_some());
+                let message = &self.ledger.messages[of(&from)?];
+                let is_it = message.to.is_some() == direct
+                    && message.text == text.to_string()
+                    && (written.is_none() || !self.troubles.are_lossless());
+                place.filter(|_| is_it).map(Expected::Message)
             }
-            Event::Missing(from, count) => {
-                let from = self.number_of(from.as_str());
-                self.ledger.record_missing(from, number, count);
+            Event::LeftOut(from, LeftOutFor::Coming) => of(&from).map(Expected::LeftOut),
+            Event::TooLate(from) => of(&from).map(Expected::TooLate),
+            other => {
+                self.told_besides(number, other);
                 None
             }
-            Event::Undelivered(readers, text) | Event::NotTaken { readers, text, .. } => {
-                let readers = readers.iter().map(|nick| self.number_of(nick.as_str()));
-                let readers = readers.collect();
-                self.ledger.record_undelivered(&readers, &text);
-                None
-            }
-            // Its connections break before anything comes of them, and for a while the event is
-            // true.
-            Event::Quiet(nick, seconds) => {
-                let stated = self.members[self.number_of(nick.as_str())]
-                    .relay_side
-                    .stated;
-                let silence = self.now.saturating_sub(stated);
-                let is_true = silence >= Duration::from_secs(seconds);
-                (!is_true).then(|| format!("{nick} is quiet for {seconds} s, not {silence:?}"))
-            }
-            Event::Taken(_)
-            | Event::LeftOut(_)
-            | Event::LeftOthersOut(..)
-            | Event::TooLate(_)
-            | Event::Resumed
-            | Event::Entered(_)
-            | Event::Returned { .. }
-            | Event::Joined(_)
-            | Event::Back(_)
-            | Event::Left { .. }
-            | Event::Rekeyed(_)
-            | Event::Renamed { .. }
-            | Event::Called(_) => None,
-            alarm => Some(format!("{alarm:?}")),
+        }
+    }
+
+    /// Checks an event that is no frame's own.
+    pub fn told_besides(&mut self, number: usize, event: Event) {
+        let is_lossless = self.troubles.are_lossless();
+        let told = |room: &mut Self, receipt, reader: &Nick, told| {
+            room.ledger
+                .record_told(number, receipt, reader.as_str(), told)
         };
-        if let Some(wrong) = wrong {
-            self.surprise(number, wrong);
+        let checked = match event {
+            Event::RekeyDue => {
+                self.rekey(number);
+                Ok(())
+            }
+            // Whom others leave out follows from who has joined meanwhile.
+            Event::Taken(_) | Event::LeftOthersOut(..) | Event::Resumed => Ok(()),
+            Event::Called(nick) if nick == *self.members[number].session.card().nick() => Ok(()),
+            Event::Entered(people) => self.has_found(number, &people, &[]),
+            Event::Returned { people, absent } => self.has_found(number, &people, &absent),
+            Event::Confirmed { receipt, reader } => {
+                told(self, receipt, &reader, Told::Confirmed).map(drop)
+            }
+            Event::Unconfirmed {
+                receipt, reader, ..
+            } if !is_lossless => {
+                self.counts.unconfirmed += 1;
+                let found = told(self, receipt, &reader, Told::Unconfirmed);
+                found.and_then(|(_, reader)| self.was_away(number, reader))
+            }
+            Event::Undelivered {
+                receipt,
+                reader,
+                reason,
+                ..
+            } => {
+                self.counts.given_up += 1;
+                let found = told(self, receipt, &reader, Told::GivenUp);
+                found.and_then(|(place, reader)| self.is_lost(place, reader, reason))
+            }
+            Event::NotTaken {
+                receipt, readers, ..
+            } if !is_lossless => {
+                self.counts.given_up += 1;
+                for reader in readers {
+                    // Those who have left meanwhile were told of then.
+                    if let Ok((place, reader)) = told(self, receipt, &reader, Told::GivenUp)
+                        && let Err(wrong) = self.is_lost(place, reader, Undelivered::GivenUp)
+                    {
+                        self.surprise(number, &wrong);
+                    }
+                }
+                Ok(())
+            }
+            Event::Missing(from, count) if !is_lossless => {
+                self.counts.missing += 1;
+                let (from, _) = self.members[number].view.people[from.as_str()];
+                self.ledger.record_missing(from, number, count);
+                Ok(())
+            }
+            Event::Quiet(nick, _) if !is_lossless => {
+                self.counts.quiet += 1;
+                let (who, _) = self.members[number].view.people[nick.as_str()];
+                self.was_away(number, who)
+            }
+            Event::Refused(..) if self.troubles.collisions => {
+                self.counts.refused += 1;
+                Ok(())
+            }
+            Event::Dead if !is_lossless => {
+                self.hang_up(number);
+                Ok(())
+            }
+            alarm => Err(format!("{alarm:?}")),
+        };
+        if let Err(wrong) = checked {
+            self.surprise(number, &wrong);
         }
     }
 
-    pub fn surprise(&mut self, number: usize, what: String) {
-        self.members[number]
-            .account
-            .surprises
-            .push((self.now, what));
+    /// Checks that somebody was not there, of late, so long that nothing of it need have come.
+    fn was_away(&self, number: usize, who: usize) -> Result<(), String> {
+        let was_away = self.members[number].view.was_away(who);
+        was_away
+            .then_some(())
+            .ok_or_else(|| format!("{who} was there"))
     }
 
-    fn number_of(&self, nick: &str) -> usize {
-        // Every later nick of a member begins with its first one.
-        let first = nick.split('.').next();
-        let mut nicks = self.members.iter().map(|member| member.nick.as_str());
-        nicks
-            .position(|nick| Some(nick) == first)
-            .expect("a member")
+    /// Checks that a message has not reached somebody, and cannot.
+    fn is_lost(&self, place: usize, reader: usize, reason: Undelivered) -> Result<(), String> {
+        let message = &self.ledger.messages[place];
+        let fate = &message.fates[&reader];
+        let (from, to) = (&self.members[message.from], &self.members[reader]);
+        let is_right = match reason {
+            Undelivered::Unopened => !fate.has_arrived && !self.troubles.are_lossless(),
+            Undelivered::Gone => !to.is_staying() || self.now > message.at + HELD,
+            Undelivered::GivenUp => {
+                let is_old = |member: &SimulatedMember, generation| {
+                    member.session.card().generation() >= generation + 2
+                };
+                is_old(from, message.generation) || is_old(to, fate.generation)
+            }
+        };
+        is_right
+            .then_some(())
+            .ok_or_else(|| format!("{:?} is given up for {reader}: {reason:?}", message.text))
     }
 
-    /// All that members were told that they should not have been.
-    pub fn surprises(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        for (number, member) in self.members.iter().enumerate() {
-            all.extend(
-                member
-                    .account
-                    .surprises
-                    .iter()
-                    .map(|(at, what)| (*at, number, what)),
-            );
+    /// A member has entered, and found these.
+    fn has_found(
+        &mut self,
+        number: usize,
+        people: &[Person],
+        absent: &[Nick],
+    ) -> Result<(), String> {
+        let member = &mut self.members[number];
+        member.has_entered = true;
+        let changes = member.session.changes();
+        let found = people.iter().map(|person| self.owners.of(person.sid));
+        let found: BTreeSet<usize> = found.collect();
+        let view = &mut member.view;
+        let before = std::mem::take(&mut view.people);
+        let since: HashMap<usize, u64> = before.values().copied().collect();
+        view.entered = changes;
+        for person in people {
+            let who = self.owners.of(person.sid);
+            let since = since.get(&who).copied().unwrap_or(changes);
+            view.people.insert(person.nick.to_string(), (who, since));
         }
-        all.sort();
-        all.into_iter()
-            .map(|(at, number, what)| format!("{} ms, to {number}: {what}", at.as_millis()))
-            .collect()
+        let gone = before.iter().filter(|(_, (who, _))| !found.contains(who));
+        let gone: BTreeSet<&str> = gone.map(|(nick, _)| nick.as_str()).collect();
+        let absent: BTreeSet<&str> = absent.iter().map(Nick::as_str).collect();
+        if found != member.relay_side.found || gone != absent {
+            let there = &member.relay_side.found;
+            return Err(format!(
+                "found {found:?} and not {there:?}, {absent:?} and not {gone:?}"
+            ));
+        }
+        Ok(())
     }
 
-    /// The messages that neither arrived nor were reported, of those whose sender and reader are
-    /// still there.
-    pub fn unaccounted(&self) -> Vec<String> {
-        let is_here =
-            |number: usize| self.members[number].is_here && !self.members[number].is_leaving;
-        self.ledger
-            .unaccounted(|from, to| is_here(from) && is_here(to))
+    pub fn surprise(&mut self, number: usize, what: &str) {
+        let at = self.now.as_millis();
+        self.surprises.push(format!("{at} ms, to {number}: {what}"));
     }
 
-    /// What is wrong once nothing is under way any more.
-    pub fn unsettled(&self) -> Vec<String> {
+    /// Looks whom each member shows as present.
+    pub fn check_presence(&mut self) {
+        let there = self.numbers(|member| member.is_here && member.is_connected());
         let mut wrong = Vec::new();
-        let inside: BTreeSet<usize> = self.inside().into_iter().collect();
-        for number in &inside {
-            let member = &self.members[*number];
-            for told in &member.account.expected {
-                wrong.push(format!("{number} was never told {told:?}"));
+        for number in &there {
+            let member = &mut self.members[*number];
+            let view = &mut member.view;
+            view.active += SAMPLE;
+            for who in there.iter().filter(|who| *who != number) {
+                view.saw.insert(*who, view.active);
             }
-            for text in member.session.untaken() {
-                wrong.push(format!("{number} does not know that {text} was taken"));
+            let on_screen = view.people.values().map(|(who, _)| *who);
+            for who in on_screen.filter(|who| !there.contains(who)) {
+                view.missed.entry(who).or_default().push(view.active);
             }
-            for person in member.session.others() {
-                if !person.is_confirmed {
-                    wrong.push(format!("{number} has no word of {}", person.nick));
+            for person in member
+                .session
+                .others()
+                .iter()
+                .filter(|person| person.is_present)
+            {
+                let who = self.owners.of(person.sid);
+                let saw = view.saw.get(&who).copied().unwrap_or_default();
+                let since = view.active.saturating_sub(saw);
+                if since > 3 * PERIOD + SLACK {
+                    wrong.push((
+                        *number,
+                        format!("{who} is shown as present, {since:?} after"),
+                    ));
                 }
             }
-            let others = member.session.others();
-            let sees: BTreeSet<usize> = others.iter().map(|p| self.owners[&p.sid]).collect();
-            let there: BTreeSet<usize> = inside.iter().copied().filter(|n| n != number).collect();
-            if sees != there {
-                wrong.push(format!("{number} sees {sees:?} and not {there:?}"));
+        }
+        for (number, wrong) in wrong {
+            self.surprise(number, &wrong);
+        }
+    }
+
+    /// What the authors who are there were not told of their messages.
+    pub fn unaccounted(&self, inside: &BTreeSet<usize>) -> Vec<String> {
+        let is_lossless = self.troubles.are_lossless();
+        let mut wrong = Vec::new();
+        for message in self
+            .ledger
+            .messages
+            .iter()
+            .filter(|m| inside.contains(&m.from))
+        {
+            for (reader, fate) in &message.fates {
+                let is_staying = self.members[*reader].is_staying();
+                let is_right = match fate.told {
+                    Told::Confirmed => true,
+                    Told::GivenUp => !is_lossless || !is_staying,
+                    Told::Nothing | Told::Unconfirmed => {
+                        !is_staying && message.at + HELD + PERIOD > self.now
+                    }
+                };
+                if !is_right {
+                    let (text, told) = (&message.text, fate.told);
+                    wrong.push(format!("{text:?} is {told:?} for {reader}"));
+                }
             }
         }
         wrong

@@ -8,13 +8,13 @@ use rand::RngExt as _;
 
 use crate::room::frame::Frame;
 
-use super::{Simulation, payload};
+use super::{LIMITS, Simulation, payload};
 
 /// How long a frame is under way at most, each way.
 const MAX_DELAY: Duration = Duration::from_millis(1500);
 
-/// After how long the relay takes a connection for dead whose break it did not notice.
-const IDLE: Duration = Duration::from_secs(90);
+/// After how long the relay takes a connection for dead on which nothing comes.
+pub const IDLE: Duration = Duration::from_secs(90);
 
 /// Frames that are under way. They arrive in order.
 pub struct DelayQueue<T>(VecDeque<(Duration, T)>);
@@ -46,23 +46,12 @@ pub enum ToServer {
     Frame(Vec<u8>),
     /// The connection is broken.
     Hangup,
-    /// The connection is broken, and the relay does not keep the member's place.
-    Gone,
 }
 
 pub enum ToMember {
     Frame(Vec<u8>),
     /// The connection is broken.
     Down,
-}
-
-/// What goes wrong with connections.
-#[derive(Clone, Copy, Debug)]
-pub struct Faults {
-    /// How long at most a member whose connection broke takes to make another one.
-    pub pause: Duration,
-    /// Whether the relay keeps every member's place until then, and never restarts.
-    pub is_lossless: bool,
 }
 
 /// A member's connections, one after another.
@@ -83,6 +72,31 @@ pub struct SimulatedLink {
     breaks: Option<Duration>,
     /// When the member answers the relay's PING.
     pub answers: Option<Duration>,
+    /// How much longer everything takes that comes to the member.
+    pub slowness: Duration,
+}
+
+impl SimulatedLink {
+    /// When it has something to do at its member's end.
+    pub fn next_due(&self) -> impl Iterator<Item = Duration> {
+        let due = [
+            self.down.first(),
+            self.reconnects,
+            self.breaks,
+            self.answers,
+        ];
+        due.into_iter().flatten()
+    }
+
+    /// Whether something can come over it.
+    pub fn is_up(&self) -> bool {
+        !self.is_broken && self.reconnects.is_none()
+    }
+
+    pub fn calm_down(&mut self) {
+        self.breaks = None;
+        self.slowness = Duration::ZERO;
+    }
 }
 
 impl Simulation {
@@ -96,54 +110,50 @@ impl Simulation {
         self.rng.random_range(Duration::ZERO..=most)
     }
 
-    fn delay_if(&mut self, is_needed: bool) -> Duration {
-        if is_needed {
-            self.delay()
-        } else {
-            Duration::ZERO
-        }
-    }
-
     /// Has a member connect. The connection may break again before the member is in the room.
     pub fn connect(&mut self, number: usize) {
         let at = self.now + self.delay();
-        // A message to somebody who has joined and never got to know it is for nobody.
-        let may_break = !self.is_lossless() || self.members[number].entered_at.is_some();
-        let breaks = self.faults.is_some() && may_break && self.rng.random_ratio(1, 4);
-        let lasts = Duration::from_millis(if breaks {
-            self.rng.random_range(0..4_000)
-        } else {
-            0
-        });
-        let challenge = payload(&Frame::challenge(&self.challenge, &self.limits));
-        let member = &mut self.members[number];
-        member.link.is_broken = false;
-        member.link.breaks = breaks.then_some(self.now + lasts);
-        let down = (member.link.connection, ToMember::Frame(challenge));
-        member.link.down.push(at, down);
+        let breaks = self.may_break(number)
+            && self.troubles.breaks != Some(Duration::ZERO)
+            && self.rng.random_ratio(1, 4);
+        let lasts = Duration::from_millis(self.rng.random_range(0..4_000));
+        let challenge = payload(&Frame::challenge(&self.challenge, &LIMITS));
+        let link = &mut self.members[number].link;
+        link.is_broken = false;
+        link.breaks = breaks.then_some(self.now + lasts);
+        link.down
+            .push(at, (link.connection, ToMember::Frame(challenge)));
+    }
+
+    /// Whether a member's connection may break. What is said to somebody who has joined, and does not
+    /// get to know it, is for nobody.
+    fn may_break(&self, number: usize) -> bool {
+        let has_entered = self.members[number].has_entered;
+        self.troubles.breaks.is_some() && (has_entered || !self.troubles.are_lossless())
     }
 
     /// Breaks a member's connection, with some of what is under way on it. Each side notices in its
     /// own time; the relay sometimes only when the next connection comes.
     pub fn break_connection(&mut self, number: usize) {
-        let Some(faults) = self.faults else { return };
-        let (at, notices) = (self.now + self.delay(), self.rng.random_ratio(3, 4));
-        let pause = self.rng.random_range(Duration::ZERO..=faults.pause);
-        let member = &mut self.members[number];
-        let may_break = !faults.is_lossless || member.entered_at.is_some();
-        if !member.is_here
-            || member.link.is_broken
-            || member.link.reconnects.is_some()
-            || !may_break
-        {
+        let is_open = self.members[number].is_here && self.members[number].link.is_up();
+        if !is_open || !self.may_break(number) {
             return;
         }
         self.counts.breaks += 1;
+        let most = self.troubles.breaks.unwrap_or_default();
+        self.members[number].link.pause = self.rng.random_range(Duration::ZERO..=most);
+        let at = self.now + self.delay();
+        self.cut(number);
+        let link = &mut self.members[number].link;
+        link.down.push(at, (link.connection, ToMember::Down));
+    }
+
+    /// Cuts a member's connection. The relay may notice when nothing comes any more.
+    pub fn cut(&mut self, number: usize) {
+        let (at, notices) = (self.now + self.delay(), self.rng.random_ratio(3, 4));
+        let member = &mut self.members[number];
         let link = &mut member.link;
-        link.is_broken = true;
-        link.breaks = None;
-        link.answers = None;
-        link.pause = pause;
+        (link.is_broken, link.breaks, link.answers) = (true, None, None);
         let kept = self.rng.random_range(0..=link.up.0.len());
         link.up.0.truncate(kept);
         if notices {
@@ -153,68 +163,66 @@ impl Simulation {
         }
         let kept = self.rng.random_range(0..=link.down.0.len());
         link.down.0.truncate(kept);
-        link.down.push(at, (link.connection, ToMember::Down));
-    }
-
-    /// Has no connection break any more.
-    pub fn calm_down(&mut self) {
-        for member in &mut self.members {
-            member.link.breaks = None;
-        }
-        if let Some(faults) = &mut self.faults {
-            faults.pause = Duration::ZERO;
-        }
     }
 
     /// Has a member notice that its connection is broken.
     pub fn notice_break(&mut self, number: usize) {
+        let now = self.clocks(number);
         let member = &mut self.members[number];
-        member.session.disconnect();
-        member.link.connection += 1;
-        member.link.answers = None;
+        member.session.disconnect(now);
+        let link = &mut member.link;
+        link.connection += 1;
+        (link.answers, link.breaks) = (None, None);
         if member.session.has_said_goodbye() {
             member.is_here = false;
             // The relay notices when it hears nothing any more.
-            let up = (member.link.connection - 1, ToServer::Hangup);
-            member.link.up.push(self.now, up);
+            let up = (link.connection - 1, ToServer::Hangup);
+            link.up.push(self.now, up);
         } else {
-            member.link.reconnects = Some(self.now + member.link.pause);
+            link.reconnects = Some(self.now + std::mem::take(&mut link.pause));
         }
     }
 
-    /// Has a member vanish without a goodbye: its connection breaks, with some of what is under way
-    /// on it.
-    pub fn lose(&mut self, number: usize) {
+    /// Has a member make another connection at once.
+    pub fn hang_up(&mut self, number: usize) {
         let at = self.now + self.delay();
-        let member = &mut self.members[number];
-        member.is_here = false;
-        let link = &mut member.link;
-        let kept = self.rng.random_range(0..=link.up.0.len());
-        link.up.0.truncate(kept);
-        link.up.push(at, (link.connection, ToServer::Gone));
-        self.counts.losses += 1;
+        let link = &mut self.members[number].link;
+        link.up.push(at, (link.connection, ToServer::Hangup));
+        link.pause = Duration::from_secs(1);
+        self.notice_break(number);
     }
 
     /// Breaks a member's connection, makes another one, and answers the relay, each where it is
     /// due.
     pub fn keep_connection(&mut self, number: usize) {
         let now = self.now;
-        let member = &mut self.members[number];
-        if member.link.breaks.is_some_and(|at| at <= now) {
+        if !self.members[number].is_awake() || !self.members[number].is_here {
+            return;
+        }
+        let link = &mut self.members[number].link;
+        if link.breaks.take_if(|at| *at <= now).is_some() {
             self.break_connection(number);
         }
-        let member = &mut self.members[number];
-        if member.is_here && member.link.reconnects.take_if(|at| *at <= now).is_some() {
+        let link = &mut self.members[number].link;
+        if link.reconnects.take_if(|at| *at <= now).is_some() {
             self.connect(number);
         }
-        let at = self.now + self.delay_if(self.members[number].link.answers.is_some());
-        let member = &mut self.members[number];
-        if member.link.answers.take_if(|at| *at <= now).is_some() && !member.link.is_broken {
-            let ack = payload(&Frame::ack(member.session.received()));
-            member
-                .link
-                .up
-                .push(at, (member.link.connection, ToServer::Frame(ack)));
+        let link = &mut self.members[number].link;
+        if link.answers.take_if(|at| *at <= now).is_some() {
+            let ack = Frame::ack(self.members[number].session.received());
+            self.send(number, vec![ack]);
+        }
+    }
+
+    /// Puts what a member sends on its way.
+    pub fn send(&mut self, number: usize, frames: Vec<Frame>) {
+        let at = self.now + self.delay();
+        let link = &mut self.members[number].link;
+        for frame in frames {
+            if link.is_up() {
+                let up = (link.connection, ToServer::Frame(payload(&frame)));
+                link.up.push(at, up);
+            }
         }
     }
 }

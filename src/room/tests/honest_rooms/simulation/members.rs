@@ -1,7 +1,7 @@
 //! The members of a simulated room: they come, talk, change their keys and go, and take what
 //! arrives.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,21 +13,18 @@ use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::cipher::pem::IdentityPem;
-use crate::room::card::Identity;
-use crate::room::frame::{Frame, ToClient};
+use crate::room::card::{Card, Identity};
+use crate::room::frame::{ToRelay, is_ping};
 use crate::room::message::Kind;
 use crate::room::names::Nick;
-use crate::room::session::{Event, Policy, Session, Standing, To};
+use crate::room::notice::Notice;
+use crate::room::session::{End, Now, Policy, Session, Standing, To};
+use crate::room::tests::honest_rooms::ledger::{Fate, SaidMessage, Told};
 
-use super::expected::{Account, SaidMessage};
-use super::links::{SimulatedLink, ToServer};
+use super::expected::View;
+use super::links::{IDLE, SimulatedLink, ToMember};
 use super::relay::RelaySide;
 use super::{Simulation, lobby, payload};
-
-/// The least time between two changes of a key. The relay forwards what is encrypted to a member's
-/// present and its previous key, no older one (PROTOCOL §11). A client that changed its key twice
-/// within the time that its card and somebody's message take would lose that message.
-const BETWEEN_REKEYS: Duration = Duration::from_secs(61);
 
 /// How many of the key pairs are identities. In a large room some people are there more than once.
 const IDENTITIES: usize = 16;
@@ -78,26 +75,63 @@ impl SessionKeys {
 
 /// A member, and what each part of the simulation knows of it.
 pub struct SimulatedMember {
-    pub nick: String,
+    /// What it was called at first, if nobody else was.
+    nick: String,
+    /// How many milliseconds its clock is ahead of the time of the simulation.
+    pub skew: u64,
     pub session: Session,
     /// Whether there is still a client at this end.
     pub is_here: bool,
     pub is_leaving: bool,
-    /// When it entered the room for the first time.
-    pub entered_at: Option<Duration>,
-    next_tick: Duration,
-    rekeyed: Duration,
+    /// Whether it has been in the room.
+    pub has_entered: bool,
+    /// When its program goes on that stands still.
+    wakes: Option<Duration>,
     /// A key that is being made, and when it is ready.
     key_ready: Option<Duration>,
     pub link: SimulatedLink,
     pub relay_side: RelaySide,
-    pub account: Account,
+    pub view: View,
+}
+
+impl SimulatedMember {
+    /// Whether there is a client at this end that does not end.
+    pub fn is_staying(&self) -> bool {
+        self.is_here && !self.is_leaving
+    }
+
+    pub fn is_awake(&self) -> bool {
+        self.wakes.is_none()
+    }
+
+    /// Whether it is in the room, and can see and be seen.
+    pub fn is_connected(&self) -> bool {
+        self.is_awake() && self.link.is_up() && self.session.is_inside()
+    }
+
+    /// When something happens at this end.
+    pub fn next_due(&self) -> Option<Duration> {
+        if !self.is_here {
+            return self.link.up.first();
+        }
+        if self.wakes.is_some() {
+            return self.link.up.first().into_iter().chain(self.wakes).min();
+        }
+        let due = [
+            self.link.up.first(),
+            self.session.next_due(),
+            self.key_ready,
+        ];
+        due.into_iter().flatten().chain(self.link.next_due()).min()
+    }
 }
 
 impl Simulation {
     pub fn join(&mut self) -> usize {
         let number = self.members.len();
-        let nick = format!("member{}", letters(number));
+        let nick = self
+            .wanted_nick()
+            .unwrap_or_else(|| format!("member{}", letters(number)));
         let identity = Identity {
             key: key_pair(number % IDENTITIES),
             is_lasting: self.rng.random_bool(0.5),
@@ -107,234 +141,285 @@ impl Simulation {
             at_least: Standing::New,
             rekey_after: rekey_after[self.rng.random_range(0..2)],
         };
-        let session = Session::new(
-            identity,
-            self.keys.take(),
-            &nick_of(&nick),
-            &lobby(),
-            policy,
-            self.clocks(),
-        );
-        let sid = session.card().sid();
-        self.owners.insert(sid, number);
-        self.cards.push(session.card().clone());
-        let member = SimulatedMember {
-            nick,
+        let skew = self.rng.random_range(1..10_000_000);
+        let key = self.keys.take();
+        let now = Now {
+            time: skew,
+            uptime: self.now,
+        };
+        let session = Session::new(identity, key, &nick_of(&nick), &lobby(), policy, now);
+        self.members.push(SimulatedMember {
+            nick: format!("member{}", letters(number)),
+            skew,
             session,
             is_here: true,
             is_leaving: false,
-            entered_at: None,
-            next_tick: self.now,
-            rekeyed: self.now,
+            has_entered: false,
+            wakes: None,
             key_ready: None,
             link: SimulatedLink::default(),
             relay_side: RelaySide::default(),
-            account: Account::default(),
-        };
-        self.members.push(member);
+            view: View::default(),
+        });
         self.connect(number);
         self.counts.joins += 1;
         number
     }
 
+    /// Now and then, a nick that others want too.
+    fn wanted_nick(&mut self) -> Option<String> {
+        let is_wanted = self.troubles.collisions && self.rng.random_bool(0.7);
+        is_wanted.then(|| format!("wanted{}", letters(self.rng.random_range(0..3))))
+    }
+
     pub fn leave(&mut self, number: usize) {
-        let now = self.clocks();
-        let member = &mut self.members[number];
-        member.session.leave(now);
-        member.is_leaving = true;
+        let now = self.clocks(number);
+        self.members[number].session.leave(now);
+        self.members[number].is_leaving = true;
         self.counts.leaves += 1;
         self.collect(number);
     }
 
-    /// Begins to make a member's next session key, if it is not too early for that.
+    /// Has a member vanish without a goodbye.
+    pub fn lose(&mut self, number: usize) {
+        self.members[number].is_here = false;
+        self.cut(number);
+        self.counts.losses += 1;
+    }
+
+    /// Has a member's program stand still.
+    pub fn stop(&mut self, number: usize) {
+        let Some(most) = self.troubles.stops else {
+            return;
+        };
+        // Most stops are short, as if a laptop was moved, and some are nights.
+        let most = if self.rng.random_bool(0.5) {
+            most
+        } else {
+            most / 20
+        };
+        let lasts = self.rng.random_range(Duration::ZERO..=most);
+        let member = &mut self.members[number];
+        member.wakes = Some(self.now + lasts);
+        member.relay_side.unnoticed = Some((member.link.connection, self.now + IDLE));
+        self.counts.stops += 1;
+    }
+
+    /// Has what comes to a member take longer, or no longer.
+    pub fn slow_down(&mut self, number: usize) {
+        let most = self.troubles.slowness;
+        let is_slow = self.rng.random_bool(0.7);
+        let slowness = self.rng.random_range(Duration::ZERO..=most);
+        self.members[number].link.slowness = if is_slow { slowness } else { Duration::ZERO };
+        self.counts.slow += 1;
+    }
+
+    /// Begins to make a member's next session key.
     pub fn rekey(&mut self, number: usize) {
         let soon = self.now + self.delay();
-        let member = &mut self.members[number];
-        let at = soon.max(member.rekeyed + BETWEEN_REKEYS);
-        member.key_ready.get_or_insert(at);
+        self.members[number].key_ready.get_or_insert(soon);
     }
 
     pub fn take_key(&mut self, number: usize) {
-        if self.members[number]
-            .key_ready
-            .is_none_or(|at| at > self.now)
-        {
-            return;
-        }
-        let now = self.clocks();
-        let key = self.keys.take();
+        let now = self.clocks(number);
         let member = &mut self.members[number];
-        member.key_ready = None;
-        if member.is_leaving {
+        let is_staying = member.is_staying() && member.is_awake();
+        if member.key_ready.is_none_or(|at| at > self.now) || !is_staying {
             return;
         }
-        let before = member.session.card().sid();
-        if self.renames && self.rng.random_bool(0.5) {
-            let nick = nick_after(&member.nick, member.session.card().generation());
-            let taken = member.session.rename(&nick_of(&nick), key, now);
-            assert_eq!(taken, Ok(()), "nobody else is called {nick}");
+        if !member.session.can_rekey() {
+            member.key_ready = Some(self.now + Duration::from_secs(5));
+            return;
+        }
+        member.key_ready = None;
+        let key = self.keys.take();
+        let own = &self.members[number];
+        let present = own.session.card().nick().clone();
+        let next = own.session.card().generation() + 1;
+        let other = format!("{}.{}", own.nick, letters(next.try_into().expect("a few")));
+        let nick = self.wanted_nick().unwrap_or(other);
+        let session = &mut self.members[number].session;
+        if self.rng.random_bool(0.5) && nick != present.as_str() {
+            let renamed = session.rename(&nick_of(&nick), key, now);
+            assert!(
+                renamed.is_ok() || self.troubles.collisions,
+                "nobody else is called {nick}"
+            );
         } else {
-            member.session.rekey(key, now);
+            session.rekey(key, now);
         }
-        let card = member.session.card().clone();
-        if card.sid() != before {
-            self.owners.insert(card.sid(), number);
-            self.cards.push(card);
-            member.rekeyed = self.now;
-            self.counts.rekeys += 1;
-        }
+        self.counts.rekeys += 1;
         self.collect(number);
     }
 
-    /// Has a member say something of at least so many bytes to all whom it saw a while ago.
+    /// Has a member say something of at least so many bytes to all who were on its screen a while ago.
     pub fn say(&mut self, number: usize, bytes: usize) {
-        if !self.is_lossless() {
-            return self.say_to_all(number, bytes);
-        }
         let member = &self.members[number];
         let latest = member.session.changes();
-        let earliest = latest.saturating_sub(3).max(member.account.entered);
+        let earliest = latest.saturating_sub(3).max(member.view.entered);
         let shown = self.rng.random_range(earliest..=latest);
-        let (readers, left_out) = member
-            .account
-            .sees
-            .iter()
-            .map(|(number, since)| (*number, *since <= shown))
-            .partition::<Vec<_>, _>(|(_, is_reader)| *is_reader);
-        let numbers = |list: Vec<(usize, bool)>| list.into_iter().map(|(n, _)| n).collect();
-        let said = SaidMessage {
-            text: self.text(number, bytes),
-            readers: numbers(readers),
-            left_out: numbers(left_out),
-            direct: false,
-        };
-        self.say_to(number, To::Room { shown }, said);
+        let people = self.members[number].view.people.iter();
+        let (readers, left_out): (Vec<_>, Vec<_>) = people
+            .map(|(nick, (who, since))| ((nick.clone(), *who), *since <= shown))
+            .partition(|(_, is_reader)| *is_reader);
+        let left_out = left_out.into_iter().map(|((_, who), _)| (who, false));
+        let left_out = left_out.collect();
+        let readers: Vec<_> = readers.into_iter().map(|(reader, _)| reader).collect();
+        self.say_to(number, To::Room { shown }, bytes, &readers, left_out);
         self.counts.messages += 1;
     }
 
-    /// Has a member say something to all whom it sees.
-    fn say_to_all(&mut self, number: usize, bytes: usize) {
-        let session = &self.members[number].session;
-        let shown = session.changes();
-        let others = session.others();
-        let said = SaidMessage {
-            text: self.text(number, bytes),
-            readers: others.iter().map(|p| self.owners[&p.sid]).collect(),
-            left_out: BTreeSet::new(),
-            direct: false,
-        };
-        self.say_to(number, To::Room { shown }, said);
-        self.counts.messages += 1;
-    }
-
-    /// Has a member say something to one whom it sees.
-    pub fn whisper(&mut self, number: usize, reader: usize) {
-        let mut others = self.members[number].session.others().into_iter();
-        let Some(person) = others.find(|person| self.owners[&person.sid] == reader) else {
+    /// Has a member say something to one of those on its screen.
+    pub fn whisper(&mut self, number: usize) {
+        let people = &self.members[number].view.people;
+        if people.is_empty() {
             return;
-        };
-        let said = SaidMessage {
-            text: self.text(number, 0),
-            readers: BTreeSet::from([reader]),
-            left_out: BTreeSet::new(),
-            direct: true,
-        };
-        self.say_to(number, To::Member(person.sid), said);
+        }
+        let place = self.rng.random_range(0..people.len());
+        let people = &self.members[number].view.people;
+        let (nick, (who, _)) = people.iter().nth(place).expect("one of them");
+        let reader = (nick.clone(), *who);
+        let person = self.members[number].session.person(&nick_of(nick));
+        let to = To::Member(person.expect("somebody is on the screen").sid);
+        self.say_to(number, to, 0, &[reader], BTreeMap::new());
         self.counts.directs += 1;
     }
 
-    /// Has a member say something to one of those whom it sees, at random.
-    pub fn whisper_to_anyone(&mut self, number: usize) {
-        let others = self.members[number].session.others();
-        let seen: BTreeSet<usize> = others.iter().map(|p| self.owners[&p.sid]).collect();
-        let seen: Vec<usize> = seen.into_iter().collect();
-        if !seen.is_empty() {
-            let reader = seen[self.rng.random_range(0..seen.len())];
-            self.whisper(number, reader);
-        }
-    }
-
-    fn text(&mut self, number: usize, bytes: usize) -> String {
-        self.texts += 1;
-        format!("{} from {number} {}", self.texts, "x".repeat(bytes))
-    }
-
-    fn say_to(&mut self, number: usize, to: To, said: SaidMessage) {
-        let now = self.clocks();
-        let member = &mut self.members[number];
-        let receipt = member.session.say(to, Kind::Text, &said.text, now);
-        let count = receipt.map(|receipt| receipt.readers);
-        assert_eq!(count, Ok(said.readers.len()), "readers of {}", said.text);
-        let (text, readers) = (said.text.clone(), said.readers.iter().copied());
-        self.ledger
-            .record_said(number, said.direct, text, readers.collect());
-        member.account.said.push_back(said);
+    fn say_to(
+        &mut self,
+        number: usize,
+        to: To,
+        bytes: usize,
+        readers: &[(String, usize)],
+        left_out: BTreeMap<usize, bool>,
+    ) {
+        let now = self.clocks(number);
+        let place = self.ledger.messages.len();
+        let text = format!("{place} from {number} {}", "x".repeat(bytes));
+        let session = &mut self.members[number].session;
+        let receipt = session.say(to, Kind::Text, &text, now);
+        let receipt = receipt.unwrap_or_else(|error| panic!("{number} cannot say: {error:?}"));
+        assert_eq!(receipt.readers, readers.len(), "readers of {text}");
+        let fate = |(nick, who): &(String, usize)| {
+            let person = session.person(&nick_of(nick)).expect("a reader");
+            let fate = Fate {
+                generation: self.owners.generation(person.sid),
+                has_arrived: false,
+                told: Told::Nothing,
+            };
+            (*who, fate)
+        };
+        let message = SaidMessage {
+            from: number,
+            to: matches!(to, To::Member(_)).then(|| readers[0].1),
+            text,
+            at: self.now,
+            generation: session.card().generation(),
+            fates: readers.iter().map(fate).collect(),
+            nicks: readers.iter().cloned().collect(),
+            left_out,
+        };
+        self.ledger.record_said(receipt.number, message);
         self.collect(number);
     }
 
     /// Takes what a member has to send, and puts it on its way.
-    pub fn collect(&mut self, number: usize) {
-        let at = self.now + self.delay();
-        let member = &mut self.members[number];
-        for frame in member.session.take_outgoing() {
-            if !member.link.is_broken {
-                let up = (member.link.connection, ToServer::Frame(payload(&frame)));
-                member.link.up.push(at, up);
-            }
+    fn collect(&mut self, number: usize) {
+        let frames = self.members[number].session.take_outgoing();
+        for frame in &frames {
+            let card = match ToRelay::parse(&payload(frame)) {
+                Ok(ToRelay::Hello { card, .. } | ToRelay::Rekey(card)) => card.to_vec(),
+                _ => continue,
+            };
+            let card = Card::parse(&card, lobby().id()).expect("its own card");
+            self.owners.insert(card.sid(), number, card.generation());
+        }
+        if !frames.is_empty() {
+            self.send(number, frames);
         }
     }
 
-    pub fn receive(&mut self, number: usize, frame: &[u8]) {
-        if !self.members[number].is_here {
-            return;
-        }
-        let now = self.clocks();
-        if frame == payload(&Frame::ping()) && self.faults.is_some() {
-            let late = Duration::from_millis(self.rng.random_range(0..3_000));
-            self.members[number]
-                .link
-                .answers
-                .get_or_insert(self.now + late);
-        }
+    /// Has a member take what has come.
+    pub fn take_frames(&mut self, number: usize) {
+        let now = self.now;
         let member = &mut self.members[number];
-        match member.session.receive(frame, now) {
-            Ok(events) => {
-                for event in events {
-                    self.told(number, event);
-                }
-                self.collect(number);
-                if self.members[number].is_leaving
-                    && matches!(ToClient::parse(frame), Ok(ToClient::Ack(_)))
-                    && self.members[number].session.has_said_goodbye()
-                    && !self.members[number].session.is_waiting()
-                {
-                    self.members[number].is_here = false;
-                }
-            }
-            Err(end) => {
-                self.surprise(number, format!("the session ends: {end:?}"));
-                self.lose(number);
-            }
+        if member.wakes.take_if(|at| *at <= now).is_some() {
+            let connection = member.link.connection;
+            let unnoticed = &mut member.relay_side.unnoticed;
+            unnoticed.take_if(|(unnoticed, _)| *unnoticed == connection && !member.link.is_broken);
         }
+        while self.members[number].is_here && self.members[number].is_awake() {
+            let link = &mut self.members[number].link;
+            let Some((connection, down)) = link.down.due(now) else {
+                return;
+            };
+            match down {
+                _ if connection != link.connection => {}
+                ToMember::Frame(frame) => self.receive(number, &frame),
+                ToMember::Down => self.notice_break(number),
+            }
+            // Its clock is looked at after each thing that happens.
+            self.tick(number);
+        }
+    }
+
+    fn receive(&mut self, number: usize, frame: &[u8]) {
+        self.counts.frames += 1;
+        let now = self.clocks(number);
+        let link = &mut self.members[number].link;
+        if is_ping(frame) {
+            let late = Duration::from_millis(self.rng.random_range(0..3_000));
+            link.answers.get_or_insert(self.now + late);
+        }
+        let expected = self.expected(number, frame);
+        match self.members[number].session.receive(frame, now) {
+            Ok(events) => {
+                self.told_by_frame(number, expected.as_ref(), events);
+                self.collect(number);
+                let member = &mut self.members[number];
+                if member.session.has_said_goodbye() && !member.session.is_waiting() {
+                    member.is_here = false;
+                }
+            }
+            Err(end) => self.end(number, end),
+        }
+    }
+
+    /// Does what a client does whose session has ended like this.
+    fn end(&mut self, number: usize, end: End) {
+        let now = self.clocks(number);
+        let keys = &mut self.keys;
+        let session = &mut self.members[number].session;
+        let is_expected = match end {
+            End::Notice(Notice::NickTaken) => {
+                self.counts.refused += 1;
+                let key = || keys.take();
+                if session.retreat(key, now).is_some() {
+                    return self.hang_up(number);
+                }
+                self.troubles.collisions
+            }
+            // It was too slow, and comes back.
+            End::Notice(Notice::QueueFull) => return self.hang_up(number),
+            End::CutOff => !self.troubles.are_lossless(),
+            _ => false,
+        };
+        if !is_expected {
+            self.surprise(number, &format!("the session ends: {end:?}"));
+        }
+        self.lose(number);
     }
 
     pub fn tick(&mut self, number: usize) {
-        let now = self.clocks();
+        let now = self.clocks(number);
         let member = &mut self.members[number];
-        if !member.is_here || member.next_tick > self.now {
+        let is_due = member.session.next_due().is_some_and(|at| at <= self.now);
+        if !member.is_here || !member.is_awake() || !is_due {
             return;
         }
-        self.counts.ticks += 1;
-        let pause = self.rng.random_range(100..2_000);
-        member.next_tick = self.now + Duration::from_millis(pause);
-        for event in member.session.tick(now) {
-            match event {
-                Event::RekeyDue => self.rekey(number),
-                // The connection may break right after the member has come.
-                Event::Unconfirmed(_) if self.faults.is_some() => {}
-                other if !self.is_lossless() => self.told_roughly(number, other),
-                other => self.surprise(number, format!("told by the clock: {other:?}")),
-            }
+        let events = member.session.tick(now);
+        for event in events {
+            self.told_besides(number, event);
         }
         self.collect(number);
     }
@@ -342,14 +427,6 @@ impl Simulation {
 
 fn nick_of(nick: &str) -> Nick {
     nick.parse().expect("a nick")
-}
-
-/// The nick of the member that was called `first`, with its session key after so many others.
-fn nick_after(first: &str, generation: u32) -> String {
-    format!(
-        "{first}.{}",
-        letters(usize::try_from(generation).expect("a few"))
-    )
 }
 
 /// A number in letters that look like no other number's.
