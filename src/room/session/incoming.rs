@@ -1,5 +1,7 @@
 //! What members sign: messages and statements, checked in the order of PROTOCOL §5 and §10.
 
+use std::time::Duration;
+
 use crate::room::Time;
 use crate::room::card::{Card, SessionId};
 use crate::room::chain::Claim;
@@ -12,10 +14,16 @@ use crate::room::statement::{Occasion, Purpose, Statement};
 use crate::room::text::SafeText;
 
 use super::entries::signed_fields;
-use super::event::Event;
+use super::event::{Event, Written};
 use super::history::{At, Verdict};
 use super::streams::Turn;
 use super::{Now, Session};
+
+/// A message that is older than this when it comes was kept back somewhere.
+const OLD: Duration = Duration::from_mins(1);
+
+/// That of a message whose claim does not fit: it may be sent again, after the connection broke.
+const OLD_IF_SENT_AGAIN: Duration = Duration::from_secs(5);
 
 /// What somebody has signed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -153,9 +161,9 @@ impl Session {
             Brought::LeftOut(reason) => events.push(Event::LeftOut(from, reason)),
             Brought::Words(kind, text) => {
                 events.extend(self.left_others_out(sid, header));
-                let is_late = turn == Turn::Late || !fits;
-                let written = self.written(sid, header.time, is_late, now);
-                let unseen = if is_entry && !is_late {
+                let is_late = turn == Turn::Late;
+                let written = self.written(sid, header.time, is_late, fits, now);
+                let unseen = if is_entry && !is_late && fits {
                     self.shown.unseen(&header.claim, origin)
                 } else {
                     0
@@ -177,11 +185,20 @@ impl Session {
         listed
     }
 
-    /// When something that has come now was written, by its author's clock, if it was not just then.
-    fn written(&mut self, sid: SessionId, time: Time, is_late: bool, now: Now) -> Option<Time> {
+    /// When something that has come now was written, if it was not just then: it is a copy that came
+    /// late, or old.
+    fn written(
+        &mut self,
+        sid: SessionId,
+        time: Time,
+        is_late: bool,
+        fits: bool,
+        now: Now,
+    ) -> Option<Written> {
         let peer = self.members.roster.get_mut(sid)?;
-        let is_held_back = peer.clock.is_late(time, now.time);
-        (is_late || is_held_back).then_some(time)
+        let ago = peer.clock.age(time, now.time);
+        let patience = if fits { OLD } else { OLD_IF_SENT_AGAIN };
+        (is_late || ago > patience).then_some(Written { time, ago })
     }
 
     /// Something came from nobody who is known here. Of those whose cards were refused the user was told
@@ -216,7 +233,7 @@ impl Session {
         direct: bool,
         kind: Kind,
         text: SafeText,
-        written: Option<Time>,
+        written: Option<Written>,
         unseen: usize,
     ) -> Option<Event> {
         let peer = self.members.roster.get_mut(sid)?;
@@ -355,7 +372,7 @@ impl Session {
             return Ok((sid, Vec::new()));
         }
         peer.stated = statement.time;
-        peer.clock.is_late(statement.time, now.time);
+        peer.clock.age(statement.time, now.time);
         let origin = peer.card.origin();
         let (events, fits) = self.weigh(sid, &statement.claim, what, now);
         if fits && what == What::Beacon {

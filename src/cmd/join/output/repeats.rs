@@ -189,6 +189,15 @@ impl Repeats {
         released
     }
 
+    /// When [`Repeats::release`] has something to return, if it will.
+    pub(in crate::cmd::join) fn next_due(&self) -> Option<Instant> {
+        let forgotten = self.forgotten.first().map(|_| Instant::now());
+        let held = self.kept.iter().filter(|repeat| repeat.held > 0);
+        held.map(|repeat| repeat.since + PERIOD)
+            .chain(forgotten)
+            .min()
+    }
+
     /// Drops what was held back and comes of what this member sends.
     pub(in crate::cmd::join) fn hush(&mut self, sender: Fingerprint) {
         for repeat in &mut self.kept {

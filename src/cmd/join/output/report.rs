@@ -6,15 +6,15 @@ use serde::Serialize;
 
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cmd::terminal::{ChatMessage, Entry, Hue};
-use crate::room::Time;
 use crate::room::card::Card;
 use crate::room::frame::Departure;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
-use crate::room::session::{Person, Standing};
+use crate::room::session::{Person, Standing, Written};
 use crate::room::text::SafeText;
 
 use super::alarms::{Cause, Incident, Severity};
+use super::wording::ago;
 
 /// A person, as far as reports tell of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +59,8 @@ pub(in crate::cmd::join) struct Speech {
     pub(in crate::cmd::join) mentions: bool,
     /// Its number, if it is the user's own and the relay has not taken it yet.
     pub(in crate::cmd::join) waiting: Option<u64>,
-    /// When it was written, by its author's clock, if that was not just now.
-    pub(in crate::cmd::join) written: Option<Time>,
+    /// When it was written, if that was not just now.
+    pub(in crate::cmd::join) written: Option<Written>,
     /// How many of the messages above it its author had not seen.
     pub(in crate::cmd::join) unseen: usize,
 }
@@ -280,6 +280,11 @@ impl Speech {
             action: self.kind == Kind::Action,
             mentions: self.mentions,
             waiting: self.waiting,
+            crossed: self.unseen > 0,
+            remark: self.written.map(|written| {
+                let (ago, nick) = (ago(written.ago), &self.who.nick);
+                SafeText::new(&format!("written {ago} ago by {nick}'s clock"))
+            }),
             text: SafeText::new(&self.text),
         }
     }
