@@ -229,5 +229,5 @@ incidents! {
     /// The relay's program does.
     NewerRelay {} from NewerRelay =>
         Notice "newer", by Other, 1 a minute:
-        "the relay's program is newer than yours, or another member's is, and has sent something that yours does not know; is there a newer version of e2echat?".to_owned();
+        "the relay's program is newer than yours, and has sent something that yours does not know; is there a newer version of e2echat?".to_owned();
 }
