@@ -22,9 +22,6 @@ use super::{Now, Session};
 /// A message that is older than this when it comes was kept back somewhere.
 const OLD: Duration = Duration::from_mins(1);
 
-/// That of a message whose claim does not fit: it may be sent again, after the connection broke.
-const OLD_IF_SENT_AGAIN: Duration = Duration::from_secs(5);
-
 /// What somebody has signed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum What {
@@ -161,9 +158,9 @@ impl Session {
             Brought::LeftOut(reason) => events.push(Event::LeftOut(from, reason)),
             Brought::Words(kind, text) => {
                 events.extend(self.left_others_out(sid, header));
-                let is_late = turn == Turn::Late;
-                let written = self.written(sid, header.time, is_late, fits, now);
-                let unseen = if is_entry && !is_late && fits {
+                let is_late = turn == Turn::Late || !fits;
+                let written = self.written(sid, header.time, is_late, now);
+                let unseen = if is_entry && !is_late {
                     self.shown.unseen(&header.claim, origin)
                 } else {
                     0
@@ -185,20 +182,11 @@ impl Session {
         listed
     }
 
-    /// When something that has come now was written, if it was not just then: it is a copy that came
-    /// late, or old.
-    fn written(
-        &mut self,
-        sid: SessionId,
-        time: Time,
-        is_late: bool,
-        fits: bool,
-        now: Now,
-    ) -> Option<Written> {
+    /// When something that has come now was written, if it was not just then.
+    fn written(&mut self, sid: SessionId, time: Time, is_late: bool, now: Now) -> Option<Written> {
         let peer = self.members.roster.get_mut(sid)?;
         let ago = peer.clock.age(time, now.time);
-        let patience = if fits { OLD } else { OLD_IF_SENT_AGAIN };
-        (is_late || ago > patience).then_some(Written { time, ago })
+        (is_late || ago > OLD).then_some(Written { time, ago })
     }
 
     /// Something came from nobody who is known here. Of those whose cards were refused the user was told
