@@ -3,10 +3,10 @@
 //! The full form is `21:04 <bob> hello`, and for an action `21:04 * bob waves`. Signs in it say more:
 //! ` → carl` behind the author's nick says whom the words are for, ` @you` says that they mention the
 //! user, and the `?` of `<?bob>` says that the user has not accepted the identity. While the relay has
-//! not taken the user's own words, `unsent` stands in place of the time. A `~` in place of the space
-//! behind the time, as in `21:04~<bob> yes`, says that the author had not seen all that stands above: in
-//! a lively room that is nothing special, so the sign is quiet and takes no room. A nick can contain none
-//! of these signs, and words only come behind the gutter, so nobody can forge one.
+//! not taken the user's own words, `unsent` stands in place of the time. A `~` behind it, as
+//! in `21:04~ <bob> yes`, says that the author had not seen all that stands above: in a lively room that
+//! is nothing special, so the sign is small. A nick can contain none of these signs, and words only come
+//! behind the gutter, so nobody can forge one.
 
 use jiff::civil::Time;
 
@@ -19,13 +19,12 @@ const MIN_TEXT_COLUMNS: usize = 12;
 const WAITING: &str = "unsent ";
 /// Stands for the same where there is no room for the word.
 const WAITING_NARROW: &str = "? ";
-/// Stands before the author's nick, in place of a space if there is one, where the author had not seen
-/// all that stands above.
-const CROSSED: char = '~';
+/// Stands behind the time, if there is one, where the author had not seen all that stands above.
+const CROSSED: &str = "~ ";
 
 /// A gutter in its two parts, which differ in colour.
 pub(super) struct Gutter {
-    /// The time or `unsent`, and a space or `~`; or less of it. It is ASCII.
+    /// The time or `unsent`, perhaps `~`, and a space; or nothing. It is ASCII.
     pub(super) before: String,
     /// `<nick>`, or `* nick` or `<nick> *` for an action.
     pub(super) author: String,
@@ -93,12 +92,12 @@ fn clock(time: Time) -> String {
 }
 
 /// What stands before the author, with the sign of what has crossed.
-fn marked(mut before: String, crossed: bool) -> String {
+fn marked(before: String, crossed: bool) -> String {
     if crossed {
-        before.pop();
-        before.push(CROSSED);
+        before.trim_end().to_owned() + CROSSED
+    } else {
+        before
     }
-    before
 }
 
 /// Two nicks with a sign between them. Only the nicks are cut.
@@ -181,9 +180,9 @@ mod tests {
             (waiting(from("ada")), "unsent <ada>"),
             (waiting(to("bob", "ada")), "unsent <ada → bob>"),
             (waiting(action(from("ada"))), "unsent * ada"),
-            (crossed(from("bob")), "21:04~<bob>"),
-            (crossed(action(from("bob"))), "21:04~* bob"),
-            (crossed(mention(from("bob"))), "21:04~<bob @you>"),
+            (crossed(from("bob")), "21:04~ <bob>"),
+            (crossed(action(from("bob"))), "21:04~ * bob"),
+            (crossed(mention(from("bob"))), "21:04~ <bob @you>"),
         ] {
             assert_eq!(at(80, &message), gutter);
         }
@@ -200,7 +199,7 @@ mod tests {
             (to(other, "ada"), "<ada → hep…>"),
             (mention(from(long)), "<alex… @you>"),
             (waiting(from(long)), "? <alexandr…>"),
-            (crossed(from(long)), "~<alexandr…>"),
+            (crossed(from(long)), "~ <alexandr…>"),
         ] {
             assert_eq!(at(24, &message), gutter);
         }
@@ -216,7 +215,7 @@ mod tests {
             let shown = at(columns, &waiting(from("alexandria")));
             assert!(shown.starts_with("? "), "{columns}: {shown}");
             let shown = at(columns, &crossed(from("alexandria")));
-            assert!(shown.starts_with("~<"), "{columns}: {shown}");
+            assert!(shown.starts_with("~ <"), "{columns}: {shown}");
         }
     }
 
@@ -228,6 +227,6 @@ mod tests {
             assert!(gutter.author.starts_with("<bob"), "{}", gutter.author);
         }
         let gutter = Gutter::new(&crossed(action(from("bob"))), false, 80);
-        assert_eq!(gutter.before + &gutter.author, "~* bob");
+        assert_eq!(gutter.before + &gutter.author, "~ * bob");
     }
 }

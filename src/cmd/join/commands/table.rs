@@ -260,7 +260,7 @@ const TABLE: &[Row] = &[
     Row {
         usage: "/reconnect",
         alias: None,
-        help: "enter the room anew; without a connection, make one now",
+        help: "enter the room anew, or connect again now",
         parse: |rest| without_argument(rest, Command::Reconnect),
     },
     Row {

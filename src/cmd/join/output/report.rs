@@ -1,6 +1,8 @@
 //! Reports: what a client tells its user, typed. This module puts them into words for a person; `json`
 //! writes them for a program.
 
+use std::time::Duration;
+
 use jiff::ZonedDateTime;
 use serde::Serialize;
 
@@ -14,7 +16,6 @@ use crate::room::session::{Person, Standing, Written};
 use crate::room::text::SafeText;
 
 use super::alarms::{Cause, Incident, Severity};
-use super::wording::ago;
 
 /// A person, as far as reports tell of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -290,6 +291,20 @@ impl Speech {
     }
 }
 
+/// A duration in its largest unit, spelled out: `7 minutes`.
+fn ago(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (number, unit) = match seconds {
+        0 => return "a moment".to_owned(),
+        1..60 => (seconds, "second"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86_400 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{ending}")
+}
+
 /// Whether a text contains a nick as a word of its own, in capitals or not.
 pub(in crate::cmd::join) fn mentions(text: &str, nick: &Nick) -> bool {
     let is_of_nicks = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
@@ -305,6 +320,22 @@ pub(in crate::cmd::join) fn mentions(text: &str, nick: &Nick) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_long_ago_something_was() {
+        for (seconds, words) in [
+            (0, "a moment"),
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (119, "1 minute"),
+            (450, "7 minutes"),
+            (7200, "2 hours"),
+            (86_400, "1 day"),
+            (u64::MAX, "213503982334601 days"),
+        ] {
+            assert_eq!(ago(Duration::from_secs(seconds)), words);
+        }
+    }
 
     #[test]
     fn a_nick_is_mentioned_where_it_is_a_word() {

@@ -20,7 +20,7 @@ use crate::cmd::join::commands::complete::Nicks;
 const KEPT: usize = 1000;
 
 /// What is said once, when two messages have crossed for the first time.
-const CROSSED: &str = "the ~ before a nick says: written before its author had seen the line above";
+const CROSSED: &str = "the ~ says: written before its author had seen the line above";
 
 /// The options that say how reports are shown.
 #[derive(clap::Args, Debug)]

@@ -39,20 +39,6 @@ pub(in crate::cmd::join) fn duration(time: Duration) -> String {
     }
 }
 
-/// A duration in its largest unit, spelled out: `7 minutes`.
-pub(in crate::cmd::join) fn ago(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (number, unit) = match seconds {
-        0 => return "a moment".to_owned(),
-        1..60 => (seconds, "second"),
-        60..3600 => (seconds / 60, "minute"),
-        3600..86_400 => (seconds / 3600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{number} {unit}{ending}")
-}
-
 /// Whether it makes no sense to connect again after a session has ended like this. What answers as no
 /// relay would may be something in the relay's place, which will not last. But if this connection was in
 /// the room already, it is the relay itself, and broken.
