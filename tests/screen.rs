@@ -3,9 +3,11 @@
 mod support;
 
 use std::fmt::Write as _;
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use support::process::{Client, Home, Relay, is_message};
+use support::process::{Client, Home, Relay, is_message, waits_of};
 use support::screen::{self, Screen};
 
 /// A person in the room, at a terminal of 80 columns and 24 rows.
@@ -570,4 +572,25 @@ fn the_host_sits_in_the_room_it_serves() {
     assert!(ada.is_cooked());
     bob.ended()
         .assert_failure(&format!("the relay is shutting down ({address})"));
+}
+
+/// A client sleeps until something is due or comes. Each of the two beacons that come in a minute is a
+/// handful of wakes, and both may fall into the time that is looked at.
+#[test]
+fn in_a_quiet_room_a_client_wakes_at_most_once_a_second() {
+    const SECONDS: u64 = 20;
+    const BEACONS: u64 = 12;
+    let relay = Relay::start(&[]);
+    let ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    let ids = [u32::try_from(ada.screen.pid().as_raw()).unwrap(), bob.id()];
+    // What follows the coming of somebody is over.
+    thread::sleep(Duration::from_secs(5));
+    let before = ids.map(waits_of);
+    thread::sleep(Duration::from_secs(SECONDS));
+    for (id, before) in ids.into_iter().zip(before) {
+        let waits = waits_of(id) - before;
+        assert!(waits <= SECONDS + BEACONS, "{waits} times in {SECONDS} s");
+    }
 }

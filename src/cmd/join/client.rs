@@ -176,6 +176,7 @@ impl Client<'_> {
 
     /// Does what is due.
     fn tick(&mut self) -> anyhow::Result<()> {
+        self.screen.notice_size();
         self.connection.tick(self.session.is_waiting());
         if !self.connection.is_up() && self.connection.is_hopeless() {
             let (relay, patience) = (self.destination.relay, self.connection.patience());

@@ -157,6 +157,11 @@ impl Screen {
         }
     }
 
+    /// Draws the screen again if the terminal has another size than before. Call it every few seconds.
+    pub(in crate::cmd::join) fn notice_size(&mut self) {
+        self.terminal.notice_size();
+    }
+
     /// Shows something to know.
     pub(in crate::cmd::join) fn notice(&mut self, text: impl Into<String>) {
         self.show(&Report::Notice(text.into()));
