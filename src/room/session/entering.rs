@@ -14,7 +14,7 @@ use super::{Now, Phase, Session};
 const MAX_MEMBERS: u32 = 65_536;
 
 /// Positions go up to here.
-const MAX_POSITION: u64 = u64::MAX / 2;
+pub(super) const MAX_POSITION: u64 = u64::MAX / 2;
 
 impl Session {
     pub(super) fn present(&mut self, challenge: &Challenge, now: Now) -> Result<(), End> {
@@ -22,34 +22,34 @@ impl Session {
         if !self.history.knock(challenge.run) {
             return Err(End::Malformed);
         }
-        self.active.start(now.uptime);
-        let card = if self.has_entered {
+        self.presence.active.start(now.uptime);
+        let card = if self.door.has_entered {
             let past = self.history.past().map_err(|_| End::CutOff)?;
             self.own.renewed(self.outbox.number(None), &past, now.time)
         } else {
             self.own.card.clone()
         };
-        let resumes = self.joined.filter(|_| self.history.is_in_this_run());
-        let received = resumes.map_or(0, |_| self.received);
+        let resumes = self.door.joined.filter(|_| self.history.is_in_this_run());
+        let received = resumes.map_or(0, |_| self.door.received);
         let possession = challenge.possession(card.sid(), received);
         let proof = self.own.identity.key.sign(&possession);
         let hello = Frame::hello(card.bytes(), resumes, received, &proof);
-        self.outgoing.push(hello);
-        let signed = self.active.get();
-        self.phase = Phase::Presented(Box::new(card), signed);
+        self.door.outgoing.push(hello);
+        let signed = self.presence.active.get();
+        self.door.phase = Phase::Presented(Box::new(card), signed);
         Ok(())
     }
 
     /// The relay goes on with this member where the connection broke.
     pub(super) fn resume(&mut self, welcome: &Welcome, now: Now) -> Result<Vec<Event>, End> {
-        if self.joined.is_none() || !self.history.is_in_this_run() || welcome.members > 0 {
+        if self.door.joined.is_none() || !self.history.is_in_this_run() || welcome.members > 0 {
             return Err(End::Malformed);
         }
         // What is on its way to this member may show that an entry has come back: no ACK does that yet.
         let acknowledged = self.sending.acknowledge(welcome.received)?;
-        self.phase = Phase::Inside;
+        self.door.phase = Phase::Inside;
         let frames = self.sending.frames(|sent| self.frames_of(sent));
-        self.outgoing.extend(frames);
+        self.door.outgoing.extend(frames);
         self.timers.acknowledged(now.uptime);
         let taken = acknowledged.messages.len();
         for receipt in acknowledged.messages {
@@ -61,12 +61,18 @@ impl Session {
         Ok(events)
     }
 
+    /// The most members that there can be, as the relay says and as this member takes.
+    pub(super) fn most_members(&self) -> u32 {
+        self.door.limits.members.min(MAX_MEMBERS)
+    }
+
     /// Whether a relay can let this member in like that.
     pub(super) fn check(&self, welcome: &Welcome) -> Result<(), End> {
         let position = welcome.before.position;
         // No position comes twice in a run.
-        let is_next = !self.history.is_in_this_run() || self.history.now().position <= position;
-        let fits = welcome.members < self.limits.members.min(MAX_MEMBERS);
+        let is_next =
+            !self.history.is_in_this_run() || self.history.can_go_on_from(&welcome.before);
+        let fits = welcome.members < self.most_members();
         if is_next && fits && position < MAX_POSITION && welcome.received == 0 {
             Ok(())
         } else {
@@ -76,7 +82,7 @@ impl Session {
 
     pub(super) fn enter(&mut self, entering: Entering, now: Now) -> Vec<Event> {
         if usize::try_from(entering.welcome.members) != Ok(entering.cards.len()) {
-            self.phase = Phase::Entering(Box::new(entering));
+            self.door.phase = Phase::Entering(Box::new(entering));
             return Vec::new();
         }
         let Entering {
@@ -100,7 +106,7 @@ impl Session {
         self.shown.clear();
         self.sending.begin_again();
         let order = self.sending.next_order();
-        self.own_entries.begin(OwnEntry {
+        self.presence.own.begin(OwnEntry {
             position: base,
             signed,
             order,
@@ -110,9 +116,9 @@ impl Session {
             events.push(Event::Called(self.own.card.nick().clone()));
         }
         self.roster_changed();
-        self.joined = Some(base);
-        self.phase = Phase::Inside;
-        let is_return = std::mem::replace(&mut self.has_entered, true);
+        self.door.joined = Some(base);
+        self.door.phase = Phase::Inside;
+        let is_return = std::mem::replace(&mut self.door.has_entered, true);
         events.extend(self.send_again(now));
         self.timers.acknowledged(now.uptime);
         self.state_to_all(now);
@@ -147,7 +153,7 @@ impl Session {
             match card {
                 Ok(card) => {
                     let is_shown = before.contains(&card.origin());
-                    let shown = (!is_shown).then_some(self.changes + 1);
+                    let shown = (!is_shown).then_some(self.members.changes + 1);
                     events.extend(self.admit(&card, 0, shown, now));
                     good.push(card);
                 }
@@ -177,10 +183,10 @@ impl Session {
             peer.seen.named = change;
         }
         if former.is_some() {
-            peer.seen.named = self.changes + 1;
+            peer.seen.named = self.members.changes + 1;
         }
         peer.base = base;
-        peer.watch = Watch::new(self.active.get());
+        peer.watch = Watch::new(self.presence.active.get());
         peer.seen.here = now.uptime;
         peer.seen.heard = now.uptime;
         self.members.admit(peer);

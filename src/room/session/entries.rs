@@ -7,6 +7,7 @@ use crate::room::frame::{Departure, Signed, parse_left};
 use crate::room::notice::Notice;
 use crate::room::roster::Conflict;
 
+use super::entering::MAX_POSITION;
 use super::event::{Disbelief, End, Event};
 use super::presence::OwnEntry;
 use super::sending::{NotBack, Own};
@@ -21,16 +22,23 @@ impl Session {
         ciphertext: &[u8],
         now: Now,
     ) -> Result<Vec<Event>, End> {
+        let may_have_ciphertext = matches!(kind, EntryKind::Message | EntryKind::Unknown(_));
+        let is_over = self.history.now().position >= MAX_POSITION;
+        if is_over || (!may_have_ciphertext && !ciphertext.is_empty()) {
+            return Err(End::Malformed);
+        }
         self.history.append(kind, &entry_digest(entry));
         let events = match kind {
             EntryKind::Joined => self.somebody_joined(entry, now)?,
             EntryKind::Left => self.somebody_left(entry, now)?,
             EntryKind::Rekeyed => self.somebody_rekeyed(entry, now),
-            EntryKind::Message => return Ok(self.take_message_entry(entry, ciphertext, now)),
-            EntryKind::Statement => return Ok(self.take_statement(entry, now)),
-            EntryKind::Goodbye => self.take_goodbye(entry, now),
+            EntryKind::Message => {
+                return Ok(self.take_message_entry(&Signed::parse(entry)?, ciphertext, now));
+            }
+            EntryKind::Statement => return Ok(self.take_statement(&Signed::parse(entry)?, now)),
+            EntryKind::Goodbye => self.take_goodbye(&Signed::parse(entry)?, now),
             EntryKind::Unknown(_) => {
-                let was_told = std::mem::replace(&mut self.is_relay_newer, true);
+                let was_told = std::mem::replace(&mut self.history.is_relay_newer, true);
                 return Ok(Vec::from_iter((!was_told).then_some(Event::NewerRelay)));
             }
         };
@@ -42,11 +50,11 @@ impl Session {
     pub(super) fn roster_changed(&mut self) {
         let digest = self.members.digest(self.own.card.sid());
         self.history.set_roster(digest, self.members.roster.len());
-        self.changes += 1;
+        self.members.changes += 1;
     }
 
     fn somebody_joined(&mut self, card: &[u8], now: Now) -> Result<Vec<Event>, End> {
-        let most = usize::try_from(self.limits.members).unwrap_or(usize::MAX);
+        let most = usize::try_from(self.most_members()).unwrap_or(usize::MAX);
         if self.members.roster.len() + 1 >= most {
             return Err(End::Malformed);
         }
@@ -64,7 +72,7 @@ impl Session {
         }
         let is_back = self.members.absent_since(card.origin()).is_some();
         let base = self.history.now().position;
-        let changes = self.changes + 1;
+        let changes = self.members.changes + 1;
         let mut events = self.admit(card, base, Some(changes), now);
         let person = self.person_of(card.sid());
         events.extend(person.map(if is_back { Event::Back } else { Event::Joined }));
@@ -95,8 +103,10 @@ impl Session {
             Err(error) => return vec![Event::Disbelieved(Disbelief::Card(error))],
         };
         let before = card.previous();
-        if self.members.is_refused(before) && self.members.roster.get(before).is_none() {
-            // Those who come later see this card alone, and so it is all that counts for everybody.
+        let is_nobodys = self.members.roster.get(before).is_none() && before != self.own.card.sid();
+        if is_nobodys && card.generation() > 0 {
+            // The card before it was refused. Those who come later see this one alone, and so it is all
+            // that counts for everybody.
             return self.admit_newcomer(&card, now);
         }
         let is_own = |sid| {
@@ -125,7 +135,7 @@ impl Session {
         }
         let former = peer.set_card(&card, now.uptime);
         if former.is_some() {
-            peer.seen.named = self.changes + 1;
+            peer.seen.named = self.members.changes + 1;
         }
         self.members.admit(peer);
         match (former, self.person_of(card.sid())) {
@@ -190,8 +200,8 @@ impl Session {
             order,
         };
         let patience = self.period() * 8;
-        let since = self.active.get().saturating_sub(patience);
-        self.own_entries.push(entry, since);
+        let since = self.presence.active.get().saturating_sub(patience);
+        self.presence.own.push(entry, since);
         self.say_goodbye_if_due(now);
         Ok(events)
     }
@@ -227,9 +237,4 @@ impl Session {
             .into_iter()
             .collect())
     }
-}
-
-/// The two fields of an entry that somebody signed.
-pub(super) fn signed_fields(entry: &[u8]) -> Option<Signed<'_>> {
-    Signed::parse(entry).ok()
 }

@@ -56,6 +56,10 @@ pub(super) struct History {
     unread: VecDeque<u64>,
     /// The position of the latest claim that the others have, in the present stay.
     claimed: u64,
+    /// Whether this member has entered anew because everybody had seen something else.
+    pub(super) has_given_in: bool,
+    /// Whether the user has been told that the relay's program is newer than this one.
+    pub(super) is_relay_newer: bool,
 }
 
 /// This member has been taken out of the room again and again, before anybody could be told.
@@ -79,6 +83,16 @@ impl History {
     pub(super) fn is_in_this_run(&self) -> bool {
         let last = self.points.back().map(|point| point.at.run);
         last.is_some() && last == self.runs.len().checked_sub(1)
+    }
+
+    /// Whether this member can enter after this place of the run in which it was last: no position comes
+    /// twice.
+    pub(super) fn can_go_on_from(&self, before: &Link) -> bool {
+        let last = self.points.back();
+        last.is_none_or(|last| {
+            let is_later = last.at.position < before.position;
+            is_later || (last.at.position, last.chain) == (before.position, before.digest)
+        })
     }
 
     /// What is to be said in the card with which this member enters once more.
@@ -371,6 +385,19 @@ mod tests {
         ada.enter(&top, &[5; 32]);
         ada.set_roster([4; 32], 0);
         assert_eq!(ada.past().map_or(0, |past| past.len()), 1, "alone since");
+    }
+
+    #[test]
+    fn who_enters_again_does_so_later_or_at_the_same_place() {
+        let ada = entered();
+        let top = claim(&ada).link;
+        let next = top.then(EntryKind::Left, &[1; 32]);
+        let other = Link {
+            digest: [3; 32],
+            ..top
+        };
+        assert!(ada.can_go_on_from(&top) && ada.can_go_on_from(&next));
+        assert!(!ada.can_go_on_from(&other) && !ada.can_go_on_from(&start(RUN)));
     }
 
     #[test]

@@ -5,9 +5,9 @@
 //!
 //! - this file: what the session is, and which frame is for what.
 //! - `entering`: from the challenge to the room, over each connection.
-//! - `entries`: what the relay puts into the room's chain, in its order. `incoming`: what members
-//!   sign. `streams`: the numbers of their messages.
-//! - `history`: the chain as this member saw it, with which what others claim is compared.
+//! - `entries`: what the relay puts into the room's chain, in its order.
+//! - `messages`, `statements`: what members sign. `streams`: the numbers of their messages.
+//! - `history`: the chain as this member saw it. `claims`: what others say of it is compared.
 //! - `presence`: who shows that it is there.
 //! - `members`, `peer`: who is in the room, and what is known of each.
 //! - `own`, `own_keys`, `succession`: this member's card and keys, and the next ones.
@@ -16,12 +16,13 @@
 //! - `sending`: what was sent, until the relay has taken it and given it back.
 //! - `shown`: what stands on the screen. `event`: what is told.
 
+mod claims;
 mod entering;
 mod entries;
 mod event;
 mod history;
-mod incoming;
 mod members;
+mod messages;
 mod outbox;
 mod own;
 mod own_keys;
@@ -30,6 +31,7 @@ mod presence;
 mod saying;
 mod sending;
 mod shown;
+mod statements;
 mod stating;
 mod streams;
 mod succession;
@@ -55,7 +57,7 @@ use self::members::Members;
 use self::outbox::Outbox;
 use self::own::Own;
 use self::peer::Peer;
-use self::presence::{ActiveTime, OwnEntries};
+use self::presence::OwnPresence;
 use self::sending::Sending;
 use self::shown::Shown;
 use self::streams::AllStreams;
@@ -82,6 +84,28 @@ enum Phase {
     Inside,
 }
 
+/// How far this member is in the room, over one connection after the other.
+struct Door {
+    phase: Phase,
+    limits: RelayLimits,
+    /// Whether this member has been in the room, over whatever connection.
+    has_entered: bool,
+    /// The position of its joining, if it knows the room as it was since then: it can go on from
+    /// there.
+    joined: Option<u64>,
+    /// How many counted frames were received.
+    received: u64,
+    /// The frames that are to be sent now.
+    outgoing: Vec<Frame>,
+}
+
+/// How far this member is with leaving.
+#[derive(Default)]
+struct Parting {
+    is_leaving: bool,
+    said_goodbye: bool,
+}
+
 /// A session in a room. It outlives its connections. Each of its parts has one job, and what goes from
 /// one to another goes through it.
 pub struct Session {
@@ -91,30 +115,12 @@ pub struct Session {
     streams: AllStreams,
     outbox: Outbox,
     sending: Sending,
-    own_entries: OwnEntries,
-    active: ActiveTime,
+    presence: OwnPresence,
     shown: Shown,
     timers: Timers,
     policy: Policy,
-    limits: RelayLimits,
-    phase: Phase,
-    /// Whether this member has been in the room, over whatever connection.
-    has_entered: bool,
-    /// The position of its joining, if it knows the room as it was since then: it can go on from
-    /// there.
-    joined: Option<u64>,
-    is_leaving: bool,
-    said_goodbye: bool,
-    /// Whether it has entered anew because everybody had seen something else.
-    has_given_in: bool,
-    /// Whether the user has been told that the relay's program is newer than this one.
-    is_relay_newer: bool,
-    /// How many changes of the roster, and messages to it alone, this member was shown, in whatever
-    /// run of the relay.
-    changes: u64,
-    /// How many counted frames were received.
-    received: u64,
-    outgoing: Vec<Frame>,
+    door: Door,
+    parting: Parting,
 }
 
 impl Session {
@@ -129,6 +135,18 @@ impl Session {
         now: Now,
     ) -> Self {
         let card = Card::issue(room, nick, &identity, key.public(), now.time);
+        Self::with_card(identity, key, card, room, policy, now)
+    }
+
+    /// A session that begins with this card, which is of `identity` and this key.
+    pub(super) fn with_card(
+        identity: Identity,
+        key: SessionKey,
+        card: Card,
+        room: &RoomName,
+        policy: Policy,
+        now: Now,
+    ) -> Self {
         Self {
             members: Members::around(&card),
             own: Own::new(identity, room.key(), card, key),
@@ -136,22 +154,19 @@ impl Session {
             streams: AllStreams::default(),
             outbox: Outbox::default(),
             sending: Sending::default(),
-            own_entries: OwnEntries::default(),
-            active: ActiveTime::default(),
+            presence: OwnPresence::default(),
             shown: Shown::default(),
             timers: Timers::new(now.uptime),
             policy,
-            limits: RelayLimits::default(),
-            phase: Phase::Begun,
-            has_entered: false,
-            joined: None,
-            is_leaving: false,
-            said_goodbye: false,
-            has_given_in: false,
-            is_relay_newer: false,
-            changes: 0,
-            received: 0,
-            outgoing: Vec::new(),
+            door: Door {
+                phase: Phase::Begun,
+                limits: RelayLimits::default(),
+                has_entered: false,
+                joined: None,
+                received: 0,
+                outgoing: Vec::new(),
+            },
+            parting: Parting::default(),
         }
     }
 
@@ -164,26 +179,26 @@ impl Session {
     /// What the relay asks of its clients, once it has said so.
     #[must_use]
     pub fn limits(&self) -> &RelayLimits {
-        &self.limits
+        &self.door.limits
     }
 
     /// Whether this member is in the room, and connected to it.
     #[must_use]
     pub fn is_inside(&self) -> bool {
-        matches!(self.phase, Phase::Inside)
+        matches!(self.door.phase, Phase::Inside)
     }
 
     /// Whether the goodbye is said: the connection may end.
     #[must_use]
     pub fn has_said_goodbye(&self) -> bool {
-        self.said_goodbye
+        self.parting.said_goodbye
     }
 
     /// How many counted frames were received over the present connection and those before it that
     /// it goes on with.
     #[must_use]
     pub fn received(&self) -> u64 {
-        self.received
+        self.door.received
     }
 
     /// Whether anything was sent that the relay has not acknowledged.
@@ -216,7 +231,10 @@ impl Session {
     }
 
     fn person_from(&self, peer: &Peer) -> Person {
-        peer.person(peer.watch.is_present(self.active.get(), self.period()))
+        peer.person(
+            peer.watch
+                .is_present(self.presence.active.get(), self.period()),
+        )
     }
 
     /// What is known of how somebody is there, if they are.
@@ -253,27 +271,30 @@ impl Session {
 
     /// The frames that are to be sent now, in order.
     pub fn take_outgoing(&mut self) -> Vec<Frame> {
-        std::mem::take(&mut self.outgoing)
+        std::mem::take(&mut self.door.outgoing)
     }
 
     /// The connection is over. What is said meanwhile is sent over the next one.
     pub fn disconnect(&mut self, now: Now) {
-        self.phase = Phase::Begun;
-        self.active.stop(now.uptime);
-        self.outgoing.clear();
+        self.door.phase = Phase::Begun;
+        self.presence.active.stop(now.uptime);
+        self.door.outgoing.clear();
     }
 
     /// Over the next connection this member enters the room anew, and does not go on.
     pub fn enter_anew(&mut self) {
-        self.joined = None;
+        self.door.joined = None;
     }
 
-    /// Whether everybody who is there, and not one alone, was shown something else than this member.
-    /// That is a reason to enter anew once.
+    /// Whether everybody who may be there, and not one alone, was shown something else than this
+    /// member. That is a reason to enter anew once.
     fn is_contradicted(&mut self) -> bool {
-        let mut peers = self.members.roster.iter();
-        let is_all = self.members.roster.len() > 1 && peers.all(|(_, peer)| peer.watch.differs);
-        is_all && !std::mem::replace(&mut self.has_given_in, true)
+        let (active, period) = (self.presence.active.get(), self.period());
+        let watches = self.members.roster.iter().map(|(_, peer)| &peer.watch);
+        let (contradict, others): (Vec<_>, Vec<_>) = watches.partition(|watch| watch.differs);
+        let may_agree = others.iter().any(|watch| watch.may_be_here(active, period));
+        let is_all = contradict.len() > 1 && !may_agree;
+        is_all && !std::mem::replace(&mut self.history.has_given_in, true)
     }
 
     /// Takes a frame from the relay: its type and fields.
@@ -281,15 +302,15 @@ impl Session {
     /// # Errors
     /// Where the session is over.
     pub fn receive(&mut self, frame: &[u8], now: Now) -> Result<Vec<Event>, End> {
-        self.active.advance(now.uptime);
+        self.presence.active.advance(now.uptime);
         let frame = ToClient::parse(frame)?;
-        let phase = std::mem::replace(&mut self.phase, Phase::Begun);
+        let phase = std::mem::replace(&mut self.door.phase, Phase::Begun);
         match (phase, frame) {
             (_, ToClient::Notice(code)) => {
                 Err(Notice::from_code(code).map_or(End::UnknownNotice(code), End::Notice))
             }
             (Phase::Begun, ToClient::Challenge(challenge, limits)) => {
-                self.limits = limits;
+                self.door.limits = limits;
                 self.present(&challenge, now)?;
                 Ok(Vec::new())
             }
@@ -299,7 +320,7 @@ impl Session {
                 }
                 self.check(&welcome)?;
                 // Whatever breaks from here on, what the connection before brought is over.
-                (self.joined, self.received) = (None, 0);
+                (self.door.joined, self.door.received) = (None, 0);
                 let entering = Entering {
                     welcome,
                     presented: *presented,
@@ -316,11 +337,11 @@ impl Session {
             // It is answered where frames are read: after decryption, the time that the answer
             // takes would tell how that went.
             (phase @ (Phase::Entering(..) | Phase::Inside), ToClient::Ping) => {
-                self.phase = phase;
+                self.door.phase = phase;
                 Ok(Vec::new())
             }
             (Phase::Inside, frame) => {
-                self.phase = Phase::Inside;
+                self.door.phase = Phase::Inside;
                 self.receive_inside(&frame, now)
             }
             _ => Err(End::Malformed),
@@ -341,7 +362,7 @@ impl Session {
             ToClient::Refused(code) => self.take_refusal(*code)?,
             _ => return Err(End::Malformed),
         };
-        self.received += 1;
+        self.door.received += 1;
         Ok(events)
     }
 

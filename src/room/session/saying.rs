@@ -87,7 +87,7 @@ impl Session {
     /// entering, and messages to this member alone.
     #[must_use]
     pub fn changes(&self) -> u64 {
-        self.changes
+        self.members.changes
     }
 
     /// Who gets messages.
@@ -107,10 +107,10 @@ impl Session {
         let Some(body) = Body::new(kind.code(), text.to_owned()) else {
             return Err(SayError::TooLong(text.len()));
         };
-        if !self.has_entered || self.is_leaving {
+        if !self.door.has_entered || self.parting.is_leaving {
             return Err(SayError::NotInRoom);
         }
-        self.active.advance(now.uptime);
+        self.presence.active.advance(now.uptime);
         let addressees = self.addressees(to, now.uptime)?;
         let header = self.header(&addressees, &body, now.time)?;
         let keys: Vec<(SessionId, &PublicKey)> = addressees
@@ -128,7 +128,7 @@ impl Session {
         };
         let order = self.sending.next_order();
         let message = Message::new(receipt.number, sealed, &header, text.to_owned(), readers).at(
-            self.active.get(),
+            self.presence.active.get(),
             now.uptime,
             order,
         );
@@ -208,14 +208,14 @@ impl Session {
 
     /// Says goodbye, once the relay has taken all that was said before.
     pub fn leave(&mut self, now: Now) {
-        self.is_leaving = true;
+        self.parting.is_leaving = true;
         self.say_goodbye_if_due(now);
     }
 
     pub(super) fn say_goodbye_if_due(&mut self, now: Now) {
-        let is_due = self.is_leaving && !self.said_goodbye && self.is_inside();
+        let is_due = self.parting.is_leaving && !self.parting.said_goodbye && self.is_inside();
         if is_due && self.outbox.untaken().next().is_none() {
-            self.said_goodbye = true;
+            self.parting.said_goodbye = true;
             self.state_goodbye(now);
         }
     }
@@ -259,10 +259,15 @@ impl Session {
     /// Sends a reader, who has entered anew or to whom this member has, what it has not confirmed.
     /// Returns what cannot be sent.
     pub(super) fn send_copies(&mut self, origin: SessionId, now: Now) -> Vec<Event> {
-        if self.said_goodbye {
+        if self.parting.said_goodbye {
             return Vec::new();
         }
-        let given_up = self.outbox.give_up_for(origin, self.senders());
+        let reader = self.members.present(origin);
+        let Some(card) = reader.and_then(|sid| Some(&self.members.roster.get(sid)?.card)) else {
+            return Vec::new();
+        };
+        let readers = [card.sid(), card.previous()];
+        let given_up = self.outbox.give_up_for(origin, self.senders(), readers);
         for (receipt, frame) in self.outbox.copies_for(origin) {
             let order = self.sending.next_order();
             self.outbox.sent_again(receipt, order);
@@ -299,7 +304,7 @@ impl Session {
         }
         self.sending.push(sent, frames.len());
         if self.is_inside() {
-            self.outgoing.extend(frames);
+            self.door.outgoing.extend(frames);
         }
     }
 

@@ -40,7 +40,8 @@ impl Session {
             digest,
             claim,
         };
-        self.sending.expect_back(own, self.active.get(), order);
+        self.sending
+            .expect_back(own, self.presence.active.get(), order);
         self.timers.entry_is_sent(now.uptime);
     }
 

@@ -38,7 +38,7 @@ struct Gap {
 
 /// The messages of one member to the room, or to this member.
 #[derive(Default)]
-pub(super) struct Stream {
+pub(super) struct NumberedStream {
     had: Had,
     /// Whether the latest message was one of the present stays of both.
     is_settled: bool,
@@ -47,7 +47,7 @@ pub(super) struct Stream {
     recent: VecDeque<(u64, Digest)>,
 }
 
-impl Stream {
+impl NumberedStream {
     /// What the number of a message says of it.
     pub(super) fn turn(&self, number: u64, digest: Digest) -> Turn {
         let other = |(n, known): &(u64, Digest)| *n == number && *known != digest;
@@ -60,8 +60,16 @@ impl Stream {
     }
 
     /// A message has come whose signature was verified; whether it opens is said afterwards. If it is
-    /// of the present stays of both, and so was the one before, what is between is missing.
-    pub(super) fn take(&mut self, number: u64, digest: Digest, fits: bool, active: Duration) {
+    /// of the present stays of both, and so was the one before, what is between is missing. Where its
+    /// content has not come with it, it is missing itself.
+    pub(super) fn take(
+        &mut self,
+        number: u64,
+        digest: Digest,
+        has_content: bool,
+        fits: bool,
+        active: Duration,
+    ) {
         let next = self.had.next;
         if number > next && fits && self.is_settled {
             self.gaps.push(Gap {
@@ -73,7 +81,11 @@ impl Stream {
         if number >= next {
             self.is_settled |= fits;
         }
-        self.had.take(number, Outcome::Unopened);
+        if has_content {
+            self.had.take(number, Outcome::Unopened);
+        } else {
+            self.had.expect(number + 1);
+        }
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
@@ -124,8 +136,8 @@ impl Stream {
 /// The two streams from one member.
 #[derive(Default)]
 pub(super) struct Streams {
-    pub(super) room: Stream,
-    pub(super) direct: Stream,
+    pub(super) room: NumberedStream,
+    pub(super) direct: NumberedStream,
 }
 
 /// All streams.
@@ -193,10 +205,10 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn stream(numbers: &[u64]) -> Stream {
-        let mut stream = Stream::default();
+    fn stream(numbers: &[u64]) -> NumberedStream {
+        let mut stream = NumberedStream::default();
         for number in numbers {
-            stream.take(*number, ONE, true, seconds(0));
+            stream.take(*number, ONE, true, true, seconds(0));
             stream.opened(*number);
         }
         stream
@@ -208,10 +220,26 @@ mod tests {
         assert_eq!(some.turn(6, ONE), Turn::New);
         assert_eq!(some.turn(5, ONE), Turn::Repeated);
         assert_eq!(some.turn(4, ONE), Turn::Late);
-        some.take(6, ONE, true, seconds(1));
+        some.take(6, ONE, true, true, seconds(1));
         assert_eq!(some.turn(6, ONE), Turn::Late, "it did not open");
         some.opened(6);
         assert_eq!(some.turn(6, ONE), Turn::Repeated);
+    }
+
+    #[test]
+    fn what_comes_without_its_content_is_missing_and_not_unopened() {
+        let mut some = stream(&[0]);
+        some.take(1, ONE, false, true, seconds(1));
+        assert_eq!(some.turn(1, ONE), Turn::Late);
+        assert!(some.had().missing.contains(1) && !some.had().unopened.contains(1));
+        assert_eq!(
+            some.take_missing(seconds(100), P),
+            0,
+            "it was told when it came"
+        );
+        some.take(1, ONE, true, false, seconds(2));
+        some.opened(1);
+        assert_eq!(some.turn(1, ONE), Turn::Repeated);
     }
 
     #[test]
@@ -222,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_missing_for_a_period_is_told_once_and_what_comes_meanwhile_is_not() {
         let mut some = stream(&[0, 4]);
-        some.take(2, ONE, true, seconds(30));
+        some.take(2, ONE, true, true, seconds(30));
         some.opened(2);
         assert_eq!(some.take_missing(seconds(59), P), 0);
         assert_eq!(some.take_missing(seconds(60), P), 2);
@@ -232,12 +260,12 @@ mod tests {
     #[test]
     fn what_may_not_have_been_for_this_member_is_not_missing() {
         let mut first = stream(&[]);
-        first.take(7, ONE, true, seconds(0));
+        first.take(7, ONE, true, true, seconds(0));
         let mut away = stream(&[0]);
         away.unsettle();
-        away.take(7, ONE, true, seconds(0));
+        away.take(7, ONE, true, true, seconds(0));
         let mut resent = stream(&[0]);
-        resent.take(7, ONE, false, seconds(0));
+        resent.take(7, ONE, true, false, seconds(0));
         for mut stream in [first, away, resent] {
             assert_eq!(stream.take_missing(seconds(100), P), 0);
         }

@@ -13,7 +13,7 @@ impl Session {
     /// relay passes on what is under way to the key before the present one, and to no other.
     #[must_use]
     pub fn can_rekey(&self) -> bool {
-        self.is_inside() && !self.is_leaving && self.own.keys.is_settled()
+        self.is_inside() && !self.parting.is_leaving && self.own.keys.is_settled()
     }
 
     /// Goes on under a new session key, once the relay has shown it to all.
@@ -41,11 +41,12 @@ impl Session {
             .own
             .follow(nick, key, next, now.time, now.uptime)
             .clone();
-        self.active.advance(now.uptime);
+        self.presence.active.advance(now.uptime);
         self.send(Sent::Frame(Frame::rekey(card.bytes())), now);
         let order = self.sending.next_order();
         let own = Own::Rekey(Box::new(card));
-        self.sending.expect_back(own, self.active.get(), order);
+        self.sending
+            .expect_back(own, self.presence.active.get(), order);
         self.timers.entry_is_sent(now.uptime);
         Ok(())
     }

@@ -169,8 +169,8 @@ impl Session {
     /// When something is due, in this member's uptime.
     fn due(&self, timer: Timer) -> Option<Duration> {
         let timers = &self.timers;
-        let is_here = self.is_inside() && !self.is_leaving;
-        let idle = Duration::from_secs(self.limits.idle.into());
+        let is_here = self.is_inside() && !self.parting.is_leaving;
+        let idle = Duration::from_secs(self.door.limits.idle.into());
         let is_waiting = self.is_inside() && !self.sending.is_empty() && !idle.is_zero();
         match timer {
             Timer::OldKey => self.own.keys.next_end(),
@@ -183,7 +183,7 @@ impl Session {
             }
             Timer::Receipt if is_here => timers.receipts.values().map(|owed| owed.due).min(),
             Timer::Beacon if is_here => Some(timers.beacon),
-            Timer::Look if self.has_entered => Some(timers.look),
+            Timer::Look if self.door.has_entered => Some(timers.look),
             Timer::Ask if is_waiting && !timers.has_asked => Some(timers.acknowledged + idle / 2),
             Timer::Dead if is_waiting => Some(timers.acknowledged + idle),
             _ => None,
@@ -192,7 +192,7 @@ impl Session {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Now) -> Vec<Event> {
-        self.active.advance(now.uptime);
+        self.presence.active.advance(now.uptime);
         let mut events = Vec::new();
         for timer in Timer::ALL {
             if self.due(timer).is_some_and(|due| due <= now.uptime) {
@@ -217,7 +217,7 @@ impl Session {
             }
             Timer::Ask => {
                 self.timers.has_asked = true;
-                self.outgoing.push(Frame::ping());
+                self.door.outgoing.push(Frame::ping());
             }
             Timer::Dead => {
                 self.timers.acknowledged(now.uptime);
@@ -232,7 +232,7 @@ impl Session {
 
     /// Sees who is there, and what is missing or not confirmed.
     fn look(&mut self, now: Duration) -> Vec<Event> {
-        let (active, period) = (self.active.get(), self.period());
+        let (active, period) = (self.presence.active.get(), self.period());
         let mut events = Vec::new();
         let members = &self.members;
         let absent_since = |origin| members.absent_since(origin);
@@ -273,7 +273,7 @@ impl Session {
         } else {
             self.period()
         };
-        let active = self.active.get();
+        let active = self.presence.active.get();
         let missing = self.streams.take_missing(origin, active, patience);
         (missing > 0).then(|| Event::Missing(nick.clone(), missing))
     }

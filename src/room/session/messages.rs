@@ -1,0 +1,341 @@
+//! What members sign: messages and statements, checked in the order of PROTOCOL §5 and §10.
+
+use std::time::Duration;
+
+use crate::room::Time;
+use crate::room::card::SessionId;
+use crate::room::chain::Claim;
+use crate::room::frame::Signed;
+use crate::room::message::{Header, Kind, OpenError, Opened, Stream, header_digest, open, verify};
+use crate::room::names::Nick;
+use crate::room::text::SafeText;
+
+use super::claims::What;
+use super::event::{Event, Written};
+use super::streams::{NumberedStream, Turn};
+use super::{Now, Session};
+
+/// A message that is older than this when it comes was kept back somewhere.
+const OLD: Duration = Duration::from_mins(1);
+
+/// A message that has come.
+struct Arrived<'a> {
+    signed: Signed<'a>,
+    header: Header,
+    ciphertext: &'a [u8],
+    /// Whether it is an entry of the chain; if not, it has come to this member alone.
+    is_entry: bool,
+}
+
+impl Arrived<'_> {
+    fn is_direct(&self) -> bool {
+        self.header.stream != Stream::Room
+    }
+}
+
+/// Who wrote a message, and as whom this member reads it.
+struct Parties {
+    /// Under which session id the author is in the roster, and which it had at first.
+    author: SessionId,
+    origin: SessionId,
+    nick: Nick,
+    reader: SessionId,
+}
+
+/// What becomes of a message.
+struct Outcome {
+    events: Vec<Event>,
+    /// Whether nothing of it is left to be opened: this member opened it, now or before, or it leaves
+    /// this member out.
+    is_settled: bool,
+}
+
+impl Outcome {
+    /// It was not opened, which is told like this.
+    fn unread(events: impl IntoIterator<Item = Event>) -> Self {
+        Self {
+            events: events.into_iter().collect(),
+            is_settled: false,
+        }
+    }
+
+    fn settled(events: Vec<Event>) -> Self {
+        Self {
+            events,
+            is_settled: true,
+        }
+    }
+}
+
+impl Session {
+    /// A message to the room has come, as an entry.
+    pub(super) fn take_message_entry(
+        &mut self,
+        signed: &Signed<'_>,
+        ciphertext: &[u8],
+        now: Now,
+    ) -> Vec<Event> {
+        let outcome = match Header::parse(signed.bytes) {
+            Ok(header) => {
+                let arrived = Arrived {
+                    signed: *signed,
+                    header,
+                    ciphertext,
+                    is_entry: true,
+                };
+                self.take_message(&arrived, now)
+            }
+            Err(_) => Outcome::unread([Event::Stray]),
+        };
+        if !outcome.is_settled {
+            self.history.note_unread();
+        }
+        self.hurry_beacon(now);
+        outcome.events
+    }
+
+    /// A message for this member alone has come: a direct one, or a late copy of one to the room.
+    pub(super) fn take_delivery(
+        &mut self,
+        signed: &Signed<'_>,
+        ciphertext: &[u8],
+        now: Now,
+    ) -> Vec<Event> {
+        let Ok(header) = Header::parse(signed.bytes) else {
+            return vec![Event::Stray];
+        };
+        let arrived = Arrived {
+            signed: *signed,
+            header,
+            ciphertext,
+            is_entry: false,
+        };
+        self.take_message(&arrived, now).events
+    }
+
+    /// A message has come: the steps of PROTOCOL §5.
+    fn take_message(&mut self, arrived: &Arrived<'_>, now: Now) -> Outcome {
+        let parties = match self.find_parties(arrived) {
+            Ok(parties) => parties,
+            Err(events) => return Outcome::unread(events),
+        };
+        let turn = match self.check_turn(arrived, &parties, now) {
+            Ok(turn) => turn,
+            Err(outcome) => return outcome,
+        };
+        let claim = &arrived.header.claim;
+        let (mut events, fits) = self.weigh(parties.author, claim, What::Message, now);
+        self.take_number(arrived, &parties, fits && turn == Turn::New, now);
+        let key = self.own.keys.of(parties.reader);
+        let (bytes, header) = (arrived.signed.bytes, &arrived.header);
+        match open(bytes, header, parties.reader, key, arrived.ciphertext) {
+            Ok(opened) => {
+                self.stream_of(arrived, &parties).opened(header.number);
+                let is_late = turn == Turn::Late || self.is_from_before(parties.author, claim);
+                events.extend(self.show(arrived, &parties, opened, is_late, now));
+                Outcome::settled(events)
+            }
+            // It may be for others alone, who were there when this member was not.
+            Err(OpenError::NoCiphertext) if arrived.is_entry && (!fits || turn != Turn::New) => {
+                Outcome::unread(events)
+            }
+            Err(error) => {
+                events.push(self.not_opened(&parties, error));
+                Outcome::unread(events)
+            }
+        }
+    }
+
+    /// Finds who wrote a message to this room, and as whom this member reads it.
+    ///
+    /// # Errors
+    /// With what is told of one from nobody who is here.
+    fn find_parties(&self, arrived: &Arrived<'_>) -> Result<Parties, Vec<Event>> {
+        let Arrived { signed, header, .. } = arrived;
+        let is_its_room = header.room == self.own.card.room();
+        let author = self.members.author(header.sender, signed);
+        let author = author.filter(|_| is_its_room);
+        let peer = author.and_then(|author| Some((author, self.members.roster.get(author)?)));
+        let Some((author, peer)) = peer else {
+            return Err(self.stray(header.sender));
+        };
+        Ok(Parties {
+            author,
+            origin: peer.card.origin(),
+            nick: peer.nick().clone(),
+            reader: match header.stream {
+                Stream::Direct(reader) => reader,
+                Stream::Room => self.listed_at(&header.claim),
+            },
+        })
+    }
+
+    /// Checks the signature of a message, that it is for this member, and its number.
+    ///
+    /// # Errors
+    /// With what becomes of one that is dropped.
+    fn check_turn(
+        &mut self,
+        arrived: &Arrived<'_>,
+        parties: &Parties,
+        now: Now,
+    ) -> Result<Turn, Outcome> {
+        let nick = || parties.nick.clone();
+        // What is for one alone is no entry.
+        let is_misplaced = arrived.is_entry && arrived.is_direct();
+        let is_for_me = !is_misplaced && self.own.keys.contains(parties.reader);
+        let digest = header_digest(arrived.signed.bytes);
+        let number = arrived.header.number;
+        let turn = self.stream_of(arrived, parties).turn(number, digest);
+        // It would be dropped in any case, so it is not worth the work of looking at the signature.
+        if is_for_me && turn == Turn::Repeated {
+            if !arrived.is_entry {
+                self.owe_receipt(parties.origin, !arrived.is_direct(), now);
+            }
+            return Err(Outcome::settled(Vec::new()));
+        }
+        let identity = self.members.roster.get(parties.author);
+        let identity = identity.map(|peer| peer.card.identity());
+        let Signed { bytes, signature } = arrived.signed;
+        if let Some(Err(error)) = identity.map(|key| verify(bytes, signature, key)) {
+            return Err(Outcome::unread([Event::Unopened(nick(), error)]));
+        }
+        if !is_for_me {
+            let event = Event::Unopened(nick(), OpenError::NotForMe);
+            return Err(Outcome::unread([event]));
+        }
+        if turn == Turn::Taken {
+            return Err(Outcome::unread([Event::Equivocation(nick())]));
+        }
+        Ok(turn)
+    }
+
+    /// Uses up the number of a message whose signature was verified. If it came to this member alone,
+    /// its author is owed a receipt.
+    fn take_number(&mut self, arrived: &Arrived<'_>, parties: &Parties, fits: bool, now: Now) {
+        let digest = header_digest(arrived.signed.bytes);
+        let active = self.presence.active.get();
+        let has_content = !arrived.is_entry || !arrived.ciphertext.is_empty();
+        let stream = self.stream_of(arrived, parties);
+        stream.take(arrived.header.number, digest, has_content, fits, active);
+        if !arrived.is_entry {
+            self.owe_receipt(parties.origin, !arrived.is_direct(), now);
+        }
+    }
+
+    fn stream_of(&mut self, arrived: &Arrived<'_>, parties: &Parties) -> &mut NumberedStream {
+        let streams = self.streams.of(parties.origin);
+        if arrived.is_direct() {
+            &mut streams.direct
+        } else {
+            &mut streams.room
+        }
+    }
+
+    /// Hands what a message brought to the display.
+    fn show(
+        &mut self,
+        arrived: &Arrived<'_>,
+        parties: &Parties,
+        opened: Opened,
+        is_late: bool,
+        now: Now,
+    ) -> Vec<Event> {
+        let (header, author) = (&arrived.header, parties.author);
+        let (kind, text) = match opened {
+            Opened::LeftOut(reason) => return vec![Event::LeftOut(parties.nick.clone(), reason)],
+            Opened::Text(kind, text) => (kind, SafeText::new(&text)),
+        };
+        let mut events = Vec::from_iter(self.left_others_out(author, header));
+        let away = match kind {
+            Kind::Away => Some(text.clone()),
+            Kind::Back => None,
+            Kind::Text | Kind::Action => {
+                let direct = arrived.is_direct();
+                // Whom a reply would go to changes with it.
+                self.members.changes += u64::from(direct);
+                events.push(Event::Message {
+                    from: parties.nick.clone(),
+                    direct,
+                    kind,
+                    text,
+                    written: self.written(author, header.time, is_late, now),
+                    unseen: if arrived.is_entry && !is_late {
+                        self.shown.unseen(&header.claim, parties.origin)
+                    } else {
+                        0
+                    },
+                });
+                if arrived.is_entry {
+                    let position = self.history.now().position;
+                    self.shown.push(position, parties.origin);
+                }
+                return events;
+            }
+        };
+        let peer = self.members.roster.get_mut(author);
+        let before = peer.map(|peer| std::mem::replace(&mut peer.away, away.clone()));
+        let is_news = before.is_some_and(|before| before != away);
+        events.extend(is_news.then(|| Event::Away(parties.nick.clone(), away)));
+        events
+    }
+
+    /// The session id that this member had for somebody who makes such a claim.
+    fn listed_at(&self, claim: &Claim) -> SessionId {
+        let at = self.history.at(claim.run, claim.link.position);
+        let (listed, _) = self.own.keys.at(at.unwrap_or_else(|| self.history.now()));
+        listed
+    }
+
+    /// When something that has come now was written, if it was not just then.
+    fn written(&mut self, sid: SessionId, time: Time, is_late: bool, now: Now) -> Option<Written> {
+        let peer = self.members.roster.get_mut(sid)?;
+        let ago = peer.clock.age(time, now.time);
+        (is_late || ago > OLD).then_some(Written { time, ago })
+    }
+
+    /// Something came from nobody who is known here. Of those whose cards were refused the user was told
+    /// then: for an honest relay, which cannot tell, they are in the room.
+    pub(super) fn stray(&self, sender: SessionId) -> Vec<Event> {
+        if self.members.is_refused(sender) {
+            Vec::new()
+        } else {
+            vec![Event::Stray]
+        }
+    }
+
+    /// A message could not be opened.
+    fn not_opened(&mut self, parties: &Parties, error: OpenError) -> Event {
+        let nick = parties.nick.clone();
+        match error {
+            OpenError::KeyDestroyed => return Event::TooLate(nick),
+            // The key is good: it has opened it.
+            OpenError::Kind => {
+                let newer = self.is_newer(parties.author);
+                return newer.unwrap_or(Event::Unopened(nick, error));
+            }
+            _ => self.timers.opening_failed(),
+        }
+        Event::Unopened(nick, error)
+    }
+
+    /// Tells whom a message leaves out, where it is not the same people as before.
+    fn left_others_out(&mut self, sid: SessionId, header: &Header) -> Option<Event> {
+        if header.stream != Stream::Room {
+            return None;
+        }
+        let others = header.left_out.iter();
+        let mut others: Vec<Nick> = others
+            .filter_map(|(sid, _)| self.members.roster.get(*sid))
+            .map(|peer| peer.nick().clone())
+            .collect();
+        others.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        let peer = self.members.roster.get_mut(sid)?;
+        if others == peer.told.left_out {
+            return None;
+        }
+        peer.told.left_out.clone_from(&others);
+        let from = peer.nick().clone();
+        (!others.is_empty()).then_some(Event::LeftOthersOut(from, others))
+    }
+}
