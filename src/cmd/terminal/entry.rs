@@ -57,8 +57,8 @@ pub(in crate::cmd) struct ChatMessage {
     pub(in crate::cmd) mentions: bool,
     /// Its number, if it is the user's own and the relay has not taken it yet.
     pub(in crate::cmd) waiting: Option<u64>,
-    /// Whether its author had not seen all that stands above it.
-    pub(in crate::cmd) crossed: bool,
+    /// How many of the messages above it its author had not seen.
+    pub(in crate::cmd) unseen: usize,
     /// What the program says of it, in a row of its own below the text.
     pub(in crate::cmd) remark: Option<SafeText>,
     /// Its text.
@@ -78,7 +78,7 @@ impl ChatMessage {
             action: false,
             mentions: false,
             waiting: None,
-            crossed: false,
+            unseen: 0,
             remark: None,
             text: SafeText::new(text),
         }

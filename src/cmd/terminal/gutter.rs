@@ -42,7 +42,7 @@ impl Gutter {
         } else {
             String::new()
         };
-        let mark = |before| marked(before, message.crossed);
+        let mark = |before| marked(before, message.unseen > 0);
         let full = Self::with(mark(before), message, usize::MAX);
         if full.width.saturating_add(MIN_TEXT_COLUMNS) <= columns {
             return full;
@@ -156,7 +156,7 @@ mod tests {
 
     fn crossed(message: ChatMessage) -> ChatMessage {
         ChatMessage {
-            crossed: true,
+            unseen: 2,
             ..message
         }
     }

@@ -408,7 +408,7 @@ mod tests {
             ..ChatMessage::sample("ada", "two\nrows")
         };
         let late = ChatMessage {
-            crossed: true,
+            unseen: 1,
             remark: Some(SafeText::new("written 7 minutes ago by ada's clock")),
             ..ChatMessage::sample("ada", "two\nrows")
         };

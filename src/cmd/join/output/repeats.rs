@@ -233,6 +233,7 @@ mod tests {
     use crate::cmd::join::output::report::words_with_count;
     use crate::room::message::OpenError;
     use crate::room::names::Nick;
+    use crate::room::session::Undelivered;
 
     use super::*;
 
@@ -339,9 +340,17 @@ mod tests {
     fn what_was_not_delivered_is_said_each_time() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
         let (nicks, text) = (vec![mallory()], "hello".to_owned());
-        let undelivered = Incident::Undelivered { nicks, text }.into();
-        for _ in 0..3 {
-            assert!(repeats.admit(&undelivered, None, now));
+        let untaken = Incident::NotTaken { nicks, text };
+        let (reader, text, reason) = (mallory(), "hello".to_owned(), Undelivered::Gone);
+        let undelivered = Incident::Undelivered {
+            reader,
+            text,
+            reason,
+        };
+        for report in [untaken.into(), undelivered.into()] {
+            for _ in 0..3 {
+                assert!(repeats.admit(&report, None, now));
+            }
         }
     }
 

@@ -281,7 +281,7 @@ impl Speech {
             action: self.kind == Kind::Action,
             mentions: self.mentions,
             waiting: self.waiting,
-            crossed: self.unseen > 0,
+            unseen: self.unseen,
             remark: self.written.map(|written| {
                 let (ago, nick) = (ago(written.ago), &self.who.nick);
                 SafeText::new(&format!("written {ago} ago by {nick}'s clock"))
