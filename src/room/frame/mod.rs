@@ -214,10 +214,15 @@ impl Frame {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         Encoder::default()
-            .count(1 + self.fields.len())
+            .count(self.size())
             .byte(self.kind)
             .bytes(&self.fields)
             .finish()
+    }
+
+    /// How many bytes its type and its fields have.
+    pub(super) fn size(&self) -> usize {
+        1 + self.fields.len()
     }
 
     /// CHALLENGE, which opens the handshake (PROTOCOL §7).

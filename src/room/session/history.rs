@@ -203,6 +203,17 @@ impl History {
         self.unread.push_back(self.now().position);
     }
 
+    /// Whether so much did not open, and no claim that says so came back, that this member cannot say any
+    /// more up to where it has come: it has to enter anew.
+    pub(super) fn is_overrun(&self) -> bool {
+        let Some(first_unsaid) = self.unread.get(MAX_PAST_UNREAD) else {
+            return false;
+        };
+        let run = self.now().run;
+        let oldest = self.points.front().filter(|point| point.at.run == run);
+        oldest.is_some_and(|point| point.at.position >= *first_unsaid)
+    }
+
     /// A claim of this member's own has come back: the others have it.
     pub(super) fn claim_came_back(&mut self, claim: &Claim) {
         let at = self.at(claim.run, claim.link.position);
@@ -345,6 +356,26 @@ mod tests {
         ada.set_roster([6; 32], 1);
         assert_eq!(bob.compare(&early), Verdict::Unknown);
         assert_eq!(bob.compare(&claim(&ada)), Verdict::Same);
+    }
+
+    #[test]
+    fn what_did_not_open_is_never_claimed_however_much_that_is() {
+        let mut ada = entered();
+        for _ in 0..=MAX_PAST_UNREAD {
+            ada.append(EntryKind::Message, &[1; 32]);
+            ada.note_unread();
+        }
+        assert!(!ada.is_overrun());
+        for _ in 0..REMEMBERED {
+            ada.append(EntryKind::Message, &[2; 32]);
+        }
+        assert!(ada.is_overrun(), "what could be claimed is forgotten");
+        let before = Link {
+            position: ada.now().position,
+            digest: [1; 32],
+        };
+        ada.enter(&before, &[2; 32]);
+        assert!(!ada.is_overrun());
     }
 
     #[test]
