@@ -78,7 +78,7 @@ fn typing_and_a_flood_do_not_disturb_each_other() {
     let (mut from_flood, mut own) = (Vec::new(), String::new());
     for row in ada.conversation() {
         let (gutter, text) = row.split_at(row.find("> ").expect("every row has a gutter") + 2);
-        match gutter.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ') {
+        match gutter.trim_start_matches(|c: char| c.is_ascii_digit() || ": ~".contains(c)) {
             "<flood> " => from_flood.push(text.to_owned()),
             "<ada> " => write!(own, "{text} ").expect("a string takes everything"),
             _ => panic!("a row of nobody's: {row:?}"),
