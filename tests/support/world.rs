@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use e2echat::cipher::encoding::Encoder;
-use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
+use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::cipher::pem::encode;
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity, SessionId};
@@ -19,7 +19,7 @@ use e2echat::room::names::Nick;
 use e2echat::room::notice::Notice;
 use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, Room, admit};
 use e2echat::room::session::{
-    End, Event, Now, Person, Policy, SayError, Session, Standing, To, Written,
+    End, Event, Now, Person, Policy, SayError, Session, Standing, To, Undelivered, Written,
 };
 use e2echat::room::statement::{Occasion, Purpose, Statement};
 use e2echat::room::text::SafeText;
@@ -461,7 +461,18 @@ impl World {
     pub fn pass<const N: usize>(
         &mut self,
         by: Duration,
+        members: [&mut Member; N],
+    ) -> [Vec<Event>; N] {
+        self.pass_choosing(by, members, |_, _| true)
+    }
+
+    /// Lets time go by, second by second, while of all frames those reach the members that the relay
+    /// chooses: it is given the place of the member in the list, and the frame.
+    pub fn pass_choosing<const N: usize>(
+        &mut self,
+        by: Duration,
         mut members: [&mut Member; N],
+        mut is_passed_on: impl FnMut(usize, &[u8]) -> bool,
     ) -> [Vec<Event>; N] {
         let mut noticed = [const { Vec::new() }; N];
         for _ in 0..by.as_secs() {
@@ -470,8 +481,11 @@ impl World {
                 noticed.extend(member.tick());
                 self.relay(member);
             }
-            for (member, noticed) in members.iter_mut().zip(&mut noticed) {
-                noticed.extend(catch_up(member));
+            for (place, member) in members.iter_mut().enumerate() {
+                let mut frames = member.intercept();
+                frames.retain(|frame| is_passed_on(place, frame));
+                member.deliver(frames);
+                noticed[place].extend(catch_up(member));
             }
         }
         noticed
@@ -480,9 +494,21 @@ impl World {
     /// Lets an insider in: a member whose keys the test holds, and who signs whatever the test wants.
     pub fn enter_insider(&mut self, nick: &str) -> Insider {
         let mut insider = Insider::new(nick);
+        self.admit_insider(&mut insider);
+        insider
+    }
+
+    /// Lets this insider in.
+    pub fn admit_insider(&mut self, insider: &mut Insider) {
         let intake = self.join(&insider.card, &insider.inbox);
         insider.intake = Some(intake.expect("there is room"));
-        insider
+    }
+
+    /// Takes an insider out, as if its connection were lost.
+    pub fn lose_insider(&mut self, insider: &Insider) {
+        let intake = insider.intake.as_ref().expect("it is in the room");
+        self.room
+            .leave(intake.sid(), intake.joined(), Departure::Lost);
     }
 
     /// Has the relay take these frames from an insider, and pass them on.
@@ -521,6 +547,19 @@ fn empty_room(run: RunId) -> Room<Inbox> {
     Room::new(Link::start(run, lobby().id(), 0), &LIMITS, 0)
 }
 
+/// The same card, signed as rightly, but with another MAC.
+fn with_a_wrong_mac(card: &Card, by: &Identity) -> Card {
+    // A signature of 2048 bits comes last, after its length.
+    let mut unsigned = card.bytes()[..card.bytes().len() - 256 - 4].to_vec();
+    *unsigned.last_mut().expect("a MAC") ^= 1;
+    let signature = by.key.sign(&unsigned);
+    let bytes = Encoder::default()
+        .bytes(&unsigned)
+        .string(&signature)
+        .finish();
+    Card::parse(&bytes, card.room()).expect("a relay cannot tell")
+}
+
 /// A member whose keys the test holds.
 pub struct Insider {
     pub identity: Identity,
@@ -545,6 +584,22 @@ impl Insider {
             inbox: Inbox::default(),
             intake: None,
         }
+    }
+
+    /// Makes one who does not know the name of the room: its cards have a wrong MAC.
+    pub fn without_the_name(nick: &str) -> Self {
+        let mut insider = Self::new(nick);
+        insider.card = with_a_wrong_mac(&insider.card, &insider.identity);
+        insider
+    }
+
+    /// The card with which such a one goes on under another session key.
+    pub fn successor_without_the_name(&self, key: &PublicKey) -> Card {
+        let nick = self.card.nick();
+        let next = self
+            .card
+            .issue_successor(&lobby().key(), &self.identity, nick, key, 0, 0);
+        with_a_wrong_mac(&next, &self.identity)
     }
 
     /// Takes away all frames that are on their way to the insider.
@@ -611,6 +666,15 @@ impl Insider {
             ciphertext,
             is_entry: header.stream == Stream::Room,
         }
+    }
+}
+
+/// Whether a frame on its way to a member brings what another one states: to all, or to it alone.
+pub fn is_statement(frame: &[u8]) -> bool {
+    match ToClient::parse(frame) {
+        Ok(ToClient::Entry { kind, .. }) => kind == EntryKind::Statement,
+        Ok(ToClient::Receipt(_)) => true,
+        _ => false,
     }
 }
 
@@ -697,6 +761,25 @@ pub fn written_at(time: u64, ago: u64, mut said: Event) -> Event {
         *written = Some(Written { time, ago });
     }
     said
+}
+
+/// The event that `reader` has not confirmed what was said for three beacon periods.
+pub fn unconfirmed_by(reader: &str, receipt: u64, text: &str) -> Event {
+    Event::Unconfirmed {
+        receipt,
+        reader: nick_of(reader),
+        text: text.to_owned(),
+    }
+}
+
+/// The event that `reader` could not open what was said.
+pub fn unopened_by(reader: &str, receipt: u64, text: &str) -> Event {
+    Event::Undelivered {
+        receipt,
+        reader: nick_of(reader),
+        text: text.to_owned(),
+        reason: Undelivered::Unopened,
+    }
 }
 
 /// The event that `nick` has another view of the room.

@@ -54,6 +54,8 @@ pub(super) struct History {
     untold: Vec<Stay>,
     /// The positions of messages that this member did not open; ascending, above `claimed`.
     unread: VecDeque<u64>,
+    /// Whether there were more of them than that: what came of this stay cannot be said any more.
+    is_overrun: bool,
     /// The position of the latest claim that the others have, in the present stay.
     claimed: u64,
     /// Whether this member has entered anew because everybody had seen something else.
@@ -122,6 +124,7 @@ impl History {
     pub(super) fn enter(&mut self, before: &Link, joining: &Digest) {
         self.untold.extend(self.present_stay());
         self.unread.clear();
+        self.is_overrun = false;
         self.had_company = false;
         let run = self.runs.len().saturating_sub(1);
         let link = before.then(EntryKind::Joined, joining);
@@ -200,18 +203,17 @@ impl History {
 
     /// A message at the present position was not opened.
     pub(super) fn note_unread(&mut self) {
-        self.unread.push_back(self.now().position);
+        if self.unread.len() < REMEMBERED {
+            self.unread.push_back(self.now().position);
+        } else {
+            self.is_overrun = true;
+        }
     }
 
-    /// Whether so much did not open, and no claim that says so came back, that this member cannot say any
-    /// more up to where it has come: it has to enter anew.
-    pub(super) fn is_overrun(&self) -> bool {
-        let Some(first_unsaid) = self.unread.get(MAX_PAST_UNREAD) else {
-            return false;
-        };
-        let run = self.now().run;
-        let oldest = self.points.front().filter(|point| point.at.run == run);
-        oldest.is_some_and(|point| point.at.position >= *first_unsaid)
+    /// Whether this member cannot say any more how far it has come, as too much did not open since a claim
+    /// of its came back: it has to enter anew.
+    pub(super) fn is_lost(&self) -> bool {
+        self.claim(MAX_PAST_UNREAD).is_none()
     }
 
     /// A claim of this member's own has come back: the others have it.
@@ -224,15 +226,17 @@ impl History {
         }
     }
 
-    /// What this member signs now: how far it has come, and up to where that is said with no more
-    /// than so many positions that it did not open.
+    /// What this member signs now, if it remembers that: how far it has come, and up to where that is
+    /// said with no more than so many positions that it did not open.
     pub(super) fn claim(&self, most_unread: usize) -> Option<Claim> {
+        if self.is_overrun {
+            return None;
+        }
         let beyond = self.unread.get(most_unread);
         let last = self.now();
         let end = beyond.map_or(last.position, |position| position - 1);
         let is_covered = |point: &&Point| point.at.run == last.run && point.at.position <= end;
-        let oldest = || self.points.iter().find(|point| point.at.run == last.run);
-        let point = self.points.iter().rfind(is_covered).or_else(oldest)?;
+        let point = self.points.iter().rfind(is_covered)?;
         let unread = self.unread.iter().copied();
         Some(Claim {
             run: *self.runs.get(point.at.run)?,
@@ -359,23 +363,19 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_open_is_never_claimed_however_much_that_is() {
+    fn who_cannot_say_what_did_not_open_has_to_enter_anew() {
         let mut ada = entered();
         for _ in 0..=MAX_PAST_UNREAD {
             ada.append(EntryKind::Message, &[1; 32]);
             ada.note_unread();
         }
-        assert!(!ada.is_overrun());
         for _ in 0..REMEMBERED {
-            ada.append(EntryKind::Message, &[2; 32]);
+            assert!(!ada.is_lost());
+            ada.append(EntryKind::Statement, &[2; 32]);
         }
-        assert!(ada.is_overrun(), "what could be claimed is forgotten");
-        let before = Link {
-            position: ada.now().position,
-            digest: [1; 32],
-        };
-        ada.enter(&before, &[2; 32]);
-        assert!(!ada.is_overrun());
+        assert!(ada.is_lost());
+        ada.enter(&start(RUN), &[2; 32]);
+        assert!(!ada.is_lost());
     }
 
     #[test]
@@ -457,5 +457,25 @@ mod tests {
         }
         assert_eq!(ada.points.len(), REMEMBERED);
         assert_eq!(ada.compare(&early), Verdict::Unknown);
+        for _ in 0..REMEMBERED {
+            ada.append(EntryKind::Message, &[1; 32]);
+            ada.note_unread();
+        }
+        assert!(ada.claim(4).is_some());
+        for _ in 0..8 {
+            ada.append(EntryKind::Statement, &[1; 32]);
+        }
+        assert!(
+            ada.claim(4).is_none(),
+            "it would say that the fifth was opened"
+        );
+        assert!(ada.claim(REMEMBERED).is_some());
+        ada.append(EntryKind::Message, &[1; 32]);
+        ada.note_unread();
+        assert_eq!(ada.unread.len(), REMEMBERED);
+        assert!(ada.claim(usize::MAX).is_none());
+        let top = start(RUN);
+        ada.enter(&top, &[5; 32]);
+        assert!(ada.claim(4).is_some());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
 use crate::room::card::SessionId;
-use crate::room::numbers::{Had, Outcome};
+use crate::room::numbers::{Had, MAX_RANGES, Outcome};
 
 /// How many of a stream's latest messages are remembered, in order to notice two with one number.
 const RECENT: usize = 64;
@@ -72,11 +72,7 @@ impl NumberedStream {
     ) {
         let next = self.had.next;
         if number > next && fits && self.is_settled {
-            self.gaps.push(Gap {
-                first: next,
-                last: number - 1,
-                since: active,
-            });
+            self.note_gap(next, number - 1, active);
         }
         if number >= next {
             self.is_settled |= fits;
@@ -92,15 +88,20 @@ impl NumberedStream {
         self.recent.push_back((number, digest));
     }
 
+    fn note_gap(&mut self, first: u64, last: u64, since: Duration) {
+        let is_full = self.gaps.len() == MAX_RANGES;
+        match self.gaps.last_mut() {
+            // What has come of those between does not count as missing.
+            Some(before) if is_full => before.last = last,
+            _ => self.gaps.push(Gap { first, last, since }),
+        }
+    }
+
     /// Its sender has said, in the present stays of both, which number is next.
     pub(super) fn expect_next(&mut self, number: u64, active: Duration) {
         let next = self.had.next;
         if number > next && self.is_settled {
-            self.gaps.push(Gap {
-                first: next,
-                last: number - 1,
-                since: active,
-            });
+            self.note_gap(next, number - 1, active);
         }
         self.had.expect(number);
         self.is_settled = true;
@@ -255,6 +256,16 @@ mod tests {
         assert_eq!(some.take_missing(seconds(59), P), 0);
         assert_eq!(some.take_missing(seconds(60), P), 2);
         assert_eq!(some.take_missing(seconds(999), P), 0);
+    }
+
+    #[test]
+    fn gaps_are_bounded_and_none_is_lost() {
+        let count = 2 * u64::try_from(MAX_RANGES).unwrap();
+        let numbers: Vec<u64> = (0..=count).map(|number| 2 * number).collect();
+        let mut some = stream(&numbers);
+        assert_eq!(some.gaps.len(), MAX_RANGES);
+        // The lowest are not waited for any more.
+        assert_eq!(some.take_missing(seconds(60), P), count / 2);
     }
 
     #[test]

@@ -243,7 +243,7 @@ impl Session {
         if !self.is_inside() {
             return events;
         }
-        if self.history.is_overrun() || self.sending.is_overrun() {
+        if self.history.is_lost() || self.sending.is_overrun() {
             self.enter_anew();
             events.push(Event::Dead);
             return events;
