@@ -12,11 +12,9 @@ use super::Time;
 use super::chain::Claim;
 use super::names::{Nick, RoomId, RoomKey, RoomName};
 
-const TAG: &str = "e2echat/2 card";
+pub use super::names::SessionId;
 
-/// The 32 bytes that name a member: a digest of room, nick and both keys (PROTOCOL §4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(pub [u8; 32]);
+const TAG: &str = "e2echat/2 card";
 
 impl SessionId {
     fn new(room: RoomId, nick: &Nick, identity: &PublicKey, session: &PublicKey) -> Self {

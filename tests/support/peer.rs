@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
@@ -413,6 +414,14 @@ impl Member {
             .map(|card| (card.sid(), card.session()))
             .collect();
         SealedMessage::seal(header, body, self.identity, &readers)
+    }
+
+    /// Says something to everybody, as if it had seen nothing since it came; written at this time.
+    pub fn say(&mut self, number: u64, time: SystemTime, text: &str) {
+        let (mut header, body) = self.compose(number, text);
+        let time = time.duration_since(UNIX_EPOCH).expect("a time since 1970");
+        header.time = time.as_millis().try_into().expect("a time of our days");
+        self.send(self.seal(&header, &body));
     }
 
     /// Sends a message as it is, right or wrong.

@@ -211,6 +211,12 @@ impl History {
         self.unread.len() > REMEMBERED
     }
 
+    /// Whether this member cannot say any more how far it has come, as too much did not open since a claim
+    /// of its came back: it has to enter anew.
+    pub(super) fn is_lost(&self) -> bool {
+        self.claim(MAX_PAST_UNREAD).is_none()
+    }
+
     /// A claim of this member's own has come back: the others have it.
     pub(super) fn claim_came_back(&mut self, claim: &Claim) {
         let at = self.at(claim.run, claim.link.position);
@@ -221,8 +227,8 @@ impl History {
         }
     }
 
-    /// What this member signs now, if it remembers that: how far it has come, and up to where that is said with no more
-    /// than so many positions that it did not open.
+    /// What this member signs now, if it remembers that: how far it has come, and up to where that is
+    /// said with no more than so many positions that it did not open.
     pub(super) fn claim(&self, most_unread: usize) -> Option<Claim> {
         if self.is_overrun() {
             return None;
@@ -355,6 +361,22 @@ mod tests {
         ada.set_roster([6; 32], 1);
         assert_eq!(bob.compare(&early), Verdict::Unknown);
         assert_eq!(bob.compare(&claim(&ada)), Verdict::Same);
+    }
+
+    #[test]
+    fn who_cannot_say_what_did_not_open_has_to_enter_anew() {
+        let mut ada = entered();
+        for _ in 0..=MAX_PAST_UNREAD {
+            ada.append(EntryKind::Message, &[1; 32]);
+            ada.note_unread();
+        }
+        for _ in 0..REMEMBERED {
+            assert!(!ada.is_lost());
+            ada.append(EntryKind::Statement, &[2; 32]);
+        }
+        assert!(ada.is_lost());
+        ada.enter(&start(RUN), &[2; 32]);
+        assert!(!ada.is_lost());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What members sign: messages and statements, checked in the order of PROTOCOL §5 and §10.
 
+use std::time::Duration;
+
 use crate::room::Time;
 use crate::room::card::SessionId;
 use crate::room::chain::Claim;
@@ -9,9 +11,12 @@ use crate::room::names::Nick;
 use crate::room::text::SafeText;
 
 use super::claims::What;
-use super::event::Event;
+use super::event::{Event, Written};
 use super::streams::{NumberedStream, Turn};
 use super::{Now, Session};
+
+/// A message that is older than this when it comes was kept back somewhere.
+const OLD: Duration = Duration::from_mins(1);
 
 /// A message that has come.
 struct Arrived<'a> {
@@ -282,11 +287,11 @@ impl Session {
         listed
     }
 
-    /// When something that has come now was written, by its author's clock, if it was not just then.
-    fn written(&mut self, sid: SessionId, time: Time, is_late: bool, now: Now) -> Option<Time> {
+    /// When something that has come now was written, if it was not just then.
+    fn written(&mut self, sid: SessionId, time: Time, is_late: bool, now: Now) -> Option<Written> {
         let peer = self.members.roster.get_mut(sid)?;
-        let is_held_back = peer.clock.is_late(time, now.time);
-        (is_late || is_held_back).then_some(time)
+        let ago = peer.clock.age(time, now.time);
+        (is_late || ago > OLD).then_some(Written { time, ago })
     }
 
     /// Something came from nobody who is known here. Of those whose cards were refused the user was told
