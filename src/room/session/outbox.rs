@@ -458,7 +458,8 @@ impl Outbox {
                 .place_of(origin)
                 .filter(|place| message.is_open(*place));
             let reader = place.and_then(|place| message.readers.get(place));
-            let Some(reader) = reader.filter(|reader| reader.alone.is_some_and(|sent| sent < order))
+            let Some(reader) =
+                reader.filter(|reader| reader.alone.is_some_and(|sent| sent < order))
             else {
                 continue;
             };
@@ -489,7 +490,9 @@ impl Outbox {
                     continue;
                 };
                 let since = absent_since(reader.origin);
-                let open = message.signed.max(here_since(reader.origin).unwrap_or_default());
+                let open = message
+                    .signed
+                    .max(here_since(reader.origin).unwrap_or_default());
                 if since.is_some_and(|since| now.saturating_sub(since.max(message.said)) >= HELD) {
                     news.extend(message.end(place, Fate::Undelivered(Undelivered::Gone)));
                 } else if now.saturating_sub(message.said) >= KEPT {

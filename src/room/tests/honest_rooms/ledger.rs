@@ -87,7 +87,9 @@ impl Ledger {
             return Err(format!("{text:?} is confirmed, and {reader} never had it"));
         }
         if !matches!(before, Told::Nothing | Told::Unconfirmed) || before == told {
-            return Err(format!("{text:?} is {told:?} after {before:?} for {reader}"));
+            return Err(format!(
+                "{text:?} is {told:?} after {before:?} for {reader}"
+            ));
         }
         Ok((place, reader))
     }

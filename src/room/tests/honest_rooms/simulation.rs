@@ -188,7 +188,8 @@ impl Simulation {
 
     /// One of the members who are in the room, or were when their connection broke.
     pub fn anybody(&mut self) -> Option<usize> {
-        let some = self.numbers(|member| member.is_staying() && member.has_entered && member.is_awake());
+        let some =
+            self.numbers(|member| member.is_staying() && member.has_entered && member.is_awake());
         (!some.is_empty()).then(|| some[self.rng.random_range(0..some.len())])
     }
 
@@ -245,7 +246,10 @@ impl Simulation {
             }
             let others = session.others();
             for person in others.iter().filter(|person| !person.is_present) {
-                wrong.push(format!("{number} does not see that {} is there", person.nick));
+                wrong.push(format!(
+                    "{number} does not see that {} is there",
+                    person.nick
+                ));
             }
             let sees: BTreeSet<usize> = others.iter().map(|p| self.owners.of(p.sid)).collect();
             let there: BTreeSet<usize> = inside.iter().copied().filter(|n| n != number).collect();

@@ -112,7 +112,10 @@ impl Simulation {
         if message.left_out.get(&number) == Some(&false) {
             return Some(Expected::LeftOut(place));
         }
-        let is_news = message.fates.get(&number).is_some_and(|fate| !fate.has_arrived);
+        let is_news = message
+            .fates
+            .get(&number)
+            .is_some_and(|fate| !fate.has_arrived);
         if is_news && has_part {
             return Some(Expected::Message(place));
         }
@@ -177,9 +180,9 @@ impl Simulation {
         let who = |nick: &Nick| view.people.get(nick.as_str()).map(|(who, _)| *who);
         // Nobody has been told yet of which message that is.
         let place = match expected {
-            Some(Expected::Message(place) | Expected::LeftOut(place) | Expected::TooLate(place)) => {
-                Some(*place)
-            }
+            Some(
+                Expected::Message(place) | Expected::LeftOut(place) | Expected::TooLate(place),
+            ) => Some(*place),
             _ => None,
         };
         let of = |nick: &Nick| place.filter(|p| Some(self.ledger.messages[*p].from) == who(nick));
@@ -203,7 +206,8 @@ impl Simulation {
                     return None;
                 }
                 let (_, since) = view.people.remove(former.as_str())?;
-                view.people.insert(person.nick.to_string(), (changed, since));
+                view.people
+                    .insert(person.nick.to_string(), (changed, since));
                 Some(Expected::Rekeyed(changed))
             }
             Event::Message {
@@ -233,7 +237,8 @@ impl Simulation {
     pub fn told_besides(&mut self, number: usize, event: Event) {
         let is_lossless = self.troubles.are_lossless();
         let told = |room: &mut Self, receipt, reader: &Nick, told| {
-            room.ledger.record_told(number, receipt, reader.as_str(), told)
+            room.ledger
+                .record_told(number, receipt, reader.as_str(), told)
         };
         let checked = match event {
             Event::RekeyDue => {
@@ -308,7 +313,9 @@ impl Simulation {
     /// Checks that somebody was not there, of late, so long that nothing of it need have come.
     fn was_away(&self, number: usize, who: usize) -> Result<(), String> {
         let was_away = self.members[number].view.was_away(who);
-        was_away.then_some(()).ok_or_else(|| format!("{who} was there"))
+        was_away
+            .then_some(())
+            .ok_or_else(|| format!("{who} was there"))
     }
 
     /// Checks that a message has not reached somebody, and cannot.
@@ -357,7 +364,9 @@ impl Simulation {
         let absent: BTreeSet<&str> = absent.iter().map(Nick::as_str).collect();
         if found != member.relay_side.found || gone != absent {
             let there = &member.relay_side.found;
-            return Err(format!("found {found:?} and not {there:?}, {absent:?} and not {gone:?}"));
+            return Err(format!(
+                "found {found:?} and not {there:?}, {absent:?} and not {gone:?}"
+            ));
         }
         Ok(())
     }
@@ -382,12 +391,20 @@ impl Simulation {
             for who in on_screen.filter(|who| !there.contains(who)) {
                 view.missed.entry(who).or_default().push(view.active);
             }
-            for person in member.session.others().iter().filter(|person| person.is_present) {
+            for person in member
+                .session
+                .others()
+                .iter()
+                .filter(|person| person.is_present)
+            {
                 let who = self.owners.of(person.sid);
                 let saw = view.saw.get(&who).copied().unwrap_or_default();
                 let since = view.active.saturating_sub(saw);
                 if since > 3 * PERIOD + SLACK {
-                    wrong.push((*number, format!("{who} is shown as present, {since:?} after")));
+                    wrong.push((
+                        *number,
+                        format!("{who} is shown as present, {since:?} after"),
+                    ));
                 }
             }
         }
@@ -400,13 +417,20 @@ impl Simulation {
     pub fn unaccounted(&self, inside: &BTreeSet<usize>) -> Vec<String> {
         let is_lossless = self.troubles.are_lossless();
         let mut wrong = Vec::new();
-        for message in self.ledger.messages.iter().filter(|m| inside.contains(&m.from)) {
+        for message in self
+            .ledger
+            .messages
+            .iter()
+            .filter(|m| inside.contains(&m.from))
+        {
             for (reader, fate) in &message.fates {
                 let is_staying = self.members[*reader].is_staying();
                 let is_right = match fate.told {
                     Told::Confirmed => true,
                     Told::GivenUp => !is_lossless || !is_staying,
-                    Told::Nothing | Told::Unconfirmed => !is_staying && message.at + HELD + PERIOD > self.now,
+                    Told::Nothing | Told::Unconfirmed => {
+                        !is_staying && message.at + HELD + PERIOD > self.now
+                    }
                 };
                 if !is_right {
                     let (text, told) = (&message.text, fate.told);

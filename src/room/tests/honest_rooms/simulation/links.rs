@@ -79,7 +79,12 @@ pub struct SimulatedLink {
 impl SimulatedLink {
     /// When it has something to do at its member's end.
     pub fn next_due(&self) -> impl Iterator<Item = Duration> {
-        let due = [self.down.first(), self.reconnects, self.breaks, self.answers];
+        let due = [
+            self.down.first(),
+            self.reconnects,
+            self.breaks,
+            self.answers,
+        ];
         due.into_iter().flatten()
     }
 

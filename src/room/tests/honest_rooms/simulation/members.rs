@@ -117,7 +117,11 @@ impl SimulatedMember {
         if self.wakes.is_some() {
             return self.link.up.first().into_iter().chain(self.wakes).min();
         }
-        let due = [self.link.up.first(), self.session.next_due(), self.key_ready];
+        let due = [
+            self.link.up.first(),
+            self.session.next_due(),
+            self.key_ready,
+        ];
         due.into_iter().flatten().chain(self.link.next_due()).min()
     }
 }
@@ -189,7 +193,11 @@ impl Simulation {
             return;
         };
         // Most stops are short, as if a laptop was moved, and some are nights.
-        let most = if self.rng.random_bool(0.5) { most } else { most / 20 };
+        let most = if self.rng.random_bool(0.5) {
+            most
+        } else {
+            most / 20
+        };
         let lasts = self.rng.random_range(Duration::ZERO..=most);
         let member = &mut self.members[number];
         member.wakes = Some(self.now + lasts);

@@ -199,7 +199,10 @@ impl Simulation {
             served: Some(connection),
             intake: Some(Intake::new(card, self.challenge.run, joined, &LIMITS)),
             is_in_room: true,
-            found: self.numbers(|member| member.relay_side.is_in_room).into_iter().collect(),
+            found: self
+                .numbers(|member| member.relay_side.is_in_room)
+                .into_iter()
+                .collect(),
             ..RelaySide::default()
         };
         self.members[number].relay_side = side;
