@@ -122,6 +122,12 @@ impl Watch {
         self.since
     }
 
+    /// Since when nothing shows that it is there. What it signed before it came, and sends now, shows
+    /// no more than that it came.
+    fn last_seen(&self) -> Duration {
+        self.covered.unwrap_or_default().max(self.since)
+    }
+
     /// It has signed that it saw this of this member's.
     pub(super) fn covers(&mut self, entry: OwnEntry) {
         self.covered = self.covered.max(Some(entry.signed));
@@ -135,7 +141,7 @@ impl Watch {
 
     /// Whether it is present, or may be, as it has not been silent for so long.
     pub(super) fn may_be_here(&self, active: Duration, period: Duration) -> bool {
-        let since = self.covered.unwrap_or(self.since);
+        let since = self.last_seen();
         active.saturating_sub(since) <= period * PRESENT
     }
 
@@ -158,7 +164,7 @@ impl Watch {
 
     /// Whether it is to be told now that nothing shows that it is there: for how long, if so.
     pub(super) fn falls_quiet(&mut self, active: Duration, period: Duration) -> Option<Duration> {
-        let since = self.covered.unwrap_or(self.since);
+        let since = self.last_seen();
         let is_news =
             active.saturating_sub(since) > period * TOLD && !self.is_told && !self.is_told_blind;
         self.is_told |= is_news;
@@ -240,6 +246,16 @@ mod tests {
         );
         assert!(watch.is_blind(true, seconds(241), PERIOD));
         assert!(!watch.is_blind(true, seconds(301), PERIOD));
+    }
+
+    #[test]
+    fn who_has_just_come_back_with_messages_of_before_is_not_quiet() {
+        let mut watch = Watch::new(seconds(500));
+        watch.covers(entry(5, 10));
+        assert!(!watch.is_present(seconds(502), PERIOD));
+        assert_eq!(watch.falls_quiet(seconds(502), PERIOD), None);
+        assert!(!watch.is_blind(true, seconds(680), PERIOD));
+        assert_eq!(watch.falls_quiet(seconds(741), PERIOD), Some(seconds(241)));
     }
 
     #[test]

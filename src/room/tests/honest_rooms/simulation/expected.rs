@@ -389,6 +389,7 @@ impl Simulation {
             }
             let on_screen = view.people.values().map(|(who, _)| *who);
             for who in on_screen.filter(|who| !there.contains(who)) {
+                view.saw.entry(who).or_insert(view.active);
                 view.missed.entry(who).or_default().push(view.active);
             }
             for person in member
