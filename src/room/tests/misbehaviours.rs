@@ -32,7 +32,9 @@ use std::time::Instant;
 
 use crate::cipher::keys::quick;
 
-use misbehaviour::{Misbehaviour, Misbehaviours, habits, tricks};
+use misbehaviour::{
+    Misbehaviour, Misbehaviours, habits, tricks, with_eviction, with_starvation,
+};
 use relay::Put;
 use script::Script;
 use world::{PERIOD, World};
@@ -127,14 +129,42 @@ fn try_all(script: &Script, all: &[Vec<Misbehaviour>]) -> BTreeMap<String, Tally
     tallies
 }
 
+/// What is tried alone: every trick at every frame, and every habit.
+fn alone(script: &Script) -> (World, Vec<Misbehaviour>, Vec<Vec<Misbehaviour>>) {
+    quick::set(true);
+    let (honest, end) = (honest(script), script::end(script));
+    let tricks = tricks(&honest.puts, end);
+    let habits = habits(honest.members.len(), end.as_secs());
+    (honest, tricks, habits)
+}
+
+#[track_caller]
+fn assert_noticed(tallies: &BTreeMap<String, Tally>) {
+    let wrong: Vec<&String> = tallies.values().flat_map(|tally| &tally.wrong).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn every_misbehaviour_at_every_frame_is_noticed() {
-    quick::set(true);
     let script = script::three();
-    let honest = honest(&script);
-    let end = script::end(&script);
-    let mut all: Vec<Vec<Misbehaviour>> = tricks(&honest.puts, end).into_iter().map(|one| vec![one]).collect();
-    all.extend(habits(3, end.as_secs()));
-    let tallies = try_all(&script, &all);
-    assert!(tallies.values().all(|tally| tally.wrong.is_empty()));
+    let (_, tricks, habits) = alone(&script);
+    let mut all: Vec<Vec<Misbehaviour>> = tricks.into_iter().map(|one| vec![one]).collect();
+    all.extend(habits);
+    assert_noticed(&try_all(&script, &all));
+}
+
+#[test]
+fn every_misbehaviour_is_noticed_where_statements_are_dropped_besides() {
+    let script = script::three();
+    let (honest, tricks, _) = alone(&script);
+    let all = with_starvation(&honest.puts, &tricks, 3);
+    assert_noticed(&try_all(&script, &all));
+}
+
+#[test]
+fn every_misbehaviour_is_noticed_where_its_victim_is_thrown_out() {
+    let script = script::three();
+    let (honest, tricks, _) = alone(&script);
+    let all = with_eviction(&honest.puts, &tricks);
+    assert_noticed(&try_all(&script, &all));
 }

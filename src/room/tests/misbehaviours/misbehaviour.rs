@@ -381,7 +381,10 @@ fn regions(frame: &[u8]) -> Regions {
         signature: range(signed.signature),
         ciphertext: range(ciphertext),
     };
-    match ToClient::parse(frame).unwrap() {
+    let Ok(parsed) = ToClient::parse(frame) else {
+        return Regions::default();
+    };
+    match parsed {
         ToClient::Entry {
             entry, ciphertext, ..
         } => Signed::parse(entry).map_or_else(
@@ -392,7 +395,7 @@ fn regions(frame: &[u8]) -> Regions {
             |signed| of(signed, ciphertext),
         ),
         ToClient::Deliver(signed, ciphertext) => of(signed, ciphertext),
-        ToClient::Receipt(signed) => of(signed, &[]),
+        ToClient::Receipt(signed) => of(signed, &frame[..0]),
         _ => Regions::default(),
     }
 }
@@ -408,8 +411,10 @@ fn flip(frame: &mut [u8], range: Range<usize>, number: usize) {
 /// Takes the ciphertext off a frame.
 fn strip(frame: &mut Vec<u8>) {
     let ciphertext = regions(frame).ciphertext;
-    frame.truncate(ciphertext.start - 4);
-    frame.extend([0; 4]);
+    if !ciphertext.is_empty() {
+        frame.truncate(ciphertext.start - 4);
+        frame.extend([0; 4]);
+    }
 }
 
 /// What a frame of a member's is.
@@ -446,17 +451,57 @@ pub fn tricks(puts: &[Put], end: Duration) -> Vec<Misbehaviour> {
     all
 }
 
+/// Each of these tricks, and from then on no statements of one member come to another.
+pub fn with_starvation(puts: &[Put], tricks: &[Misbehaviour], members: usize) -> Vec<Vec<Misbehaviour>> {
+    let mut all = Vec::new();
+    for trick in tricks {
+        let Misbehaviour::One(_, number) = trick else {
+            continue;
+        };
+        let since = puts[*number].at.as_secs();
+        for (from, to) in pairs(members) {
+            let starve = Misbehaviour::Starve {
+                from,
+                to,
+                since,
+                of_all: false,
+            };
+            all.push(vec![*trick, starve]);
+        }
+    }
+    all
+}
+
+/// Each of these tricks, and soon after it the member to which it was done is thrown out.
+pub fn with_eviction(puts: &[Put], tricks: &[Misbehaviour]) -> Vec<Vec<Misbehaviour>> {
+    let mut all = Vec::new();
+    for trick in tricks {
+        let Misbehaviour::One(_, number) = trick else {
+            continue;
+        };
+        let put = &puts[*number];
+        for later in [2, 12] {
+            let at = put.at.as_secs() + later;
+            all.push(vec![*trick, Misbehaviour::ThrowOut { who: put.to, at }]);
+        }
+    }
+    all
+}
+
+fn pairs(members: usize) -> Vec<(usize, usize)> {
+    (0..members)
+        .flat_map(|from| (0..members).map(move |to| (from, to)))
+        .filter(|(from, to)| from != to)
+        .collect()
+}
+
 /// What a relay may do for longer, with so many members, up to the end of a script.
 pub fn habits(members: usize, end: u64) -> Vec<Vec<Misbehaviour>> {
     use Misbehaviour as M;
     let whos = || 0..members;
-    let pairs: Vec<(usize, usize)> = whos()
-        .flat_map(|from| whos().map(move |to| (from, to)))
-        .filter(|(from, to)| from != to)
-        .collect();
     let times: Vec<u64> = (60..end).step_by(60).collect();
     let mut all: Vec<Vec<M>> = Vec::new();
-    for &(from, to) in &pairs {
+    for (from, to) in pairs(members) {
         for late in [30, 130, 250, 420] {
             all.push(vec![M::Visit { from, to, late }]);
         }

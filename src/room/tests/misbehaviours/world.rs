@@ -70,6 +70,9 @@ fn key_pair(number: usize) -> IdentityKey {
     keys[number].clone()
 }
 
+/// The number of the member that is never there.
+const GHOST: usize = 9;
+
 /// How many of them are identities.
 const IDENTITIES: usize = 3;
 
@@ -232,6 +235,7 @@ impl World {
             0,
         );
         world.misbehaviours.ghost = ghost.bytes().to_vec();
+        world.names.insert("ghost".to_owned(), GHOST);
         world.at(SAMPLE, Happening::Sampled);
         world
     }
