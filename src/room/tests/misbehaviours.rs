@@ -22,6 +22,7 @@
 mod misbehaviour;
 mod oracle;
 mod relay;
+mod rows;
 mod script;
 mod world;
 

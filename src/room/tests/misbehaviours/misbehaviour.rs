@@ -110,6 +110,8 @@ pub enum Misbehaviour {
     KeepAlive { from: usize, to: usize, since: u64 },
     /// What a member sends is acknowledged for a minute, and put before nobody.
     Swallow { who: usize, what: What, since: u64 },
+    /// Nothing that a member sends is taken for a while.
+    HoldUp { who: usize, since: u64, until: u64 },
     WithholdOwn { who: usize, since: u64 },
     WithholdAcks { who: usize, since: u64 },
     Welcome { who: usize, lie: Lie },
@@ -135,6 +137,7 @@ impl Misbehaviour {
     pub fn end(&self) -> u64 {
         match self {
             Self::Fork { until: at, .. }
+            | Self::HoldUp { until: at, .. }
             | Self::ThrowOut { at, .. }
             | Self::PretendRestart { at, .. }
             | Self::Restart { at } => *at,
@@ -193,6 +196,18 @@ impl Misbehaviours {
                 of == who && time.contains(&now) && what_is_sent(frame) == Some(what)
             }
             _ => false,
+        })
+    }
+
+    /// Until when the relay takes nothing from a member, if that is so.
+    pub fn held_until(&self, of: usize, now: Duration) -> Option<Duration> {
+        let mut all = self.all.iter();
+        all.find_map(|one| match *one {
+            Misbehaviour::HoldUp { who, since, until } => {
+                let is_so = who == of && (seconds(since)..seconds(until)).contains(&now);
+                is_so.then(|| seconds(until))
+            }
+            _ => None,
         })
     }
 
@@ -555,6 +570,10 @@ pub fn habits(members: usize, end: u64) -> Vec<Vec<Misbehaviour>> {
             all.push(vec![M::PretendRestart { who, at: since }]);
             all.push(vec![M::WithholdOwn { who, since }]);
             all.push(vec![M::WithholdAcks { who, since }]);
+            for lasts in [20, 150, 400] {
+                let until = since + lasts;
+                all.push(vec![M::HoldUp { who, since, until }]);
+            }
             for what in [
                 What::Message,
                 What::Direct,

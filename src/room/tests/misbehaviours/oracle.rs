@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::room::frame::Departure;
 use crate::room::names::Nick;
 use crate::room::session::{End, Event};
 
-use super::world::{PERIOD, World, is_loss};
+use super::world::{OnScreen, PERIOD, World};
 
 /// What has become of a message at a reader.
 #[derive(Default)]
@@ -30,7 +31,7 @@ pub struct Said {
 }
 
 /// Something that a user is told that is not so where all is well.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alarm {
     pub at: Duration,
     pub kind: &'static str,
@@ -70,16 +71,13 @@ impl Alarm {
             Event::Unopened(nick, _) => ("Unopened", Some(nick), false),
             Event::TooLate(nick) => ("TooLate", Some(nick), false),
             Event::CastOut(nick, _) => ("CastOut", Some(nick), false),
-            Event::Newer(nick) => ("Newer", Some(nick), false),
             Event::Disbelieved(_) => ("Disbelieved", None, false),
             Event::Contradicted => ("Contradicted", None, false),
-            Event::NewerRelay => ("NewerRelay", None, false),
             Event::Stray => ("Stray", None, false),
             Event::NotTaken { .. } => ("NotTaken", None, false),
             Event::Swallowed => ("Swallowed", None, false),
-            Event::Dead => ("Dead", None, false),
             Event::Deaf => ("Deaf", None, false),
-            Event::Left { nick, departure } if is_loss(*departure) => ("Left", Some(nick), true),
+            Event::Left { nick, departure } if *departure != Departure::Left => ("Left", Some(nick), true),
             _ => return None,
         };
         Some(Self {
@@ -92,31 +90,30 @@ impl Alarm {
 }
 
 impl World {
-    /// Something is shown to a member.
-    pub fn note_shown(&mut self, who: usize, from: &Nick, direct: bool, text: &str, late: bool) {
+    /// Something is shown to a member. Returns which message it is.
+    pub fn note_shown(
+        &mut self,
+        who: usize,
+        from: &Nick,
+        direct: bool,
+        text: &str,
+    ) -> Option<usize> {
         let author = self.who_is(from);
-        let found = self.said.iter().position(|said| said.text == text);
-        let Some(number) = found else {
-            return self.faults.push(format!("{text:?} was never said"));
-        };
-        let said = &mut self.said[number];
-        if Some(said.author) != author || said.is_direct != direct {
-            let fault = format!("{text:?} is shown to {who} as another's");
-            return self.faults.push(fault);
+        let number = self.said.iter().position(|said| said.text == text);
+        let said = number.and_then(|number| self.said.get_mut(number));
+        let said = said.filter(|said| Some(said.author) == author && said.is_direct == direct);
+        let fate = said.and_then(|said| said.readers.get_mut(&who));
+        if let Some(fate) = fate {
+            fate.shown += 1;
+            if fate.shown > 1 {
+                self.faults
+                    .push(format!("{text:?} is shown to {who} twice"));
+            }
+        } else {
+            let fault = format!("{text:?} of {from} is shown to {who}, and was not said so");
+            self.faults.push(fault);
         }
-        let Some(fate) = said.readers.get_mut(&who) else {
-            return self
-                .faults
-                .push(format!("{text:?} is shown to {who}, who is no reader"));
-        };
-        fate.shown += 1;
-        if fate.shown > 1 {
-            self.faults.push(format!("{text:?} is shown to {who} twice"));
-        }
-        if !direct {
-            let member = self.members.get_mut(&who).unwrap();
-            member.screen.push((number, late));
-        }
+        number
     }
 
     pub fn note_fate(
@@ -140,7 +137,7 @@ impl World {
 
     /// Whether a member has an alarm that names another, or the relay: not a weak one that it has where
     /// all is well.
-    fn accuses(&self, who: usize, other: usize, honest: Option<&World>) -> bool {
+    pub fn accuses(&self, who: usize, other: usize, honest: Option<&World>) -> bool {
         let Some(member) = self.members.get(&who) else {
             return false;
         };
@@ -246,11 +243,12 @@ impl World {
     fn other_place(&self, number: usize, reader: usize) -> Option<usize> {
         let author = &self.members[&self.said[number].author].screen;
         let reader = &self.members.get(&reader)?.screen;
-        let place = |screen: &[(usize, bool)], number: usize| {
-            screen.iter().position(|(other, late)| *other == number && !late)
+        let place = |screen: &[OnScreen], number: usize| {
+            let is_it = |message: &OnScreen| message.number == number && !message.is_late;
+            screen.iter().position(is_it)
         };
         let (here, there) = (place(author, number)?, place(reader, number)?);
-        let mut others = author.iter().map(|(other, _)| *other);
+        let mut others = author.iter().map(|message| message.number);
         others.find(|other| {
             let places = place(author, *other).zip(place(reader, *other));
             places.is_some_and(|(at_author, at_reader)| (at_author < here) != (at_reader < there))

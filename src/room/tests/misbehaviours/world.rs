@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cipher::keys::{IdentityKey, SessionKey};
 use crate::cipher::pem::IdentityPem;
 use crate::room::card::{Card, Identity, SessionId};
-use crate::room::frame::{Departure, Frame, Signed, ToClient};
+use crate::room::frame::{Frame, Signed, ToClient};
 use crate::room::message::{Header, Kind};
 use crate::room::names::{Nick, RoomName};
 use crate::room::notice::Notice;
@@ -140,6 +140,16 @@ pub enum Happening {
     Restarted,
 }
 
+/// A message to the room as it stands on a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnScreen {
+    pub number: usize,
+    /// Whether it is marked with the time when it was written.
+    pub is_late: bool,
+    /// How many messages above it its author had not seen.
+    pub unseen: usize,
+}
+
 /// A member, and what its user is told.
 pub struct Member {
     pub session: Session,
@@ -161,9 +171,8 @@ pub struct Member {
     /// When the latest of each other's things was signed that it was given.
     pub saw: HashMap<usize, Duration>,
     pub alarms: Vec<Alarm>,
-    /// The messages to the room, as they stand on its screen, by their places in the chain; and
-    /// whether they are marked as late.
-    pub screen: Vec<(usize, bool)>,
+    /// The messages to the room, as they stand on its screen, by their places in the chain.
+    pub screen: Vec<OnScreen>,
     /// What it has said to the room that has not come back.
     pending: Vec<usize>,
 }
@@ -296,7 +305,18 @@ impl World {
                 who,
                 connection,
                 frame,
-            } => self.relay_takes(relay, who, connection, frame),
+            } => match self.misbehaviours.held_until(who, self.now) {
+                None => self.relay_takes(relay, who, connection, frame),
+                Some(until) => {
+                    let up = Happening::Up {
+                        relay,
+                        who,
+                        connection,
+                        frame,
+                    };
+                    self.at(until, up);
+                }
+            },
             Happening::Down {
                 who,
                 connection,
@@ -376,7 +396,6 @@ impl World {
             }
             Act::Rename(to) => {
                 let key = next_key(&mut self.next_key);
-                self.names.insert(to.to_owned(), who);
                 // Where somebody has it already, it stays what it is.
                 let _ = member.session.rename(&nick(to), key, now);
             }
@@ -633,9 +652,11 @@ impl World {
         let is_back = |number: &usize| !untaken.contains(&said[*number].text.as_str());
         let back: Vec<usize> = member.pending.iter().copied().filter(is_back).collect();
         member.pending.retain(|number| !back.contains(number));
-        member
-            .screen
-            .extend(back.into_iter().map(|number| (number, false)));
+        member.screen.extend(back.into_iter().map(|number| OnScreen {
+            number,
+            is_late: false,
+            unseen: 0,
+        }));
     }
 
     fn say(&mut self, who: usize, to: Option<usize>) {
@@ -707,8 +728,29 @@ impl World {
                 direct,
                 text,
                 written,
+                unseen,
                 ..
-            } => self.note_shown(who, &from, direct, text.as_str(), written.is_some()),
+            } => {
+                let (text, is_late) = (text.as_str(), written.is_some());
+                if let Some(number) = self.note_shown(who, &from, direct, text)
+                    && !direct
+                {
+                    let member = self.members.get_mut(&who).unwrap();
+                    member.screen.push(OnScreen {
+                        number,
+                        is_late,
+                        unseen,
+                    });
+                }
+            }
+            Event::Renamed { former, person } => {
+                if let Some(who) = self.who_is(&former) {
+                    self.names.insert(person.nick.as_str().to_owned(), who);
+                }
+            }
+            Event::Called(nick) => {
+                self.names.insert(nick.as_str().to_owned(), who);
+            }
             Event::Confirmed { receipt, reader } => {
                 self.note_fate(who, receipt, &reader, |fate| fate.is_confirmed = true);
             }
@@ -763,9 +805,4 @@ fn is_final(end: End, was_inside: bool) -> bool {
             Notice::HandshakeTooSlow | Notice::RoomFull | Notice::QueueFull | Notice::Idle
         ),
     }
-}
-
-/// Why members leave whom the relay has lost.
-pub fn is_loss(departure: Departure) -> bool {
-    departure != Departure::Left
 }
