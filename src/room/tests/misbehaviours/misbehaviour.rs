@@ -103,23 +103,60 @@ pub enum Misbehaviour {
         since: u64,
     },
     /// What these members (bits) say is shown to each other alone, and what the others say to the others.
-    Fork { group: u8, since: u64, until: u64 },
+    Fork {
+        group: u8,
+        since: u64,
+        until: u64,
+    },
     /// All of one member comes to another so many seconds late.
-    Visit { from: usize, to: usize, late: u64 },
+    Visit {
+        from: usize,
+        to: usize,
+        late: u64,
+    },
     /// A member's statements are kept and fed to another slowly, and its leaving is not shown.
-    KeepAlive { from: usize, to: usize, since: u64 },
+    KeepAlive {
+        from: usize,
+        to: usize,
+        since: u64,
+    },
     /// What a member sends is acknowledged for a minute, and put before nobody.
-    Swallow { who: usize, what: What, since: u64 },
+    Swallow {
+        who: usize,
+        what: What,
+        since: u64,
+    },
     /// Nothing that a member sends is taken for a while.
-    HoldUp { who: usize, since: u64, until: u64 },
-    WithholdOwn { who: usize, since: u64 },
-    WithholdAcks { who: usize, since: u64 },
-    Welcome { who: usize, lie: Lie },
+    HoldUp {
+        who: usize,
+        since: u64,
+        until: u64,
+    },
+    WithholdOwn {
+        who: usize,
+        since: u64,
+    },
+    WithholdAcks {
+        who: usize,
+        since: u64,
+    },
+    Welcome {
+        who: usize,
+        lie: Lie,
+    },
     /// A member is thrown out, and comes back.
-    ThrowOut { who: usize, at: u64 },
+    ThrowOut {
+        who: usize,
+        at: u64,
+    },
     /// The relay pretends to one member that it was restarted.
-    PretendRestart { who: usize, at: u64 },
-    Restart { at: u64 },
+    PretendRestart {
+        who: usize,
+        at: u64,
+    },
+    Restart {
+        at: u64,
+    },
 }
 
 impl Misbehaviour {
@@ -467,7 +504,11 @@ pub fn tricks(puts: &[Put], end: Duration) -> Vec<Misbehaviour> {
 }
 
 /// Each of these tricks, and from then on no statements of one member come to another.
-pub fn with_starvation(puts: &[Put], tricks: &[Misbehaviour], members: usize) -> Vec<Vec<Misbehaviour>> {
+pub fn with_starvation(
+    puts: &[Put],
+    tricks: &[Misbehaviour],
+    members: usize,
+) -> Vec<Vec<Misbehaviour>> {
     let mut all = Vec::new();
     for trick in tricks {
         let Misbehaviour::One(_, number) = trick else {

@@ -77,7 +77,9 @@ impl Alarm {
             Event::NotTaken { .. } => ("NotTaken", None, false),
             Event::Swallowed => ("Swallowed", None, false),
             Event::Deaf => ("Deaf", None, false),
-            Event::Left { nick, departure } if *departure != Departure::Left => ("Left", Some(nick), true),
+            Event::Left { nick, departure } if *departure != Departure::Left => {
+                ("Left", Some(nick), true)
+            }
             _ => return None,
         };
         Some(Self {
@@ -129,9 +131,9 @@ impl World {
         let fate = said.and_then(|said| said.readers.get_mut(&reader?));
         match fate {
             Some(fate) => note(fate),
-            None => self
-                .faults
-                .push(format!("{author} is told of a message {receipt} that it has not said")),
+            None => self.faults.push(format!(
+                "{author} is told of a message {receipt} that it has not said"
+            )),
         }
     }
 
@@ -149,6 +151,12 @@ impl World {
         };
         let mut alarms = member.alarms.iter().filter(is_of);
         alarms.any(|alarm| !alarm.is_weak) || of(self) > honest.map_or(usize::MAX, of)
+    }
+
+    /// Whether anybody has an alarm.
+    pub fn has_alarm(&self) -> bool {
+        let mut members = self.members.values();
+        members.any(|member| member.alarms.iter().any(|alarm| !alarm.is_weak))
     }
 
     /// Looks at whom everybody shows as present.

@@ -84,8 +84,6 @@ pub struct Put {
     pub entry: Option<usize>,
     pub is_own: bool,
     pub has_ciphertext: bool,
-    /// Whether the member's connection is there.
-    pub is_linked: bool,
 }
 
 /// A member's place in the room.
@@ -335,7 +333,7 @@ impl World {
             let Some(seat) = self.relays[relay].seats.get(&number) else {
                 continue;
             };
-            let (to, is_linked) = (seat.who, seat.connection.is_some());
+            let to = seat.who;
             touched.push(number);
             let frame = match posted {
                 Posted::Dismissal(notice) => {
@@ -373,7 +371,6 @@ impl World {
                 entry: is_entry.then_some(entry + second),
                 is_own,
                 has_ciphertext: has_ciphertext(&bytes),
-                is_linked,
             };
             self.puts.push(put);
             for (delay, bytes) in self.misbehaviours.meddle(&put, bytes) {

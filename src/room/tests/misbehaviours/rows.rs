@@ -115,7 +115,11 @@ fn who_has_left_is_not_shown_as_present_for_long_however_slowly_that_is_played()
         };
         let world = noticed(&three(), vec![keep]);
         let others = world.members[&to].session.others();
-        assert!(others.iter().all(|person| person.nick.as_str() != "cara" || !person.is_present));
+        assert!(
+            others
+                .iter()
+                .all(|person| person.nick.as_str() != "cara" || !person.is_present)
+        );
     }
 }
 
@@ -175,14 +179,21 @@ fn what_all_have_forgotten_or_not_divides_nobody() {
     ];
     quick::set(true);
     // The relay is restarted, and does not remember who was there; nor does Bob, who was not.
-    let mut world = World::new(&script, super::Misbehaviours::new(vec![M::Restart { at: 300 }], &[]));
+    let mut world = World::new(
+        &script,
+        super::Misbehaviours::new(vec![M::Restart { at: 300 }], &[]),
+    );
     world.run(Duration::from_secs(60));
     // Somebody else's program, or one and the same, has the session key of one who has left.
     world.join(DORA, identity(DORA), session_key(CARA), "dora");
     world.run(Duration::from_secs(404 + 420));
     assert_eq!(alarms(&world), []);
     for said in &world.said[1..] {
-        assert!(said.readers.values().all(|fate| fate.is_confirmed), "{}", said.text);
+        assert!(
+            said.readers.values().all(|fate| fate.is_confirmed),
+            "{}",
+            said.text
+        );
     }
     assert_eq!(world.judge(None), Vec::<String>::new());
 }
@@ -190,7 +201,9 @@ fn what_all_have_forgotten_or_not_divides_nobody() {
 #[test]
 fn more_members_than_the_relay_has_promised_are_the_end() {
     quick::set(true);
-    let script = (0..4).map(|who| (10 * (who as u64 + 1), who, Act::Join)).collect();
+    let script = (0..4)
+        .map(|who| (10 * (who as u64 + 1), who, Act::Join))
+        .collect();
     let mut world = World::new(&script, super::Misbehaviours::default());
     world.promised_members = 3;
     world.run(Duration::from_secs(39));
@@ -218,10 +231,21 @@ fn a_race_for_a_nick_is_won_by_one_and_divides_nobody() {
     quick::set(true);
     let world = honest(&script);
     assert_eq!(alarms(&world), []);
-    let nicks = |who| world.members[&who].session.card().nick().as_str().to_owned();
+    let nicks = |who| {
+        world.members[&who]
+            .session
+            .card()
+            .nick()
+            .as_str()
+            .to_owned()
+    };
     assert_eq!([BOB, CARA].map(nicks), ["zed", "cara"]);
     for said in &world.said {
-        assert!(said.readers.values().all(|fate| fate.is_confirmed), "{}", said.text);
+        assert!(
+            said.readers.values().all(|fate| fate.is_confirmed),
+            "{}",
+            said.text
+        );
     }
     assert_eq!(world.judge(None), Vec::<String>::new());
 }

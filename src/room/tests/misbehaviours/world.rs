@@ -652,11 +652,13 @@ impl World {
         let is_back = |number: &usize| !untaken.contains(&said[*number].text.as_str());
         let back: Vec<usize> = member.pending.iter().copied().filter(is_back).collect();
         member.pending.retain(|number| !back.contains(number));
-        member.screen.extend(back.into_iter().map(|number| OnScreen {
-            number,
-            is_late: false,
-            unseen: 0,
-        }));
+        member
+            .screen
+            .extend(back.into_iter().map(|number| OnScreen {
+                number,
+                is_late: false,
+                unseen: 0,
+            }));
     }
 
     fn say(&mut self, who: usize, to: Option<usize>) {
