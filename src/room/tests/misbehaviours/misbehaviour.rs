@@ -308,33 +308,37 @@ impl Misbehaviours {
         let mut is_swapped = false;
         for (one, count) in self.all.iter().zip(&mut self.count) {
             match *one {
-                Misbehaviour::One(trick, number) if number == put.number => match trick {
-                    Trick::Drop => out.clear(),
-                    Trick::Hold20 => put_off(&mut out, 20),
-                    Trick::Hold200 => put_off(&mut out, 200),
-                    Trick::Swap => is_swapped = true,
-                    Trick::Repeat => out.extend(out.clone()),
-                    Trick::RepeatLate => {
-                        let mut again = out.clone();
-                        put_off(&mut again, 150);
-                        out.extend(again);
+                Misbehaviour::One(trick, number)
+                    if number == put.number && trick.applies_to(put) =>
+                {
+                    match trick {
+                        Trick::Drop => out.clear(),
+                        Trick::Hold20 => put_off(&mut out, 20),
+                        Trick::Hold200 => put_off(&mut out, 200),
+                        Trick::Swap => is_swapped = true,
+                        Trick::Repeat => out.extend(out.clone()),
+                        Trick::RepeatLate => {
+                            let mut again = out.clone();
+                            put_off(&mut again, 150);
+                            out.extend(again);
+                        }
+                        Trick::ShowToOne => {}
+                        Trick::Strip => change(&mut out, strip),
+                        Trick::AlterSigned => change(&mut out, |frame| {
+                            let range = regions(frame).signed;
+                            flip(frame, range, number);
+                        }),
+                        Trick::AlterSignature => change(&mut out, |frame| {
+                            let range = regions(frame).signature;
+                            flip(frame, range, number);
+                        }),
+                        Trick::AlterCiphertext => change(&mut out, |frame| {
+                            let range = regions(frame).ciphertext;
+                            flip(frame, range, number);
+                        }),
+                        Trick::AlterKind => change(&mut out, |frame| frame[1] ^= 1 << (number % 3)),
                     }
-                    Trick::ShowToOne => {}
-                    Trick::Strip => change(&mut out, strip),
-                    Trick::AlterSigned => change(&mut out, |frame| {
-                        let range = regions(frame).signed;
-                        flip(frame, range, number);
-                    }),
-                    Trick::AlterSignature => change(&mut out, |frame| {
-                        let range = regions(frame).signature;
-                        flip(frame, range, number);
-                    }),
-                    Trick::AlterCiphertext => change(&mut out, |frame| {
-                        let range = regions(frame).ciphertext;
-                        flip(frame, range, number);
-                    }),
-                    Trick::AlterKind => change(&mut out, |frame| frame[1] ^= 1 << (number % 3)),
-                },
+                }
                 Misbehaviour::Starve {
                     from,
                     to,
