@@ -11,6 +11,9 @@ use crate::room::statement::{Occasion, Purpose, Statement};
 use super::relay::{Put, What};
 use super::world::payload;
 
+/// A frame, and how much later it comes.
+type Late = (Duration, Vec<u8>);
+
 /// What becomes of one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Trick {
@@ -69,6 +72,38 @@ impl Trick {
                 is_entry && is_signed.contains(&put.what) || is_alone
             }
             Self::AlterKind => is_entry,
+        }
+    }
+
+    /// What comes instead of a frame with this number.
+    fn change(self, number: usize, out: &mut Vec<Late>) {
+        let flip_in = |out: &mut Vec<Late>, region: fn(Regions) -> Range<usize>| {
+            for (_, frame) in out {
+                let range = region(regions(frame));
+                flip(frame, range, number);
+            }
+        };
+        match self {
+            Self::Drop => out.clear(),
+            Self::Hold20 => put_off(out, 20),
+            Self::Hold200 => put_off(out, 200),
+            // What comes before it, and what is shown to whom else, is not seen from here.
+            Self::Swap | Self::ShowToOne => {}
+            Self::Repeat => out.extend(out.clone()),
+            Self::RepeatLate => {
+                let mut again = out.clone();
+                put_off(&mut again, 150);
+                out.extend(again);
+            }
+            Self::Strip => out.iter_mut().for_each(|(_, frame)| strip(frame)),
+            Self::AlterSigned => flip_in(out, |regions| regions.signed),
+            Self::AlterSignature => flip_in(out, |regions| regions.signature),
+            Self::AlterCiphertext => flip_in(out, |regions| regions.ciphertext),
+            Self::AlterKind => {
+                for (_, frame) in out {
+                    frame[1] ^= 1 << (number % 3);
+                }
+            }
         }
     }
 }
@@ -192,7 +227,7 @@ pub struct Misbehaviours {
     /// The entries that are shown to one alone: the entry, the member.
     alone: HashMap<usize, usize>,
     /// Frames that come after the next one to the same member.
-    swapped: HashMap<usize, Vec<(Duration, Vec<u8>)>>,
+    swapped: HashMap<usize, Vec<Late>>,
     /// How often each has struck.
     count: Vec<u64>,
 }
@@ -295,7 +330,7 @@ impl Misbehaviours {
     }
 
     /// What a member gets instead of a frame, and how late.
-    pub fn meddle(&mut self, put: &Put, frame: Vec<u8>) -> Vec<(Duration, Vec<u8>)> {
+    pub fn meddle(&mut self, put: &Put, frame: Vec<u8>) -> Vec<Late> {
         let (now, shown) = (put.at, put.entry.and_then(|entry| self.alone.get(&entry)));
         let mut out = vec![(Duration::ZERO, frame)];
         if shown.is_some_and(|alone| *alone != put.to) {
@@ -311,33 +346,8 @@ impl Misbehaviours {
                 Misbehaviour::One(trick, number)
                     if number == put.number && trick.applies_to(put) =>
                 {
-                    match trick {
-                        Trick::Drop => out.clear(),
-                        Trick::Hold20 => put_off(&mut out, 20),
-                        Trick::Hold200 => put_off(&mut out, 200),
-                        Trick::Swap => is_swapped = true,
-                        Trick::Repeat => out.extend(out.clone()),
-                        Trick::RepeatLate => {
-                            let mut again = out.clone();
-                            put_off(&mut again, 150);
-                            out.extend(again);
-                        }
-                        Trick::ShowToOne => {}
-                        Trick::Strip => change(&mut out, strip),
-                        Trick::AlterSigned => change(&mut out, |frame| {
-                            let range = regions(frame).signed;
-                            flip(frame, range, number);
-                        }),
-                        Trick::AlterSignature => change(&mut out, |frame| {
-                            let range = regions(frame).signature;
-                            flip(frame, range, number);
-                        }),
-                        Trick::AlterCiphertext => change(&mut out, |frame| {
-                            let range = regions(frame).ciphertext;
-                            flip(frame, range, number);
-                        }),
-                        Trick::AlterKind => change(&mut out, |frame| frame[1] ^= 1 << (number % 3)),
-                    }
+                    is_swapped |= trick == Trick::Swap;
+                    trick.change(number, &mut out);
                 }
                 Misbehaviour::Starve {
                     from,
@@ -384,10 +394,10 @@ impl Misbehaviours {
                         put_off(&mut out, 100 * *count);
                     }
                 }
-                Misbehaviour::WithholdOwn { who, since } => {
-                    if put.is_own && put.to == who && now >= seconds(since) {
-                        out.clear();
-                    }
+                Misbehaviour::WithholdOwn { who, since }
+                    if put.is_own && put.to == who && now >= seconds(since) =>
+                {
+                    out.clear();
                 }
                 _ => {}
             }
@@ -407,15 +417,9 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn put_off(out: &mut [(Duration, Vec<u8>)], late: u64) {
+fn put_off(out: &mut [Late], late: u64) {
     for (delay, _) in out {
         *delay += seconds(late);
-    }
-}
-
-fn change(out: &mut [(Duration, Vec<u8>)], with: impl Fn(&mut Vec<u8>)) {
-    for (_, frame) in out {
-        with(frame);
     }
 }
 

@@ -10,6 +10,10 @@ use crate::room::session::{End, Event};
 
 use super::world::{OnScreen, PERIOD, World};
 
+/// How much later than after three beacon periods whoever is gone may be shown: what it signed last was
+/// under way, and is looked at now and then.
+const SLACK: Duration = Duration::from_secs(12);
+
 /// What has become of a message at a reader.
 #[derive(Default)]
 pub struct Fate {
@@ -169,7 +173,7 @@ impl World {
         }
         let mut ghosts = Vec::new();
         for (who, member) in &self.members {
-            let is_calm = member.trouble.is_none_or(|at| now - at > 4 * PERIOD);
+            let is_calm = member.trouble.is_none_or(|at| now > at + 4 * PERIOD);
             if !member.is_up() || member.is_over || !is_calm {
                 continue;
             }
@@ -184,7 +188,7 @@ impl World {
                     let saw = other.saw.get(who).copied().unwrap_or_default();
                     other.there.min(saw.max(other.entered))
                 });
-                if now - saw > 3 * PERIOD + Duration::from_secs(12) {
+                if now > saw + 3 * PERIOD + SLACK {
                     ghosts.push(format!(
                         "ghost: {who} shows {other} at {} s, who was last there at {} s",
                         now.as_secs(),
@@ -201,7 +205,7 @@ impl World {
     pub fn judge(&self, honest: Option<&World>) -> Vec<String> {
         let mut wrong = self.faults.clone();
         for (number, said) in self.said.iter().enumerate() {
-            if self.now - said.at < 4 * PERIOD {
+            if self.now < said.at + 4 * PERIOD {
                 continue;
             }
             for (reader, fate) in &said.readers {

@@ -414,8 +414,8 @@ impl World {
         let who = seat.who;
         let mut frames = Vec::new();
         while let Some(unsent) = seat.backlog.take() {
-            let sent = unsent.frames().iter();
-            frames.extend(sent.map(|frame| frame.slices().concat().split_off(4)));
+            let taken = unsent.frames().iter();
+            frames.extend(taken.map(|frame| frame.slices().concat().split_off(4)));
         }
         for frame in frames {
             self.send_down(who, connection, frame);

@@ -183,7 +183,7 @@ fn what_all_have_forgotten_or_not_divides_nobody() {
         &script,
         super::Misbehaviours::new(vec![M::Restart { at: 300 }], &[]),
     );
-    world.run(Duration::from_secs(60));
+    world.run(Duration::from_mins(1));
     // Somebody else's program, or one and the same, has the session key of one who has left.
     world.join(DORA, identity(DORA), session_key(CARA), "dora");
     world.run(Duration::from_secs(404 + 420));

@@ -625,13 +625,14 @@ impl World {
     /// Whose is what a frame brings, and when was it signed?
     fn signed_in(&self, frame: &[u8]) -> Option<(usize, Duration)> {
         let (sender, time) = match ToClient::parse(frame).ok()? {
-            ToClient::Entry { entry, .. } => match Signed::parse(entry) {
-                Ok(signed) => sender_and_time(signed.bytes)?,
-                Err(_) => {
+            ToClient::Entry { entry, .. } => {
+                if let Ok(signed) = Signed::parse(entry) {
+                    sender_and_time(signed.bytes)?
+                } else {
                     let card = Card::parse(entry, lobby().id()).ok()?;
                     (card.sid(), card.issued())
                 }
-            },
+            }
             ToClient::Deliver(signed, _) | ToClient::Receipt(signed) => {
                 sender_and_time(signed.bytes)?
             }
