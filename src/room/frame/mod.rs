@@ -36,7 +36,7 @@ pub(in crate::room) mod kind {
     pub(in crate::room) const MEMBER: u8 = 0x04;
     pub(super) const SEND: u8 = 0x10;
     pub(in crate::room) const ENTRY: u8 = 0x11;
-    pub(super) const OWN: u8 = 0x12;
+    pub(in crate::room) const OWN: u8 = 0x12;
     pub(in crate::room) const DELIVER: u8 = 0x13;
     pub(in crate::room) const REKEY: u8 = 0x14;
     pub(in crate::room) const STATEMENT: u8 = 0x15;
