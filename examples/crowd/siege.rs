@@ -13,7 +13,7 @@ use e2echat::cipher::keys::PublicKey;
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, SessionId};
 use e2echat::room::chain::{Claim, roster_digest};
-use e2echat::room::frame::Frame;
+use e2echat::room::frame::{Frame, Part};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream};
 use e2echat::room::names::RoomName;
 use e2echat::room::statement::Statement;
@@ -64,9 +64,8 @@ const FLOODS: [Flood; 7] = [
     ("a new statement each time", |flooder| {
         (1..=FRAMES).map(|time| flooder.statement(time)).collect()
     }),
-    ("statements with wrong signatures", |flooder| {
-        let statement = flooder.unsigned(1).encode();
-        vec![Frame::statement(&statement, &[1; 256]).encode()]
+    ("messages with wrong signatures", |flooder| {
+        (0..FRAMES).map(|number| flooder.forged(number)).collect()
     }),
     ("ciphertexts that do not open", |flooder| {
         let garbled = |number| flooder.garbled(number, "short", 0);
@@ -93,27 +92,36 @@ const FLOODS: [Flood; 7] = [
     }),
 ];
 
+fn body(text: &str) -> Body {
+    Body::new(Kind::Text.code(), text.to_owned()).expect("neither empty nor long")
+}
+
 fn encode(message: &SealedMessage) -> Vec<u8> {
     message.frames().iter().flat_map(Frame::encode).collect()
 }
 
 impl Flooder<'_> {
-    fn unsigned(&self, time: u64) -> Statement {
-        Statement {
+    fn statement(&self, time: u64) -> Vec<u8> {
+        let statement = Statement {
             time,
             ..beacon(self.room.id(), self.sid, self.claim.clone())
-        }
-    }
-
-    fn statement(&self, time: u64) -> Vec<u8> {
-        let statement = self.unsigned(time).encode();
+        };
+        let statement = statement.encode();
         let signature = self.company.identity().sign(&statement);
         Frame::statement(&statement, &signature).encode()
     }
 
     fn message(&self, stream: Stream, number: u64, text: &str) -> SealedMessage {
-        let body = Body::new(Kind::Text.code(), text.to_owned()).expect("neither empty nor long");
-        let header = Header {
+        let body = body(text);
+        let header = self.header(stream, number, &body);
+        let others = self.others.iter();
+        let readers: Vec<(SessionId, &PublicKey)> =
+            others.map(|card| (card.sid(), card.session())).collect();
+        SealedMessage::seal(&header, &body, self.company.identity(), &readers)
+    }
+
+    fn header(&self, stream: Stream, number: u64, body: &Body) -> Header {
+        Header {
             room: self.room.id(),
             sender: self.sid,
             stream,
@@ -123,11 +131,16 @@ impl Flooder<'_> {
             left_out: Vec::new(),
             claim: self.claim.clone(),
             commitment: body.commitment(),
-        };
+        }
+    }
+
+    /// A message that this member has not signed, which the relay does not notice.
+    fn forged(&self, number: u64) -> Vec<u8> {
+        let header = self.header(Stream::Room, number, &body("forged")).encode();
         let others = self.others.iter();
-        let readers: Vec<(SessionId, &PublicKey)> =
-            others.map(|card| (card.sid(), card.session())).collect();
-        SealedMessage::seal(&header, &body, self.company.identity(), &readers)
+        let parcels: Vec<(SessionId, Vec<u8>)> =
+            others.map(|card| (card.sid(), vec![1; 256])).collect();
+        Frame::send(&header, &[1; 256], Part::Last, &parcels).encode()
     }
 
     /// A message whose bytes are all wrong but for the first so many.
