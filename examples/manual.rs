@@ -1,5 +1,5 @@
 //! Makes the man pages in `docs/man` and the shell completions in `completions` from what the
-//! program itself knows of its commands. `tests/manual.rs` checks that they are up to date.
+//! program itself knows of its commands. `tests/documents/manual.rs` checks that they are up to date.
 //!
 //!     cargo run --example manual
 

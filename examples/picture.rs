@@ -135,7 +135,10 @@ fn program() -> PathBuf {
 
 /// Gives a person the identity that the tests give them, and so the same colour each time.
 fn give_identity(who: &str, file: &Path) {
-    let identities = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/screens/identities");
+    let identities = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/terminal/screens/identities"
+    );
     let pem = std::fs::read(Path::new(identities).join(who).with_extension("pem"));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);

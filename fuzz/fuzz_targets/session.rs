@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../tests/fuzz/mod.rs"]
+#[path = "../../tests/fuzz/targets/mod.rs"]
 mod targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::session(bytes));

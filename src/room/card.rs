@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::cipher::encoding::{Decoder, Encoder, Malformed};
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cipher::keys::{IdentityKey, PublicKey};
@@ -25,6 +27,16 @@ impl SessionId {
             .string(session.spki())
             .digest();
         Self(digest)
+    }
+
+    /// What stands for a member over all its session keys: a digest of its identity and of the session id
+    /// that it had in generation 0, which in that one is `sid` and later `first`.
+    fn origin(sid: Self, first: Self, identity: &PublicKey) -> Self {
+        let first = if first == NOBODY { sid } else { first };
+        let digest = Sha256::new_with_prefix(first.0)
+            .chain_update(identity.spki())
+            .finalize();
+        Self(digest.into())
     }
 }
 
@@ -117,6 +129,7 @@ pub struct Card {
     mac: [u8; 32],
     room: RoomId,
     sid: SessionId,
+    origin: SessionId,
     nick: Nick,
     identity: PublicKey,
     is_lasting: bool,
@@ -187,7 +200,7 @@ impl Card {
             nick,
             generation: self.generation + 1,
             previous: self.sid,
-            first: self.origin(),
+            first: self.first(),
             next,
             past: &[],
         };
@@ -237,9 +250,16 @@ impl Card {
             && (self.sid == before.sid || self.generation > before.generation)
     }
 
-    /// The session id that the member had in generation 0.
+    /// By what the member is known over all its session keys. Its identity is in it, as anybody's card can
+    /// name anybody's session id.
     #[must_use]
     pub fn origin(&self) -> SessionId {
+        self.origin
+    }
+
+    /// The session id that the member had in generation 0.
+    #[must_use]
+    pub fn first(&self) -> SessionId {
         if self.generation == 0 {
             self.sid
         } else {
@@ -283,12 +303,14 @@ impl Card {
         let mac = key.mac(unauthenticated.as_slice());
         let unsigned = unauthenticated.bytes(&mac);
         let signature = identity.key.sign(unsigned.as_slice());
+        let sid = SessionId::new(room, nick, identity.key.public(), session);
         Self {
             bytes: unsigned.string(&signature).finish().into(),
             authenticated,
             mac,
             room,
-            sid: SessionId::new(room, nick, identity.key.public(), session),
+            sid,
+            origin: SessionId::origin(sid, first, identity.key.public()),
             nick: nick.clone(),
             identity: identity.key.public().clone(),
             is_lasting: identity.is_lasting,
@@ -347,12 +369,14 @@ impl Card {
         if !identity.verifies(signed, signature) {
             return Err(CardError::Signature);
         }
+        let sid = SessionId::new(room, &nick, &identity, &session);
         Ok(Self {
             bytes: bytes.into(),
             authenticated,
             mac,
             room,
-            sid: SessionId::new(room, &nick, &identity, &session),
+            sid,
+            origin: SessionId::origin(sid, first, &identity),
             nick,
             identity,
             is_lasting,
@@ -522,7 +546,7 @@ mod tests {
         for (card, before) in [(&second, &first), (&third, &second), (&renewed, &first)] {
             assert!(card.is_successor_of(before) && card.continues(before));
             assert!(card.has_previous(before.sid()));
-            assert_eq!(card.origin(), first.sid());
+            assert_eq!((card.origin(), card.first()), (first.origin(), first.sid()));
         }
         for (card, before) in [(&third, &first), (&renewed, &second), (&first, &first)] {
             assert!(card.continues(before) && !card.is_successor_of(before));
@@ -538,7 +562,9 @@ mod tests {
             assert!(!card.continues(before) && !card.is_successor_of(before));
         }
         assert!(!first.has_previous(NOBODY));
-        assert_eq!(elsewhere.origin(), elsewhere.sid());
+        assert_eq!(elsewhere.first(), elsewhere.sid());
+        assert_ne!(of_bob.origin(), first.origin(), "whatever it says");
+        assert_eq!(of_bob.first(), first.first());
     }
 
     #[test]

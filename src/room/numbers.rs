@@ -135,6 +135,11 @@ impl Had {
         if outcome == Outcome::Unopened {
             self.unopened.insert(number, number);
         }
+        self.bound();
+    }
+
+    /// Keeps no more ranges than can be told.
+    fn bound(&mut self) {
         if let Some((first, last)) = self.missing.take_excess() {
             self.unopened.insert(first, last);
         }
@@ -151,6 +156,7 @@ impl Had {
         if self.next < number {
             self.missing.insert(self.next, number - 1);
             self.next = number;
+            self.bound();
         }
     }
 
@@ -235,6 +241,8 @@ mod tests {
             }
         }
         assert!(had.unopened.0.len() <= MAX_RANGES);
+        had.expect(had.next + 5);
+        assert_eq!(had.missing.0.len(), MAX_RANGES);
     }
 
     #[test]

@@ -25,7 +25,10 @@ const NOT_RUN: [(&str, &str); 11] = [
     ("journalctl", "needs systemd"),
     ("mkdir", "makes folders in the reader's home"),
     ("nft", "changes the firewall"),
-    ("openssl", "asks for a passphrase; tests/openssl.rs runs it"),
+    (
+        "openssl",
+        "asks for a passphrase; tests/identity/openssl.rs runs it",
+    ),
     ("rustup", "changes the toolchain"),
     ("systemctl", "needs systemd"),
     ("ufw", "changes the firewall"),

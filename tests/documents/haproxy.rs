@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use super::markdown::Document;
-use super::support::process::{Client, Home, Relay, wait_for};
+use crate::support::process::{Client, Home, Relay, wait_for};
 
 /// Enough that they are not all sent to one relay by chance, but for once in a thousand times.
 const ROOMS: usize = 11;

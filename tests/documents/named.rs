@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::cargo;
 use super::markdown::Document;
-use super::support::process::Home;
+use crate::support::process::Home;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -11,7 +11,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use super::socks;
-use super::support::process::{Client, Home, Relay};
+use crate::support::process::{Client, Home, Relay};
 
 /// What command lines need.
 pub struct Runner {

@@ -12,14 +12,16 @@ use std::time::Duration;
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use e2echat::room::card::{Card, SessionId};
+use e2echat::room::chain::{EntryKind, Link};
 use e2echat::room::frame::{
     Challenge, Departure, Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, PREAMBLE, RelayLimits, RunId,
-    ToClient,
+    Signed, ToClient, left_entry, parse_left,
 };
 use e2echat::room::message::Header;
 use e2echat::room::names::{RoomId, RoomName};
 use e2echat::room::notice::Notice;
 use e2echat::room::relay::{Intake, Mailbox, MemberRequest, OutgoingFrame, Room, admit};
+use e2echat::room::statement::Statement;
 use e2echat::room::stream::read_frame;
 
 #[path = "middle.rs"]
@@ -29,7 +31,6 @@ use middle::Middle;
 
 const LIMITS: RelayLimits = RelayLimits {
     idle: 90,
-    grace: 0,
     members: 100,
     blocks: 0,
     bytes: 0,
@@ -53,9 +54,9 @@ pub enum Attack {
     DropLast,
     /// It hides newcomers from those who are there.
     Split,
-    /// It says of newcomers that they have left again.
+    /// It says of newcomers that they have lost the connection.
     ForgeLeave,
-    /// It presents those who have left once more.
+    /// It presents those who have left once more to every second member.
     ReplayCard,
     /// It passes messages on in another order to every second member.
     Reorder,
@@ -95,7 +96,7 @@ impl Knowledge {
 /// has the MAC of another room.
 fn forge(card: &Card, identity: &IdentityKey) -> Card {
     let key = SessionKey::generate(KeySize::Bits2048);
-    let unauthenticated = Encoder::tagged("e2echat/1 card")
+    let unauthenticated = Encoder::tagged("e2echat/2 card")
         .bytes(&card.room().0)
         .string(card.nick().as_str().as_bytes())
         .string(identity.public().spki())
@@ -104,7 +105,8 @@ fn forge(card: &Card, identity: &IdentityKey) -> Card {
         .u32(0)
         .bytes(&[0; 64])
         .u64(0)
-        .u64(0);
+        .u64(0)
+        .count(0);
     let mac = RoomName::lobby().key().mac(unauthenticated.as_slice());
     let unsigned = unauthenticated.bytes(&mac);
     let signature = identity.sign(unsigned.as_slice());
@@ -120,8 +122,6 @@ struct Lens {
     is_second: bool,
     knowledge: Arc<Mutex<Knowledge>>,
     to_client: Sender<Vec<u8>>,
-    /// How many more changes the member was told of than there were, modulo 2^64.
-    shift: u64,
     held: Option<Vec<u8>>,
 }
 
@@ -135,66 +135,80 @@ impl Lens {
         let _ = self.to_client.send(bytes);
     }
 
-    fn card(&self, bytes: &[u8]) -> Vec<u8> {
+    fn card(&self, bytes: &[u8]) -> Card {
         let card = Card::parse(bytes, self.room).expect("it was checked");
         if self.attack == Attack::SwapKeys {
-            return lock(&self.knowledge).double(&card).bytes().to_vec();
+            return lock(&self.knowledge).double(&card).clone();
         }
-        bytes.to_vec()
+        card
     }
 
     fn pass(&mut self, whole: Vec<u8>) {
         let frame = whole.get(4..).expect("a frame has a length").to_vec();
         match ToClient::parse(&frame) {
-            Ok(ToClient::Member(card)) => self.send(&Frame::member(&self.card(card))),
-            Ok(ToClient::Joined { .. }) if self.attack == Attack::Split => {
-                self.shift = self.shift.wrapping_sub(1);
-            }
-            Ok(ToClient::Joined { epoch, card }) => {
-                let epoch = epoch.wrapping_add(self.shift);
-                let sid = Card::parse(card, self.room).expect("it was checked").sid();
-                self.send(&Frame::joined(epoch, &self.card(card)));
+            Ok(ToClient::Member(card)) => self.send(&Frame::member(self.card(card).bytes())),
+            Ok(ToClient::Entry {
+                kind,
+                entry,
+                ciphertext,
+            }) => self.pass_entry(kind, entry, !ciphertext.is_empty(), whole),
+            _ => self.send_bytes(whole),
+        }
+    }
+
+    fn pass_entry(&mut self, kind: EntryKind, entry: &[u8], is_readable: bool, whole: Vec<u8>) {
+        match (self.attack, kind) {
+            (Attack::Split, EntryKind::Joined) => {}
+            (Attack::SwapKeys, EntryKind::Statement | EntryKind::Goodbye) => {}
+            (_, EntryKind::Joined) => {
+                let card = self.card(entry);
+                self.send(&Frame::entry(kind, card.bytes()));
                 if self.attack == Attack::ForgeLeave {
-                    self.shift += 1;
-                    self.send(&Frame::left(epoch + 1, sid, Departure::Left));
+                    let left = left_entry(card.sid(), Departure::Lost);
+                    self.send(&Frame::entry(EntryKind::Left, &left));
                 }
             }
-            Ok(ToClient::Left {
-                epoch,
-                sid,
-                departure,
-            }) => {
-                let epoch = epoch.wrapping_add(self.shift);
+            (_, EntryKind::Left) => {
+                let (sid, departure) = parse_left(entry).expect("it was made here");
                 let double = lock(&self.knowledge).doubles.get(&sid).map(Card::sid);
-                self.send(&Frame::left(epoch, double.unwrap_or(sid), departure));
-                let card = lock(&self.knowledge).cards.get(&sid).cloned();
-                if let (Attack::ReplayCard, Some(card)) = (self.attack, card) {
-                    self.shift += 1;
-                    self.send(&Frame::joined(epoch + 1, card.bytes()));
-                }
+                let left = left_entry(double.unwrap_or(sid), departure);
+                self.send(&Frame::entry(kind, &left));
+                self.replay(sid);
             }
-            Ok(ToClient::Rekeyed { epoch, card }) => {
-                let epoch = epoch.wrapping_add(self.shift);
-                self.send(&Frame::rekeyed(epoch, card));
+            (_, EntryKind::Goodbye) => {
+                let signed = Signed::parse(entry).expect("it was made here");
+                let goodbye = Statement::parse(signed.bytes).expect("it was checked");
+                self.send_bytes(whole);
+                self.replay(goodbye.sender);
             }
-            Ok(ToClient::Statement { .. }) if self.attack == Attack::SwapKeys => {}
-            Ok(ToClient::Deliver {
-                header, ciphertext, ..
-            }) if !ciphertext.is_empty() => {
-                let header = Header::parse(header).expect("it was checked");
-                match self.attack {
-                    Attack::DropLast if header.sequence % 2 == 1 => {}
-                    Attack::Reorder if self.is_second => match self.held.take() {
-                        None => self.held = Some(whole),
-                        Some(held) => {
-                            self.send_bytes(whole);
-                            self.send_bytes(held);
-                        }
-                    },
-                    _ => self.send_bytes(whole),
-                }
+            (_, EntryKind::Message) if is_readable => {
+                let signed = Signed::parse(entry).expect("it was made here");
+                let header = Header::parse(signed.bytes).expect("it was checked");
+                self.pass_message(header.number, whole);
             }
             _ => self.send_bytes(whole),
+        }
+    }
+
+    fn pass_message(&mut self, number: u64, whole: Vec<u8>) {
+        match self.attack {
+            Attack::DropLast if number % 2 == 1 => {}
+            Attack::Reorder if self.is_second => match self.held.take() {
+                None => self.held = Some(whole),
+                Some(held) => {
+                    self.send_bytes(whole);
+                    self.send_bytes(held);
+                }
+            },
+            _ => self.send_bytes(whole),
+        }
+    }
+
+    /// Presents somebody once more who has gone.
+    fn replay(&self, sid: SessionId) {
+        let card = lock(&self.knowledge).cards.get(&sid).cloned();
+        if let (Attack::ReplayCard, true, Some(card)) = (self.attack, self.is_second, card) {
+            self.send(&Frame::entry(EntryKind::Joined, card.bytes()));
         }
     }
 }
@@ -281,20 +295,20 @@ impl HostileRelay {
             let nick = card.nick().as_str().to_owned();
             let joined = lock(&self.middle).join(&card, to_client.clone())?;
             let mut intake = Intake::new(&card, CHALLENGE.run, joined, &LIMITS);
-            let left = take_frames(&mut stream, &to_client, &mut intake, |sid, request| {
-                lock(&self.middle).take(&nick, sid, request)
+            let left = take_frames(&mut stream, &to_client, &mut intake, |intake, request| {
+                lock(&self.middle).take(&nick, intake, request)
             });
             let left = left.unwrap_or(Departure::Lost);
             lock(&self.middle).leave(&nick, left);
         } else {
             let joined = self.join(&card, &to_client)?;
             let mut intake = Intake::new(&card, CHALLENGE.run, joined, &LIMITS);
-            let left = take_frames(&mut stream, &to_client, &mut intake, |sid, request| {
+            let left = take_frames(&mut stream, &to_client, &mut intake, |intake, request| {
                 let mut rooms = lock(&self.rooms);
-                rooms.get_mut(&room)?.carry_out(sid, request).ok()
+                rooms.get_mut(&room)?.carry_out(intake, request).ok()
             });
-            if let Some(room) = lock(&self.rooms).get_mut(&room) {
-                room.leave(intake.sid(), joined, left.unwrap_or(Departure::Lost));
+            if let (None, Some(room)) = (left, lock(&self.rooms).get_mut(&room)) {
+                room.leave(intake.sid(), joined, Departure::Lost);
             }
         }
         // A client that has said goodbye waits for the end.
@@ -308,31 +322,35 @@ impl HostileRelay {
             is_second: lock(&self.knowledge).cards.len() % 2 == 1,
             knowledge: Arc::clone(&self.knowledge),
             to_client: to_client.clone(),
-            shift: 0,
             held: None,
         };
         lock(&self.knowledge).cards.insert(card.sid(), card.clone());
         lock(&self.rooms)
             .entry(card.room())
-            .or_insert_with(|| Room::new(0, &LIMITS))
+            .or_insert_with(|| empty_room(card.room()))
             .join(card, &Wire(Arc::new(Mutex::new(lens))))
             .ok()
     }
 }
 
-/// Reads frames and acknowledges them until the client says goodbye or breaks the rules.
+fn empty_room<M: Mailbox>(room: RoomId) -> Room<M> {
+    Room::new(Link::start(CHALLENGE.run, room, 0), &LIMITS, 0)
+}
+
+/// Reads frames and acknowledges them until the client says goodbye or breaks the rules. What they cause
+/// for it has been put before the acknowledgement when they are carried out.
 fn take_frames(
     stream: &mut TcpStream,
     to_client: &Sender<Vec<u8>>,
     intake: &mut Intake,
-    mut carry_out: impl FnMut(SessionId, &MemberRequest) -> Option<()>,
+    mut carry_out: impl FnMut(&mut Intake, &MemberRequest) -> Option<()>,
 ) -> Option<Departure> {
     loop {
         let request = intake.take(read_frame(stream, MAX_FRAME).ok()?).ok()?;
-        carry_out(intake.sid(), &request)?;
+        carry_out(intake, &request)?;
         let ack = Frame::ack(intake.received()).encode();
         to_client.send(ack).ok()?;
-        if matches!(request, MemberRequest::Leave) {
+        if matches!(request, MemberRequest::Goodbye(_)) {
             return Some(Departure::Left);
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use e2echat::cipher::pem::{self, IdentityPem};
-use e2echat::room::card::{Card, Identity, SessionId};
+use e2echat::room::card::{Card, Identity};
 use e2echat::room::frame::{Challenge, Departure, Frame};
 use e2echat::room::message::Kind;
 use e2echat::room::names::RoomName;
@@ -17,7 +17,7 @@ use e2echat::room::notice::Notice;
 use e2echat::room::relay::{Intake, Mailbox, MemberRequest, OutgoingFrame, Room};
 use e2echat::room::session::{Event, Now, Policy, Session, Standing, To};
 
-use super::LIMITS;
+use super::{LIMITS, empty_room};
 
 /// Whole frames, to a client or to a puppet.
 #[derive(Clone)]
@@ -43,6 +43,7 @@ fn payload(frame: &[u8]) -> &[u8] {
 struct Puppet {
     session: Session,
     intake: Intake,
+    post: Post,
     inbox: Receiver<Vec<u8>>,
 }
 
@@ -65,14 +66,16 @@ impl Puppet {
             .expect("a challenge is what it waits for");
         session.take_outgoing();
         let (post, inbox) = channel();
+        let post = Post(post);
         let card = session.card().clone();
         let joined = stage
             .room
-            .join(&card, &Post(post))
+            .join(&card, &post)
             .expect("real members with this nick were let in");
         Self {
             session,
             intake: Intake::new(&card, challenge.run, joined, &LIMITS),
+            post,
             inbox,
         }
     }
@@ -93,18 +96,28 @@ impl Puppet {
             let key = SessionKey::generate(KeySize::Bits2048);
             self.session.rekey(key, now);
         }
-        for frame in self.session.take_outgoing() {
+        let frames = self.session.take_outgoing();
+        for frame in &frames {
             let request = self.intake.take(payload(&frame.encode()).to_vec());
             let request = request.expect("a puppet keeps to the rules");
-            room.carry_out(self.intake.sid(), &request)
-                .expect("a key of its own");
+            room.carry_out(&mut self.intake, &request)
+                .expect("a puppet signs as nobody else");
         }
-        if self.session.is_inside() {
-            let ack = Frame::ack(self.intake.received()).encode();
-            let taken = self.session.receive(payload(&ack), now);
-            events.extend(taken.into_iter().flatten());
+        if !frames.is_empty() {
+            self.post.post(Frame::ack(self.intake.received()).into());
         }
         events
+    }
+
+    /// Has the puppet say goodbye, once all that it has said before is acknowledged.
+    fn say_goodbye(&mut self, room: &mut Room<Post>, now: Now) {
+        self.session.leave(now);
+        loop {
+            self.act(room, now);
+            if self.session.has_said_goodbye() {
+                return;
+            }
+        }
     }
 }
 
@@ -151,6 +164,7 @@ impl Stage {
                         direct,
                         kind,
                         text,
+                        ..
                     } if from == *self.victim.nick() => said.push(Said {
                         by: from.to_string(),
                         to: nick.clone(),
@@ -218,7 +232,7 @@ impl Middle {
         let nick = card.nick().to_string();
         let mut stage = Stage {
             victim: card.clone(),
-            room: Room::new(0, &LIMITS),
+            room: empty_room(card.room()),
             puppets: BTreeMap::new(),
             clock: self.clock,
         };
@@ -251,11 +265,11 @@ impl Middle {
     pub(super) fn take(
         &mut self,
         nick: &str,
-        sid: SessionId,
+        intake: &mut Intake,
         request: &MemberRequest,
     ) -> Option<()> {
         let room = &mut self.stages.get_mut(nick)?.room;
-        room.carry_out(sid, request).ok()?;
+        room.carry_out(intake, request).ok()?;
         self.play();
         Some(())
     }
@@ -267,11 +281,11 @@ impl Middle {
         for stage in self.stages.values_mut() {
             if let Some(mut puppet) = stage.puppets.remove(nick) {
                 if departure == Departure::Left {
-                    puppet.session.leave(now);
-                    puppet.act(&mut stage.room, now);
+                    puppet.say_goodbye(&mut stage.room, now);
+                } else {
+                    let (sid, joined) = (puppet.intake.sid(), puppet.intake.joined());
+                    stage.room.leave(sid, joined, departure);
                 }
-                let (sid, joined) = (puppet.intake.sid(), puppet.intake.joined());
-                stage.room.leave(sid, joined, departure);
             }
         }
         self.play();

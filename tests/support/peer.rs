@@ -5,15 +5,16 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::sync::OnceLock;
 
-use e2echat::cipher::encoding::{Digest, Encoder};
+use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, SessionId};
+use e2echat::room::chain::{Claim, EntryKind, Link, entry_digest, roster_digest};
 use e2echat::room::frame::{Challenge, Frame, MAX_FRAME, RunId, ToClient, preamble};
-use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
+use e2echat::room::message::{Header, Kind, SealedMessage, Stream};
 use e2echat::room::names::{RoomId, RoomName};
 use e2echat::room::notice::Notice;
-use e2echat::room::statement::{Occasion, Statement};
+use e2echat::room::statement::{Occasion, Purpose, Statement};
 use e2echat::room::stream::{ReadError, read_frame};
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
 use rand::Rng as _;
@@ -86,7 +87,7 @@ impl CardFields {
 
     /// The bytes that are signed.
     pub fn unsigned(&self) -> Vec<u8> {
-        let fields = Encoder::tagged("e2echat/1 card")
+        let fields = Encoder::tagged("e2echat/2 card")
             .bytes(&self.room.0)
             .string(&self.nick)
             .string(&self.identity)
@@ -96,7 +97,8 @@ impl CardFields {
             .bytes(&self.previous)
             .bytes(&self.previous)
             .u64(0)
-            .u64(0);
+            .u64(0)
+            .count(0);
         let mac = lobby().key().mac(fields.as_slice());
         fields.bytes(&mac).finish()
     }
@@ -244,7 +246,10 @@ pub struct Member {
     pub peer: Peer,
     pub sid: SessionId,
     pub run: RunId,
-    pub epoch: u64,
+    /// The place of its own joining in the room's chain. Whatever it signs claims that it has seen all
+    /// until then.
+    pub joined: Link,
+    /// The cards of those who were there then.
     pub others: Vec<Card>,
     identity: &'static IdentityKey,
 }
@@ -263,7 +268,7 @@ impl Member {
         joined.unwrap_or_else(|notice| panic!("no welcome: {notice:?}"))
     }
 
-    /// Enters over a connection, or resumes over it as the member that joined in an epoch. The error is the
+    /// Enters over a connection, or resumes over it as the member that joined there. The error is the
     /// notice of a relay that does not let the peer in.
     #[track_caller]
     pub fn enter(
@@ -271,13 +276,15 @@ impl Member {
         nick: &str,
         number: usize,
         key: &PublicKey,
-        resumes: Option<u64>,
+        resumes: Option<Link>,
     ) -> Result<Self, Notice> {
         let identity = identity(number);
         let fields = CardFields::new(nick, identity, key);
         let challenge = peer.try_knock(lobby().id())?;
         let proof = identity.sign(&challenge.possession(fields.sid(), 0));
-        assert!(peer.write(&Frame::hello(&fields.sign(identity), resumes, 0, &proof).encode()));
+        let card = fields.sign(identity);
+        let position = resumes.map(|joined| joined.position);
+        assert!(peer.write(&Frame::hello(&card, position, 0, &proof).encode()));
         let frame = peer.read().expect("a welcome");
         let welcome = match ToClient::parse(&frame) {
             Ok(ToClient::Welcome(welcome)) => welcome,
@@ -294,11 +301,12 @@ impl Member {
                 }
             })
             .collect();
+        let own = entry_digest(&card);
         Ok(Self {
             peer,
             sid: fields.sid(),
             run: challenge.run,
-            epoch: resumes.unwrap_or(welcome.epoch),
+            joined: resumes.unwrap_or_else(|| welcome.before.then(EntryKind::Joined, &own)),
             others,
             identity,
         })
@@ -319,26 +327,22 @@ impl Member {
     }
 
     /// A body with this text, and the header of a message to the room with it.
-    pub fn compose(&self, sequence: u64, text: &str) -> (Header, Body) {
-        self.compose_as(Kind::Text, sequence, text)
+    pub fn compose(&self, number: u64, text: &str) -> (Header, Body) {
+        self.compose_as(Kind::Text, number, text)
     }
 
     /// A body of this kind, and the header of a message to the room with it.
-    pub fn compose_as(&self, kind: Kind, sequence: u64, text: &str) -> (Header, Body) {
+    pub fn compose_as(&self, kind: Kind, number: u64, text: &str) -> (Header, Body) {
         let body = Body::new(kind.code(), text.to_owned()).expect("neither empty nor long");
-        let audience = self.roster();
         let header = Header {
             room: lobby().id(),
             sender: self.sid,
-            run: self.run,
-            epoch: self.epoch,
             stream: Stream::Room,
-            sequence,
+            number,
             time: 0,
+            flags: 0,
             left_out: Vec::new(),
-            audience,
-            seen: 0,
-            parent: audience,
+            claim: self.claim(),
             commitment: body.commitment(),
         };
         (header, body)
@@ -359,48 +363,41 @@ impl Member {
     }
 
     /// A body with this text, and the header of a direct message with it.
-    pub fn compose_to(&self, reader: SessionId, sequence: u64, text: &str) -> (Header, Body) {
-        let (mut header, body) = self.compose(sequence, text);
-        let mut audience = [self.sid, reader];
-        audience.sort_unstable();
+    pub fn compose_to(&self, reader: SessionId, number: u64, text: &str) -> (Header, Body) {
+        let (mut header, body) = self.compose(number, text);
         header.stream = Stream::Direct(reader);
-        header.audience = audience_digest(&audience);
         (header, body)
     }
 
-    /// The audience digest of the whole roster. The epoch's chain begins with it, too.
-    fn roster(&self) -> Digest {
+    /// What the peer claims to have seen: all up to its own joining.
+    pub fn claim(&self) -> Claim {
         let mut roster: Vec<SessionId> = self.others.iter().map(Card::sid).collect();
         roster.push(self.sid);
         roster.sort_unstable();
-        audience_digest(&roster)
-    }
-
-    /// The statement for an occasion, at the peer's own time, as if it had seen and said nothing.
-    pub fn statement(&self, occasion: Occasion, time: u64) -> Statement {
-        let roster = self.roster();
-        Statement {
-            room: lobby().id(),
-            sender: self.sid,
+        Claim {
             run: self.run,
-            epoch: self.epoch,
-            roster,
-            seen: 0,
-            parent: roster,
-            time,
-            occasion,
-            next: 0,
-            told: Vec::new(),
-            direct: Vec::new(),
-            past: Vec::new(),
+            link: self.joined,
+            roster: roster_digest(&roster),
             unread: Vec::new(),
         }
     }
 
-    /// The frame that carries a signed statement, to some members or to all.
-    pub fn state(&self, statement: &Statement, to: &[SessionId]) -> Vec<u8> {
+    /// The statement to all for an occasion, at the peer's own time, as if it had said nothing.
+    pub fn statement(&self, occasion: Occasion, time: u64) -> Statement {
+        Statement {
+            room: lobby().id(),
+            sender: self.sid,
+            time,
+            next: 0,
+            claim: self.claim(),
+            purpose: Purpose::ToAll(occasion),
+        }
+    }
+
+    /// The frame that carries a signed statement.
+    pub fn state(&self, statement: &Statement) -> Vec<u8> {
         let statement = statement.encode();
-        Frame::statement(&statement, &self.identity.sign(&statement), to).encode()
+        Frame::statement(&statement, &self.identity.sign(&statement)).encode()
     }
 
     /// The peer's identity.
@@ -415,7 +412,7 @@ impl Member {
             .iter()
             .map(|card| (card.sid(), card.session()))
             .collect();
-        SealedMessage::seal(header, body, self.identity, &readers, &[self.sid])
+        SealedMessage::seal(header, body, self.identity, &readers)
     }
 
     /// Sends a message as it is, right or wrong.

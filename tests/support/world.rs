@@ -6,16 +6,22 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use e2echat::cipher::encoding::Encoder;
-use e2echat::cipher::keys::{IdentityKey, KeySize, SessionKey};
+use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::cipher::pem::encode;
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity, SessionId};
-use e2echat::room::frame::{Challenge, Departure, Frame, RelayLimits, RunId, ToClient};
-use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
+use e2echat::room::chain::{Claim, EntryKind, Link, roster_digest};
+use e2echat::room::frame::{
+    Challenge, Departure, Frame, RelayLimits, RunId, Signed, ToClient, left_entry,
+};
+use e2echat::room::message::{Header, Kind, SealedMessage, Stream};
 use e2echat::room::names::Nick;
 use e2echat::room::notice::Notice;
-use e2echat::room::relay::{Intake, Mailbox, MemberRequest, OutgoingFrame, Room, admit};
-use e2echat::room::session::{End, Event, Now, Person, Policy, SayError, Session, Standing, To};
+use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, Room, admit};
+use e2echat::room::session::{
+    End, Event, Now, Person, Policy, SayError, Session, Standing, To, Undelivered,
+};
+use e2echat::room::statement::{Occasion, Purpose, Statement};
 use e2echat::room::text::SafeText;
 
 use super::peer::lobby;
@@ -27,13 +33,12 @@ const CHALLENGE: Challenge = Challenge {
 
 const LIMITS: RelayLimits = RelayLimits {
     idle: 90,
-    grace: 0,
     members: 4,
     blocks: 0,
     bytes: 0,
 };
 
-/// The time at which everything happens that takes no time.
+/// The time at which a world begins.
 pub const NOW: Now = Now {
     time: 0,
     uptime: Duration::ZERO,
@@ -53,6 +58,21 @@ pub const BEACON_PERIOD: Duration = Duration::from_mins(1);
 /// A frame without its length: type and fields.
 pub fn payload(frame: &Frame) -> Vec<u8> {
     frame.encode().split_off(4)
+}
+
+/// The entry that somebody joined, as a relay sends it.
+pub fn joining(card: &[u8]) -> Vec<u8> {
+    payload(&Frame::entry(EntryKind::Joined, card))
+}
+
+/// The entry that the relay has taken somebody out.
+pub fn leaving(sid: SessionId, departure: Departure) -> Vec<u8> {
+    payload(&Frame::entry(EntryKind::Left, &left_entry(sid, departure)))
+}
+
+/// The entry that somebody goes on with another card.
+pub fn rekeying(card: &[u8]) -> Vec<u8> {
+    payload(&Frame::entry(EntryKind::Rekeyed, card))
 }
 
 /// Frames on their way to a member.
@@ -75,6 +95,9 @@ pub struct Member {
     pub session: Session,
     /// The PEM of its identity.
     pub identity: String,
+    /// Who has confirmed which of its messages, by the number of the receipt. It is what goes well, and
+    /// so it is in none of the events that a test is given.
+    pub confirmed: Vec<(u64, Nick)>,
     clock: Clock,
     inbox: Inbox,
     /// The relay's intake for this member, once it is in the room.
@@ -94,10 +117,16 @@ impl Member {
         Self {
             clock: Rc::clone(clock),
             intake: None,
+            confirmed: Vec::new(),
             session,
             identity: file,
             inbox: Inbox::default(),
         }
+    }
+
+    /// The time of the world that the member is in.
+    pub fn now(&self) -> Now {
+        self.clock.get()
     }
 
     /// How many counted frames the relay has taken from the member (PROTOCOL §8).
@@ -139,71 +168,120 @@ impl Member {
 
     /// Has the member say something.
     pub fn say_to(&mut self, to: To, text: &str) -> Result<usize, SayError> {
-        let said = self.session.say(to, Kind::Text, text, self.clock.get());
+        let said = self.session.say(to, Kind::Text, text, self.now());
         said.map(|receipt| receipt.readers)
+    }
+
+    /// Who has confirmed the message with this receipt, by nick.
+    pub fn confirmed_by(&self, receipt: u64) -> Vec<String> {
+        let by = self.confirmed.iter().filter(|(of, _)| *of == receipt);
+        let mut by: Vec<String> = by.map(|(_, nick)| nick.to_string()).collect();
+        by.sort();
+        by
     }
 
     /// Has the member do what is due.
     pub fn tick(&mut self) -> Vec<Event> {
-        self.session.tick(self.clock.get())
+        let events = self.session.tick(self.now());
+        self.note(events)
     }
 
     /// Has the member take a new session key.
     pub fn rekey(&mut self) {
         let key = SessionKey::generate(KeySize::Bits2048);
-        self.session.rekey(key, self.clock.get());
+        self.session.rekey(key, self.now());
     }
 
-    /// Hands the member a frame that does not end its session.
+    /// The member's connection is over.
+    pub fn disconnect(&mut self) {
+        self.session.disconnect(self.now());
+    }
+
+    /// Hands the member a frame that does not end its session. What the relay has taken and readers have
+    /// confirmed is not among the events.
     #[track_caller]
     pub fn receive(&mut self, frame: &[u8]) -> Vec<Event> {
+        let events = self.receive_all(frame);
+        self.note(events)
+    }
+
+    /// Hands the member a frame that does not end its session. Returns all events.
+    #[track_caller]
+    pub fn receive_all(&mut self, frame: &[u8]) -> Vec<Event> {
+        let now = self.now();
         self.session
-            .receive(frame, self.clock.get())
+            .receive(frame, now)
             .expect("the session goes on")
     }
 
     /// Hands the member a frame that ends its session.
     #[track_caller]
     pub fn ends(&mut self, frame: &[u8]) -> End {
+        let now = self.now();
         self.session
-            .receive(frame, self.clock.get())
+            .receive(frame, now)
             .expect_err("the session ends")
+    }
+
+    /// Notes what has gone well, and leaves it out.
+    fn note(&mut self, events: Vec<Event>) -> Vec<Event> {
+        let mut others = Vec::new();
+        for event in events {
+            match event {
+                Event::Confirmed { receipt, reader } => self.confirmed.push((receipt, reader)),
+                Event::Taken(_) => {}
+                other => others.push(other),
+            }
+        }
+        others
     }
 }
 
-/// The fields of DELIVER.
-#[derive(Clone)]
+/// A message on its way to a reader.
+#[derive(Clone, Debug)]
 pub struct Delivery {
     pub header: Vec<u8>,
     pub signature: Vec<u8>,
     pub ciphertext: Vec<u8>,
+    /// Whether it is an entry of the room's chain, and not for this reader alone.
+    pub is_entry: bool,
 }
 
 impl Delivery {
     #[track_caller]
-    fn parse(frame: &[u8]) -> Self {
-        match ToClient::parse(frame) {
-            Ok(ToClient::Deliver {
-                header,
-                signature,
+    pub fn parse(frame: &[u8]) -> Self {
+        let (signed, ciphertext, is_entry) = match ToClient::parse(frame) {
+            Ok(ToClient::Deliver(signed, ciphertext)) => (signed, ciphertext, false),
+            Ok(ToClient::Entry {
+                kind: EntryKind::Message,
+                entry,
                 ciphertext,
-            }) => Self {
-                header: header.to_vec(),
-                signature: signature.to_vec(),
-                ciphertext: ciphertext.to_vec(),
-            },
+            }) => (Signed::parse(entry).expect("two fields"), ciphertext, true),
             other => panic!("not a message: {other:?}"),
+        };
+        Self {
+            header: signed.bytes.to_vec(),
+            signature: signed.signature.to_vec(),
+            ciphertext: ciphertext.to_vec(),
+            is_entry,
         }
     }
 
-    /// Makes a frame of the fields.
+    /// Makes a frame of it: ENTRY or DELIVER.
     pub fn frame(&self) -> Vec<u8> {
-        Encoder::default()
-            .byte(0x11)
+        let signed = Encoder::default()
             .string(&self.header)
             .string(&self.signature)
-            .string(&self.ciphertext)
-            .finish()
+            .finish();
+        let fields = if self.is_entry {
+            Encoder::default()
+                .byte(0x11)
+                .byte(EntryKind::Message.code())
+                .string(&signed)
+        } else {
+            Encoder::default().byte(0x13).bytes(&signed)
+        };
+        fields.string(&self.ciphertext).finish()
     }
 }
 
@@ -217,23 +295,42 @@ pub struct World {
 impl World {
     /// Makes a world with an empty room.
     pub fn new() -> Self {
-        Self {
-            room: Room::new(0, &LIMITS),
-            challenge: CHALLENGE,
-            clock: Rc::new(Cell::new(NOW)),
-        }
+        Self::in_run(CHALLENGE.run)
     }
 
     /// Makes a world with an empty room, of a relay that was started anew.
     pub fn restarted() -> Self {
-        let mut world = Self::new();
-        world.challenge.run = RunId([3; 16]);
-        world
+        Self::in_run(RunId([3; 16]))
     }
 
-    /// The number of the room's last change.
-    pub fn epoch(&self) -> u64 {
-        self.room.epoch()
+    fn in_run(run: RunId) -> Self {
+        Self {
+            room: empty_room(run),
+            challenge: Challenge { run, ..CHALLENGE },
+            clock: Rc::new(Cell::new(NOW)),
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Now {
+        self.clock.get()
+    }
+
+    /// The place of the last entry in the room's chain.
+    pub fn link(&self) -> Link {
+        self.room.link()
+    }
+
+    /// What somebody claims who has seen all.
+    pub fn claim(&self) -> Claim {
+        let mut roster: Vec<SessionId> = self.room.places().map(|(sid, ..)| sid).collect();
+        roster.sort_unstable();
+        Claim {
+            run: self.challenge.run,
+            link: self.link(),
+            roster: roster_digest(&roster),
+            unread: Vec::new(),
+        }
     }
 
     /// Lets somebody in. WELCOME and the roster are then on their way to the new member.
@@ -245,7 +342,7 @@ impl World {
 
     /// Lets a member in once more, whose connection was broken for too long, or to another run.
     pub fn enter_again(&mut self, member: &mut Member) -> Result<(), Notice> {
-        member.session.disconnect();
+        member.disconnect();
         member.intercept();
         self.admit(member)
     }
@@ -254,7 +351,7 @@ impl World {
     pub fn restart(&mut self) {
         let [first, ..] = self.challenge.run.0;
         self.challenge.run = RunId([first + 1; 16]);
-        self.room = Room::new(0, &LIMITS);
+        self.room = empty_room(self.challenge.run);
     }
 
     /// The relay's first frame.
@@ -269,55 +366,55 @@ impl World {
             panic!("not one frame, but {}", frames.len());
         };
         let card = admit(&payload(hello), &self.challenge, lobby().id())?.card;
-        let joined = self.room.join(&card, &member.inbox)?;
-        member.intake = Some(Intake::new(&card, self.challenge.run, joined, &LIMITS));
+        member.intake = Some(self.join(&card, &member.inbox)?);
         Ok(())
     }
 
-    /// Takes the frames that a member has to send, passes them on, and acknowledges them.
+    fn join(&mut self, card: &Card, inbox: &Inbox) -> Result<Intake, Notice> {
+        let joined = self.room.join(card, inbox)?;
+        Ok(Intake::new(card, self.challenge.run, joined, &LIMITS))
+    }
+
+    /// Takes the frames that a member has to send, passes them on, and puts their acknowledgement on its
+    /// way to the member, behind what they have caused for it.
     pub fn relay(&mut self, member: &mut Member) {
-        while self.pass_on(member) {
-            let ack = Frame::ack(member.taken());
-            member.receive(&payload(&ack));
+        if self.pass_on(member) {
+            member.deliver([payload(&Frame::ack(member.taken()))]);
         }
     }
 
     /// Takes the frames that a member has to send, and passes them on. Returns whether there were any.
     pub fn pass_on(&mut self, member: &mut Member) -> bool {
-        self.try_to_pass_on(member).expect("a key of its own")
-    }
-
-    /// Does the same. Returns an error if the relay removes the member for what it sends.
-    pub fn try_to_pass_on(&mut self, member: &mut Member) -> Result<bool, Notice> {
         let frames = member.session.take_outgoing();
         let is_any = !frames.is_empty();
-        self.take(member, frames)?;
-        Ok(is_any)
+        self.take(member, frames);
+        is_any
     }
 
     /// Passes on these frames from a member.
-    fn take(&mut self, member: &mut Member, frames: Vec<Frame>) -> Result<(), Notice> {
+    fn take(&mut self, member: &mut Member, frames: Vec<Frame>) {
         if !frames.is_empty() {
             let intake = member.intake.as_mut().expect("it is in the room");
-            for frame in frames {
-                let request = intake.take(payload(&frame)).expect("an honest client");
-                self.room.carry_out(intake.sid(), &request)?;
-                if matches!(request, MemberRequest::Leave) {
-                    let (sid, joined) = (intake.sid(), intake.joined());
-                    self.room.leave(sid, joined, Departure::Left);
-                }
-            }
+            self.carry_out(intake, frames);
         }
-        Ok(())
+    }
+
+    fn carry_out(&mut self, intake: &mut Intake, frames: Vec<Frame>) {
+        for frame in frames {
+            let request = intake.take(payload(&frame)).expect("what a relay takes");
+            let done = self.room.carry_out(intake, &request);
+            done.expect("it signs as nobody else");
+        }
     }
 
     /// Takes the frames that a member has to send, and lets somebody in before the last of them.
     pub fn enter_during(&mut self, member: &mut Member, nick: &str) -> Member {
         let mut frames = member.session.take_outgoing();
         let last = frames.pop().expect("something to send");
-        self.take(member, frames).expect("a key of its own");
+        self.take(member, frames);
         let newcomer = self.enter(nick).expect("there is room");
-        self.take(member, vec![last]).expect("a key of its own");
+        self.take(member, vec![last]);
+        member.deliver([payload(&Frame::ack(member.taken()))]);
         newcomer
     }
 
@@ -341,15 +438,19 @@ impl World {
         self.relay(member);
     }
 
-    /// Has a member say goodbye and go.
+    /// Has a member say goodbye and go. It receives what is on its way to it.
     pub fn leave(&mut self, member: &mut Member) {
-        member.session.leave(self.clock.get());
+        member.session.leave(self.now());
         self.relay(member);
+        while !member.session.has_said_goodbye() || member.session.is_waiting() {
+            catch_up(member);
+            self.relay(member);
+        }
     }
 
     /// Lets time go by.
     pub fn advance(&mut self, by: Duration) {
-        let now = self.clock.get();
+        let now = self.now();
         self.clock.set(Now {
             time: now.time + u64::try_from(by.as_millis()).expect("not that long"),
             uptime: now.uptime + by,
@@ -360,7 +461,18 @@ impl World {
     pub fn pass<const N: usize>(
         &mut self,
         by: Duration,
+        members: [&mut Member; N],
+    ) -> [Vec<Event>; N] {
+        self.pass_choosing(by, members, |_, _| true)
+    }
+
+    /// Lets time go by, second by second, while of all frames those reach the members that the relay
+    /// chooses: it is given the place of the member in the list, and the frame.
+    pub fn pass_choosing<const N: usize>(
+        &mut self,
+        by: Duration,
         mut members: [&mut Member; N],
+        mut is_passed_on: impl FnMut(usize, &[u8]) -> bool,
     ) -> [Vec<Event>; N] {
         let mut noticed = [const { Vec::new() }; N];
         for _ in 0..by.as_secs() {
@@ -369,8 +481,11 @@ impl World {
                 noticed.extend(member.tick());
                 self.relay(member);
             }
-            for (member, noticed) in members.iter_mut().zip(&mut noticed) {
-                noticed.extend(catch_up(member));
+            for (place, member) in members.iter_mut().enumerate() {
+                let mut frames = member.intercept();
+                frames.retain(|frame| is_passed_on(place, frame));
+                member.deliver(frames);
+                noticed[place].extend(catch_up(member));
             }
         }
         noticed
@@ -378,18 +493,45 @@ impl World {
 
     /// Lets an insider in: a member whose keys the test holds, and who signs whatever the test wants.
     pub fn enter_insider(&mut self, nick: &str) -> Insider {
-        let insider = Insider::new(nick);
-        self.room
-            .join(&insider.card, &insider.inbox)
-            .expect("there is room");
+        let mut insider = Insider::new(nick);
+        self.admit_insider(&mut insider);
         insider
+    }
+
+    /// Lets this insider in.
+    pub fn admit_insider(&mut self, insider: &mut Insider) {
+        let intake = self.join(&insider.card, &insider.inbox);
+        insider.intake = Some(intake.expect("there is room"));
+    }
+
+    /// Takes an insider out, as if its connection were lost.
+    pub fn lose_insider(&mut self, insider: &Insider) {
+        let intake = insider.intake.as_ref().expect("it is in the room");
+        self.room
+            .leave(intake.sid(), intake.joined(), Departure::Lost);
+    }
+
+    /// Has the relay take these frames from an insider, and pass them on.
+    pub fn pass_on_from(&mut self, insider: &mut Insider, frames: Vec<Frame>) {
+        let intake = insider.intake.as_mut().expect("it is in the room");
+        self.carry_out(intake, frames);
+    }
+
+    /// Has an insider say this to `readers`.
+    pub fn publish(
+        &mut self,
+        insider: &mut Insider,
+        header: &Header,
+        body: &Body,
+        readers: &[&Member],
+    ) {
+        let frames = insider.seal(header, body, readers).frames();
+        self.pass_on_from(insider, frames);
     }
 
     /// Has an insider go on under another card.
     pub fn rekey_insider(&mut self, insider: &mut Insider, card: Card) {
-        let request = MemberRequest::Rekey(Box::new(card.clone()));
-        let done = self.room.carry_out(card.sid(), &request);
-        done.expect("the relay has nothing against it");
+        self.pass_on_from(insider, vec![Frame::rekey(card.bytes())]);
         insider.card = card;
     }
 
@@ -401,11 +543,30 @@ impl World {
     }
 }
 
+fn empty_room(run: RunId) -> Room<Inbox> {
+    Room::new(Link::start(run, lobby().id(), 0), &LIMITS, 0)
+}
+
+/// The same card, signed as rightly, but with another MAC.
+fn with_a_wrong_mac(card: &Card, by: &Identity) -> Card {
+    // A signature of 2048 bits comes last, after its length.
+    let mut unsigned = card.bytes()[..card.bytes().len() - 256 - 4].to_vec();
+    *unsigned.last_mut().expect("a MAC") ^= 1;
+    let signature = by.key.sign(&unsigned);
+    let bytes = Encoder::default()
+        .bytes(&unsigned)
+        .string(&signature)
+        .finish();
+    Card::parse(&bytes, card.room()).expect("a relay cannot tell")
+}
+
 /// A member whose keys the test holds.
 pub struct Insider {
     pub identity: Identity,
     pub card: Card,
     inbox: Inbox,
+    /// The relay's intake for it, once it is in the room.
+    intake: Option<Intake>,
 }
 
 impl Insider {
@@ -421,56 +582,99 @@ impl Insider {
             identity,
             card,
             inbox: Inbox::default(),
+            intake: None,
         }
+    }
+
+    /// Makes one who does not know the name of the room: its cards have a wrong MAC.
+    pub fn without_the_name(nick: &str) -> Self {
+        let mut insider = Self::new(nick);
+        insider.card = with_a_wrong_mac(&insider.card, &insider.identity);
+        insider
+    }
+
+    /// The card with which such a one goes on under another session key.
+    pub fn successor_without_the_name(&self, key: &PublicKey) -> Card {
+        let nick = self.card.nick();
+        let next = self
+            .card
+            .issue_successor(&lobby().key(), &self.identity, nick, key, 0, 0);
+        with_a_wrong_mac(&next, &self.identity)
+    }
+
+    /// Takes away all frames that are on their way to the insider.
+    pub fn intercept(&self) -> Vec<Vec<u8>> {
+        self.inbox.0.take()
     }
 
     /// Takes away the message that is on its way to the insider, and what comes before it.
     #[track_caller]
     pub fn intercept_message(&self) -> Delivery {
-        let frames = self.inbox.0.take();
-        Delivery::parse(frames.last().expect("a message"))
+        Delivery::parse(self.intercept().last().expect("a message"))
     }
 
-    /// The message with which the insider says something to all of `others`, in the world's present epoch,
-    /// in which nobody has said anything yet.
-    pub fn compose(
-        &self,
-        world: &World,
-        others: &[&Member],
-        sequence: u64,
-        text: &str,
-    ) -> (Header, Body) {
+    /// The message with which the insider says something to all, and claims to have seen all that there
+    /// is in this world.
+    pub fn compose(&self, world: &World, number: u64, text: &str) -> (Header, Body) {
         let body = Body::new(Kind::Text.code(), text.to_owned()).expect("a text");
-        let mut roster: Vec<SessionId> = others.iter().map(|member| member.sid()).collect();
-        roster.push(self.card.sid());
-        roster.sort_unstable();
         let header = Header {
             room: lobby().id(),
             sender: self.card.sid(),
-            run: world.challenge.run,
-            epoch: world.epoch(),
             stream: Stream::Room,
-            sequence,
-            time: 0,
+            number,
+            time: world.now().time,
+            flags: 0,
             left_out: Vec::new(),
-            audience: audience_digest(&roster),
-            seen: 0,
-            parent: audience_digest(&roster),
+            claim: world.claim(),
             commitment: body.commitment(),
         };
         (header, body)
     }
 
-    /// A message, as the relay delivers it to `reader`.
+    /// What the insider states to all, and claims likewise. It has said nothing.
+    pub fn statement(&self, world: &World, occasion: Occasion) -> Statement {
+        Statement {
+            room: lobby().id(),
+            sender: self.card.sid(),
+            time: world.now().time + 1,
+            next: 0,
+            claim: world.claim(),
+            purpose: Purpose::ToAll(occasion),
+        }
+    }
+
+    /// The frame that carries a statement, signed by the insider.
+    pub fn state(&self, statement: &Statement) -> Frame {
+        let statement = statement.encode();
+        Frame::statement(&statement, &self.identity.key.sign(&statement))
+    }
+
+    /// A message, signed, and encrypted for `readers`.
+    pub fn seal(&self, header: &Header, body: &Body, readers: &[&Member]) -> SealedMessage {
+        let cards = readers.iter().map(|reader| reader.session.card());
+        let readers: Vec<_> = cards.map(|card| (card.sid(), card.session())).collect();
+        SealedMessage::seal(header, body, &self.identity.key, &readers)
+    }
+
+    /// A message, as the relay passes it on to `reader`.
     pub fn deliver(&self, header: &Header, body: &Body, reader: &Member) -> Delivery {
-        let to = (reader.sid(), reader.session.card().session());
-        let sealed = SealedMessage::seal(header, body, &self.identity.key, &[to], &[]);
+        let sealed = self.seal(header, body, &[reader]);
         let [(_, ciphertext)] = sealed.parcels.try_into().expect("one reader");
         Delivery {
             header: sealed.header,
             signature: sealed.signature,
             ciphertext,
+            is_entry: header.stream == Stream::Room,
         }
+    }
+}
+
+/// Whether a frame on its way to a member brings what another one states: to all, or to it alone.
+pub fn is_statement(frame: &[u8]) -> bool {
+    match ToClient::parse(frame) {
+        Ok(ToClient::Entry { kind, .. }) => kind == EntryKind::Statement,
+        Ok(ToClient::Receipt(_)) => true,
+        _ => false,
     }
 }
 
@@ -498,18 +702,17 @@ pub fn person(member: &Member) -> Person {
         nick: card.nick().clone(),
         fingerprint: card.fingerprint(),
         is_lasting: card.is_lasting(),
-        is_confirmed: false,
+        is_present: false,
         standing: Standing::New,
         sid: card.sid(),
     }
 }
 
 /// The event that `nick` left.
-pub fn left(nick: &str, departure: Departure, is_signed: bool) -> Event {
+pub fn left(nick: &str, departure: Departure) -> Event {
     Event::Left {
         nick: nick_of(nick),
         departure,
-        is_signed,
     }
 }
 
@@ -520,6 +723,8 @@ pub fn said(nick: &str, text: &str) -> Event {
         direct: false,
         kind: Kind::Text,
         text: SafeText::new(text),
+        written: None,
+        unseen: 0,
     }
 }
 
@@ -530,6 +735,8 @@ pub fn said_directly(nick: &str, text: &str) -> Event {
         direct: true,
         kind: Kind::Text,
         text: SafeText::new(text),
+        written: None,
+        unseen: 0,
     }
 }
 
@@ -538,9 +745,39 @@ pub fn missing(nick: &str, count: u64) -> Event {
     Event::Missing(nick_of(nick), count)
 }
 
-/// The event that nothing that `nick` signed has come.
-pub fn unconfirmed(nick: &str) -> Event {
-    Event::Unconfirmed(nick_of(nick))
+/// The same message, of which the author had not seen so many messages that stand above it.
+pub fn without_having_seen(count: usize, mut said: Event) -> Event {
+    if let Event::Message { unseen, .. } = &mut said {
+        *unseen = count;
+    }
+    said
+}
+
+/// The same message, which is shown as written at this time by its author's clock.
+pub fn written_at(time: u64, mut said: Event) -> Event {
+    if let Event::Message { written, .. } = &mut said {
+        *written = Some(time);
+    }
+    said
+}
+
+/// The event that `reader` has not confirmed what was said for three beacon periods.
+pub fn unconfirmed_by(reader: &str, receipt: u64, text: &str) -> Event {
+    Event::Unconfirmed {
+        receipt,
+        reader: nick_of(reader),
+        text: text.to_owned(),
+    }
+}
+
+/// The event that `reader` could not open what was said.
+pub fn unopened_by(reader: &str, receipt: u64, text: &str) -> Event {
+    Event::Undelivered {
+        receipt,
+        reader: nick_of(reader),
+        text: text.to_owned(),
+        reason: Undelivered::Unopened,
+    }
 }
 
 /// The event that `nick` has another view of the room.
@@ -548,7 +785,10 @@ pub fn other_view(nick: &str) -> Event {
     Event::OtherView(nick_of(nick))
 }
 
-/// A world that Ada, then Bob, then Carol have entered. All three have seen that.
+/// How long it takes after somebody has come until all have shown that they are there.
+pub const SETTLED: Duration = Duration::from_secs(2);
+
+/// A world that Ada, then Bob, then Carol have entered. All three have seen that, and shown it.
 pub fn three() -> (World, Member, Member, Member) {
     let mut world = World::new();
     let mut ada = world.enter("ada").expect("there is room");
@@ -571,9 +811,11 @@ pub fn three() -> (World, Member, Member, Member) {
     for member in [&mut ada, &mut bob, &mut carol] {
         assert_eq!(catch_up(member), [], "honest statements say nothing");
     }
-    let noticed = world.pass(Duration::from_secs(1), [&mut ada, &mut bob, &mut carol]);
-    assert_eq!(noticed, [vec![], vec![], vec![]], "nor do greetings");
-    // Tests begin to count here.
-    world.clock.set(NOW);
+    let noticed = world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(noticed, [vec![], vec![], vec![]], "nor do the next ones");
+    for member in [&ada, &bob, &carol] {
+        let others = member.session.others();
+        assert!(others.iter().all(|person| person.is_present), "{others:?}");
+    }
     (world, ada, bob, carol)
 }

@@ -34,7 +34,8 @@ impl Session {
             Verdict::Different => (self.disagree(sid), false),
             // A message may be sent again, a statement is not.
             _ if !is_of_this_run && what != What::Message => (self.disagree(sid), false),
-            Verdict::Same if is_of_this_run => {
+            // What was different once makes all that follows it worth nothing.
+            Verdict::Same if is_of_this_run && !self.differs(sid) => {
                 let mut events = self.learn_presence(sid, claim, what);
                 let (news, fits) = self.learn_what_came(sid, claim);
                 events.extend(news);
@@ -42,6 +43,18 @@ impl Session {
             }
             Verdict::Same | Verdict::Unknown => (Vec::new(), false),
         }
+    }
+
+    fn differs(&self, sid: SessionId) -> bool {
+        let peer = self.members.roster.get(sid);
+        peer.is_some_and(|peer| peer.watch.differs)
+    }
+
+    /// Whether a claim was made before the present stay of its signer, or of this member.
+    pub(super) fn is_from_before(&self, sid: SessionId, claim: &Claim) -> bool {
+        let peer = self.members.roster.get(sid);
+        let base = peer.map_or(0, |peer| peer.base).max(self.history.base());
+        !self.history.is_of_this_run(claim) || claim.link.position < base
     }
 
     /// Somebody was shown something else than this member: that is said once.
@@ -94,10 +107,10 @@ impl Session {
         let Some(peer) = self.members.roster.get(sid) else {
             return (Vec::new(), false);
         };
-        let first = peer.base.max(self.history.base());
-        if claim.link.position < first {
+        if self.is_from_before(sid, claim) {
             return (Vec::new(), false);
         }
+        let first = peer.base.max(self.history.base());
         self.history.past_is_told();
         let first = At {
             run: self.history.now().run,

@@ -14,7 +14,7 @@ use super::{Now, Phase, Session};
 const MAX_MEMBERS: u32 = 65_536;
 
 /// Positions go up to here.
-const MAX_POSITION: u64 = u64::MAX / 2;
+pub(super) const MAX_POSITION: u64 = u64::MAX / 2;
 
 impl Session {
     pub(super) fn present(&mut self, challenge: &Challenge, now: Now) -> Result<(), End> {
@@ -61,12 +61,18 @@ impl Session {
         Ok(events)
     }
 
+    /// The most members that there can be, as the relay says and as this member takes.
+    pub(super) fn most_members(&self) -> u32 {
+        self.door.limits.members.min(MAX_MEMBERS)
+    }
+
     /// Whether a relay can let this member in like that.
     pub(super) fn check(&self, welcome: &Welcome) -> Result<(), End> {
         let position = welcome.before.position;
         // No position comes twice in a run.
-        let is_next = !self.history.is_in_this_run() || self.history.now().position <= position;
-        let fits = welcome.members < self.door.limits.members.min(MAX_MEMBERS);
+        let is_next =
+            !self.history.is_in_this_run() || self.history.can_go_on_from(&welcome.before);
+        let fits = welcome.members < self.most_members();
         if is_next && fits && position < MAX_POSITION && welcome.received == 0 {
             Ok(())
         } else {

@@ -7,6 +7,7 @@ use crate::room::frame::{Departure, Signed, parse_left};
 use crate::room::notice::Notice;
 use crate::room::roster::Conflict;
 
+use super::entering::MAX_POSITION;
 use super::event::{Disbelief, End, Event};
 use super::presence::OwnEntry;
 use super::sending::{NotBack, Own};
@@ -21,14 +22,21 @@ impl Session {
         ciphertext: &[u8],
         now: Now,
     ) -> Result<Vec<Event>, End> {
+        let may_have_ciphertext = matches!(kind, EntryKind::Message | EntryKind::Unknown(_));
+        let is_over = self.history.now().position >= MAX_POSITION;
+        if is_over || (!may_have_ciphertext && !ciphertext.is_empty()) {
+            return Err(End::Malformed);
+        }
         self.history.append(kind, &entry_digest(entry));
         let events = match kind {
             EntryKind::Joined => self.somebody_joined(entry, now)?,
             EntryKind::Left => self.somebody_left(entry, now)?,
             EntryKind::Rekeyed => self.somebody_rekeyed(entry, now),
-            EntryKind::Message => return Ok(self.take_message_entry(entry, ciphertext, now)),
-            EntryKind::Statement => return Ok(self.take_statement(entry, now)),
-            EntryKind::Goodbye => self.take_goodbye(entry, now),
+            EntryKind::Message => {
+                return Ok(self.take_message_entry(&Signed::parse(entry)?, ciphertext, now));
+            }
+            EntryKind::Statement => return Ok(self.take_statement(&Signed::parse(entry)?, now)),
+            EntryKind::Goodbye => self.take_goodbye(&Signed::parse(entry)?, now),
             EntryKind::Unknown(_) => {
                 let was_told = std::mem::replace(&mut self.history.is_relay_newer, true);
                 return Ok(Vec::from_iter((!was_told).then_some(Event::NewerRelay)));
@@ -46,7 +54,7 @@ impl Session {
     }
 
     fn somebody_joined(&mut self, card: &[u8], now: Now) -> Result<Vec<Event>, End> {
-        let most = usize::try_from(self.door.limits.members).unwrap_or(usize::MAX);
+        let most = usize::try_from(self.most_members()).unwrap_or(usize::MAX);
         if self.members.roster.len() + 1 >= most {
             return Err(End::Malformed);
         }
@@ -95,8 +103,10 @@ impl Session {
             Err(error) => return vec![Event::Disbelieved(Disbelief::Card(error))],
         };
         let before = card.previous();
-        if self.members.is_refused(before) && self.members.roster.get(before).is_none() {
-            // Those who come later see this card alone, and so it is all that counts for everybody.
+        let is_nobodys = self.members.roster.get(before).is_none() && before != self.own.card.sid();
+        if is_nobodys && card.generation() > 0 {
+            // The card before it was refused. Those who come later see this one alone, and so it is all
+            // that counts for everybody.
             return self.admit_newcomer(&card, now);
         }
         let is_own = |sid| {
@@ -227,9 +237,4 @@ impl Session {
             .into_iter()
             .collect())
     }
-}
-
-/// The two fields of an entry that somebody signed.
-pub(super) fn signed_fields(entry: &[u8]) -> Option<Signed<'_>> {
-    Signed::parse(entry).ok()
 }

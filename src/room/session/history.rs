@@ -54,6 +54,8 @@ pub(super) struct History {
     untold: Vec<Stay>,
     /// The positions of messages that this member did not open; ascending, above `claimed`.
     unread: VecDeque<u64>,
+    /// Whether there were more of them than that: what came of this stay cannot be said any more.
+    is_overrun: bool,
     /// The position of the latest claim that the others have, in the present stay.
     claimed: u64,
     /// Whether this member has entered anew because everybody had seen something else.
@@ -85,6 +87,16 @@ impl History {
         last.is_some() && last == self.runs.len().checked_sub(1)
     }
 
+    /// Whether this member can enter after this place of the run in which it was last: no position comes
+    /// twice.
+    pub(super) fn can_go_on_from(&self, before: &Link) -> bool {
+        let last = self.points.back();
+        last.is_none_or(|last| {
+            let is_later = last.at.position < before.position;
+            is_later || (last.at.position, last.chain) == (before.position, before.digest)
+        })
+    }
+
     /// What is to be said in the card with which this member enters once more.
     ///
     /// # Errors
@@ -112,6 +124,7 @@ impl History {
     pub(super) fn enter(&mut self, before: &Link, joining: &Digest) {
         self.untold.extend(self.present_stay());
         self.unread.clear();
+        self.is_overrun = false;
         self.had_company = false;
         let run = self.runs.len().saturating_sub(1);
         let link = before.then(EntryKind::Joined, joining);
@@ -190,7 +203,11 @@ impl History {
 
     /// A message at the present position was not opened.
     pub(super) fn note_unread(&mut self) {
-        self.unread.push_back(self.now().position);
+        if self.unread.len() < REMEMBERED {
+            self.unread.push_back(self.now().position);
+        } else {
+            self.is_overrun = true;
+        }
     }
 
     /// A claim of this member's own has come back: the others have it.
@@ -203,15 +220,17 @@ impl History {
         }
     }
 
-    /// What this member signs now: how far it has come, and up to where that is said with no more
+    /// What this member signs now, if it remembers that: how far it has come, and up to where that is said with no more
     /// than so many positions that it did not open.
     pub(super) fn claim(&self, most_unread: usize) -> Option<Claim> {
+        if self.is_overrun {
+            return None;
+        }
         let beyond = self.unread.get(most_unread);
         let last = self.now();
         let end = beyond.map_or(last.position, |position| position - 1);
         let is_covered = |point: &&Point| point.at.run == last.run && point.at.position <= end;
-        let oldest = || self.points.iter().find(|point| point.at.run == last.run);
-        let point = self.points.iter().rfind(is_covered).or_else(oldest)?;
+        let point = self.points.iter().rfind(is_covered)?;
         let unread = self.unread.iter().copied();
         Some(Claim {
             run: *self.runs.get(point.at.run)?,
@@ -378,6 +397,19 @@ mod tests {
     }
 
     #[test]
+    fn who_enters_again_does_so_later_or_at_the_same_place() {
+        let ada = entered();
+        let top = claim(&ada).link;
+        let next = top.then(EntryKind::Left, &[1; 32]);
+        let other = Link {
+            digest: [3; 32],
+            ..top
+        };
+        assert!(ada.can_go_on_from(&top) && ada.can_go_on_from(&next));
+        assert!(!ada.can_go_on_from(&other) && !ada.can_go_on_from(&start(RUN)));
+    }
+
+    #[test]
     fn a_run_that_was_over_does_not_come_again() {
         let mut ada = entered();
         let before = claim(&ada);
@@ -403,5 +435,25 @@ mod tests {
         }
         assert_eq!(ada.points.len(), REMEMBERED);
         assert_eq!(ada.compare(&early), Verdict::Unknown);
+        for _ in 0..REMEMBERED {
+            ada.append(EntryKind::Message, &[1; 32]);
+            ada.note_unread();
+        }
+        assert!(ada.claim(4).is_some());
+        for _ in 0..8 {
+            ada.append(EntryKind::Statement, &[1; 32]);
+        }
+        assert!(
+            ada.claim(4).is_none(),
+            "it would say that the fifth was opened"
+        );
+        assert!(ada.claim(REMEMBERED).is_some());
+        ada.append(EntryKind::Message, &[1; 32]);
+        ada.note_unread();
+        assert_eq!(ada.unread.len(), REMEMBERED);
+        assert!(ada.claim(usize::MAX).is_none());
+        let top = start(RUN);
+        ada.enter(&top, &[5; 32]);
+        assert!(ada.claim(4).is_some());
     }
 }

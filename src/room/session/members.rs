@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::cipher::encoding::Digest;
 use crate::room::card::{Card, SessionId};
 use crate::room::chain::roster_digest;
+use crate::room::frame::Signed;
+use crate::room::message::verify;
 use crate::room::names::{Nick, RoomKey};
 use crate::room::roster::Roster;
 
@@ -77,16 +79,23 @@ impl Members {
         self.absent.get(&origin).map(|absent| absent.since)
     }
 
-    /// Under which session id a member is in the roster that has this one, had it when this member
-    /// last saw it change, or by its card had it before. That it signed under it, its signature shows.
-    pub(super) fn author(&self, sid: SessionId) -> Option<SessionId> {
+    /// Under which session id a member is in the roster that has this one, or by its card had it before,
+    /// and that signed this. Anybody's card can say that it had somebody else's.
+    pub(super) fn author(&self, sid: SessionId, signed: &Signed<'_>) -> Option<SessionId> {
         if self.roster.get(sid).is_some() {
             return Some(sid);
         }
-        let had_it = |peer: &Peer| peer.former == Some(sid) || peer.card.has_previous(sid);
-        let mut peers = self.roster.iter();
-        let found = peers.find(|(_, peer)| had_it(peer));
-        found.map(|(present, _)| present)
+        let candidates = self
+            .roster
+            .iter()
+            .filter(|(_, peer)| peer.card.has_previous(sid));
+        let candidates: Vec<(SessionId, &Peer)> = candidates.collect();
+        let has_signed = |(_, peer): &&(SessionId, &Peer)| {
+            let key = peer.card.identity();
+            candidates.len() == 1 || verify(signed.bytes, signed.signature, key).is_ok()
+        };
+        let author = candidates.iter().find(has_signed).or(candidates.first());
+        author.map(|(present, _)| *present)
     }
 
     /// Under which session id the member is in the roster that had this one at first.
@@ -146,6 +155,11 @@ impl Members {
         if self.refused.len() < MAX_REFUSED {
             self.refused.insert(sid);
         }
+    }
+
+    /// Whoever was refused under this session id is out of the room.
+    pub(super) fn refused_is_gone(&mut self, sid: SessionId) {
+        self.refused.remove(&sid);
     }
 
     /// Whether the card with this session id was refused.

@@ -9,7 +9,6 @@ use crate::room::names::Nick;
 use crate::room::text::SafeText;
 
 use super::claims::What;
-use super::entries::signed_fields;
 use super::event::Event;
 use super::streams::{NumberedStream, Turn};
 use super::{Now, Session};
@@ -67,22 +66,21 @@ impl Session {
     /// A message to the room has come, as an entry.
     pub(super) fn take_message_entry(
         &mut self,
-        entry: &[u8],
+        signed: &Signed<'_>,
         ciphertext: &[u8],
         now: Now,
     ) -> Vec<Event> {
-        let arrived = signed_fields(entry).and_then(|signed| {
-            let header = Header::parse(signed.bytes).ok()?;
-            (header.stream == Stream::Room).then_some(Arrived {
-                signed,
-                header,
-                ciphertext,
-                is_entry: true,
-            })
-        });
-        let outcome = match arrived {
-            Some(arrived) => self.take_message(&arrived, now),
-            None => Outcome::unread([Event::Stray]),
+        let outcome = match Header::parse(signed.bytes) {
+            Ok(header) => {
+                let arrived = Arrived {
+                    signed: *signed,
+                    header,
+                    ciphertext,
+                    is_entry: true,
+                };
+                self.take_message(&arrived, now)
+            }
+            Err(_) => Outcome::unread([Event::Stray]),
         };
         if !outcome.is_settled {
             self.history.note_unread();
@@ -112,7 +110,7 @@ impl Session {
 
     /// A message has come: the steps of PROTOCOL §5.
     fn take_message(&mut self, arrived: &Arrived<'_>, now: Now) -> Outcome {
-        let parties = match self.find_parties(&arrived.header) {
+        let parties = match self.find_parties(arrived) {
             Ok(parties) => parties,
             Err(events) => return Outcome::unread(events),
         };
@@ -128,12 +126,14 @@ impl Session {
         match open(bytes, header, parties.reader, key, arrived.ciphertext) {
             Ok(opened) => {
                 self.stream_of(arrived, &parties).opened(header.number);
-                let is_late = turn == Turn::Late || !fits;
+                let is_late = turn == Turn::Late || self.is_from_before(parties.author, claim);
                 events.extend(self.show(arrived, &parties, opened, is_late, now));
                 Outcome::settled(events)
             }
             // It may be for others alone, who were there when this member was not.
-            Err(OpenError::NoCiphertext) if !fits || turn != Turn::New => Outcome::unread(events),
+            Err(OpenError::NoCiphertext) if arrived.is_entry && (!fits || turn != Turn::New) => {
+                Outcome::unread(events)
+            }
             Err(error) => {
                 events.push(self.not_opened(&parties, error));
                 Outcome::unread(events)
@@ -145,9 +145,11 @@ impl Session {
     ///
     /// # Errors
     /// With what is told of one from nobody who is here.
-    fn find_parties(&self, header: &Header) -> Result<Parties, Vec<Event>> {
+    fn find_parties(&self, arrived: &Arrived<'_>) -> Result<Parties, Vec<Event>> {
+        let Arrived { signed, header, .. } = arrived;
         let is_its_room = header.room == self.own.card.room();
-        let author = self.members.author(header.sender).filter(|_| is_its_room);
+        let author = self.members.author(header.sender, signed);
+        let author = author.filter(|_| is_its_room);
         let peer = author.and_then(|author| Some((author, self.members.roster.get(author)?)));
         let Some((author, peer)) = peer else {
             return Err(self.stray(header.sender));
@@ -174,7 +176,9 @@ impl Session {
         now: Now,
     ) -> Result<Turn, Outcome> {
         let nick = || parties.nick.clone();
-        let is_for_me = self.own.keys.contains(parties.reader);
+        // What is for one alone is no entry.
+        let is_misplaced = arrived.is_entry && arrived.is_direct();
+        let is_for_me = !is_misplaced && self.own.keys.contains(parties.reader);
         let digest = header_digest(arrived.signed.bytes);
         let number = arrived.header.number;
         let turn = self.stream_of(arrived, parties).turn(number, digest);
@@ -206,8 +210,9 @@ impl Session {
     fn take_number(&mut self, arrived: &Arrived<'_>, parties: &Parties, fits: bool, now: Now) {
         let digest = header_digest(arrived.signed.bytes);
         let active = self.presence.active.get();
+        let has_content = !arrived.is_entry || !arrived.ciphertext.is_empty();
         let stream = self.stream_of(arrived, parties);
-        stream.take(arrived.header.number, digest, fits, active);
+        stream.take(arrived.header.number, digest, has_content, fits, active);
         if !arrived.is_entry {
             self.owe_receipt(parties.origin, !arrived.is_direct(), now);
         }
@@ -297,16 +302,16 @@ impl Session {
     /// A message could not be opened.
     fn not_opened(&mut self, parties: &Parties, error: OpenError) -> Event {
         let nick = parties.nick.clone();
-        if error == OpenError::KeyDestroyed {
-            return Event::TooLate(nick);
-        }
-        self.timers.opening_failed();
         match error {
-            OpenError::Kind => self
-                .is_newer(parties.author)
-                .unwrap_or(Event::Unopened(nick, error)),
-            error => Event::Unopened(nick, error),
+            OpenError::KeyDestroyed => return Event::TooLate(nick),
+            // The key is good: it has opened it.
+            OpenError::Kind => {
+                let newer = self.is_newer(parties.author);
+                return newer.unwrap_or(Event::Unopened(nick, error));
+            }
+            _ => self.timers.opening_failed(),
         }
+        Event::Unopened(nick, error)
     }
 
     /// Tells whom a message leaves out, where it is not the same people as before.

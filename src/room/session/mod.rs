@@ -135,6 +135,18 @@ impl Session {
         now: Now,
     ) -> Self {
         let card = Card::issue(room, nick, &identity, key.public(), now.time);
+        Self::with_card(identity, key, card, room, policy, now)
+    }
+
+    /// A session that begins with this card, which is of `identity` and this key.
+    pub(super) fn with_card(
+        identity: Identity,
+        key: SessionKey,
+        card: Card,
+        room: &RoomName,
+        policy: Policy,
+        now: Now,
+    ) -> Self {
         Self {
             members: Members::around(&card),
             own: Own::new(identity, room.key(), card, key),
@@ -274,11 +286,14 @@ impl Session {
         self.door.joined = None;
     }
 
-    /// Whether everybody who is there, and not one alone, was shown something else than this member.
-    /// That is a reason to enter anew once.
+    /// Whether everybody who may be there, and not one alone, was shown something else than this
+    /// member. That is a reason to enter anew once.
     fn is_contradicted(&mut self) -> bool {
-        let mut peers = self.members.roster.iter();
-        let is_all = self.members.roster.len() > 1 && peers.all(|(_, peer)| peer.watch.differs);
+        let (active, period) = (self.presence.active.get(), self.period());
+        let watches = self.members.roster.iter().map(|(_, peer)| &peer.watch);
+        let (contradict, others): (Vec<_>, Vec<_>) = watches.partition(|watch| watch.differs);
+        let may_agree = others.iter().any(|watch| watch.may_be_here(active, period));
+        let is_all = contradict.len() > 1 && !may_agree;
         is_all && !std::mem::replace(&mut self.history.has_given_in, true)
     }
 

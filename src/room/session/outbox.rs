@@ -365,13 +365,24 @@ impl Outbox {
     }
 
     /// What a reader, who has entered anew or to whom this member has, has not confirmed and is not sent
-    /// again, as it is not kept, or was written under none of these session ids: the relay takes no
-    /// others.
-    pub(super) fn give_up_for(&mut self, origin: SessionId, senders: [SessionId; 2]) -> Vec<News> {
+    /// again, as it is not kept, or was written under none of these session ids, or to none of these: the
+    /// relay passes on no others.
+    pub(super) fn give_up_for(
+        &mut self,
+        origin: SessionId,
+        senders: [SessionId; 2],
+        readers: [SessionId; 2],
+    ) -> Vec<News> {
         let mut news = Vec::new();
         for message in self.messages.iter_mut().filter(|message| message.is_taken) {
-            let can_be_sent = message.sealed.is_some() && senders.contains(&message.sender);
-            if !can_be_sent && let Some(reader) = message.place_of(origin) {
+            let Some(reader) = message.place_of(origin) else {
+                continue;
+            };
+            let is_to_it = |it: &Reader| readers.contains(&it.sid);
+            let can_be_sent = message.sealed.is_some()
+                && senders.contains(&message.sender)
+                && message.readers.get(reader).is_some_and(is_to_it);
+            if !can_be_sent {
                 let given_up = Fate::Undelivered(Undelivered::GivenUp);
                 news.extend(message.end(reader, given_up));
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::room::Time;
-use crate::room::card::{Card, SessionId};
+use crate::room::card::Card;
 use crate::room::names::Nick;
 use crate::room::roster::modulus_digest;
 use crate::room::text::SafeText;
@@ -21,8 +21,6 @@ const LATE: i128 = 60_000;
 /// Another member.
 pub(super) struct Peer {
     pub(super) card: Card,
-    /// The session id that it had when this member last saw it change.
-    pub(super) former: Option<SessionId>,
     pub(super) standing: Standing,
     /// The position of its joining, if this member saw that.
     pub(super) base: u64,
@@ -89,7 +87,6 @@ impl Peer {
     pub(super) fn new(card: Card, now: Duration) -> Self {
         Self {
             card,
-            former: None,
             standing: Standing::default(),
             base: 0,
             watch: Watch::default(),
@@ -113,9 +110,6 @@ impl Peer {
     /// It goes on under this card. Returns what it was called before, if that was something else.
     pub(super) fn set_card(&mut self, card: &Card, now: Duration) -> Option<Nick> {
         let before = std::mem::replace(&mut self.card, card.clone());
-        if before.sid() != card.sid() {
-            self.former = Some(before.sid());
-        }
         if modulus_digest(&before) != modulus_digest(card) {
             self.seen.key = now;
             self.told.stale_key = false;

@@ -128,12 +128,17 @@ impl Watch {
         covered.is_some_and(|at| active.saturating_sub(at) <= period * PRESENT)
     }
 
+    /// Whether it is present, or may be, as it has not been silent for so long.
+    pub(super) fn may_be_here(&self, active: Duration, period: Duration) -> bool {
+        let since = self.covered.unwrap_or(self.since);
+        active.saturating_sub(since) <= period * PRESENT
+    }
+
     /// Something that it signed has come; a beacon of its present stay, perhaps. Returns whether it is to
     /// be told that it sees nothing of this member's: if it signs beacons, at least a period apart, and
     /// shows nothing of it in any of them.
     pub(super) fn is_blind(&mut self, is_beacon: bool, active: Duration, period: Duration) -> bool {
-        let since = self.covered.unwrap_or(self.since);
-        if active.saturating_sub(since) <= period * PRESENT {
+        if self.may_be_here(active, period) {
             (self.blind, self.is_told, self.is_told_blind) = (None, false, false);
             return false;
         }

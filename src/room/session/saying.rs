@@ -262,7 +262,12 @@ impl Session {
         if self.parting.said_goodbye {
             return Vec::new();
         }
-        let given_up = self.outbox.give_up_for(origin, self.senders());
+        let reader = self.members.present(origin);
+        let Some(card) = reader.and_then(|sid| Some(&self.members.roster.get(sid)?.card)) else {
+            return Vec::new();
+        };
+        let readers = [card.sid(), card.previous()];
+        let given_up = self.outbox.give_up_for(origin, self.senders(), readers);
         for (receipt, frame) in self.outbox.copies_for(origin) {
             let order = self.sending.next_order();
             self.outbox.sent_again(receipt, order);

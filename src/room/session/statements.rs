@@ -7,39 +7,43 @@ use crate::room::message::verify;
 use crate::room::statement::{Occasion, Purpose, Statement};
 
 use super::claims::What;
-use super::entries::signed_fields;
 use super::event::Event;
 use super::{Now, Session};
 
 impl Session {
     /// A statement to all has come.
-    pub(super) fn take_statement(&mut self, entry: &[u8], now: Now) -> Vec<Event> {
-        let Some((signed, statement)) = parse_statement(entry) else {
+    pub(super) fn take_statement(&mut self, signed: &Signed<'_>, now: Now) -> Vec<Event> {
+        let Ok(statement) = Statement::parse(signed.bytes) else {
             return vec![Event::Stray];
         };
-        let Purpose::ToAll(occasion) = statement.purpose else {
-            return vec![Event::Stray];
+        let is_newer = match statement.purpose {
+            Purpose::ToAll(Occasion::Beacon) => false,
+            Purpose::ToAll(Occasion::Unknown(_)) => true,
+            Purpose::ToAll(Occasion::Goodbye) | Purpose::Receipt(..) => return vec![Event::Stray],
         };
-        match self.take_signed(&signed, &statement, What::Beacon, now) {
-            Err(events) => events,
-            Ok((_, mut events)) if matches!(occasion, Occasion::Unknown(_)) => {
-                events.extend(self.is_newer(statement.sender));
+        match self.take_signed(signed, &statement, What::Beacon, now) {
+            Ok((sid, mut events)) => {
+                if is_newer {
+                    events.extend(self.is_newer(sid));
+                }
                 events
             }
-            Ok((_, events)) => events,
+            Err(events) => events,
         }
     }
 
     /// A member says goodbye, and is out of the room with that.
-    pub(super) fn take_goodbye(&mut self, entry: &[u8], now: Now) -> Vec<Event> {
-        let goodbye = parse_statement(entry);
-        let Some((signed, statement)) =
-            goodbye.filter(|(_, statement)| statement.purpose == Purpose::ToAll(Occasion::Goodbye))
+    pub(super) fn take_goodbye(&mut self, signed: &Signed<'_>, now: Now) -> Vec<Event> {
+        let goodbye = Statement::parse(signed.bytes).ok();
+        let Some(statement) = goodbye.filter(|it| it.purpose == Purpose::ToAll(Occasion::Goodbye))
         else {
             return vec![Event::Stray];
         };
-        let (sid, mut events) = match self.take_signed(&signed, &statement, What::Beacon, now) {
-            Err(events) => return events,
+        let (sid, mut events) = match self.take_signed(signed, &statement, What::Beacon, now) {
+            Err(events) => {
+                self.members.refused_is_gone(statement.sender);
+                return events;
+            }
             Ok(taken) => taken,
         };
         if let Some(peer) = self.members.remove(sid) {
@@ -86,7 +90,7 @@ impl Session {
         let is_its_room = statement.room == self.own.card.room();
         let sid = self
             .members
-            .author(statement.sender)
+            .author(statement.sender, signed)
             .filter(|_| is_its_room);
         let Some((sid, peer)) = sid.and_then(|sid| Some((sid, self.members.roster.get_mut(sid)?)))
         else {
@@ -118,16 +122,9 @@ impl Session {
     }
 
     /// Tells once that somebody's program says something that this one does not know.
-    pub(super) fn is_newer(&mut self, sender: SessionId) -> Option<Event> {
-        let sid = self.members.author(sender)?;
+    pub(super) fn is_newer(&mut self, sid: SessionId) -> Option<Event> {
         let peer = self.members.roster.get_mut(sid)?;
         let is_news = !std::mem::replace(&mut peer.told.newer, true);
         is_news.then(|| Event::Newer(peer.nick().clone()))
     }
-}
-
-fn parse_statement(entry: &[u8]) -> Option<(Signed<'_>, Statement)> {
-    let signed = signed_fields(entry)?;
-    let statement = Statement::parse(signed.bytes).ok()?;
-    Some((signed, statement))
 }

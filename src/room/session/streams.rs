@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
 use crate::room::card::SessionId;
-use crate::room::numbers::{Had, Outcome};
+use crate::room::numbers::{Had, MAX_RANGES, Outcome};
 
 /// How many of a stream's latest messages are remembered, in order to notice two with one number.
 const RECENT: usize = 64;
@@ -60,35 +60,48 @@ impl NumberedStream {
     }
 
     /// A message has come whose signature was verified; whether it opens is said afterwards. If it is
-    /// of the present stays of both, and so was the one before, what is between is missing.
-    pub(super) fn take(&mut self, number: u64, digest: Digest, fits: bool, active: Duration) {
+    /// of the present stays of both, and so was the one before, what is between is missing. Where its
+    /// content has not come with it, it is missing itself.
+    pub(super) fn take(
+        &mut self,
+        number: u64,
+        digest: Digest,
+        has_content: bool,
+        fits: bool,
+        active: Duration,
+    ) {
         let next = self.had.next;
         if number > next && fits && self.is_settled {
-            self.gaps.push(Gap {
-                first: next,
-                last: number - 1,
-                since: active,
-            });
+            self.note_gap(next, number - 1, active);
         }
         if number >= next {
             self.is_settled |= fits;
         }
-        self.had.take(number, Outcome::Unopened);
+        if has_content {
+            self.had.take(number, Outcome::Unopened);
+        } else {
+            self.had.expect(number + 1);
+        }
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
         self.recent.push_back((number, digest));
     }
 
+    fn note_gap(&mut self, first: u64, last: u64, since: Duration) {
+        let is_full = self.gaps.len() == MAX_RANGES;
+        match self.gaps.last_mut() {
+            // What has come of those between does not count as missing.
+            Some(before) if is_full => before.last = last,
+            _ => self.gaps.push(Gap { first, last, since }),
+        }
+    }
+
     /// Its sender has said, in the present stays of both, which number is next.
     pub(super) fn expect_next(&mut self, number: u64, active: Duration) {
         let next = self.had.next;
         if number > next && self.is_settled {
-            self.gaps.push(Gap {
-                first: next,
-                last: number - 1,
-                since: active,
-            });
+            self.note_gap(next, number - 1, active);
         }
         self.had.expect(number);
         self.is_settled = true;
@@ -196,7 +209,7 @@ mod tests {
     fn stream(numbers: &[u64]) -> NumberedStream {
         let mut stream = NumberedStream::default();
         for number in numbers {
-            stream.take(*number, ONE, true, seconds(0));
+            stream.take(*number, ONE, true, true, seconds(0));
             stream.opened(*number);
         }
         stream
@@ -208,10 +221,26 @@ mod tests {
         assert_eq!(some.turn(6, ONE), Turn::New);
         assert_eq!(some.turn(5, ONE), Turn::Repeated);
         assert_eq!(some.turn(4, ONE), Turn::Late);
-        some.take(6, ONE, true, seconds(1));
+        some.take(6, ONE, true, true, seconds(1));
         assert_eq!(some.turn(6, ONE), Turn::Late, "it did not open");
         some.opened(6);
         assert_eq!(some.turn(6, ONE), Turn::Repeated);
+    }
+
+    #[test]
+    fn what_comes_without_its_content_is_missing_and_not_unopened() {
+        let mut some = stream(&[0]);
+        some.take(1, ONE, false, true, seconds(1));
+        assert_eq!(some.turn(1, ONE), Turn::Late);
+        assert!(some.had().missing.contains(1) && !some.had().unopened.contains(1));
+        assert_eq!(
+            some.take_missing(seconds(100), P),
+            0,
+            "it was told when it came"
+        );
+        some.take(1, ONE, true, false, seconds(2));
+        some.opened(1);
+        assert_eq!(some.turn(1, ONE), Turn::Repeated);
     }
 
     #[test]
@@ -222,7 +251,7 @@ mod tests {
     #[test]
     fn what_is_missing_for_a_period_is_told_once_and_what_comes_meanwhile_is_not() {
         let mut some = stream(&[0, 4]);
-        some.take(2, ONE, true, seconds(30));
+        some.take(2, ONE, true, true, seconds(30));
         some.opened(2);
         assert_eq!(some.take_missing(seconds(59), P), 0);
         assert_eq!(some.take_missing(seconds(60), P), 2);
@@ -230,14 +259,24 @@ mod tests {
     }
 
     #[test]
+    fn gaps_are_bounded_and_none_is_lost() {
+        let count = 2 * u64::try_from(MAX_RANGES).unwrap();
+        let numbers: Vec<u64> = (0..=count).map(|number| 2 * number).collect();
+        let mut some = stream(&numbers);
+        assert_eq!(some.gaps.len(), MAX_RANGES);
+        // The lowest are not waited for any more.
+        assert_eq!(some.take_missing(seconds(60), P), count / 2);
+    }
+
+    #[test]
     fn what_may_not_have_been_for_this_member_is_not_missing() {
         let mut first = stream(&[]);
-        first.take(7, ONE, true, seconds(0));
+        first.take(7, ONE, true, true, seconds(0));
         let mut away = stream(&[0]);
         away.unsettle();
-        away.take(7, ONE, true, seconds(0));
+        away.take(7, ONE, true, true, seconds(0));
         let mut resent = stream(&[0]);
-        resent.take(7, ONE, false, seconds(0));
+        resent.take(7, ONE, true, false, seconds(0));
         for mut stream in [first, away, resent] {
             assert_eq!(stream.take_missing(seconds(100), P), 0);
         }

@@ -4,90 +4,65 @@ use std::time::Duration;
 
 use crate::cipher::encoding::Encoder;
 use crate::cipher::keys::{DECRYPTIONS, SessionKey};
-use crate::room::card::{Identity, SessionId};
-use crate::room::frame::{Challenge, Frame, RelayLimits, RunId};
-use crate::room::message::{Header, Kind, OpenError, Stream, audience_digest};
-use crate::room::names::{Nick, RoomName};
-use crate::room::session::{Event, Now, Policy, Session, Standing};
-use crate::room::statement::{Occasion, Statement, ToldEntry};
+use crate::room::card::{Card, Identity};
+use crate::room::chain::{Link, signed_entry};
+use crate::room::frame::{Challenge, Departure, Frame, RelayLimits, RunId};
+use crate::room::message::{Kind, OpenError};
+use crate::room::names::RoomName;
+use crate::room::session::{End, Event, Now, Policy, Session, Standing};
 use crate::room::text::SafeText;
 
-use super::{Vector, family, key_called};
+use super::{Vector, family, key_called, reason};
 
-/// The epoch in which bob joined, in the message vectors.
-const EPOCH: u64 = 7;
 const RUN: RunId = RunId([0x11; 16]);
+
+/// The position before bob's joining.
+const BEFORE: u64 = 6;
+
+const POLICY: Policy = Policy {
+    at_least: Standing::New,
+    rekey_after: Duration::from_hours(1),
+};
 
 #[test]
 fn messages() {
-    let others = ["card_good", "card_of_cara"].map(|name| Vector::read(name).bytes("card"));
     for vector in family("message") {
-        let name = &vector.name;
-        let mut bob = enter(
-            Identity {
-                key: key_called("bob_identity"),
-                is_lasting: false,
-            },
-            SessionKey::from_identity(vector.key("session")),
-            &others,
-        );
-        greet(&mut bob, &vector);
-        let field = |field| vector.all(field).map(move |value| (field, value));
-        let texts: Vec<(&str, &str)> = vector.all("kind").zip(vector.all("text")).collect();
-        let mut texts = texts.into_iter();
-        let mut deliveries = 0;
-        for (((header, signature), ciphertext), expected) in field("header")
-            .zip(field("signature"))
-            .zip(field("ciphertext"))
-            .zip(vector.all("expect"))
-        {
-            let [header, signature, ciphertext] =
-                [header, signature, ciphertext].map(|(field, value)| vector.decode(field, value));
-            let frame = deliver(&header, &signature, &ciphertext);
-            let events = bob.receive(&frame, NOW).unwrap();
-            // What the header says of other readers is no outcome for this one.
-            let about_this = |event: &&Event| !matches!(event, Event::LeftOthersOut(..));
-            let outcomes: Vec<String> = events.iter().filter(about_this).map(outcome).collect();
-            let outcome = match &*outcomes.join(", ") {
-                "" => "nothing".to_owned(),
-                outcomes => outcomes.to_owned(),
+        let mut reader = Reader::enter(&vector);
+        let mut fields = vector.fields.iter().peekable();
+        let is_step = |name: &str| name == "frame";
+        while fields.next_if(|(name, _)| !is_step(name)).is_some() {}
+        let mut steps = 0;
+        while let Some((_, frame)) = fields.next() {
+            steps += 1;
+            let mut step = Step {
+                vector: &vector,
+                is_at: format!("{}, step {steps}", vector.name),
+                frame,
+                fields: Vec::new(),
             };
-            deliveries += 1;
-            assert_eq!(outcome, expected, "{name}, delivery {deliveries}");
-            let told = match events.last() {
-                Some(Event::Message { kind, text, .. }) => Some((*kind, text)),
-                Some(Event::Away(_, Some(text))) => Some((Kind::Away, text)),
-                _ => None,
-            };
-            if let Some((kind, text)) = told {
-                let (expected_kind, expected_text) = texts.next().expect(name);
-                assert_eq!(kind.code().to_string(), expected_kind, "{name}");
-                assert_eq!(*text, SafeText::new(expected_text), "{name}");
+            while let Some((name, value)) = fields.next_if(|(name, _)| !is_step(name)) {
+                step.fields.push((name, value));
             }
+            reader.take(&step);
         }
-        assert_eq!(deliveries, vector.all("expect").count(), "{name}");
-        assert!(deliveries > 0, "{name} delivers nothing");
-        assert!(texts.next().is_none(), "{name} has a text that is not told");
+        assert!(steps > 0, "{} has no step", vector.name);
     }
 }
 
 #[test]
 fn a_thousand_blocks_without_a_valid_signature_cost_no_private_key_operation() {
-    let others = ["card_good", "card_of_cara"].map(|name| Vector::read(name).bytes("card"));
-    let vector = Vector::read("message_action");
-    let identity = Identity {
-        key: key_called("bob_identity"),
-        is_lasting: false,
-    };
-    let key = SessionKey::from_identity(vector.key("session"));
-    let mut bob = enter(identity, key, &others);
-    greet(&mut bob, &vector);
+    let vector = Vector::read("message_one_block");
+    let mut bob = Reader::enter(&vector).session;
     let [header, signature] = ["header", "signature"].map(|field| vector.bytes(field));
     let forged: Vec<u8> = signature.iter().map(|byte| byte ^ 1).collect();
     let mut decryptions = |signature: &[u8], blocks: usize| {
         let before = DECRYPTIONS.get();
-        let frame = deliver(&header, signature, &vec![0x55; 256 * blocks]);
-        assert_eq!(bob.receive(&frame, NOW).unwrap().len(), 1);
+        let frame = entry(
+            3,
+            &signed_entry(&header, signature),
+            &vec![0x55; 256 * blocks],
+        );
+        assert_eq!(bob.receive(&frame, now(0)).unwrap().len(), 1);
         DECRYPTIONS.get() - before
     };
     // Also where the number is one that a message can have.
@@ -97,114 +72,202 @@ fn a_thousand_blocks_without_a_valid_signature_cost_no_private_key_operation() {
     assert_eq!(decryptions(&signature, 20), 1, "with it they are looked at");
 }
 
-const NOW: Now = Now {
-    time: 0,
-    uptime: Duration::ZERO,
-};
+fn now(seconds: u64) -> Now {
+    Now {
+        time: 0,
+        uptime: Duration::from_secs(seconds),
+    }
+}
 
-const POLICY: Policy = Policy {
-    at_least: Standing::New,
-    rekey_after: Duration::from_hours(1),
-};
+/// A step of a vector: what comes, and what must come of it.
+struct Step<'a> {
+    vector: &'a Vector,
+    /// What it is called where it fails.
+    is_at: String,
+    frame: &'a str,
+    fields: Vec<(&'a str, &'a str)>,
+}
 
-/// Has the others greet bob, a newcomer, with the numbers that they stand at: each that of its
-/// first message in the vectors.
-fn greet(bob: &mut Session, vector: &Vector) {
-    let headers: Vec<Header> = vector
-        .all("header")
-        .filter_map(|header| Header::parse(&vector.decode("header", header)).ok())
-        .filter(|header| header.stream == Stream::Room)
-        .collect();
-    let others = bob.others();
-    let mut roster: Vec<SessionId> = others.iter().map(|person| person.sid).collect();
-    roster.push(bob.card().sid());
-    roster.sort_unstable();
-    for person in others {
-        let first = headers.iter().find(|header| header.sender == person.sid);
-        let statement = Statement {
-            room: bob.card().room(),
-            sender: person.sid,
-            run: RUN,
-            epoch: EPOCH,
-            roster: audience_digest(&roster),
-            seen: 0,
-            parent: audience_digest(&roster),
-            time: 1,
-            occasion: Occasion::Beacon,
-            next: first.map_or(0, |header| header.sequence),
-            told: vec![ToldEntry {
-                reader: bob.card().sid(),
-                total: 0,
-            }],
-            direct: Vec::new(),
-            past: Vec::new(),
-            unread: Vec::new(),
-        };
-        let statement = statement.encode();
-        let signature = key_called(&format!("{}_identity", person.nick)).sign(&statement);
-        let frame = Encoder::default()
-            .byte(0x15)
-            .string(&statement)
-            .string(&signature)
-            .finish();
-        assert_eq!(bob.receive(&frame, NOW).unwrap(), []);
+impl Step<'_> {
+    fn find(&self, name: &str) -> Option<&str> {
+        let field = self.fields.iter().find(|(field, _)| *field == name);
+        field.map(|(_, value)| *value)
+    }
+
+    fn get(&self, name: &str) -> &str {
+        let value = self.find(name);
+        value.unwrap_or_else(|| panic!("{}: no {name}", self.is_at))
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        self.vector.decode(name, self.get(name))
+    }
+
+    fn strings<const N: usize>(&self, kind: u8, names: &[&str; N]) -> Vec<u8> {
+        let mut fields = Encoder::default().byte(kind);
+        for name in names {
+            fields = fields.string(&self.bytes(name));
+        }
+        fields.finish()
+    }
+
+    /// The frame that comes: its type and fields.
+    fn frame(&self) -> Vec<u8> {
+        let words: Vec<&str> = self.frame.split(' ').collect();
+        match words[..] {
+            ["entry", kind] => {
+                let content = if self.find("entry").is_some() {
+                    self.bytes("entry")
+                } else {
+                    signed_entry(&self.bytes("header"), &self.bytes("signature"))
+                };
+                entry(kind.parse().unwrap(), &content, &self.bytes("ciphertext"))
+            }
+            ["deliver"] => self.strings(0x13, &["header", "signature", "ciphertext"]),
+            ["receipt"] => self.strings(0x16, &["statement", "signature"]),
+            _ => panic!("{}: what is {}?", self.is_at, self.frame),
+        }
     }
 }
 
 /// Bob's session in the lobby, which the others entered before him.
-fn enter(identity: Identity, key: SessionKey, others: &[Vec<u8>]) -> Session {
-    let nick: Nick = "bob".parse().unwrap();
-    let lobby: RoomName = "lobby".parse().unwrap();
-    let mut session = Session::new(identity, key, &nick, &lobby, POLICY, NOW);
-    let challenge = Challenge {
-        nonce: [0; 32],
-        run: RUN,
-    };
-    let limits = RelayLimits {
-        members: 10,
-        ..RelayLimits::default()
-    };
-    let mut frames = vec![
-        Frame::challenge(&challenge, &limits),
-        Frame::welcome(EPOCH, others.len()),
-    ];
-    frames.extend(others.iter().map(|card| Frame::member(card)));
-    for frame in frames {
-        let [_, _, _, _, frame @ ..] = &*frame.encode() else {
-            panic!("a frame without a length");
+struct Reader {
+    session: Session,
+    seconds: u64,
+}
+
+impl Reader {
+    fn enter(vector: &Vector) -> Self {
+        let identity = Identity {
+            key: key_called("bob_identity"),
+            is_lasting: false,
         };
-        session.receive(frame, NOW).unwrap();
+        let key = SessionKey::from_identity(vector.key("session"));
+        let lobby: RoomName = "lobby".parse().unwrap();
+        let card = Card::parse(&vector.bytes("card"), lobby.id()).unwrap();
+        let mut session = Session::with_card(identity, key, card, &lobby, POLICY, now(0));
+        let challenge = Challenge {
+            nonce: [0; 32],
+            run: RUN,
+        };
+        let limits = RelayLimits {
+            members: 10,
+            idle: 86_400,
+            ..RelayLimits::default()
+        };
+        let chain = Vector::read("chain_before_the_reader");
+        let before = Link {
+            position: BEFORE,
+            digest: *chain.arrays("chain").last().unwrap(),
+        };
+        let others = ["card_good", "card_of_cara"].map(|name| Vector::read(name).bytes("card"));
+        let mut frames = vec![
+            Frame::challenge(&challenge, &limits),
+            Frame::welcome(&before, others.len(), 60),
+        ];
+        frames.extend(others.iter().map(|card| Frame::member(card)));
+        for frame in frames {
+            let [_, _, _, _, frame @ ..] = &*frame.encode() else {
+                panic!("a frame without a length");
+            };
+            session.receive(frame, now(0)).unwrap();
+        }
+        assert_eq!(session.others().len(), others.len());
+        Self {
+            session,
+            seconds: 0,
+        }
     }
-    assert_eq!(session.others().len(), others.len());
-    session
+
+    /// Takes a step, and checks what comes of it.
+    fn take(&mut self, step: &Step<'_>) {
+        let (is_at, expected) = (&step.is_at, step.get("expect"));
+        let events = if let Some(seconds) = step.frame.strip_prefix("wait ") {
+            self.wait(seconds.parse().unwrap())
+        } else {
+            match self.session.receive(&step.frame(), now(self.seconds)) {
+                Ok(events) => events,
+                Err(end) => {
+                    assert_eq!((end, expected), (End::Malformed, "error"), "{is_at}");
+                    return;
+                }
+            }
+        };
+        let outcomes: Vec<String> = events.iter().filter_map(outcome_of).collect();
+        let outcome = match &*outcomes.join(", ") {
+            "" => "nothing".to_owned(),
+            outcomes => outcomes.to_owned(),
+        };
+        assert_eq!(outcome, expected, "{is_at}");
+        for event in &events {
+            let (kind, text) = match event {
+                Event::Message { kind, text, .. } => (*kind, text),
+                Event::Away(_, Some(text)) => (Kind::Away, text),
+                Event::LeftOut(_, why) => {
+                    let expected = reason(step.get("reason").parse().unwrap());
+                    assert_eq!(*why, expected, "{is_at}");
+                    continue;
+                }
+                _ => continue,
+            };
+            assert_eq!(kind.code().to_string(), step.get("kind"), "{is_at}");
+            assert_eq!(*text, SafeText::new(step.get("text")), "{is_at}");
+        }
+    }
+
+    /// So many seconds pass.
+    fn wait(&mut self, seconds: u64) -> Vec<Event> {
+        let mut events = Vec::new();
+        for _ in 0..seconds {
+            self.seconds += 1;
+            events.extend(self.session.tick(now(self.seconds)));
+        }
+        events
+    }
 }
 
-/// The type and the fields of a DELIVER frame. No function of the program makes one in one piece.
-fn deliver(header: &[u8], signature: &[u8], ciphertext: &[u8]) -> Vec<u8> {
-    Encoder::default()
-        .byte(0x11)
-        .string(header)
-        .string(signature)
-        .string(ciphertext)
-        .finish()
+/// The type and the fields of an ENTRY frame. No function of the program makes one in one piece.
+fn entry(kind: u8, entry: &[u8], ciphertext: &[u8]) -> Vec<u8> {
+    let fields = Encoder::default().byte(0x11).byte(kind);
+    fields.string(entry).string(ciphertext).finish()
 }
 
-fn outcome(event: &Event) -> String {
-    match event {
-        Event::Message { direct, kind, .. } => {
-            assert!(Kind::from_code(kind.code()).is_some());
-            (if *direct { "direct text" } else { "text" }).to_owned()
+/// What the vectors call what has happened; nothing for what they do not tell of.
+fn outcome_of(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Message {
+            direct, written, ..
+        } => {
+            let late = if written.is_some() { "late " } else { "" };
+            let direct = if *direct { "direct " } else { "" };
+            format!("{late}{direct}text")
         }
         Event::Away(_, Some(_)) => "away".to_owned(),
-        Event::LeftOut(_) => "left out".to_owned(),
-        Event::OtherView(_) => "other view".to_owned(),
-        Event::Missing(_, number) => format!("missing {number}"),
+        Event::LeftOut(..) => "left out".to_owned(),
         Event::Stray => "stray".to_owned(),
         Event::Unopened(_, OpenError::Signature) => "signature".to_owned(),
         Event::Unopened(_, OpenError::NotForMe) => "not for this reader".to_owned(),
         Event::Unopened(_, OpenError::NoCiphertext) => "no ciphertext".to_owned(),
         Event::Unopened(_, OpenError::CannotOpen) => "cannot open".to_owned(),
         Event::Unopened(_, OpenError::Kind) => "unknown kind".to_owned(),
+        Event::Equivocation(_) => "equivocation".to_owned(),
+        Event::OtherView(_) => "other view".to_owned(),
+        Event::Missing(_, number) => format!("missing {number}"),
+        Event::Joined(_) | Event::Back(_) => "joined".to_owned(),
+        Event::Left { departure, .. } => match departure {
+            Departure::Left => "goodbye".to_owned(),
+            // That of somebody who is cast out comes with the refusal.
+            Departure::Misbehaved => return None,
+            _ => "left".to_owned(),
+        },
+        Event::Rekeyed(_) | Event::Renamed { .. } => "rekeyed".to_owned(),
+        Event::Disbelieved(_) | Event::CastOut(..) => "refused".to_owned(),
+        Event::Newer(_) => "newer program".to_owned(),
+        Event::NewerRelay => "newer relay".to_owned(),
+        // What a header says of other readers is no outcome for this one, nor is who is there.
+        Event::LeftOthersOut(..) | Event::Quiet(..) => return None,
+        // What the program does about other views is not among the outcomes.
+        Event::Contradicted => return None,
         event => format!("{event:?}"),
-    }
+    })
 }

@@ -12,15 +12,16 @@ use crate::cipher::keys::{IdentityKey, KeyError, PublicKey, SessionKey};
 use crate::cipher::pem::IdentityPem;
 use crate::cipher::seal::{self, Body};
 
-use crate::room::card::{Card, CardError, Identity, SessionId};
+use crate::room::card::{Card, CardError, Identity, SessionId, Stay};
+use crate::room::chain::{Claim, EntryKind, Link, entry_digest, roster_digest};
 use crate::room::frame::{Challenge, RunId};
-use crate::room::message::{Header, Stream, audience_digest, parent_digest};
-use crate::room::names::{Nick, RoomName};
+use crate::room::message::{Header, LeftOutFor, Stream};
+use crate::room::names::{Nick, RoomId, RoomName};
 
 const FAMILIES: [&str; 19] = [
-    "audience",
     "caesar",
     "card",
+    "chain",
     "commitment",
     "comparison",
     "fingerprint",
@@ -31,10 +32,10 @@ const FAMILIES: [&str; 19] = [
     "message",
     "nick",
     "oaep",
-    "parent",
     "possession",
     "pss",
     "room",
+    "roster",
     "session",
     "statement",
 ];
@@ -163,6 +164,28 @@ impl Vector {
         self.get(field)
             .parse()
             .unwrap_or_else(|_| panic!("{}: {field} is not a number", self.name))
+    }
+
+    /// The numbers of a field that may be there several times.
+    fn numbers<T: std::str::FromStr>(&self, field: &str) -> Vec<T> {
+        let parse = |value: &str| {
+            let number = value.parse().ok();
+            number.unwrap_or_else(|| panic!("{}: {field} is not a number", self.name))
+        };
+        self.all(field).map(parse).collect()
+    }
+
+    /// The claim of a header or a statement.
+    fn claim(&self) -> Claim {
+        Claim {
+            run: RunId(self.array("run")),
+            link: Link {
+                position: self.number("position"),
+                digest: self.array("chain"),
+            },
+            roster: self.array("roster"),
+            unread: self.numbers("unread"),
+        }
     }
 
     /// The key in the file that the field names.
@@ -353,19 +376,31 @@ fn commitments() {
 }
 
 #[test]
-fn audience_digests() {
-    for vector in family("audience") {
+fn roster_digests() {
+    for vector in family("roster") {
         let sids: Vec<SessionId> = vector.arrays("sid").into_iter().map(SessionId).collect();
-        let digest = audience_digest(&sids);
+        let digest = roster_digest(&sids);
         assert_eq!(digest, vector.array("digest"), "{}", vector.name);
     }
 }
 
 #[test]
-fn parent_digests() {
-    for vector in family("parent") {
-        let digest = parent_digest(&vector.array("before"), &vector.bytes("header"));
-        assert_eq!(digest, vector.array("after"), "{}", vector.name);
+fn chains() {
+    for vector in family("chain") {
+        let name = &vector.name;
+        let run = RunId(vector.array("run"));
+        let room = RoomId(vector.array("room"));
+        let mut link = Link::start(run, room, vector.number("start"));
+        assert_eq!(link.digest, vector.array("beginning"), "{name}");
+        let kinds: Vec<u8> = vector.numbers("kind");
+        let chain: Vec<[u8; 32]> = vector.arrays("chain");
+        let entries: Vec<&str> = vector.all("entry").collect();
+        assert_eq!((kinds.len(), chain.len()), (entries.len(), entries.len()));
+        for ((kind, entry), expected) in kinds.into_iter().zip(entries).zip(chain) {
+            let entry = entry_digest(&vector.decode("entry", entry));
+            link = link.then(EntryKind::from_code(kind), &entry);
+            assert_eq!(link.digest, expected, "{name}, {}", link.position);
+        }
     }
 }
 
@@ -394,29 +429,40 @@ fn headers() {
         vector.expect("parses");
         let stream = vector.bytes("stream");
         let expected = Header {
-            room: crate::room::names::RoomId(vector.array("room")),
+            room: RoomId(vector.array("room")),
             sender: SessionId(vector.array("sender")),
-            run: RunId(vector.array("run")),
-            epoch: vector.number("epoch"),
             stream: if stream.is_empty() {
                 Stream::Room
             } else {
                 Stream::Direct(SessionId(vector.to_array("stream", &stream)))
             },
-            sequence: vector.number("sequence"),
+            number: vector.number("number"),
             time: vector.number("time"),
-            left_out: vector
-                .arrays("left_out")
-                .into_iter()
-                .map(SessionId)
-                .collect(),
-            audience: vector.array("audience"),
-            seen: vector.number("seen"),
-            parent: vector.array("parent"),
+            flags: vector.number("flags"),
+            left_out: left_out(&vector),
+            claim: vector.claim(),
             commitment: vector.array("commitment"),
         };
         assert_eq!(header, expected, "{name}");
         assert_eq!(header.encode(), bytes, "{name}");
+    }
+}
+
+fn left_out(vector: &Vector) -> Vec<(SessionId, LeftOutFor)> {
+    let sids = vector.arrays("left_out").into_iter().map(SessionId);
+    let reasons: Vec<u8> = vector.numbers("reason");
+    assert_eq!(sids.len(), reasons.len(), "{}", vector.name);
+    sids.zip(reasons.into_iter().map(reason)).collect()
+}
+
+fn reason(code: u8) -> LeftOutFor {
+    match code {
+        0 => LeftOutFor::Coming,
+        1 => LeftOutFor::NotKnown,
+        2 => LeftOutFor::NotVerified,
+        3 => LeftOutFor::OtherIdentity,
+        4 => LeftOutFor::StaleKey,
+        code => LeftOutFor::Unknown(code),
     }
 }
 
@@ -439,8 +485,45 @@ fn cards() {
             assert_eq!(card.next(), vector.number::<u64>("next"), "{name}");
             let fingerprint = card.fingerprint().to_string();
             assert_eq!(fingerprint, vector.get("fingerprint"), "{name}");
+            assert_eq!(card.past(), past(&vector), "{name}");
         }
     }
+}
+
+fn past(vector: &Vector) -> Vec<Stay> {
+    let firsts: Vec<u64> = vector.numbers("past_first");
+    let runs = vector.arrays("past_run");
+    let positions: Vec<u64> = vector.numbers("past_position");
+    let chains = vector.arrays("past_chain");
+    let rosters = vector.arrays("past_roster");
+    let unread: Vec<&str> = vector.all("past_unread").collect();
+    let counts = [
+        runs.len(),
+        positions.len(),
+        chains.len(),
+        rosters.len(),
+        unread.len(),
+    ];
+    assert_eq!(counts, [firsts.len(); 5], "{}", vector.name);
+    let stay = |number: usize| Stay {
+        first: firsts[number],
+        claim: Claim {
+            run: RunId(runs[number]),
+            link: Link {
+                position: positions[number],
+                digest: chains[number],
+            },
+            roster: rosters[number],
+            unread: numbers_in(unread[number]),
+        },
+    };
+    (0..firsts.len()).map(stay).collect()
+}
+
+/// The numbers in a line.
+fn numbers_in(line: &str) -> Vec<u64> {
+    let numbers = line.split_ascii_whitespace();
+    numbers.map(|number| number.parse().unwrap()).collect()
 }
 
 fn card_outcome(card: &Result<Card, CardError>) -> &'static str {

@@ -1,14 +1,13 @@
 //! Statements, and what people compare and hand on: the families `statement`, `comparison` and
 //! `invite`.
 
-use crate::cipher::encoding::Digest;
 use crate::room::card::SessionId;
 use crate::room::comparison::{pair_code, room_code};
-use crate::room::frame::RunId;
 use crate::room::names::{NameError, RoomId, RoomName};
-use crate::room::statement::{DirectEntry, Occasion, PastEntry, Statement, ToldEntry};
+use crate::room::numbers::{Had, Ranges};
+use crate::room::statement::{Occasion, Purpose, Receipt, Statement};
 
-use super::{Vector, family, key_called};
+use super::{Vector, family, key_called, numbers_in};
 
 #[test]
 fn statements() {
@@ -26,41 +25,45 @@ fn statements() {
 }
 
 fn expected(vector: &Vector) -> Statement {
-    let sids = |field| vector.arrays(field).into_iter().map(SessionId);
-    let digests = |field| -> Vec<Digest> { vector.arrays(field) };
-    let numbers = |field| vector.all(field).map(|number| number.parse().unwrap());
-    let told = sids("reader").zip(numbers("total"));
-    let streams = sids("from").zip(sids("to")).zip(numbers("direct_next"));
-    let past = numbers("past_epoch").zip(numbers("past_seen"));
+    let stream = vector.bytes("stream");
+    let purpose = if stream.is_empty() {
+        Purpose::ToAll(match vector.number("occasion") {
+            0 => Occasion::Beacon,
+            1 => Occasion::Goodbye,
+            code => Occasion::Unknown(code),
+        })
+    } else {
+        assert_eq!(vector.get("occasion"), "0", "{}", vector.name);
+        let has_room = vector.all("room_next").next().is_some();
+        let receipt = Receipt {
+            direct: had(vector, "direct"),
+            room: has_room.then(|| had(vector, "room")),
+        };
+        Purpose::Receipt(SessionId(vector.to_array("stream", &stream)), receipt)
+    };
     Statement {
         room: RoomId(vector.array("room")),
         sender: SessionId(vector.array("sender")),
-        run: RunId(vector.array("run")),
-        epoch: vector.number("epoch"),
-        roster: vector.array("roster"),
-        seen: vector.number("seen"),
-        parent: vector.array("parent"),
         time: vector.number("time"),
-        occasion: match vector.get("occasion") {
-            "0" => Occasion::Beacon,
-            _ => Occasion::Leave,
-        },
         next: vector.number("next"),
-        told: told
-            .map(|(reader, total)| ToldEntry { reader, total })
-            .collect(),
-        direct: streams
-            .map(|((from, to), next)| DirectEntry { from, to, next })
-            .collect(),
-        past: past
-            .zip(digests("past_parent"))
-            .map(|((epoch, seen), parent)| PastEntry {
-                epoch,
-                seen,
-                parent,
-            })
-            .collect(),
-        unread: digests("unread"),
+        claim: vector.claim(),
+        purpose,
+    }
+}
+
+fn had(vector: &Vector, of: &str) -> Had {
+    let ranges = |field: &str| {
+        let mut ranges = Ranges::default();
+        for line in vector.all(&format!("{of}_{field}")) {
+            let [first, last] = numbers_in(line).try_into().unwrap();
+            ranges.insert(first, last);
+        }
+        ranges
+    };
+    Had {
+        next: vector.number(&format!("{of}_next")),
+        missing: ranges("missing"),
+        unopened: ranges("unopened"),
     }
 }
 

@@ -1,0 +1,188 @@
+//! Relays that are not there, or are something else: the client says so in one line, and ends.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use e2echat::room::frame::{Challenge, Frame, PREAMBLE, RelayLimits, RunId};
+use e2echat::room::notice::Notice;
+
+use crate::support::peer::frame;
+use crate::support::process::{Ended, Home};
+
+/// A server that does something to its first client, and then waits until that hangs up.
+fn server(serve: impl FnOnce(&mut TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        serve(&mut stream);
+        let mut rest = Vec::new();
+        // It fails where the client resets the connection, which is as good.
+        let _ = stream.read_to_end(&mut rest);
+    });
+    address
+}
+
+fn join(address: SocketAddr) -> Ended {
+    let ended = Home::new().run(&["join", &address.to_string(), "--nick", "ada"]);
+    assert_eq!(ended.stdout, [""; 0], "{ended:#?}");
+    ended
+}
+
+/// What a relay of this protocol says first.
+fn challenge() -> Vec<u8> {
+    let challenge = Challenge {
+        nonce: [1; 32],
+        run: RunId([2; 16]),
+    };
+    let limits = RelayLimits {
+        idle: 90,
+        members: 200,
+        ..RelayLimits::default()
+    };
+    Frame::challenge(&challenge, &limits).encode()
+}
+
+/// A server that writes these bytes once the client has said who it is, and nothing else.
+fn scripted(bytes: Vec<u8>) -> SocketAddr {
+    server(move |stream| {
+        let mut preamble = [0; PREAMBLE];
+        stream.read_exact(&mut preamble).unwrap();
+        stream.write_all(&bytes).unwrap();
+    })
+}
+
+#[track_caller]
+fn assert_not_a_relay(bytes: Vec<u8>) {
+    let address = scripted(bytes);
+    join(address).assert_failure(&format!(
+        "what answers at {address} is not an e2echat relay"
+    ));
+}
+
+#[test]
+fn a_relay_that_is_not_there() {
+    // The port was free a moment ago.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    join(address).assert_failure(&format!("cannot connect to {address}: connection refused"));
+}
+
+#[test]
+fn a_name_that_is_not_there() {
+    let ended = Home::new().run(&["join", "nowhere.invalid", "--nick", "ada"]);
+    assert_eq!(ended.code(), Some(1), "{ended:#?}");
+    assert_eq!(ended.stderr.len(), 2, "{ended:#?}");
+    let expected = "e2echat: error: cannot find the relay nowhere.invalid: ";
+    assert!(ended.stderr[0].starts_with(expected), "{ended:#?}");
+}
+
+#[test]
+fn an_http_server() {
+    assert_not_a_relay(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".to_vec());
+}
+
+#[test]
+fn a_server_that_speaks_first() {
+    let address = server(|stream| stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n").unwrap());
+    join(address).assert_failure(&format!(
+        "what answers at {address} is not an e2echat relay"
+    ));
+}
+
+/// One test for all that keep a client waiting, so that they wait at the same time.
+#[test]
+fn ports_that_say_nothing_too_little_or_too_slowly_hold_the_client_for_10_seconds() {
+    let silent = server(|_| ());
+    let slow = server(|stream| {
+        for byte in challenge() {
+            if stream.write_all(&[byte]).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_secs(1));
+        }
+    });
+    let announced = Frame::welcome(1, 199).encode();
+    let unfinished = scripted([challenge(), announced].concat());
+    thread::scope(|scope| {
+        for address in [silent, slow, unfinished] {
+            scope.spawn(move || {
+                join(address)
+                    .assert_failure(&format!("no answer from {address} within 10 seconds"));
+            });
+        }
+    });
+}
+
+#[test]
+fn a_server_that_closes_at_once() {
+    let address = server(|stream| stream.shutdown(Shutdown::Both).unwrap());
+    let ended = join(address);
+    assert_eq!(ended.code(), Some(1));
+    assert_eq!(ended.stderr.len(), 2, "{ended:#?}");
+}
+
+#[test]
+fn a_server_that_closes_after_the_first_bytes_and_within_a_frame() {
+    for answer in [Vec::new(), challenge()[..20].to_vec()] {
+        let address = server(move |stream| {
+            let mut preamble = [0; PREAMBLE];
+            stream.read_exact(&mut preamble).unwrap();
+            stream.write_all(&answer).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+        });
+        join(address).assert_failure(&format!("{address} hung up without a word"));
+    }
+}
+
+#[test]
+fn a_length_of_4_gib() {
+    assert_not_a_relay(u32::MAX.to_be_bytes().to_vec());
+}
+
+#[test]
+fn a_frame_type_that_nobody_knows() {
+    assert_not_a_relay(frame(0x7f, b"hello"));
+}
+
+#[test]
+fn a_welcome_before_the_challenge() {
+    assert_not_a_relay(Frame::welcome(1, 0).encode());
+}
+
+#[test]
+fn a_challenge_twice() {
+    assert_not_a_relay([challenge(), challenge()].concat());
+}
+
+#[test]
+fn a_challenge_with_a_byte_too_many() {
+    let mut long = challenge().split_off(4);
+    long.push(0);
+    assert_not_a_relay(frame(long[0], &long[1..]));
+}
+
+#[test]
+fn a_welcome_that_takes_up_what_never_was() {
+    // PROTOCOL §6: epoch, resumed, received, members.
+    let mut welcome = vec![0; 21];
+    welcome[8] = 1;
+    assert_not_a_relay([challenge(), frame(0x03, &welcome)].concat());
+}
+
+#[test]
+fn a_relay_of_another_version() {
+    let address = scripted(Frame::notice(Notice::Version.code()).encode());
+    let expected = format!("the relay speaks another version of the protocol ({address})");
+    join(address).assert_failure(&expected);
+}
+
+#[test]
+fn a_notice_from_the_future() {
+    let address = scripted(Frame::notice(99).encode());
+    let expected = format!("{address} hung up for a reason that this version does not know (99)");
+    join(address).assert_failure(&expected);
+}

@@ -1,0 +1,131 @@
+//! The man pages and the shell completions that are in the repository: they are what the program
+//! says of itself, and those who read them understand them.
+
+#[allow(dead_code, reason = "the files are compared, and not written")]
+#[path = "../../examples/manual.rs"]
+mod made;
+
+use std::path::PathBuf;
+
+use crate::support::tool::{root, run};
+
+fn pages() -> Vec<PathBuf> {
+    let files = made::files().expect("memory takes everything");
+    let paths = files.into_iter().map(|(path, _)| root().join(path));
+    paths
+        .filter(|path| path.extension().is_some_and(|end| end == "1"))
+        .collect()
+}
+
+#[test]
+fn the_files_are_what_the_program_says_of_itself() {
+    for (path, content) in made::files().expect("memory takes everything") {
+        let there = std::fs::read(root().join(&path)).unwrap_or_default();
+        assert!(
+            there == content,
+            "{} is not what it should be: run `cargo run --example manual`, and commit what that \
+             makes",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn there_are_no_pages_of_commands_that_are_gone() {
+    let made = made::files().expect("memory takes everything").len();
+    let there = ["completions", "docs/man"].map(|folder| {
+        std::fs::read_dir(root().join(folder))
+            .expect("it is there")
+            .count()
+    });
+    assert_eq!(there.iter().sum::<usize>(), made);
+}
+
+#[test]
+fn groff_and_man_have_nothing_to_complain_of() {
+    for page in pages() {
+        let page = page.to_str().expect("UTF-8");
+        for (program, arguments) in [
+            ("groff", &["-man", "-Tutf8", "-ww", page][..]),
+            ("man", &["-l", page]),
+        ] {
+            if let Some((text, complaints)) = run(program, arguments) {
+                assert_eq!(complaints, "", "{program} {page}");
+                assert!(text.contains("e2echat"), "{program} {page}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bash_completes() {
+    let complete = "
+        source completions/e2echat.bash || exit
+        complete -p e2echat >&2 || exit
+        ask() {
+            COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+            _e2echat \"$1\" \"${!#}\" \"${@: -2:1}\"
+            echo \"${COMPREPLY[*]}\"
+        }
+        ask e2echat jo
+        ask e2echat join --only-
+        ask e2echat serve --max-q
+        ask e2echat keygen --sh";
+    let Some((completed, _)) = run("bash", &["--norc", "--noprofile", "-c", complete]) else {
+        return;
+    };
+    assert_eq!(
+        completed.lines().collect::<Vec<_>>(),
+        [
+            "join",
+            "--only-known --only-verified",
+            "--max-queue",
+            "--show"
+        ]
+    );
+}
+
+#[test]
+fn fish_completes() {
+    let complete = "source completions/e2echat.fish; complete --do-complete 'e2echat join --only-'";
+    if let Some((completed, _)) = run("fish", &["--no-config", "-c", complete]) {
+        let options: Vec<&str> = completed
+            .split_whitespace()
+            .filter(|word| word.starts_with("--o"))
+            .collect();
+        assert_eq!(options, ["--only-known", "--only-verified"], "{completed}");
+    }
+}
+
+#[test]
+fn zsh_loads_the_completions() {
+    let load = "
+        fpath=(completions $fpath)
+        autoload -U compinit && compinit -D -u && autoload +X -U _e2echat || exit
+        echo $_comps[e2echat]";
+    if let Some((completer, complaints)) = run("zsh", &["-f", "-c", load]) {
+        assert_eq!((completer.trim(), complaints.as_str()), ("_e2echat", ""));
+    }
+}
+
+#[test]
+fn they_are_installed_as_the_readme_says() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("it is there");
+    let lines = readme.lines().filter_map(|line| line.strip_prefix("    "));
+    let is_of_it = |line: &&str| line.starts_with("mkdir ") || line.starts_with("cp ");
+    let mut commands: Vec<&str> = lines.filter(is_of_it).collect();
+    commands.push("cd && find .local .config -type f | sort");
+    let Some((installed, _)) = run("bash", &["-e", "-c", &commands.join("\n")]) else {
+        return;
+    };
+    let expected = [
+        ".config/fish/completions/e2echat.fish",
+        ".local/share/bash-completion/completions/e2echat.bash",
+        ".local/share/man/man1/e2echat-join.1",
+        ".local/share/man/man1/e2echat-keygen.1",
+        ".local/share/man/man1/e2echat-serve.1",
+        ".local/share/man/man1/e2echat.1",
+        ".local/share/zsh/site-functions/_e2echat",
+    ];
+    assert_eq!(installed.lines().collect::<Vec<_>>(), expected);
+}

@@ -1,0 +1,213 @@
+//! Rooms in one process with an honest relay: what each member sees, event by event.
+
+use std::time::Duration;
+
+use e2echat::room::frame::{Departure, Frame};
+use e2echat::room::message::LeftOutFor;
+use e2echat::room::notice::Notice;
+use e2echat::room::session::{End, Event, SayError, To, Undelivered};
+
+use crate::support::world::{
+    Member, SETTLED, World, catch_up, left, nick_of, payload, person, said, said_directly, three,
+};
+
+/// The event that a message of `nick` leaves this member out, as it came while that was typed.
+fn left_out_by(nick: &str) -> Event {
+    Event::LeftOut(nick_of(nick), LeftOutFor::Coming)
+}
+
+#[test]
+fn three_members_talk_and_leave() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    assert_eq!(world.say(&mut ada, "hello"), 2);
+    assert_eq!(catch_up(&mut bob), [said("ada", "hello")]);
+    assert_eq!(world.say(&mut bob, "hello, ada"), 2);
+    assert_eq!(catch_up(&mut ada), [said("bob", "hello, ada")]);
+    assert_eq!(
+        catch_up(&mut carol),
+        [said("ada", "hello"), said("bob", "hello, ada")]
+    );
+    let quiet = world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(quiet, [vec![], vec![], vec![]]);
+    assert_eq!(ada.confirmed_by(1), ["bob", "carol"]);
+    assert_eq!(bob.confirmed_by(1), ["ada", "carol"]);
+    world.leave(&mut bob);
+    world.lose(&carol);
+    let gone = [left("bob", Departure::Left), left("carol", Departure::Lost)];
+    assert_eq!(catch_up(&mut ada), gone);
+    assert_eq!(world.say(&mut ada, "alone"), 0);
+    assert_eq!(bob.say("late"), Err(SayError::NotInRoom));
+}
+
+#[test]
+fn what_was_typed_before_a_join_was_seen_is_not_for_the_newcomer() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let shown = ada.session.changes();
+    let mut dora = world.enter("dora").expect("there is room");
+    assert_eq!(catch_up(&mut ada), [Event::Joined(person(&dora))]);
+    assert!(ada.session.changes() > shown);
+    catch_up(&mut bob);
+    catch_up(&mut carol);
+    let entered = [person(&ada), person(&bob), person(&carol)];
+    assert_eq!(catch_up(&mut dora), [Event::Entered(entered.to_vec())]);
+    world.relay(&mut dora);
+    for member in [&mut ada, &mut bob, &mut carol] {
+        assert_eq!(catch_up(member), []);
+    }
+
+    let say = |world: &mut World, ada: &mut Member, shown, text| {
+        let said = ada.say_to(To::Room { shown }, text);
+        world.relay(ada);
+        said
+    };
+    assert_eq!(say(&mut world, &mut ada, shown, "before"), Ok(2));
+    for member in [&mut bob, &mut carol] {
+        let others = Event::LeftOthersOut(nick_of("ada"), vec![nick_of("dora")]);
+        assert_eq!(catch_up(member), [others, said("ada", "before")]);
+    }
+    assert_eq!(catch_up(&mut dora), [left_out_by("ada")]);
+    // Then the joining is on her screen. Nobody has missed anything.
+    let shown = ada.session.changes();
+    assert_eq!(say(&mut world, &mut ada, shown, "after"), Ok(3));
+    for member in [&mut bob, &mut carol, &mut dora] {
+        assert_eq!(catch_up(member), [said("ada", "after")]);
+    }
+    // Where nothing has been on the screen yet, nobody is meant.
+    assert_eq!(say(&mut world, &mut ada, 0, "to nobody"), Ok(0));
+    for member in [&mut bob, &mut carol, &mut dora] {
+        assert_eq!(catch_up(member), [left_out_by("ada")]);
+    }
+    assert_eq!(catch_up(&mut ada), []);
+}
+
+#[test]
+fn a_text_of_0_bytes_and_one_of_4_kib_and_1() {
+    let (mut world, mut ada, mut bob, _) = three();
+    assert_eq!(ada.say(""), Err(SayError::Empty));
+    let long = "x".repeat(4097);
+    assert_eq!(ada.say(&long), Err(SayError::TooLong(4097)));
+    assert!(ada.session.take_outgoing().is_empty());
+    assert_eq!(world.say(&mut ada, &long[1..]), 2);
+    assert_eq!(catch_up(&mut bob), [said("ada", &long[1..])]);
+}
+
+#[test]
+fn a_taken_nick_and_a_full_room() {
+    let (mut world, ..) = three();
+    assert_eq!(world.enter("B0B").err(), Some(Notice::NickTaken));
+    assert!(world.enter("dora").is_ok());
+    assert_eq!(world.enter("eve").err(), Some(Notice::RoomFull));
+}
+
+#[test]
+fn acknowledgements_say_what_was_taken_and_may_not_go_back() {
+    let (mut world, mut ada, ..) = three();
+    let before = ada.taken();
+    ada.say("one").unwrap();
+    ada.say("two").unwrap();
+    assert_eq!(ada.session.untaken().collect::<Vec<_>>(), ["one", "two"]);
+    // Each comes back before it is acknowledged.
+    assert!(world.pass_on(&mut ada));
+    let [one, two] = ada.intercept().try_into().expect("two have come back");
+    let ack = |more| payload(&Frame::ack(before + more));
+    assert_eq!(ada.receive_all(&one), []);
+    assert_eq!(ada.receive_all(&ack(1)), [Event::Taken(1)]);
+    assert_eq!(ada.session.untaken().collect::<Vec<_>>(), ["two"]);
+    assert_eq!(ada.receive_all(&ack(1)), []);
+    assert_eq!(ada.receive_all(&two), []);
+    assert_eq!(ada.receive_all(&ack(2)), [Event::Taken(1)]);
+    assert_eq!(ada.ends(&ack(1)), End::Malformed);
+}
+
+#[test]
+fn a_goodbye_that_crosses_with_a_newcomer_is_one_to_it_too() {
+    let (mut world, mut ada, ..) = three();
+    // Ada has not seen that dave is there when she goes.
+    ada.session.leave(world.now());
+    let mut dave = world.enter("dave").expect("there is room");
+    catch_up(&mut dave);
+    world.relay(&mut ada);
+    assert_eq!(catch_up(&mut dave), [left("ada", Departure::Left)]);
+}
+
+#[test]
+fn direct_messages_go_on_over_new_keys_at_both_ends() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let whisper = |world: &mut World, ada: &mut Member, bob: &mut Member, text: &str| {
+        assert_eq!(ada.say_to(To::Member(bob.sid()), text), Ok(1));
+        world.relay(ada);
+        assert_eq!(catch_up(bob), [said_directly("ada", text)]);
+    };
+    whisper(&mut world, &mut ada, &mut bob, "before");
+    for _ in 0..2 {
+        world.rekey(&mut bob);
+        assert_eq!(catch_up(&mut ada), [Event::Rekeyed(nick_of("bob"))]);
+        assert_eq!(catch_up(&mut bob), []);
+        whisper(&mut world, &mut ada, &mut bob, "to another key");
+        world.rekey(&mut ada);
+        assert_eq!(catch_up(&mut ada), []);
+        assert_eq!(catch_up(&mut bob), [Event::Rekeyed(nick_of("ada"))]);
+        whisper(&mut world, &mut ada, &mut bob, "from another key");
+        // Until the old keys are destroyed there are no others.
+        world.advance(Duration::from_mins(1));
+        for member in [&mut ada, &mut bob] {
+            assert_eq!(member.tick(), []);
+            world.relay(member);
+        }
+        assert_eq!(catch_up(&mut ada), []);
+        assert_eq!(catch_up(&mut bob), []);
+    }
+    // The last of them goes with the next receipt.
+    world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    for receipt in 1..=5 {
+        assert_eq!(ada.confirmed_by(receipt), ["bob"], "{receipt}");
+    }
+}
+
+/// As of somebody who closes a laptop for the night.
+#[test]
+fn who_was_away_while_another_changed_its_key_twice_misses_what_it_missed_and_no_more() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say(&mut ada, "before");
+    assert_eq!(catch_up(&mut bob), [said("ada", "before")]);
+    world.say(&mut ada, "lost");
+    bob.intercept();
+    world.lose(&bob);
+    for _ in 0..2 {
+        world.rekey(&mut ada);
+        let [a, _] = world.pass(Duration::from_secs(61), [&mut ada, &mut carol]);
+        assert!(!a.contains(&Event::Stray), "{a:?}");
+    }
+    world.say(&mut ada, "meanwhile");
+    world.enter_again(&mut bob).unwrap();
+    let [a, b, _] = world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    // It cannot be sent again: the relay takes nothing that was signed under a key before the last.
+    let undelivered = Event::Undelivered {
+        receipt: 2,
+        reader: nick_of("bob"),
+        text: "lost".to_owned(),
+        reason: Undelivered::GivenUp,
+    };
+    assert_eq!(a, [Event::Back(person(&bob)), undelivered]);
+    assert!(matches!(b.as_slice(), [Event::Returned { .. }]), "{b:?}");
+    assert_eq!(ada.confirmed_by(1), ["bob", "carol"]);
+    world.say(&mut ada, "after");
+    world.say_to(&mut ada, bob.sid(), "for you");
+    let after = [said("ada", "after"), said_directly("ada", "for you")];
+    assert_eq!(catch_up(&mut bob), after);
+}
+
+#[test]
+fn a_goodbye_that_was_said_just_before_somebody_came_alarms_nobody() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    bob.session.leave(world.now());
+    // Between what he signs and his going, somebody comes.
+    let mut dora = world.enter_during(&mut bob, "dora");
+    let there = vec![person(&ada), person(&bob), person(&carol)];
+    let gone = left("bob", Departure::Left);
+    assert_eq!(catch_up(&mut dora), [Event::Entered(there), gone.clone()]);
+    let others = [&mut ada, &mut carol, &mut dora];
+    let [a, c, d] = world.pass(SETTLED, others);
+    let seen = vec![Event::Joined(person(&dora)), gone];
+    assert_eq!([a, c, d], [seen.clone(), seen, vec![]]);
+}

@@ -1,0 +1,571 @@
+//! What a person at a terminal sees, while others talk, flood and attack.
+
+use std::fmt::Write as _;
+
+use crate::support::process::{Client, Home, Relay, is_message};
+use crate::support::screen::{self, Screen};
+use nix::sys::signal::Signal;
+
+/// A person in the room, at a terminal of 80 columns and 24 rows.
+struct Person {
+    screen: Screen,
+    _home: Home,
+}
+
+impl Person {
+    fn join(relay: &Relay, nick: &str) -> Self {
+        let home = Home::new();
+        let mut command = screen::command(env!("CARGO_BIN_EXE_e2echat"));
+        command.args(["join", &relay.address().to_string(), "--nick", nick]);
+        command.env("HOME", home.path());
+        command.env("XDG_CONFIG_HOME", home.path());
+        let screen = Screen::spawn(command, 24, 80);
+        screen.wait_for("prompt", |shown| {
+            shown.contains("here") && shown.lines().any(|line| line.starts_with('>'))
+        });
+        Self {
+            screen,
+            _home: home,
+        }
+    }
+
+    /// Waits until it is on the screen that somebody has come: before that, they are left out of
+    /// what is typed.
+    #[track_caller]
+    fn sees(&self, nick: &str) {
+        self.screen.sees(&format!("* {nick} joined "));
+    }
+
+    /// The rows that anything was ever shown in, without those of the prompt and the beginning.
+    fn conversation(&self) -> Vec<String> {
+        let mut rows = self.screen.transcript();
+        rows.retain(|row| !row.is_empty() && !row.starts_with(['>', '*']));
+        rows
+    }
+}
+
+#[test]
+fn typing_and_a_flood_do_not_disturb_each_other() {
+    const FLOOD: usize = 400;
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let mut flood = Client::join(relay.address(), "flood", &[]);
+    ada.sees("flood");
+
+    let said: Vec<String> = (0..FLOOD).map(|i| format!("line {i:04} of many")).collect();
+    flood.write((said.join("\n") + "\n").as_bytes());
+    let typed: Vec<String> = (0..8)
+        .map(|i| format!("typed {i} wörld 日本 {}", "and on ".repeat(12).trim_end()))
+        .collect();
+    for line in &typed {
+        for character in line.chars() {
+            ada.screen.type_text(&character.to_string());
+        }
+        ada.screen.press("\r");
+    }
+    ada.screen
+        .wait_for("end of the flood", |shown| shown.contains("line 0399"));
+    for line in &typed {
+        flood.wait_for_message("ada", line);
+    }
+
+    let (mut from_flood, mut own) = (Vec::new(), String::new());
+    for row in ada.conversation() {
+        let (gutter, text) = row.split_at(row.find("> ").expect("every row has a gutter") + 2);
+        match gutter.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ') {
+            "<flood> " => from_flood.push(text.to_owned()),
+            "<ada> " => write!(own, "{text} ").expect("a string takes everything"),
+            _ => panic!("a row of nobody's: {row:?}"),
+        }
+    }
+    assert_eq!(from_flood, said);
+    assert_eq!(own.trim_end(), typed.join(" "));
+}
+
+#[test]
+fn what_is_half_typed_survives_what_comes_in() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    ada.screen.type_text("half a sent");
+    ada.screen
+        .wait_for("typed text", |shown| shown.ends_with("> half a sent"));
+    bob.say("hello");
+    ada.screen.wait_for("message above the input", |shown| {
+        shown.contains("<bob> hello") && shown.ends_with("> half a sent")
+    });
+    ada.screen.enter("ence");
+    bob.wait_for_message("ada", "half a sentence");
+}
+
+#[test]
+fn a_pasted_text_of_several_lines_is_one_message() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    ada.screen.paste("one\ntwo\nthree");
+    ada.screen.press("\r");
+    bob.wait_for_message("ada", "one ⏎ two ⏎ three");
+    let shown = ada
+        .screen
+        .wait_for("message", |shown| shown.contains("<ada> three"));
+    let rows: Vec<&str> = shown.lines().filter(|row| row.contains("<ada>")).collect();
+    assert_eq!(rows.len(), 3, "{shown}");
+    assert!(is_message(rows[0], "ada", "one"), "{shown}");
+    assert_eq!(rows[1..], ["      <ada> two", "      <ada> three"]);
+}
+
+#[test]
+fn lines_typed_faster_than_they_are_sent_are_all_sent() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    let lines: Vec<String> = (0..50).map(|i| format!("fast {i}")).collect();
+    ada.screen.type_text(&(lines.join("\r") + "\r"));
+    for line in &lines {
+        bob.wait_for_message("ada", line);
+    }
+}
+
+#[test]
+fn twenty_thousand_lines_pasted_at_once_are_refused_whole_and_can_be_edited() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    let lines: Vec<String> = (0..20_000).map(|i| format!("{i:05}")).collect();
+    ada.screen.paste(&lines.join("\n"));
+    ada.screen.press("\r");
+    ada.screen.wait_for("refusal", |shown| {
+        shown.contains("! not sent: it has 119999 bytes, and a message has at most 4096")
+    });
+    ada.screen.press("\x1b[A");
+    ada.screen
+        .wait_for("the paste again", |shown| shown.contains("19999"));
+    ada.screen.press("\x03");
+    ada.screen.enter("sorry");
+    bob.wait_for_message("ada", "sorry");
+    let said = bob.lines();
+    assert!(!said.iter().any(|line| line.contains("00000")), "{said:?}");
+}
+
+#[test]
+fn a_message_of_4_kib_is_sent_and_one_of_a_byte_more_is_refused() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    ada.screen.enter(&"x".repeat(4096));
+    bob.wait_for_message("ada", &"x".repeat(4096));
+    ada.screen.enter(&"y".repeat(4097));
+    ada.screen.wait_for("refusal", |shown| {
+        shown.contains("! not sent: it has 4097 bytes, and a message has at most 4096")
+    });
+    ada.screen.enter("and on");
+    bob.wait_for_message("ada", "and on");
+    assert!(!bob.lines().iter().any(|line| line.contains("yy")));
+}
+
+#[test]
+fn a_mistyped_command_is_not_sent_as_text() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    ada.screen.enter("/mgs bob our secret");
+    ada.screen.wait_for("warning", |shown| {
+        shown.contains("! not sent: there is no command /mgs")
+    });
+    ada.screen.enter("//etc is a folder");
+    bob.wait_for_message("ada", "/etc is a folder");
+    assert!(!bob.lines().iter().any(|line| line.contains("secret")));
+}
+
+/// What messengers and web pages put into what is copied from them, and nobody sees.
+const HIDDEN: [&str; 12] = [
+    "\u{200b}", "\u{feff}", "\u{200e}", "\u{200f}", "\u{ad}", "\u{2060}", "\u{200c}", "\u{200d}",
+    "\u{fe0f}", "\u{34f}", "\u{61c}", "\u{301}",
+];
+
+#[test]
+fn a_command_behind_what_shows_nothing_is_done_and_not_said_aloud() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    let carl = Client::join(relay.address(), "carl", &[]);
+    ada.sees("carl");
+    for (number, hidden) in HIDDEN.into_iter().enumerate() {
+        let secret = format!("secret {number}");
+        let said = format!("<ada → you> {secret}");
+        match number % 3 {
+            0 => ada.screen.enter(&format!("{hidden}/msg bob {secret}")),
+            // In a nick and a command's name, where no mark would be hidden.
+            1 => ada
+                .screen
+                .enter(&format!("{hidden}/m\u{200b}sg b{}ob {secret}", HIDDEN[0])),
+            _ => {
+                ada.screen.paste(&format!("{hidden}/msg bob {secret}"));
+                ada.screen.press("\r");
+            }
+        }
+        bob.wait_for_line(&said, |line| line.ends_with(&said));
+    }
+    ada.screen.enter("that is all");
+    carl.wait_for_message("ada", "that is all");
+    assert!(!carl.lines().iter().any(|line| line.contains("secret")));
+}
+
+#[test]
+fn what_is_shown_as_no_command_but_looks_like_one_is_not_sent() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    for (number, before) in [
+        "\u{2066}/",
+        "\u{202e}/",
+        "\u{3000}/",
+        "\u{a0}/",
+        "\u{2800}/",
+        " \u{200b}/",
+        "／",
+        "⁄",
+        "∕",
+        "\u{200b}／",
+        "\u{3000}／",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        ada.screen.paste(&format!("{before}msg bob secret"));
+        ada.screen.press("\r");
+        ada.screen.wait_for(before, |shown| {
+            shown.matches("! not sent: ").count() == number % 4 + 1
+        });
+        if number % 4 == 3 {
+            ada.screen.enter("/clear");
+            ada.screen
+                .wait_for("empty screen", |shown| !shown.contains("! not sent"));
+        }
+    }
+    // The lines of a paste are one message, and its first sign is a slash.
+    ada.screen.paste("\n\u{feff}\n/msg bob secret\nand more");
+    ada.screen.press("\r");
+    ada.screen.enter("/clear");
+    ada.screen.paste("\u{feff}/msg bob two\nlines");
+    ada.screen.press("\r");
+    let said = "<ada → you> two ⏎ lines";
+    bob.wait_for_line(said, |line| line.ends_with(said));
+    // What is meant as text is sent.
+    for (typed, text) in [
+        ("1／2", "1／2"),
+        ("\u{200b}//etc", "/etc"),
+        ("ノート", "ノート"),
+        ("and/or", "and/or"),
+    ] {
+        ada.screen.enter(typed);
+        bob.wait_for_message("ada", text);
+    }
+    assert!(!bob.lines().iter().any(|line| line.contains("secret")));
+}
+
+/// Somebody who types, and whose screen is kept in a file as well, or cannot move its cursor.
+#[test]
+fn a_command_that_is_typed_is_one_wherever_the_output_goes() {
+    let relay = Relay::start(&[]);
+    let address = relay.address();
+    let bob = Client::join(address, "bob", &[]);
+    for (number, start) in [
+        format!("e2echat join {address} --nick ada | tee chat.txt"),
+        format!("TERM=dumb; export TERM; e2echat join {address} --nick ada"),
+        format!("e2echat join {address} --nick ada > chat.txt & tail -f chat.txt & fg %1"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let home = Home::new();
+        let start = format!("set -m; touch chat.txt; {start}; echo ended; kill $!");
+        let mut ada = Screen::shell(&home, &start);
+        ada.sees("* here: bob ");
+        ada.enter(&format!("/msg bob secret {number}"));
+        let said = format!("<ada → you> secret {number}");
+        bob.wait_for_line(&said, |line| line.ends_with(&said));
+        ada.enter(&format!("\u{200b}/me waves {number}"));
+        bob.wait_for_line("action", |line| {
+            line.ends_with(&format!("* ada waves {number}"))
+        });
+        ada.enter(" /msg bob aloud");
+        ada.enter("／msg bob aloud");
+        ada.enter("/mgs bob aloud");
+        ada.sees("! not sent: there is no command /mgs");
+        assert_eq!(
+            ada.raw().matches("! not sent: ").count(),
+            3,
+            "{}",
+            ada.raw()
+        );
+        assert!(!ada.raw().contains("Up key"), "{}", ada.raw());
+        // More of them than a pipe may have under way.
+        ada.type_text(&"/back\r".repeat(70));
+        ada.enter(&format!("//and text {number}"));
+        bob.wait_for_message("ada", &format!("/and text {number}"));
+        ada.enter("/quit");
+        ada.sees("ended");
+        let left = || {
+            bob.lines()
+                .iter()
+                .filter(|line| *line == "* ada left")
+                .count()
+        };
+        ada.wait_for("departure", |_| left() == number + 1);
+    }
+    let loud = |line: &&String| line.contains("<ada> ") && !line.contains("/and text");
+    assert_eq!(bob.lines().iter().find(loud), None);
+}
+
+#[test]
+fn what_shows_nothing_is_no_part_of_ones_own_nick() {
+    let relay = Relay::start(&[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    let (home, address) = (Home::new(), relay.address().to_string());
+    let mut ada = Screen::join(&home, &address, "\u{feff}a\u{200b}da", &[]);
+    ada.sees("* you are ada ");
+    ada.enter("/whois \u{200b}bob");
+    ada.sees("| bob SHA256:");
+    ada.enter("/nick ad\u{200b}ele\u{2060}");
+    ada.sees("* you are called adele now");
+    bob.wait_for_line("nick", |line| line.contains("ada is called adele now"));
+}
+
+#[test]
+fn names_and_help_tell_what_they_should() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    let of_bob = bob.wait_for_line("fingerprint", |line| line.starts_with("* you are bob "));
+    let fingerprint = of_bob.trim_start_matches("* you are bob ");
+    ada.screen.enter("/names");
+    ada.screen.wait_for("bob with his fingerprint", |shown| {
+        shown.contains(&format!("* here: bob {fingerprint}"))
+    });
+    ada.screen.enter("/help");
+    ada.screen
+        .wait_for("help", |shown| shown.contains("| Everything else"));
+    let shown = ada.screen.transcript();
+    for command in ["| /help", "| /names", "| /quit"] {
+        let is_there = shown.iter().any(|row| row.starts_with(command));
+        assert!(is_there, "{command}: {shown:#?}");
+    }
+}
+
+#[test]
+fn no_text_can_look_like_another_line() {
+    let relay = Relay::start(&[]);
+    let ada = Person::join(&relay, "ada");
+    let mut eve = Client::join(relay.address(), "eve", &[]);
+    ada.sees("eve");
+    // To the right edge and on: what wraps must not begin a row of its own.
+    eve.say(&format!("{}21:04 <bob> yes, I agree", "x ".repeat(33)));
+    eve.say("\x1b[2J\x1b[H* bob left\x07\u{202e}\u{9b}31mred");
+    eve.say("end");
+    ada.screen
+        .wait_for("end", |shown| shown.contains("<eve> end"));
+    for row in ada.conversation() {
+        assert!(row.contains("<eve> "), "a row without its author: {row:?}");
+        assert!(!row.contains(['\u{1b}', '\u{202e}', '\u{9b}']), "{row:?}");
+    }
+    let begins = |row: &String| row.starts_with("* eve") || row.starts_with("* bob");
+    let notices: Vec<String> = ada.screen.transcript().into_iter().filter(begins).collect();
+    assert_eq!(notices.len(), 1, "only eve's joining: {notices:?}");
+}
+
+/// How to leave, in words and keys.
+type WayOut = (&'static str, fn(&mut Screen));
+
+#[test]
+fn every_way_out_gives_the_terminal_back() {
+    let relay = Relay::start(&[]);
+    let ways: [WayOut; 5] = [
+        ("/quit", |screen| screen.enter("/quit")),
+        ("Ctrl-D", |screen| screen.press("\x04")),
+        ("Ctrl-C", |screen| screen.press("\x03")),
+        ("SIGTERM", |screen| screen.signal(Signal::SIGTERM)),
+        ("SIGINT", |screen| screen.signal(Signal::SIGINT)),
+    ];
+    for (how, leave) in ways {
+        let mut ada = Person::join(&relay, "ada");
+        assert!(!ada.screen.is_cooked());
+        leave(&mut ada.screen);
+        let status = ada.screen.wait_exit();
+        assert!(status.success(), "{how}: {status:?}");
+        assert!(ada.screen.is_cooked(), "{how} leaves the terminal raw");
+        assert!(!ada.screen.brackets_pastes(), "{how} leaves brackets on");
+    }
+}
+
+#[test]
+fn a_relay_that_ends_is_told_while_one_types_on() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    ada.screen.type_text("half a word");
+    ada.screen
+        .wait_for("typed text", |shown| shown.ends_with("half a word"));
+    relay.end(Signal::SIGTERM);
+    ada.screen.wait_for("notice", |shown| {
+        shown.contains("* the relay is shutting down") && shown.ends_with("> half a word")
+    });
+    // Ctrl-U empties the line.
+    ada.screen.type_text("\u{15}/quit\r");
+    assert_eq!(ada.screen.wait_exit().exit_code(), 0);
+    assert!(ada.screen.is_cooked());
+}
+
+#[test]
+fn a_window_that_changes_its_size_loses_nothing() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    ada.screen.type_text("half typed");
+    for (round, columns) in [40, 100, 60].into_iter().enumerate() {
+        ada.screen.resize(24, columns);
+        bob.say(&format!("round {round} {}", "words ".repeat(14).trim_end()));
+        ada.screen.wait_for("message", |shown| {
+            shown.contains(&format!("round {round}")) && shown.ends_with("> half typed")
+        });
+    }
+    let shown = ada.screen.contents();
+    for round in 0..3 {
+        assert!(shown.contains(&format!("<bob> round {round}")), "{shown}");
+    }
+}
+
+#[test]
+fn completing_and_searching_do_not_stop_what_comes_in() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    ada.screen.enter("one to look for");
+    bob.wait_for_message("ada", "one to look for");
+    for (said, keys, shown) in [
+        ("one", "/wh\t", "> /who"),
+        ("two", "\x15/wh\t\t\t", "> /whois "),
+        ("three", "\x15look\x12", "> one to look for"),
+        ("four", "\x15not there\x12", "> not there"),
+    ] {
+        ada.screen.type_text(keys);
+        ada.screen.wait_for(shown, |screen| screen.ends_with(shown));
+        bob.say(said);
+        ada.screen.wait_for("message", |screen| {
+            screen.contains(&format!("<bob> {said}")) && screen.ends_with(shown)
+        });
+    }
+}
+
+#[test]
+fn the_bell_rings_for_a_mention_and_leaves_the_input_alone() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    ada.screen.enter("/notify mentions");
+    ada.screen.sees("* the bell rings");
+    ada.screen.type_text("half typed");
+    for text in ["nothing to do with anybody", "ada: look here", "and here"] {
+        bob.say(text);
+    }
+    let shown = ada.screen.wait_for("what comes then", |shown| {
+        shown.contains("<bob> and here") && shown.ends_with("> half typed")
+    });
+    let bells = ada.screen.raw().matches('\x07').count();
+    assert_eq!(bells, 1, "{shown}");
+    let from_bob = shown.lines().skip_while(|row| !row.contains("<bob"));
+    let rows: Vec<&str> = from_bob.collect();
+    let [_, mention, next, input] = rows.as_slice() else {
+        panic!("there are other rows: {shown}");
+    };
+    assert!(mention.contains("<bob @you> ada: look here"), "{shown}");
+    assert!(next.contains("<bob> and here"), "{shown}");
+    assert_eq!(*input, "> half typed");
+}
+
+/// There is nothing to be seen on them, but everything is there when they grow.
+#[test]
+fn the_smallest_terminals_end_nothing() {
+    let relay = Relay::start(&[]);
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    for (rows, columns) in [(1, 1), (1, 2), (2, 1), (1, 80), (24, 1), (2, 3)] {
+        let home = Home::new();
+        let address = relay.address().to_string();
+        let arguments = ["join", &address, "--nick", "ada", "--color", "always"];
+        let mut screen = Screen::e2echat(&home, &arguments, rows, columns);
+        screen.wait_for("prompt", |_| screen.raw().contains('>'));
+        bob.wait_for_line("ada", |line| line.starts_with("* ada joined"));
+        bob.say("hello 日本 ada, and a 🦀 too");
+        screen.paste("two\nlines 日本");
+        for key in ["\t", "\x1b[Z", "\x12", "\x1b[A", "\x1b[B", "\x0c", "\x03"] {
+            screen.press(key);
+        }
+        screen.enter("/theme light");
+        screen.resize(24, 80);
+        screen.press("\x0c");
+        screen.sees("<bob @you> hello 日本 ada, and a 🦀 too");
+        let said = format!("from {rows} by {columns}");
+        screen.enter(&said);
+        bob.wait_for_message("ada", &said);
+        screen.enter("/quit");
+        assert!(screen.wait_exit().success());
+        bob.wait_for_line("ada's leaving", |line| line.contains("ada left"));
+    }
+}
+
+#[test]
+fn a_terminal_that_cannot_move_its_cursor_gets_lines_without_colour() {
+    let relay = Relay::start(&[]);
+    let home = Home::new();
+    let (address, variables) = (relay.address().to_string(), [("TERM", "dumb")]);
+    let arguments = ["join", &address, "--nick", "ada"];
+    let screen = Screen::e2echat_with(&home, &variables, &arguments, 24, 80);
+    screen.sees("* nobody else is here yet");
+    assert!(screen.is_cooked());
+    assert!(!screen.raw().contains('\x1b'), "{:?}", screen.raw());
+}
+
+#[test]
+fn the_host_sits_in_the_room_it_serves() {
+    let home = Home::new();
+    let mut command = screen::command(env!("CARGO_BIN_EXE_e2echat"));
+    command.args([
+        "serve",
+        "--nick",
+        "ada",
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ]);
+    command.env("HOME", home.path());
+    command.env("XDG_CONFIG_HOME", home.path());
+    let mut ada = Screen::spawn(command, 24, 80);
+    let shown = ada.wait_for("room", |shown| shown.contains("* nobody else is here yet"));
+    let address = shown
+        .lines()
+        .find_map(|line| line.strip_prefix("listening on "))
+        .expect("an address")
+        .parse()
+        .expect("an address and a port");
+    let bob = Client::join(address, "bob", &["--reconnect", "0"]);
+    ada.wait_for("bob", |shown| shown.contains("* bob joined "));
+    ada.enter("welcome");
+    bob.wait_for_message("ada", "welcome");
+    ada.enter("/quit");
+    assert!(ada.wait_exit().success());
+    assert!(ada.is_cooked());
+    bob.ended()
+        .assert_failure(&format!("the relay is shutting down ({address})"));
+}

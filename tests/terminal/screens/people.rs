@@ -1,0 +1,124 @@
+//! Scenes of who is there, and of what is known of them.
+
+use super::stage::{LIGHT, PLAIN, SMALL, play};
+
+#[test]
+fn entering() {
+    play("entering", &[PLAIN, SMALL], |stage| {
+        let ada = stage.sits("ada");
+        stage.picture("alone", &ada);
+        let _bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        let carl = stage.sits("carl");
+        stage.picture("with others", &carl);
+    });
+}
+
+#[test]
+fn comings_and_goings() {
+    play("comings_and_goings", &[PLAIN, SMALL], |stage| {
+        let ada = stage.sits("ada");
+        let bob = stage.joins("bob");
+        ada.sees("bob");
+        let _carl = stage.joins("carl");
+        ada.sees("carl");
+        bob.leave();
+        ada.sees("left");
+        let _bob = stage.joins("bob");
+        stage.picture("one has left and come again", &ada);
+    });
+}
+
+#[test]
+fn nick() {
+    play("nick", &[PLAIN], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.sits("bob");
+        ada.sees("/verify bob");
+        bob.enter("/nick robert");
+        ada.sees("robert");
+        bob.enter("it is still me");
+        ada.sees("<robert>");
+        ada.enter("/nick robert");
+        stage.picture("the one who keeps hers", &ada);
+        stage.picture("the one who changes his", &bob);
+    });
+}
+
+#[test]
+fn away() {
+    play("away", &[PLAIN], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.sits("bob");
+        ada.sees("/verify bob");
+        bob.enter("/away at lunch");
+        ada.sees("lunch");
+        ada.enter("/msg bob the tea is ready");
+        bob.sees("tea");
+        ada.sees("<ada → bob>");
+        bob.enter("/back");
+        stage.picture("away, written to, and back", &ada);
+        stage.picture("the other", &bob);
+    });
+}
+
+#[test]
+fn ignore() {
+    play("ignore", &[PLAIN], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        ada.enter("/ignore bob");
+        ada.sees("from now on");
+        bob.say("blah blah");
+        bob.wait_for_message("bob", "blah blah");
+        ada.enter("/ignore");
+        ada.enter("/unignore bob");
+        ada.enter("hm");
+        ada.sees("<ada> hm");
+        bob.say("sorry");
+        stage.picture("nothing in between", &ada);
+    });
+}
+
+#[test]
+fn whois() {
+    play("whois", &[PLAIN, SMALL], |stage| {
+        let mut ada = stage.sits("ada");
+        let _bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        ada.enter("/whois bob");
+        ada.enter("/names");
+        stage.picture("somebody new", &ada);
+    });
+}
+
+#[test]
+fn verification() {
+    play("verification", &[PLAIN, SMALL], |stage| {
+        let mut ada = stage.sits("ada");
+        let _bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        ada.enter("/verify bob");
+        stage.picture("what to compare", &ada);
+        ada.enter("/verify bob 12345 12345 12345 12345 12345 12345");
+        stage.picture("other digits", &ada);
+        ada.enter("/code");
+        stage.picture("the code of the room", &ada);
+    });
+}
+
+#[test]
+fn changed_identity() {
+    play("changed_identity", &[PLAIN, SMALL, LIGHT], |stage| {
+        let mut ada = stage.sits("ada");
+        let bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        bob.leave();
+        ada.sees("left");
+        let _carl = stage.joins_as("bob", "carl");
+        ada.sees("!");
+        ada.enter("is it you?");
+        stage.picture("somebody under the nick of another", &ada);
+    });
+}
