@@ -13,9 +13,11 @@
 //! - `--split`: the members in the room are not told who comes, and they see, at once, things from
 //!   nobody in the room. The one who came last is told after 10 seconds that only the relay says
 //!   that the others are there, and after four minutes that nothing comes from them.
-//! - `--forge-leave`: whoever comes is said to have left again: an alarm, as nobody signed a
-//!   goodbye.
-//! - `--replay-card`: let somebody leave: the card is presented again, and not believed.
+//! - `--forge-leave`: whoever comes is said to have lost the connection again. What it says after
+//!   that comes from nobody, and it is told that the others are shown other things.
+//! - `--replay-card`: let the third of three leave: the second is shown the card once more, and
+//!   believes it for as long as a newcomer is given, but the first is told that the relay shows the
+//!   two of them different things.
 //! - `--reorder`: the second, fourth, ... member gets messages in pairs, the later one first. Let the
 //!   first and the third of three say a line each: the second sees the other order at once, if they
 //!   had seen each other's, and the others when the second says something. If the first says both
