@@ -8,8 +8,9 @@
 //!   talk, and only the fingerprints are wrong. `/verify` and `/code` show other digits to
 //!   everybody; a person who was known before has a changed identity and gets nothing. In a room
 //!   made with `--new-room`, nobody is believed.
-//! - `--drop-last`: every second message of each member is dropped. Say two lines: within a minute,
-//!   or when the next one comes or the member leaves, the others are told that one is missing.
+//! - `--drop-last`: every second message of each member is dropped. Say two lines: with the next
+//!   thing that the member signs, within a minute or when it leaves, the others are told that the
+//!   relay shows it and them different things.
 //! - `--split`: the members in the room are not told who comes, and they see, at once, things from
 //!   nobody in the room. The one who came last is told after 10 seconds that only the relay says
 //!   that the others are there, and after four minutes that nothing comes from them.
