@@ -198,7 +198,7 @@ mod tests {
     use pkcs8::pkcs5::pbes2::{Kdf, ScryptParams};
 
     use super::*;
-    use crate::cipher::keys::KeySize;
+    use crate::cipher::keys::{KeyError, KeySize};
 
     fn opened(pem: &str) -> Result<IdentityKey, PemError> {
         IdentityPem::parse(pem)?.open()
@@ -238,6 +238,87 @@ mod tests {
             (&format!("{pem}{pem}"), PemError::ManyKeys),
         ] {
             assert_eq!(opened(text).unwrap_err(), error, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_accepted_is_called_what_it_is() {
+        for (file, error) in [
+            (
+                &include_bytes!("../../tests/keys/public.pem")[..],
+                PemError::PublicKey,
+            ),
+            (
+                include_bytes!("../../tests/keys/rsa_1024.der"),
+                PemError::PublicKey,
+            ),
+            (
+                include_bytes!("../../tests/keys/certificate.pem"),
+                PemError::Certificate,
+            ),
+            (
+                include_bytes!("../../tests/keys/ec.pem"),
+                PemError::Algorithm("EC"),
+            ),
+            (
+                include_bytes!("../../tests/keys/rsa_pss.pem"),
+                PemError::Algorithm("RSA-PSS"),
+            ),
+            (
+                include_bytes!("../../tests/keys/rsa_1024.pem"),
+                PemError::Key(KeyError::Size),
+            ),
+            (
+                include_bytes!("../../tests/keys/rsa_exponent_3.pem"),
+                PemError::Key(KeyError::Exponent),
+            ),
+            (
+                include_bytes!("../../tests/keys/rsa_uneven_by_python_rsa_4.9.1.pem"),
+                PemError::UnevenPrimes,
+            ),
+        ] {
+            let text = String::from_utf8_lossy(file);
+            let found = IdentityPem::parse(file).and_then(|pem| pem.open());
+            assert_eq!(found.err(), Some(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_private_exponent_above_the_modulus_is_read_as_the_one_below() {
+        let [reduced, above, far_above] = [
+            include_str!("../../tests/keys/rsa_exponent_reduced_by_cryptography_48.0.0.pem"),
+            include_str!("../../tests/keys/rsa_exponent_above_modulus.pem"),
+            include_str!("../../tests/keys/rsa_exponent_of_2058_bits.pem"),
+        ]
+        .map(|pem| opened(pem).unwrap());
+        for key in [above, far_above] {
+            assert_eq!(key.public(), reduced.public());
+            assert!(reduced.public().verifies(b"hello", &key.sign(b"hello")));
+        }
+    }
+
+    #[test]
+    fn a_block_of_another_kind_is_told_by_its_label() {
+        let pkcs1 = include_str!("../../tests/keys/pkcs1.pem");
+        assert!(opened(pkcs1).is_ok());
+        let with_label = |label| pkcs1.replace("RSA PRIVATE KEY", label);
+        for (label, error) in [
+            ("PUBLIC KEY", PemError::PublicKey),
+            ("TRUSTED CERTIFICATE", PemError::Certificate),
+            ("X509 CRL", PemError::NoPrivateKey),
+            ("PGP PRIVATE KEY BLOCK", PemError::Algorithm("OpenPGP")),
+            ("EC PRIVATE KEY", PemError::Algorithm("EC")),
+            ("DSA PRIVATE KEY", PemError::Algorithm("DSA")),
+            ("ANY PRIVATE KEY", PemError::Algorithm(asn1::UNKNOWN)),
+            ("OPENSSH PRIVATE KEY", PemError::Damaged),
+            ("PKCS12", PemError::Damaged),
+        ] {
+            assert_eq!(opened(&with_label(label)).err(), Some(error), "{label}");
+        }
+        for (cipher, legacy) in [("AES-256-CBC,00", false), ("DES-CBC,00", true)] {
+            let headers = format!("\nProc-Type: 4,ENCRYPTED\nDEK-Info: {cipher}\n\n");
+            let old = PemError::Form(Form::OldPem { legacy });
+            assert_eq!(opened(&pkcs1.replacen('\n', &headers, 1)).err(), Some(old));
         }
     }
 
