@@ -289,9 +289,10 @@ impl Cost {
 
 #[cfg(test)]
 mod tests {
-    use pkcs8::der::Encode as _;
+    use pkcs8::der::{Encode as _, Tag};
     use pkcs8::pkcs5::pbes2::{EncryptionScheme, Pbkdf2Params, ScryptParams};
 
+    use super::super::armor;
     use super::*;
 
     fn scrypt(cost_parameter: u64, block_size: u16, parallelization: u16) -> Kdf {
@@ -402,6 +403,46 @@ mod tests {
     }
 
     #[test]
+    fn under_pbes2_too_what_is_not_read_is_named() {
+        let named = |kdf, cipher| {
+            let parts = [kdf, cipher].map(|oid| {
+                let parameters = None;
+                AlgorithmIdentifierRef { oid, parameters }.to_der().unwrap()
+            });
+            let parts = AnyRef::new(Tag::Sequence, &parts.concat())
+                .and_then(|sequence| sequence.to_der())
+                .unwrap();
+            let algorithm = AlgorithmIdentifierRef {
+                oid: PBES2_OID,
+                parameters: Some(AnyRef::from_der(&parts).unwrap()),
+            };
+            encryption(algorithm, &[0; 32]).err().unwrap()
+        };
+        let form = |cipher| {
+            let legacy = false;
+            PemError::Form(Form::Encrypted { cipher, legacy })
+        };
+        let [other, triple_des] = ["1.2.3.4", "1.2.840.113549.3.7"].map(oid);
+        for (kdf, cipher, error) in [
+            (SCRYPT_OID, triple_des, form("3DES")),
+            (SCRYPT_OID, other, PemError::UnknownCipher),
+            (other, AES_256_CBC_OID, PemError::UnknownCipher),
+            (
+                SCRYPT_OID,
+                AES_256_CBC_OID,
+                form("scrypt of unusual parameters"),
+            ),
+            (
+                PBKDF2_OID,
+                AES_256_CBC_OID,
+                form("PBKDF2 of unusual parameters"),
+            ),
+        ] {
+            assert_eq!(named(kdf, cipher), error, "{kdf} {cipher}");
+        }
+    }
+
+    #[test]
     fn a_key_of_another_algorithm_is_told_by_its_first_numbers() {
         for (der, expected) in [
             // An elliptic curve's, with and without what curve it is of.
@@ -417,6 +458,17 @@ mod tests {
             };
             assert_eq!(found, expected, "{der:?}");
         }
+    }
+
+    #[test]
+    fn what_holds_no_private_key_is_told_without_its_pem() {
+        let certificate = include_str!("../../../tests/keys/certificate.pem");
+        let lines = certificate.lines().filter(|line| !line.starts_with('-'));
+        let certificate = armor::decode(lines).unwrap();
+        let found = Content::of(&certificate);
+        assert!(matches!(found, Some(Content::Certificate)));
+        let found = Content::of(include_bytes!("../../../tests/keys/rsa_1024.der"));
+        assert!(matches!(found, Some(Content::PublicKey)));
     }
 
     #[test]
