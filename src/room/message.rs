@@ -471,6 +471,14 @@ mod tests {
     }
 
     #[test]
+    fn headers_are_told_apart_by_sha_256() {
+        // FIPS 180-4's example.
+        let digest = header_digest(b"abc");
+        assert_eq!(digest[..4], [0xba, 0x78, 0x16, 0xbf]);
+        assert_eq!(digest[28..], [0xf2, 0x00, 0x15, 0xad]);
+    }
+
+    #[test]
     fn every_kind_has_a_number_of_its_own() {
         let kinds = [Kind::Text, Kind::Action, Kind::Away, Kind::Back];
         for (number, kind) in (0..).zip(kinds) {
