@@ -193,7 +193,8 @@ fn encrypt(plain: &SecretDocument, passphrase: &str) -> SecretDocument {
 mod tests {
     use base64::Engine as _;
     use pkcs8::EncryptedPrivateKeyInfo;
-    use pkcs8::der::asn1::OctetStringRef;
+    use pkcs8::der::Tag;
+    use pkcs8::der::asn1::{AnyRef, OctetStringRef};
     use pkcs8::pkcs5::EncryptionScheme;
     use pkcs8::pkcs5::pbes2::{Kdf, ScryptParams};
 
@@ -334,10 +335,15 @@ mod tests {
         let plain = identity.as_rsa().to_pkcs8_der().unwrap();
         let mut info = PrivateKeyInfoRef::try_from(plain.as_bytes()).unwrap();
         info.algorithm.parameters = None;
-        let without = SecretDocument::try_from(info).unwrap();
+        let without = SecretDocument::try_from(info.clone()).unwrap();
         assert!(without.as_bytes().len() < plain.as_bytes().len());
         let read = opened(&pem_of(without.as_bytes())).unwrap();
         assert_eq!(read.public(), identity.public());
+        // What stands in its place is minded.
+        info.algorithm.parameters = Some(AnyRef::new(Tag::OctetString, &[1]).unwrap());
+        let other = SecretDocument::try_from(info).unwrap();
+        let read = opened(&pem_of(other.as_bytes()));
+        assert_eq!(read.err(), Some(PemError::Damaged));
         // A keyUsage, as Windows writes it behind the key, and a length that says so.
         let usage = b"\xa0\x0d\x30\x0b\x06\x03\x55\x1d\x0f\x31\x04\x03\x02\x00\x10";
         let mut with = [plain.as_bytes(), usage].concat();
