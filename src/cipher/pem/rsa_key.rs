@@ -149,7 +149,7 @@ mod tests {
         let mut primes = primes
             .iter()
             .map(|prime| number(std::slice::from_ref(prime)));
-        let [prime1, prime2] = [(); 2].map(|()| primes.next().unwrap_or(one));
+        let [first, second] = [(); 2].map(|()| primes.next().unwrap_or(one));
         let others: Vec<_> = primes
             .map(|prime| OtherPrimeInfo {
                 prime,
@@ -161,8 +161,8 @@ mod tests {
             modulus: number(n),
             public_exponent: number(e),
             private_exponent: number(d),
-            prime1,
-            prime2,
+            prime1: first,
+            prime2: second,
             exponent1: one,
             exponent2: one,
             coefficient: one,
