@@ -402,3 +402,162 @@ pub fn open(
     let kind = Kind::from_code(body.kind()).ok_or(OpenError::Kind)?;
     Ok(Opened::Text(kind, body.into_text()))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cipher::pem::IdentityPem;
+    use crate::room::frame::{SendFrame, ToRelay};
+
+    use super::*;
+
+    fn key(pem: &str) -> IdentityKey {
+        IdentityPem::parse(pem).unwrap().open().unwrap()
+    }
+
+    fn sid(number: usize) -> SessionId {
+        let mut sid = [0; 32];
+        sid[..4].copy_from_slice(&u32::try_from(number).unwrap().to_be_bytes());
+        SessionId(sid)
+    }
+
+    fn header(left_out: Vec<SessionId>, commitment: Digest) -> Header {
+        Header {
+            room: RoomId([1; 32]),
+            sender: sid(9),
+            run: RunId([2; 16]),
+            epoch: 3,
+            stream: Stream::Room,
+            sequence: 4,
+            time: 5,
+            left_out,
+            audience: [6; 32],
+            seen: 7,
+            parent: [8; 32],
+            commitment,
+        }
+    }
+
+    #[test]
+    fn a_message_opens_for_each_reader_and_whoever_is_left_out_learns_that_there_is_one() {
+        let ada = key(include_str!("../../tests/vectors/keys/ada_identity.pem"));
+        let [bob, cara] = [
+            include_str!("../../tests/vectors/keys/bob_session.pem"),
+            include_str!("../../tests/vectors/keys/cara_session.pem"),
+        ]
+        .map(|pem| SessionKey::from_identity(key(pem)));
+        let body = Body::new(Kind::Action.code(), "waves".to_owned()).unwrap();
+        let header = header(vec![sid(3)], body.commitment());
+        let readers = [(sid(1), bob.public()), (sid(2), cara.public())];
+        let sealed = SealedMessage::seal(&header, &body, &ada, &readers, &[sid(3)]);
+
+        assert_eq!(sealed.header, header.encode());
+        assert_eq!(
+            verify(&sealed.header, &sealed.signature, ada.public()),
+            Ok(())
+        );
+        let of_another = verify(&sealed.header, &sealed.signature, bob.public());
+        assert_eq!(of_another, Err(OpenError::Signature));
+        let [for_bob, for_cara, for_dan] = &*sealed.parcels else {
+            panic!("one parcel for each");
+        };
+        let open = |reader, key, ciphertext: &[u8]| {
+            super::open(&sealed.header, &header, reader, key, ciphertext)
+        };
+        let said = || Ok(Opened::Text(Kind::Action, "waves".to_owned()));
+        for (number, key, (reader, ciphertext)) in [(1, &bob, for_bob), (2, &cara, for_cara)] {
+            assert_eq!(*reader, sid(number));
+            assert!(open(*reader, Some(key), ciphertext) == said());
+            assert!(open(*reader, None, ciphertext) == Err(OpenError::KeyDestroyed));
+            // Without a ciphertext it is for nobody but those whom the header leaves out.
+            assert!(open(*reader, Some(key), &[]) == Err(OpenError::NoCiphertext));
+        }
+        assert!(open(sid(1), Some(&bob), &for_cara.1) == Err(OpenError::CannotOpen));
+        assert_eq!(*for_dan, (sid(3), Vec::new()));
+        assert!(open(sid(3), None, &for_dan.1) == Ok(Opened::LeftOut));
+    }
+
+    /// The frames, and their lengths, of a message with parcels of these lengths.
+    fn sent(lengths: &[usize]) -> Vec<(usize, SendFrame)> {
+        let parcels = lengths.iter().enumerate();
+        let message = SealedMessage {
+            header: vec![1; 300],
+            signature: vec![2; 256],
+            parcels: parcels
+                .map(|(reader, length)| (sid(reader), vec![3; *length]))
+                .collect(),
+        };
+        let mut readers = Vec::new();
+        let read = |frame: &Frame| {
+            let frame = &frame.encode()[4..];
+            let Ok(ToRelay::Send(send)) = ToRelay::parse(frame) else {
+                panic!("not a SEND");
+            };
+            assert_eq!(frame[send.header.clone()], message.header);
+            readers.extend(send.parcels.iter().map(|parcel| parcel.to));
+            (frame.len(), send)
+        };
+        let frames = message.frames().iter().map(read).collect();
+        let all: Vec<SessionId> = message.parcels.iter().map(|(reader, _)| *reader).collect();
+        assert_eq!(readers, all, "each once, in their order");
+        frames
+    }
+
+    #[test]
+    fn a_message_for_many_goes_in_as_few_frames_as_it_fits_into() {
+        // Of 1 KiB each, of which a frame has room for 256 without anything else.
+        let frames = sent(&[1024 - 36; 600]);
+        let parcels: Vec<usize> = frames.iter().map(|(_, send)| send.parcels.len()).collect();
+        assert_eq!(parcels, [255, 255, 90]);
+        let last: Vec<bool> = frames.iter().map(|(_, send)| send.last).collect();
+        assert_eq!(last, [false, false, true]);
+        for (length, _) in frames {
+            assert!(length <= MAX_FRAME, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_frame_is_filled_to_the_last_byte_and_no_further() {
+        let frames = sent(&[1000]);
+        let rest = MAX_FRAME - frames[0].0 - 36;
+        let frames = sent(&[1000, rest]);
+        assert_eq!(frames.len(), 1);
+        assert_eq!(frames[0].0, MAX_FRAME);
+        let frames = sent(&[1000, rest + 1]);
+        assert_eq!(frames.len(), 2);
+    }
+
+    #[test]
+    fn a_message_for_nobody_goes_in_one_frame() {
+        let frames = sent(&[]);
+        assert_eq!(frames.len(), 1);
+        assert!(frames[0].1.last && frames[0].1.parcels.is_empty());
+    }
+
+    #[test]
+    fn a_header_takes_half_a_frame_at_the_most() {
+        let least = header(Vec::new(), [0; 32]).encode().len();
+        let most = (MAX_FRAME / 2 - least) / 32;
+        for (left_out, fits) in [(0, true), (most, true), (most + 1, false)] {
+            let header = header((0..left_out).map(sid).collect(), [0; 32]);
+            assert_eq!(header.fits(), fits, "{left_out}");
+        }
+    }
+
+    #[test]
+    fn headers_are_told_apart_by_sha_256() {
+        // FIPS 180-4's example.
+        let digest = header_digest(b"abc");
+        assert_eq!(digest[..4], [0xba, 0x78, 0x16, 0xbf]);
+        assert_eq!(digest[28..], [0xf2, 0x00, 0x15, 0xad]);
+    }
+
+    #[test]
+    fn every_kind_has_a_number_of_its_own() {
+        let kinds = [Kind::Text, Kind::Action, Kind::Away, Kind::Back];
+        for (number, kind) in (0..).zip(kinds) {
+            assert_eq!(kind.code(), number);
+            assert_eq!(Kind::from_code(number), Some(kind));
+        }
+        assert_eq!(Kind::from_code(4), None);
+    }
+}
