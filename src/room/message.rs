@@ -406,7 +406,8 @@ pub fn open(
 #[cfg(test)]
 mod tests {
     use crate::cipher::pem::IdentityPem;
-    use crate::room::frame::{SendFrame, ToRelay};
+    use crate::room::chain::Link;
+    use crate::room::frame::{RunId, SendFrame, ToRelay};
 
     use super::*;
 
@@ -420,19 +421,24 @@ mod tests {
         SessionId(sid)
     }
 
-    fn header(left_out: Vec<SessionId>, commitment: Digest) -> Header {
+    fn header(left_out: Vec<(SessionId, LeftOutFor)>, commitment: Digest) -> Header {
         Header {
             room: RoomId([1; 32]),
             sender: sid(9),
-            run: RunId([2; 16]),
-            epoch: 3,
             stream: Stream::Room,
-            sequence: 4,
+            number: 4,
             time: 5,
+            flags: 0,
             left_out,
-            audience: [6; 32],
-            seen: 7,
-            parent: [8; 32],
+            claim: Claim {
+                run: RunId([2; 16]),
+                link: Link {
+                    position: 3,
+                    digest: [6; 32],
+                },
+                roster: [8; 32],
+                unread: vec![2],
+            },
             commitment,
         }
     }
@@ -446,9 +452,10 @@ mod tests {
         ]
         .map(|pem| SessionKey::from_identity(key(pem)));
         let body = Body::new(Kind::Action.code(), "waves".to_owned()).unwrap();
-        let header = header(vec![sid(3)], body.commitment());
+        let left_out = vec![(sid(3), LeftOutFor::NotVerified)];
+        let header = header(left_out, body.commitment());
         let readers = [(sid(1), bob.public()), (sid(2), cara.public())];
-        let sealed = SealedMessage::seal(&header, &body, &ada, &readers, &[sid(3)]);
+        let sealed = SealedMessage::seal(&header, &body, &ada, &readers);
 
         assert_eq!(sealed.header, header.encode());
         assert_eq!(
@@ -457,7 +464,7 @@ mod tests {
         );
         let of_another = verify(&sealed.header, &sealed.signature, bob.public());
         assert_eq!(of_another, Err(OpenError::Signature));
-        let [for_bob, for_cara, for_dan] = &*sealed.parcels else {
+        let [for_bob, for_cara] = &*sealed.parcels else {
             panic!("one parcel for each");
         };
         let open = |reader, key, ciphertext: &[u8]| {
@@ -472,8 +479,7 @@ mod tests {
             assert!(open(*reader, Some(key), &[]) == Err(OpenError::NoCiphertext));
         }
         assert!(open(sid(1), Some(&bob), &for_cara.1) == Err(OpenError::CannotOpen));
-        assert_eq!(*for_dan, (sid(3), Vec::new()));
-        assert!(open(sid(3), None, &for_dan.1) == Ok(Opened::LeftOut));
+        assert!(open(sid(3), None, &[]) == Ok(Opened::LeftOut(LeftOutFor::NotVerified)));
     }
 
     /// The frames, and their lengths, of a message with parcels of these lengths.
@@ -508,8 +514,8 @@ mod tests {
         let frames = sent(&[1024 - 36; 600]);
         let parcels: Vec<usize> = frames.iter().map(|(_, send)| send.parcels.len()).collect();
         assert_eq!(parcels, [255, 255, 90]);
-        let last: Vec<bool> = frames.iter().map(|(_, send)| send.last).collect();
-        assert_eq!(last, [false, false, true]);
+        let parts: Vec<Part> = frames.iter().map(|(_, send)| send.part).collect();
+        assert_eq!(parts, [Part::More, Part::More, Part::Last]);
         for (length, _) in frames {
             assert!(length <= MAX_FRAME, "{length}");
         }
@@ -530,15 +536,16 @@ mod tests {
     fn a_message_for_nobody_goes_in_one_frame() {
         let frames = sent(&[]);
         assert_eq!(frames.len(), 1);
-        assert!(frames[0].1.last && frames[0].1.parcels.is_empty());
+        assert!(frames[0].1.part == Part::Last && frames[0].1.parcels.is_empty());
     }
 
     #[test]
     fn a_header_takes_half_a_frame_at_the_most() {
         let least = header(Vec::new(), [0; 32]).encode().len();
-        let most = (MAX_FRAME / 2 - least) / 32;
+        let most = (MAX_FRAME / 2 - least) / 33;
         for (left_out, fits) in [(0, true), (most, true), (most + 1, false)] {
-            let header = header((0..left_out).map(sid).collect(), [0; 32]);
+            let left_out_sids = (0..left_out).map(|number| (sid(number), LeftOutFor::Coming));
+            let header = header(left_out_sids.collect(), [0; 32]);
             assert_eq!(header.fits(), fits, "{left_out}");
         }
     }

@@ -71,6 +71,8 @@ pub struct CardFields {
     pub session: Vec<u8>,
     pub generation: u32,
     pub previous: [u8; 32],
+    /// The session id of generation 0.
+    pub first: [u8; 32],
 }
 
 impl CardFields {
@@ -83,6 +85,7 @@ impl CardFields {
             session: session.spki().to_vec(),
             generation: 0,
             previous: [0; 32],
+            first: [0; 32],
         }
     }
 
@@ -96,7 +99,7 @@ impl CardFields {
             .boolean(false)
             .u32(self.generation)
             .bytes(&self.previous)
-            .bytes(&self.previous)
+            .bytes(&self.first)
             .u64(0)
             .u64(0)
             .count(0);
@@ -354,6 +357,7 @@ impl Member {
         CardFields {
             generation: 1,
             previous: self.sid.0,
+            first: self.sid.0,
             ..CardFields::new(nick, self.identity, key)
         }
     }
