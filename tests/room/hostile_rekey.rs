@@ -13,9 +13,9 @@ use e2echat::room::session::{Disbelief, End, Event, SayError, To};
 
 use crate::support::peer::{lobby, session_key};
 use crate::support::world::{
-    BEACON_PERIOD, Delivery, Insider, Member, World, catch_up, joined, joining, left, missing,
-    nick_of, other_view, payload, person, rekeying, said, said_directly, three, unconfirmed_by,
-    unopened_by,
+    BEACON_PERIOD, Delivery, Insider, Member, SETTLED, World, catch_up, joined, joining, left,
+    missing, nick_of, other_view, payload, person, rekeying, said, said_directly, three,
+    unconfirmed_by, unopened_by,
 };
 
 fn rekeyed(nick: &str) -> Event {
@@ -202,7 +202,9 @@ fn the_last_direct_message_before_a_rekey_is_dropped() {
         // The next one shows him that one is missing.
         world.say_to(&mut ada, bob.sid(), "and now?");
         let [a, b, _] = world.pass(2 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
-        assert_eq!(a, [unconfirmed_by("bob", 2, "dropped")]);
+        // His receipt says that it is missing: so it stays open, which is told as before.
+        let unanswered = Event::Unanswered(nick_of("bob"));
+        assert_eq!(a, [unanswered, unconfirmed_by("bob", 2, "dropped")]);
         assert_eq!(b, [said_directly("ada", "and now?"), missing("ada", 1)]);
         assert_eq!(ada.confirmed_by(1), ["bob"]);
         assert_eq!(ada.confirmed_by(2), [""; 0]);
@@ -323,7 +325,9 @@ fn a_member_is_shown_its_own_card_as_a_rekey() {
         assert_eq!(bob.receive(&rekeying(&own)), disbelieved(why));
         assert_eq!(bob.sid(), sid);
         assert_eq!(bob.receive(&before.frame()), [said("ada", "before")]);
-        assert_bob_is_parted(&mut world, [&mut ada, &mut bob, &mut carol]);
+        if !is_next {
+            assert_bob_is_parted(&mut world, [&mut ada, &mut bob, &mut carol]);
+        }
     }
 }
 
@@ -373,7 +377,6 @@ fn delayed(world: &mut World, members: [&mut Member; 3]) -> Vec<Vec<u8>> {
     assert_eq!(catch_up(carol), [said("ada", "for all"), rekeyed("bob")]);
     world.advance(Duration::from_mins(1));
     assert_eq!(bob.tick(), []);
-    bob.session.take_outgoing();
     delayed
 }
 
@@ -388,7 +391,7 @@ fn messages_are_held_back_until_their_key_is_gone() {
     assert_eq!(noticed, [too_late("ada"), too_late("ada")]);
     // He owes her a receipt, and says so in no other way.
     let [a, b, c] = world.pass(2 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
-    let texts = [(2, "for you"), (1, "for all")];
+    let texts = [(1, "for all"), (2, "for you")];
     assert_eq!(
         a,
         texts.map(|(receipt, text)| unopened_by("bob", receipt, text))
@@ -467,8 +470,8 @@ fn withheld_answers_do_not_have_keys_made_without_end() {
     assert!(dead > 0, "but the relay is to be asked anew");
 }
 
-/// A session key is written to for a day: one beacon period less.
-const ALMOST_A_DAY: Duration = Duration::from_mins(24 * 60 - 1);
+/// A session key is written to for a day: one beacon period less, from when all three are there.
+const ALMOST_A_DAY: Duration = Duration::from_secs(24 * 60 * 60 - 60).saturating_sub(SETTLED);
 
 #[test]
 fn who_keeps_a_session_key_for_more_than_a_day_is_told_of_and_gets_no_more_messages() {
@@ -652,10 +655,12 @@ fn a_member_whose_card_is_presented_once_more_loses_nothing_by_it() {
     world.say(&mut ada, "still here");
     assert_eq!(catch_up(&mut bob), [said("ada", "still here")]);
     // What the relay made of the order is its own affair: her next card is hers all the same.
-    ada.rekey();
-    let next = withheld_card(&mut ada);
-    assert_eq!(bob.receive(&rekeying(&next)), [rekeyed("ada")]);
-    assert_eq!(catch_up(&mut carol), [said("ada", "still here")]);
+    world.rekey(&mut ada);
+    assert_eq!(catch_up(&mut bob), [rekeyed("ada")]);
+    assert_eq!(
+        catch_up(&mut carol),
+        [said("ada", "still here"), rekeyed("ada")]
+    );
     assert_eq!(nicks(&bob), ["ada", "carol"]);
     assert_bob_is_parted(&mut world, [&mut ada, &mut bob, &mut carol]);
 }
