@@ -16,6 +16,8 @@ use crate::support::world::{
 };
 
 const HOLD: Duration = Duration::from_mins(5);
+/// How often a member looks what is overdue.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What a member is told that others said, of all that is on its way to it.
 fn heard(member: &mut Member) -> Vec<Event> {
@@ -348,10 +350,10 @@ fn a_message_for_one_who_never_comes_back_is_reported() {
     let (mut world, mut ada, bob) = waiting();
     world.enter("bob").unwrap();
     catch_up(&mut ada);
-    world.advance(HOLD - Duration::from_secs(1));
+    world.advance(HOLD - LOOK);
     assert_eq!(undelivered_in(&ada.tick()), []);
     assert_eq!(ada.session.undelivered().len(), 1);
-    world.advance(Duration::from_secs(1));
+    world.advance(LOOK);
     let mut events = undelivered_in(&ada.tick());
     events.sort_by_key(|event| format!("{event:?}"));
     let lost = ["bob", "carol"].map(|nick| undelivered(1, nick, "for bob", Undelivered::Gone));
