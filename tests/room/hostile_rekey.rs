@@ -13,8 +13,8 @@ use e2echat::room::session::{Disbelief, End, Event, SayError, To};
 
 use crate::support::peer::{lobby, session_key};
 use crate::support::world::{
-    BEACON_PERIOD, Delivery, Insider, Member, SETTLED, World, catch_up, joined, joining, left,
-    missing, nick_of, other_view, payload, person, rekeying, said, said_directly, three,
+    BEACON_PERIOD, Delivery, Insider, Member, SETTLED, World, assert_bob_is_parted, catch_up,
+    joining, left, missing, nick_of, other_view, payload, rekeying, said, said_directly, three,
     unconfirmed_by, unopened_by,
 };
 
@@ -32,22 +32,6 @@ fn disbelieved(why: Disbelief) -> [Event; 1] {
 
 /// A card whose nick is another member's.
 const TAKEN: Disbelief = Disbelief::Conflict(Conflict::Nick);
-
-/// What Bob and the others see within two beacon periods after the relay has shown Bob something else
-/// than them: an alarm about him for each of them, and for him about both.
-#[track_caller]
-fn assert_bob_is_parted(world: &mut World, members: [&mut Member; 3]) {
-    let [a, b, c] = world.pass(2 * BEACON_PERIOD, members);
-    assert!(a.contains(&other_view("bob")), "{a:?}");
-    assert!(c.contains(&other_view("bob")), "{c:?}");
-    for other in ["ada", "carol"] {
-        assert!(b.contains(&other_view(other)), "{b:?}");
-    }
-    for events in [a, c] {
-        let others = |event: &&Event| matches!(event, Event::OtherView(_));
-        assert_eq!(events.iter().filter(others).count(), 1, "{events:?}");
-    }
-}
 
 /// The card in the one REKEY that a member has to send, which the relay keeps to itself.
 fn withheld_card(member: &mut Member) -> Vec<u8> {
@@ -471,7 +455,7 @@ fn withheld_answers_do_not_have_keys_made_without_end() {
 }
 
 /// A session key is written to for a day: one beacon period less, from when all three are there.
-const ALMOST_A_DAY: Duration = Duration::from_secs(24 * 60 * 60 - 60).saturating_sub(SETTLED);
+const ALMOST_A_DAY: Duration = Duration::from_mins(24 * 60 - 1).saturating_sub(SETTLED);
 
 #[test]
 fn who_keeps_a_session_key_for_more_than_a_day_is_told_of_and_gets_no_more_messages() {
