@@ -376,7 +376,7 @@ fn reordered_messages_are_shown_as_late_and_noticed() {
     world.say(&mut ada, "second");
     let [first, second] = bob.intercept().try_into().expect("two messages");
     assert_eq!(bob.receive(&second), [said("ada", "second")]);
-    let late = written_at(world.now().time, said("ada", "first"));
+    let late = written_at(world.now().time, 0, said("ada", "first"));
     assert_eq!(bob.receive(&first), [late]);
     assert_bob_is_parted(&mut world, [&mut ada, &mut bob, &mut carol]);
 }
