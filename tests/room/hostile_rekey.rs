@@ -251,6 +251,7 @@ fn another_sessions_card_is_presented_as_a_rekey() {
     }
     let names: Vec<_> = bob.session.others().iter().map(|p| p.sid).collect();
     assert_eq!(names, [ada.sid(), carol.sid()]);
+    assert_bob_is_parted(&mut world, [&mut ada, &mut bob, &mut carol]);
     // It gains no more than by joining, of which nobody but the relay says that it is so.
     let stranger = follows(&mallory.card, "mallory");
     let events = bob.receive(&rekeying(stranger.bytes()));
@@ -258,7 +259,10 @@ fn another_sessions_card_is_presented_as_a_rekey() {
         matches!(events.as_slice(), [Event::Joined(person)] if !person.is_present),
         "{events:?}"
     );
-    assert_bob_is_parted(&mut world, [&mut ada, &mut bob, &mut carol]);
+    let [_, b, _] = world.pass(5 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let is_missed =
+        |event: &Event| matches!(event, Event::Quiet(nick, _) if *nick == nick_of("mallory"));
+    assert!(b.iter().any(is_missed), "{b:?}");
     let strange = bob.session.person(&nick_of("mallory")).expect("listed");
     assert!(!strange.is_present);
 }

@@ -12,7 +12,7 @@ use e2echat::room::session::{End, Event, To, Undelivered};
 use crate::support::peer::{lobby, session_key};
 use crate::support::world::{
     BEACON_PERIOD, Delivery, Insider, Member, SETTLED, World, assert_bob_is_parted, catch_up,
-    joining, leaving, left, nick_of, other_view, payload, person, said, said_directly, three,
+    joining, leaving, left, nick_of, payload, person, said, said_directly, three,
 };
 
 const HOLD: Duration = Duration::from_mins(5);
