@@ -241,7 +241,7 @@ fn messages_between_a_join_and_the_first_delivery_are_dropped() {
     world.say(&mut ada, "first");
     let first = dora.intercept_message();
     // She has seen what Dora was not shown.
-    let late = written_at(world.now().time, said("ada", "first"));
+    let late = written_at(world.now().time, 0, said("ada", "first"));
     assert_eq!(dora.receive(&first.frame()), [other_view("ada"), late]);
     let members = [&mut ada, &mut bob, &mut carol, &mut dora];
     let [.., d] = world.pass(2 * BEACON_PERIOD, members);
@@ -410,11 +410,11 @@ fn a_statement_that_is_dropped_is_noticed_by_the_first_message() {
     world.say(&mut ada, "first");
     assert_eq!(catch_up(&mut bob), [said("ada", "first")]);
     let written = world.now().time;
-    let first = written_at(written, said("ada", "first"));
+    let first = written_at(written, 0, said("ada", "first"));
     assert_eq!(catch_up(&mut dora), [other_view("ada"), first]);
     // Once is enough.
     world.say(&mut ada, "second");
-    let second = written_at(written, said("ada", "second"));
+    let second = written_at(written, 0, said("ada", "second"));
     assert_eq!(catch_up(&mut dora), [second]);
 }
 
@@ -489,7 +489,7 @@ fn a_statement_that_its_sender_did_not_sign_counts_for_nothing() {
     assert_eq!(bob.receive(&beacon), []);
     catch_up(&mut ada);
     world.say(&mut ada, "still here");
-    let late = written_at(world.now().time, said("ada", "still here"));
+    let late = written_at(world.now().time, 0, said("ada", "still here"));
     assert_eq!(catch_up(&mut bob), [other_view("ada"), late]);
     let lost = leaving(ada.sid(), Departure::Lost);
     assert_eq!(bob.receive(&lost), [left("ada", Departure::Lost)]);
