@@ -480,7 +480,7 @@ fn an_answer_is_held_back_until_another_question_stands_above_it() {
     world.say(&mut bob, "shall we tell everybody?");
     world.relay(&mut ada);
     let yes = without_having_seen(1, said("ada", "yes"));
-    assert_eq!(catch_up(&mut bob), [yes.clone()]);
+    assert_eq!(catch_up(&mut bob), std::slice::from_ref(&yes));
     let questions = ["shall we meet?", "shall we tell everybody?"];
     let [one, other] = questions.map(|text| said("bob", text));
     assert_eq!(catch_up(&mut carol), [one, other, yes]);

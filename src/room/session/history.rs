@@ -79,6 +79,11 @@ impl History {
         is_new && self.runs.len() <= RUNS * RUNS
     }
 
+    /// Which run it is in which this member wants to enter.
+    pub(super) fn run(&self) -> usize {
+        self.runs.len().saturating_sub(1)
+    }
+
     /// Whether this member was in the room in the run in which it wants to enter.
     pub(super) fn is_in_this_run(&self) -> bool {
         let last = self.points.back().map(|point| point.at.run);

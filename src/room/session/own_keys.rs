@@ -17,6 +17,8 @@ struct OwnKey {
     sid: SessionId,
     /// The position from which on the roster has it; `None` while the relay has not said so.
     listed: Option<At>,
+    /// The run in which it was first presented, if this member joins with it.
+    presented: Option<usize>,
     /// When it is destroyed, if its successor has been announced.
     ends: Option<Duration>,
     /// `None` once it is destroyed.
@@ -29,9 +31,19 @@ impl OwnKeys {
         Self(vec![OwnKey {
             sid,
             listed: None,
+            presented: None,
             ends: None,
             key: Some(key),
         }])
+    }
+
+    /// This member presents its card in one of the relay's runs. Where it has done so before and got no
+    /// answer, the others may have had its first key since then.
+    pub(super) fn present(&mut self, run: usize) {
+        if let Some(first) = self.0.first_mut().filter(|own| own.listed.is_none()) {
+            let before = first.presented.replace(run);
+            first.listed = before.map(|run| At { run, position: 0 });
+        }
     }
 
     /// A new key is announced. Whatever the relay makes of it, the old ones do not last.
@@ -42,6 +54,7 @@ impl OwnKeys {
         self.0.push(OwnKey {
             sid,
             listed: None,
+            presented: None,
             ends: None,
             key: Some(key),
         });
@@ -135,6 +148,15 @@ mod tests {
         assert_eq!(keys.at(at(8)), Some(OLD));
         assert_eq!(keys.at(at(4)), None, "before it came");
         assert!(keys.of(OLD).is_some());
+    }
+
+    #[test]
+    fn whoever_got_no_answer_may_have_been_in_the_room_since_then() {
+        let mut keys = OwnKeys::new(OLD, key());
+        keys.present(0);
+        assert_eq!(keys.at(at(4)), None);
+        keys.present(0);
+        assert_eq!(keys.at(at(4)), Some(OLD));
     }
 
     #[test]
