@@ -83,6 +83,8 @@ pub struct SimulatedMember {
     /// Whether there is still a client at this end.
     pub is_here: bool,
     pub is_leaving: bool,
+    /// When it was last seen to be there.
+    pub seen: Duration,
     /// Whether it has been in the room.
     pub has_entered: bool,
     /// When its program goes on that stands still.
@@ -154,6 +156,7 @@ impl Simulation {
             session,
             is_here: true,
             is_leaving: false,
+            seen: self.now,
             has_entered: false,
             wakes: None,
             key_ready: None,
