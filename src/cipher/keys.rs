@@ -1,5 +1,8 @@
 //! RSA keys, each good for one thing: an identity key signs, a session key decrypts (PROTOCOL §3).
 
+#[cfg(test)]
+pub(crate) mod quick;
+
 use rsa::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
 use rsa::traits::PublicKeyParts as _;
 use rsa::{BoxedUint, Oaep, PrivateKey, Pss};
@@ -158,6 +161,10 @@ impl PublicKey {
     /// SHA-256, and a salt of 32 bytes (RFC 8017 §8.1.2, PROTOCOL §3).
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        #[cfg(test)]
+        if quick::is_on() {
+            return quick::sign(self, message) == signature;
+        }
         self.rsa
             .verify(Pss::<Sha256>::new(), &Sha256::digest(message), signature)
             .is_ok()
@@ -170,6 +177,10 @@ impl PublicKey {
     /// Where `block` is longer.
     #[must_use]
     pub(super) fn encrypt(&self, label: &[u8], block: &[u8]) -> Vec<u8> {
+        #[cfg(test)]
+        if quick::is_on() {
+            return quick::encrypt(self, label, block);
+        }
         self.rsa
             .encrypt(
                 &mut rand::rng(),
@@ -194,6 +205,7 @@ pub(super) fn max_block(size: usize) -> usize {
 }
 
 /// An RSA key pair. The program's allocator wipes its memory when it is freed.
+#[cfg_attr(test, derive(Clone))]
 struct KeyPair {
     private: PrivateKey,
     public: PublicKey,
@@ -214,6 +226,7 @@ impl KeyPair {
 }
 
 /// The key pair that a person is known by. It only signs.
+#[cfg_attr(test, derive(Clone))]
 pub struct IdentityKey(KeyPair);
 
 impl IdentityKey {
@@ -241,6 +254,10 @@ impl IdentityKey {
     /// The signature is as long as the modulus.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        #[cfg(test)]
+        if quick::is_on() {
+            return quick::sign(self.public(), message);
+        }
         let digest = Sha256::digest(message);
         self.0
             .private
@@ -276,6 +293,10 @@ impl SessionKey {
     pub(crate) fn decrypt(&self, label: &[u8], block: &[u8]) -> Option<Vec<u8>> {
         #[cfg(test)]
         DECRYPTIONS.set(DECRYPTIONS.get() + 1);
+        #[cfg(test)]
+        if quick::is_on() {
+            return quick::decrypt(self.public(), label, block);
+        }
         self.0
             .private
             .decrypt_blinded(

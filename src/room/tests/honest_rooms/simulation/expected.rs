@@ -383,14 +383,15 @@ impl Simulation {
     pub fn check_presence(&mut self) {
         let there = self.numbers(|member| member.is_here && member.is_connected());
         let mut wrong = Vec::new();
+        let lately = self.numbers(|member| member.has_received);
         for member in self.members.iter_mut().filter(|member| member.is_here) {
-            member.seen = self.now;
+            (member.seen, member.has_received) = (self.now, false);
         }
         for number in &there {
             let member = &mut self.members[*number];
             let view = &mut member.view;
             view.active += SAMPLE;
-            for who in there.iter().filter(|who| *who != number) {
+            for who in lately.iter().chain(&there).filter(|who| *who != number) {
                 view.saw.insert(*who, view.active);
             }
             let on_screen = view.people.values().map(|(who, _)| *who);
