@@ -14,8 +14,9 @@ use divan::{Bencher, black_box};
 use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::SessionId;
+use e2echat::room::chain::{Claim, Link};
 use e2echat::room::frame::RunId;
-use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest, open, verify};
+use e2echat::room::message::{Header, Kind, SealedMessage, Stream, open, verify};
 
 /// The longest text that fits into this many blocks of a 2048-bit key, which hold 190 bytes each;
 /// 17 of them are the nonce and the kind.
@@ -24,18 +25,21 @@ fn text_of(blocks: usize) -> String {
 }
 
 fn header(body: &Body) -> Header {
+    let (run, room) = (RunId([2; 16]), common::room().id());
     Header {
-        room: common::room().id(),
+        room,
         sender: SessionId([1; 32]),
-        run: RunId([2; 16]),
-        epoch: 3,
         stream: Stream::Room,
-        sequence: 4,
+        number: 4,
         time: 5,
+        flags: 0,
         left_out: Vec::new(),
-        audience: audience_digest(&[SessionId([1; 32])]),
-        seen: 0,
-        parent: [6; 32],
+        claim: Claim {
+            run,
+            link: Link::start(run, room, 3),
+            roster: [6; 32],
+            unread: Vec::new(),
+        },
         commitment: body.commitment(),
     }
 }
@@ -66,7 +70,7 @@ fn seal(bencher: Bencher, readers: usize) {
         .collect();
     let body = body(1);
     let header = header(&body);
-    bencher.bench(|| SealedMessage::seal(&header, &body, &identity.key, black_box(&readers), &[]));
+    bencher.bench(|| SealedMessage::seal(&header, &body, &identity.key, black_box(&readers)));
 }
 
 #[divan::bench]
@@ -84,13 +88,8 @@ fn open_blocks(bencher: Bencher, blocks: usize) {
     let reader = SessionId([9; 32]);
     let body = body(blocks);
     let header = header(&body);
-    let message = SealedMessage::seal(
-        &header,
-        &body,
-        &identity.key,
-        &[(reader, key.public())],
-        &[],
-    );
+    let readers = [(reader, key.public())];
+    let message = SealedMessage::seal(&header, &body, &identity.key, &readers);
     let (_, ciphertext) = message.parcels.first().expect("one reader");
     bencher.bench(|| {
         open(

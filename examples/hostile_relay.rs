@@ -8,14 +8,17 @@
 //!   talk, and only the fingerprints are wrong. `/verify` and `/code` show other digits to
 //!   everybody; a person who was known before has a changed identity and gets nothing. In a room
 //!   made with `--new-room`, nobody is believed.
-//! - `--drop-last`: every second message of each member is dropped. Say two lines: within a minute,
-//!   or when the next one comes or the member leaves, the others are told that one is missing.
+//! - `--drop-last`: every second message of each member is dropped. Say two lines: with the next
+//!   thing that the member signs, within a minute or when it leaves, the others are told that the
+//!   relay shows it and them different things.
 //! - `--split`: the members in the room are not told who comes, and they see, at once, things from
 //!   nobody in the room. The one who came last is told after 10 seconds that only the relay says
 //!   that the others are there, and after four minutes that nothing comes from them.
-//! - `--forge-leave`: whoever comes is said to have left again: an alarm, as nobody signed a
-//!   goodbye.
-//! - `--replay-card`: let somebody leave: the card is presented again, and not believed.
+//! - `--forge-leave`: whoever comes is said to have lost the connection again. What it says after
+//!   that comes from nobody, and it is told that the others are shown other things.
+//! - `--replay-card`: let the third of three leave: the second is shown the card once more, and
+//!   believes it for as long as a newcomer is given, but the first is told that the relay shows the
+//!   two of them different things.
 //! - `--reorder`: the second, fourth, ... member gets messages in pairs, the later one first. Let the
 //!   first and the third of three say a line each: the second sees the other order at once, if they
 //!   had seen each other's, and the others when the second says something. If the first says both

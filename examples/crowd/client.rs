@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -12,7 +13,7 @@ use e2echat::room::names::Nick;
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::relay::program;
+use super::relay::{Figures, figures, program};
 
 /// How long a client may take to enter a room.
 const ENTERING: Duration = Duration::from_secs(30);
@@ -23,6 +24,8 @@ pub struct Client {
     input: ChildStdin,
     /// Each line of its output, and when it came. A client ends if nobody reads its output.
     lines: Receiver<(Instant, String)>,
+    /// Whether it has been seen to be in the room.
+    is_in: bool,
     /// How many lines there were.
     pub shown: usize,
     /// Where it remembers whom it meets, so that the user's own file is left alone.
@@ -32,9 +35,20 @@ pub struct Client {
 impl Client {
     /// Starts a client, and waits until it is in the room.
     pub fn join(relay: SocketAddr, nick: &Nick, room: &str) -> anyhow::Result<Self> {
+        let mut client = Self::start(&program()?, relay, nick, room)?;
+        client.wait_until_in()?;
+        Ok(client)
+    }
+
+    /// Starts a client of this program.
+    pub fn start(
+        program: &Path,
+        relay: SocketAddr,
+        nick: &Nick,
+        room: &str,
+    ) -> anyhow::Result<Self> {
         let home = tempfile::tempdir()?;
-        let program = program()?;
-        let mut child = Command::new(&program)
+        let mut child = Command::new(program)
             .args(["join", &relay.to_string(), "--room", room])
             .args(["--nick", nick.as_str()])
             .env("HOME", home.path())
@@ -54,17 +68,30 @@ impl Client {
                 }
             }
         });
-        let mut client = Self {
+        Ok(Self {
             child,
             input,
             lines,
+            is_in: false,
             shown: 0,
             _home: home,
-        };
-        let is_inside = |line: &str| line.starts_with("* here: ") || line.starts_with("* nobody");
-        let entered = client.wait_for(ENTERING, is_inside)?;
-        entered.context("the client does not get into the room")?;
-        Ok(client)
+        })
+    }
+
+    /// Waits until it is in the room, if it was not yet.
+    pub fn wait_until_in(&mut self) -> anyhow::Result<()> {
+        if !self.is_in {
+            let is_in = |line: &str| line.starts_with("* here: ") || line.starts_with("* nobody");
+            let entered = self.wait_for(ENTERING, is_in)?;
+            entered.context("the client does not get into the room")?;
+            self.is_in = true;
+        }
+        Ok(())
+    }
+
+    /// What its process uses now.
+    pub fn figures(&self) -> anyhow::Result<Figures> {
+        figures(self.child.id())
     }
 
     /// Has the client say something to all.

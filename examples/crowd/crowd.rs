@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use e2echat::cipher::encoding::Encoder;
 use e2echat::room::card::{Card, SessionId};
-use e2echat::room::frame::{Frame, RunId};
-use e2echat::room::message::{Header, Stream, audience_digest};
+use e2echat::room::chain::{Claim, EntryKind, Link, signed_entry};
+use e2echat::room::frame::{Frame, Part, RunId};
+use e2echat::room::message::{Header, Stream};
 use e2echat::room::names::{Nick, RoomId, RoomName};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rand::Rng as _;
@@ -18,8 +19,8 @@ use super::relay::Relay;
 /// How long anything may take before it is taken for a failure.
 const DEADLINE: Duration = Duration::from_mins(2);
 
-/// The number of the frame DELIVER (PROTOCOL §6).
-const DELIVER: u8 = 0x11;
+/// The number of the frame ENTRY (PROTOCOL §6).
+const ENTRY: u8 = 0x11;
 
 /// How many blocks a long message has.
 const LONG: usize = 100;
@@ -36,7 +37,7 @@ pub struct Crowd<'a> {
     /// Members that are looked after elsewhere and are to get the same messages.
     others: Vec<SessionId>,
     buffer: Vec<u8>,
-    sequence: u64,
+    number: u64,
 }
 
 impl<'a> Crowd<'a> {
@@ -61,7 +62,7 @@ impl<'a> Crowd<'a> {
             members,
             others: Vec::new(),
             buffer: vec![0; 64 * 1024],
-            sequence: 0,
+            number: 0,
         }
     }
 
@@ -198,76 +199,89 @@ impl<'a> Crowd<'a> {
         sender.write(bytes)
     }
 
-    /// The frame of a message to all, the sender included.
+    /// The frame of a message to all.
     pub fn message(&mut self, sender: usize) -> Vec<u8> {
-        let header = self.header(self.members.get(sender));
+        let header = self.header(self.members.get(sender), Stream::Room);
         self.compose(&header, &random_block())
     }
 
     /// As [`Crowd::message`], but from another member, and of a kind that is not counted.
     pub fn flood(&mut self, sender: &Member) -> Vec<u8> {
-        let header = self.header(Some(sender));
+        let header = self.header(Some(sender), Stream::Room);
         self.compose(&header, &[random_block(), random_block()].concat())
     }
 
     /// The frame of a long message from another member to one reader alone.
     pub fn pile(&mut self, sender: &Member, reader: SessionId) -> Vec<u8> {
-        let header = self.header(Some(sender));
+        let header = self.header(Some(sender), Stream::Direct(reader));
         self.compose_for(&[reader], &header, &random_block().repeat(LONG))
     }
 
-    fn compose(&mut self, header: &[u8], ciphertext: &[u8]) -> Vec<u8> {
+    fn compose(&mut self, header: &Header, ciphertext: &[u8]) -> Vec<u8> {
         // Readers come in the order in which a client has them.
         let members = self.members.iter().map(|member| member.sid);
         let mut readers: Vec<SessionId> = members.chain(self.others.iter().copied()).collect();
+        readers.retain(|reader| *reader != header.sender);
         readers.sort_unstable();
         self.compose_for(&readers, header, ciphertext)
     }
 
-    fn compose_for(&mut self, readers: &[SessionId], header: &[u8], ciphertext: &[u8]) -> Vec<u8> {
-        self.sequence += 1;
+    fn compose_for(
+        &mut self,
+        readers: &[SessionId],
+        header: &Header,
+        ciphertext: &[u8],
+    ) -> Vec<u8> {
+        self.number += 1;
+        let header = header.encode();
         let random = random_block();
         let parcels: Vec<(SessionId, Vec<u8>)> = readers
             .iter()
             .map(|reader| (*reader, ciphertext.to_vec()))
             .collect();
-        let parts = parcels.chunks(PARCELS);
-        let last = parts.len() - 1;
-        parts
-            .enumerate()
-            .flat_map(|(index, part)| Frame::send(header, &random, index == last, part).encode())
-            .collect()
+        let mut parts = parcels.chunks(PARCELS).peekable();
+        let mut frames = Vec::new();
+        while let Some(parcels) = parts.next() {
+            let part = match parts.peek() {
+                Some(_) => Part::More,
+                None => Part::Last,
+            };
+            frames.extend(Frame::send(&header, &random, part, parcels).encode());
+        }
+        frames
     }
 
     /// The frame of a message of this member as it comes to each of its readers.
     pub fn delivery(&self, sender: usize) -> Vec<u8> {
+        let header = self.header(self.members.get(sender), Stream::Room);
         let fields = Encoder::default()
-            .byte(DELIVER)
-            .string(&self.header(self.members.get(sender)))
-            .string(&random_block())
+            .byte(ENTRY)
+            .byte(EntryKind::Message.code())
+            .string(&signed_entry(&header.encode(), &random_block()))
             .string(&random_block());
         Encoder::default().string(fields.as_slice()).finish()
     }
 
-    fn header(&self, sender: Option<&Member>) -> Vec<u8> {
-        let digest = audience_digest(&[]);
+    /// A header of this member's, who has seen its own joining.
+    fn header(&self, sender: Option<&Member>, stream: Stream) -> Header {
+        let nowhere = || Claim {
+            run: RunId([0; 16]),
+            link: Link::start(RunId([0; 16]), self.room, 0),
+            roster: [0; 32],
+            unread: Vec::new(),
+        };
+        let claim = sender.and_then(|sender| sender.claim.clone());
         Header {
             room: self.room,
             sender: sender.map_or(SessionId([0; 32]), |sender| sender.sid),
-            run: sender
-                .and_then(|sender| sender.run)
-                .unwrap_or(RunId([0; 16])),
-            epoch: self.members.len() as u64,
-            stream: Stream::Room,
-            sequence: self.sequence,
+            stream,
+            number: self.number,
             time: 0,
+            flags: 0,
             left_out: Vec::new(),
-            audience: digest,
-            seen: 0,
-            parent: digest,
-            commitment: digest,
+            claim: claim.unwrap_or_else(nowhere),
+            commitment: [0; 32],
         }
-        .encode()
     }
 }
 

@@ -7,6 +7,7 @@
 //!     target/release/examples/crowd load       # as many messages as go: deliveries/s, time for each
 //!     target/release/examples/crowd latency    # 20 messages/s: to the last reader, and without a relay
 //!     target/release/examples/crowd attack     # the same, while strangers and members do their worst
+//!     target/release/examples/crowd cost       # 200 real clients: idle, and when one more joins
 //!
 //! Every command has a --help. The relay is the `e2echat` beside this program's folder. The figures
 //! of processes come from Linux's /proc. `memory` opens two descriptors a member, one in each
@@ -21,12 +22,14 @@
 
 mod attack;
 mod client;
+mod cost;
 mod crowd;
 mod latency;
 mod member;
 mod relay;
 mod siege;
 
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -90,6 +93,20 @@ enum Command {
         #[arg(long, default_value = "")]
         only: String,
     },
+    /// What real clients cost that say nothing, and what it costs them when one more joins
+    Cost {
+        #[arg(long, default_value_t = 200)]
+        members: usize,
+        /// For how long the idle room is measured
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// How many join in turn
+        #[arg(long, default_value_t = 5)]
+        joins: usize,
+        /// The program to measure; several are measured over the same time
+        #[arg(long)]
+        program: Vec<PathBuf>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -114,6 +131,17 @@ fn main() -> anyhow::Result<()> {
         } => {
             attack::measure(members, seconds.max(1), &only)?;
             siege::measure(seconds.max(1), &only)
+        }
+        Command::Cost {
+            members,
+            seconds,
+            joins,
+            mut program,
+        } => {
+            if program.is_empty() {
+                program.push(relay::program()?);
+            }
+            cost::measure(program, members, seconds.max(1), joins)
         }
     }
 }

@@ -6,34 +6,27 @@ use std::net::{SocketAddr, TcpStream};
 use anyhow::{Context as _, bail};
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::room::card::{Card, Identity, SessionId};
+use e2echat::room::chain::{Claim, EntryKind, entry_digest};
 use e2echat::room::frame::{
-    Challenge, Departure, Frame, RunId, ToClient, is_counted_frame, preamble,
+    Challenge, Departure, Frame, RunId, ToClient, Welcome, is_counted_frame, parse_left, preamble,
 };
 use e2echat::room::names::{Nick, RoomId, RoomName};
 use e2echat::room::notice::Notice;
-use e2echat::room::statement::{Occasion, Statement};
+use e2echat::room::statement::{Occasion, Purpose, Statement};
 use rand::Rng as _;
 
 /// The length of the ciphertext of a usual line of chat, and of a signature, at 2048 bits.
 pub const BLOCK: usize = 256;
 
-/// A statement of one who has seen nothing.
-pub fn statement(room: RoomId, sender: SessionId, run: RunId, epoch: u64) -> Statement {
+/// A beacon of one who has said nothing.
+pub fn beacon(room: RoomId, sender: SessionId, claim: Claim) -> Statement {
     Statement {
         room,
         sender,
-        run,
-        epoch,
-        roster: [0; 32],
-        seen: 0,
-        parent: [0; 32],
         time: 1,
-        occasion: Occasion::Beacon,
         next: 0,
-        told: Vec::new(),
-        direct: Vec::new(),
-        past: Vec::new(),
-        unread: Vec::new(),
+        claim,
+        purpose: Purpose::ToAll(Occasion::Beacon),
     }
 }
 
@@ -95,16 +88,15 @@ impl Company {
 pub struct Member {
     pub stream: TcpStream,
     pub sid: SessionId,
-    /// The relay's run, once CHALLENGE has come.
-    pub run: Option<RunId>,
-    /// How many usual messages it has got, its own included.
+    /// What it claims: to have seen its own joining, once the relay has let it in, and nothing
+    /// since. The roster is left to whoever reads the cards.
+    pub claim: Option<Claim>,
+    /// How many usual messages it has got, its own included, which come back to it.
     pub delivered: u64,
     /// How many others it knows.
     pub known: usize,
     /// How many members it has seen dropped because they did not read fast enough.
     pub dropped: usize,
-    /// The epoch of its joining, once the relay has let it in.
-    pub epoch: u64,
     /// The cards of those who were in the room before it, if they are kept.
     pub cards: Option<Vec<Vec<u8>>>,
     /// How many of its frames the relay has taken.
@@ -113,6 +105,8 @@ pub struct Member {
     newest: Vec<u8>,
     /// What it shows the relay when that asks who it is.
     card: Option<Card>,
+    /// The relay's run, once CHALLENGE has come.
+    run: Option<RunId>,
     /// How many others were in the room before it, once the relay has let it in.
     earlier: Option<usize>,
     counted: u64,
@@ -143,15 +137,15 @@ impl Member {
         Ok(Self {
             stream,
             sid,
-            run: None,
+            claim: None,
             delivered: 0,
             known: 0,
             dropped: 0,
-            epoch: 0,
             cards: None,
             taken: 0,
             newest: Vec::new(),
             card: None,
+            run: None,
             earlier: None,
             counted: 0,
             partial: Vec::new(),
@@ -197,17 +191,16 @@ impl Member {
         Ok(())
     }
 
-    /// Says goodbye as a member that has seen nothing, and leaves.
+    /// Says goodbye.
     pub fn leave(&mut self, room: RoomId, company: &Company) -> anyhow::Result<()> {
-        let run = self.run.context("not in a room yet")?;
+        let claim = self.claim.clone().context("not in a room yet")?;
         let goodbye = Statement {
-            occasion: Occasion::Leave,
-            ..statement(room, self.sid, run, self.epoch)
+            purpose: Purpose::ToAll(Occasion::Goodbye),
+            ..beacon(room, self.sid, claim)
         };
         let goodbye = goodbye.encode();
         let signature = company.identity().sign(&goodbye);
-        self.write(&Frame::statement(&goodbye, &signature, &[]).encode())?;
-        self.write(&Frame::leave().encode())
+        self.write(&Frame::statement(&goodbye, &signature).encode())
     }
 
     /// Reads what has come, at most a buffer of it.
@@ -248,13 +241,14 @@ impl Member {
         self.counted += u64::from(is_counted_frame(frame));
         match ToClient::parse(frame)? {
             ToClient::Challenge(challenge, _) => {
-                let card = self.card.take().context("a second challenge")?;
+                let card = self.card.as_ref().context("nobody to enter")?;
+                let hello = company.hello(card, &challenge).encode();
                 self.run = Some(challenge.run);
-                self.write(&company.hello(&card, &challenge).encode())?;
+                self.write(&hello)?;
             }
             ToClient::Welcome(welcome) => {
                 self.earlier = Some(welcome.members as usize);
-                self.epoch = welcome.epoch;
+                self.claim = Some(self.joining(&welcome)?);
             }
             ToClient::Member(card) => {
                 self.known += 1;
@@ -262,30 +256,59 @@ impl Member {
                     cards.push(card.to_vec());
                 }
             }
-            ToClient::Joined { card, .. } => {
-                self.known += 1;
-                self.newest.clear();
-                self.newest.extend_from_slice(card);
-            }
-            ToClient::Deliver { ciphertext, .. } => {
-                self.delivered += u64::from(ciphertext.len() == BLOCK);
-            }
+            ToClient::Entry {
+                kind,
+                entry,
+                ciphertext,
+            } => self.take_entry(kind, entry, ciphertext)?,
+            ToClient::Own => self.delivered += 1,
             ToClient::Ping => self.write(&Frame::ack(self.counted).encode())?,
-            ToClient::Left {
-                departure: Departure::Slow,
-                ..
-            } => self.dropped += 1,
-            // A member that says goodbye is not dropped.
-            ToClient::Left { departure, .. } if departure != Departure::Left => {
-                bail!("a member {departure}")
-            }
             ToClient::Notice(code) => match Notice::from_code(code) {
                 Some(notice) => bail!("{notice}"),
                 None => bail!("the relay hangs up for the unknown reason {code}"),
             },
             ToClient::Ack(count) => self.taken = count,
-            ToClient::Left { .. } | ToClient::Statement { .. } | ToClient::Rekeyed { .. } => {}
+            ToClient::Refused(_) => bail!("a REKEY that was not sent is refused"),
+            ToClient::Deliver(..) | ToClient::Receipt(_) => {}
         }
         Ok(())
+    }
+
+    fn take_entry(
+        &mut self,
+        kind: EntryKind,
+        entry: &[u8],
+        ciphertext: &[u8],
+    ) -> anyhow::Result<()> {
+        match kind {
+            EntryKind::Joined => {
+                self.known += 1;
+                self.newest.clear();
+                self.newest.extend_from_slice(entry);
+            }
+            EntryKind::Message => self.delivered += u64::from(ciphertext.len() == BLOCK),
+            // A member that says goodbye is not dropped.
+            EntryKind::Left => match parse_left(entry)? {
+                (_, Departure::Slow) => self.dropped += 1,
+                (_, departure) => bail!("a member {departure}"),
+            },
+            EntryKind::Rekeyed
+            | EntryKind::Statement
+            | EntryKind::Goodbye
+            | EntryKind::Unknown(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The claim to have seen its own joining.
+    fn joining(&self, welcome: &Welcome) -> anyhow::Result<Claim> {
+        let card = self.card.as_ref().context("nobody to enter")?;
+        let entry = entry_digest(card.bytes());
+        Ok(Claim {
+            run: self.run.context("no challenge")?,
+            link: welcome.before.then(EntryKind::Joined, &entry),
+            roster: [0; 32],
+            unread: Vec::new(),
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ pub struct Relay {
     logged: Arc<AtomicUsize>,
 }
 
-/// What the relay uses.
+/// What a process uses.
 pub struct Figures {
     pub resident_kib: u64,
     pub threads: u64,
@@ -29,13 +29,15 @@ pub struct Figures {
     pub descriptors: Option<u64>,
     /// The processor time of all its threads, in the program and in the system.
     pub processor: Duration,
+    /// How often a thread that still runs has waited for something.
+    pub waits: u64,
 }
 
 impl Relay {
     /// Starts a relay on a free port that takes this many members, in one room or in many.
     pub fn start(members: usize) -> anyhow::Result<Self> {
         let members = members.to_string();
-        Self::with([
+        let options = [
             ["--max-connections", &members],
             ["--max-members", &members],
             // All members come from one address, and as fast as they can.
@@ -47,19 +49,33 @@ impl Relay {
             // Idle members say nothing here for as long as the measurement takes.
             ["--idle-timeout", "3600"],
             ["--handshake-timeout", "60"],
-        ])
+        ];
+        Self::with(&program()?, options)
+    }
+
+    /// Starts a relay of this program for so many real clients on this machine. What it expects of
+    /// each is as usual.
+    pub fn for_clients(program: &Path, members: usize) -> anyhow::Result<Self> {
+        let members = members.to_string();
+        let options = [
+            ["--max-members", &members],
+            ["--max-per-address", &members],
+            ["--joins-per-minute", "1000000"],
+            ["--handshake-timeout", "60"],
+        ];
+        Self::with(program, options)
     }
 
     /// Starts a relay with its usual limits, but for two: members who only read may be silent here,
     /// and all have one identity. It logs as much as it can.
     pub fn with_usual_limits() -> anyhow::Result<Self> {
         let idle = ["--idle-timeout", "3600"];
-        Self::with([idle, ["--max-per-identity", "1000"], ["-v", "-v"]])
+        let options = [idle, ["--max-per-identity", "1000"], ["-v", "-v"]];
+        Self::with(&program()?, options)
     }
 
-    fn with<const N: usize>(options: [[&str; 2]; N]) -> anyhow::Result<Self> {
-        let program = program()?;
-        let mut child = Command::new(&program)
+    fn with<const N: usize>(program: &Path, options: [[&str; 2]; N]) -> anyhow::Result<Self> {
+        let mut child = Command::new(program)
             .args(["serve", "--bind", "127.0.0.1", "--port", "0"])
             .args(options.as_flattened())
             .stdin(Stdio::null())
@@ -99,24 +115,7 @@ impl Relay {
 
     /// What it uses now.
     pub fn figures(&self) -> anyhow::Result<Figures> {
-        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let read = |name: &str| {
-            std::fs::read_to_string(process.join(name))
-                .with_context(|| format!("there is no /proc/PID/{name}: this takes Linux"))
-        };
-        let status = read("status")?;
-        let field = |name: &str| -> anyhow::Result<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let number = line.and_then(|line| line.split_whitespace().next());
-            Ok(number.context("a field is missing")?.parse()?)
-        };
-        let descriptors = std::fs::read_dir(process.join("fd")).ok();
-        Ok(Figures {
-            resident_kib: field("VmRSS:")?,
-            threads: field("Threads:")?,
-            descriptors: descriptors.map(|entries| entries.count() as u64),
-            processor: processor_time(&read("stat")?)?,
-        })
+        figures(self.child.id())
     }
 }
 
@@ -136,6 +135,39 @@ pub fn program() -> anyhow::Result<PathBuf> {
         .nth(2)
         .context("this program has no place")?;
     Ok(folder.join("e2echat"))
+}
+
+/// What a process uses now.
+pub fn figures(id: u32) -> anyhow::Result<Figures> {
+    let process = PathBuf::from(format!("/proc/{id}"));
+    let read = |name: &str| {
+        std::fs::read_to_string(process.join(name))
+            .with_context(|| format!("there is no /proc/PID/{name}: this takes Linux"))
+    };
+    let status = read("status")?;
+    let threads = std::fs::read_dir(process.join("task"))?;
+    let mut waits = 0;
+    for thread in threads {
+        // A thread may end meanwhile.
+        if let Ok(status) = std::fs::read_to_string(thread?.path().join("status")) {
+            waits += field(&status, "voluntary_ctxt_switches:")?;
+        }
+    }
+    let descriptors = std::fs::read_dir(process.join("fd")).ok();
+    Ok(Figures {
+        resident_kib: field(&status, "VmRSS:")?,
+        threads: field(&status, "Threads:")?,
+        descriptors: descriptors.map(|entries| entries.count() as u64),
+        processor: processor_time(&read("stat")?)?,
+        waits,
+    })
+}
+
+/// A field of `/proc/PID/status`.
+fn field(status: &str, name: &str) -> anyhow::Result<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.context("a field is missing")?.parse()?)
 }
 
 /// The fields `utime` and `stime` of `proc_pid_stat(5)`.

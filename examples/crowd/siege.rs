@@ -9,19 +9,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use e2echat::cipher::encoding::Digest;
 use e2echat::cipher::keys::PublicKey;
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, SessionId};
-use e2echat::room::frame::{Frame, RunId};
-use e2echat::room::message::{Header, Kind, SealedMessage, Stream, audience_digest};
+use e2echat::room::chain::{Claim, roster_digest};
+use e2echat::room::frame::{Frame, Part};
+use e2echat::room::message::{Header, Kind, SealedMessage, Stream};
 use e2echat::room::names::RoomName;
 use e2echat::room::statement::Statement;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 
 use super::client::Client;
 use super::latency::quantiles;
-use super::member::{Company, Member, statement};
+use super::member::{Company, Member, beacon};
 use super::relay::Relay;
 
 const ROOM: &str = "siege";
@@ -49,8 +49,8 @@ struct Flooder<'a> {
     company: &'a Company,
     room: RoomName,
     sid: SessionId,
-    run: RunId,
-    epoch: u64,
+    /// That it has seen the room as it was when it joined.
+    claim: Claim,
     others: Vec<Card>,
 }
 
@@ -64,9 +64,8 @@ const FLOODS: [Flood; 7] = [
     ("a new statement each time", |flooder| {
         (1..=FRAMES).map(|time| flooder.statement(time)).collect()
     }),
-    ("statements with wrong signatures", |flooder| {
-        let statement = flooder.unsigned(1).encode();
-        vec![Frame::statement(&statement, &[1; 256], &[]).encode()]
+    ("messages with wrong signatures", |flooder| {
+        (0..FRAMES).map(|number| flooder.forged(number)).collect()
     }),
     ("ciphertexts that do not open", |flooder| {
         let garbled = |number| flooder.garbled(number, "short", 0);
@@ -93,60 +92,60 @@ const FLOODS: [Flood; 7] = [
     }),
 ];
 
+fn body(text: &str) -> Body {
+    Body::new(Kind::Text.code(), text.to_owned()).expect("neither empty nor long")
+}
+
 fn encode(message: &SealedMessage) -> Vec<u8> {
     message.frames().iter().flat_map(Frame::encode).collect()
 }
 
 impl Flooder<'_> {
-    fn audience(&self) -> Digest {
-        let mut audience: Vec<SessionId> = self.others.iter().map(Card::sid).collect();
-        audience.push(self.sid);
-        audience.sort_unstable();
-        audience_digest(&audience)
-    }
-
-    fn unsigned(&self, time: u64) -> Statement {
-        let roster = self.audience();
-        Statement {
-            roster,
-            parent: roster,
-            time,
-            ..statement(self.room.id(), self.sid, self.run, self.epoch)
-        }
-    }
-
     fn statement(&self, time: u64) -> Vec<u8> {
-        let statement = self.unsigned(time).encode();
+        let statement = Statement {
+            time,
+            ..beacon(self.room.id(), self.sid, self.claim.clone())
+        };
+        let statement = statement.encode();
         let signature = self.company.identity().sign(&statement);
-        Frame::statement(&statement, &signature, &[]).encode()
+        Frame::statement(&statement, &signature).encode()
     }
 
-    fn message(&self, stream: Stream, sequence: u64, text: &str) -> SealedMessage {
-        let body = Body::new(Kind::Text.code(), text.to_owned()).expect("neither empty nor long");
-        let audience = self.audience();
-        let header = Header {
-            room: self.room.id(),
-            sender: self.sid,
-            run: self.run,
-            epoch: self.epoch,
-            stream,
-            sequence,
-            time: 0,
-            left_out: Vec::new(),
-            audience,
-            seen: 0,
-            parent: audience,
-            commitment: body.commitment(),
-        };
+    fn message(&self, stream: Stream, number: u64, text: &str) -> SealedMessage {
+        let body = body(text);
+        let header = self.header(stream, number, &body);
         let others = self.others.iter();
         let readers: Vec<(SessionId, &PublicKey)> =
             others.map(|card| (card.sid(), card.session())).collect();
-        SealedMessage::seal(&header, &body, self.company.identity(), &readers, &[])
+        SealedMessage::seal(&header, &body, self.company.identity(), &readers)
+    }
+
+    fn header(&self, stream: Stream, number: u64, body: &Body) -> Header {
+        Header {
+            room: self.room.id(),
+            sender: self.sid,
+            stream,
+            number,
+            time: 0,
+            flags: 0,
+            left_out: Vec::new(),
+            claim: self.claim.clone(),
+            commitment: body.commitment(),
+        }
+    }
+
+    /// A message that this member has not signed, which the relay does not notice.
+    fn forged(&self, number: u64) -> Vec<u8> {
+        let header = self.header(Stream::Room, number, &body("forged")).encode();
+        let others = self.others.iter();
+        let parcels: Vec<(SessionId, Vec<u8>)> =
+            others.map(|card| (card.sid(), vec![1; 256])).collect();
+        Frame::send(&header, &[1; 256], Part::Last, &parcels).encode()
     }
 
     /// A message whose bytes are all wrong but for the first so many.
-    fn garbled(&self, sequence: u64, text: &str, right: usize) -> Vec<u8> {
-        let mut message = self.message(Stream::Room, sequence, text);
+    fn garbled(&self, number: u64, text: &str, right: usize) -> Vec<u8> {
+        let mut message = self.message(Stream::Room, number, text);
         for (_, ciphertext) in &mut message.parcels {
             ciphertext.iter_mut().skip(right).for_each(|byte| *byte = 1);
         }
@@ -194,15 +193,22 @@ fn besiege(
     let mut buffer = vec![0; 64 * 1024];
     wait_until_in(&mut member, &company, &mut buffer)?;
     let cards = member.cards.take().unwrap_or_default();
+    let others: Vec<Card> = cards
+        .iter()
+        .map(|card| Ok(Card::parse(card, room.id())?))
+        .collect::<anyhow::Result<_>>()?;
+    let mut roster: Vec<SessionId> = others.iter().map(Card::sid).collect();
+    roster.push(member.sid);
+    roster.sort_unstable();
+    let claim = member.claim.clone().context("not in a room yet")?;
     let flooder = Flooder {
         company: &company,
         sid: member.sid,
-        run: member.run.context("no challenge")?,
-        epoch: member.epoch,
-        others: cards
-            .iter()
-            .map(|card| Ok(Card::parse(card, room.id())?))
-            .collect::<anyhow::Result<_>>()?,
+        claim: Claim {
+            roster: roster_digest(&roster),
+            ..claim
+        },
+        others,
         room,
     };
     let frames = frames(&flooder);

@@ -261,6 +261,8 @@ mod tests {
     fn a_count_that_the_rest_cannot_hold_is_an_error() {
         let bytes = Encoder::default().u32(3).bytes(&[0; 11]).finish();
         assert_eq!(Decoder::new(&bytes).count(4), Err(Malformed));
+        let bytes = Encoder::default().u32(3).bytes(&[0; 12]).finish();
+        assert_eq!(Decoder::new(&bytes).count(4), Ok(3));
     }
 
     #[test]

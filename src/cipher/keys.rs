@@ -331,6 +331,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_size_is_read_from_its_number_of_bits() {
+        for (text, size, bits) in [
+            ("2048", KeySize::Bits2048, 2048),
+            ("3072", KeySize::Bits3072, 3072),
+            ("4096", KeySize::Bits4096, 4096),
+        ] {
+            assert_eq!(text.parse(), Ok(size));
+            assert_eq!(size.bits(), bits);
+        }
+        for other in ["", "0", "1024", "2047", "8192", " 2048"] {
+            assert!(other.parse::<KeySize>().is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn more_bytes_than_a_key_can_have_are_not_even_parsed() {
+        let refused = |length| PublicKey::from_spki(&vec![0; length]).err();
+        assert_eq!(refused(MAX_SPKI), Some(KeyError::Encoding));
+        assert_eq!(refused(MAX_SPKI + 1), Some(KeyError::Size));
+    }
+
+    #[test]
+    fn a_key_pair_shows_its_fingerprint_and_nothing_else() {
+        let identity = IdentityKey::generate(KeySize::Bits2048);
+        let fingerprint = identity.public().fingerprint();
+        let shown = format!("{identity:?} {:?}", identity.public());
+        let expected = format!("IdentityKey({fingerprint}) PublicKey({fingerprint})");
+        assert_eq!(shown, expected);
+        let session = SessionKey::from_identity(identity);
+        assert_eq!(format!("{session:?}"), format!("SessionKey({fingerprint})"));
+    }
+
+    #[test]
     fn a_signature_holds_for_its_message_and_its_key_alone() {
         let [ada, bob] = [(), ()].map(|()| IdentityKey::generate(KeySize::Bits2048));
         let signature = ada.sign(b"hello");

@@ -29,12 +29,27 @@ pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) 
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn many_items_are_work_for_all_cores_and_few_for_one() {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = |items| {
+            let mut threads = map(&vec![(); items], |()| thread::current().id());
+            threads.dedup();
+            threads.len()
+        };
+        assert_eq!(threads(2 * WORTH_A_THREAD - 1), 1);
+        assert_eq!(threads(2 * WORTH_A_THREAD), cores.min(2));
+        assert_eq!(threads(2 * WORTH_A_THREAD * cores), cores);
+    }
+
     #[test]
     fn results_are_in_the_order_of_the_items() {
         let items: Vec<usize> = (0..1000).collect();
         let expected: Vec<usize> = items.iter().map(|item| item * 2).collect();
-        assert_eq!(super::map(&items, |item| item * 2), expected);
-        assert_eq!(super::map(&[1], |item| item * 2), [2]);
-        assert!(super::map(&[], |item: &u8| *item).is_empty());
+        assert_eq!(map(&items, |item| item * 2), expected);
+        assert_eq!(map(&[1], |item| item * 2), [2]);
+        assert!(map(&[], |item: &u8| *item).is_empty());
     }
 }

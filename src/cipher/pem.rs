@@ -196,12 +196,13 @@ fn encrypt(plain: &SecretDocument, passphrase: &str) -> SecretDocument {
 mod tests {
     use base64::Engine as _;
     use pkcs8::EncryptedPrivateKeyInfo;
-    use pkcs8::der::asn1::OctetStringRef;
+    use pkcs8::der::Tag;
+    use pkcs8::der::asn1::{AnyRef, OctetStringRef};
     use pkcs8::pkcs5::EncryptionScheme;
     use pkcs8::pkcs5::pbes2::{Kdf, ScryptParams};
 
     use super::*;
-    use crate::cipher::keys::KeySize;
+    use crate::cipher::keys::{KeyError, KeySize};
 
     fn opened(pem: &str) -> Result<IdentityKey, PemError> {
         IdentityPem::parse(pem)?.open()
@@ -244,6 +245,87 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_key_that_is_not_accepted_is_called_what_it_is() {
+        for (file, error) in [
+            (
+                &include_bytes!("../../tests/keys/public.pem")[..],
+                PemError::PublicKey,
+            ),
+            (
+                include_bytes!("../../tests/keys/rsa_1024.der"),
+                PemError::PublicKey,
+            ),
+            (
+                include_bytes!("../../tests/keys/certificate.pem"),
+                PemError::Certificate,
+            ),
+            (
+                include_bytes!("../../tests/keys/ec.pem"),
+                PemError::Algorithm("EC"),
+            ),
+            (
+                include_bytes!("../../tests/keys/rsa_pss.pem"),
+                PemError::Algorithm("RSA-PSS"),
+            ),
+            (
+                include_bytes!("../../tests/keys/rsa_1024.pem"),
+                PemError::Key(KeyError::Size),
+            ),
+            (
+                include_bytes!("../../tests/keys/rsa_exponent_3.pem"),
+                PemError::Key(KeyError::Exponent),
+            ),
+            (
+                include_bytes!("../../tests/keys/rsa_uneven_by_python_rsa_4.9.1.pem"),
+                PemError::UnevenPrimes,
+            ),
+        ] {
+            let text = String::from_utf8_lossy(file);
+            let found = IdentityPem::parse(file).and_then(|pem| pem.open());
+            assert_eq!(found.err(), Some(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_private_exponent_above_the_modulus_is_read_as_the_one_below() {
+        let [reduced, above, far_above] = [
+            include_str!("../../tests/keys/rsa_exponent_reduced_by_cryptography_48.0.0.pem"),
+            include_str!("../../tests/keys/rsa_exponent_above_modulus.pem"),
+            include_str!("../../tests/keys/rsa_exponent_of_2058_bits.pem"),
+        ]
+        .map(|pem| opened(pem).unwrap());
+        for key in [above, far_above] {
+            assert_eq!(key.public(), reduced.public());
+            assert!(reduced.public().verifies(b"hello", &key.sign(b"hello")));
+        }
+    }
+
+    #[test]
+    fn a_block_of_another_kind_is_told_by_its_label() {
+        let pkcs1 = include_str!("../../tests/keys/pkcs1.pem");
+        assert!(opened(pkcs1).is_ok());
+        let with_label = |label| pkcs1.replace("RSA PRIVATE KEY", label);
+        for (label, error) in [
+            ("PUBLIC KEY", PemError::PublicKey),
+            ("TRUSTED CERTIFICATE", PemError::Certificate),
+            ("X509 CRL", PemError::NoPrivateKey),
+            ("PGP PRIVATE KEY BLOCK", PemError::Algorithm("OpenPGP")),
+            ("EC PRIVATE KEY", PemError::Algorithm("EC")),
+            ("DSA PRIVATE KEY", PemError::Algorithm("DSA")),
+            ("ANY PRIVATE KEY", PemError::Algorithm(asn1::UNKNOWN)),
+            ("OPENSSH PRIVATE KEY", PemError::Damaged),
+            ("PKCS12", PemError::Damaged),
+        ] {
+            assert_eq!(opened(&with_label(label)).err(), Some(error), "{label}");
+        }
+        for (cipher, legacy) in [("AES-256-CBC,00", false), ("DES-CBC,00", true)] {
+            let headers = format!("\nProc-Type: 4,ENCRYPTED\nDEK-Info: {cipher}\n\n");
+            let old = PemError::Form(Form::OldPem { legacy });
+            assert_eq!(opened(&pkcs1.replacen('\n', &headers, 1)).err(), Some(old));
+        }
+    }
+
     /// The PEM of any DER, as a plain private key.
     fn pem_of(der: &[u8]) -> String {
         let base64 = base64::engine::general_purpose::STANDARD.encode(der);
@@ -256,12 +338,16 @@ mod tests {
         let plain = identity.as_rsa().to_pkcs8_der().unwrap();
         let mut info = PrivateKeyInfoRef::try_from(plain.as_bytes()).unwrap();
         info.algorithm.parameters = None;
-        let without = SecretDocument::try_from(info).unwrap();
+        let without = SecretDocument::try_from(info.clone()).unwrap();
         assert!(without.as_bytes().len() < plain.as_bytes().len());
         let read = opened(&pem_of(without.as_bytes())).unwrap();
         assert_eq!(read.public(), identity.public());
-        // A keyUsage attribute, as Windows writes it behind the key, and the length that goes with
-        // it.
+        // What stands in its place is minded.
+        info.algorithm.parameters = Some(AnyRef::new(Tag::OctetString, &[1]).unwrap());
+        let other = SecretDocument::try_from(info).unwrap();
+        let read = opened(&pem_of(other.as_bytes()));
+        assert_eq!(read.err(), Some(PemError::Damaged));
+        // A keyUsage, as Windows writes it behind the key, and a length that says so.
         let usage = b"\xa0\x0d\x30\x0b\x06\x03\x55\x1d\x0f\x31\x04\x03\x02\x00\x10";
         let mut with = [plain.as_bytes(), usage].concat();
         let length = u16::try_from(with.len() - 4).unwrap();

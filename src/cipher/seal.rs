@@ -232,6 +232,16 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_text_has_a_plausible_length_under_a_key_of_any() {
+        let longest = vec![0; NONCE + 1 + MAX_TEXT];
+        for size in 256..=512 {
+            let blocks = longest.chunks(max_block(size)).count();
+            assert!(is_plausible_length(blocks * size, size), "{size}");
+            assert!(!is_plausible_length((blocks + 1) * size, size), "{size}");
+        }
+    }
+
+    #[test]
     fn texts_of_0_bytes_and_of_4_kib_and_1_are_not_sealed() {
         assert!(Body::new(0, String::new()).is_none());
         assert!(Body::new(0, "x".repeat(MAX_TEXT + 1)).is_none());

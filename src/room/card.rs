@@ -12,11 +12,9 @@ use super::Time;
 use super::chain::Claim;
 use super::names::{Nick, RoomId, RoomKey, RoomName};
 
-const TAG: &str = "e2echat/2 card";
+pub use super::names::SessionId;
 
-/// The 32 bytes that name a member: a digest of room, nick and both keys (PROTOCOL §4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(pub [u8; 32]);
+const TAG: &str = "e2echat/2 card";
 
 impl SessionId {
     fn new(room: RoomId, nick: &Nick, identity: &PublicKey, session: &PublicKey) -> Self {
@@ -528,6 +526,49 @@ mod tests {
     fn next_of(before: &Card, identity: &Identity, session: &IdentityKey, next: u64) -> Card {
         let (room, session) = (lobby().key(), session.public());
         before.issue_successor(&room, identity, &nick(), session, next, 1)
+    }
+
+    #[test]
+    fn a_card_that_is_made_is_accepted_as_it_travels_by_who_knows_the_name_of_its_room() {
+        let ada = identity(ADA);
+        let [one, two, three] = session_keys();
+        let first = first_of(&ada, &one);
+        let second = next_of(&first, &ada, &two, 3);
+        let third = next_of(&second, &ada, &three, u64::MAX - 1);
+        let cards = [
+            (first, 0, 0, 0),
+            (second, 1, 3, 1),
+            (third, 2, u64::MAX - 1, 1),
+        ];
+        for (made, generation, next, issued) in cards {
+            let card = Card::parse(made.bytes(), lobby().id()).unwrap();
+            assert_eq!(card.bytes(), made.bytes());
+            assert_eq!(card.sid(), made.sid());
+            assert_eq!((card.room(), card.nick()), (lobby().id(), &nick()));
+            assert_eq!(card.identity(), ada.key.public());
+            assert_eq!(card.fingerprint(), ada.key.public().fingerprint());
+            assert_eq!(card.session(), made.session());
+            assert!(card.is_lasting());
+            assert_eq!(card.generation(), generation);
+            assert_eq!((card.next(), card.issued()), (next, issued));
+            assert_eq!(card.previous(), made.previous());
+            assert_eq!(card.origin(), made.origin());
+            assert_eq!(card.check_mac(&lobby().key()), Ok(()));
+            let other: RoomName = "attic".parse().unwrap();
+            assert_eq!(card.check_mac(&other.key()), Err(CardError::Mac));
+        }
+    }
+
+    #[test]
+    fn a_card_that_is_changed_anywhere_is_refused() {
+        let ada = identity(ADA);
+        let [one, ..] = session_keys();
+        let card = first_of(&ada, &one);
+        for place in 0..card.bytes().len() {
+            let mut changed = card.bytes().to_vec();
+            changed[place] ^= 1;
+            assert!(Card::parse(&changed, lobby().id()).is_err(), "{place}");
+        }
     }
 
     #[test]

@@ -5,9 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
 
-use super::card::SessionId;
-use super::frame::RunId;
-use super::names::RoomId;
+use super::names::{RoomId, RunId, SessionId};
 
 /// The most positions that a claim lists as not opened.
 pub const MAX_UNREAD: usize = 256;

@@ -402,3 +402,169 @@ pub fn open(
     let kind = Kind::from_code(body.kind()).ok_or(OpenError::Kind)?;
     Ok(Opened::Text(kind, body.into_text()))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cipher::pem::IdentityPem;
+    use crate::room::chain::Link;
+    use crate::room::frame::{RunId, SendFrame, ToRelay};
+
+    use super::*;
+
+    fn key(pem: &str) -> IdentityKey {
+        IdentityPem::parse(pem).unwrap().open().unwrap()
+    }
+
+    fn sid(number: usize) -> SessionId {
+        let mut sid = [0; 32];
+        sid[..4].copy_from_slice(&u32::try_from(number).unwrap().to_be_bytes());
+        SessionId(sid)
+    }
+
+    fn header(left_out: Vec<(SessionId, LeftOutFor)>, commitment: Digest) -> Header {
+        Header {
+            room: RoomId([1; 32]),
+            sender: sid(9),
+            stream: Stream::Room,
+            number: 4,
+            time: 5,
+            flags: 0,
+            left_out,
+            claim: Claim {
+                run: RunId([2; 16]),
+                link: Link {
+                    position: 3,
+                    digest: [6; 32],
+                },
+                roster: [8; 32],
+                unread: vec![2],
+            },
+            commitment,
+        }
+    }
+
+    #[test]
+    fn a_message_opens_for_each_reader_and_whoever_is_left_out_learns_that_there_is_one() {
+        let ada = key(include_str!("../../tests/vectors/keys/ada_identity.pem"));
+        let [bob, cara] = [
+            include_str!("../../tests/vectors/keys/bob_session.pem"),
+            include_str!("../../tests/vectors/keys/cara_session.pem"),
+        ]
+        .map(|pem| SessionKey::from_identity(key(pem)));
+        let body = Body::new(Kind::Action.code(), "waves".to_owned()).unwrap();
+        let left_out = vec![(sid(3), LeftOutFor::NotVerified)];
+        let header = header(left_out, body.commitment());
+        let readers = [(sid(1), bob.public()), (sid(2), cara.public())];
+        let sealed = SealedMessage::seal(&header, &body, &ada, &readers);
+
+        assert_eq!(sealed.header, header.encode());
+        assert_eq!(
+            verify(&sealed.header, &sealed.signature, ada.public()),
+            Ok(())
+        );
+        let of_another = verify(&sealed.header, &sealed.signature, bob.public());
+        assert_eq!(of_another, Err(OpenError::Signature));
+        let [for_bob, for_cara] = &*sealed.parcels else {
+            panic!("one parcel for each");
+        };
+        let open = |reader, key, ciphertext: &[u8]| {
+            super::open(&sealed.header, &header, reader, key, ciphertext)
+        };
+        let said = || Ok(Opened::Text(Kind::Action, "waves".to_owned()));
+        for (number, key, (reader, ciphertext)) in [(1, &bob, for_bob), (2, &cara, for_cara)] {
+            assert_eq!(*reader, sid(number));
+            assert!(open(*reader, Some(key), ciphertext) == said());
+            assert!(open(*reader, None, ciphertext) == Err(OpenError::KeyDestroyed));
+            // Without a ciphertext it is for nobody but those whom the header leaves out.
+            assert!(open(*reader, Some(key), &[]) == Err(OpenError::NoCiphertext));
+        }
+        assert!(open(sid(1), Some(&bob), &for_cara.1) == Err(OpenError::CannotOpen));
+        assert!(open(sid(3), None, &[]) == Ok(Opened::LeftOut(LeftOutFor::NotVerified)));
+    }
+
+    /// The frames, and their lengths, of a message with parcels of these lengths.
+    fn sent(lengths: &[usize]) -> Vec<(usize, SendFrame)> {
+        let parcels = lengths.iter().enumerate();
+        let message = SealedMessage {
+            header: vec![1; 300],
+            signature: vec![2; 256],
+            parcels: parcels
+                .map(|(reader, length)| (sid(reader), vec![3; *length]))
+                .collect(),
+        };
+        let mut readers = Vec::new();
+        let read = |frame: &Frame| {
+            let frame = &frame.encode()[4..];
+            let Ok(ToRelay::Send(send)) = ToRelay::parse(frame) else {
+                panic!("not a SEND");
+            };
+            assert_eq!(frame[send.header.clone()], message.header);
+            readers.extend(send.parcels.iter().map(|parcel| parcel.to));
+            (frame.len(), send)
+        };
+        let frames = message.frames().iter().map(read).collect();
+        let all: Vec<SessionId> = message.parcels.iter().map(|(reader, _)| *reader).collect();
+        assert_eq!(readers, all, "each once, in their order");
+        frames
+    }
+
+    #[test]
+    fn a_message_for_many_goes_in_as_few_frames_as_it_fits_into() {
+        // Of 1 KiB each, of which a frame has room for 256 without anything else.
+        let frames = sent(&[1024 - 36; 600]);
+        let parcels: Vec<usize> = frames.iter().map(|(_, send)| send.parcels.len()).collect();
+        assert_eq!(parcels, [255, 255, 90]);
+        let parts: Vec<Part> = frames.iter().map(|(_, send)| send.part).collect();
+        assert_eq!(parts, [Part::More, Part::More, Part::Last]);
+        for (length, _) in frames {
+            assert!(length <= MAX_FRAME, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_frame_is_filled_to_the_last_byte_and_no_further() {
+        let frames = sent(&[1000]);
+        let rest = MAX_FRAME - frames[0].0 - 36;
+        let frames = sent(&[1000, rest]);
+        assert_eq!(frames.len(), 1);
+        assert_eq!(frames[0].0, MAX_FRAME);
+        let frames = sent(&[1000, rest + 1]);
+        assert_eq!(frames.len(), 2);
+    }
+
+    #[test]
+    fn a_message_for_nobody_goes_in_one_frame() {
+        let frames = sent(&[]);
+        assert_eq!(frames.len(), 1);
+        assert!(frames[0].1.part == Part::Last && frames[0].1.parcels.is_empty());
+    }
+
+    #[test]
+    fn a_header_takes_half_a_frame_at_the_most() {
+        let least = header(Vec::new(), [0; 32]).encode().len();
+        let most = (MAX_FRAME / 2 - least) / 33;
+        for (left_out, fits) in [(0, true), (most, true), (most + 1, false)] {
+            let left_out_sids = (0..left_out).map(|number| (sid(number), LeftOutFor::Coming));
+            let header = header(left_out_sids.collect(), [0; 32]);
+            assert_eq!(header.fits(), fits, "{left_out}");
+        }
+    }
+
+    #[test]
+    fn headers_are_told_apart_by_sha_256() {
+        // FIPS 180-4's example.
+        let digest = header_digest(b"abc");
+        assert_eq!(digest[..4], [0xba, 0x78, 0x16, 0xbf]);
+        assert_eq!(digest[28..], [0xf2, 0x00, 0x15, 0xad]);
+    }
+
+    #[test]
+    fn every_kind_has_a_number_of_its_own() {
+        let kinds = [Kind::Text, Kind::Action, Kind::Away, Kind::Back];
+        for (number, kind) in (0..).zip(kinds) {
+            assert_eq!(kind.code(), number);
+            assert_eq!(Kind::from_code(number), Some(kind));
+        }
+        assert_eq!(Kind::from_code(4), None);
+    }
+}

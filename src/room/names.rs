@@ -1,4 +1,4 @@
-//! Nicks and room names (PROTOCOL §2).
+//! What names people, rooms, sessions and a relay's runs (PROTOCOL §2, §4, §7).
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::RngExt as _;
@@ -202,6 +202,14 @@ impl std::fmt::Display for RoomName {
 /// The room id: 32 bytes that name a room on the wire (PROTOCOL §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RoomId(pub [u8; 32]);
+
+/// The 32 bytes that name a member: a digest of room, nick and both keys (PROTOCOL §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub [u8; 32]);
+
+/// The 16 random bytes that name one run of a relay (PROTOCOL §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunId(pub [u8; 16]);
 
 /// The key of the HMAC on a room's cards (PROTOCOL §4).
 pub struct RoomKey([u8; 32]);

@@ -106,7 +106,7 @@ fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_ac
     let end = &is[is.len() - 10..];
     ada.enter("is that really you?");
     bob.wait_for_line("that something is withheld", |line| {
-        line == "* ada wrote something and left you out: you came while it was typed, or ada writes only to those whom ada knows or has verified"
+        line == "* ada wrote something and left you out: your nick was another identity's before"
     });
     ada.wait_for_row("that nobody reads it", |row| {
         row == "* 0 can read this, 1 left out: not trusted, or come while you typed; see /names"

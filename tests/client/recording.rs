@@ -42,9 +42,8 @@ fn ciphertexts(recording: &Recording) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         }
     }
     for frame in frames(&recording.to_client) {
-        if let ToClient::Deliver { ciphertext, .. } =
-            ToClient::parse(&frame).expect("a relay's frame")
-        {
+        let parsed = ToClient::parse(&frame).expect("a relay's frame");
+        if let ToClient::Entry { ciphertext, .. } | ToClient::Deliver(_, ciphertext) = parsed {
             received.push(ciphertext.to_vec());
         }
     }

@@ -3,7 +3,7 @@
 use super::markdown::Document;
 
 /// Where the words are, those of alarms first.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 16] = [
     include_str!("../../src/cmd/join/output/alarms.rs"),
     include_str!("../../src/cmd/join/trust/mod.rs"),
     include_str!("../../src/cmd/join/events.rs"),
@@ -12,6 +12,7 @@ const WORDS: [&str; 15] = [
     include_str!("../../src/cmd/join/client.rs"),
     include_str!("../../src/cmd/join/trust/known_people.rs"),
     include_str!("../../src/cmd/join/output/report.rs"),
+    include_str!("../../src/cmd/join/output/screen.rs"),
     include_str!("../../src/cmd/join/output/wording.rs"),
     include_str!("../../src/cmd/join/commands/people.rs"),
     include_str!("../../src/cmd/join/commands/display.rs"),

@@ -1,7 +1,9 @@
 //! What a program is told of people, and of what they say.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bot::Bot;
 use super::support::peer::Member;
@@ -184,4 +186,25 @@ fn whatever_is_said_takes_one_line_and_is_harmless() {
         "{said:?}"
     );
     assert_eq!(ada.all(&json!({"type": "you"})).len(), 1);
+}
+
+/// Bob has not seen what ada says, and some of his words are old when they come.
+#[test]
+fn words_that_cross_and_old_ones_say_so() {
+    let relay = Relay::start(&[]);
+    let mut ada = Bot::join(relay.address(), "ada", &[]);
+    let mut bob = Member::join(relay.address(), "bob", 0);
+    ada.wait_for(&json!({"type": "join", "nick": "bob"}));
+    for id in ["one", "two"] {
+        ada.ask(&json!({"type": "say", "text": "shall we?", "id": id}));
+        ada.wait_for(&json!({"type": "ack", "id": id}));
+    }
+    bob.say(0, SystemTime::now(), "yes");
+    let yes = ada.wait_for(&json!({"type": "message", "text": "yes"}));
+    assert_eq!((&yes["unseen"], &yes["written"]), (&json!(2), &Value::Null));
+    let then = UNIX_EPOCH + Duration::from_secs(1_764_000_000);
+    bob.say(1, then, "long ago");
+    let old = ada.wait_for(&json!({"type": "message", "text": "long ago"}));
+    assert_eq!(old["unseen"], json!(2));
+    assert_eq!(old["written"], json!("2025-11-24T16:00:00.000Z"));
 }

@@ -161,6 +161,7 @@ fn a_later_generation_without_a_previous_one() {
 fn a_first_generation_with_a_previous_one() {
     let fields = CardFields {
         previous: [1; 32],
+        first: [1; 32],
         ..good()
     };
     assert_fields_refused(&fields, Notice::CardMalformed);

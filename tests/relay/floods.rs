@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use e2echat::room::card::{Card, SessionId};
-use e2echat::room::frame::{Frame, ToClient, preamble};
-use e2echat::room::message::Kind;
+use e2echat::room::frame::{ToClient, preamble};
+use e2echat::room::message::{Kind, SealedMessage};
 use e2echat::room::notice::Notice;
 use e2echat::room::statement::{Occasion, Statement};
 use nix::errno::Errno;
@@ -255,6 +255,17 @@ impl Besieged {
         self.is_alive();
     }
 
+    /// A message with this number that somebody else would have signed: nobody has.
+    fn forged(&self, number: u64) -> Vec<u8> {
+        let (header, _) = self.mallory.compose(number, "forged");
+        let message = SealedMessage {
+            header: header.encode(),
+            signature: vec![1; 256],
+            parcels: Vec::new(),
+        };
+        message.frames().remove(0).encode()
+    }
+
     /// Checks that both readers are still there, and have read all that was sent so far.
     #[track_caller]
     fn is_alive(&mut self) {
@@ -295,7 +306,7 @@ impl Besieged {
 fn a_statement_that_is_repeated_without_end_throws_nobody_out() {
     let mut scene = Besieged::begin(&[]);
     let statement = scene.mallory.statement(Occasion::Beacon, 1);
-    let frame = scene.mallory.state(&statement, &[]);
+    let frame = scene.mallory.state(&statement);
     scene.withstands((0..FLOOD).map(|_| frame.clone()));
     assert_eq!(scene.ada.warnings(), [""; 0]);
 }
@@ -303,9 +314,8 @@ fn a_statement_that_is_repeated_without_end_throws_nobody_out() {
 #[test]
 fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
     let mut scene = Besieged::begin(&[]);
-    let statement = scene.mallory.statement(Occasion::Beacon, 1).encode();
-    let frame = Frame::statement(&statement, &[1; 256], &[]).encode();
-    scene.withstands((0..FLOOD).map(|_| frame.clone()));
+    let frames: Vec<_> = (0..FLOOD).map(|number| scene.forged(number)).collect();
+    scene.withstands(frames.into_iter());
     scene.assert_lines("something came under the name of mallory", 2);
     // None of them is lost: what is not told by then is when the program ends.
     let Besieged { ada, bob, home, .. } = scene;
@@ -345,7 +355,7 @@ fn statements_as_fast_as_they_can_be_made_throw_nobody_out() {
         .collect();
     let frames: Vec<_> = statements
         .iter()
-        .map(|statement| scene.mallory.state(statement, &[]))
+        .map(|statement| scene.mallory.state(statement))
         .collect();
     scene.withstands(frames.into_iter());
     scene.assert_lines("from mallory did not arrive", 2);
@@ -444,12 +454,10 @@ fn nothing_is_shown_of_what_an_ignored_member_sends_and_the_audit_counts_it() {
     };
     ask(&mut scene.bob, "/ignore mallory");
     let count = 3000;
-    let statement = scene.mallory.statement(Occasion::Beacon, 1).encode();
-    let forged = Frame::statement(&statement, &[1; 256], &[]).encode();
-    let (header, body) = scene.mallory.compose_as(Kind::Away, 1, "for a moment");
+    let forged: Vec<_> = (0..count).map(|number| scene.forged(number)).collect();
+    let (header, body) = scene.mallory.compose_as(Kind::Away, count, "for a moment");
     let away = scene.mallory.seal(&header, &body).frames().remove(0);
-    let forged = std::iter::repeat_n(forged, count);
-    scene.withstands(forged.chain([away.encode()]));
+    scene.withstands(forged.into_iter().chain([away.encode()]));
     let audit = ask(&mut scene.bob, "/audit");
     assert!(audit.contains(&format!(" ({count} times) ")), "{audit}");
     let lines = scene.bob.lines();
@@ -809,10 +817,10 @@ fn a_place_counts_for_the_address_from_which_its_member_came_last() {
     let key = made_up_key();
     let from = |source| Peer::connect_from(source, relay.address());
     let joined = Member::enter(from(ELSEWHERE), "mover", 0, &key, None).expect("there is room");
-    let epoch = joined.epoch;
+    let place = joined.joined;
     drop(joined);
     let moved = wait_for(
-        || Member::enter(from(FAR_AWAY), "mover", 0, &key, Some(epoch)).ok(),
+        || Member::enter(from(FAR_AWAY), "mover", 0, &key, Some(place)).ok(),
         || "the member does not get back".into(),
     );
     break_off(ELSEWHERE, &relay, "other", 1).expect("there is room");
@@ -845,7 +853,7 @@ fn one_identity_has_few_places_in_a_room() {
     let again = enter_from(FAR_AWAY, &relay, "many-7", 0).expect("the own place is there");
     drop(again);
     let mut first = members.remove(0);
-    let goodbye = first.state(&first.statement(Occasion::Leave, 1), &[]);
+    let goodbye = first.state(&first.statement(Occasion::Goodbye, 1));
     assert!(first.peer.write(&goodbye));
     ada.wait_for_line("goodbye", |line| line == "* many-0 left");
     ninth().expect("one has gone");

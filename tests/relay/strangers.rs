@@ -2,13 +2,15 @@
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::room::card::{Card, SessionId};
-use e2echat::room::frame::{Frame, ToClient, preamble};
+use e2echat::room::chain::EntryKind;
+use e2echat::room::frame::{Frame, Part, ToClient, preamble};
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::names::RoomId;
 use e2echat::room::notice::Notice;
-use e2echat::room::statement::Occasion;
+use e2echat::room::numbers::Had;
+use e2echat::room::statement::{Occasion, Purpose, Receipt};
 
-use crate::support::peer::{Member, Peer, frame, lobby, session_key};
+use crate::support::peer::{CardFields, Member, Peer, frame, lobby, session_key};
 use crate::support::process::{Client, Relay};
 
 /// A relay with two members in the lobby who should notice nothing of what strangers do.
@@ -98,7 +100,7 @@ fn another_version_of_the_protocol() {
     let witnesses = Witnesses::new(&[]);
     let mut stranger = witnesses.stranger();
     let mut other = preamble(lobby().id());
-    other[7] = 2;
+    other[7] = 1;
     stranger.write(&other);
     stranger.assert_told(Notice::Version);
     witnesses.assert_undisturbed();
@@ -130,9 +132,9 @@ fn a_length_of_4_gib_a_length_of_0_and_one_byte_too_many_before_entering() {
 #[test]
 fn a_frame_type_that_nobody_knows_or_that_is_out_of_place_before_entering() {
     let witnesses = Witnesses::new(&[]);
-    let (ping, leave) = (0x20, 0x16);
-    let (challenge, reserved) = (0x01, 0x15);
-    for kind in [0x7f, 0, ping, leave, challenge, reserved] {
+    let (ping, receipt) = (0x20, 0x16);
+    let (challenge, statement) = (0x01, 0x15);
+    for kind in [0x7f, 0, ping, receipt, challenge, statement] {
         let mut stranger = witnesses.stranger();
         stranger.knock(lobby().id());
         stranger.write(&frame(kind, b""));
@@ -180,7 +182,7 @@ fn a_member_sends_a_frame_type_that_nobody_knows() {
 
 #[test]
 fn a_member_sends_a_frame_that_is_the_relays() {
-    assert_dropped_for(|mallory| Frame::joined(mallory.epoch + 1, b"").encode());
+    assert_dropped_for(|_| Frame::entry(EntryKind::Joined, b"").encode());
 }
 
 #[test]
@@ -203,7 +205,7 @@ fn altered(mallory: &Member, alter: impl FnOnce(&mut Header)) -> Vec<u8> {
 
 /// The frame of a message with this number.
 fn numbered(mallory: &Member, number: u64) -> Vec<u8> {
-    altered(mallory, |header| header.sequence = number)
+    altered(mallory, |header| header.number = number)
 }
 
 #[test]
@@ -221,7 +223,7 @@ fn a_member_writes_to_another_room() {
 
 #[test]
 fn a_member_writes_a_message_of_which_there_can_be_no_next() {
-    assert_dropped_for(|mallory| altered(mallory, |header| header.sequence = u64::MAX));
+    assert_dropped_for(|mallory| altered(mallory, |header| header.number = u64::MAX));
 }
 
 #[test]
@@ -254,43 +256,72 @@ fn a_member_sends_one_reader_two_parcels() {
 }
 
 #[test]
-fn a_member_states_something_to_one_reader_many_times() {
+fn a_member_sends_a_late_copy_of_a_direct_message() {
     assert_dropped_for(|mallory| {
-        let to = [mallory.others[0].sid(); 2];
-        mallory.state(&mallory.statement(Occasion::Beacon, 1), &to)
+        let ada = mallory.others[0].sid();
+        let (header, body) = mallory.compose_to(ada, 0, "hello");
+        let message = mallory.seal(&header, &body);
+        let copy = message.late_copy(ada).expect("it is for her");
+        copy.encode()
+    });
+}
+
+#[test]
+fn a_member_states_something_that_is_not_signed() {
+    assert_dropped_for(|mallory| {
+        let statement = mallory.statement(Occasion::Beacon, 1).encode();
+        Frame::statement(&statement, &[0; 256]).encode()
     });
 }
 
 #[test]
 fn a_member_leaves_without_a_goodbye() {
-    assert_dropped_for(|_| Frame::leave().encode());
+    // As version 1 had it.
+    let leave = 0x16;
+    assert_dropped_for(|_| frame(leave, b""));
 }
 
 #[test]
 fn a_member_leaves_with_a_goodbye_that_is_not_signed() {
     assert_dropped_for(|mallory| {
-        let goodbye = mallory.statement(Occasion::Leave, 1).encode();
-        let forged = Frame::statement(&goodbye, &[0; 256], &[]).encode();
-        [forged, Frame::leave().encode()].concat()
+        let goodbye = mallory.statement(Occasion::Goodbye, 1).encode();
+        Frame::statement(&goodbye, &[0; 256]).encode()
     });
 }
 
 #[test]
-fn a_member_leaves_with_the_goodbye_of_the_session_before() {
+fn a_member_leaves_with_the_goodbye_of_two_sessions_before() {
     assert_dropped_for(|mallory| {
-        let goodbye = mallory.state(&mallory.statement(Occasion::Leave, 1), &[]);
+        let goodbye = mallory.state(&mallory.statement(Occasion::Goodbye, 1));
         let next = mallory.successor("mallory", session_key(1).public());
-        let rekey = Frame::rekey(&next.sign(mallory.identity())).encode();
-        [rekey, goodbye, Frame::leave().encode()].concat()
+        let last = CardFields {
+            generation: 2,
+            previous: next.sid().0,
+            first: mallory.sid.0,
+            ..mallory.successor("mallory", session_key(2).public())
+        };
+        let rekey = |card: &CardFields| Frame::rekey(&card.sign(mallory.identity())).encode();
+        [rekey(&next), rekey(&last), goodbye].concat()
     });
 }
 
 #[test]
 fn a_member_says_goodbye_to_one_alone() {
     assert_dropped_for(|mallory| {
-        let to = [mallory.others[0].sid()];
-        let goodbye = mallory.state(&mallory.statement(Occasion::Leave, 1), &to);
-        [goodbye, Frame::leave().encode()].concat()
+        let ada = mallory.others[0].sid();
+        let receipt = Receipt {
+            direct: Had::default(),
+            room: None,
+        };
+        let mut statement = mallory.statement(Occasion::Beacon, 1);
+        statement.purpose = Purpose::Receipt(ada, receipt);
+        let mut bytes = statement.encode();
+        // The byte of the occasion follows tag, room, sender, stream and time.
+        let place = 4 + "e2echat/2 statement".len() + 32 + 32 + 4 + 32 + 8;
+        assert_eq!(bytes[place], 0, "a beacon");
+        bytes[place] = 1;
+        let signature = mallory.identity().sign(&bytes);
+        Frame::statement(&bytes, &signature).encode()
     });
 }
 
@@ -331,15 +362,14 @@ fn assert_cast_out(reason: &str, card: impl FnOnce(&Member) -> Vec<u8>) {
     let (header, body) = mallory.compose(0, "I am still here");
     mallory.send(mallory.seal(&header, &body));
     mallory.sid = Card::parse(&card, lobby().id()).expect("a card").sid();
-    for (occasion, time) in [(Occasion::Beacon, 1), (Occasion::Leave, 2)] {
-        let frame = mallory.state(&mallory.statement(occasion, time), &[]);
+    for (occasion, time) in [(Occasion::Beacon, 1), (Occasion::Goodbye, 2)] {
+        let frame = mallory.state(&mallory.statement(occasion, time));
         assert!(mallory.peer.write(&frame));
     }
     // Now that the relay has passed these on: nothing was for the one who is out.
     mallory.peer.finish_writing();
     while let Some(frame) = mallory.peer.read_or_broken() {
-        // Its own comes back, without a ciphertext.
-        let is_message = matches!(ToClient::parse(&frame), Ok(ToClient::Deliver { ciphertext, .. })
+        let is_message = matches!(ToClient::parse(&frame), Ok(ToClient::Entry { ciphertext, .. })
             if !ciphertext.is_empty());
         assert!(!is_message, "a message for one who is out");
     }
@@ -388,16 +418,16 @@ fn assert_leaves_in_peace(frames: impl FnOnce(&Member) -> Vec<Vec<u8>>) {
 #[test]
 fn a_goodbye_that_is_older_than_what_was_stated_before_is_one() {
     assert_leaves_in_peace(|eve| {
-        let beacon = eve.state(&eve.statement(Occasion::Beacon, 9), &[]);
-        let goodbye = eve.state(&eve.statement(Occasion::Leave, 1), &[]);
-        vec![beacon, goodbye, Frame::leave().encode()]
+        let beacon = eve.state(&eve.statement(Occasion::Beacon, 9));
+        let goodbye = eve.state(&eve.statement(Occasion::Goodbye, 1));
+        vec![beacon, goodbye]
     });
 }
 
 #[test]
 fn what_a_member_says_after_its_goodbye_goes_to_nobody() {
     assert_leaves_in_peace(|eve| {
-        let goodbye = eve.state(&eve.statement(Occasion::Leave, 1), &[]);
+        let goodbye = eve.state(&eve.statement(Occasion::Goodbye, 1));
         let (header, body) = eve.compose(0, "one more thing");
         let message = eve.seal(&header, &body).frames();
         let message = message.iter().flat_map(Frame::encode).collect();
@@ -407,7 +437,7 @@ fn what_a_member_says_after_its_goodbye_goes_to_nobody() {
 
 #[test]
 fn a_member_whose_connection_breaks_after_its_goodbye_has_left() {
-    assert_leaves_in_peace(|eve| vec![eve.state(&eve.statement(Occasion::Leave, 1), &[])]);
+    assert_leaves_in_peace(|eve| vec![eve.state(&eve.statement(Occasion::Goodbye, 1))]);
 }
 
 #[test]
@@ -455,7 +485,7 @@ fn a_member_begins_another_message_within_one() {
         let parts = ["one", "two"].map(|text| {
             let (header, body) = mallory.compose(0, text);
             let message = mallory.seal(&header, &body);
-            Frame::send(&message.header, &message.signature, false, &[]).encode()
+            Frame::send(&message.header, &message.signature, Part::More, &[]).encode()
         });
         parts.concat()
     });
@@ -467,7 +497,7 @@ fn a_member_never_ends_a_message() {
         let (header, body) = mallory.compose(0, "hello");
         let message = mallory.seal(&header, &body);
         let parcel = [(SessionId([9; 32]), vec![0; 200_000])];
-        let part = Frame::send(&message.header, &message.signature, false, &parcel).encode();
+        let part = Frame::send(&message.header, &message.signature, Part::More, &parcel).encode();
         // As much as the longest message to a room of 200, and then some.
         part.repeat(201 * 6144 / 200_000 + 1)
     });

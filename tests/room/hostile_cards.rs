@@ -275,7 +275,10 @@ fn a_welcome_to_the_last_position_with_another_digest() {
         if is_other {
             assert_eq!(ada.ends(&welcome), End::Malformed);
         } else {
-            assert!(matches!(ada.receive(&welcome)[..], [Event::Returned { .. }]));
+            assert!(matches!(
+                ada.receive(&welcome)[..],
+                [Event::Returned { .. }]
+            ));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
@@ -70,6 +71,8 @@ pub struct CardFields {
     pub session: Vec<u8>,
     pub generation: u32,
     pub previous: [u8; 32],
+    /// The session id of generation 0.
+    pub first: [u8; 32],
 }
 
 impl CardFields {
@@ -82,6 +85,7 @@ impl CardFields {
             session: session.spki().to_vec(),
             generation: 0,
             previous: [0; 32],
+            first: [0; 32],
         }
     }
 
@@ -95,7 +99,7 @@ impl CardFields {
             .boolean(false)
             .u32(self.generation)
             .bytes(&self.previous)
-            .bytes(&self.previous)
+            .bytes(&self.first)
             .u64(0)
             .u64(0)
             .count(0);
@@ -353,6 +357,7 @@ impl Member {
         CardFields {
             generation: 1,
             previous: self.sid.0,
+            first: self.sid.0,
             ..CardFields::new(nick, self.identity, key)
         }
     }
@@ -413,6 +418,14 @@ impl Member {
             .map(|card| (card.sid(), card.session()))
             .collect();
         SealedMessage::seal(header, body, self.identity, &readers)
+    }
+
+    /// Says something to everybody, as if it had seen nothing since it came; written at this time.
+    pub fn say(&mut self, number: u64, time: SystemTime, text: &str) {
+        let (mut header, body) = self.compose(number, text);
+        let time = time.duration_since(UNIX_EPOCH).expect("a time since 1970");
+        header.time = time.as_millis().try_into().expect("a time of our days");
+        self.send(self.seal(&header, &body));
     }
 
     /// Sends a message as it is, right or wrong.

@@ -165,6 +165,21 @@ pub struct Belongings {
     pub descriptors: usize,
 }
 
+/// How often the threads of a running program have stopped to wait for something.
+pub fn waits_of(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the program runs");
+    let statuses = tasks.filter_map(|task| {
+        // A thread may end meanwhile.
+        std::fs::read_to_string(task.ok()?.path().join("status")).ok()
+    });
+    let waits = statuses.filter_map(|status| {
+        let mut lines = status.lines();
+        let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        count.trim().parse::<u64>().ok()
+    });
+    waits.sum()
+}
+
 /// A running program. Dropping it kills the program.
 struct Process {
     child: Child,

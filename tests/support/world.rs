@@ -19,7 +19,7 @@ use e2echat::room::names::Nick;
 use e2echat::room::notice::Notice;
 use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, Room, admit};
 use e2echat::room::session::{
-    End, Event, Now, Person, Policy, SayError, Session, Standing, To, Undelivered,
+    End, Event, Now, Person, Policy, SayError, Session, Standing, To, Undelivered, Written,
 };
 use e2echat::room::statement::{Occasion, Purpose, Statement};
 use e2echat::room::text::SafeText;
@@ -753,10 +753,12 @@ pub fn without_having_seen(count: usize, mut said: Event) -> Event {
     said
 }
 
-/// The same message, which is shown as written at this time by its author's clock.
-pub fn written_at(time: u64, mut said: Event) -> Event {
+/// The same message, which is shown as written at this time by its author's clock, so many
+/// milliseconds ago.
+pub fn written_at(time: u64, ago: u64, mut said: Event) -> Event {
     if let Event::Message { written, .. } = &mut said {
-        *written = Some(time);
+        let ago = Duration::from_millis(ago);
+        *written = Some(Written { time, ago });
     }
     said
 }

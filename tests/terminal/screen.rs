@@ -1,8 +1,12 @@
 //! What a person at a terminal sees, while others talk, flood and attack.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
-use crate::support::process::{Client, Home, Relay, is_message};
+use crate::support::peer::Member;
+use crate::support::process::{Client, Home, Relay, is_message, waits_of};
 use crate::support::screen::{self, Screen};
 use nix::sys::signal::Signal;
 
@@ -72,7 +76,7 @@ fn typing_and_a_flood_do_not_disturb_each_other() {
     let (mut from_flood, mut own) = (Vec::new(), String::new());
     for row in ada.conversation() {
         let (gutter, text) = row.split_at(row.find("> ").expect("every row has a gutter") + 2);
-        match gutter.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ') {
+        match gutter.trim_start_matches(|c: char| c.is_ascii_digit() || ": ~".contains(c)) {
             "<flood> " => from_flood.push(text.to_owned()),
             "<ada> " => write!(own, "{text} ").expect("a string takes everything"),
             _ => panic!("a row of nobody's: {row:?}"),
@@ -568,4 +572,88 @@ fn the_host_sits_in_the_room_it_serves() {
     assert!(ada.is_cooked());
     bob.ended()
         .assert_failure(&format!("the relay is shutting down ({address})"));
+}
+
+/// Bob's words cross with what ada says: he has not seen it. Then some of his come that are seven
+/// minutes old, by his clock, which is two hours slow. Whether there is a terminal that can be drawn on
+/// or not, ada and those who read along are told.
+#[test]
+fn words_that_cross_and_old_ones_are_marked() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let home = Home::new();
+    let log = home.file("log");
+    let pipe = Client::join_from(&home, relay.address(), "carl", &["--log", "log"]);
+    ada.sees("carl");
+    let mut bob = Member::join(relay.address(), "bob", 0);
+    ada.sees("bob");
+    pipe.wait_for_line("bob", |line| line.starts_with("* bob joined "));
+    ada.screen.enter("shall we meet at seven?");
+    ada.screen.enter("or would eight be better?");
+    pipe.wait_for_message("ada", "or would eight be better?");
+    let clock = || SystemTime::now() - Duration::from_hours(2);
+    bob.say(0, clock(), "yes");
+    pipe.wait_for_message("bob", "yes");
+    bob.say(1, clock() - Duration::from_secs(440), "I am on my way");
+    bob.say(2, clock(), "really");
+    pipe.wait_for_message("bob", "really");
+    ada.screen.sees("<bob> really");
+
+    // The time is the same for all, or one minute later for some.
+    let marked = |rows: Vec<String>| -> Vec<String> {
+        let rows = rows.iter().filter(|row| !row.starts_with('>'));
+        let rows = rows.skip_while(|row| !row.contains("<ada> or would"));
+        let rows = rows.map(|row| match row.split_at_checked(5) {
+            Some((time, said)) if time.as_bytes()[2] == b':' => format!("##:##{said}"),
+            _ => row.clone(),
+        });
+        rows.filter(|row| !row.is_empty()).collect()
+    };
+    let expected = [
+        "##:## <ada> or would eight be better?",
+        "##:##~ <bob> yes",
+        "* the ~ says: written before its author had seen the line above",
+        "##:##~ <bob> I am on my way",
+        "* written 7 minutes ago by bob's clock",
+        "##:##~ <bob> really",
+    ];
+    assert_eq!(marked(pipe.lines()), expected);
+    assert_eq!(marked(ada.screen.transcript()), expected);
+    let logged = fs::read_to_string(log).expect("there is a log");
+    let logged: Vec<&str> = logged.lines().map(|line| &line[20..]).collect();
+    let of_bob = [
+        "~ <bob> yes",
+        "~ <bob> I am on my way",
+        "* written 7 minutes ago by bob's clock",
+    ];
+    for line in of_bob {
+        assert!(logged.contains(&line), "no {line} in {logged:#?}");
+    }
+    // They are marked when they are shown again, too.
+    ada.screen.enter("/history 2");
+    ada.screen.wait_for("both, and the remark", |shown| {
+        shown.contains("\n| * written 7 minutes ago by bob's clock\n")
+            || shown.matches("minutes ago").count() == 2
+    });
+}
+
+/// A client sleeps until something is due or comes. Each of the two beacons that come in a minute is a
+/// handful of wakes, and both may fall into the time that is looked at.
+#[test]
+fn in_a_quiet_room_a_client_wakes_at_most_once_a_second() {
+    const SECONDS: u64 = 20;
+    const BEACONS: u64 = 12;
+    let relay = Relay::start(&[]);
+    let ada = Person::join(&relay, "ada");
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("bob");
+    let ids = [u32::try_from(ada.screen.pid().as_raw()).unwrap(), bob.id()];
+    // What follows the coming of somebody is over.
+    thread::sleep(Duration::from_secs(5));
+    let before = ids.map(waits_of);
+    thread::sleep(Duration::from_secs(SECONDS));
+    for (id, before) in ids.into_iter().zip(before) {
+        let waits = waits_of(id) - before;
+        assert!(waits <= SECONDS + BEACONS, "{waits} times in {SECONDS} s");
+    }
 }

@@ -291,3 +291,219 @@ impl KdfCost {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::der::{Encode as _, Tag};
+    use pkcs8::pkcs5::pbes2::{EncryptionScheme, Pbkdf2Params, ScryptParams};
+
+    use super::super::armor;
+    use super::*;
+
+    fn scrypt(cost_parameter: u64, block_size: u16, parallelization: u16) -> Kdf {
+        Kdf::Scrypt(ScryptParams {
+            salt: [0; 16][..].try_into().unwrap(),
+            cost_parameter,
+            block_size,
+            parallelization,
+            key_length: None,
+        })
+    }
+
+    fn pbkdf2(iterations: u32) -> Kdf {
+        Kdf::Pbkdf2(Pbkdf2Params::hmac_sha256(iterations, &[0; 16]).unwrap())
+    }
+
+    /// What comes of data of `length` bytes that are said to be under `kdf` and `cipher`.
+    fn read(kdf: Kdf, cipher: EncryptionScheme, length: usize) -> Result<(), PemError> {
+        let parameters = Parameters {
+            kdf,
+            encryption: cipher,
+        };
+        let der = parameters.to_der().unwrap();
+        let algorithm = AlgorithmIdentifierRef {
+            oid: PBES2_OID,
+            parameters: Some(AnyRef::from_der(&der).unwrap()),
+        };
+        encryption(algorithm, &vec![0; length]).map(|read| assert!(read == parameters))
+    }
+
+    const CBC: EncryptionScheme = EncryptionScheme::Aes256Cbc { iv: [0; 16] };
+
+    #[test]
+    fn a_passphrase_is_tried_up_to_a_gib_and_a_minute() {
+        let unusual = |cipher| {
+            let legacy = false;
+            Err(PemError::Form(Form::Encrypted { cipher, legacy }))
+        };
+        let too_much = unusual("scrypt of unusual parameters");
+        let not_even_by_openssl = Err(PemError::Costly);
+        for (kdf, expected) in [
+            // As much memory as is taken, and twice as much.
+            (scrypt(1 << 20, 8, 1), Ok(())),
+            (scrypt(1 << 21, 8, 1), not_even_by_openssl),
+            // As many blocks at once, and some more.
+            (scrypt(2, 32, 1 << 15), Ok(())),
+            (scrypt(2, 32, (1 << 15) + 1), not_even_by_openssl),
+            // As much work, and a little more.
+            (scrypt(1 << 14, 8, 1 << 10), Ok(())),
+            (scrypt(1 << 14, 8, (1 << 10) + 1), too_much),
+            // As much memory as OpenSSL takes, and two blocks more.
+            (scrypt(1 << 16, 2, 65_534), too_much),
+            (scrypt(1 << 16, 2, 65_535), not_even_by_openssl),
+            (scrypt(1, 8, 1), Err(PemError::Damaged)),
+            (scrypt(6, 8, 1), Err(PemError::Damaged)),
+            (scrypt(2, 0, 1), Err(PemError::Damaged)),
+            (scrypt(2, 8, 0), Err(PemError::Damaged)),
+            (pbkdf2(0), Err(PemError::Damaged)),
+            (pbkdf2(1), Ok(())),
+            (pbkdf2(10_000_000), Ok(())),
+            (pbkdf2(10_000_001), unusual("PBKDF2 of unusual parameters")),
+        ] {
+            assert_eq!(read(kdf.clone(), CBC, 16), expected, "{kdf:?}");
+        }
+    }
+
+    #[test]
+    fn encrypted_data_has_a_length_that_its_cipher_makes() {
+        let gcm = EncryptionScheme::Aes256Gcm { nonce: [0; 12] };
+        for (cipher, length, fits) in [
+            (CBC, 0, false),
+            (CBC, 15, false),
+            (CBC, 16, true),
+            (CBC, 17, false),
+            (CBC, 32, true),
+            // It ends with a tag of 16 bytes.
+            (gcm, 16, false),
+            (gcm, 17, true),
+        ] {
+            let expected = if fits { Ok(()) } else { Err(PemError::Damaged) };
+            let found = read(scrypt(1 << 14, 8, 1), cipher, length);
+            assert_eq!(found, expected, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_cipher_that_is_not_read_is_named() {
+        let named = |text| {
+            let oid = oid(text);
+            let algorithm = AlgorithmIdentifierRef {
+                oid,
+                parameters: Some(AnyRef::NULL),
+            };
+            encryption(algorithm, &[0; 16]).err().unwrap()
+        };
+        let form = |cipher, legacy| PemError::Form(Form::Encrypted { cipher, legacy });
+        for (oid, error) in [
+            ("1.2.840.113549.1.5.3", form("PBES1 (DES)", true)),
+            ("1.2.840.113549.1.12.1.3", form("PBES1 (3DES)", false)),
+            ("1.2.410.200046.1.1.25", form("ARIA", false)),
+            ("1.2.3.4", PemError::UnknownCipher),
+            ("1.2.840.113549.1.5.13", PemError::Damaged),
+        ] {
+            assert_eq!(named(oid), error, "{oid}");
+        }
+        assert!(is_legacy("DES-CBC,0123456789ABCDEF") && is_legacy("RC2-40-CBC,00"));
+        assert!(!is_legacy("AES-256-CBC,00") && !is_legacy("DES-EDE3-CBC,00"));
+    }
+
+    #[test]
+    fn under_pbes2_too_what_is_not_read_is_named() {
+        let named = |kdf, cipher| {
+            let parts = [kdf, cipher].map(|oid| {
+                let parameters = None;
+                AlgorithmIdentifierRef { oid, parameters }.to_der().unwrap()
+            });
+            let parts = AnyRef::new(Tag::Sequence, &parts.concat())
+                .and_then(|sequence| sequence.to_der())
+                .unwrap();
+            let algorithm = AlgorithmIdentifierRef {
+                oid: PBES2_OID,
+                parameters: Some(AnyRef::from_der(&parts).unwrap()),
+            };
+            encryption(algorithm, &[0; 32]).err().unwrap()
+        };
+        let form = |cipher| {
+            let legacy = false;
+            PemError::Form(Form::Encrypted { cipher, legacy })
+        };
+        let [other, triple_des] = ["1.2.3.4", "1.2.840.113549.3.7"].map(oid);
+        for (kdf, cipher, error) in [
+            (SCRYPT_OID, triple_des, form("3DES")),
+            (SCRYPT_OID, other, PemError::UnknownCipher),
+            (other, AES_256_CBC_OID, PemError::UnknownCipher),
+            (
+                SCRYPT_OID,
+                AES_256_CBC_OID,
+                form("scrypt of unusual parameters"),
+            ),
+            (
+                PBKDF2_OID,
+                AES_256_CBC_OID,
+                form("PBKDF2 of unusual parameters"),
+            ),
+        ] {
+            assert_eq!(named(kdf, cipher), error, "{kdf} {cipher}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_algorithm_is_told_by_its_first_numbers() {
+        for (der, expected) in [
+            // An elliptic curve's, with and without what curve it is of.
+            (&b"\x30\x06\x02\x01\x01\x04\x01\x07"[..], Some("EC")),
+            (b"\x30\x08\x02\x01\x01\x04\x01\x07\xa0\x00", Some("EC")),
+            (b"\x30\x09\x02\x01\x00\x02\x01\x07\x02\x01\x05", Some("DSA")),
+            (b"\x30\x06\x02\x01\x00\x04\x01\x07", None),
+            (b"\x30\x06\x02\x01\x01\x02\x01\x07", None),
+        ] {
+            let found = match Content::of(der) {
+                Some(Content::OtherKey(algorithm)) => Some(algorithm),
+                _ => None,
+            };
+            assert_eq!(found, expected, "{der:?}");
+        }
+    }
+
+    #[test]
+    fn what_holds_no_private_key_is_told_without_its_pem() {
+        let certificate = include_str!("../../../tests/keys/certificate.pem");
+        let lines = certificate.lines().filter(|line| !line.starts_with('-'));
+        let certificate = armor::decode(lines).unwrap();
+        let found = Content::of(&certificate);
+        assert!(matches!(found, Some(Content::Certificate)));
+        let found = Content::of(include_bytes!("../../../tests/keys/rsa_1024.der"));
+        assert!(matches!(found, Some(Content::PublicKey)));
+    }
+
+    #[test]
+    fn a_pkcs12_file_is_told_by_its_version_however_its_length_is_written() {
+        let form = |legacy| {
+            let base64 = true;
+            Some(Form::Pkcs12 { base64, legacy })
+        };
+        let plain = b"\x02\x01\x03\x30\x0b and so on";
+        let rc2 = [&plain[..], oid("1.2.840.113549.1.12.1.6").as_bytes()].concat();
+        let des = [&plain[..], oid("1.2.840.113549.1.12.1.3").as_bytes()].concat();
+        for length in [
+            &b"\x20"[..],
+            b"\x80",
+            b"\x81\xa0",
+            b"\x82\x01\xa0",
+            b"\x84\0\0\x01\xa0",
+        ] {
+            for (content, expected) in [
+                (&plain[..], form(false)),
+                (&rc2, form(true)),
+                (&des, form(false)),
+                (b"\x02\x01\x01\x30", None),
+                (b"", None),
+            ] {
+                let file = [b"\x30", length, content].concat();
+                assert_eq!(pkcs12(&file, true), expected, "{file:?}");
+            }
+        }
+        assert_eq!(pkcs12(plain, true), None);
+        assert_eq!(pkcs12(b"\x30\x82\x01", true), None);
+    }
+}

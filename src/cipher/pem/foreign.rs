@@ -150,3 +150,148 @@ fn jwk(text: &str) -> Option<PemError> {
         _ => PemError::Algorithm(UNKNOWN),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use rsa::pkcs8::EncodePrivateKey as _;
+
+    use crate::cipher::encoding::Encoder;
+    use crate::cipher::pem::IdentityPem;
+
+    use super::*;
+
+    fn named(file: impl AsRef<[u8]>) -> PemError {
+        IdentityPem::parse(file).err().unwrap()
+    }
+
+    #[test]
+    fn a_text_of_wide_characters_is_named_with_its_encoding() {
+        let key = "-----BEGIN PRIVATE KEY-----";
+        let utf16 = |bytes: fn(u16) -> [u8; 2]| key.encode_utf16().flat_map(bytes).collect();
+        let utf32 = |bytes: fn(u32) -> [u8; 4]| {
+            let characters = key.chars().map(u32::from);
+            characters.flat_map(bytes).collect()
+        };
+        let [little_16, big_16]: [Vec<u8>; 2] = [utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)];
+        let [little_32, big_32]: [Vec<u8>; 2] = [utf32(u32::to_le_bytes), utf32(u32::to_be_bytes)];
+        for (file, encoding) in [
+            (little_16.clone(), "UTF-16LE"),
+            (big_16.clone(), "UTF-16BE"),
+            (little_32.clone(), "UTF-32LE"),
+            (big_32.clone(), "UTF-32BE"),
+            ([&[0xff, 0xfe], &*little_16].concat(), "UTF-16"),
+            ([&[0xfe, 0xff], &*big_16].concat(), "UTF-16"),
+            ([&[0xff, 0xfe, 0, 0], &*little_32].concat(), "UTF-32"),
+            ([&[0, 0, 0xfe, 0xff], &*big_32].concat(), "UTF-32"),
+        ] {
+            let wide = PemError::Form(Form::WideText { encoding });
+            assert_eq!(named(&file), wide, "{file:?}");
+        }
+        // Where one character is there and the next is zero, that is no text.
+        for place in 0..8 {
+            let mut file = [0; 8];
+            file[place] = b'-';
+            assert_eq!(named(file), PemError::NotPem, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn the_forms_of_other_programs_are_told_by_how_they_begin() {
+        let form = |form| PemError::Form(form);
+        let putty = |encrypted| form(Form::Putty { encrypted });
+        for (file, error) in [
+            (
+                &b"\xfe\xed\xfe\xed\0\0\0\x02"[..],
+                form(Form::JavaKeystore { kind: "JKS" }),
+            ),
+            (
+                b"\xce\xce\xce\xce\0\0\0\x02",
+                form(Form::JavaKeystore { kind: "JCEKS" }),
+            ),
+            (
+                b"PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\nComment: mine\n",
+                putty(false),
+            ),
+            (
+                b"PuTTY-User-Key-File-3: ssh-rsa\nEncryption: aes256-cbc\nComment: none\n",
+                putty(true),
+            ),
+            (
+                b"PuTTY-User-Key-File-2: ssh-ed25519\nEncryption: none\n",
+                PemError::Algorithm("Ed25519"),
+            ),
+            (b"PuTTY-User-Key-File-3", PemError::Damaged),
+            (
+                b"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n",
+                form(Form::Ssh2),
+            ),
+            (b"---- BEGIN SSH2 PUBLIC KEY ----\n", PemError::PublicKey),
+            (b"ssh-rsa AAAAB3NzaC1yc2E= ada", PemError::PublicKey),
+            (
+                b"# created: 2026\nAGE-SECRET-KEY-1QQQ\n",
+                PemError::Algorithm("age"),
+            ),
+            (br#"{"kty": "RSA", "d": "AQAB"}"#, form(Form::Jwk)),
+            (br#"{"kty": "RSA", "e": "AQAB"}"#, PemError::PublicKey),
+            (br#"{"kty": "EC"}"#, PemError::Algorithm("EC")),
+            (br#"{"kty": "OKP"}"#, PemError::Algorithm(UNKNOWN)),
+            (br#"{"kind": "RSA"}"#, PemError::NotPem),
+        ] {
+            assert_eq!(named(file), error, "{:?}", String::from_utf8_lossy(file));
+        }
+    }
+
+    #[test]
+    fn an_openssh_key_is_told_by_its_public_half() {
+        let file = |algorithm: &[u8]| {
+            let public = Encoder::default().string(algorithm).string(b"numbers");
+            let all = Encoder::default()
+                .bytes(b"openssh-key-v1\0")
+                .string(b"none")
+                .string(b"none")
+                .string(b"")
+                .u32(1)
+                .string(&public.finish());
+            all.finish()
+        };
+        for (algorithm, error) in [
+            (&b"ssh-rsa"[..], PemError::Form(Form::OpenSsh)),
+            (b"ssh-ed25519", PemError::Algorithm("Ed25519")),
+            (b"ssh-ed448", PemError::Algorithm("Ed448")),
+            (b"ssh-dss", PemError::Algorithm("DSA")),
+            (b"ecdsa-sha2-nistp256", PemError::Algorithm("EC")),
+            (b"ssh-new", PemError::Algorithm(UNKNOWN)),
+        ] {
+            assert_eq!(openssh(&file(algorithm)), error, "{error:?}");
+        }
+        let whole = file(b"ssh-rsa");
+        let cut = whole.get(..whole.len() - 1).unwrap();
+        assert_eq!(openssh(cut), PemError::Damaged);
+        assert_eq!(openssh(b"openssh-key-v2\0"), PemError::Damaged);
+    }
+
+    #[test]
+    fn a_key_without_its_pem_is_told_with_what_protects_it() {
+        let pem = include_str!("../../../tests/vectors/keys/ada_identity.pem");
+        let identity = IdentityPem::parse(pem).unwrap().open().unwrap();
+        let plain = identity.as_rsa().to_pkcs8_der().unwrap();
+        // AES, which is read, and DES under PBES1 (RFC 8018), which OpenSSL has put aside.
+        let aes = crate::cipher::pem::encode(&identity, Some("correct horse"));
+        let aes = armor::blocks(&aes)
+            .next()
+            .and_then(|block| block.body?.decode());
+        let des = b"\x30\x1b\x30\x0f\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05\x03\x30\x02\x05\x00\
+            \x04\x08encrypts";
+        for (der, protection) in [
+            (plain.as_bytes(), Protection::None),
+            (&aes.unwrap(), Protection::Passphrase),
+            (des, Protection::LegacyPassphrase),
+        ] {
+            assert_eq!(named(der), PemError::Form(Form::Der { protection }));
+            let base64 = PemError::Form(Form::Base64 { protection });
+            assert_eq!(named(STANDARD.encode(der)), base64);
+        }
+    }
+}

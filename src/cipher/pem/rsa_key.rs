@@ -138,3 +138,83 @@ impl Numbers {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rsa::pkcs1::OtherPrimeInfo;
+
+    use super::*;
+
+    /// The DER of a key with these numbers, big-endian, and for the others 1.
+    fn der(n: &[u8], e: &[u8], d: &[u8], primes: &[u8]) -> Vec<u8> {
+        let number = |bytes| UintRef::new(bytes).unwrap();
+        let one = number(&[1]);
+        let mut primes = primes
+            .iter()
+            .map(|prime| number(std::slice::from_ref(prime)));
+        let [first, second] = [(); 2].map(|()| primes.next().unwrap_or(one));
+        let others: Vec<_> = primes
+            .map(|prime| OtherPrimeInfo {
+                prime,
+                exponent: one,
+                coefficient: one,
+            })
+            .collect();
+        let key = RsaPrivateKey {
+            modulus: number(n),
+            public_exponent: number(e),
+            private_exponent: number(d),
+            prime1: first,
+            prime2: second,
+            exponent1: one,
+            exponent2: one,
+            coefficient: one,
+            other_prime_infos: (!others.is_empty()).then_some(others),
+        };
+        key.to_der().unwrap()
+    }
+
+    fn refused(der: &[u8]) -> Option<PemError> {
+        from_der(der).err()
+    }
+
+    #[test]
+    fn numbers_that_would_take_long_to_check_are_not_checked() {
+        let [longest, shortest_too_long] = [[&[1; 512][..], &[]], [&[1], &[0; 512]]];
+        for (n, error) in [
+            (longest.concat(), PemError::Damaged),
+            (shortest_too_long.concat(), PemError::Key(KeyError::Size)),
+            (vec![1; 1024], PemError::Key(KeyError::Size)),
+        ] {
+            assert_eq!(refused(&der(&n, &[1, 0, 1], &[3], &[])), Some(error));
+        }
+        for (e, error) in [
+            (&[0xff; 4][..], PemError::Damaged),
+            (&[1, 0, 0, 0, 0], PemError::Key(KeyError::Exponent)),
+            (&[1; 256], PemError::Key(KeyError::Exponent)),
+        ] {
+            assert_eq!(refused(&der(&[1; 256], e, &[3], &[])), Some(error));
+        }
+    }
+
+    #[test]
+    fn a_sound_key_of_up_to_eight_primes_is_told_from_a_damaged_one() {
+        // For each number of primes their product, and the private exponent for 17.
+        const PRIMES: [u8; 9] = [5, 7, 11, 13, 17, 19, 23, 29, 31];
+        let keys = [
+            (3, 385_u64, 53_u64),
+            (8, 1_078_282_205, 35_873),
+            (9, 33_426_748_355, 35_873),
+        ];
+        for (primes, n, d) in keys {
+            let (primes, _) = PRIMES.split_at(primes);
+            let key = |n: u64| der(&n.to_be_bytes(), &[17], &d.to_be_bytes(), primes);
+            let sound = match primes.len() {
+                9 => PemError::Damaged,
+                _ => PemError::ManyPrimes,
+            };
+            assert_eq!(refused(&key(n)), Some(sound), "{primes:?}");
+            assert_eq!(refused(&key(n + 2)), Some(PemError::Damaged), "{primes:?}");
+        }
+    }
+}

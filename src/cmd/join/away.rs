@@ -31,6 +31,11 @@ impl Away {
             .get_or_insert_with(|| Instant::now() + TELL_NEWCOMERS_AFTER);
     }
 
+    /// When newcomers are to be told, if anybody came.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.newcomers_due
+    }
+
     /// Takes what newcomers are to be told now, if it is time and the user is away.
     pub(super) fn take_due(&mut self) -> Option<String> {
         self.newcomers_due.take_if(|at| *at <= Instant::now())?;

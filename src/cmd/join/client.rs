@@ -29,9 +29,6 @@ use super::output::wording;
 use super::reply::ReplyTo;
 use super::trust::Trust;
 
-/// How often the session is asked what is due.
-const TICK: Duration = Duration::from_millis(100);
-
 /// What the other threads tell the main thread.
 pub(super) enum Happening {
     /// A line came in, or the wish to leave.
@@ -75,10 +72,7 @@ impl Client<'_> {
     /// Deals with what happens until there is a reason to end.
     pub(super) fn run(&mut self, happenings: &Receiver<Happening>) -> anyhow::Result<()> {
         loop {
-            let until_tick = Instant::now() + TICK;
-            let deadline = self.exit.deadline();
-            let until = deadline.map_or(until_tick, |at| at.min(until_tick));
-            match happenings.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match happenings.recv_timeout(self.idle_time()) {
                 Ok(Happening::Typed(input)) => self.take_input(input),
                 Ok(Happening::Link(event)) => match self.take_link_event(event) {
                     Err(_) if self.exit.is_leaving() && self.session.has_said_goodbye() => {
@@ -163,8 +157,26 @@ impl Client<'_> {
         Ok(())
     }
 
+    /// How long there is nothing to do unless something happens.
+    fn idle_time(&self) -> Duration {
+        let due = [
+            self.exit.deadline(),
+            self.connection.next_due(),
+            self.here.next_due(),
+            self.away.next_due(),
+            self.filter.next_due(),
+            self.outbox.next_due(),
+            self.session.next_due().and_then(|due| self.clock.at(due)),
+        ];
+        let next = due.into_iter().flatten().min();
+        next.map_or(Duration::MAX, |at| {
+            at.saturating_duration_since(Instant::now())
+        })
+    }
+
     /// Does what is due.
     fn tick(&mut self) -> anyhow::Result<()> {
+        self.screen.notice_size();
         self.connection.tick(self.session.is_waiting());
         if !self.connection.is_up() && self.connection.is_hopeless() {
             let (relay, patience) = (self.destination.relay, self.connection.patience());

@@ -1,6 +1,6 @@
 //! The time, by both of the machine's clocks.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::room::Time;
 use crate::room::session::Now;
@@ -25,6 +25,11 @@ impl Clock {
             time: Time::try_from(time).unwrap_or(0),
             uptime: self.started.elapsed(),
         }
+    }
+
+    /// When the uptime will be this, if that time can be told.
+    pub(super) fn at(&self, uptime: Duration) -> Option<Instant> {
+        self.started.checked_add(uptime)
     }
 }
 

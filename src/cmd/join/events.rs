@@ -1,10 +1,9 @@
 //! What happens in the room, told to the user, and what follows from it.
 
-use crate::room::Time;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::roster::Conflict;
-use crate::room::session::{Event, Person};
+use crate::room::session::{Event, Person, Written};
 
 use super::client::Client;
 use super::clock::unix_seconds;
@@ -133,7 +132,7 @@ impl Client<'_> {
         is_direct: bool,
         kind: Kind,
         text: String,
-        written: Option<Time>,
+        written: Option<Written>,
         unseen: usize,
     ) {
         let Some(who) = self.who(from) else {

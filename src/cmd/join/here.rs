@@ -95,6 +95,11 @@ impl Here {
         is_last
     }
 
+    /// When it is to be said who has not come back, if anybody has not.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.awaited.as_ref().map(|(_, at)| *at)
+    }
+
     /// Takes those who have not come back, if it is time to say so.
     pub(super) fn take_overdue(&mut self) -> Option<Vec<Nick>> {
         let overdue = self.awaited.take_if(|(_, at)| *at <= Instant::now());

@@ -105,6 +105,12 @@ impl Outbox {
         }
     }
 
+    /// When something is to be shown as unsent, if it is still on its way then.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let mut hidden = self.on_its_way.iter().filter(|said| !said.is_shown);
+        hidden.next().map(|said| said.since + SHOWN_UNSENT_AFTER)
+    }
+
     /// The relay has not taken what has this receipt, and will not: what is shown of it stays marked,
     /// and a script that named it is told.
     pub(super) fn give_up(&mut self, receipt: u64, screen: &mut Screen) {

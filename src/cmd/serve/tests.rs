@@ -45,7 +45,7 @@ fn start() -> SocketAddr {
         max_members: 8,
         per_identity: 8,
         queue_bytes: 1 << 20,
-        handshake: Duration::from_secs(60),
+        handshake: Duration::from_mins(1),
     };
     let limits = ConnectionLimits {
         connections: 16,

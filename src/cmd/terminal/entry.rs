@@ -57,6 +57,10 @@ pub(in crate::cmd) struct ChatMessage {
     pub(in crate::cmd) mentions: bool,
     /// Its number, if it is the user's own and the relay has not taken it yet.
     pub(in crate::cmd) waiting: Option<u64>,
+    /// How many of the messages above it its author had not seen.
+    pub(in crate::cmd) unseen: usize,
+    /// What the program says of it, in a row of its own below the text.
+    pub(in crate::cmd) remark: Option<SafeText>,
     /// Its text.
     pub(in crate::cmd) text: SafeText,
 }
@@ -74,6 +78,8 @@ impl ChatMessage {
             action: false,
             mentions: false,
             waiting: None,
+            unseen: 0,
+            remark: None,
             text: SafeText::new(text),
         }
     }

@@ -3,8 +3,10 @@
 //! The full form is `21:04 <bob> hello`, and for an action `21:04 * bob waves`. Signs in it say more:
 //! ` → carl` behind the author's nick says whom the words are for, ` @you` says that they mention the
 //! user, and the `?` of `<?bob>` says that the user has not accepted the identity. While the relay has
-//! not taken the user's own words, `unsent` stands in place of the time. A nick can contain none of
-//! these signs, and words only come behind the gutter, so nobody can forge one.
+//! not taken the user's own words, `unsent` stands in place of the time. A `~` behind it, as
+//! in `21:04~ <bob> yes`, says that the author had not seen all that stands above: in a lively room that
+//! is nothing special, so the sign is small. A nick can contain none of these signs, and words only come
+//! behind the gutter, so nobody can forge one.
 
 use jiff::civil::Time;
 
@@ -17,10 +19,12 @@ const MIN_TEXT_COLUMNS: usize = 12;
 const WAITING: &str = "unsent ";
 /// Stands for the same where there is no room for the word.
 const WAITING_NARROW: &str = "? ";
+/// Stands behind the time, if there is one, where the author had not seen all that stands above.
+const CROSSED: &str = "~ ";
 
 /// A gutter in its two parts, which differ in colour.
 pub(super) struct Gutter {
-    /// The time or `unsent`, and a space; or nothing. It is ASCII.
+    /// The time or `unsent`, perhaps `~`, and a space; or nothing. It is ASCII.
     pub(super) before: String,
     /// `<nick>`, or `* nick` or `<nick> *` for an action.
     pub(super) author: String,
@@ -38,7 +42,8 @@ impl Gutter {
         } else {
             String::new()
         };
-        let full = Self::with(before, message, usize::MAX);
+        let mark = |before| marked(before, message.unseen > 0);
+        let full = Self::with(mark(before), message, usize::MAX);
         if full.width.saturating_add(MIN_TEXT_COLUMNS) <= columns {
             return full;
         }
@@ -47,11 +52,12 @@ impl Gutter {
         } else {
             ""
         };
+        let before = mark(before.to_owned());
         // Room for the text comes first, but half of the row is the author's.
         let brackets = if message.action { "<> *" } else { "<>" };
         let free = columns.saturating_sub(before.len() + brackets.len() + 1);
         let longest = free.saturating_sub(MIN_TEXT_COLUMNS).max(free / 2);
-        Self::with(before.to_owned(), message, longest)
+        Self::with(before, message, longest)
     }
 
     /// Makes the gutter with its nicks cut to `longest` columns, or as near to that as they can be.
@@ -83,6 +89,15 @@ impl Gutter {
 
 fn clock(time: Time) -> String {
     format!("{:02}:{:02} ", time.hour(), time.minute())
+}
+
+/// What stands before the author, with the sign of what has crossed.
+fn marked(before: String, crossed: bool) -> String {
+    if crossed {
+        before.trim_end().to_owned() + CROSSED
+    } else {
+        before
+    }
 }
 
 /// Two nicks with a sign between them. Only the nicks are cut.
@@ -139,6 +154,13 @@ mod tests {
         }
     }
 
+    fn crossed(message: ChatMessage) -> ChatMessage {
+        ChatMessage {
+            unseen: 2,
+            ..message
+        }
+    }
+
     fn at(columns: usize, message: &ChatMessage) -> String {
         let gutter = Gutter::new(message, true, columns);
         gutter.before + &gutter.author
@@ -158,6 +180,9 @@ mod tests {
             (waiting(from("ada")), "unsent <ada>"),
             (waiting(to("bob", "ada")), "unsent <ada → bob>"),
             (waiting(action(from("ada"))), "unsent * ada"),
+            (crossed(from("bob")), "21:04~ <bob>"),
+            (crossed(action(from("bob"))), "21:04~ * bob"),
+            (crossed(mention(from("bob"))), "21:04~ <bob @you>"),
         ] {
             assert_eq!(at(80, &message), gutter);
         }
@@ -174,6 +199,7 @@ mod tests {
             (to(other, "ada"), "<ada → hep…>"),
             (mention(from(long)), "<alex… @you>"),
             (waiting(from(long)), "? <alexandr…>"),
+            (crossed(from(long)), "~ <alexandr…>"),
         ] {
             assert_eq!(at(24, &message), gutter);
         }
@@ -188,6 +214,8 @@ mod tests {
             assert!(shown.contains(" @"), "{columns}: {shown}");
             let shown = at(columns, &waiting(from("alexandria")));
             assert!(shown.starts_with("? "), "{columns}: {shown}");
+            let shown = at(columns, &crossed(from("alexandria")));
+            assert!(shown.starts_with("~ <"), "{columns}: {shown}");
         }
     }
 
@@ -198,5 +226,7 @@ mod tests {
             assert_eq!(gutter.before, "");
             assert!(gutter.author.starts_with("<bob"), "{}", gutter.author);
         }
+        let gutter = Gutter::new(&crossed(action(from("bob"))), false, 80);
+        assert_eq!(gutter.before + &gutter.author, "~ * bob");
     }
 }

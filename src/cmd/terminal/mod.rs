@@ -66,7 +66,7 @@ pub(super) use self::style::{ColorChoice, Style};
 pub(super) use self::theme::{Hue, Theme};
 
 use self::editor::Editor;
-use self::input_area::InputArea;
+use self::input_area::{InputArea, Size};
 use self::printer::Printer;
 use self::queue::BoundedQueue;
 use self::restore::SavedMode;
@@ -131,6 +131,8 @@ pub(super) struct Terminal {
     /// Counts what the printer or the writer writes.
     progress: Arc<AtomicU64>,
     saved: SavedMode,
+    /// The size that it had when it was looked at last.
+    size: Size,
     is_interactive: bool,
     has_keyboard: bool,
     /// None where there is no terminal, or once `stop` has waited for it.
@@ -176,6 +178,7 @@ impl Terminal {
             credits: (!has_keyboard).then(|| Arc::new(Credits::new(MAX_LINES_UNDER_WAY))),
             progress: Arc::new(AtomicU64::new(0)),
             saved: SavedMode::save(),
+            size: Size::now(),
             is_interactive: format == Format::Screen && has_terminal(),
             has_keyboard,
             editor: None,
@@ -238,6 +241,16 @@ impl Terminal {
     /// ends that.
     pub(super) fn show(&self, entry: Entry) {
         self.queue.push(entry);
+    }
+
+    /// Has the printer draw the screen again if the terminal has another size than before. Call it every
+    /// few seconds: no signal tells of it, as rustyline has the one handler for SIGWINCH while it reads.
+    pub(super) fn notice_size(&mut self) {
+        let size = Size::now();
+        if self.is_interactive && size != self.size {
+            self.size = size;
+            self.queue.wake();
+        }
     }
 
     /// The handle that ends the waiting in [`Terminal::show`].

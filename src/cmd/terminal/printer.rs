@@ -27,8 +27,8 @@ const KEPT: usize = 500;
 /// How many entries wait while the input is in the way. When there are as many, the printer prints
 /// them all at once, and draws the screen again when it can.
 const HELD: usize = 1000;
-/// How often the printer asks the terminal for its size while nothing happens.
-const IDLE: Duration = Duration::from_millis(500);
+/// How long the printer waits while nothing happens.
+const IDLE: Duration = Duration::from_hours(1);
 /// How long a new width must last before the printer draws the screen again: a window has many widths
 /// while somebody drags it, and rustyline must have seen the new one first.
 const SETTLED: Duration = Duration::from_millis(100);

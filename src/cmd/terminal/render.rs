@@ -39,7 +39,10 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
             let text_columns = columns.saturating_sub(gutter.width);
             let rows = wrap::rows(message.text.as_str(), text_columns);
             let look = text_look(message, style);
-            put_behind_gutter(&rows, &first, &next, |row| style.paint(look, row))
+            let shown = put_behind_gutter(&rows, &first, &next, |row| style.paint(look, row));
+            let remark = message.remark.as_ref();
+            let notice = |text| marked('*', text, columns, style, notice_look(style));
+            shown + &remark.map_or(String::new(), notice)
         }
         Entry::Notice(text) => marked('*', text, columns, style, notice_look(style)),
         Entry::Warning(text) => marked('!', text, columns, style, warning_look(style)),
@@ -68,8 +71,8 @@ pub(super) fn height(row: &str, columns: usize) -> usize {
 }
 
 /// An entry where there is no terminal: one line, unwrapped, with a line break at its end. A mention
-/// changes nothing in it, so the author is always in the same form. Only a block, which has the
-/// program's own words, keeps its lines.
+/// changes nothing in it, so the author is always in the same form. Only what the program itself says has
+/// lines of its own: those of a block, and the remark on a message.
 #[must_use]
 pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
     let one_line = |text: &SafeText| text.as_str().replace('\n', LINE_BREAK);
@@ -83,7 +86,9 @@ pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
             let before = style.paint(before_look(&message, style), &gutter.before);
             let author = style.paint(author_look(&message, style), &gutter.author);
             let text = style.paint(text_look(&message, style), &one_line(&message.text));
-            format!("{before}{author} {text}\n")
+            let remark = message.remark.map(Entry::Notice);
+            let remark = remark.map_or(String::new(), |remark| render_plain(&remark, style));
+            format!("{before}{author} {text}\n{remark}")
         }
         Entry::Notice(text) => {
             let line = format!("* {}", one_line(text));
@@ -240,6 +245,23 @@ mod tests {
     }
 
     #[test]
+    fn what_the_program_remarks_on_a_message_is_a_row_of_its_own() {
+        let late = Entry::Message(ChatMessage {
+            remark: Some(SafeText::new("written 7 minutes ago by ada's clock")),
+            ..ChatMessage::sample("ada", "yes\nwritten now")
+        });
+        let remark = "* written 7 minutes ago by ada's clock\n";
+        assert_eq!(
+            shown(&late, 80),
+            format!("21:04 <ada> yes\n      <ada> written now\n{remark}")
+        );
+        assert_eq!(
+            render_plain(&late, Style::PLAIN),
+            format!("21:04 <ada> yes ⏎ written now\n{remark}")
+        );
+    }
+
+    #[test]
     fn a_table_keeps_its_column_where_there_is_room() {
         let table = Entry::Block(SafeText::new("/a NICK  the first of them all"));
         assert_eq!(
@@ -385,9 +407,15 @@ mod tests {
             own: true,
             ..ChatMessage::sample("ada", "two\nrows")
         };
+        let late = ChatMessage {
+            unseen: 1,
+            remark: Some(SafeText::new("written 7 minutes ago by ada's clock")),
+            ..ChatMessage::sample("ada", "two\nrows")
+        };
         for entry in [
             Entry::Message(mention),
             Entry::Message(unsent),
+            Entry::Message(late),
             Entry::Notice(SafeText::new("two\nrows")),
             Entry::Warning(SafeText::new("two\nrows")),
         ] {

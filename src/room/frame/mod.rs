@@ -10,6 +10,8 @@ use super::card::SessionId;
 use super::chain::{EntryKind, Link};
 use super::names::RoomId;
 
+pub use super::names::RunId;
+
 pub use self::to_client::{Signed, ToClient, Welcome, parse_left};
 pub use self::to_relay::{Parcel, SendFrame, StatementFrame, ToRelay};
 
@@ -34,7 +36,7 @@ pub(in crate::room) mod kind {
     pub(in crate::room) const MEMBER: u8 = 0x04;
     pub(super) const SEND: u8 = 0x10;
     pub(in crate::room) const ENTRY: u8 = 0x11;
-    pub(super) const OWN: u8 = 0x12;
+    pub(in crate::room) const OWN: u8 = 0x12;
     pub(in crate::room) const DELIVER: u8 = 0x13;
     pub(in crate::room) const REKEY: u8 = 0x14;
     pub(in crate::room) const STATEMENT: u8 = 0x15;
@@ -61,10 +63,6 @@ pub fn is_counted_frame(frame: &[u8]) -> bool {
 pub(super) fn is_counted_kind(kind: u8) -> bool {
     (0x10..=0x1f).contains(&kind)
 }
-
-/// The 16 random bytes that name one run of a relay (PROTOCOL §7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunId(pub [u8; 16]);
 
 /// The preamble with which a client enters `room`.
 #[must_use]
@@ -216,10 +214,15 @@ impl Frame {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         Encoder::default()
-            .count(1 + self.fields.len())
+            .count(self.size())
             .byte(self.kind)
             .bytes(&self.fields)
             .finish()
+    }
+
+    /// How many bytes its type and its fields have.
+    pub(super) fn size(&self) -> usize {
+        1 + self.fields.len()
     }
 
     /// CHALLENGE, which opens the handshake (PROTOCOL §7).

@@ -392,7 +392,8 @@ fn a_message_in_several_frames_is_one_entry_at_the_last() {
 fn a_short_part_of_a_long_frame_is_the_same_whether_it_is_copied_or_not() {
     let (mut room, [mut ada, mut bob, mut cara]) = three();
     let [a, b, c] = [&ada, &bob, &cara].map(|person| person.card.sid());
-    let parcels = [(b, &[1; 20_000][..]), (c, &[2; 3])];
+    let long = vec![1; 20_000];
+    let parcels = [(b, &long[..]), (c, &[2; 3])];
     let budget = Arc::new(RetentionBudget::default());
     for sequence in 0..2 {
         let message = ada.message(a, Stream::Room, sequence, Part::Last, &parcels);
@@ -403,7 +404,7 @@ fn a_short_part_of_a_long_frame_is_the_same_whether_it_is_copied_or_not() {
             ada.intake.take(payload).unwrap()
         };
         room.carry_out(&mut ada.intake, &request).unwrap();
-        assert_eq!(bob.take(), [Taken::Message(vec![1; 20_000])]);
+        assert_eq!(bob.take(), [Taken::Message(long.clone())]);
         assert_eq!(cara.take(), [Taken::Message(number(2))]);
         assert_eq!((bob.link, cara.link), (room.link(), room.link()));
     }

@@ -146,7 +146,7 @@ impl Session {
             let card = card.map_err(Disbelief::Card).and_then(|card| {
                 let checked = self.members.check(&card, &self.own.room_key);
                 if checked.is_err() {
-                    self.members.refuse(card.sid());
+                    self.members.refuse(&card);
                 }
                 checked.map(|()| card)
             });

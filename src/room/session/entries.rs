@@ -23,15 +23,14 @@ impl Session {
         now: Now,
     ) -> Result<Vec<Event>, End> {
         let may_have_ciphertext = matches!(kind, EntryKind::Message | EntryKind::Unknown(_));
-        let is_over = self.history.now().position >= MAX_POSITION;
-        if is_over || (!may_have_ciphertext && !ciphertext.is_empty()) {
+        if self.is_at_the_end() || (!may_have_ciphertext && !ciphertext.is_empty()) {
             return Err(End::Malformed);
         }
         self.history.append(kind, &entry_digest(entry));
         let events = match kind {
             EntryKind::Joined => self.somebody_joined(entry, now)?,
             EntryKind::Left => self.somebody_left(entry, now)?,
-            EntryKind::Rekeyed => self.somebody_rekeyed(entry, now),
+            EntryKind::Rekeyed => self.somebody_rekeyed(entry, now)?,
             EntryKind::Message => {
                 return Ok(self.take_message_entry(&Signed::parse(entry)?, ciphertext, now));
             }
@@ -46,6 +45,11 @@ impl Session {
         Ok(events)
     }
 
+    /// Whether there is no position for another entry.
+    fn is_at_the_end(&self) -> bool {
+        self.history.now().position >= MAX_POSITION
+    }
+
     /// The roster is another one from the present position on.
     pub(super) fn roster_changed(&mut self) {
         let digest = self.members.digest(self.own.card.sid());
@@ -54,21 +58,21 @@ impl Session {
     }
 
     fn somebody_joined(&mut self, card: &[u8], now: Now) -> Result<Vec<Event>, End> {
-        let most = usize::try_from(self.most_members()).unwrap_or(usize::MAX);
-        if self.members.roster.len() + 1 >= most {
-            return Err(End::Malformed);
-        }
-        Ok(match Card::parse(card, self.own.card.room()) {
+        match Card::parse(card, self.own.card.room()) {
             Ok(card) => self.admit_newcomer(&card, now),
-            Err(error) => vec![Event::Disbelieved(Disbelief::Card(error))],
-        })
+            Err(error) => Ok(vec![Event::Disbelieved(Disbelief::Card(error))]),
+        }
     }
 
     /// Somebody comes with this card, as the relay says.
-    fn admit_newcomer(&mut self, card: &Card, now: Now) -> Vec<Event> {
+    fn admit_newcomer(&mut self, card: &Card, now: Now) -> Result<Vec<Event>, End> {
+        let most = usize::try_from(self.most_members()).unwrap_or(usize::MAX);
+        if self.members.count() + 1 >= most {
+            return Err(End::Malformed);
+        }
         if let Err(disbelief) = self.members.check(card, &self.own.room_key) {
-            self.members.refuse(card.sid());
-            return vec![Event::Disbelieved(disbelief)];
+            self.members.refuse(card);
+            return Ok(vec![Event::Disbelieved(disbelief)]);
         }
         let is_back = self.members.absent_since(card.origin()).is_some();
         let base = self.history.now().position;
@@ -81,7 +85,7 @@ impl Session {
         events.extend(self.send_copies(card.origin(), true, now));
         self.owe_receipt_again(card.origin(), now);
         self.hurry_beacon(now);
-        events
+        Ok(events)
     }
 
     fn somebody_left(&mut self, entry: &[u8], now: Now) -> Result<Vec<Event>, End> {
@@ -97,16 +101,17 @@ impl Session {
 
     /// A member presents another card. By signing it, it has given up the one before: where the new
     /// one is refused, it is out.
-    fn somebody_rekeyed(&mut self, card: &[u8], now: Now) -> Vec<Event> {
+    fn somebody_rekeyed(&mut self, card: &[u8], now: Now) -> Result<Vec<Event>, End> {
         let card = match Card::parse(card, self.own.card.room()) {
             Ok(card) => card,
-            Err(error) => return vec![Event::Disbelieved(Disbelief::Card(error))],
+            Err(error) => return Ok(vec![Event::Disbelieved(Disbelief::Card(error))]),
         };
         let before = card.previous();
         let is_nobodys = self.members.roster.get(before).is_none() && before != self.own.card.sid();
         if is_nobodys && card.generation() > 0 {
             // The card before it was refused. Those who come later see this one alone, and so it is all
             // that counts for everybody.
+            self.members.refused_is_gone(before);
             return self.admit_newcomer(&card, now);
         }
         let is_own = |sid| {
@@ -114,10 +119,10 @@ impl Session {
             peer.is_some_and(|peer| peer.card.identity() == card.identity())
         };
         if !is_own(before) {
-            return vec![Event::Disbelieved(Disbelief::Succession)];
+            return Ok(vec![Event::Disbelieved(Disbelief::Succession)]);
         }
         let Some(mut peer) = self.members.remove(before) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let checked = if card.is_successor_of(&peer.card) {
             self.members.check(&card, &self.own.room_key)
@@ -127,21 +132,20 @@ impl Session {
         let nick = peer.nick().clone();
         if let Err(disbelief) = checked {
             let origin = peer.card.origin();
-            self.members.refuse(before);
-            self.members.refuse(card.sid());
+            self.members.refuse(&card);
             let mut events = vec![Event::CastOut(nick.clone(), disbelief)];
             events.extend(self.is_gone(origin, nick, Departure::Misbehaved));
-            return events;
+            return Ok(events);
         }
         let former = peer.set_card(&card, now.uptime);
         if former.is_some() {
             peer.seen.named = self.members.changes + 1;
         }
         self.members.admit(peer);
-        match (former, self.person_of(card.sid())) {
+        Ok(match (former, self.person_of(card.sid())) {
             (Some(former), Some(person)) => vec![Event::Renamed { former, person }],
             _ => vec![Event::Rekeyed(nick)],
-        }
+        })
     }
 
     /// Somebody has left for good: what was said to it, and has not come, does not come any more.
@@ -159,6 +163,9 @@ impl Session {
 
     /// This member's oldest entry that was not back has its place here.
     pub(super) fn take_own(&mut self, now: Now) -> Result<Vec<Event>, End> {
+        if self.is_at_the_end() {
+            return Err(End::Malformed);
+        }
         let NotBack {
             own, signed, order, ..
         } = self.sending.take_back().ok_or(End::Malformed)?;

@@ -137,8 +137,8 @@ pub enum Event {
         kind: Kind,
         /// What they wrote, made harmless.
         text: SafeText,
-        /// When they wrote it, by their clock, if that is not now.
-        written: Option<Time>,
+        /// When they wrote it, if that is not now.
+        written: Option<Written>,
         /// How many of the messages of others that stand above it they had not seen when they wrote it.
         unseen: usize,
     },
@@ -246,6 +246,15 @@ impl Event {
             },
         }
     }
+}
+
+/// When something was written that is told later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The time that its author's clock showed.
+    pub time: Time,
+    /// How long before it came that was, by the same clock.
+    pub ago: Duration,
 }
 
 /// Why a session ends.

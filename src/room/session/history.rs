@@ -54,8 +54,6 @@ pub(super) struct History {
     untold: Vec<Stay>,
     /// The positions of messages that this member did not open; ascending, above `claimed`.
     unread: VecDeque<u64>,
-    /// Whether there were more of them than that: what came of this stay cannot be said any more.
-    is_overrun: bool,
     /// The position of the latest claim that the others have, in the present stay.
     claimed: u64,
     /// Whether this member has entered anew because everybody had seen something else.
@@ -124,7 +122,6 @@ impl History {
     pub(super) fn enter(&mut self, before: &Link, joining: &Digest) {
         self.untold.extend(self.present_stay());
         self.unread.clear();
-        self.is_overrun = false;
         self.had_company = false;
         let run = self.runs.len().saturating_sub(1);
         let link = before.then(EntryKind::Joined, joining);
@@ -203,27 +200,37 @@ impl History {
 
     /// A message at the present position was not opened.
     pub(super) fn note_unread(&mut self) {
-        if self.unread.len() < REMEMBERED {
+        if !self.is_overrun() {
             self.unread.push_back(self.now().position);
-        } else {
-            self.is_overrun = true;
         }
+    }
+
+    /// Whether so many messages were not opened that those that came after are not listed: what has
+    /// come of this stay cannot be said any more.
+    fn is_overrun(&self) -> bool {
+        self.unread.len() > REMEMBERED
+    }
+
+    /// Whether this member cannot say any more how far it has come, as too much did not open since a claim
+    /// of its came back: it has to enter anew.
+    pub(super) fn is_lost(&self) -> bool {
+        self.claim(MAX_PAST_UNREAD).is_none()
     }
 
     /// A claim of this member's own has come back: the others have it.
     pub(super) fn claim_came_back(&mut self, claim: &Claim) {
         let at = self.at(claim.run, claim.link.position);
-        if at.is_some_and(|at| at.run == self.now().run) {
+        if !self.is_overrun() && at.is_some_and(|at| at.run == self.now().run) {
             self.claimed = self.claimed.max(claim.link.position);
             let claimed = self.claimed;
             self.unread.retain(|position| *position > claimed);
         }
     }
 
-    /// What this member signs now, if it remembers that: how far it has come, and up to where that is said with no more
-    /// than so many positions that it did not open.
+    /// What this member signs now, if it remembers that: how far it has come, and up to where that is
+    /// said with no more than so many positions that it did not open.
     pub(super) fn claim(&self, most_unread: usize) -> Option<Claim> {
-        if self.is_overrun {
+        if self.is_overrun() {
             return None;
         }
         let beyond = self.unread.get(most_unread);
@@ -357,6 +364,22 @@ mod tests {
     }
 
     #[test]
+    fn who_cannot_say_what_did_not_open_has_to_enter_anew() {
+        let mut ada = entered();
+        for _ in 0..=MAX_PAST_UNREAD {
+            ada.append(EntryKind::Message, &[1; 32]);
+            ada.note_unread();
+        }
+        for _ in 0..REMEMBERED {
+            assert!(!ada.is_lost());
+            ada.append(EntryKind::Statement, &[2; 32]);
+        }
+        assert!(ada.is_lost());
+        ada.enter(&start(RUN), &[2; 32]);
+        assert!(!ada.is_lost());
+    }
+
+    #[test]
     fn what_was_not_opened_is_listed_until_the_others_have_it() {
         let mut ada = entered();
         for digest in 0..6 {
@@ -450,7 +473,9 @@ mod tests {
         assert!(ada.claim(REMEMBERED).is_some());
         ada.append(EntryKind::Message, &[1; 32]);
         ada.note_unread();
-        assert_eq!(ada.unread.len(), REMEMBERED);
+        ada.append(EntryKind::Message, &[1; 32]);
+        ada.note_unread();
+        assert_eq!(ada.unread.len(), REMEMBERED + 1);
         assert!(ada.claim(usize::MAX).is_none());
         let top = start(RUN);
         ada.enter(&top, &[5; 32]);

@@ -1,6 +1,6 @@
 //! Who is in the room, and who may come back (PROTOCOL §4, §8, §11).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
@@ -17,9 +17,6 @@ use super::peer::Peer;
 /// How many of those who are away are remembered.
 const MAX_ABSENT: usize = 4096;
 
-/// How many session ids are remembered of those whom this member has refused.
-const MAX_REFUSED: usize = 4096;
-
 /// Somebody who was in the room and may come back.
 struct Absent {
     peer: Peer,
@@ -32,8 +29,9 @@ pub(super) struct Members {
     pub(super) roster: Roster<Peer>,
     /// Those who left without a goodbye, by their first session ids.
     absent: HashMap<SessionId, Absent>,
-    /// The session ids of cards that the relay lists and this member has refused.
-    refused: HashSet<SessionId>,
+    /// The session ids of cards that the relay lists and this member has refused, with those before
+    /// them, under which they may have signed something too.
+    refused: HashMap<SessionId, Option<SessionId>>,
     /// How many changes of the roster, and messages to it alone, this member was shown, in whatever
     /// run of the relay.
     pub(super) changes: u64,
@@ -45,7 +43,7 @@ impl Members {
         Self {
             roster: roster_around(own),
             absent: HashMap::new(),
-            refused: HashSet::new(),
+            refused: HashMap::new(),
             changes: 0,
         }
     }
@@ -150,21 +148,28 @@ impl Members {
         self.roster.check(card).map_err(Disbelief::Conflict)
     }
 
-    /// Whoever writes under this session id is nobody to this member, though the relay lists it.
-    pub(super) fn refuse(&mut self, sid: SessionId) {
-        if self.refused.len() < MAX_REFUSED {
-            self.refused.insert(sid);
-        }
+    /// Whoever has this card is nobody to this member, though the relay lists it.
+    pub(super) fn refuse(&mut self, card: &Card) {
+        let previous = (card.generation() > 0).then(|| card.previous());
+        self.refused.insert(card.sid(), previous);
     }
 
-    /// Whoever was refused under this session id is out of the room.
-    pub(super) fn refused_is_gone(&mut self, sid: SessionId) {
-        self.refused.remove(&sid);
+    /// Whoever was refused and signs under this session id is out of the room, or goes on under
+    /// another card.
+    pub(super) fn refused_is_gone(&mut self, sender: SessionId) {
+        self.refused
+            .retain(|sid, previous| *sid != sender && *previous != Some(sender));
     }
 
-    /// Whether the card with this session id was refused.
+    /// How many others the relay lists.
+    pub(super) fn count(&self) -> usize {
+        self.roster.len() + self.refused.len()
+    }
+
+    /// Whether the card of whoever signs under this session id was refused.
     pub(super) fn is_refused(&self, sid: SessionId) -> bool {
-        self.refused.contains(&sid)
+        let mut refused = self.refused.iter();
+        refused.any(|(refused, previous)| *refused == sid || *previous == Some(sid))
     }
 
     /// This member has another card: nobody else can take its nick or its session key.

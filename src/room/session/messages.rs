@@ -1,5 +1,7 @@
 //! What members sign: messages and statements, checked in the order of PROTOCOL §5 and §10.
 
+use std::time::Duration;
+
 use crate::room::Time;
 use crate::room::card::SessionId;
 use crate::room::chain::Claim;
@@ -9,9 +11,12 @@ use crate::room::names::Nick;
 use crate::room::text::SafeText;
 
 use super::claims::What;
-use super::event::Event;
+use super::event::{Event, Written};
 use super::streams::{NumberedStream, Turn};
 use super::{Now, Session};
+
+/// A message that is older than this when it comes was kept back somewhere.
+const OLD: Duration = Duration::from_mins(1);
 
 /// A message that has come.
 struct Arrived<'a> {
@@ -34,7 +39,8 @@ struct Parties {
     author: SessionId,
     origin: SessionId,
     nick: Nick,
-    reader: SessionId,
+    /// `None` if the room had this member under no session id when the message was written.
+    reader: Option<SessionId>,
 }
 
 /// What becomes of a message.
@@ -121,9 +127,10 @@ impl Session {
         let claim = &arrived.header.claim;
         let (mut events, fits) = self.weigh(parties.author, claim, What::Message, now);
         self.take_number(arrived, &parties, fits && turn == Turn::New, now);
-        let key = self.own.keys.of(parties.reader);
+        let reader = parties.reader.unwrap_or(self.own.card.sid());
+        let key = self.own.keys.of(reader);
         let (bytes, header) = (arrived.signed.bytes, &arrived.header);
-        match open(bytes, header, parties.reader, key, arrived.ciphertext) {
+        match open(bytes, header, reader, key, arrived.ciphertext) {
             Ok(opened) => {
                 self.stream_of(arrived, &parties).opened(header.number);
                 let is_late = turn == Turn::Late || self.is_from_before(parties.author, claim);
@@ -159,7 +166,7 @@ impl Session {
             origin: peer.card.origin(),
             nick: peer.nick().clone(),
             reader: match header.stream {
-                Stream::Direct(reader) => reader,
+                Stream::Direct(reader) => Some(reader),
                 Stream::Room => self.listed_at(&header.claim),
             },
         })
@@ -178,7 +185,11 @@ impl Session {
         let nick = || parties.nick.clone();
         // What is for one alone is no entry.
         let is_misplaced = arrived.is_entry && arrived.is_direct();
-        let is_for_me = !is_misplaced && self.own.keys.contains(parties.reader);
+        // Whoever has read a message could encrypt it again for those who came later.
+        let is_for_me = match parties.reader {
+            Some(reader) => !is_misplaced && self.own.keys.contains(reader),
+            None => arrived.ciphertext.is_empty(),
+        };
         let digest = header_digest(arrived.signed.bytes);
         let number = arrived.header.number;
         let turn = self.stream_of(arrived, parties).turn(number, digest);
@@ -275,18 +286,17 @@ impl Session {
         events
     }
 
-    /// The session id that this member had for somebody who makes such a claim.
-    fn listed_at(&self, claim: &Claim) -> SessionId {
-        let at = self.history.at(claim.run, claim.link.position);
-        let (listed, _) = self.own.keys.at(at.unwrap_or_else(|| self.history.now()));
-        listed
+    /// The session id that this member had for somebody who makes such a claim, if it was in the room.
+    fn listed_at(&self, claim: &Claim) -> Option<SessionId> {
+        let at = self.history.at(claim.run, claim.link.position)?;
+        self.own.keys.at(at)
     }
 
-    /// When something that has come now was written, by its author's clock, if it was not just then.
-    fn written(&mut self, sid: SessionId, time: Time, is_late: bool, now: Now) -> Option<Time> {
+    /// When something that has come now was written, if it was not just then.
+    fn written(&mut self, sid: SessionId, time: Time, is_late: bool, now: Now) -> Option<Written> {
         let peer = self.members.roster.get_mut(sid)?;
-        let is_held_back = peer.clock.is_late(time, now.time);
-        (is_late || is_held_back).then_some(time)
+        let ago = peer.clock.age(time, now.time);
+        (is_late || ago > OLD).then_some(Written { time, ago })
     }
 
     /// Something came from nobody who is known here. Of those whose cards were refused the user was told

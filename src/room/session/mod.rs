@@ -47,7 +47,7 @@ use super::frame::{Frame, RelayLimits, ToClient};
 use super::names::{Nick, RoomName};
 use super::notice::Notice;
 
-pub use self::event::{Disbelief, End, Event, Person, Presence, SayError, Standing};
+pub use self::event::{Disbelief, End, Event, Person, Presence, SayError, Standing, Written};
 pub use self::outbox::Undelivered;
 pub use self::saying::{Policy, Receipt, To};
 

@@ -28,7 +28,7 @@ impl OwnKeys {
     pub(super) fn new(sid: SessionId, key: SessionKey) -> Self {
         Self(vec![OwnKey {
             sid,
-            listed: Some(At::default()),
+            listed: None,
             ends: None,
             key: Some(key),
         }])
@@ -67,14 +67,10 @@ impl OwnKeys {
         true
     }
 
-    /// The session id that the roster had at a position, and its key, if it is not destroyed.
-    pub(super) fn at(&self, at: At) -> (SessionId, Option<&SessionKey>) {
-        let own = self
-            .0
-            .iter()
-            .rfind(|own| own.listed.is_some_and(|listed| listed <= at))
-            .expect("the first one was listed from the beginning");
-        (own.sid, own.key.as_ref())
+    /// The session id that the roster had at a position; `None` before this member came.
+    pub(super) fn at(&self, at: At) -> Option<SessionId> {
+        let is_listed = |own: &&OwnKey| own.listed.is_some_and(|listed| listed <= at);
+        self.0.iter().rfind(is_listed).map(|own| own.sid)
     }
 
     /// The key that a session id of this member's has, if it is not destroyed.
@@ -129,14 +125,16 @@ mod tests {
     #[test]
     fn messages_that_cross_a_new_key_meet_the_old_one() {
         let mut keys = OwnKeys::new(OLD, key());
+        assert!(keys.list(OLD, at(5)));
         keys.announce(NEW, key(), Duration::ZERO);
-        assert_eq!(keys.at(at(9)).0, OLD);
+        assert_eq!(keys.at(at(9)), Some(OLD));
         assert!(keys.list(NEW, at(9)));
         assert!(!keys.list(NEW, at(10)), "a relay may say so again");
         assert!(!keys.list(OLD, at(10)));
-        assert_eq!(keys.at(at(9)).0, NEW);
-        assert_eq!(keys.at(at(8)).0, OLD);
-        assert!(keys.at(at(8)).1.is_some());
+        assert_eq!(keys.at(at(9)), Some(NEW));
+        assert_eq!(keys.at(at(8)), Some(OLD));
+        assert_eq!(keys.at(at(4)), None, "before it came");
+        assert!(keys.of(OLD).is_some());
     }
 
     #[test]
@@ -144,8 +142,8 @@ mod tests {
         let mut keys = OwnKeys::new(OLD, key());
         keys.announce(NEW, key(), Duration::ZERO);
         keys.destroy_old(Duration::from_millis(59_999));
-        assert!(keys.at(at(8)).1.is_some());
+        assert!(keys.of(OLD).is_some());
         keys.destroy_old(REMAINS);
-        assert!(keys.at(at(8)).1.is_none());
+        assert!(keys.of(OLD).is_none());
     }
 }

@@ -14,10 +14,6 @@ use super::presence::Watch;
 /// A session key that was first seen longer ago than this gets no more messages.
 const MAX_KEY_AGE: Duration = Duration::from_hours(24);
 
-/// A message that was signed so much longer before it came than its author's usually are was kept
-/// back somewhere. In milliseconds.
-const LATE: i128 = 60_000;
-
 /// Another member.
 pub(super) struct Peer {
     pub(super) card: Card,
@@ -72,13 +68,13 @@ pub(super) struct TheirClock {
 }
 
 impl TheirClock {
-    /// Something signed at its time `signed` has come at `now`, by this member's clock. Returns
-    /// whether it usually takes far less than that.
-    pub(super) fn is_late(&mut self, signed: Time, now: Time) -> bool {
+    /// Something signed at its time `signed` has come at `now`, by this member's clock. Returns how old
+    /// it is by the author's clock: how much longer it took than what came at once.
+    pub(super) fn age(&mut self, signed: Time, now: Time) -> Duration {
         let offset = i128::from(now) - i128::from(signed);
         let least = self.offset.map_or(offset, |least| least.min(offset));
         self.offset = Some(least);
-        offset - least > LATE
+        Duration::from_millis(u64::try_from(offset - least).unwrap_or(u64::MAX))
     }
 }
 
@@ -143,12 +139,14 @@ mod tests {
     fn what_was_kept_back_is_told_from_a_clock_that_is_wrong() {
         let mut clock = TheirClock::default();
         let hour = 3_600_000;
-        assert!(!clock.is_late(5 * hour, 9 * hour), "their clock is slow");
-        assert!(!clock.is_late(5 * hour + 1, 9 * hour + 60_001));
-        assert!(clock.is_late(5 * hour + 2, 9 * hour + 60_003));
-        assert!(!clock.is_late(7 * hour, 9 * hour), "it was set right");
-        assert!(clock.is_late(5 * hour, 9 * hour));
-        assert!(clock.is_late(0, u64::MAX));
-        assert!(!clock.is_late(u64::MAX, 0));
+        let age = Duration::from_millis;
+        assert_eq!(clock.age(5 * hour, 9 * hour), age(0), "their clock is slow");
+        assert_eq!(clock.age(5 * hour + 1, 9 * hour + 60_001), age(60_000));
+        assert_eq!(clock.age(5 * hour + 2, 9 * hour + 60_003), age(60_001));
+        assert_eq!(clock.age(7 * hour, 9 * hour), age(0), "it was set right");
+        assert_eq!(clock.age(5 * hour, 9 * hour), age(2 * hour));
+        assert_eq!(clock.age(0, u64::MAX), age(u64::MAX - 2 * hour));
+        assert_eq!(clock.age(u64::MAX, 0), age(0));
+        assert_eq!(clock.age(0, u64::MAX), age(u64::MAX), "more than there is");
     }
 }

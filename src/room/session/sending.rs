@@ -32,6 +32,10 @@ pub(super) enum Own {
     Message(u64),
 }
 
+/// How many bytes of statements and copies are kept that the relay has not acknowledged. A relay that
+/// takes none of them cannot fill the memory: this member enters anew, and they are gone.
+const MOST_BYTES: usize = 64 << 20;
+
 /// An entry that has not come back.
 pub(super) struct NotBack {
     pub(super) own: Own,
@@ -70,6 +74,15 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) fn is_empty(&self) -> bool {
         self.unacknowledged.is_empty()
+    }
+
+    /// Whether more is waiting for an acknowledgement than can be kept. Messages are kept elsewhere.
+    pub(super) fn is_overrun(&self) -> bool {
+        let sizes = self.unacknowledged.iter().map(|(_, sent)| match sent {
+            Sent::Frame(frame) => frame.size(),
+            Sent::Message(_) => 0,
+        });
+        sizes.sum::<usize>() > MOST_BYTES
     }
 
     /// The number of the next thing that this member sends, over all its stays.
@@ -198,6 +211,19 @@ mod tests {
         assert!(sending.acknowledge(u64::MAX).is_err());
         assert!(sending.acknowledge(1).is_ok());
         assert!(sending.acknowledge(0).is_err());
+    }
+
+    #[test]
+    fn a_relay_that_acknowledges_nothing_does_not_fill_the_memory() {
+        let mut sending = Sending::default();
+        let statement = Frame::statement(&[0; 1 << 20], &[]);
+        for _ in 0..64 {
+            assert!(!sending.is_overrun());
+            sending.push(Sent::Frame(statement.clone()), 1);
+        }
+        assert!(sending.is_overrun());
+        sending.begin_again();
+        assert!(!sending.is_overrun());
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Session {
             return Ok((sid, Vec::new()));
         }
         peer.stated = statement.time;
-        peer.clock.is_late(statement.time, now.time);
+        peer.clock.age(statement.time, now.time);
         let origin = peer.card.origin();
         let (events, fits) = self.weigh(sid, &statement.claim, what, now);
         if fits && what == What::Beacon {

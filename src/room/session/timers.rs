@@ -247,6 +247,11 @@ impl Session {
         if !self.is_inside() {
             return events;
         }
+        if self.history.is_lost() || self.sending.is_overrun() {
+            self.enter_anew();
+            events.push(Event::Dead);
+            return events;
+        }
         let mut known = Vec::new();
         for (_, peer) in self.members.roster.iter_mut() {
             if let Some(silence) = peer.watch.falls_quiet(active, period) {

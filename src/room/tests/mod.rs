@@ -1,5 +1,6 @@
-//! Tests that take the whole of a room: the test vectors of other implementations, and simulated
-//! rooms.
+//! Tests that take the whole of a room: the test vectors of other implementations, simulated rooms, and
+//! relays that misbehave.
 
 mod honest_rooms;
+mod misbehaviours;
 mod vectors;

@@ -1,8 +1,11 @@
 //! Scenes of what is said: to all, to one, to the program, and in vain.
 
+use std::time::{Duration, SystemTime};
+
 use nix::sys::signal::Signal;
 
 use super::stage::{DARK, LIGHT, PLAIN, SMALL, SMALL_DARK, play};
+use crate::support::peer::Member;
 
 #[test]
 fn help() {
@@ -99,6 +102,26 @@ fn mention() {
             stage.picture("in what was said and done", &ada);
         },
     );
+}
+
+/// Bob has not seen what ada says, and some of his words are seven minutes old when they come.
+#[test]
+fn crossing() {
+    play("crossing", &[PLAIN, SMALL], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = Member::join(stage.relay.address(), "bob", 0);
+        ada.sees("/verify bob");
+        // Bob's fingerprint is another one each time.
+        ada.enter("/clear");
+        ada.enter("shall we meet at seven?");
+        ada.enter("or would eight be better?");
+        ada.sees("<ada> or would eight");
+        bob.say(0, SystemTime::now(), "yes");
+        ada.sees("<bob> yes");
+        let then = SystemTime::now() - Duration::from_secs(440);
+        bob.say(1, then, "I am on my way");
+        stage.picture("both", &ada);
+    });
 }
 
 #[test]

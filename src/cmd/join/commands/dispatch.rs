@@ -157,6 +157,10 @@ impl Client<'_> {
             }),
             Command::Invite => self.invite(),
             Command::Rekey => self.next_key.rekey(session, screen),
+            Command::Reconnect if session.is_inside() => {
+                screen.notice("entering the room anew");
+                self.enter_anew();
+            }
             Command::Reconnect => {
                 screen.notice("making a new connection");
                 self.connection.redial();

@@ -38,7 +38,7 @@ impl Client<'_> {
         self.own_fingerprint();
         let others = self.session.others();
         self.list_people(&others);
-        self.tell_unconfirmed(&others);
+        self.tell_absent(&others);
     }
 
     /// Shows somebody's fingerprint.
@@ -94,8 +94,10 @@ impl Client<'_> {
             lines.push(if person.is_present {
                 format!("last heard {} ago", ago(presence.heard))
             } else {
-                "nothing signed has come yet: so far, only the relay says that this is so"
-                    .to_owned()
+                let nick = &person.nick;
+                format!(
+                    "nothing signed has come lately that shows that {nick} sees you: only the relay says that {nick} is here"
+                )
             });
             let away = self.absence(person);
             // Each line of the reason is marked, so that none looks like a line of ours.
@@ -172,9 +174,9 @@ impl Client<'_> {
         self.screen.show(&Report::Roster(others));
     }
 
-    /// Says who has not shown that they are there. It takes an honest member less than a second, so
-    /// it is not worth a word when somebody comes.
-    fn tell_unconfirmed(&mut self, people: &[Person]) {
+    /// Says who does not show that they are there. An honest newcomer takes a second or two for it, so it
+    /// is not worth a word when somebody comes.
+    fn tell_absent(&mut self, people: &[Person]) {
         let nicks: Vec<&str> = people
             .iter()
             .filter(|person| !person.is_present)
@@ -182,7 +184,7 @@ impl Client<'_> {
             .collect();
         if !nicks.is_empty() {
             self.screen.notice(format!(
-                "of {} nothing signed has come yet: so far, only the relay says that they are here",
+                "of {} nothing signed has come lately that shows that they see you: only the relay says that they are here",
                 nicks.join(", ")
             ));
         }

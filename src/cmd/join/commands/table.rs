@@ -260,7 +260,7 @@ const TABLE: &[Row] = &[
     Row {
         usage: "/reconnect",
         alias: None,
-        help: "make a new connection to the relay now",
+        help: "enter the room anew, or connect again now",
         parse: |rest| without_argument(rest, Command::Reconnect),
     },
     Row {

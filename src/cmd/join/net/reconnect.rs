@@ -78,8 +78,8 @@ pub(in crate::cmd::join) struct Connection {
     failures: u32,
     /// Since when the member is not in the room any more.
     broken_since: Option<Instant>,
-    /// When a frame came last, or the relay had nothing to acknowledge.
-    stirred: Instant,
+    /// When the relay last sent something since it has had something to acknowledge, or when that began.
+    stirred: Option<Instant>,
     /// Whether the user wants another connection at once.
     is_hurried: bool,
 }
@@ -95,7 +95,7 @@ impl Connection {
             patience: Duration::ZERO,
             failures: 0,
             broken_since: None,
-            stirred: Instant::now(),
+            stirred: None,
             is_hurried: false,
         };
         connection.begin(stream, 0)?;
@@ -119,7 +119,7 @@ impl Connection {
             let what = LinkOutcome::Relayed(from_relay);
             deliver(LinkEvent { number, what });
         })?;
-        self.stirred = Instant::now();
+        self.stirred = None;
         self.state = LinkState::Up(link, Some(Instant::now() + HANDSHAKE_TIMEOUT));
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Connection {
 
     /// Says that a frame has been dealt with, so that another may be read.
     pub(in crate::cmd::join) fn credit_frame(&mut self) {
-        self.stirred = Instant::now();
+        self.stirred = self.stirred.map(|_| Instant::now());
         if let LinkState::Up(link, _) = &self.state {
             link.credit();
         }
@@ -224,20 +224,40 @@ impl Connection {
         }
     }
 
+    /// When [`Connection::tick`] has something to do next, or the connection becomes hopeless.
+    pub(in crate::cmd::join) fn next_due(&self) -> Option<Instant> {
+        match &self.state {
+            LinkState::Up(_, deadline) => {
+                let stalled = self.stirred.map(|stirred| stirred + STALL);
+                deadline.iter().copied().chain(stalled).min()
+            }
+            LinkState::Dialling => self.hopeless_at(),
+            LinkState::Pausing(until) => {
+                let hopeless = self.hopeless_at();
+                Some(hopeless.map_or(*until, |at| at.min(*until)))
+            }
+        }
+    }
+
+    /// When the connection becomes hopeless, if it is broken and the user does not wait for ever.
+    fn hopeless_at(&self) -> Option<Instant> {
+        self.broken_since?.checked_add(self.patience)
+    }
+
     /// Does what is due: dials, or gives up a link that is dead. `is_waiting` tells whether the relay has
     /// something to acknowledge.
     pub(in crate::cmd::join) fn tick(&mut self, is_waiting: bool) {
-        if !is_waiting {
-            self.stirred = Instant::now();
-        }
-        match &self.state {
-            LinkState::Pausing(until) if *until <= Instant::now() => {
+        let now = Instant::now();
+        self.stirred = is_waiting.then(|| self.stirred.unwrap_or(now));
+        match &mut self.state {
+            LinkState::Pausing(until) if *until <= now => {
                 self.state = LinkState::Dialling;
                 self.spawn_dial();
             }
             LinkState::Up(link, deadline) => {
-                let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
-                if is_late || self.stirred.elapsed() >= STALL {
+                let is_late = deadline.take_if(|deadline| *deadline <= now).is_some();
+                let is_stalled = |stirred: &mut Instant| *stirred + STALL <= now;
+                if is_late || self.stirred.take_if(is_stalled).is_some() {
                     link.give_up();
                 }
             }

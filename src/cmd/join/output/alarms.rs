@@ -149,28 +149,27 @@ incidents! {
         Alarm "quiet" about nick, by Other, 1 a minute:
         format!("for {seconds} seconds nothing has come that shows that {nick} is there: {nick}'s connection may be broken, or the relay keeps back what {nick} says; ask {nick} by another way");
 
-    /// A member speaks, and shows in nothing that it signs that it saw anything of the user's
-    /// (PROTOCOL §10).
+    /// A member signs beacons, and none of them shows that it saw anything of the user's (PROTOCOL §10).
     Blind { nick: Nick } from Blind(nick) =>
         Alarm "blind" about nick, by Other, 1 a minute:
-        format!("{nick} speaks, but sees nothing of what you say: the relay keeps it back; tell {nick} by another way");
+        format!("{nick} speaks, but sees nothing of what you say: the relay keeps it from {nick}, or {nick}'s program is broken; tell {nick} by another way");
 
     /// A member has seen what was sent after a direct message, and has not confirmed that
     /// (PROTOCOL §10).
     Unanswered { nick: Nick } from Unanswered(nick) =>
         Alarm "unanswered" about nick, by Other, 1 a minute:
-        format!("{nick} has seen what you said after a direct message, and does not confirm that one: the relay keeps it back, or what {nick} says of it; ask {nick} by another way");
+        format!("{nick} confirms what you said later, but not a direct message from before: the relay keeps back that message, or the receipt for it; ask {nick} by another way");
 
     /// The relay says that it has taken something of the user's, and has put it before nobody
     /// (PROTOCOL §8).
     Swallowed {} from Swallowed =>
         Alarm "swallowed", by Other, 1 a minute:
-        "the relay says that it has taken what you said, and shows it to nobody: it is broken, or keeps it back; use another relay".to_owned();
+        "the relay says that it has taken what you sent, but passes it on to nobody: it is broken, or keeps that back; use another relay".to_owned();
 
     /// The relay acknowledges nothing, over one connection after the other.
     Deaf {} from Deaf =>
         Alarm "deaf", by Other, 1 a minute:
-        "the relay takes nothing of what you say, however often the connection is made again; use another relay".to_owned();
+        "the relay does not take what you send, however often the connection is made again: it is broken, or keeps that back; use another relay".to_owned();
 
     /// A member's session key is so old that this client sends nothing to it.
     StaleKey { nick: Nick } from StaleKey(nick) =>
@@ -225,10 +224,10 @@ incidents! {
     /// A member's program, or a later one, says something that this one does not know.
     Newer { nick: Nick } from Newer(nick) =>
         Notice "newer" about nick, by Sender, 1 a minute:
-        format!("{nick}'s program is newer than yours, and says something that yours does not know; is there a newer version of e2echat?");
+        format!("{nick}'s program is newer than yours, and has sent something that yours does not know; is there a newer version of e2echat?");
 
     /// The relay's program does.
     NewerRelay {} from NewerRelay =>
         Notice "newer", by Other, 1 a minute:
-        "the relay's program is newer than yours, and says something that yours does not know; is there a newer version of e2echat?".to_owned();
+        "the relay's program is newer than yours, and has sent something that yours does not know; is there a newer version of e2echat?".to_owned();
 }

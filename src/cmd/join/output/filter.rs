@@ -69,6 +69,12 @@ impl Filter {
         }
     }
 
+    /// When something that was held back is to be shown, if anything was.
+    pub(in crate::cmd::join) fn next_due(&self) -> Option<Instant> {
+        let (alarms, hints) = (self.alarms.next_due(), self.hints.next_due());
+        alarms.into_iter().chain(hints).min()
+    }
+
     fn repeats(&mut self, report: &Report) -> &mut Repeats {
         if report.is_alarm() {
             &mut self.alarms

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::room::Time;
 use crate::room::frame::Departure;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
@@ -105,6 +106,13 @@ pub(in crate::cmd::join) fn line(report: &Report, answered: Option<&str>) -> Opt
     Some(line.to_string())
 }
 
+/// A time by somebody's clock, which may be any; if it is none that can be written, the nearest one.
+fn time_of_day(time: Time) -> String {
+    let milliseconds = i64::try_from(time).unwrap_or(i64::MAX);
+    let time = Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX);
+    format!("{time:.3}")
+}
+
 /// A line of output. `line` sorts its fields by their names, and leaves out those that are null.
 #[derive(Serialize)]
 struct JsonLine<'a> {
@@ -159,6 +167,7 @@ enum JsonEvent<'a> {
         who: JsonPerson<'a>,
         text: &'a str,
         action: bool,
+        written: Option<String>,
     },
     Ack {
         readers: Option<usize>,
@@ -191,6 +200,8 @@ struct JsonSpeech<'a> {
     who: JsonPerson<'a>,
     text: &'a str,
     mentions: bool,
+    written: Option<String>,
+    unseen: Option<usize>,
 }
 
 /// Words, with the kind and the number if they tell of an incident.
@@ -306,14 +317,21 @@ impl<'a> JsonEvent<'a> {
     fn said(speech: &'a Speech) -> Self {
         let (who, text) = (JsonPerson::from(&speech.who), speech.text.as_str());
         let is_action = speech.kind == Kind::Action;
+        let written = speech.written.map(|written| time_of_day(written.time));
         if speech.to.is_some() {
-            let action = is_action;
-            return Self::Direct { who, text, action };
+            return Self::Direct {
+                who,
+                text,
+                action: is_action,
+                written,
+            };
         }
         let said = JsonSpeech {
             who,
             text,
             mentions: speech.mentions,
+            written,
+            unseen: (speech.unseen > 0).then_some(speech.unseen),
         };
         if is_action {
             Self::Action(said)

@@ -189,6 +189,15 @@ impl Repeats {
         released
     }
 
+    /// When [`Repeats::release`] has something to return, if it will.
+    pub(in crate::cmd::join) fn next_due(&self) -> Option<Instant> {
+        let forgotten = self.forgotten.first().map(|_| Instant::now());
+        let held = self.kept.iter().filter(|repeat| repeat.held > 0);
+        held.map(|repeat| repeat.since + PERIOD)
+            .chain(forgotten)
+            .min()
+    }
+
     /// Drops what was held back and comes of what this member sends.
     pub(in crate::cmd::join) fn hush(&mut self, sender: Fingerprint) {
         for repeat in &mut self.kept {
@@ -224,6 +233,7 @@ mod tests {
     use crate::cmd::join::output::report::words_with_count;
     use crate::room::message::OpenError;
     use crate::room::names::Nick;
+    use crate::room::session::Undelivered;
 
     use super::*;
 
@@ -330,9 +340,17 @@ mod tests {
     fn what_was_not_delivered_is_said_each_time() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
         let (nicks, text) = (vec![mallory()], "hello".to_owned());
-        let undelivered = Incident::Undelivered { nicks, text }.into();
-        for _ in 0..3 {
-            assert!(repeats.admit(&undelivered, None, now));
+        let untaken = Incident::NotTaken { nicks, text };
+        let (reader, text, reason) = (mallory(), "hello".to_owned(), Undelivered::Gone);
+        let undelivered = Incident::Undelivered {
+            reader,
+            text,
+            reason,
+        };
+        for report in [untaken.into(), undelivered.into()] {
+            for _ in 0..3 {
+                assert!(repeats.admit(&report, None, now));
+            }
         }
     }
 

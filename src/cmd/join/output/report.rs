@@ -1,17 +1,18 @@
 //! Reports: what a client tells its user, typed. This module puts them into words for a person; `json`
 //! writes them for a program.
 
+use std::time::Duration;
+
 use jiff::ZonedDateTime;
 use serde::Serialize;
 
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cmd::terminal::{ChatMessage, Entry, Hue};
-use crate::room::Time;
 use crate::room::card::Card;
 use crate::room::frame::Departure;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
-use crate::room::session::{Person, Standing};
+use crate::room::session::{Person, Standing, Written};
 use crate::room::text::SafeText;
 
 use super::alarms::{Cause, Incident, Severity};
@@ -59,8 +60,8 @@ pub(in crate::cmd::join) struct Speech {
     pub(in crate::cmd::join) mentions: bool,
     /// Its number, if it is the user's own and the relay has not taken it yet.
     pub(in crate::cmd::join) waiting: Option<u64>,
-    /// When it was written, by its author's clock, if that was not just now.
-    pub(in crate::cmd::join) written: Option<Time>,
+    /// When it was written, if that was not just now.
+    pub(in crate::cmd::join) written: Option<Written>,
     /// How many of the messages above it its author had not seen.
     pub(in crate::cmd::join) unseen: usize,
 }
@@ -280,9 +281,28 @@ impl Speech {
             action: self.kind == Kind::Action,
             mentions: self.mentions,
             waiting: self.waiting,
+            unseen: self.unseen,
+            remark: self.written.map(|written| {
+                let (ago, nick) = (ago(written.ago), &self.who.nick);
+                SafeText::new(&format!("written {ago} ago by {nick}'s clock"))
+            }),
             text: SafeText::new(&self.text),
         }
     }
+}
+
+/// A duration in its largest unit, spelled out: `7 minutes`.
+fn ago(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (number, unit) = match seconds {
+        0 => return "a moment".to_owned(),
+        1..60 => (seconds, "second"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86_400 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{ending}")
 }
 
 /// Whether a text contains a nick as a word of its own, in capitals or not.
@@ -300,6 +320,22 @@ pub(in crate::cmd::join) fn mentions(text: &str, nick: &Nick) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_long_ago_something_was() {
+        for (seconds, words) in [
+            (0, "a moment"),
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (119, "1 minute"),
+            (450, "7 minutes"),
+            (7200, "2 hours"),
+            (86_400, "1 day"),
+            (u64::MAX, "213503982334601 days"),
+        ] {
+            assert_eq!(ago(Duration::from_secs(seconds)), words);
+        }
+    }
 
     #[test]
     fn a_nick_is_mentioned_where_it_is_a_word() {

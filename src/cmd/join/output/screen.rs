@@ -19,6 +19,9 @@ use crate::cmd::join::commands::complete::Nicks;
 /// How many of the latest messages `/history` can show.
 const KEPT: usize = 1000;
 
+/// What is said once, when two messages have crossed for the first time.
+const CROSSED: &str = "the ~ says: written before its author had seen the line above";
+
 /// The options that say how reports are shown.
 #[derive(clap::Args, Debug)]
 pub(in crate::cmd::join) struct Output {
@@ -70,6 +73,7 @@ impl Output {
             style,
             bell: Bell::default(),
             log,
+            is_crossing_explained: false,
             history: VecDeque::new(),
         };
         if let Some(path) = &self.log {
@@ -118,6 +122,8 @@ pub(in crate::cmd::join) struct Screen {
     style: Style,
     bell: Bell,
     log: Option<LogFile>,
+    /// Whether the user has been told what the sign of messages that cross means.
+    is_crossing_explained: bool,
     /// The latest messages.
     history: VecDeque<ChatMessage>,
 }
@@ -141,9 +147,19 @@ impl Screen {
         } else if let Some(entry) = entry {
             self.terminal.show(entry);
         }
+        if matches!(report, Report::Said(speech) if speech.unseen > 0)
+            && !std::mem::replace(&mut self.is_crossing_explained, true)
+        {
+            self.aside(CROSSED);
+        }
         if matches!(report, Report::Said(speech) if self.bell.rings_for(speech)) {
             self.terminal.show(Entry::Bell);
         }
+    }
+
+    /// Draws the screen again if the terminal has another size than before. Call it every few seconds.
+    pub(in crate::cmd::join) fn notice_size(&mut self) {
+        self.terminal.notice_size();
     }
 
     /// Shows something to know.

@@ -264,10 +264,9 @@ fn outcome_of(event: &Event) -> Option<String> {
         Event::Disbelieved(_) | Event::CastOut(..) => "refused".to_owned(),
         Event::Newer(_) => "newer program".to_owned(),
         Event::NewerRelay => "newer relay".to_owned(),
-        // What a header says of other readers is no outcome for this one, nor is who is there.
-        Event::LeftOthersOut(..) | Event::Quiet(..) => return None,
-        // What the program does about other views is not among the outcomes.
-        Event::Contradicted => return None,
+        // What a header says of other readers is no outcome for this one, nor is who is there, or that
+        // the program is to enter anew.
+        Event::LeftOthersOut(..) | Event::Quiet(..) | Event::Contradicted => return None,
         event => format!("{event:?}"),
     })
 }
