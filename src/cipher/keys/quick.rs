@@ -16,7 +16,7 @@ pub(crate) fn set(is_on: bool) {
     IS_ON.set(is_on);
 }
 
-pub(super) fn is_on() -> bool {
+pub(in crate::cipher) fn is_on() -> bool {
     IS_ON.get()
 }
 

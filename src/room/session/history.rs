@@ -190,6 +190,14 @@ impl History {
         self.stays.back().map_or(0, |(first, _)| first.position)
     }
 
+    /// Where the run begins in which this member wants to enter.
+    pub(super) fn beginning(&self) -> At {
+        At {
+            run: self.runs.len().saturating_sub(1),
+            position: 0,
+        }
+    }
+
     /// A position of a run, if it is one in which this member wanted to enter.
     pub(super) fn at(&self, run: RunId, position: u64) -> Option<At> {
         let run = self.runs.iter().rposition(|known| *known == run)?;

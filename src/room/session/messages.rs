@@ -39,8 +39,9 @@ struct Parties {
     author: SessionId,
     origin: SessionId,
     nick: Nick,
-    /// `None` if the room had this member under no session id when the message was written.
-    reader: Option<SessionId>,
+    /// Empty if the room had this member under no session id when the message was written; more than
+    /// one, the newest first, if this member was not there then and does not know which it had.
+    readers: Vec<SessionId>,
 }
 
 /// What becomes of a message.
@@ -127,12 +128,10 @@ impl Session {
         let claim = &arrived.header.claim;
         let (mut events, fits) = self.weigh(parties.author, claim, What::Message, now);
         self.take_number(arrived, &parties, fits && turn == Turn::New, now);
-        let reader = parties.reader.unwrap_or(self.own.card.sid());
-        let key = self.own.keys.of(reader);
-        let (bytes, header) = (arrived.signed.bytes, &arrived.header);
-        match open(bytes, header, reader, key, arrived.ciphertext) {
+        match self.open(arrived, &parties) {
             Ok(opened) => {
-                self.stream_of(arrived, &parties).opened(header.number);
+                let number = arrived.header.number;
+                self.stream_of(arrived, &parties).opened(number);
                 let is_late = turn == Turn::Late || self.is_from_before(parties.author, claim);
                 events.extend(self.show(arrived, &parties, opened, is_late, now));
                 Outcome::settled(events)
@@ -146,6 +145,28 @@ impl Session {
                 Outcome::unread(events)
             }
         }
+    }
+
+    /// Opens a message with the key that it is for, so far as this member knows which that is.
+    fn open(&self, arrived: &Arrived<'_>, parties: &Parties) -> Result<Opened, OpenError> {
+        let present = [self.own.card.sid()];
+        let readers = match parties.readers.as_slice() {
+            [] => &present,
+            readers => readers,
+        };
+        let mut failure = OpenError::NoCiphertext;
+        for reader in readers {
+            let key = self.own.keys.of(*reader);
+            let (bytes, header) = (arrived.signed.bytes, &arrived.header);
+            match open(bytes, header, *reader, key, arrived.ciphertext) {
+                Err(OpenError::NoCiphertext) => {}
+                // It may have been for a key that is gone.
+                Err(OpenError::CannotOpen) if failure == OpenError::KeyDestroyed => {}
+                Err(error @ (OpenError::CannotOpen | OpenError::KeyDestroyed)) => failure = error,
+                opened => return opened,
+            }
+        }
+        Err(failure)
     }
 
     /// Finds who wrote a message to this room, and as whom this member reads it.
@@ -165,8 +186,8 @@ impl Session {
             author,
             origin: peer.card.origin(),
             nick: peer.nick().clone(),
-            reader: match header.stream {
-                Stream::Direct(reader) => Some(reader),
+            readers: match header.stream {
+                Stream::Direct(reader) => vec![reader],
                 Stream::Room => self.listed_at(&header.claim),
             },
         })
@@ -186,9 +207,10 @@ impl Session {
         // What is for one alone is no entry.
         let is_misplaced = arrived.is_entry && arrived.is_direct();
         // Whoever has read a message could encrypt it again for those who came later.
-        let is_for_me = match parties.reader {
-            Some(reader) => !is_misplaced && self.own.keys.contains(reader),
-            None => arrived.ciphertext.is_empty(),
+        let is_own = |reader: &SessionId| self.own.keys.contains(*reader);
+        let is_for_me = match parties.readers.as_slice() {
+            [] => arrived.ciphertext.is_empty(),
+            readers => !is_misplaced && readers.iter().all(is_own),
         };
         let digest = header_digest(arrived.signed.bytes);
         let number = arrived.header.number;
@@ -286,10 +308,13 @@ impl Session {
         events
     }
 
-    /// The session id that this member had for somebody who makes such a claim, if it was in the room.
-    fn listed_at(&self, claim: &Claim) -> Option<SessionId> {
-        let at = self.history.at(claim.run, claim.link.position)?;
-        self.own.keys.at(at)
+    /// The session ids that this member may have had for somebody who makes such a claim.
+    fn listed_at(&self, claim: &Claim) -> Vec<SessionId> {
+        let at = self.history.at(claim.run, claim.link.position);
+        at.map_or_else(Vec::new, |at| {
+            let was_shown = self.history.stay_around(at).is_some();
+            self.own.keys.perhaps_at(at, was_shown)
+        })
     }
 
     /// When something that has come now was written, if it was not just then.

@@ -44,19 +44,19 @@ impl Own {
         latest.reissue(&self.room_key, &self.identity, next, past, issued)
     }
 
-    /// Makes a card that follows the latest one.
+    /// Makes a card that follows the latest one, at this position.
     pub(super) fn follow(
         &mut self,
         nick: &Nick,
         key: SessionKey,
         next: u64,
-        time: Time,
-        now: Duration,
+        (time, now): (Time, Duration),
+        at: At,
     ) -> &Card {
         let latest = self.next_card.as_ref().unwrap_or(&self.card);
         let (room_key, identity) = (&self.room_key, &self.identity);
         let card = latest.issue_successor(room_key, identity, nick, key.public(), next, time);
-        self.keys.announce(card.sid(), key, now);
+        self.keys.announce(card.sid(), key, at, now);
         self.next_card.insert(card)
     }
 

@@ -15,6 +15,9 @@ pub(super) struct OwnKeys(Vec<OwnKey>);
 
 struct OwnKey {
     sid: SessionId,
+    /// How far this member had come when it announced it, to a relay that may have listed it without
+    /// this member's being shown that; `None` while it has not.
+    announced: Option<At>,
     /// The position from which on the roster has it; `None` while the relay has not said so.
     listed: Option<At>,
     /// The run in which it was first presented, if this member joins with it.
@@ -30,6 +33,7 @@ impl OwnKeys {
     pub(super) fn new(sid: SessionId, key: SessionKey) -> Self {
         Self(vec![OwnKey {
             sid,
+            announced: None,
             listed: None,
             presented: None,
             ends: None,
@@ -46,13 +50,15 @@ impl OwnKeys {
         }
     }
 
-    /// A new key is announced. Whatever the relay makes of it, the old ones do not last.
-    pub(super) fn announce(&mut self, sid: SessionId, key: SessionKey, now: Duration) {
+    /// A new key is announced, at this position. Whatever the relay makes of it, the old ones do not
+    /// last.
+    pub(super) fn announce(&mut self, sid: SessionId, key: SessionKey, at: At, now: Duration) {
         for old in &mut self.0 {
             old.ends.get_or_insert(now + REMAINS);
         }
         self.0.push(OwnKey {
             sid,
+            announced: Some(at),
             listed: None,
             presented: None,
             ends: None,
@@ -84,6 +90,25 @@ impl OwnKeys {
     pub(super) fn at(&self, at: At) -> Option<SessionId> {
         let is_listed = |own: &&OwnKey| own.listed.is_some_and(|listed| listed <= at);
         self.0.iter().rfind(is_listed).map(|own| own.sid)
+    }
+
+    /// What was announced first has been so from this position on: the connection broke before the
+    /// relay said what it made of it.
+    pub(super) fn may_be_listed(&mut self, at: At) {
+        if let Some(first) = self.0.first_mut() {
+            first.announced.get_or_insert(at);
+        }
+    }
+
+    /// The session ids that the roster may have had at a position, the newest first: one, or none, if
+    /// this member was shown that position. If it was not there, more than one may have been listed.
+    pub(super) fn perhaps_at(&self, at: At, was_shown: bool) -> Vec<SessionId> {
+        let listed = self.at(at);
+        let newest = self.0.iter().rev();
+        let later = newest.take_while(|own| Some(own.sid) != listed);
+        let may_be = |own: &&OwnKey| !was_shown && own.announced.is_some_and(|since| since < at);
+        let later = later.filter(may_be).map(|own| own.sid);
+        later.chain(listed).collect()
     }
 
     /// The key that a session id of this member's has, if it is not destroyed.
@@ -139,9 +164,14 @@ mod tests {
     fn messages_that_cross_a_new_key_meet_the_old_one() {
         let mut keys = OwnKeys::new(OLD, key());
         assert!(keys.list(OLD, at(5)));
-        keys.announce(NEW, key(), Duration::ZERO);
+        keys.announce(NEW, key(), at(5), Duration::ZERO);
         assert_eq!(keys.at(at(9)), Some(OLD));
+        assert_eq!(keys.perhaps_at(at(5), false), [OLD]);
+        assert_eq!(keys.perhaps_at(at(6), false), [NEW, OLD]);
+        assert_eq!(keys.perhaps_at(at(6), true), [OLD]);
         assert!(keys.list(NEW, at(9)));
+        assert_eq!(keys.perhaps_at(at(6), false), [NEW, OLD]);
+        assert_eq!(keys.perhaps_at(at(9), false), [NEW]);
         assert!(!keys.list(NEW, at(10)), "a relay may say so again");
         assert!(!keys.list(OLD, at(10)));
         assert_eq!(keys.at(at(9)), Some(NEW));
@@ -162,7 +192,7 @@ mod tests {
     #[test]
     fn an_old_key_is_destroyed_in_time_even_if_the_relay_never_answers() {
         let mut keys = OwnKeys::new(OLD, key());
-        keys.announce(NEW, key(), Duration::ZERO);
+        keys.announce(NEW, key(), at(5), Duration::ZERO);
         keys.destroy_old(Duration::from_millis(59_999));
         assert!(keys.of(OLD).is_some());
         keys.destroy_old(REMAINS);

@@ -39,7 +39,7 @@ impl Session {
         let next = self.outbox.number(None);
         let card = self
             .own
-            .follow(nick, key, next, now.time, now.uptime)
+            .follow(nick, key, next, (now.time, now.uptime), self.history.now())
             .clone();
         self.presence.active.advance(now.uptime);
         self.send(Sent::Frame(Frame::rekey(card.bytes())), now);
@@ -61,7 +61,9 @@ impl Session {
             return None;
         }
         let next = self.outbox.number(None);
-        self.own.follow(&nick, key(), next, now.time, now.uptime);
+        let at = self.history.now();
+        self.own
+            .follow(&nick, key(), next, (now.time, now.uptime), at);
         Some(refused)
     }
 }

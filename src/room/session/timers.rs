@@ -1,6 +1,6 @@
 //! What is due when (PROTOCOL §8, §10, §11).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::room::Time;
@@ -81,7 +81,7 @@ pub(super) struct Timers {
     /// When this member's last entry was sent.
     entry: Duration,
     /// By the first session ids of the authors.
-    receipts: HashMap<SessionId, Owed>,
+    receipts: BTreeMap<SessionId, Owed>,
     look: Duration,
     rekeyed: Duration,
     is_rekeying: bool,
@@ -100,7 +100,7 @@ impl Timers {
         Self {
             beacon: now,
             entry: now,
-            receipts: HashMap::new(),
+            receipts: BTreeMap::new(),
             look: now,
             rekeyed: now,
             is_rekeying: false,
@@ -154,7 +154,7 @@ impl Timers {
 
     /// Takes the receipt that is owed to an author.
     pub(super) fn take_receipts(&mut self, until: Duration) -> Vec<(SessionId, Owed)> {
-        let due = self.receipts.extract_if(|_, owed| owed.due <= until);
+        let due = self.receipts.extract_if(.., |_, owed| owed.due <= until);
         due.collect()
     }
 }

@@ -19,6 +19,9 @@ use super::{SAMPLE, Simulation, lobby};
 /// The longest time between two beacons of a member.
 pub const PERIOD: Duration = Duration::from_mins(1);
 
+/// How long a member that has vanished may be in the room.
+const KEPT_FOR: Duration = Duration::from_mins(3);
+
 /// How long a message waits for a reader who is not there.
 const HELD: Duration = Duration::from_mins(5);
 
@@ -380,11 +383,15 @@ impl Simulation {
     pub fn check_presence(&mut self) {
         let there = self.numbers(|member| member.is_here && member.is_connected());
         let mut wrong = Vec::new();
+        let lately = self.numbers(|member| member.has_received);
+        for member in self.members.iter_mut().filter(|member| member.is_here) {
+            (member.seen, member.has_received) = (self.now, false);
+        }
         for number in &there {
             let member = &mut self.members[*number];
             let view = &mut member.view;
             view.active += SAMPLE;
-            for who in there.iter().filter(|who| *who != number) {
+            for who in lately.iter().chain(&there).filter(|who| *who != number) {
                 view.saw.insert(*who, view.active);
             }
             let on_screen = view.people.values().map(|(who, _)| *who);
@@ -430,7 +437,8 @@ impl Simulation {
                     Told::Confirmed => true,
                     Told::GivenUp => !is_lossless || !is_staying,
                     Told::Nothing | Told::Unconfirmed => {
-                        !is_staying && message.at + HELD + PERIOD > self.now
+                        let since = self.members[*reader].seen.max(message.at);
+                        !is_staying && since + KEPT_FOR + HELD > self.now
                     }
                 };
                 if !is_right {

@@ -36,21 +36,16 @@ const SHUFFLED: usize = 24;
 /// One of the key pairs that all runs share: to make one takes as long as all that a small room
 /// does with it. They are the same in every program, so that session ids come in the same order.
 fn key_pair(number: usize) -> IdentityKey {
-    static MADE: Mutex<Vec<Option<String>>> = Mutex::new(Vec::new());
-    let known = {
-        let made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        made.get(number).cloned().flatten()
-    };
-    let pem = known.unwrap_or_else(|| {
+    static MADE: Mutex<BTreeMap<usize, IdentityKey>> = Mutex::new(BTreeMap::new());
+    let made = || MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = made().get(&number).cloned();
+    known.unwrap_or_else(|| {
         let mut rng = StdRng::seed_from_u64(number as u64);
         let pair = PrivateKey::new(&mut rng, KeySize::Bits2048.bits()).unwrap();
-        let pem = pair.to_pkcs8_pem(LineEnding::LF).unwrap().to_string();
-        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        let length = made.len().max(number + 1);
-        made.resize(length, None);
-        made[number].get_or_insert(pem).clone()
-    });
-    IdentityPem::parse(&pem).unwrap().open().unwrap()
+        let pem = pair.to_pkcs8_pem(LineEnding::LF).unwrap();
+        let key = IdentityPem::parse(&pem).unwrap().open().unwrap();
+        made().entry(number).or_insert(key).clone()
+    })
 }
 
 /// The session keys of a run, none of which it uses twice.
@@ -83,6 +78,9 @@ pub struct SimulatedMember {
     /// Whether there is still a client at this end.
     pub is_here: bool,
     pub is_leaving: bool,
+    /// When it was last seen to be there, and whether anything has come to it of late.
+    pub seen: Duration,
+    pub has_received: bool,
     /// Whether it has been in the room.
     pub has_entered: bool,
     /// When its program goes on that stands still.
@@ -154,6 +152,8 @@ impl Simulation {
             session,
             is_here: true,
             is_leaving: false,
+            seen: self.now,
+            has_received: false,
             has_entered: false,
             wakes: None,
             key_ready: None,
@@ -365,6 +365,7 @@ impl Simulation {
 
     fn receive(&mut self, number: usize, frame: &[u8]) {
         self.counts.frames += 1;
+        self.members[number].has_received = true;
         let now = self.clocks(number);
         let link = &mut self.members[number].link;
         if is_ping(frame) {
