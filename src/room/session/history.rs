@@ -56,6 +56,11 @@ pub(super) struct History {
     unread: VecDeque<u64>,
     /// The position of the latest claim that the others have, in the present stay.
     claimed: u64,
+    /// The last positions of messages that this member did not open in the present stay, whatever it has
+    /// claimed since: somebody may have taken no notice of that. All those that are not listed are below
+    /// `listed_from`.
+    unread_in_stay: VecDeque<u64>,
+    listed_from: u64,
     /// Whether this member has entered anew because everybody had seen something else.
     pub(super) has_given_in: bool,
     /// Whether the user has been told that the relay's program is newer than this one.
@@ -116,9 +121,10 @@ impl History {
     /// The present stay, if there is one in which others were there, who may have to be told of it.
     fn present_stay(&self) -> Option<Stay> {
         let (first, _) = self.stays.back().filter(|_| self.had_company)?;
+        let unread = self.unread_in_stay.iter().copied();
         Some(Stay {
-            first: first.position,
-            claim: self.claim(MAX_PAST_UNREAD)?,
+            first: first.position.max(self.listed_from),
+            claim: self.claim_at(self.points.back()?, unread)?,
         })
     }
 
@@ -127,6 +133,8 @@ impl History {
     pub(super) fn enter(&mut self, before: &Link, joining: &Digest) {
         self.untold.extend(self.present_stay());
         self.unread.clear();
+        self.unread_in_stay.clear();
+        self.listed_from = 0;
         self.had_company = false;
         let run = self.runs.len().saturating_sub(1);
         let link = before.then(EntryKind::Joined, joining);
@@ -213,9 +221,16 @@ impl History {
 
     /// A message at the present position was not opened.
     pub(super) fn note_unread(&mut self) {
+        let position = self.now().position;
         if !self.is_overrun() {
-            self.unread.push_back(self.now().position);
+            self.unread.push_back(position);
         }
+        if self.unread_in_stay.len() == MAX_PAST_UNREAD
+            && let Some(oldest) = self.unread_in_stay.pop_front()
+        {
+            self.listed_from = oldest + 1;
+        }
+        self.unread_in_stay.push_back(position);
     }
 
     /// Whether so many messages were not opened that those that came after are not listed: what has
@@ -251,7 +266,12 @@ impl History {
         let end = beyond.map_or(last.position, |position| position - 1);
         let is_covered = |point: &&Point| point.at.run == last.run && point.at.position <= end;
         let point = self.points.iter().rfind(is_covered)?;
-        let unread = self.unread.iter().copied();
+        let unread = self.unread.iter().copied().take(most_unread);
+        self.claim_at(point, unread)
+    }
+
+    /// What this member saw up to a point, and which of these it did not open up to there.
+    fn claim_at(&self, point: &Point, unread: impl Iterator<Item = u64>) -> Option<Claim> {
         Some(Claim {
             run: *self.runs.get(point.at.run)?,
             link: Link {
@@ -261,7 +281,6 @@ impl History {
             roster: point.roster,
             unread: unread
                 .take_while(|position| *position <= point.at.position)
-                .take(most_unread)
                 .collect(),
         })
     }
@@ -410,6 +429,31 @@ mod tests {
         assert_eq!(
             (second.unread.as_slice(), second.link.position),
             (&[6, 7][..], 7)
+        );
+    }
+
+    #[test]
+    fn what_was_not_opened_in_a_stay_is_told_at_its_end_though_a_claim_of_it_came_back() {
+        let mut ada = entered();
+        let mut not_open = || {
+            ada.append(EntryKind::Message, &[1; 32]);
+            ada.note_unread();
+            let claim = claim(&ada);
+            ada.claim_came_back(&claim);
+            let past = ada.past().unwrap_or_else(|_| panic!("one stay"));
+            past.into_iter().next().unwrap()
+        };
+        let told = not_open();
+        assert_eq!((told.first, told.claim.unread), (1, vec![2]));
+        for _ in 1..MAX_PAST_UNREAD {
+            not_open();
+        }
+        let told = not_open();
+        let all: Vec<u64> = (3..).take(MAX_PAST_UNREAD).collect();
+        assert_eq!(
+            (told.first, told.claim.unread),
+            (3, all),
+            "the first one is not confirmed"
         );
     }
 
