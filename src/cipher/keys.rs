@@ -314,6 +314,24 @@ thread_local! {
     pub(crate) static DECRYPTIONS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
+impl Drop for SessionKey {
+    fn drop(&mut self) {
+        overwrite_stack();
+    }
+}
+
+/// Overwrites what earlier calls have left on the stack of this thread, as far as RSA arithmetic
+/// reaches: it wipes what it has on the heap, but not every word that the processor kept for it.
+#[inline(never)]
+#[allow(
+    clippy::large_stack_arrays,
+    reason = "it is the stack that is to be overwritten"
+)]
+fn overwrite_stack() {
+    let mut below = [0_u8; 256 * 1024];
+    std::hint::black_box(&mut below);
+}
+
 impl std::fmt::Debug for IdentityKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "IdentityKey({})", self.public().fingerprint())

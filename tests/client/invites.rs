@@ -394,7 +394,7 @@ fn the_relay_learns_nothing_of_the_name() {
     assert_eq!(recordings.len(), 2);
     for recording in recordings {
         for track in [&recording.to_relay, &recording.to_client] {
-            assert!(contains(track, "e2echat/1"), "it is a recording at all");
+            assert!(contains(track, "e2echat/2"), "it is a recording at all");
             for part in [name, &bare, &bare[3..], &groups[..2].join("-")] {
                 assert!(!contains(track, part), "{part} crosses the wire");
             }

@@ -261,6 +261,8 @@ pub struct Member {
     /// The cards of those who were there then.
     pub others: Vec<Card>,
     identity: &'static IdentityKey,
+    /// How many counted frames it has read while it waited for acknowledgements.
+    read: u64,
 }
 
 impl Member {
@@ -318,18 +320,21 @@ impl Member {
             joined: resumes.unwrap_or_else(|| welcome.before.then(EntryKind::Joined, &own)),
             others,
             identity,
+            read: 0,
         })
     }
 
-    /// Reads until the relay has acknowledged this many frames.
+    /// Reads until the relay has acknowledged this many frames, and acknowledges what it has read so.
     #[track_caller]
     pub fn wait_for_ack(&mut self, expected: u64) {
         assert!(self.peer.write(&Frame::ping().encode()));
         loop {
             let frame = self.peer.read().expect("an answer");
+            self.read += u64::from(matches!(frame.first(), Some(0x10..=0x1f)));
             if let Ok(ToClient::Ack(count)) = ToClient::parse(&frame)
                 && count >= expected
             {
+                assert!(self.peer.write(&Frame::ack(self.read).encode()));
                 return;
             }
         }
