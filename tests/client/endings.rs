@@ -6,6 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use e2echat::room::chain::EntryKind;
 use e2echat::room::frame::{Frame, ToClient};
 use e2echat::room::message::Stream;
 use e2echat::room::notice::Notice;
@@ -85,8 +86,11 @@ fn a_relay_that_ends_has_its_members_take_what_waits_for_them() {
         thread::sleep(Duration::from_millis(10));
         let frame = slow.peer.read().expect("a notice before the end");
         match ToClient::parse(&frame) {
-            Ok(ToClient::Deliver { .. }) => delivered += 1,
-            Ok(ToClient::Joined { .. } | ToClient::Ping | ToClient::Ack(_)) => {}
+            Ok(ToClient::Entry {
+                kind: EntryKind::Message,
+                ..
+            }) => delivered += 1,
+            Ok(ToClient::Entry { .. } | ToClient::Ping | ToClient::Ack(_)) => {}
             Ok(ToClient::Notice(code)) => {
                 assert_eq!(Notice::from_code(code), Some(Notice::Shutdown));
                 break;

@@ -5,11 +5,18 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use e2echat::room::chain::Link;
 use e2echat::room::frame::{Challenge, Frame, PREAMBLE, RelayLimits, RunId};
 use e2echat::room::notice::Notice;
 
 use crate::support::peer::frame;
 use crate::support::process::{Ended, Home};
+
+/// Where a room begins.
+const START: Link = Link {
+    position: 0,
+    digest: [0; 32],
+};
 
 /// A server that does something to its first client, and then waits until that hangs up.
 fn server(serve: impl FnOnce(&mut TcpStream) + Send + 'static) -> SocketAddr {
@@ -105,7 +112,7 @@ fn ports_that_say_nothing_too_little_or_too_slowly_hold_the_client_for_10_second
             thread::sleep(Duration::from_secs(1));
         }
     });
-    let announced = Frame::welcome(1, 199).encode();
+    let announced = Frame::welcome(&START, 199, 0).encode();
     let unfinished = scripted([challenge(), announced].concat());
     thread::scope(|scope| {
         for address in [silent, slow, unfinished] {
@@ -150,7 +157,7 @@ fn a_frame_type_that_nobody_knows() {
 
 #[test]
 fn a_welcome_before_the_challenge() {
-    assert_not_a_relay(Frame::welcome(1, 0).encode());
+    assert_not_a_relay(Frame::welcome(&START, 0, 0).encode());
 }
 
 #[test]

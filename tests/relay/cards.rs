@@ -1,8 +1,9 @@
 //! Cards that a relay must refuse, each with the reason, while the others chat on.
 
 use e2echat::cipher::keys::IdentityKey;
-use e2echat::room::card::SessionId;
-use e2echat::room::frame::{Frame, ToClient};
+use e2echat::room::card::{SessionId, Stay};
+use e2echat::room::chain::{Claim, Link};
+use e2echat::room::frame::{Frame, RunId, ToClient};
 use e2echat::room::names::RoomId;
 use e2echat::room::notice::Notice;
 
@@ -165,6 +166,60 @@ fn a_first_generation_with_a_previous_one() {
         ..good()
     };
     assert_fields_refused(&fields, Notice::CardMalformed);
+}
+
+/// A stay that ended at this position, with so many messages that did not open.
+fn stay(first: u64, last: u64, unread: u64) -> Stay {
+    let claim = Claim {
+        run: RunId([5; 16]),
+        link: Link {
+            position: last,
+            digest: [6; 32],
+        },
+        roster: [7; 32],
+        unread: (0..unread).collect(),
+    };
+    Stay { first, claim }
+}
+
+#[test]
+fn more_stays_than_a_card_tells_of_and_stays_that_cannot_be() {
+    let cases = [
+        vec![stay(1, 99, 0); 9],
+        vec![stay(100, 99, 0)],
+        vec![stay(1, 99, 65)],
+        // What was not read is not above the position that the signer had come to.
+        vec![stay(1, 2, 4)],
+    ];
+    for past in cases {
+        let fields = CardFields { past, ..good() };
+        assert_fields_refused(&fields, Notice::CardMalformed);
+    }
+}
+
+#[test]
+fn as_many_stays_as_a_card_tells_of() {
+    let relay = Relay::start(&[]);
+    let past = vec![stay(1, 99, 64); 8];
+    let fields = CardFields { past, ..good() };
+    let mut peer = Peer::connect(relay.address());
+    peer.present(&fields.sign(identity(0)), fields.sid(), identity(0));
+    let frame = peer.read().expect("a welcome");
+    let welcome = ToClient::parse(&frame);
+    assert!(matches!(welcome, Ok(ToClient::Welcome(_))), "{welcome:?}");
+    // A card that follows has none, as all who read it were there.
+    let next = CardFields {
+        generation: 1,
+        previous: fields.sid().0,
+        ..CardFields::new("mallory", identity(0), session_key(1).public())
+    };
+    let told = CardFields {
+        past: vec![stay(1, 99, 0)],
+        ..next
+    };
+    let rekey = Frame::rekey(&told.sign(identity(0)));
+    assert!(peer.write(&rekey.encode()));
+    peer.assert_told(Notice::Malformed);
 }
 
 #[test]

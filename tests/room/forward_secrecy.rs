@@ -70,7 +70,7 @@ fn the_key_is_gone_in_time_though_the_relay_withholds_its_answer() {
 /// Whether an RSA key, whatever it is for, opens the first block of a message to `reader`.
 fn opens(key: &PrivateKey, reader: SessionId, message: &Delivery) -> bool {
     let count = message.ciphertext.len() / 256;
-    let label: [u8; 32] = Encoder::tagged("e2echat/1 label")
+    let label: [u8; 32] = Encoder::tagged("e2echat/2 label")
         .string(&message.header)
         .bytes(&reader.0)
         .count(0)

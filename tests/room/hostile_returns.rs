@@ -5,20 +5,37 @@ use std::time::Duration;
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::room::card::SessionId;
+use e2echat::room::chain::Link;
 use e2echat::room::frame::{Departure, Frame, ToRelay};
-use e2echat::room::session::{End, Event, To};
+use e2echat::room::session::{End, Event, To, Undelivered};
 
 use crate::support::peer::{lobby, session_key};
 use crate::support::world::{
-    Insider, Member, World, catch_up, left, nick_of, payload, person, said, said_directly, three,
+    BEACON_PERIOD, Delivery, Insider, Member, SETTLED, World, assert_bob_is_parted, catch_up,
+    joining, leaving, left, nick_of, payload, person, said, said_directly, three,
 };
 
 const HOLD: Duration = Duration::from_mins(5);
+/// How often a member looks what is overdue.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What a member is told that others said, of all that is on its way to it.
 fn heard(member: &mut Member) -> Vec<Event> {
     let mut events = catch_up(member);
     events.retain(|event| matches!(event, Event::Message { .. }));
+    events
+}
+
+/// The same where all of it was said before: it is shown with the time at which it was written.
+#[track_caller]
+fn heard_late(member: &mut Member) -> Vec<Event> {
+    let mut events = heard(member);
+    for event in &mut events {
+        let Event::Message { written, .. } = event else {
+            panic!("not a message: {event:?}");
+        };
+        assert!(written.take().is_some(), "shown as if it were said now");
+    }
     events
 }
 
@@ -32,6 +49,16 @@ fn alarms(member: &mut Member) -> Vec<Event> {
         )
     });
     events
+}
+
+/// What Ada is told that has not reached a reader, and why.
+fn undelivered(receipt: u64, reader: &str, text: &str, reason: Undelivered) -> Event {
+    Event::Undelivered {
+        receipt,
+        reader: nick_of(reader),
+        text: text.to_owned(),
+        reason,
+    }
 }
 
 /// The readers of the messages that a member has to send.
@@ -48,21 +75,24 @@ fn readers(member: &mut Member) -> Vec<SessionId> {
 
 /// A member whose connection is made again, and that has said HELLO.
 fn knock(world: &World, member: &mut Member) {
-    member.session.disconnect();
+    member.disconnect();
     member.intercept();
     assert_eq!(member.receive(&world.challenge()), []);
     assert_eq!(member.session.take_outgoing().len(), 1);
 }
 
 #[test]
-fn a_restart_is_pretended_and_epochs_and_frames_come_again() {
+fn a_restart_is_pretended_and_positions_and_frames_come_again() {
     let (mut world, mut ada, mut bob, mut carol) = three();
     world.say(&mut ada, "pay 10");
+    let to_all = bob.intercept_message();
+    assert_eq!(bob.receive(&to_all.frame()), [said("ada", "pay 10")]);
     world.say_to(&mut ada, bob.sid(), "pay 20");
-    let yesterday = bob.intercept();
-    for frame in &yesterday {
-        assert_eq!(bob.receive(frame).len(), 1);
-    }
+    let direct = bob.intercept_message();
+    assert_eq!(
+        bob.receive(&direct.frame()),
+        [said_directly("ada", "pay 20")]
+    );
     world.restart();
     for member in [&mut ada, &mut bob, &mut carol] {
         world.enter_again(member).unwrap();
@@ -73,13 +103,22 @@ fn a_restart_is_pretended_and_epochs_and_frames_come_again() {
             world.relay(member);
         }
     }
-    for frame in &yesterday {
-        assert_eq!(bob.receive(frame), []);
+    let copy = Delivery {
+        is_entry: false,
+        ..to_all.clone()
+    };
+    for yesterday in [&copy, &direct] {
+        assert_eq!(bob.receive(&yesterday.frame()), []);
     }
     world.say(&mut ada, "today");
     world.say_to(&mut ada, bob.sid(), "today too");
     let today = [said("ada", "today"), said_directly("ada", "today too")];
     assert_eq!(catch_up(&mut bob), today);
+    let quiet = world.pass(BEACON_PERIOD, [&mut ada, &mut bob]);
+    assert_eq!(quiet, [vec![], vec![]]);
+    // As an entry it is not shown either, and it has a place that the others do not know of.
+    assert_eq!(bob.receive(&to_all.frame()), []);
+    assert_bob_is_parted(&mut world, [&mut ada, &mut bob, &mut carol]);
 }
 
 #[test]
@@ -89,7 +128,7 @@ fn the_relay_goes_back_to_an_earlier_run() {
     world.restart();
     world.enter_again(&mut bob).unwrap();
     catch_up(&mut bob);
-    bob.session.disconnect();
+    bob.disconnect();
     assert_eq!(bob.ends(&earlier), End::Malformed);
 }
 
@@ -110,15 +149,19 @@ fn an_acknowledgement_is_withheld_until_somebody_new_has_come() {
         let mut dora = world.enter("dora").unwrap();
         world.enter_again(&mut bob).unwrap();
         world.enter_again(&mut ada).unwrap();
-        catch_up(&mut ada);
+        assert_eq!(alarms(&mut ada), []);
         world.relay(&mut ada);
         world.enter_again(&mut carol).unwrap();
-        catch_up(&mut ada);
+        assert_eq!(alarms(&mut ada), []);
         world.relay(&mut ada);
         let expected = if is_passed_on { vec![] } else { once.to_vec() };
-        assert_eq!(heard(&mut bob), expected);
-        assert_eq!(heard(&mut carol), expected);
+        assert_eq!(heard_late(&mut bob), expected);
+        assert_eq!(heard_late(&mut carol), expected);
         assert_eq!(heard(&mut dora), []);
+        let members = [&mut ada, &mut bob, &mut carol, &mut dora];
+        let noticed = world.pass(SETTLED, members);
+        assert_eq!(noticed, [const { vec![] }; 4]);
+        assert_eq!(ada.confirmed_by(1), ["bob", "carol"]);
         world.say(&mut ada, "for all");
         for member in [&mut bob, &mut carol, &mut dora] {
             assert_eq!(heard(member), [said("ada", "for all")]);
@@ -128,24 +171,30 @@ fn an_acknowledgement_is_withheld_until_somebody_new_has_come() {
 
 #[test]
 fn a_member_is_shown_as_gone_and_back_to_lower_its_numbers() {
-    let (mut world, mut ada, mut bob, _) = three();
+    let (mut world, mut ada, mut bob, mut carol) = three();
     let first = ada.session.card().clone();
-    world.say(&mut ada, "one");
-    world.say(&mut ada, "two");
-    let frames = bob.intercept();
-    for frame in &frames {
-        bob.receive(frame);
+    let mut messages = Vec::new();
+    for text in ["one", "two"] {
+        world.say(&mut ada, text);
+        messages.push(bob.intercept_message());
     }
-    let epoch = world.epoch();
-    let gone = payload(&Frame::left(epoch + 1, ada.sid(), Departure::Lost));
-    assert_eq!(bob.receive(&gone), [left("ada", Departure::Lost, false)]);
-    let again = payload(&Frame::joined(epoch + 2, first.bytes()));
+    for (message, text) in messages.iter().zip(["one", "two"]) {
+        assert_eq!(bob.receive(&message.frame()), [said("ada", text)]);
+    }
+    let gone = leaving(ada.sid(), Departure::Lost);
+    assert_eq!(bob.receive(&gone), [left("ada", Departure::Lost)]);
+    let again = joining(first.bytes());
     assert_eq!(bob.receive(&again), [Event::Back(person(&ada))]);
-    for frame in &frames {
-        assert_eq!(bob.receive(frame), []);
+    // Neither as entries nor as copies for him alone.
+    for message in &mut messages {
+        assert_eq!(bob.receive(&message.frame()), []);
+        message.is_entry = false;
+        assert_eq!(bob.receive(&message.frame()), []);
     }
+    // What she says is of before she came back, as he was shown it.
     world.say(&mut ada, "three");
-    assert_eq!(catch_up(&mut bob), [said("ada", "three")]);
+    assert_eq!(heard_late(&mut bob), [said("ada", "three")]);
+    assert_bob_is_parted(&mut world, [&mut ada, &mut bob, &mut carol]);
 }
 
 #[test]
@@ -153,7 +202,7 @@ fn a_welcome_goes_on_in_another_run() {
     let (mut world, _, mut bob, _) = three();
     world.restart();
     knock(&world, &mut bob);
-    let welcome = payload(&Frame::welcome_back(bob.taken()));
+    let welcome = payload(&Frame::welcome_back(bob.taken(), 0));
     assert_eq!(bob.ends(&welcome), End::Malformed);
 }
 
@@ -163,7 +212,7 @@ fn a_welcome_goes_on_from_numbers_that_cannot_be() {
         let (world, _, mut bob, _) = three();
         knock(&world, &mut bob);
         let received = bob.taken().checked_add_signed(wrong).unwrap();
-        let welcome = payload(&Frame::welcome_back(received));
+        let welcome = payload(&Frame::welcome_back(received, 0));
         assert_eq!(bob.ends(&welcome), End::Malformed);
     }
 }
@@ -175,9 +224,11 @@ fn a_welcome_goes_on_with_other_members() {
     let welcome = Encoder::default()
         .byte(0x03)
         .u64(0)
+        .bytes(&[0; 32])
         .boolean(true)
         .u64(bob.taken())
         .count(1)
+        .u32(0)
         .finish();
     assert_eq!(bob.ends(&welcome), End::Malformed);
 }
@@ -187,7 +238,7 @@ fn a_welcome_promises_more_members_than_there_may_be() {
     let (world, _, mut bob, _) = three();
     knock(&world, &mut bob);
     // The room is for four, Bob included.
-    let welcome = payload(&Frame::welcome(world.epoch() + 1, 4));
+    let welcome = payload(&Frame::welcome(&world.link(), 4, 0));
     assert_eq!(bob.ends(&welcome), End::Malformed);
 }
 
@@ -197,10 +248,10 @@ fn a_welcome_goes_on_where_nothing_was_begun() {
     // The connection breaks again before he knows who is there.
     knock(&world, &mut bob);
     assert_eq!(
-        bob.receive(&payload(&Frame::welcome(world.epoch() + 2, 2))),
+        bob.receive(&payload(&Frame::welcome(&world.link(), 2, 0))),
         []
     );
-    bob.session.disconnect();
+    bob.disconnect();
     assert_eq!(bob.receive(&world.challenge()), []);
     let hello = bob.session.take_outgoing().remove(0);
     assert!(matches!(
@@ -211,14 +262,19 @@ fn a_welcome_goes_on_where_nothing_was_begun() {
             ..
         })
     ));
-    assert_eq!(bob.ends(&payload(&Frame::welcome_back(0))), End::Malformed);
+    let welcome = payload(&Frame::welcome_back(0, 0));
+    assert_eq!(bob.ends(&welcome), End::Malformed);
 }
 
 #[test]
-fn an_epoch_comes_twice_in_a_run() {
+fn a_position_comes_twice_in_a_run() {
     let (world, _, mut bob, _) = three();
     knock(&world, &mut bob);
-    let welcome = payload(&Frame::welcome(world.epoch(), 2));
+    let before = Link {
+        position: world.link().position - 1,
+        ..world.link()
+    };
+    let welcome = payload(&Frame::welcome(&before, 2, 0));
     assert_eq!(bob.ends(&welcome), End::Malformed);
 }
 
@@ -230,6 +286,7 @@ fn waiting() -> (World, Member, Member) {
     world.enter_again(&mut ada).expect("there is room");
     catch_up(&mut ada);
     world.relay(&mut ada);
+    assert_eq!(catch_up(&mut ada), []);
     (world, ada, bob)
 }
 
@@ -240,11 +297,11 @@ fn somebody_else_comes_under_the_nick_of_one_for_whom_a_message_waits() {
     assert_eq!(catch_up(&mut ada), [Event::Joined(person(&other))]);
     assert_eq!(readers(&mut ada), []);
     world.lose(&other);
-    assert_eq!(catch_up(&mut ada), [left("bob", Departure::Lost, false)]);
+    assert_eq!(catch_up(&mut ada), [left("bob", Departure::Lost)]);
     world.enter_again(&mut bob).unwrap();
     assert_eq!(catch_up(&mut ada), [Event::Back(person(&bob))]);
     world.relay(&mut ada);
-    assert_eq!(heard(&mut bob), [said("ada", "for bob")]);
+    assert_eq!(heard_late(&mut bob), [said("ada", "for bob")]);
 }
 
 #[test]
@@ -254,23 +311,26 @@ fn somebody_else_presents_a_card_that_follows_that_of_one_for_whom_a_message_wai
     let key = session_key(0).public();
     let card = bob.session.card();
     let card = card.issue_successor(&lobby().key(), &mallory.identity, card.nick(), key, 0, 0);
-    let epoch = world.epoch();
-    let events = ada.receive(&payload(&Frame::joined(epoch + 1, card.bytes())));
+    let events = ada.receive(&joining(card.bytes()));
     assert!(
         matches!(events.as_slice(), [Event::Joined(_)]),
         "{events:?}"
     );
     assert_eq!(readers(&mut ada), []);
-    let gone = payload(&Frame::left(epoch + 2, card.sid(), Departure::Lost));
-    assert_eq!(ada.receive(&gone), [left("bob", Departure::Lost, false)]);
-    bob.session.disconnect();
-    let back = payload(&Frame::joined(epoch + 3, bob.session.card().bytes()));
+    let gone = leaving(card.sid(), Departure::Lost);
+    assert_eq!(ada.receive(&gone), [left("bob", Departure::Lost)]);
+    bob.disconnect();
+    let back = joining(bob.session.card().bytes());
     assert_eq!(ada.receive(&back), [Event::Back(person(&bob))]);
     assert_eq!(readers(&mut ada), [bob.sid()]);
     world.advance(HOLD);
-    let for_carol = [nick_of("carol")];
-    let is_bobs = |e: &Event| matches!(e, Event::Undelivered(nicks, _) if *nicks != for_carol);
-    assert!(!ada.tick().iter().any(is_bobs));
+    // Carol has not come back, and he has.
+    let events = ada.tick();
+    let lost = |reader| undelivered(1, reader, "for bob", Undelivered::Gone);
+    assert!(events.contains(&lost("carol")), "{events:?}");
+    let is_bobs =
+        |e: &Event| matches!(e, Event::Undelivered { reader, .. } if *reader == nick_of("bob"));
+    assert!(!events.iter().any(is_bobs), "{events:?}");
 }
 
 #[test]
@@ -278,15 +338,22 @@ fn a_message_for_one_who_never_comes_back_is_reported() {
     let (mut world, mut ada, bob) = waiting();
     world.enter("bob").unwrap();
     catch_up(&mut ada);
-    world.advance(HOLD);
-    let events = ada.tick();
-    let is_bobs = |event: &&Event| {
-        matches!(event, Event::Undelivered(nicks, text)
-            if nicks.contains(&nick_of("bob")) && text == "for bob")
-    };
-    assert_eq!(events.iter().filter(is_bobs).count(), 1, "{events:?}");
-    assert_eq!(ada.session.undelivered().count(), 0);
+    world.advance(HOLD.saturating_sub(LOOK));
+    assert_eq!(undelivered_in(&ada.tick()), []);
+    assert_eq!(ada.session.undelivered().len(), 1);
+    world.advance(LOOK);
+    let mut events = undelivered_in(&ada.tick());
+    events.sort_by_key(|event| format!("{event:?}"));
+    let lost = ["bob", "carol"].map(|nick| undelivered(1, nick, "for bob", Undelivered::Gone));
+    assert_eq!(events, lost);
+    assert_eq!(ada.session.undelivered(), []);
+    assert_eq!(ada.confirmed_by(1), [""; 0]);
     drop(bob);
+}
+
+fn undelivered_in(events: &[Event]) -> Vec<Event> {
+    let lost = |event: &&Event| matches!(event, Event::Undelivered { .. });
+    events.iter().filter(lost).cloned().collect()
 }
 
 #[test]
@@ -297,7 +364,7 @@ fn a_member_changes_its_key_while_a_message_waits() {
     world.enter_again(&mut bob).unwrap();
     catch_up(&mut ada);
     world.relay(&mut ada);
-    assert_eq!(heard(&mut bob), [said("ada", "for bob")]);
+    assert_eq!(heard_late(&mut bob), [said("ada", "for bob")]);
     world.say(&mut ada, "again");
     assert_eq!(catch_up(&mut bob), [said("ada", "again")]);
 }
@@ -314,15 +381,13 @@ fn a_member_changes_its_key_twice_while_a_message_waits() {
     }
     // He comes before it is time to say that he has missed it.
     world.enter_again(&mut bob).unwrap();
-    catch_up(&mut ada);
+    let given_up = undelivered(1, "bob", "for bob", Undelivered::GivenUp);
+    assert_eq!(catch_up(&mut ada), [Event::Back(person(&bob)), given_up]);
     world.relay(&mut ada);
     assert_eq!(heard(&mut bob), []);
-    let events = ada.tick();
-    let is_bobs = |event: &Event| {
-        matches!(event, Event::Undelivered(nicks, text)
-            if nicks.contains(&nick_of("bob")) && text == "for bob")
-    };
-    assert!(events.iter().any(is_bobs), "{events:?}");
+    assert_eq!(ada.confirmed_by(1), [""; 0]);
+    world.say(&mut ada, "again");
+    assert_eq!(catch_up(&mut bob), [said("ada", "again")]);
 }
 
 #[test]
@@ -332,41 +397,61 @@ fn the_answer_to_a_rekey_is_lost_with_the_connection() {
         ada.say("before").unwrap();
         ada.rekey();
         ada.say("after").unwrap();
-        let said = [said("ada", "before"), said("ada", "after")];
+        let both = [said("ada", "before"), said("ada", "after")];
         if is_passed_on {
             world.pass_on(&mut ada);
-            assert_eq!(heard(&mut bob), said);
+            assert_eq!(heard(&mut bob), both);
+            assert_eq!(heard(&mut carol), both);
         }
         world.lose(&ada);
         world.enter_again(&mut ada).unwrap();
         assert_eq!(alarms(&mut ada), []);
         world.relay(&mut ada);
-        let expected = if is_passed_on { vec![] } else { said.to_vec() };
-        assert_eq!(heard(&mut bob), expected);
-        assert_eq!(heard(&mut carol), said);
+        let expected = if is_passed_on { vec![] } else { both.to_vec() };
+        assert_eq!(heard_late(&mut bob), expected);
+        assert_eq!(heard_late(&mut carol), expected);
         world.say(&mut bob, "welcome");
-        assert_eq!(
-            heard(&mut ada),
-            [crate::support::world::said("bob", "welcome")]
-        );
+        assert_eq!(heard(&mut ada), [said("bob", "welcome")]);
+        // All have the same, and know that they have.
+        let noticed = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+        let told = noticed.map(|events| {
+            events
+                .into_iter()
+                .filter(|event| !matches!(event, Event::Message { .. }))
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(told, [const { vec![] }; 3]);
+        for receipt in [1, 2] {
+            assert_eq!(ada.confirmed_by(receipt), ["bob", "carol"]);
+        }
+        let others = bob.session.others();
+        assert!(others.iter().all(|person| person.is_present), "{others:?}");
     }
 }
 
 /// The others know the new key, and its owner does not know that they do.
 #[test]
 fn a_message_to_one_alone_whose_new_key_was_listed_without_its_knowing() {
-    let (mut world, mut ada, mut bob, _) = three();
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let former = bob.sid();
     world.rekey(&mut bob);
     catch_up(&mut ada);
-    ada.say_to(To::Member(bob.sid()), "for bob").unwrap();
+    let listed = ada.session.person(&nick_of("bob")).expect("he is there");
+    assert_ne!(listed.sid, former);
+    ada.say_to(To::Member(listed.sid), "for bob").unwrap();
     world.restart();
+    // He comes with the card that the others may have seen.
     world.enter_again(&mut bob).unwrap();
     catch_up(&mut bob);
+    assert_eq!(bob.sid(), listed.sid);
     world.enter_again(&mut ada).unwrap();
     catch_up(&mut ada);
     world.relay(&mut ada);
-    let missing = Event::Missing(nick_of("ada"), 1);
-    assert_eq!(catch_up(&mut bob), [Event::Back(person(&ada)), missing]);
+    assert_eq!(heard_late(&mut bob), [said_directly("ada", "for bob")]);
     world.say_to(&mut ada, bob.sid(), "again");
     assert_eq!(catch_up(&mut bob), [said_directly("ada", "again")]);
+    world.enter_again(&mut carol).unwrap();
+    world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(ada.confirmed_by(1), ["bob"]);
+    assert_eq!(ada.confirmed_by(2), ["bob"]);
 }

@@ -4,19 +4,49 @@
 use std::time::Duration;
 
 use e2echat::cipher::encoding::Encoder;
-use e2echat::room::frame::{Departure, Frame, ToClient};
-use e2echat::room::message::OpenError;
-use e2echat::room::session::{Event, Standing};
-use e2echat::room::statement::{Occasion, Statement};
+use e2echat::room::card::SessionId;
+use e2echat::room::chain::EntryKind;
+use e2echat::room::frame::{Departure, Signed, ToClient};
+use e2echat::room::message::{Header, LeftOutFor, OpenError};
+use e2echat::room::session::{End, Event, Standing, Undelivered};
+use e2echat::room::statement::{Occasion, Purpose, Statement};
 
 use crate::support::world::{
-    BEACON_PERIOD, Member, World, catch_up, joined, left, missing, nick_of, other_view, payload,
-    said, three, unconfirmed,
+    BEACON_PERIOD, Insider, Member, SETTLED, World, catch_up, is_statement, joined, joining,
+    leaving, left, nick_of, other_view, said, three, unconfirmed_by, without_having_seen,
+    written_at,
 };
 
-/// Whether a frame is STATEMENT.
-fn is_statement(frame: &[u8]) -> bool {
-    frame.first() == Some(&0x15)
+/// Who has signed what a frame brings to a member, if anybody has.
+fn signer(frame: &[u8]) -> Option<SessionId> {
+    let stated = |bytes: &[u8]| Statement::parse(bytes).ok().map(|it| it.sender);
+    let written = |bytes: &[u8]| Header::parse(bytes).ok().map(|it| it.sender);
+    match ToClient::parse(frame).ok()? {
+        ToClient::Entry { kind, entry, .. } => {
+            let signed = Signed::parse(entry).ok()?;
+            match kind {
+                EntryKind::Message => written(signed.bytes),
+                EntryKind::Statement | EntryKind::Goodbye => stated(signed.bytes),
+                _ => None,
+            }
+        }
+        ToClient::Deliver(signed, _) => written(signed.bytes),
+        ToClient::Receipt(signed) => stated(signed.bytes),
+        _ => None,
+    }
+}
+
+/// Events in an order that does not depend on whose beacon comes first, which is a matter of chance.
+fn sorted(mut events: Vec<Event>) -> Vec<Event> {
+    events.sort_by_key(|event| format!("{event:?}"));
+    events
+}
+
+/// Whether somebody is shown as one who is there.
+fn is_present(member: &Member, nick: &str) -> bool {
+    let others = member.session.others();
+    let found = others.iter().find(|person| person.nick == nick_of(nick));
+    found.expect("it is in the room").is_present
 }
 
 #[test]
@@ -28,7 +58,11 @@ fn an_honest_room_with_comings_and_goings_raises_nothing() {
         let expected = [
             vec![said("bob", "hello, ada")],
             vec![said("ada", "hello")],
-            vec![said("ada", "hello"), said("bob", "hello, ada")],
+            vec![
+                said("ada", "hello"),
+                // He wrote before hers had come to him.
+                without_having_seen(1, said("bob", "hello, ada")),
+            ],
         ];
         let noticed = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
         assert_eq!(noticed, expected, "minute {minute}");
@@ -43,16 +77,20 @@ fn an_honest_room_with_comings_and_goings_raises_nothing() {
         [[joined(&dora)], [joined(&dora)], [joined(&dora)]]
     );
     assert!(matches!(d.as_slice(), [Event::Entered(people)] if people.len() == 3));
-    assert!(
-        dora.session
-            .others()
-            .iter()
-            .all(|person| person.is_confirmed)
-    );
+    for member in [&ada, &bob, &carol, &dora] {
+        let others = member.session.others();
+        assert_eq!(others.len(), 3);
+        assert!(others.iter().all(|person| person.is_present), "{others:?}");
+    }
     world.leave(&mut carol);
-    let gone = [left("carol", Departure::Left, true)];
-    let [a, b, d] = world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob, &mut dora]);
+    let gone = [left("carol", Departure::Left)];
+    let [a, b, d] = world.pass(5 * BEACON_PERIOD, [&mut ada, &mut bob, &mut dora]);
     assert_eq!([a, b, d], [gone.clone(), gone.clone(), gone]);
+    // All that was said has come to all.
+    for receipt in 1..=4 {
+        assert_eq!(ada.confirmed_by(receipt), ["bob", "carol"]);
+        assert_eq!(bob.confirmed_by(receipt), ["ada", "carol"]);
+    }
 }
 
 #[test]
@@ -60,12 +98,15 @@ fn the_last_message_before_a_silence_is_dropped() {
     let (mut world, mut ada, mut bob, mut carol) = three();
     world.say(&mut ada, "dropped");
     bob.intercept();
-    let [a, b, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
-    assert!(b.contains(&missing("ada", 1)), "{b:?}");
-    // Carol, who has seen it, may speak first.
-    let by_others = b.iter().filter(|event| **event != missing("ada", 1));
-    assert!(by_others.eq(&[other_view("carol")][..b.len() - 1]), "{b:?}");
-    assert_eq!((a, c), (vec![], vec![said("ada", "dropped")]));
+    let [a, b, c] = world.pass(2 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(a, [other_view("bob")]);
+    let both = [other_view("ada"), other_view("carol"), Event::Contradicted];
+    assert_eq!(sorted(b), sorted(both.to_vec()));
+    assert_eq!(c, [said("ada", "dropped"), other_view("bob")]);
+    // Its author is told that he has not confirmed it.
+    let [a, ..] = world.pass(2 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert!(a.contains(&unconfirmed_by("bob", 1, "dropped")), "{a:?}");
+    assert_eq!(ada.confirmed_by(1), ["carol"]);
 }
 
 #[test]
@@ -73,8 +114,23 @@ fn the_last_direct_message_before_a_silence_is_dropped() {
     let (mut world, mut ada, mut bob, mut carol) = three();
     world.say_to(&mut ada, bob.sid(), "dropped");
     bob.intercept();
-    let noticed = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
-    assert_eq!(noticed, [vec![], vec![missing("ada", 1)], vec![]]);
+    let noticed = world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let by_author = vec![
+        Event::Unanswered(nick_of("bob")),
+        unconfirmed_by("bob", 1, "dropped"),
+    ];
+    assert_eq!(noticed, [by_author, vec![], vec![]]);
+    assert_eq!(ada.confirmed_by(1), [""; 0]);
+    // Nor is it taken for confirmed when he has gone.
+    world.leave(&mut bob);
+    let undelivered = Event::Undelivered {
+        receipt: 1,
+        reader: nick_of("bob"),
+        text: "dropped".to_owned(),
+        reason: Undelivered::Gone,
+    };
+    let gone = left("bob", Departure::Left);
+    assert_eq!(catch_up(&mut ada), [gone, undelivered]);
 }
 
 #[test]
@@ -83,48 +139,76 @@ fn the_last_message_before_a_goodbye_is_dropped() {
     world.say(&mut ada, "dropped");
     bob.intercept();
     world.leave(&mut ada);
-    let goodbye = left("ada", Departure::Left, true);
-    assert_eq!(catch_up(&mut bob), [missing("ada", 1), goodbye.clone()]);
+    let goodbye = left("ada", Departure::Left);
+    assert_eq!(catch_up(&mut bob), [other_view("ada"), goodbye.clone()]);
     assert_eq!(catch_up(&mut carol), [said("ada", "dropped"), goodbye]);
 }
 
 #[test]
 fn the_last_message_is_dropped_together_with_the_goodbye() {
-    let (mut world, mut ada, mut bob, _) = three();
+    let (mut world, mut ada, mut bob, mut carol) = three();
     world.say(&mut ada, "dropped");
     world.leave(&mut ada);
-    let last = bob.intercept().pop().unwrap();
-    assert_eq!(bob.receive(&last), [left("ada", Departure::Left, false)]);
+    bob.intercept();
+    // That she has said goodbye, a relay can say for nobody.
+    let unsigned = leaving(ada.sid(), Departure::Lost);
+    assert_eq!(bob.receive(&unsigned), [left("ada", Departure::Lost)]);
+    let [b, c] = world.pass(2 * BEACON_PERIOD, [&mut bob, &mut carol]);
+    let goodbye = left("ada", Departure::Left);
+    assert_eq!(b, [other_view("carol")]);
+    assert_eq!(c, [said("ada", "dropped"), goodbye, other_view("bob")]);
+    let unsigned = leaving(carol.sid(), Departure::Left);
+    assert_eq!(bob.ends(&unsigned), End::Malformed);
 }
 
 #[test]
 fn all_that_somebody_says_is_kept_back() {
     let (mut world, mut ada, mut bob, mut carol) = three();
-    let mut noticed = Vec::new();
-    for _ in 0..5 * BEACON_PERIOD.as_secs() {
-        world.advance(Duration::from_secs(1));
-        ada.tick();
-        world.relay(&mut ada);
-        bob.intercept();
-        carol.tick();
-        world.relay(&mut carol);
-        noticed.extend(catch_up(&mut bob));
-        noticed.extend(bob.tick());
-    }
+    let kept_back = Some(ada.sid());
+    let members = [&mut ada, &mut bob, &mut carol];
+    let is_passed_on = |place: usize, frame: &[u8]| place != 1 || signer(frame) != kept_back;
+    let [a, b, c] = world.pass_choosing(5 * BEACON_PERIOD, members, is_passed_on);
+    // The others' statements have places in the chain that they have not at him.
+    let quiet = |nick| Event::Quiet(nick_of(nick), 241);
+    assert!(b.contains(&quiet("ada")), "{b:?}");
+    assert!(b.contains(&other_view("carol")), "{b:?}");
+    assert!(a.contains(&other_view("bob")), "{a:?}");
+    assert!(c.contains(&other_view("bob")), "{c:?}");
+    assert!(!is_present(&bob, "ada"));
+}
+
+#[test]
+fn all_that_somebody_says_is_kept_back_from_the_only_other() {
+    let mut world = World::new();
+    let mut ada = world.enter("ada").unwrap();
+    let mut bob = world.enter("bob").unwrap();
+    let [a, b] = world.pass(SETTLED, [&mut ada, &mut bob]);
+    assert_eq!(a, [Event::Entered(vec![]), joined(&bob)]);
+    assert!(matches!(b.as_slice(), [Event::Entered(people)] if people.len() == 1));
+    assert!(is_present(&bob, "ada"));
+    let kept_back = Some(ada.sid());
+    let is_passed_on = |place: usize, frame: &[u8]| place != 1 || signer(frame) != kept_back;
+    let noticed = world.pass_choosing(5 * BEACON_PERIOD, [&mut ada, &mut bob], is_passed_on);
+    // What he states shows her that he was not shown what she has said.
     let quiet = Event::Quiet(nick_of("ada"), 241);
-    assert_eq!(noticed, [quiet]);
+    assert_eq!(noticed, [vec![other_view("bob")], vec![quiet]]);
+    assert!(!is_present(&bob, "ada") && !is_present(&ada, "bob"));
 }
 
 #[test]
 fn an_old_beacon_is_replayed_to_hide_a_silence() {
-    let (mut world, mut ada, mut bob, mut carol) = three();
-    world.pass(Duration::from_secs(1), [&mut ada, &mut bob, &mut carol]);
+    let mut world = World::new();
+    let mut ada = world.enter("ada").unwrap();
+    let mut bob = world.enter("bob").unwrap();
+    world.pass(SETTLED, [&mut ada, &mut bob]);
     let mut beacon: Option<Vec<u8>> = None;
     let mut noticed = Vec::new();
-    for _ in 0..5 * BEACON_PERIOD.as_secs() {
+    let mut last_shown = Duration::ZERO;
+    for second in 1..=6 * BEACON_PERIOD.as_secs() {
         world.advance(Duration::from_secs(1));
         ada.tick();
         world.relay(&mut ada);
+        catch_up(&mut ada);
         let kept = bob.intercept();
         if let Some(beacon) = &beacon {
             noticed.extend(bob.receive(beacon));
@@ -132,12 +216,15 @@ fn an_old_beacon_is_replayed_to_hide_a_silence() {
             noticed.extend(bob.receive(&first));
             beacon = Some(first);
         }
-        carol.tick();
-        world.relay(&mut carol);
-        noticed.extend(catch_up(&mut bob));
         noticed.extend(bob.tick());
+        // What he states goes nowhere.
+        bob.session.take_outgoing();
+        if is_present(&bob, "ada") {
+            last_shown = Duration::from_secs(second);
+        }
     }
     assert_eq!(noticed, [Event::Quiet(nick_of("ada"), 241)]);
+    assert!(last_shown <= 3 * BEACON_PERIOD, "{last_shown:?}");
 }
 
 #[test]
@@ -153,29 +240,21 @@ fn messages_between_a_join_and_the_first_delivery_are_dropped() {
     dora.intercept();
     world.say(&mut ada, "first");
     let first = dora.intercept_message();
-    // She has not said where her numbers stand, as she would have before the first of them.
-    assert_eq!(
-        dora.receive(&first.frame()),
-        [other_view("ada"), said("ada", "first")]
-    );
-    let [.., d] = world.pass(
-        Duration::from_secs(1),
-        [&mut ada, &mut bob, &mut carol, &mut dora],
-    );
-    assert_eq!(d, []);
+    // She has seen what Dora was not shown.
+    let late = written_at(world.now().time, 0, said("ada", "first"));
+    assert_eq!(dora.receive(&first.frame()), [other_view("ada"), late]);
+    let members = [&mut ada, &mut bob, &mut carol, &mut dora];
+    let [.., d] = world.pass(2 * BEACON_PERIOD, members);
+    let others = [other_view("bob"), other_view("carol"), Event::Contradicted];
+    assert_eq!(sorted(d), sorted(others.to_vec()));
 }
 
 #[test]
-fn all_between_a_join_and_a_change_of_the_roster_is_dropped_greetings_too() {
+fn all_between_a_join_and_a_change_of_the_roster_is_dropped_statements_too() {
     let mut world = World::new();
     let mut ada = world.enter("ada").unwrap();
     let mut bob = world.enter("bob").unwrap();
-    catch_up(&mut ada);
-    catch_up(&mut bob);
-    for member in [&mut ada, &mut bob] {
-        world.relay(member);
-        catch_up(member);
-    }
+    world.pass(SETTLED, [&mut ada, &mut bob]);
     let mut carol = world.enter("carol").unwrap();
     assert!(matches!(
         catch_up(&mut carol).as_slice(),
@@ -183,17 +262,20 @@ fn all_between_a_join_and_a_change_of_the_roster_is_dropped_greetings_too() {
     ));
     catch_up(&mut ada);
     world.say(&mut ada, "dropped");
-    // The greetings.
-    world.advance(Duration::from_secs(1));
-    ada.tick();
-    world.relay(&mut ada);
-    carol.intercept();
-    // A change, after which the chain of digests begins anew.
+    // With the statements by which the others show that they have seen her.
+    world.pass(SETTLED, [&mut ada, &mut bob]);
+    let dropped = carol.intercept();
+    assert!(dropped.iter().any(|frame| is_statement(frame)));
+    // The chain goes on over a change of the roster, and so the loss is not forgotten.
     let mut dora = world.enter("dora").unwrap();
     let noticed = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol, &mut dora]);
-    let [.., c, _] = noticed;
+    let [a, b, c, d] = noticed;
     assert_eq!(c[0], joined(&dora));
     assert!(c.contains(&other_view("ada")), "{c:?}");
+    for events in [a, b, d] {
+        let alarms = events.iter().filter(|it| matches!(it, Event::OtherView(_)));
+        assert!(alarms.eq([&other_view("carol")]), "{events:?}");
+    }
 }
 
 #[test]
@@ -209,38 +291,54 @@ fn an_honest_late_join_at_sequence_500_raises_nothing() {
     catch_up(&mut bob);
     catch_up(&mut ada);
     world.say(&mut ada, "number 500");
-    let [a, b] = world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob]);
+    let [a, b] = world.pass(5 * BEACON_PERIOD, [&mut ada, &mut bob]);
     assert_eq!((a, b), (vec![], vec![said("ada", "number 500")]));
+    assert_eq!(ada.confirmed_by(501), ["bob"]);
+    assert!(is_present(&ada, "bob") && is_present(&bob, "ada"));
 }
 
 #[test]
 fn a_forged_goodbye_splits_the_room_in_two() {
     let (mut world, mut ada, mut bob, mut carol) = three();
-    let epoch = world.epoch() + 1;
-    for (reader, gone) in [(&mut ada, &carol), (&mut bob, &carol)] {
-        let forged = Frame::left(epoch, gone.sid(), Departure::Left);
-        assert_eq!(
-            reader.receive(&payload(&forged)),
-            [left("carol", Departure::Left, false)]
-        );
+    world.advance(BEACON_PERIOD);
+    carol.tick();
+    world.relay(&mut carol);
+    let beacon = ada.intercept().pop().expect("a beacon");
+    assert!(is_statement(&beacon));
+    assert_eq!(bob.receive(&beacon), []);
+    assert_eq!(ada.receive(&beacon), []);
+    // The relay cannot say for her that she goes: it can only say that it has lost her.
+    let goodbye = forged(&beacon, EntryKind::Goodbye, |statement| {
+        statement.purpose = Purpose::ToAll(Occasion::Goodbye);
+        statement.time += 1;
+    });
+    for reader in [&mut ada, &mut bob] {
+        let unsigned = Event::Unopened(nick_of("carol"), OpenError::Signature);
+        assert_eq!(reader.receive(&goodbye), [unsigned]);
+        assert!(is_present(reader, "carol"));
+        let lost = leaving(carol.sid(), Departure::Lost);
+        assert_eq!(reader.receive(&lost), [left("carol", Departure::Lost)]);
     }
     // Carol, who is told nothing, sees them speak of another room.
-    let [_, _, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
-    assert!(
-        c.contains(&other_view("ada")) && c.contains(&other_view("bob")),
-        "{c:?}"
-    );
+    let [a, b, c] = world.pass(2 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let both = [other_view("ada"), other_view("bob"), Event::Contradicted];
+    assert_eq!(sorted(c), sorted(both.to_vec()));
+    // And to them, whoever speaks so is nobody.
+    for events in [a, b] {
+        assert!(!events.is_empty());
+        assert!(events.iter().all(|it| *it == Event::Stray), "{events:?}");
+    }
 }
 
 #[test]
 fn a_room_is_split_by_lost_connections_that_were_not_lost() {
     let (mut world, mut ada, mut bob, mut carol) = three();
     // Ada alone is told that Carol has gone; the relay goes on passing everything.
-    let forged = Frame::left(world.epoch() + 1, carol.sid(), Departure::Lost);
-    let lost = [left("carol", Departure::Lost, false)];
-    assert_eq!(ada.receive(&payload(&forged)), lost);
-    let [a, b, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let forged = leaving(carol.sid(), Departure::Lost);
+    assert_eq!(ada.receive(&forged), [left("carol", Departure::Lost)]);
+    let [a, b, c] = world.pass(2 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
     assert!(a.contains(&Event::Stray), "{a:?}");
+    assert!(a.contains(&other_view("bob")), "{a:?}");
     assert_eq!(b, [other_view("ada")]);
     assert_eq!(c, [other_view("ada")]);
 }
@@ -248,116 +346,153 @@ fn a_room_is_split_by_lost_connections_that_were_not_lost() {
 #[test]
 fn a_membership_list_that_differs_is_noticed_though_nobody_says_anything() {
     let (mut world, mut ada, mut bob, mut carol) = three();
-    let ghost = crate::support::world::Insider::new("ghost");
-    let card = payload(&Frame::joined(world.epoch() + 1, ghost.card.bytes()));
+    let ghost = Insider::new("ghost");
+    let card = joining(ghost.card.bytes());
     assert!(matches!(ada.receive(&card).as_slice(), [Event::Joined(_)]));
-    let [_, b, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let [a, b, c] = world.pass(2 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
     assert_eq!((b, c), (vec![other_view("ada")], vec![other_view("ada")]));
-    let ghosts = ada.session.others();
-    let ghost = ghosts.iter().find(|p| p.nick == nick_of("ghost")).unwrap();
-    assert!(!ghost.is_confirmed);
+    let both = [other_view("bob"), other_view("carol")];
+    assert_eq!(sorted(a), sorted(both.to_vec()));
+    assert!(!is_present(&ada, "ghost"));
+    // Nothing ever shows that the ghost is there.
+    let [a, ..] = world.pass(3 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert!(a.contains(&Event::Quiet(nick_of("ghost"), 241)), "{a:?}");
 }
 
 #[test]
-fn whoever_is_hidden_from_those_who_are_there_is_told_that_nobody_greets() {
-    let mut world = World::new();
-    let mut ada = world.enter("ada").unwrap();
-    catch_up(&mut ada);
-    let mut bob = world.enter("bob").unwrap();
-    catch_up(&mut bob);
-    let [noticed] = world.pass(Duration::from_secs(30), [&mut bob]);
-    assert_eq!(noticed, [unconfirmed("ada")]);
+fn whoever_is_hidden_from_those_who_are_there_is_told_that_nothing_shows_that_they_are() {
+    for are_statements_passed_on in [true, false] {
+        let mut world = World::new();
+        let mut ada = world.enter("ada").unwrap();
+        world.pass(SETTLED, [&mut ada]);
+        let mut bob = world.enter("bob").unwrap();
+        assert!(matches!(catch_up(&mut bob).as_slice(), [Event::Entered(_)]));
+        ada.intercept();
+        let is_passed_on =
+            |_: usize, frame: &[u8]| are_statements_passed_on || !is_statement(frame);
+        let [a, b] = world.pass_choosing(5 * BEACON_PERIOD, [&mut ada, &mut bob], is_passed_on);
+        let quiet = Event::Quiet(nick_of("ada"), 241);
+        if are_statements_passed_on {
+            assert_eq!(b[0], other_view("ada"));
+            assert!(
+                !a.is_empty() && a.iter().all(|it| *it == Event::Stray),
+                "{a:?}"
+            );
+        } else {
+            assert_eq!((a, b), (vec![], vec![quiet]));
+        }
+        assert!(!is_present(&bob, "ada"));
+    }
 }
 
-/// Dora enters, and Ada greets her, as do the others: the relay drops what Ada says.
-fn with_a_dropped_greeting() -> (World, [Member; 4]) {
+/// Dora enters, and the others state at once that they have seen it: the relay drops at her what Ada
+/// states.
+fn with_a_dropped_statement() -> (World, [Member; 4]) {
     let (mut world, mut ada, mut bob, mut carol) = three();
     let mut dora = world.enter("dora").expect("there is room");
     assert!(matches!(catch_up(&mut dora)[..], [Event::Entered(_)]));
-    world.relay(&mut dora);
     for member in [&mut ada, &mut bob, &mut carol] {
         assert_eq!(catch_up(member), [joined(&dora)]);
     }
-    world.advance(Duration::from_secs(1));
+    world.advance(SETTLED);
     assert_eq!(ada.tick(), []);
     world.relay(&mut ada);
     let dropped = dora.intercept();
-    assert!(matches!(&dropped[..], [greeting] if is_statement(greeting)));
-    for member in [&mut bob, &mut carol] {
-        assert_eq!(member.tick(), []);
-        world.relay(member);
-    }
-    for member in [&mut ada, &mut bob, &mut carol, &mut dora] {
-        assert_eq!(catch_up(member), []);
-    }
+    assert!(matches!(&dropped[..], [statement] if is_statement(statement)));
+    assert_eq!(catch_up(&mut ada), []);
     (world, [ada, bob, carol, dora])
 }
 
 #[test]
-fn a_greeting_that_is_dropped_is_noticed_by_the_first_message() {
-    let (mut world, [mut ada, mut bob, _carol, mut dora]) = with_a_dropped_greeting();
-    // Nothing else is dropped, so that all agree about what was said.
+fn a_statement_that_is_dropped_is_noticed_by_the_first_message() {
+    let (mut world, [mut ada, mut bob, _carol, mut dora]) = with_a_dropped_statement();
+    // Nothing else is dropped, and nobody else has said anything.
     world.say(&mut ada, "first");
     assert_eq!(catch_up(&mut bob), [said("ada", "first")]);
-    assert_eq!(
-        catch_up(&mut dora),
-        [other_view("ada"), said("ada", "first")]
-    );
+    let written = world.now().time;
+    let first = written_at(written, 0, said("ada", "first"));
+    assert_eq!(catch_up(&mut dora), [other_view("ada"), first]);
     // Once is enough.
     world.say(&mut ada, "second");
-    assert_eq!(catch_up(&mut dora), [said("ada", "second")]);
+    let second = written_at(written, 0, said("ada", "second"));
+    assert_eq!(catch_up(&mut dora), [second]);
 }
 
 #[test]
-fn a_greeting_that_is_dropped_is_noticed_by_the_first_beacon() {
-    let (mut world, [mut ada, mut bob, mut carol, mut dora]) = with_a_dropped_greeting();
+fn a_statement_that_is_dropped_is_noticed_by_the_first_beacon() {
+    let (mut world, [mut ada, mut bob, mut carol, mut dora]) = with_a_dropped_statement();
     let members = [&mut ada, &mut bob, &mut carol, &mut dora];
-    let noticed = world.pass(BEACON_PERIOD, members);
-    let of_ada = vec![unconfirmed("ada"), other_view("ada")];
-    assert_eq!(noticed, [vec![], vec![], vec![], of_ada]);
+    let [a, b, c, d] = world.pass(2 * BEACON_PERIOD, members);
+    for events in [a, b, c] {
+        assert_eq!(events, [other_view("dora")]);
+    }
+    let all = ["ada", "bob", "carol"].map(other_view);
+    let all = [all.to_vec(), vec![Event::Contradicted]].concat();
+    assert_eq!(sorted(d), sorted(all));
 }
 
-/// A statement with its sender's signature, in which something was altered since.
-fn forged(frame: &[u8], alter: impl FnOnce(&mut Statement)) -> Vec<u8> {
-    let Ok(ToClient::Statement {
-        statement,
-        signature,
-    }) = ToClient::parse(frame)
-    else {
-        panic!("not a statement: {frame:?}");
+/// The entry of a statement with its sender's signature, in which something was altered since.
+fn forged(frame: &[u8], kind: EntryKind, alter: impl FnOnce(&mut Statement)) -> Vec<u8> {
+    let Ok(ToClient::Entry { entry, .. }) = ToClient::parse(frame) else {
+        panic!("not an entry: {frame:?}");
     };
-    let mut altered = Statement::parse(statement).expect("a statement");
+    let signed = Signed::parse(entry).expect("a statement");
+    let mut altered = Statement::parse(signed.bytes).expect("a statement");
     alter(&mut altered);
-    let fields = Encoder::default().byte(0x15);
-    let fields = fields.string(&altered.encode()).string(signature);
-    fields.finish()
+    let fields = Encoder::default().string(&altered.encode());
+    let entry = fields.string(signed.signature).finish();
+    let fields = Encoder::default().byte(0x11).byte(kind.code());
+    fields.string(&entry).string(&[]).finish()
 }
 
 #[test]
 fn a_statement_that_its_sender_did_not_sign_counts_for_nothing() {
     let (mut world, mut ada, mut bob, _) = three();
+    world.say(&mut bob, "has she seen it?");
+    catch_up(&mut bob);
     world.advance(BEACON_PERIOD);
     ada.tick();
     world.relay(&mut ada);
     let beacon = bob.intercept().pop().expect("a beacon");
     let unsigned = [Event::Unopened(nick_of("ada"), OpenError::Signature)];
-    // That messages are missing, that she sees another room, that nothing came after it, that she goes.
+    let seen = world.claim();
+    // That messages are missing, that she sees another room, that nothing came after it, that she has
+    // seen what he said, that her program is newer.
+    let statement = EntryKind::Statement;
     let forgeries = [
-        forged(&beacon, |statement| statement.next += 1),
-        forged(&beacon, |statement| statement.roster = [1; 32]),
-        forged(&beacon, |statement| statement.time += 1_000_000),
-        forged(&beacon, |statement| statement.occasion = Occasion::Leave),
+        forged(&beacon, statement, |it| it.next += 1),
+        forged(&beacon, statement, |it| it.claim.roster = [1; 32]),
+        forged(&beacon, statement, |it| it.time += 1_000_000),
+        forged(&beacon, statement, |it| it.claim = seen),
+        forged(&beacon, statement, |it| {
+            it.purpose = Purpose::ToAll(Occasion::Unknown(7));
+        }),
+        // That she goes.
+        forged(&beacon, EntryKind::Goodbye, |it| {
+            it.purpose = Purpose::ToAll(Occasion::Goodbye);
+        }),
     ];
     for forgery in forgeries {
         assert_eq!(bob.receive(&forgery), unsigned);
     }
-    // What she has signed herself counts, and what she says is shown.
+    // A goodbye is no statement, and the other way round.
+    let goodbye = |it: &mut Statement| it.purpose = Purpose::ToAll(Occasion::Goodbye);
+    for misplaced in [
+        forged(&beacon, statement, goodbye),
+        forged(&beacon, EntryKind::Goodbye, |_| {}),
+    ] {
+        assert_eq!(bob.receive(&misplaced), [Event::Stray]);
+    }
+    assert!(is_present(&bob, "ada"));
+    assert_eq!(bob.confirmed_by(1), [""; 0]);
+    // What she has signed herself counts, and what she says is shown: she sees a room without all that.
     assert_eq!(bob.receive(&beacon), []);
+    catch_up(&mut ada);
     world.say(&mut ada, "still here");
-    assert_eq!(catch_up(&mut bob), [said("ada", "still here")]);
-    let lost = Frame::left(world.epoch() + 1, ada.sid(), Departure::Left);
-    let without_a_goodbye = left("ada", Departure::Left, false);
-    assert_eq!(bob.receive(&payload(&lost)), [without_a_goodbye]);
+    let late = written_at(world.now().time, 0, said("ada", "still here"));
+    assert_eq!(catch_up(&mut bob), [other_view("ada"), late]);
+    let lost = leaving(ada.sid(), Departure::Lost);
+    assert_eq!(bob.receive(&lost), [left("ada", Departure::Lost)]);
 }
 
 #[test]
@@ -368,13 +503,17 @@ fn two_orders_of_messages_are_noticed_though_nobody_answers() {
     let mut frames = carol.intercept();
     frames.reverse();
     carol.deliver(frames);
-    let [a, b, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let [a, b, c] = world.pass(2 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
     assert_eq!(a, [said("bob", "two"), other_view("carol")]);
+    let one = without_having_seen(1, said("ada", "one"));
     assert_eq!(b, [said("ada", "one"), other_view("carol")]);
-    assert_eq!(c[..2], [said("bob", "two"), said("ada", "one")]);
+    assert_eq!(c[..2], [said("bob", "two"), one]);
     // Whose beacon comes first is a matter of chance.
-    assert!(c.contains(&other_view("ada")) && c.contains(&other_view("bob")));
-    assert_eq!(c.len(), 4, "{c:?}");
+    let both = [other_view("ada"), other_view("bob"), Event::Contradicted];
+    assert_eq!(sorted(c[2..].to_vec()), sorted(both.to_vec()));
+    // Neither takes for confirmed what she was shown elsewhere.
+    assert_eq!(ada.confirmed_by(1), ["bob"]);
+    assert_eq!(bob.confirmed_by(1), ["ada"]);
 }
 
 #[test]
@@ -385,10 +524,13 @@ fn a_member_left_out_sees_the_notice_and_no_gap() {
     assert_eq!(world.say(&mut ada, "not for carol"), 1);
     ada.session.set_standing(sid, Standing::Known);
     assert_eq!(world.say(&mut ada, "for all"), 2);
-    let [a, b, c] = world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let [a, b, c] = world.pass(5 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
     assert_eq!(a, []);
     let left_out = Event::LeftOthersOut(nick_of("ada"), vec![nick_of("carol")]);
     assert_eq!(b[..2], [left_out, said("ada", "not for carol")]);
     assert_eq!(b[2..], [said("ada", "for all")]);
-    assert_eq!(c, [Event::LeftOut(nick_of("ada")), said("ada", "for all")]);
+    let left_out = Event::LeftOut(nick_of("ada"), LeftOutFor::OtherIdentity);
+    assert_eq!(c, [left_out, said("ada", "for all")]);
+    assert_eq!(ada.confirmed_by(1), ["bob"]);
+    assert_eq!(ada.confirmed_by(2), ["bob", "carol"]);
 }

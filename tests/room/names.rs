@@ -12,8 +12,8 @@ use e2echat::room::session::{Disbelief, End, Event, Receipt, To};
 use e2echat::room::text::SafeText;
 
 use crate::support::world::{
-    BEACON_PERIOD, Insider, Member, NOW, World, catch_up, left, nick_of, payload, person, said,
-    said_directly, three,
+    BEACON_PERIOD, Insider, Member, NOW, World, catch_up, joining, left, nick_of, other_view,
+    payload, person, rekeying, said, said_directly, three,
 };
 
 fn rename(member: &mut Member, nick: &str) -> Result<(), Conflict> {
@@ -26,7 +26,7 @@ fn renamed(former: &str, member: &Member) -> Event {
     Event::Renamed {
         former: nick_of(former),
         person: e2echat::room::session::Person {
-            is_confirmed: true,
+            is_present: true,
             ..person(member)
         },
     }
@@ -40,12 +40,6 @@ fn say(member: &mut Member, to: To, text: &str) -> Receipt {
 
 fn is_disbelief(event: &Event) -> bool {
     matches!(event, Event::Disbelieved(_) | Event::CastOut(..))
-}
-
-fn sort_nicks(event: &mut Event) {
-    if let Event::NotTaken { readers, .. } = event {
-        readers.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-    }
 }
 
 fn nicks(member: &Member) -> Vec<String> {
@@ -107,59 +101,90 @@ fn whoever_loses_the_race_for_a_nick_goes_on_under_the_one_before() {
     assert_eq!(rename(&mut bob, "zoe"), Ok(()));
     let shown = bob.session.changes();
     let receipt = say(&mut bob, To::Room { shown }, "who reads this?");
-    let to_carol = To::Member(carol.sid());
-    let direct = say(&mut bob, to_carol, "and this?");
+    let direct = say(&mut bob, To::Member(carol.sid()), "and this?");
     world.relay(&mut ada);
-    assert_eq!(world.try_to_pass_on(&mut bob), Err(Notice::NickTaken));
-    let frames = bob.intercept();
-    let [renamed_ada, refusal] = frames.as_slice() else {
-        panic!("not two frames: {frames:?}");
-    };
-    // That she has the nick reaches him first, and hers is the one that he believes.
-    assert_eq!(bob.receive(renamed_ada), [renamed("ada", &ada)]);
+    world.relay(&mut bob);
+    // That she has the nick reaches him first, and nothing has changed for him.
+    let refused = Event::Refused(nick_of("zoe"), Conflict::Nick);
+    assert_eq!(catch_up(&mut bob), [renamed("ada", &ada), refused]);
+    assert_eq!(bob.session.card().nick().as_str(), "bob");
     assert_eq!(nicks(&bob), ["carol", "zoe"]);
-    assert_eq!(bob.ends(refusal), End::Notice(Notice::NickTaken));
-    assert_eq!(bob.session.take_back_nick(), Some(nick_of("zoe")));
-    assert_eq!(bob.session.take_back_nick(), None, "once is enough");
-    assert_eq!(world.enter_again(&mut bob), Ok(()));
-    let events = catch_up(&mut bob);
-    let is_return =
-        |event: &Event| matches!(event, Event::Returned { absent, .. } if absent.is_empty());
-    assert!(events.iter().any(is_return), "{events:?}");
-    assert!(!events.iter().any(is_disbelief), "{events:?}");
-    assert_eq!(nicks(&bob), ["carol", "zoe"]);
-    // What was signed under the nick that nobody has is given back to whoever said it, and not told as
-    // taken.
-    assert!(bob.session.awaits(&receipt) && bob.session.awaits(&direct));
-    let not_taken = |receipt: Receipt, nicks: &[&str], text: &str| Event::NotTaken {
-        receipt: receipt.number,
-        readers: nicks.iter().map(|nick| nick_of(nick)).collect(),
-        text: text.to_owned(),
-    };
-    let mut given_back = bob.tick();
-    given_back.iter_mut().for_each(sort_nicks);
+    // What he said meanwhile has come to all, under the nick that he has.
+    assert!(!bob.session.awaits(&receipt) && !bob.session.awaits(&direct));
     assert_eq!(
-        given_back,
+        catch_up(&mut ada),
         [
-            not_taken(receipt, &["carol", "zoe"], "who reads this?"),
-            not_taken(direct, &["carol"], "and this?"),
+            Event::Called(nick_of("zoe")),
+            said("bob", "who reads this?")
         ]
     );
-    let is_missing = |event: &Event| matches!(event, Event::Missing(..));
-    assert_eq!(world.say(&mut bob, "here I am"), 2);
-    bob.say_to(to_carol, "for you").unwrap();
-    world.relay(&mut bob);
-    let seen = catch_up(&mut ada);
-    assert!(seen.ends_with(&[said("bob", "here I am")]), "{seen:?}");
-    assert!(!seen.iter().any(is_missing), "{seen:?}");
-    let seen = catch_up(&mut carol);
-    let last = [said("bob", "here I am"), said_directly("bob", "for you")];
-    assert!(seen.ends_with(&last), "{seen:?}");
-    assert!(!seen.iter().any(is_missing), "{seen:?}");
+    assert_eq!(
+        catch_up(&mut carol),
+        [
+            renamed("ada", &ada),
+            said("bob", "who reads this?"),
+            said_directly("bob", "and this?")
+        ]
+    );
+    world.say(&mut bob, "here I am");
+    for reader in [&mut ada, &mut carol] {
+        assert_eq!(catch_up(reader), [said("bob", "here I am")]);
+    }
     assert_eq!(nicks(&carol), ["bob", "zoe"]);
-    // Nobody was, or is, alarmed by it.
+    // Nobody is alarmed by it, and all of it is confirmed.
     let noticed = world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
     assert_eq!(noticed, [vec![], vec![], vec![]]);
+    assert_eq!(bob.confirmed_by(receipt.number), ["carol", "zoe"]);
+    assert_eq!(bob.confirmed_by(direct.number), ["carol"]);
+    // He can still change his nick, and his key.
+    assert_eq!(rename(&mut bob, "rob"), Ok(()));
+    world.relay(&mut bob);
+    assert_eq!(catch_up(&mut bob), [Event::Called(nick_of("rob"))]);
+}
+
+#[test]
+fn whoever_loses_the_race_while_the_connection_is_broken_goes_on_too() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    assert_eq!(rename(&mut bob, "zoe"), Ok(()));
+    let shown = bob.session.changes();
+    let receipt = say(&mut bob, To::Room { shown }, "who reads this?");
+    // None of it reaches the relay, which takes him out; and she takes the nick.
+    world.lose(&bob);
+    assert_eq!(rename(&mut ada, "zoe"), Ok(()));
+    world.relay(&mut ada);
+    assert_eq!(world.enter_again(&mut bob), Err(Notice::NickTaken));
+    let key = || SessionKey::generate(KeySize::Bits2048);
+    let now = world.now();
+    assert_eq!(bob.session.retreat(key, now), Some(nick_of("zoe")));
+    assert_eq!(world.enter_again(&mut bob), Ok(()));
+    world.relay(&mut bob);
+    let events = catch_up(&mut bob);
+    let is_return = |event: &Event| matches!(event, Event::Returned { .. });
+    assert!(events.iter().any(is_return), "{events:?}");
+    assert!(!events.iter().any(is_disbelief), "{events:?}");
+    assert_eq!(bob.session.card().nick().as_str(), "bob");
+    // It was written under the session id of two keys ago for the relay, and before the nick was his:
+    // it is sent, or he is told.
+    let told = |event: &Event| matches!(event, Event::NotTaken { receipt: of, .. } if *of == receipt.number);
+    assert!(!bob.session.awaits(&receipt) || events.iter().any(told));
+    world.say(&mut bob, "here I am");
+    for reader in [&mut ada, &mut carol] {
+        let seen = catch_up(reader);
+        assert!(seen.ends_with(&[said("bob", "here I am")]), "{seen:?}");
+        assert!(!seen.iter().any(is_disbelief), "{seen:?}");
+    }
+    let noticed = world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let is_alarm = |event: &&Event| {
+        matches!(
+            event,
+            Event::OtherView(_) | Event::Missing(..) | Event::Stray | Event::Blind(_)
+        )
+    };
+    assert_eq!(
+        noticed.iter().flatten().filter(is_alarm).count(),
+        0,
+        "{noticed:?}"
+    );
 }
 
 #[test]
@@ -167,13 +192,18 @@ fn a_relay_that_refuses_a_nick_too_late_cannot_bring_back_a_destroyed_key() {
     let (mut world, mut ada, _, _) = three();
     assert_eq!(rename(&mut ada, "zoe"), Ok(()));
     world.advance(std::time::Duration::from_mins(1));
-    ada.tick();
-    assert_eq!(ada.session.take_back_nick(), None);
+    assert!(!ada.tick().contains(&Event::RekeyDue));
+    let refusal = payload(&Frame::refused(Notice::NickTaken.code()));
+    let refused = Event::Refused(nick_of("zoe"), Conflict::Nick);
+    assert_eq!(ada.receive(&refusal), [refused]);
+    // There is no key any more: another one is made at once.
+    assert!(ada.tick().contains(&Event::RekeyDue));
+    assert!(ada.session.can_rekey());
 }
 
 #[test]
 fn a_relay_gives_a_nick_away_and_then_refuses_the_new_one() {
-    let (world, mut ada, _, _) = three();
+    let (mut world, mut ada, mut bob, _) = three();
     let mallory = Insider::new("mallory");
     assert_eq!(rename(&mut ada, "zoe"), Ok(()));
     // Until the relay has listed the new nick, the one before is hers.
@@ -186,17 +216,29 @@ fn a_relay_gives_a_nick_away_and_then_refuses_the_new_one() {
         session.public(),
         0,
     );
-    let joined = payload(&Frame::joined(world.epoch() + 1, taken.bytes()));
     let conflict = Disbelief::Conflict(Conflict::Nick);
-    assert_eq!(ada.receive(&joined), [Event::Disbelieved(conflict)]);
-    let refusal = payload(&Frame::notice(Notice::NickTaken.code()));
-    assert_eq!(ada.ends(&refusal), End::Notice(Notice::NickTaken));
-    assert_eq!(ada.session.take_back_nick(), Some(nick_of("zoe")));
+    let disbelieved = Event::Disbelieved(conflict);
+    assert_eq!(ada.receive(&joining(taken.bytes())), [disbelieved]);
+    let refusal = payload(&Frame::refused(Notice::NickTaken.code()));
+    let refused = Event::Refused(nick_of("zoe"), Conflict::Nick);
+    assert_eq!(ada.receive(&refusal), [refused]);
+    assert_eq!(ada.session.card().nick().as_str(), "ada");
+    // What the relay has shown to her alone is noticed with the next thing that she signs.
+    ada.session.take_outgoing();
+    world.say(&mut ada, "hello");
+    assert!(catch_up(&mut bob).contains(&other_view("ada")));
+}
+
+#[test]
+fn a_refusal_of_what_nobody_asked_for_ends_the_session() {
+    let (_, mut ada, _, _) = three();
+    let refusal = payload(&Frame::refused(Notice::NickTaken.code()));
+    assert_eq!(ada.ends(&refusal), End::Malformed);
 }
 
 #[test]
 fn another_identity_presents_itself_as_a_members_new_nick() {
-    let (world, ada, mut bob, _) = three();
+    let (_, ada, mut bob, _) = three();
     let mallory = Insider::new("mallory");
     let key = crate::support::peer::lobby().key();
     let session = crate::support::peer::session_key(0);
@@ -208,7 +250,7 @@ fn another_identity_presents_itself_as_a_members_new_nick() {
         0,
         0,
     );
-    let frame = payload(&Frame::rekeyed(world.epoch() + 1, forged.bytes()));
+    let frame = rekeying(forged.bytes());
     assert_eq!(
         bob.receive(&frame),
         [Event::Disbelieved(Disbelief::Succession)]
@@ -218,7 +260,7 @@ fn another_identity_presents_itself_as_a_members_new_nick() {
 
 #[test]
 fn a_member_takes_the_nick_of_another_one_with_the_help_of_the_relay() {
-    let (world, ada, mut bob, carol) = three();
+    let (_, ada, mut bob, carol) = three();
     let key = crate::support::peer::lobby().key();
     let session = crate::support::peer::session_key(0);
     let ada_identity = Identity {
@@ -235,13 +277,13 @@ fn a_member_takes_the_nick_of_another_one_with_the_help_of_the_relay() {
         0,
         0,
     );
-    let frame = payload(&Frame::rekeyed(world.epoch() + 1, stolen.bytes()));
+    let frame = rekeying(stolen.bytes());
     let conflict = Disbelief::Conflict(Conflict::Nick);
     assert_eq!(
         bob.receive(&frame),
         [
             Event::CastOut(nick_of("ada"), conflict),
-            left("ada", Departure::Misbehaved, false)
+            left("ada", Departure::Misbehaved)
         ]
     );
     assert_eq!(nicks(&bob), ["carol"], "who did that gets nothing more");

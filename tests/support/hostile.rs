@@ -158,8 +158,8 @@ impl Lens {
 
     fn pass_entry(&mut self, kind: EntryKind, entry: &[u8], is_readable: bool, whole: Vec<u8>) {
         match (self.attack, kind) {
-            (Attack::Split, EntryKind::Joined) => {}
-            (Attack::SwapKeys, EntryKind::Statement | EntryKind::Goodbye) => {}
+            (Attack::Split, EntryKind::Joined)
+            | (Attack::SwapKeys, EntryKind::Statement | EntryKind::Goodbye) => {}
             (_, EntryKind::Joined) => {
                 let card = self.card(entry);
                 self.send(&Frame::entry(kind, card.bytes()));

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::cipher::seal::Body;
-use e2echat::room::card::{Card, SessionId};
+use e2echat::room::card::{Card, SessionId, Stay};
 use e2echat::room::chain::{Claim, EntryKind, Link, entry_digest, roster_digest};
 use e2echat::room::frame::{Challenge, Frame, MAX_FRAME, RunId, ToClient, preamble};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream};
@@ -73,6 +73,7 @@ pub struct CardFields {
     pub previous: [u8; 32],
     /// The session id of generation 0.
     pub first: [u8; 32],
+    pub past: Vec<Stay>,
 }
 
 impl CardFields {
@@ -86,12 +87,13 @@ impl CardFields {
             generation: 0,
             previous: [0; 32],
             first: [0; 32],
+            past: Vec::new(),
         }
     }
 
     /// The bytes that are signed.
     pub fn unsigned(&self) -> Vec<u8> {
-        let fields = Encoder::tagged("e2echat/2 card")
+        let mut fields = Encoder::tagged("e2echat/2 card")
             .bytes(&self.room.0)
             .string(&self.nick)
             .string(&self.identity)
@@ -102,7 +104,10 @@ impl CardFields {
             .bytes(&self.first)
             .u64(0)
             .u64(0)
-            .count(0);
+            .count(self.past.len());
+        for stay in &self.past {
+            fields = stay.claim.encode(fields.u64(stay.first));
+        }
         let mac = lobby().key().mac(fields.as_slice());
         fields.bytes(&mac).finish()
     }

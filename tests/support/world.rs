@@ -821,3 +821,26 @@ pub fn three() -> (World, Member, Member, Member) {
     }
     (world, ada, bob, carol)
 }
+
+/// What Bob and the others see within two beacon periods after the relay has shown Bob something else: an
+/// alarm about him for each of them, and for him about both, whereupon he is to enter anew. The first
+/// beacon of somebody may be of before that.
+#[track_caller]
+pub fn assert_bob_is_parted(world: &mut World, members: [&mut Member; 3]) {
+    let [a, b, c] = world.pass(2 * BEACON_PERIOD, members);
+    let alarms = |events: Vec<Event>| {
+        let is_alarm = |event: &Event| matches!(event, Event::OtherView(_) | Event::Contradicted);
+        let mut alarms: Vec<String> = events
+            .iter()
+            .filter(|event| is_alarm(event))
+            .map(|event| format!("{event:?}"))
+            .collect();
+        alarms.sort();
+        alarms
+    };
+    let expected = |events: &[Event]| alarms(events.to_vec());
+    assert_eq!(alarms(a), expected(&[other_view("bob")]));
+    assert_eq!(alarms(c), expected(&[other_view("bob")]));
+    let both = [other_view("ada"), other_view("carol"), Event::Contradicted];
+    assert_eq!(alarms(b), expected(&both));
+}

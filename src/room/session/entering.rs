@@ -34,6 +34,7 @@ impl Session {
         let possession = challenge.possession(card.sid(), received);
         let proof = self.own.identity.key.sign(&possession);
         let hello = Frame::hello(card.bytes(), resumes, received, &proof);
+        self.own.keys.present(self.history.run());
         self.door.outgoing.push(hello);
         let signed = self.presence.active.get();
         self.door.phase = Phase::Presented(Box::new(card), signed);

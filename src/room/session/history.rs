@@ -79,6 +79,11 @@ impl History {
         is_new && self.runs.len() <= RUNS * RUNS
     }
 
+    /// Which run it is in which this member wants to enter.
+    pub(super) fn run(&self) -> usize {
+        self.runs.len().saturating_sub(1)
+    }
+
     /// Whether this member was in the room in the run in which it wants to enter.
     pub(super) fn is_in_this_run(&self) -> bool {
         let last = self.points.back().map(|point| point.at.run);
@@ -183,14 +188,6 @@ impl History {
     /// The position of this member's own joining.
     pub(super) fn base(&self) -> u64 {
         self.stays.back().map_or(0, |(first, _)| first.position)
-    }
-
-    /// Where the run begins in which this member wants to enter.
-    pub(super) fn beginning(&self) -> At {
-        At {
-            run: self.runs.len().saturating_sub(1),
-            position: 0,
-        }
     }
 
     /// A position of a run, if it is one in which this member wanted to enter.

@@ -15,11 +15,13 @@ pub(super) struct OwnKeys(Vec<OwnKey>);
 
 struct OwnKey {
     sid: SessionId,
-    /// How far this member had come when it announced it, to a relay that may have listed it without
-    /// this member's being shown that; `None` while it has not.
+    /// How far this member had come when it announced it, if it has changed to it: to a relay that may
+    /// have listed it without this member's being shown that.
     announced: Option<At>,
     /// The position from which on the roster has it; `None` while the relay has not said so.
     listed: Option<At>,
+    /// The run in which it was first presented, if this member joins with it.
+    presented: Option<usize>,
     /// When it is destroyed, if its successor has been announced.
     ends: Option<Duration>,
     /// `None` once it is destroyed.
@@ -33,9 +35,19 @@ impl OwnKeys {
             sid,
             announced: None,
             listed: None,
+            presented: None,
             ends: None,
             key: Some(key),
         }])
+    }
+
+    /// This member presents its card in one of the relay's runs. Where it has done so before and got no
+    /// answer, the others may have had its first key since then.
+    pub(super) fn present(&mut self, run: usize) {
+        if let Some(first) = self.0.first_mut().filter(|own| own.listed.is_none()) {
+            let before = first.presented.replace(run);
+            first.listed = before.map(|run| At { run, position: 0 });
+        }
     }
 
     /// A new key is announced, at this position. Whatever the relay makes of it, the old ones do not
@@ -48,6 +60,7 @@ impl OwnKeys {
             sid,
             announced: Some(at),
             listed: None,
+            presented: None,
             ends: None,
             key: Some(key),
         });
@@ -77,14 +90,6 @@ impl OwnKeys {
     pub(super) fn at(&self, at: At) -> Option<SessionId> {
         let is_listed = |own: &&OwnKey| own.listed.is_some_and(|listed| listed <= at);
         self.0.iter().rfind(is_listed).map(|own| own.sid)
-    }
-
-    /// What was announced first has been so from this position on: the connection broke before the
-    /// relay said what it made of it.
-    pub(super) fn may_be_listed(&mut self, at: At) {
-        if let Some(first) = self.0.first_mut() {
-            first.announced.get_or_insert(at);
-        }
     }
 
     /// The session ids that the roster may have had at a position, the newest first: one, or none, if
@@ -165,6 +170,15 @@ mod tests {
         assert_eq!(keys.at(at(8)), Some(OLD));
         assert_eq!(keys.at(at(4)), None, "before it came");
         assert!(keys.of(OLD).is_some());
+    }
+
+    #[test]
+    fn whoever_got_no_answer_may_have_been_in_the_room_since_then() {
+        let mut keys = OwnKeys::new(OLD, key());
+        keys.present(0);
+        assert_eq!(keys.at(at(4)), None);
+        keys.present(0);
+        assert_eq!(keys.at(at(4)), Some(OLD));
     }
 
     #[test]

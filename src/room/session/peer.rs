@@ -1,7 +1,9 @@
 //! What a member knows of another one.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::cipher::encoding::Digest;
 use crate::room::Time;
 use crate::room::card::Card;
 use crate::room::names::Nick;
@@ -10,6 +12,9 @@ use crate::room::text::SafeText;
 
 use super::event::{Person, Standing};
 use super::presence::Watch;
+
+/// How many of the session keys are remembered that a member had before.
+const FORMER_KEYS: usize = 8;
 
 /// A session key that was first seen longer ago than this gets no more messages.
 const MAX_KEY_AGE: Duration = Duration::from_hours(24);
@@ -22,6 +27,9 @@ pub(super) struct Peer {
     pub(super) base: u64,
     pub(super) watch: Watch,
     pub(super) seen: Seen,
+    /// The session keys that it had before, and when each was first seen: none gets younger by being
+    /// changed for a while.
+    former_keys: VecDeque<(Digest, Duration)>,
     pub(super) clock: TheirClock,
     /// The time in its latest statement, by its own clock.
     pub(super) stated: Time,
@@ -92,6 +100,7 @@ impl Peer {
                 heard: now,
                 ..Seen::default()
             },
+            former_keys: VecDeque::new(),
             clock: TheirClock::default(),
             stated: 0,
             away: None,
@@ -106,8 +115,15 @@ impl Peer {
     /// It goes on under this card. Returns what it was called before, if that was something else.
     pub(super) fn set_card(&mut self, card: &Card, now: Duration) -> Option<Nick> {
         let before = std::mem::replace(&mut self.card, card.clone());
-        if modulus_digest(&before) != modulus_digest(card) {
-            self.seen.key = now;
+        let (key_before, key) = (modulus_digest(&before), modulus_digest(card));
+        if key_before != key {
+            if self.former_keys.len() == FORMER_KEYS {
+                self.former_keys.pop_front();
+            }
+            self.former_keys.push_back((key_before, self.seen.key));
+            let mut former = self.former_keys.iter();
+            let seen = former.find(|(former, _)| *former == key);
+            self.seen.key = seen.map_or(now, |(_, seen)| *seen);
             self.told.stale_key = false;
         }
         (before.nick() != card.nick()).then(|| before.nick().clone())
