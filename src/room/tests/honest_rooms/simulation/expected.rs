@@ -327,9 +327,7 @@ impl Simulation {
         let is_old = |who, generation| self.owners.latest(who) >= generation + 2;
         let is_right = match reason {
             Undelivered::Unopened => !fate.has_arrived && !self.troubles.are_lossless(),
-            Undelivered::Gone => {
-                !self.members[reader].is_staying() || self.now > message.at + HELD
-            }
+            Undelivered::Gone => !self.members[reader].is_staying() || self.now > message.at + HELD,
             Undelivered::GivenUp => {
                 is_old(message.from, message.generation) || is_old(reader, fate.generation)
             }
