@@ -198,14 +198,6 @@ impl History {
         self.stays.back().map_or(0, |(first, _)| first.position)
     }
 
-    /// Where the run begins in which this member wants to enter.
-    pub(super) fn beginning(&self) -> At {
-        At {
-            run: self.runs.len().saturating_sub(1),
-            position: 0,
-        }
-    }
-
     /// A position of a run, if it is one in which this member wanted to enter.
     pub(super) fn at(&self, run: RunId, position: u64) -> Option<At> {
         let run = self.runs.iter().rposition(|known| *known == run)?;
@@ -402,10 +394,12 @@ mod tests {
             ada.append(EntryKind::Message, &[1; 32]);
             ada.note_unread();
         }
-        for _ in 0..REMEMBERED {
-            assert!(!ada.is_lost());
+        // What is before the last of them is remembered for as long as there is room.
+        for _ in 0..REMEMBERED - 2 {
             ada.append(EntryKind::Statement, &[2; 32]);
         }
+        assert!(!ada.is_lost());
+        ada.append(EntryKind::Statement, &[2; 32]);
         assert!(ada.is_lost());
         ada.enter(&start(RUN), &[2; 32]);
         assert!(!ada.is_lost());

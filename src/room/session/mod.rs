@@ -276,9 +276,6 @@ impl Session {
 
     /// The connection is over. What is said meanwhile is sent over the next one.
     pub fn disconnect(&mut self, now: Now) {
-        if matches!(self.door.phase, Phase::Presented(..) | Phase::Entering(_)) {
-            self.own.keys.may_be_listed(self.history.beginning());
-        }
         self.door.phase = Phase::Begun;
         self.presence.active.stop(now.uptime);
         self.door.outgoing.clear();

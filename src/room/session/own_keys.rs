@@ -15,8 +15,8 @@ pub(super) struct OwnKeys(Vec<OwnKey>);
 
 struct OwnKey {
     sid: SessionId,
-    /// How far this member had come when it announced it, to a relay that may have listed it without
-    /// this member's being shown that; `None` while it has not.
+    /// How far this member had come when it announced it, if it has changed to it: to a relay that may
+    /// have listed it without this member's being shown that.
     announced: Option<At>,
     /// The position from which on the roster has it; `None` while the relay has not said so.
     listed: Option<At>,
@@ -90,14 +90,6 @@ impl OwnKeys {
     pub(super) fn at(&self, at: At) -> Option<SessionId> {
         let is_listed = |own: &&OwnKey| own.listed.is_some_and(|listed| listed <= at);
         self.0.iter().rfind(is_listed).map(|own| own.sid)
-    }
-
-    /// What was announced first has been so from this position on: the connection broke before the
-    /// relay said what it made of it.
-    pub(super) fn may_be_listed(&mut self, at: At) {
-        if let Some(first) = self.0.first_mut() {
-            first.announced.get_or_insert(at);
-        }
     }
 
     /// The session ids that the roster may have had at a position, the newest first: one, or none, if

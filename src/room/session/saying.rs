@@ -290,8 +290,13 @@ impl Session {
     }
 
     /// The session ids under which the relay takes messages from this member.
+    /// If a card that follows is under way, the one before the present is not among them any more.
     fn senders(&self) -> [SessionId; 2] {
-        [self.own.card.sid(), self.own.card.previous()]
+        let present = self.own.card.sid();
+        if self.own.next_card.is_some() {
+            return [present; 2];
+        }
+        [present, self.own.card.previous()]
     }
 
     /// Whether a message can reach anybody: a direct one cannot whose reader has changed its session key

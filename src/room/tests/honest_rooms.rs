@@ -300,7 +300,7 @@ fn run_all(kind: &Kind) {
     let most = setting("E2ECHAT_MEMBERS").map(|most| usize::try_from(most).unwrap());
     for_seeds(&kind.seeds, |seed| match most {
         None if seed.is_multiple_of(kind.larger) => run(seed, kind, 8, 12),
-        None => run(seed, kind, 3, 3),
+        None => run(seed, kind, 3, 4),
         Some(most) => run(seed, kind, most, 2 * most),
     });
 }

@@ -101,6 +101,12 @@ impl Owners {
     fn generation(&self, sid: SessionId) -> u32 {
         self.0[&sid].1
     }
+
+    /// How many a member has had before the one that it has shown last.
+    fn latest(&self, owner: usize) -> u32 {
+        let own = self.0.values().filter(|(of, _)| *of == owner);
+        own.map(|(_, generation)| *generation).max().unwrap_or(0)
+    }
 }
 
 /// How often each thing happened in a run.

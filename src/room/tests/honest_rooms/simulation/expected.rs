@@ -13,7 +13,6 @@ use crate::room::session::{Event, Person, Undelivered};
 use crate::room::statement::Statement;
 use crate::room::tests::honest_rooms::ledger::Told;
 
-use super::members::SimulatedMember;
 use super::{SAMPLE, Simulation, lobby};
 
 /// The longest time between two beacons of a member.
@@ -325,15 +324,12 @@ impl Simulation {
     fn is_lost(&self, place: usize, reader: usize, reason: Undelivered) -> Result<(), String> {
         let message = &self.ledger.messages[place];
         let fate = &message.fates[&reader];
-        let (from, to) = (&self.members[message.from], &self.members[reader]);
+        let is_old = |who, generation| self.owners.latest(who) >= generation + 2;
         let is_right = match reason {
             Undelivered::Unopened => !fate.has_arrived && !self.troubles.are_lossless(),
-            Undelivered::Gone => !to.is_staying() || self.now > message.at + HELD,
+            Undelivered::Gone => !self.members[reader].is_staying() || self.now > message.at + HELD,
             Undelivered::GivenUp => {
-                let is_old = |member: &SimulatedMember, generation| {
-                    member.session.card().generation() >= generation + 2
-                };
-                is_old(from, message.generation) || is_old(to, fate.generation)
+                is_old(message.from, message.generation) || is_old(reader, fate.generation)
             }
         };
         is_right
