@@ -115,7 +115,7 @@ pub(super) struct Args {
     limits: LimitArgs,
 }
 
-const LIMITS: &str = "RelayLimits";
+const LIMITS: &str = "Limits";
 
 impl Args {
     fn config(&self, connections: usize) -> RelayConfig {
