@@ -58,7 +58,7 @@ impl Dialler {
 }
 
 /// How far the present link is.
-enum LinkState {
+enum LinkPhase {
     /// There is a link. Where it has not led into the room by this time, it is given up.
     Up(Link, Option<Instant>),
     Dialling,
@@ -69,7 +69,7 @@ enum LinkState {
 /// The connection to the relay.
 pub(in crate::cmd::join) struct Connection {
     dialler: Dialler,
-    state: LinkState,
+    state: LinkPhase,
     /// The number of the present link.
     number: u64,
     /// For how long to try to get a broken connection back.
@@ -90,7 +90,7 @@ impl Connection {
     pub(in crate::cmd::join) fn start(dialler: Dialler, stream: TcpStream) -> anyhow::Result<Self> {
         let mut connection = Self {
             dialler,
-            state: LinkState::Dialling,
+            state: LinkPhase::Dialling,
             number: 0,
             patience: Duration::ZERO,
             failures: 0,
@@ -120,7 +120,7 @@ impl Connection {
             deliver(LinkEvent { number, what });
         })?;
         self.stirred = Instant::now();
-        self.state = LinkState::Up(link, Some(Instant::now() + HANDSHAKE_TIMEOUT));
+        self.state = LinkPhase::Up(link, Some(Instant::now() + HANDSHAKE_TIMEOUT));
         Ok(())
     }
 
@@ -148,7 +148,7 @@ impl Connection {
 
     /// Whether there is a link.
     pub(in crate::cmd::join) fn is_up(&self) -> bool {
-        matches!(self.state, LinkState::Up(..))
+        matches!(self.state, LinkPhase::Up(..))
     }
 
     /// Whether a connection broke, and the member has not been in the room since.
@@ -165,14 +165,14 @@ impl Connection {
     /// Says that a frame has been dealt with, so that another may be read.
     pub(in crate::cmd::join) fn credit_frame(&mut self) {
         self.stirred = Instant::now();
-        if let LinkState::Up(link, _) = &self.state {
+        if let LinkPhase::Up(link, _) = &self.state {
             link.credit();
         }
     }
 
     /// The member is in the room: the link stays, and what failed before is forgotten.
     pub(in crate::cmd::join) fn settle(&mut self) {
-        if let LinkState::Up(_, deadline) = &mut self.state {
+        if let LinkPhase::Up(_, deadline) = &mut self.state {
             *deadline = None;
         }
         self.failures = 0;
@@ -181,7 +181,7 @@ impl Connection {
 
     /// Sends frames over the present link.
     pub(in crate::cmd::join) fn send(&self, frames: Vec<Frame>) {
-        if let LinkState::Up(link, _) = &self.state {
+        if let LinkPhase::Up(link, _) = &self.state {
             link.send(frames);
         }
     }
@@ -197,7 +197,7 @@ impl Connection {
         }
         self.failures += 1;
         self.number += 1;
-        self.state = LinkState::Pausing(Instant::now() + Duration::from_secs_f64(pause));
+        self.state = LinkPhase::Pausing(Instant::now() + Duration::from_secs_f64(pause));
     }
 
     /// Whether the present link ends because the user wants another one.
@@ -208,12 +208,12 @@ impl Connection {
     /// Makes another link now.
     pub(in crate::cmd::join) fn redial(&mut self) {
         match &mut self.state {
-            LinkState::Up(link, _) => {
+            LinkPhase::Up(link, _) => {
                 self.is_hurried = true;
                 link.give_up();
             }
-            LinkState::Pausing(until) => *until = Instant::now(),
-            LinkState::Dialling => {}
+            LinkPhase::Pausing(until) => *until = Instant::now(),
+            LinkPhase::Dialling => {}
         }
     }
 
@@ -224,17 +224,17 @@ impl Connection {
             self.stirred = Instant::now();
         }
         match &self.state {
-            LinkState::Pausing(until) if *until <= Instant::now() => {
-                self.state = LinkState::Dialling;
+            LinkPhase::Pausing(until) if *until <= Instant::now() => {
+                self.state = LinkPhase::Dialling;
                 self.spawn_dial();
             }
-            LinkState::Up(link, deadline) => {
+            LinkPhase::Up(link, deadline) => {
                 let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
                 if is_late || self.stirred.elapsed() >= STALL {
                     link.give_up();
                 }
             }
-            LinkState::Pausing(_) | LinkState::Dialling => {}
+            LinkPhase::Pausing(_) | LinkPhase::Dialling => {}
         }
     }
 

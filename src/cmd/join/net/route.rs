@@ -100,6 +100,7 @@ fn connect_through(proxy: &Proxy, relay: &Address) -> anyhow::Result<TcpStream> 
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
+    use std::time::Duration;
 
     use super::*;
 
@@ -111,7 +112,7 @@ mod tests {
         let relay: Address = "relay.example".parse().unwrap();
         let answers = DeadlineReader::new(&stream, Instant::now() + Duration::from_millis(20));
         let refusal = proxy.connect_to(&relay, answers, &stream).unwrap_err();
-        let error = refused(proxy.address(), &relay, refusal).to_string();
+        let error = refusal.in_words(proxy.address(), &relay).to_string();
         let expected = "no answer from the proxy proxy.example:1080 within 60 seconds\n";
         assert!(error.starts_with(expected), "{error}");
     }
