@@ -51,7 +51,8 @@ pub(super) fn deliver<T: 'static>(
     }
 }
 
-/// A client that is in a room.
+/// A client that is in a room. Each field is a part with one job; the main thread asks one after the
+/// other, so they stand side by side.
 pub(super) struct Client<'a> {
     pub(super) destination: Destination<'a>,
     pub(super) clock: Clock,

@@ -58,7 +58,7 @@ impl Dialler {
 }
 
 /// How far the present link is.
-enum LinkState {
+enum LinkPhase {
     /// There is a link. Where it has not led into the room by this time, it is given up.
     Up(Link, Option<Instant>),
     Dialling,
@@ -69,7 +69,7 @@ enum LinkState {
 /// The connection to the relay.
 pub(in crate::cmd::join) struct Connection {
     dialler: Dialler,
-    state: LinkState,
+    state: LinkPhase,
     /// The number of the present link.
     number: u64,
     /// For how long to try to get a broken connection back.
@@ -90,7 +90,7 @@ impl Connection {
     pub(in crate::cmd::join) fn start(dialler: Dialler, stream: TcpStream) -> anyhow::Result<Self> {
         let mut connection = Self {
             dialler,
-            state: LinkState::Dialling,
+            state: LinkPhase::Dialling,
             number: 0,
             patience: Duration::ZERO,
             failures: 0,
@@ -120,7 +120,7 @@ impl Connection {
             deliver(LinkEvent { number, what });
         })?;
         self.stirred = None;
-        self.state = LinkState::Up(link, Some(Instant::now() + HANDSHAKE_TIMEOUT));
+        self.state = LinkPhase::Up(link, Some(Instant::now() + HANDSHAKE_TIMEOUT));
         Ok(())
     }
 
@@ -148,7 +148,7 @@ impl Connection {
 
     /// Whether there is a link.
     pub(in crate::cmd::join) fn is_up(&self) -> bool {
-        matches!(self.state, LinkState::Up(..))
+        matches!(self.state, LinkPhase::Up(..))
     }
 
     /// Whether a connection broke, and the member has not been in the room since.
@@ -165,14 +165,14 @@ impl Connection {
     /// Says that a frame has been dealt with, so that another may be read.
     pub(in crate::cmd::join) fn credit_frame(&mut self) {
         self.stirred = self.stirred.map(|_| Instant::now());
-        if let LinkState::Up(link, _) = &self.state {
+        if let LinkPhase::Up(link, _) = &self.state {
             link.credit();
         }
     }
 
     /// The member is in the room: the link stays, and what failed before is forgotten.
     pub(in crate::cmd::join) fn settle(&mut self) {
-        if let LinkState::Up(_, deadline) = &mut self.state {
+        if let LinkPhase::Up(_, deadline) = &mut self.state {
             *deadline = None;
         }
         self.failures = 0;
@@ -181,7 +181,7 @@ impl Connection {
 
     /// Sends frames over the present link.
     pub(in crate::cmd::join) fn send(&self, frames: Vec<Frame>) {
-        if let LinkState::Up(link, _) = &self.state {
+        if let LinkPhase::Up(link, _) = &self.state {
             link.send(frames);
         }
     }
@@ -197,7 +197,7 @@ impl Connection {
         }
         self.failures += 1;
         self.number += 1;
-        self.state = LinkState::Pausing(Instant::now() + Duration::from_secs_f64(pause));
+        self.state = LinkPhase::Pausing(Instant::now() + Duration::from_secs_f64(pause));
     }
 
     /// Whether the present link ends because the user wants another one.
@@ -207,7 +207,7 @@ impl Connection {
 
     /// Ends the present link, which is dead.
     pub(in crate::cmd::join) fn give_up(&self) {
-        if let LinkState::Up(link, _) = &self.state {
+        if let LinkPhase::Up(link, _) = &self.state {
             link.give_up();
         }
     }
@@ -215,24 +215,24 @@ impl Connection {
     /// Makes another link now.
     pub(in crate::cmd::join) fn redial(&mut self) {
         match &mut self.state {
-            LinkState::Up(link, _) => {
+            LinkPhase::Up(link, _) => {
                 self.is_hurried = true;
                 link.give_up();
             }
-            LinkState::Pausing(until) => *until = Instant::now(),
-            LinkState::Dialling => {}
+            LinkPhase::Pausing(until) => *until = Instant::now(),
+            LinkPhase::Dialling => {}
         }
     }
 
     /// When [`Connection::tick`] has something to do next, or the connection becomes hopeless.
     pub(in crate::cmd::join) fn next_due(&self) -> Option<Instant> {
         match &self.state {
-            LinkState::Up(_, deadline) => {
+            LinkPhase::Up(_, deadline) => {
                 let stalled = self.stirred.map(|stirred| stirred + STALL);
                 deadline.iter().copied().chain(stalled).min()
             }
-            LinkState::Dialling => self.hopeless_at(),
-            LinkState::Pausing(until) => {
+            LinkPhase::Dialling => self.hopeless_at(),
+            LinkPhase::Pausing(until) => {
                 let hopeless = self.hopeless_at();
                 Some(hopeless.map_or(*until, |at| at.min(*until)))
             }
@@ -250,18 +250,18 @@ impl Connection {
         let now = Instant::now();
         self.stirred = is_waiting.then(|| self.stirred.unwrap_or(now));
         match &mut self.state {
-            LinkState::Pausing(until) if *until <= now => {
-                self.state = LinkState::Dialling;
+            LinkPhase::Pausing(until) if *until <= now => {
+                self.state = LinkPhase::Dialling;
                 self.spawn_dial();
             }
-            LinkState::Up(link, deadline) => {
+            LinkPhase::Up(link, deadline) => {
                 let is_late = deadline.take_if(|deadline| *deadline <= now).is_some();
                 let is_stalled = |stirred: &mut Instant| *stirred + STALL <= now;
                 if is_late || self.stirred.take_if(is_stalled).is_some() {
                     link.give_up();
                 }
             }
-            LinkState::Pausing(_) | LinkState::Dialling => {}
+            LinkPhase::Pausing(_) | LinkPhase::Dialling => {}
         }
     }
 

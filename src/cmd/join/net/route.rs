@@ -2,18 +2,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::cmd::deadline::DeadlineReader;
 use crate::cmd::{failure, reason};
-use crate::room::stream::ReadError;
 
 use super::address::Address;
 use super::link::HANDSHAKE_TIMEOUT;
-use super::socks5::{Proxy, SocksError};
-
-/// How long a proxy may take to reach the relay. Tor may have to find a path first.
-const PROXY_TIMEOUT: Duration = Duration::from_mins(1);
+use super::socks5::{PROXY_TIMEOUT, Proxy};
 
 /// How to get to a relay.
 pub(in crate::cmd) enum Route {
@@ -97,87 +93,14 @@ fn connect_through(proxy: &Proxy, relay: &Address) -> anyhow::Result<TcpStream> 
     let answers = DeadlineReader::new(&stream, Instant::now() + PROXY_TIMEOUT);
     proxy
         .connect_to(relay, answers, &stream)
-        .map_err(|refusal| refused(proxy.address(), relay, refusal))?;
+        .map_err(|error| error.in_words(proxy.address(), relay))?;
     Ok(stream)
-}
-
-/// The error for a proxy that did not connect to the relay.
-fn refused(proxy: &Address, relay: &Address, refusal: SocksError) -> anyhow::Error {
-    let unreached = |why: &str, hint| {
-        failure(
-            format!("the proxy {proxy} cannot connect to {relay}: {why}"),
-            hint,
-        )
-    };
-    match refusal {
-        SocksError::NotSocks => failure(
-            format!("what answers at {proxy} is not a SOCKS5 proxy"),
-            "check the host and the port after --proxy",
-        ),
-        SocksError::LoginWanted => failure(
-            format!("the proxy {proxy} wants a user name and a password"),
-            "give them: --proxy socks5://USER:PASSWORD@HOST:PORT",
-        ),
-        SocksError::LoginUnwanted => failure(
-            format!("the proxy {proxy} takes no user name and password"),
-            "leave them out of --proxy",
-        ),
-        SocksError::LoginWrong => failure(
-            format!("the proxy {proxy} does not accept this user name and password"),
-            "check them, and write them into --proxy as they are",
-        ),
-        SocksError::LongName => failure(
-            format!(
-                "the name of the relay is too long for a proxy: {}",
-                relay.host()
-            ),
-            "check the host",
-        ),
-        SocksError::Lost(error) => {
-            let seconds = PROXY_TIMEOUT.as_secs();
-            let lost = match error {
-                ReadError::TimedOut => {
-                    format!("no answer from the proxy {proxy} within {seconds} seconds")
-                }
-                ReadError::Io(error) => {
-                    format!(
-                        "lost the connection to the proxy {proxy}: {}",
-                        reason(&error)
-                    )
-                }
-                _ => format!("the proxy {proxy} hung up"),
-            };
-            failure(lost, "is it a SOCKS5 proxy? if it is, try again later")
-        }
-        // RFC 1928 §6.
-        SocksError::Reply(2) => unreached(
-            "its rules forbid it",
-            "allow it where the proxy is set up, or use another one",
-        ),
-        SocksError::Reply(3) => unreached("network unreachable", "is the proxy online?"),
-        SocksError::Reply(4) => unreached(
-            "host unreachable",
-            "check the spelling of the relay's name, and that the proxy is online",
-        ),
-        SocksError::Reply(5) => unreached(
-            "connection refused",
-            "is the relay running there, and the port right?",
-        ),
-        SocksError::Reply(6) => unreached("it takes too long", "try again later"),
-        SocksError::Reply(8) => unreached(
-            "it does not know this kind of address",
-            "give the relay's name, or its other address",
-        ),
-        SocksError::Reply(code) => unreached(
-            &format!("it failed (code {code})"),
-            "check the relay's address, and that the proxy is online; its log may tell more",
-        ),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
+    use std::time::Duration;
 
     use super::*;
 
@@ -189,7 +112,7 @@ mod tests {
         let relay: Address = "relay.example".parse().unwrap();
         let answers = DeadlineReader::new(&stream, Instant::now() + Duration::from_millis(20));
         let refusal = proxy.connect_to(&relay, answers, &stream).unwrap_err();
-        let error = refused(proxy.address(), &relay, refusal).to_string();
+        let error = refusal.in_words(proxy.address(), &relay).to_string();
         let expected = "no answer from the proxy proxy.example:1080 within 60 seconds\n";
         assert!(error.starts_with(expected), "{error}");
     }

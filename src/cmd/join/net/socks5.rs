@@ -1,4 +1,5 @@
-//! Asks a SOCKS5 proxy (RFC 1928), such as Tor's, to connect to a relay. `route` words the errors.
+//! Asks a SOCKS5 proxy (RFC 1928), such as Tor's, to connect to a relay, and words what goes
+//! wrong.
 //!
 //! The proxy gets the relay's name as it is. The client does not look the name up: that would tell this
 //! network where the user is going.
@@ -8,10 +9,15 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU8, NonZeroUsize};
 use std::str::FromStr;
+use std::time::Duration;
 
+use crate::cmd::{failure, reason};
 use crate::room::stream::ReadError;
 
 use super::address::Address;
+
+/// How long a proxy may take to reach the relay. Tor may have to find a path first.
+pub(in crate::cmd::join) const PROXY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The port of SOCKS proxies, from IANA's list.
 const DEFAULT_PORT: u16 = 1080;
@@ -63,6 +69,82 @@ pub(in crate::cmd::join) enum SocksError {
     Reply(u8),
     /// The connection to it ended before its answer did.
     Lost(ReadError),
+}
+
+impl SocksError {
+    /// The error in words, for a proxy that did not connect to the relay.
+    pub(in crate::cmd::join) fn in_words(self, proxy: &Address, relay: &Address) -> anyhow::Error {
+        let unreached = |why: &str, hint| {
+            failure(
+                format!("the proxy {proxy} cannot connect to {relay}: {why}"),
+                hint,
+            )
+        };
+        match self {
+            Self::NotSocks => failure(
+                format!("what answers at {proxy} is not a SOCKS5 proxy"),
+                "check the host and the port after --proxy",
+            ),
+            Self::LoginWanted => failure(
+                format!("the proxy {proxy} wants a user name and a password"),
+                "give them: --proxy socks5://USER:PASSWORD@HOST:PORT",
+            ),
+            Self::LoginUnwanted => failure(
+                format!("the proxy {proxy} takes no user name and password"),
+                "leave them out of --proxy",
+            ),
+            Self::LoginWrong => failure(
+                format!("the proxy {proxy} does not accept this user name and password"),
+                "check them, and write them into --proxy as they are",
+            ),
+            Self::LongName => failure(
+                format!(
+                    "the name of the relay is too long for a proxy: {}",
+                    relay.host()
+                ),
+                "check the host",
+            ),
+            Self::Lost(error) => {
+                let seconds = PROXY_TIMEOUT.as_secs();
+                let lost = match error {
+                    ReadError::TimedOut => {
+                        format!("no answer from the proxy {proxy} within {seconds} seconds")
+                    }
+                    ReadError::Io(error) => {
+                        format!(
+                            "lost the connection to the proxy {proxy}: {}",
+                            reason(&error)
+                        )
+                    }
+                    _ => format!("the proxy {proxy} hung up"),
+                };
+                failure(lost, "is it a SOCKS5 proxy? if it is, try again later")
+            }
+            // RFC 1928 §6.
+            Self::Reply(2) => unreached(
+                "its rules forbid it",
+                "allow it where the proxy is set up, or use another one",
+            ),
+            Self::Reply(3) => unreached("network unreachable", "is the proxy online?"),
+            Self::Reply(4) => unreached(
+                "host unreachable",
+                "check the spelling of the relay's name, and that the proxy is online",
+            ),
+            Self::Reply(5) => unreached(
+                "connection refused",
+                "is the relay running there, and the port right?",
+            ),
+            Self::Reply(6) => unreached("it takes too long", "try again later"),
+            Self::Reply(8) => unreached(
+                "it does not know this kind of address",
+                "give the relay's name, or its other address",
+            ),
+            Self::Reply(code) => unreached(
+                &format!("it failed (code {code})"),
+                "check the relay's address, and that the proxy is online; its log may tell more",
+            ),
+        }
+    }
 }
 
 impl From<io::Error> for SocksError {
