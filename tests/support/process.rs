@@ -2,7 +2,6 @@
 //!
 //! Nothing here sleeps for a fixed time to let something happen: a wait polls, up to a deadline.
 
-use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -41,12 +40,6 @@ pub fn wait_within<T>(
     }
 }
 
-/// The program. `.ci/run` names another build of it, to which the tests do not belong.
-fn program() -> OsString {
-    let named = std::env::var_os("E2ECHAT_PROGRAM");
-    named.unwrap_or_else(|| env!("CARGO_BIN_EXE_e2echat").into())
-}
-
 /// A user's own empty folder, where settings would be.
 pub struct Home(TempDir);
 
@@ -68,7 +61,7 @@ impl Home {
 
     /// The program, with this folder as the user's and without our variables in the environment.
     pub fn e2echat(&self) -> Command {
-        let mut command = Command::new(program());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_e2echat"));
         self.isolate(&mut command);
         command
     }
