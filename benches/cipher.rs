@@ -17,6 +17,7 @@ use e2echat::room::card::SessionId;
 use e2echat::room::chain::{Claim, Link};
 use e2echat::room::frame::RunId;
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream, open, verify};
+use e2echat::room::numbers::Ranges;
 
 /// The longest text that fits into this many blocks of a 2048-bit key, which hold 190 bytes each;
 /// 17 of them are the nonce and the kind.
@@ -38,7 +39,7 @@ fn header(body: &Body) -> Header {
             run,
             link: Link::start(run, room, 3),
             roster: [6; 32],
-            unread: Vec::new(),
+            unread: Ranges::default(),
         },
         commitment: body.commitment(),
     }

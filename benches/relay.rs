@@ -21,6 +21,7 @@ use e2echat::room::chain::{Claim, Link};
 use e2echat::room::frame::{Frame, RelayLimits, RunId, ToRelay};
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream};
 use e2echat::room::notice::Notice;
+use e2echat::room::numbers::Ranges;
 use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, RetentionBudget, Room};
 
 const RUN: RunId = RunId([0; 16]);
@@ -53,7 +54,7 @@ fn message(cards: &[Card], identity: &Identity) -> Vec<Frame> {
             run: RUN,
             link: Link::start(RUN, sender.room(), 1),
             roster: [0; 32],
-            unread: Vec::new(),
+            unread: Ranges::default(),
         },
         commitment: body.commitment(),
     };

@@ -10,6 +10,7 @@ use e2echat::room::chain::{Claim, EntryKind, Link, signed_entry};
 use e2echat::room::frame::{Frame, Part, RunId};
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::names::{Nick, RoomId, RoomName};
+use e2echat::room::numbers::Ranges;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rand::Rng as _;
 
@@ -268,7 +269,7 @@ impl<'a> Crowd<'a> {
             run: RunId([0; 16]),
             link: Link::start(RunId([0; 16]), self.room, 0),
             roster: [0; 32],
-            unread: Vec::new(),
+            unread: Ranges::default(),
         };
         let claim = sender.and_then(|sender| sender.claim.clone());
         Header {

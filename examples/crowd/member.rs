@@ -12,6 +12,7 @@ use e2echat::room::frame::{
 };
 use e2echat::room::names::{Nick, RoomId, RoomName};
 use e2echat::room::notice::Notice;
+use e2echat::room::numbers::Ranges;
 use e2echat::room::statement::{Occasion, Purpose, Statement};
 use rand::Rng as _;
 
@@ -308,7 +309,7 @@ impl Member {
             run: self.run.context("no challenge")?,
             link: welcome.before.then(EntryKind::Joined, &entry),
             roster: [0; 32],
-            unread: Vec::new(),
+            unread: Ranges::default(),
         })
     }
 }

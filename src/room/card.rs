@@ -50,7 +50,8 @@ pub struct Identity {
 /// The most stays of which a card says what its member saw.
 pub const MAX_PAST: usize = 8;
 
-/// The most positions that a claim in a card lists as not opened: the card is to fit into HELLO.
+/// The most ranges of positions that a claim in a card lists as not opened: the card is to fit into
+/// HELLO.
 pub const MAX_PAST_UNREAD: usize = 64;
 
 /// What a member saw of a room in a stay that is over.
@@ -207,7 +208,8 @@ impl Card {
 
     /// Makes this card anew for entering the room once more (PROTOCOL §8): with the same keys, but
     /// with what the number of the next message to the room is now, and what the member saw in former
-    /// stays: of these at most [`MAX_PAST`], each with at most [`MAX_PAST_UNREAD`] positions.
+    /// stays: of these at most [`MAX_PAST`], each with at most [`MAX_PAST_UNREAD`]
+    /// ranges of positions.
     #[must_use]
     pub fn reissue(
         &self,

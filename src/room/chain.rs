@@ -6,9 +6,7 @@ use sha2::{Digest as _, Sha256};
 use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
 
 use super::names::{RoomId, RunId, SessionId};
-
-/// The most positions that a claim lists as not opened.
-pub const MAX_UNREAD: usize = 256;
+use super::numbers::Ranges;
 
 /// What kind of entry stands at a position of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,28 +124,24 @@ pub struct Claim {
     pub link: Link,
     /// The digest of the roster there.
     pub roster: Digest,
-    /// The positions of messages that it did not open, since its claim before; ascending, at most
-    /// [`MAX_UNREAD`].
-    pub unread: Vec<u64>,
+    /// The positions of messages that it did not open, since its claim before. If these would be too
+    /// many ranges, what is between two of them is listed as well.
+    pub unread: Ranges,
 }
 
 impl Claim {
     /// Adds its fields to a structure.
     #[must_use]
     pub fn encode(&self, fields: Encoder) -> Encoder {
-        let mut fields = fields
+        let fields = fields
             .bytes(&self.run.0)
             .u64(self.link.position)
             .bytes(&self.link.digest)
-            .bytes(&self.roster)
-            .count(self.unread.len());
-        for position in &self.unread {
-            fields = fields.u64(*position);
-        }
-        fields
+            .bytes(&self.roster);
+        self.unread.encode(fields)
     }
 
-    /// Reads one that lists at most so many positions.
+    /// Reads one that lists at most so many ranges of positions.
     ///
     /// # Errors
     /// Where it is not of the form that [`Claim::encode`] writes.
@@ -158,8 +152,8 @@ impl Claim {
             digest: fields.bytes()?,
         };
         let roster = fields.bytes()?;
-        let unread = ascending(fields, max_unread)?;
-        if unread.last().is_some_and(|last| *last > link.position) {
+        let unread = Ranges::parse(fields, max_unread)?;
+        if unread.last() > Some(link.position) {
             return Err(Malformed);
         }
         Ok(Self {
@@ -169,19 +163,4 @@ impl Claim {
             unread,
         })
     }
-}
-
-/// Reads numbers that ascend, at most so many.
-///
-/// # Errors
-/// Where they do not, or are more.
-fn ascending(fields: &mut Decoder<'_>, most: usize) -> Result<Vec<u64>, Malformed> {
-    let count = fields.count(8)?;
-    let numbers = (0..count)
-        .map(|_| fields.u64())
-        .collect::<Result<Vec<u64>, _>>()?;
-    if count > most || !numbers.is_sorted_by(|a, b| a < b) {
-        return Err(Malformed);
-    }
-    Ok(numbers)
 }

@@ -8,9 +8,10 @@ use crate::cipher::seal::{self, Body, CannotOpen, Recipient};
 
 use super::Time;
 use super::card::SessionId;
-use super::chain::{Claim, MAX_UNREAD, signed_entry};
+use super::chain::{Claim, signed_entry};
 use super::frame::{Frame, MAX_FRAME, Part};
 use super::names::RoomId;
+use super::numbers::MAX_RANGES;
 
 const TAG: &str = "e2echat/2 message";
 
@@ -209,7 +210,7 @@ impl Header {
                     Ok((sid, LeftOutFor::from_code(fields.byte()?)))
                 })
                 .collect::<Result<_, Malformed>>()?,
-            claim: Claim::parse(&mut fields, MAX_UNREAD)?,
+            claim: Claim::parse(&mut fields, MAX_RANGES)?,
             commitment: fields.bytes()?,
         };
         fields.finish()?;
@@ -437,7 +438,7 @@ mod tests {
                     digest: [6; 32],
                 },
                 roster: [8; 32],
-                unread: vec![2],
+                unread: [(2, 2)].into_iter().collect(),
             },
             commitment,
         }

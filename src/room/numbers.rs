@@ -1,8 +1,8 @@
-//! Which messages of a stream have come (PROTOCOL §5).
+//! Numbers in ranges, and which messages of a stream have come (PROTOCOL §5).
 
 use crate::cipher::encoding::{Decoder, Encoder, Malformed};
 
-/// The most ranges that are told apart.
+/// The most ranges that are told apart, but in a card.
 pub const MAX_RANGES: usize = 256;
 
 /// Numbers, as the ranges that they form: ascending, with something between any two.
@@ -10,6 +10,12 @@ pub const MAX_RANGES: usize = 256;
 pub struct Ranges(Vec<(u64, u64)>);
 
 impl Ranges {
+    /// The highest number, if there is any.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        self.0.last().map(|(_, last)| *last)
+    }
+
     /// Whether a number is among them.
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
@@ -57,12 +63,35 @@ impl Ranges {
             .splice(place..=place, before.into_iter().chain(after));
     }
 
+    /// Removes all numbers up to this one.
+    pub fn remove_through(&mut self, number: u64) {
+        self.0.retain(|(_, last)| *last > number);
+        if let Some((first, _)) = self.0.first_mut() {
+            *first = number.saturating_add(1).max(*first);
+        }
+    }
+
+    /// Makes them so many ranges at most, by adding the fewest numbers between two of them again and
+    /// again.
+    pub fn join_closest(&mut self, most: usize) {
+        while self.0.len() > most.max(1) {
+            let gaps = self.0.array_windows().enumerate();
+            let closest = gaps.min_by_key(|(_, [(_, last), (first, _)])| first - last);
+            let Some((place, [(first, _), (_, last)])) = closest else {
+                return;
+            };
+            let joined = (*first, *last);
+            self.0.splice(place..=place + 1, [joined]);
+        }
+    }
+
     /// Takes the lowest range if there are more than [`MAX_RANGES`].
     fn take_excess(&mut self) -> Option<(u64, u64)> {
         (self.0.len() > MAX_RANGES).then(|| self.0.remove(0))
     }
 
-    fn encode(&self, fields: Encoder) -> Encoder {
+    /// Adds its fields to a structure.
+    pub(super) fn encode(&self, fields: Encoder) -> Encoder {
         let mut fields = fields.count(self.0.len());
         for (first, last) in &self.0 {
             fields = fields.u64(*first).u64(*last);
@@ -70,10 +99,13 @@ impl Ranges {
         fields
     }
 
-    /// Reads ranges of numbers below `next`.
-    fn parse(fields: &mut Decoder<'_>, next: u64) -> Result<Self, Malformed> {
+    /// Reads so many ranges at most.
+    ///
+    /// # Errors
+    /// Where they are more, or not of the form that [`Ranges::encode`] writes.
+    pub(super) fn parse(fields: &mut Decoder<'_>, most: usize) -> Result<Self, Malformed> {
         let count = fields.count(16)?;
-        if count > MAX_RANGES {
+        if count > most {
             return Err(Malformed);
         }
         let ranges = (0..count)
@@ -82,14 +114,22 @@ impl Ranges {
         let are_apart = ranges.is_sorted_by(|(_, last), (first, _)| {
             last.checked_add(1).is_some_and(|after| after < *first)
         });
-        let are_ranges = ranges
-            .iter()
-            .all(|(first, last)| first <= last && *last < next);
+        let are_ranges = ranges.iter().all(|(first, last)| first <= last);
         if are_apart && are_ranges {
             Ok(Self(ranges))
         } else {
             Err(Malformed)
         }
+    }
+}
+
+impl FromIterator<(u64, u64)> for Ranges {
+    fn from_iter<T: IntoIterator<Item = (u64, u64)>>(of: T) -> Self {
+        let mut ranges = Self::default();
+        for (first, last) in of {
+            ranges.insert(first, last);
+        }
+        ranges
     }
 }
 
@@ -144,11 +184,7 @@ impl Had {
             self.unopened.insert(first, last);
         }
         // What is between is said to have not come: better than the other way round.
-        if let Some((first, _)) = self.unopened.take_excess()
-            && let Some((_, last)) = self.unopened.0.first().copied()
-        {
-            self.unopened.insert(first, last);
-        }
+        self.unopened.join_closest(MAX_RANGES);
     }
 
     /// The next message that comes has this number, or a higher one.
@@ -172,10 +208,15 @@ impl Had {
     /// Where it is not of the form that [`Had::encode`] writes.
     pub(super) fn parse(fields: &mut Decoder<'_>) -> Result<Self, Malformed> {
         let next = fields.u64()?;
+        let missing = Ranges::parse(fields, MAX_RANGES)?;
+        let unopened = Ranges::parse(fields, MAX_RANGES)?;
+        if missing.last().max(unopened.last()) >= Some(next) {
+            return Err(Malformed);
+        }
         Ok(Self {
             next,
-            missing: Ranges::parse(fields, next)?,
-            unopened: Ranges::parse(fields, next)?,
+            missing,
+            unopened,
         })
     }
 }
@@ -185,11 +226,7 @@ mod tests {
     use super::*;
 
     fn ranges(of: &[(u64, u64)]) -> Ranges {
-        let mut ranges = Ranges::default();
-        for (first, last) in of {
-            ranges.insert(*first, *last);
-        }
-        ranges
+        of.iter().copied().collect()
     }
 
     #[test]
@@ -213,6 +250,19 @@ mod tests {
         assert_eq!(some.0, [(2, 2), (4, 4)]);
         assert!(some.contains(2) && !some.contains(3) && some.contains(4));
         assert_eq!(ranges(&[(1, 5), (8, 9)]).count_within(4, 8), 3);
+    }
+
+    #[test]
+    fn too_many_ranges_are_joined_where_least_is_between() {
+        let mut some = ranges(&[(1, 1), (9, 9), (11, 12), (20, 20), (22, 22)]);
+        some.join_closest(3);
+        assert_eq!(some.0, [(1, 1), (9, 12), (20, 22)]);
+        some.join_closest(1);
+        assert_eq!(some.0, [(1, 22)]);
+        some.remove_through(5);
+        assert_eq!(some.0, [(6, 22)]);
+        some.remove_through(22);
+        assert_eq!(some.last(), None);
     }
 
     #[test]

@@ -37,6 +37,9 @@ impl From<Conflict> for Notice {
     }
 }
 
+/// The most members that a room has, whatever a relay allows.
+pub const MAX_MEMBERS: u32 = 4096;
+
 /// The members of a room, ascending by session id, each with a `T`.
 #[derive(Debug)]
 pub struct Roster<T> {

@@ -5,10 +5,10 @@ use crate::cipher::encoding::{Decoder, Encoder, Malformed};
 
 use super::Time;
 use super::card::SessionId;
-use super::chain::{Claim, MAX_UNREAD};
+use super::chain::Claim;
 use super::message::Stream;
 use super::names::RoomId;
-use super::numbers::Had;
+use super::numbers::{Had, MAX_RANGES};
 
 const TAG: &str = "e2echat/2 statement";
 
@@ -115,7 +115,7 @@ impl Statement {
         let time = fields.u64()?;
         let occasion = Occasion::from_code(fields.byte()?);
         let next = fields.u64()?;
-        let claim = Claim::parse(&mut fields, MAX_UNREAD)?;
+        let claim = Claim::parse(&mut fields, MAX_RANGES)?;
         let receipt = fields.string()?;
         fields.finish()?;
         let purpose = match stream {

@@ -168,7 +168,8 @@ fn a_first_generation_with_a_previous_one() {
     assert_fields_refused(&fields, Notice::CardMalformed);
 }
 
-/// A stay that ended at this position, with so many messages that did not open.
+/// A stay that ended at this position, with so many messages that did not open, each apart from the
+/// others.
 fn stay(first: u64, last: u64, unread: u64) -> Stay {
     let claim = Claim {
         run: RunId([5; 16]),
@@ -177,7 +178,7 @@ fn stay(first: u64, last: u64, unread: u64) -> Stay {
             digest: [6; 32],
         },
         roster: [7; 32],
-        unread: (0..unread).collect(),
+        unread: (0..unread).map(|it| (2 * it, 2 * it)).collect(),
     };
     Stay { first, claim }
 }
@@ -187,9 +188,9 @@ fn more_stays_than_a_card_tells_of_and_stays_that_cannot_be() {
     let cases = [
         vec![stay(1, 99, 0); 9],
         vec![stay(100, 99, 0)],
-        vec![stay(1, 99, 65)],
+        vec![stay(1, 199, 65)],
         // What was not read is not above the position that the signer had come to.
-        vec![stay(1, 2, 4)],
+        vec![stay(1, 2, 3)],
     ];
     for past in cases {
         let fields = CardFields { past, ..good() };

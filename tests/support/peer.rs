@@ -15,6 +15,7 @@ use e2echat::room::frame::{Challenge, Frame, MAX_FRAME, RunId, ToClient, preambl
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream};
 use e2echat::room::names::{RoomId, RoomName};
 use e2echat::room::notice::Notice;
+use e2echat::room::numbers::Ranges;
 use e2echat::room::statement::{Occasion, Purpose, Statement};
 use e2echat::room::stream::{ReadError, read_frame};
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
@@ -393,7 +394,7 @@ impl Member {
             run: self.run,
             link: self.joined,
             roster: roster_digest(&roster),
-            unread: Vec::new(),
+            unread: Ranges::default(),
         }
     }
 

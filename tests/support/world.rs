@@ -17,6 +17,7 @@ use e2echat::room::frame::{
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream};
 use e2echat::room::names::Nick;
 use e2echat::room::notice::Notice;
+use e2echat::room::numbers::Ranges;
 use e2echat::room::relay::{Intake, Mailbox, OutgoingFrame, Room, admit};
 use e2echat::room::session::{
     End, Event, Now, Person, Policy, SayError, Session, Standing, To, Undelivered, Written,
@@ -329,7 +330,7 @@ impl World {
             run: self.challenge.run,
             link: self.link(),
             roster: roster_digest(&roster),
-            unread: Vec::new(),
+            unread: Ranges::default(),
         }
     }
 

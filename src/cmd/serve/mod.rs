@@ -33,6 +33,7 @@ use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
 use crate::room::frame::RelayLimits;
 use crate::room::names::{Nick, RoomName};
+use crate::room::roster::MAX_MEMBERS;
 use crate::room::text::parse_visible;
 
 use self::admission::limits::LimitArgs;
@@ -93,7 +94,7 @@ pub(super) struct Args {
 
     /// The most members in a room
     #[arg(long, value_name = "N", default_value_t = 200, help_heading = LIMITS,
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MEMBERS)))]
     max_members: u32,
 
     /// The most bytes that wait for a member that does not read; then it is dropped

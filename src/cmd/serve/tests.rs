@@ -10,6 +10,7 @@ use crate::room::card::{Card, Identity};
 use crate::room::chain::{Claim, EntryKind, Link, entry_digest, signed_entry};
 use crate::room::frame::{Frame, MAX_FRAME, RunId, ToClient, Welcome, preamble};
 use crate::room::notice::Notice;
+use crate::room::numbers::Ranges;
 use crate::room::relay::Rate;
 use crate::room::statement::{Occasion, Purpose, Statement};
 use crate::room::stream::{ReadError, read_frame};
@@ -125,7 +126,7 @@ impl Client {
                 run: self.run,
                 link: self.welcome.before,
                 roster: [0; 32],
-                unread: Vec::new(),
+                unread: Ranges::default(),
             },
             purpose: Purpose::ToAll(occasion),
         };

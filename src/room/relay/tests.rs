@@ -14,7 +14,7 @@ use crate::room::chain::{Claim, entry_digest, signed_entry};
 use crate::room::frame::{Part, RunId, Signed, ToClient, parse_left};
 use crate::room::message::{Header, Stream};
 use crate::room::names::RoomName;
-use crate::room::numbers::Had;
+use crate::room::numbers::{Had, Ranges};
 use crate::room::statement::{Occasion, Purpose, Receipt, Statement};
 
 use super::*;
@@ -100,7 +100,7 @@ impl Person {
             run: RUN,
             link: self.link,
             roster: [0; 32],
-            unread: Vec::new(),
+            unread: Ranges::default(),
         }
     }
 

@@ -4,14 +4,12 @@ use crate::cipher::encoding::Digest;
 use crate::room::card::{Card, CardError, SessionId};
 use crate::room::chain::entry_digest;
 use crate::room::frame::{Challenge, Frame, Welcome};
+use crate::room::roster::MAX_MEMBERS;
 
 use super::event::{Disbelief, End, Event};
 use super::peer::Peer;
 use super::presence::{OwnEntry, Watch};
 use super::{Now, Phase, Session};
-
-/// The most members of a room that a client takes from a relay.
-const MAX_MEMBERS: u32 = 65_536;
 
 /// Positions go up to here.
 pub(super) const MAX_POSITION: u64 = u64::MAX / 2;

@@ -7,6 +7,7 @@ use crate::cipher::encoding::Digest;
 use crate::room::card::{MAX_PAST, MAX_PAST_UNREAD, Stay};
 use crate::room::chain::{Claim, EntryKind, Link};
 use crate::room::frame::RunId;
+use crate::room::numbers::{MAX_RANGES, Ranges};
 
 /// How many positions are remembered. A claim that is older cannot be compared.
 const REMEMBERED: usize = 65_536;
@@ -52,15 +53,10 @@ pub(super) struct History {
     had_company: bool,
     /// Stays that are over, and of which no other member is known to have been told.
     untold: Vec<Stay>,
-    /// The positions of messages that this member did not open; ascending, above `claimed`.
-    unread: VecDeque<u64>,
-    /// The position of the latest claim that the others have, in the present stay.
-    claimed: u64,
-    /// The last positions of messages that this member did not open in the present stay, whatever it has
-    /// claimed since: somebody may have taken no notice of that. All those that are not listed are below
-    /// `listed_from`.
-    unread_in_stay: VecDeque<u64>,
-    listed_from: u64,
+    /// The positions of messages that this member did not open since the latest claim that the others
+    /// have, and in the present stay, whatever it has claimed: somebody may have taken no notice of that.
+    unread: Ranges,
+    unread_in_stay: Ranges,
     /// Whether this member has entered anew because everybody had seen something else.
     pub(super) has_given_in: bool,
     /// Whether the user has been told that the relay's program is newer than this one.
@@ -121,10 +117,9 @@ impl History {
     /// The present stay, if there is one in which others were there, who may have to be told of it.
     fn present_stay(&self) -> Option<Stay> {
         let (first, _) = self.stays.back().filter(|_| self.had_company)?;
-        let unread = self.unread_in_stay.iter().copied();
         Some(Stay {
-            first: first.position.max(self.listed_from),
-            claim: self.claim_at(self.points.back()?, unread)?,
+            first: first.position,
+            claim: self.claim_without(&self.unread_in_stay)?,
         })
     }
 
@@ -132,9 +127,8 @@ impl History {
     /// there is said by [`History::set_roster`].
     pub(super) fn enter(&mut self, before: &Link, joining: &Digest) {
         self.untold.extend(self.present_stay());
-        self.unread.clear();
-        self.unread_in_stay.clear();
-        self.listed_from = 0;
+        self.unread = Ranges::default();
+        self.unread_in_stay = Ranges::default();
         self.had_company = false;
         let run = self.runs.len().saturating_sub(1);
         let link = before.then(EntryKind::Joined, joining);
@@ -142,7 +136,6 @@ impl History {
             run,
             position: link.position,
         };
-        self.claimed = before.position;
         self.stays.push_back((at, at));
         if self.stays.len() > RUNS {
             self.stays.pop_front();
@@ -214,56 +207,32 @@ impl History {
     /// A message at the present position was not opened.
     pub(super) fn note_unread(&mut self) {
         let position = self.now().position;
-        if !self.is_overrun() {
-            self.unread.push_back(position);
+        for (unread, most) in [
+            (&mut self.unread, MAX_RANGES),
+            (&mut self.unread_in_stay, MAX_PAST_UNREAD),
+        ] {
+            unread.insert(position, position);
+            // What is between is said not to have been opened: better than the other way round.
+            unread.join_closest(most);
         }
-        if self.unread_in_stay.len() == MAX_PAST_UNREAD
-            && let Some(oldest) = self.unread_in_stay.pop_front()
-        {
-            self.listed_from = oldest + 1;
-        }
-        self.unread_in_stay.push_back(position);
-    }
-
-    /// Whether so many messages were not opened that those that came after are not listed: what has
-    /// come of this stay cannot be said any more.
-    fn is_overrun(&self) -> bool {
-        self.unread.len() > REMEMBERED
-    }
-
-    /// Whether this member cannot say any more how far it has come, as too much did not open since a claim
-    /// of its came back: it has to enter anew.
-    pub(super) fn is_lost(&self) -> bool {
-        self.claim(MAX_PAST_UNREAD).is_none()
     }
 
     /// A claim of this member's own has come back: the others have it.
     pub(super) fn claim_came_back(&mut self, claim: &Claim) {
         let at = self.at(claim.run, claim.link.position);
-        if !self.is_overrun() && at.is_some_and(|at| at.run == self.now().run) {
-            self.claimed = self.claimed.max(claim.link.position);
-            let claimed = self.claimed;
-            self.unread.retain(|position| *position > claimed);
+        if at.is_some_and(|at| at.run == self.now().run) {
+            self.unread.remove_through(claim.link.position);
         }
     }
 
-    /// What this member signs now, if it remembers that: how far it has come, and up to where that is
-    /// said with no more than so many positions that it did not open.
-    pub(super) fn claim(&self, most_unread: usize) -> Option<Claim> {
-        if self.is_overrun() {
-            return None;
-        }
-        let beyond = self.unread.get(most_unread);
-        let last = self.now();
-        let end = beyond.map_or(last.position, |position| position - 1);
-        let is_covered = |point: &&Point| point.at.run == last.run && point.at.position <= end;
-        let point = self.points.iter().rfind(is_covered)?;
-        let unread = self.unread.iter().copied().take(most_unread);
-        self.claim_at(point, unread)
+    /// What this member signs now, if it was in the room: how far it has come.
+    pub(super) fn claim(&self) -> Option<Claim> {
+        self.claim_without(&self.unread)
     }
 
-    /// What this member saw up to a point, and which of these it did not open up to there.
-    fn claim_at(&self, point: &Point, unread: impl Iterator<Item = u64>) -> Option<Claim> {
+    /// How far this member has come, and that it did not open these.
+    fn claim_without(&self, unread: &Ranges) -> Option<Claim> {
+        let point = self.points.back()?;
         Some(Claim {
             run: *self.runs.get(point.at.run)?,
             link: Link {
@@ -271,9 +240,7 @@ impl History {
                 digest: point.chain,
             },
             roster: point.roster,
-            unread: unread
-                .take_while(|position| *position <= point.at.position)
-                .collect(),
+            unread: unread.clone(),
         })
     }
 
@@ -311,6 +278,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cipher::encoding::{Decoder, Encoder};
     use crate::room::names::RoomName;
 
     const RUN: RunId = RunId([1; 16]);
@@ -331,7 +299,7 @@ mod tests {
     }
 
     fn claim(history: &History) -> Claim {
-        history.claim(4).unwrap()
+        history.claim().unwrap()
     }
 
     #[test]
@@ -387,68 +355,63 @@ mod tests {
         assert_eq!(bob.compare(&claim(&ada)), Verdict::Same);
     }
 
-    #[test]
-    fn who_cannot_say_what_did_not_open_has_to_enter_anew() {
-        let mut ada = entered();
-        for _ in 0..=MAX_PAST_UNREAD {
-            ada.append(EntryKind::Message, &[1; 32]);
-            ada.note_unread();
-        }
-        // What is before the last of them is remembered for as long as there is room.
-        for _ in 0..REMEMBERED - 2 {
-            ada.append(EntryKind::Statement, &[2; 32]);
-        }
-        assert!(!ada.is_lost());
-        ada.append(EntryKind::Statement, &[2; 32]);
-        assert!(ada.is_lost());
-        ada.enter(&start(RUN), &[2; 32]);
-        assert!(!ada.is_lost());
+    /// The next entry is a message that this member does not open.
+    fn do_not_open(history: &mut History) {
+        history.append(EntryKind::Message, &[1; 32]);
+        history.note_unread();
     }
 
     #[test]
     fn what_was_not_opened_is_listed_until_the_others_have_it() {
         let mut ada = entered();
-        for digest in 0..6 {
-            ada.append(EntryKind::Message, &[digest; 32]);
-            ada.note_unread();
-        }
+        do_not_open(&mut ada);
+        do_not_open(&mut ada);
+        ada.append(EntryKind::Message, &[1; 32]);
+        do_not_open(&mut ada);
         let first = claim(&ada);
-        assert_eq!(first.unread, [2, 3, 4, 5]);
         assert_eq!(
-            first.link.position, 5,
-            "before the first that finds no room"
+            (first.link.position, &first.unread),
+            (5, &Ranges::from_iter([(2, 3), (5, 5)]))
         );
+        do_not_open(&mut ada);
         ada.claim_came_back(&first);
         let second = claim(&ada);
         assert_eq!(
-            (second.unread.as_slice(), second.link.position),
-            (&[6, 7][..], 7)
+            (second.link.position, second.unread),
+            (6, Ranges::from_iter([(6, 6)]))
         );
+    }
+
+    #[test]
+    fn more_than_can_be_listed_is_never_said_to_have_been_opened() {
+        let mut ada = entered();
+        let most = u64::try_from(MAX_RANGES).unwrap();
+        for _ in 0..2 * most {
+            do_not_open(&mut ada);
+            ada.append(EntryKind::Message, &[1; 32]);
+        }
+        let claim = claim(&ada);
+        assert_eq!(claim.link.position, 1 + 4 * most);
+        assert!((1..=2 * most).all(|number| claim.unread.contains(2 * number)));
+        let claim = claim.encode(Encoder::default()).finish();
+        assert!(Claim::parse(&mut Decoder::new(&claim), MAX_RANGES).is_ok());
     }
 
     #[test]
     fn what_was_not_opened_in_a_stay_is_told_at_its_end_though_a_claim_of_it_came_back() {
         let mut ada = entered();
-        let mut not_open = || {
-            ada.append(EntryKind::Message, &[1; 32]);
-            ada.note_unread();
+        for number in 1..=u64::try_from(MAX_PAST_UNREAD + 1).unwrap() {
+            do_not_open(&mut ada);
             let claim = claim(&ada);
             ada.claim_came_back(&claim);
+            ada.append(EntryKind::Message, &[1; 32]);
             let past = ada.past().unwrap_or_else(|_| panic!("one stay"));
-            past.into_iter().next().unwrap()
-        };
-        let told = not_open();
-        assert_eq!((told.first, told.claim.unread), (1, vec![2]));
-        for _ in 1..MAX_PAST_UNREAD {
-            not_open();
+            let told = past.first().unwrap();
+            assert_eq!(told.first, 1);
+            assert!((1..=number).all(|number| told.claim.unread.contains(2 * number)));
+            let claim = told.claim.encode(Encoder::default()).finish();
+            assert!(Claim::parse(&mut Decoder::new(&claim), MAX_PAST_UNREAD).is_ok());
         }
-        let told = not_open();
-        let all: Vec<u64> = (3..).take(MAX_PAST_UNREAD).collect();
-        assert_eq!(
-            (told.first, told.claim.unread),
-            (3, all),
-            "the first one is not confirmed"
-        );
     }
 
     #[test]
@@ -509,27 +472,5 @@ mod tests {
         }
         assert_eq!(ada.points.len(), REMEMBERED);
         assert_eq!(ada.compare(&early), Verdict::Unknown);
-        for _ in 0..REMEMBERED {
-            ada.append(EntryKind::Message, &[1; 32]);
-            ada.note_unread();
-        }
-        assert!(ada.claim(4).is_some());
-        for _ in 0..8 {
-            ada.append(EntryKind::Statement, &[1; 32]);
-        }
-        assert!(
-            ada.claim(4).is_none(),
-            "it would say that the fifth was opened"
-        );
-        assert!(ada.claim(REMEMBERED).is_some());
-        ada.append(EntryKind::Message, &[1; 32]);
-        ada.note_unread();
-        ada.append(EntryKind::Message, &[1; 32]);
-        ada.note_unread();
-        assert_eq!(ada.unread.len(), REMEMBERED + 1);
-        assert!(ada.claim(usize::MAX).is_none());
-        let top = start(RUN);
-        ada.enter(&top, &[5; 32]);
-        assert!(ada.claim(4).is_some());
     }
 }

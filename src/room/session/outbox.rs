@@ -327,7 +327,7 @@ impl Outbox {
             let is_covered = place.run == first.run
                 && (first.position..=claim.link.position).contains(&place.position);
             if is_covered && let Some(reader) = message.place_of(origin) {
-                let is_unread = claim.unread.binary_search(&place.position).is_ok();
+                let is_unread = claim.unread.contains(place.position);
                 let fate = if is_unread {
                     Fate::Undelivered(Undelivered::Unopened)
                 } else {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::room::chain::{Claim, EntryKind, MAX_UNREAD, entry_digest, signed_entry};
+use crate::room::chain::{Claim, EntryKind, entry_digest, signed_entry};
 use crate::room::frame::Frame;
 use crate::room::statement::{Occasion, Purpose, Receipt, Statement};
 
@@ -13,7 +13,7 @@ use super::{Now, Session};
 impl Session {
     /// What this member has taken in.
     pub(super) fn claim(&self) -> Option<Claim> {
-        self.history.claim(MAX_UNREAD)
+        self.history.claim()
     }
 
     pub(super) fn state_to_all(&mut self, now: Now) {

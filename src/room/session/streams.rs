@@ -13,7 +13,7 @@ const RECENT: usize = 64;
 
 /// How many members' streams are remembered. Whoever wants one of them forgotten has to bring so many
 /// others.
-const MEMBERS: usize = 65_536;
+const MEMBERS: usize = 16_384;
 
 /// What a message's number says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

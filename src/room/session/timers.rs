@@ -247,7 +247,7 @@ impl Session {
         if !self.is_inside() {
             return events;
         }
-        if self.history.is_lost() || self.sending.is_overrun() {
+        if self.sending.is_overrun() {
             self.enter_anew();
             events.push(Event::Dead);
             return events;

@@ -13,7 +13,7 @@ use e2echat::room::frame::{
 };
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::notice::Notice;
-use e2echat::room::numbers::Had;
+use e2echat::room::numbers::{Had, Ranges};
 use e2echat::room::relay::{Backlog, Intake, Mailbox, MemberRequest, OutgoingFrame, Room};
 use e2echat::room::statement::{Occasion, Purpose, Receipt, Statement};
 
@@ -447,7 +447,7 @@ impl World {
                 digest: [0; 32],
             },
             roster: [0; 32],
-            unread: Vec::new(),
+            unread: Ranges::default(),
         }
     }
 

@@ -396,10 +396,8 @@ impl Run {
     /// What Mallory claims to have seen: what Bob has, or not.
     fn claim(&self, script: &mut Script<'_>) -> Claim {
         let position = script.number(self.link.position);
-        let unread = (0..script.pick(3)).map(|n| position.saturating_sub(n as u64));
-        let mut unread: Vec<u64> = unread.collect();
-        unread.sort_unstable();
-        unread.dedup();
+        let unread = (0..script.pick(3)).map(|n| position.saturating_sub(2 * n as u64));
+        let unread = unread.map(|position| (position, position)).collect();
         Claim {
             run: if script.pick(8) == 7 {
                 RunId([9; 16])

@@ -17,6 +17,7 @@ use crate::room::chain::{Claim, EntryKind, Link, entry_digest, roster_digest};
 use crate::room::frame::{Challenge, RunId};
 use crate::room::message::{Header, LeftOutFor, Stream};
 use crate::room::names::{Nick, RoomId, RoomName};
+use crate::room::numbers::Ranges;
 
 const FAMILIES: [&str; 19] = [
     "caesar",
@@ -175,6 +176,12 @@ impl Vector {
         self.all(field).map(parse).collect()
     }
 
+    /// A field of which each value is a range.
+    fn ranges(&self, field: &str) -> Ranges {
+        let all: Vec<&str> = self.all(field).collect();
+        ranges_in(&all.join(" "))
+    }
+
     /// The claim of a header or a statement.
     fn claim(&self) -> Claim {
         Claim {
@@ -184,7 +191,7 @@ impl Vector {
                 digest: self.array("chain"),
             },
             roster: self.array("roster"),
-            unread: self.numbers("unread"),
+            unread: self.ranges("unread"),
         }
     }
 
@@ -514,16 +521,19 @@ fn past(vector: &Vector) -> Vec<Stay> {
                 digest: chains[number],
             },
             roster: rosters[number],
-            unread: numbers_in(unread[number]),
+            unread: ranges_in(unread[number]),
         },
     };
     (0..firsts.len()).map(stay).collect()
 }
 
-/// The numbers in a line.
-fn numbers_in(line: &str) -> Vec<u64> {
+/// The ranges in a line.
+fn ranges_in(line: &str) -> Ranges {
     let numbers = line.split_ascii_whitespace();
-    numbers.map(|number| number.parse().unwrap()).collect()
+    let numbers: Vec<u64> = numbers.map(|number| number.parse().unwrap()).collect();
+    let (ranges, rest) = numbers.as_chunks();
+    assert_eq!(rest, [0; 0], "{line}");
+    ranges.iter().map(|[first, last]| (*first, *last)).collect()
 }
 
 fn card_outcome(card: &Result<Card, CardError>) -> &'static str {

@@ -4,10 +4,10 @@
 use crate::room::card::SessionId;
 use crate::room::comparison::{pair_code, room_code};
 use crate::room::names::{NameError, RoomId, RoomName};
-use crate::room::numbers::{Had, Ranges};
+use crate::room::numbers::Had;
 use crate::room::statement::{Occasion, Purpose, Receipt, Statement};
 
-use super::{Vector, family, key_called, numbers_in};
+use super::{Vector, family, key_called};
 
 #[test]
 fn statements() {
@@ -52,14 +52,7 @@ fn expected(vector: &Vector) -> Statement {
 }
 
 fn had(vector: &Vector, of: &str) -> Had {
-    let ranges = |field: &str| {
-        let mut ranges = Ranges::default();
-        for line in vector.all(&format!("{of}_{field}")) {
-            let [first, last] = numbers_in(line).try_into().unwrap();
-            ranges.insert(first, last);
-        }
-        ranges
-    };
+    let ranges = |field: &str| vector.ranges(&format!("{of}_{field}"));
     Had {
         next: vector.number(&format!("{of}_next")),
         missing: ranges("missing"),
