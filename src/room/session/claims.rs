@@ -94,8 +94,9 @@ impl Session {
         if let Some(entry) = covered {
             let readers = [sid, peer.card.previous()];
             let origin = peer.card.origin();
-            let (is_owed, news) = self.outbox.owes_receipt(origin, readers, entry.order);
+            let news = self.outbox.give_up_overtaken(origin, readers, entry.order);
             events.extend(news.into_iter().map(Event::of_news));
+            let is_owed = self.outbox.is_owed_receipt(origin, readers, entry.order);
             if is_owed && !std::mem::replace(&mut peer.told.unanswered, true) {
                 events.push(Event::Unanswered(nick));
             }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::room::card::SessionId;
+use crate::room::card::{Card, SessionId};
 use crate::room::chain::Claim;
 use crate::room::frame::Frame;
 use crate::room::message::{SealedMessage, Stream};
@@ -21,17 +21,40 @@ const HELD: Duration = Duration::from_mins(5);
 /// How many messages and readers are told apart.
 const MAX_ROWS: usize = 1 << 18;
 
-/// Somebody for whom a message is.
+/// Somebody for whom a message is, and what has become of it there.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
     /// The session id that it had.
     pub(super) sid: SessionId,
     /// The session id that it had at first, by which it is known.
-    pub(super) origin: SessionId,
-    pub(super) nick: Nick,
+    origin: SessionId,
+    nick: Nick,
     /// As which of the things that this member sends it went to this reader alone, the last time: it is
     /// to be confirmed by a receipt.
-    pub(super) alone: Option<u64>,
+    alone: Option<u64>,
+    row: Row,
+}
+
+impl Reader {
+    /// The member with this card, of which nothing is known yet.
+    pub(super) fn new(card: &Card) -> Self {
+        Self {
+            sid: card.sid(),
+            origin: card.origin(),
+            nick: card.nick().clone(),
+            alone: None,
+            row: Row::Open,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.row != Row::Ended
+    }
+
+    /// Whether it is still open, though the reader was sent it alone before this.
+    fn is_overtaken(&self, by: u64) -> bool {
+        self.is_open() && self.alone.is_some_and(|sent| sent < by)
+    }
 }
 
 /// What has become of a message at a reader.
@@ -65,6 +88,19 @@ pub(super) enum Fate {
     Unconfirmed,
 }
 
+const GIVEN_UP: Fate = Fate::Undelivered(Undelivered::GivenUp);
+
+impl Fate {
+    /// That of a message which its reader says that it has opened, or not.
+    fn of(is_opened: bool) -> Self {
+        if is_opened {
+            Self::Confirmed
+        } else {
+            Self::Undelivered(Undelivered::Unopened)
+        }
+    }
+}
+
 /// That, of which message, at which reader.
 pub(super) struct News {
     pub(super) receipt: u64,
@@ -91,7 +127,6 @@ pub(super) struct Message {
     /// Whether the relay has taken it.
     is_taken: bool,
     readers: Vec<Reader>,
-    rows: Vec<Row>,
 }
 
 impl Message {
@@ -115,7 +150,6 @@ impl Message {
             said: Duration::ZERO,
             place: None,
             is_taken: false,
-            rows: vec![Row::Open; readers.len()],
             readers,
         }
     }
@@ -174,49 +208,33 @@ impl Message {
         self.readers.iter().map(|reader| &reader.nick)
     }
 
-    fn is_open(&self, reader: usize) -> bool {
-        matches!(self.rows.get(reader), Some(Row::Open | Row::Told))
-    }
-
-    /// Ends the row of a reader, if it is open, with this.
-    fn end(&mut self, reader: usize, fate: Fate) -> Option<News> {
-        if !self.is_open(reader) {
-            return None;
-        }
-        *self.rows.get_mut(reader)? = Row::Ended;
-        self.news(reader, fate)
-    }
-
-    fn news(&self, reader: usize, fate: Fate) -> Option<News> {
-        Some(News {
-            receipt: self.receipt,
-            text: self.text.clone(),
-            reader: self.readers.get(reader)?.nick.clone(),
-            fate,
-        })
-    }
-
-    fn place_of(&self, origin: SessionId) -> Option<usize> {
-        self.readers
-            .iter()
-            .position(|reader| reader.origin == origin)
+    fn reader(&self, origin: SessionId) -> Option<&Reader> {
+        self.readers.iter().find(|reader| reader.origin == origin)
     }
 
     /// Whether the member with this first session id is a reader of it under one of these that it has.
     pub(super) fn is_for(&self, origin: SessionId, sids: [SessionId; 2]) -> bool {
-        let place = self.place_of(origin);
-        let reader = place.and_then(|place| self.readers.get(place));
+        let reader = self.reader(origin);
         reader.is_some_and(|reader| sids.contains(&reader.sid))
     }
 
-    /// What is open for a reader does not reach it.
-    fn give_up_for(&mut self, origin: SessionId) -> Option<News> {
-        let reader = self.place_of(origin)?;
-        self.end(reader, Fate::Undelivered(Undelivered::GivenUp))
+    /// This has become of it at a reader.
+    fn tell(&mut self, reader: usize, fate: Fate) -> Option<News> {
+        let reader = self.readers.get_mut(reader)?;
+        reader.row = match fate {
+            Fate::Unconfirmed => Row::Told,
+            Fate::Confirmed | Fate::Undelivered(_) => Row::Ended,
+        };
+        Some(News {
+            receipt: self.receipt,
+            text: self.text.clone(),
+            reader: reader.nick.clone(),
+            fate,
+        })
     }
 
     fn is_over(&self) -> bool {
-        self.is_taken && self.rows.iter().all(|row| *row == Row::Ended)
+        self.is_taken && !self.readers.iter().any(Reader::is_open)
     }
 
     fn bytes(&self) -> usize {
@@ -283,10 +301,9 @@ impl Outbox {
     ) -> Vec<(Vec<Nick>, &str)> {
         let mut waiting = Vec::new();
         for message in self.messages.iter().filter(|message| message.is_taken) {
-            let readers = message.readers.iter().enumerate();
-            let absent = readers
-                .filter(|(place, reader)| message.is_open(*place) && is_absent(reader.origin));
-            let nicks: Vec<Nick> = absent.map(|(_, reader)| reader.nick.clone()).collect();
+            let readers = message.readers.iter();
+            let absent = readers.filter(|reader| reader.is_open() && is_absent(reader.origin));
+            let nicks: Vec<Nick> = absent.map(|reader| reader.nick.clone()).collect();
             if !nicks.is_empty() {
                 waiting.push((nicks, message.text()));
             }
@@ -316,28 +333,30 @@ impl Outbox {
         self.messages.remove(place)
     }
 
+    /// Sets down what has become of messages at readers for whom that was open, and forgets what is over.
+    fn settle(&mut self, fate: impl Fn(&Message, &Reader) -> Option<Fate>) -> Vec<News> {
+        let mut news = Vec::new();
+        for message in &mut self.messages {
+            for place in 0..message.readers.len() {
+                let open = message.readers.get(place).filter(|reader| reader.is_open());
+                if let Some(fate) = open.and_then(|reader| fate(message, reader)) {
+                    news.extend(message.tell(place, fate));
+                }
+            }
+        }
+        self.messages.retain(|message| !message.is_over());
+        news
+    }
+
     /// A reader has signed that it has taken in all from one position of a run to another, but for
     /// these that it did not open.
     pub(super) fn confirm(&mut self, origin: SessionId, first: At, claim: &Claim) -> Vec<News> {
-        let mut news = Vec::new();
-        for message in &mut self.messages {
-            let Some(place) = message.place else {
-                continue;
-            };
-            let is_covered = place.run == first.run
-                && (first.position..=claim.link.position).contains(&place.position);
-            if is_covered && let Some(reader) = message.place_of(origin) {
-                let is_unread = claim.unread.contains(place.position);
-                let fate = if is_unread {
-                    Fate::Undelivered(Undelivered::Unopened)
-                } else {
-                    Fate::Confirmed
-                };
-                news.extend(message.end(reader, fate));
-            }
-        }
-        self.tidy();
-        news
+        let covered = first.position..=claim.link.position;
+        self.settle(|message, reader| {
+            let place = message.place.filter(|place| place.run == first.run)?;
+            let is_its = reader.origin == origin && covered.contains(&place.position);
+            is_its.then(|| Fate::of(!claim.unread.contains(place.position)))
+        })
     }
 
     /// A reader says to this member alone which of its messages it has had: of those to it, and perhaps
@@ -348,38 +367,17 @@ impl Outbox {
         direct: &Had,
         room: Option<&Had>,
     ) -> Vec<News> {
-        let mut news = Vec::new();
-        for message in &mut self.messages {
-            let had = if message.is_to_room() {
-                room
-            } else {
-                Some(direct)
-            };
-            let Some(reader) = message.place_of(origin) else {
-                continue;
-            };
-            let fate = match had.and_then(|had| had.outcome(message.number)) {
-                Some(Outcome::Opened) => Fate::Confirmed,
-                Some(Outcome::Unopened) => Fate::Undelivered(Undelivered::Unopened),
-                None => continue,
-            };
-            news.extend(message.end(reader, fate));
-        }
-        self.tidy();
-        news
+        self.settle(|message, reader| {
+            let had = if message.is_to_room() { room? } else { direct };
+            let outcome = had.outcome(message.number)?;
+            (reader.origin == origin).then(|| Fate::of(outcome == Outcome::Opened))
+        })
     }
 
     /// A reader is gone for good.
     pub(super) fn is_gone(&mut self, origin: SessionId) -> Vec<News> {
         let gone = Fate::Undelivered(Undelivered::Gone);
-        let mut news = Vec::new();
-        for message in &mut self.messages {
-            if let Some(reader) = message.place_of(origin) {
-                news.extend(message.end(reader, gone));
-            }
-        }
-        self.tidy();
-        news
+        self.settle(|_, reader| (reader.origin == origin).then_some(gone))
     }
 
     /// What a reader, who has entered anew or to whom this member has, has not confirmed and is not sent
@@ -391,17 +389,13 @@ impl Outbox {
         senders: [SessionId; 2],
         readers: [SessionId; 2],
     ) -> Vec<News> {
-        let mut news = Vec::new();
-        for message in self.messages.iter_mut().filter(|message| message.is_taken) {
+        self.settle(|message, reader| {
             let can_be_sent = message.sealed.is_some()
                 && senders.contains(&message.sender)
-                && message.is_for(origin, readers);
-            if !can_be_sent {
-                news.extend(message.give_up_for(origin));
-            }
-        }
-        self.tidy();
-        news
+                && readers.contains(&reader.sid);
+            let is_lost = reader.origin == origin && message.is_taken && !can_be_sent;
+            is_lost.then_some(GIVEN_UP)
+        })
     }
 
     /// The frames that carry to a reader, who has entered anew or to whom this member has, what it has
@@ -412,11 +406,9 @@ impl Outbox {
         let mut copies = Vec::new();
         for message in &self.messages {
             let may_be_taken = message.is_taken || was_there && !message.is_to_room();
-            let place = message
-                .place_of(origin)
-                .filter(|place| may_be_taken && message.is_open(*place));
-            let reader = place.and_then(|place| message.readers.get(place));
-            let (Some(reader), Some(sealed)) = (reader, &message.sealed) else {
+            let reader = message.reader(origin);
+            let open = reader.filter(|reader| may_be_taken && reader.is_open());
+            let (Some(reader), Some(sealed)) = (open, &message.sealed) else {
                 continue;
             };
             if message.is_to_room() {
@@ -432,45 +424,41 @@ impl Outbox {
 
     /// A message is sent to a reader alone, as which of the things that this member sends.
     pub(super) fn sent_alone(&mut self, receipt: u64, origin: SessionId, order: u64) {
-        let message = self.get_mut(receipt);
-        let reader = message.and_then(|message| {
-            let place = message.place_of(origin)?;
-            message.readers.get_mut(place)
-        });
+        let readers = self.get_mut(receipt).map(|message| &mut message.readers);
+        let reader = readers.and_then(|all| all.iter_mut().find(|it| it.origin == origin));
         if let Some(reader) = reader {
             reader.alone = Some(order);
         }
     }
 
-    /// Whether a message that was sent to a reader alone, before this, is not confirmed. One for none of
-    /// these session ids, which the reader has, may have come to a relay that does not pass it on any
-    /// more: it is given up.
-    pub(super) fn owes_receipt(
+    /// Whether a message that was sent to a reader alone, before this, is not confirmed, under one of these
+    /// session ids, which the reader has.
+    pub(super) fn is_owed_receipt(
+        &self,
+        origin: SessionId,
+        sids: [SessionId; 2],
+        before: u64,
+    ) -> bool {
+        let mut readers = self.messages.iter().filter_map(|message| {
+            let reader = message.reader(origin).filter(|_| message.is_taken)?;
+            Some(reader)
+        });
+        readers.any(|reader| reader.is_overtaken(before) && sids.contains(&reader.sid))
+    }
+
+    /// Gives up what was sent to a reader alone, before this, and is not confirmed, under none of these
+    /// session ids, which the reader has: it may have come to a relay that does not pass it on any more.
+    pub(super) fn give_up_overtaken(
         &mut self,
         origin: SessionId,
         sids: [SessionId; 2],
-        order: u64,
-    ) -> (bool, Vec<News>) {
-        let mut is_owed = false;
-        let mut news = Vec::new();
-        for message in self.messages.iter_mut().filter(|message| message.is_taken) {
-            let place = message
-                .place_of(origin)
-                .filter(|place| message.is_open(*place));
-            let reader = place.and_then(|place| message.readers.get(place));
-            let Some(reader) =
-                reader.filter(|reader| reader.alone.is_some_and(|sent| sent < order))
-            else {
-                continue;
-            };
-            if sids.contains(&reader.sid) {
-                is_owed = true;
-            } else {
-                news.extend(message.give_up_for(origin));
-            }
-        }
-        self.tidy();
-        (is_owed, news)
+        before: u64,
+    ) -> Vec<News> {
+        self.settle(|message, reader| {
+            let is_overtaken =
+                message.is_taken && reader.origin == origin && reader.is_overtaken(before);
+            (is_overtaken && !sids.contains(&reader.sid)).then_some(GIVEN_UP)
+        })
     }
 
     /// Tells what has waited for too long: in active time, from when it was said or when its reader
@@ -483,65 +471,45 @@ impl Outbox {
         here_since: impl Fn(SessionId) -> Option<Duration>,
         absent_since: impl Fn(SessionId) -> Option<Duration>,
     ) -> Vec<News> {
-        let mut news = Vec::new();
-        for message in self.messages.iter_mut().filter(|message| message.is_taken) {
-            for place in 0..message.readers.len() {
-                let Some(reader) = message.readers.get(place) else {
-                    continue;
-                };
-                let since = absent_since(reader.origin);
-                let open = message
-                    .signed
-                    .max(here_since(reader.origin).unwrap_or_default());
-                if since.is_some_and(|since| now.saturating_sub(since.max(message.said)) >= HELD) {
-                    news.extend(message.end(place, Fate::Undelivered(Undelivered::Gone)));
-                } else if now.saturating_sub(message.said) >= KEPT {
-                    news.extend(message.end(place, Fate::Undelivered(Undelivered::GivenUp)));
-                } else if active.saturating_sub(open) > patience
-                    && message.rows.get(place) == Some(&Row::Open)
-                    && since.is_none()
-                {
-                    if let Some(row) = message.rows.get_mut(place) {
-                        *row = Row::Told;
-                    }
-                    news.extend(message.news(place, Fate::Unconfirmed));
-                }
+        let mut news = self.settle(|message, reader| {
+            if !message.is_taken {
+                return None;
             }
-        }
-        self.tidy();
+            let away = absent_since(reader.origin);
+            let here = here_since(reader.origin).unwrap_or_default();
+            let is_gone =
+                away.is_some_and(|since| now.saturating_sub(since.max(message.said)) >= HELD);
+            let is_overdue = active.saturating_sub(message.signed.max(here)) > patience;
+            if is_gone {
+                Some(Fate::Undelivered(Undelivered::Gone))
+            } else if now.saturating_sub(message.said) >= KEPT {
+                Some(GIVEN_UP)
+            } else {
+                let is_news = is_overdue && away.is_none() && reader.row == Row::Open;
+                is_news.then_some(Fate::Unconfirmed)
+            }
+        });
         news.extend(self.bound());
         news
-    }
-
-    /// Forgets what is over.
-    fn tidy(&mut self) {
-        self.messages.retain(|message| !message.is_over());
     }
 
     /// Gives up the oldest that is kept, where too much is.
     fn bound(&mut self) -> Vec<News> {
         let mut bytes: usize = self.messages.iter().map(Message::bytes).sum();
-        let taken = self.messages.iter_mut().filter(|message| message.is_taken);
-        for message in taken {
-            if bytes <= KEPT_BYTES {
-                break;
-            }
-            bytes -= message.bytes();
-            message.sealed = None;
-        }
-        let mut rows: usize = self.messages.iter().map(|message| message.rows.len()).sum();
-        let mut news = Vec::new();
+        let mut rows: usize = self.messages.iter().map(|it| it.readers.len()).sum();
+        let mut given_up = 0;
         for message in self.messages.iter_mut().filter(|message| message.is_taken) {
-            if rows <= MAX_ROWS {
-                break;
+            if bytes > KEPT_BYTES {
+                bytes -= message.bytes();
+                message.sealed = None;
             }
-            rows -= message.rows.len();
-            for place in 0..message.readers.len() {
-                let given_up = Fate::Undelivered(Undelivered::GivenUp);
-                news.extend(message.end(place, given_up));
+            if rows > MAX_ROWS {
+                rows -= message.readers.len();
+                given_up = message.receipt;
             }
         }
-        self.tidy();
-        news
+        self.settle(|message, _| {
+            (message.is_taken && message.receipt <= given_up).then_some(GIVEN_UP)
+        })
     }
 }

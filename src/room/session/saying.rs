@@ -136,12 +136,6 @@ impl Session {
 
     /// For whom a message is that is said now.
     fn addressees(&self, to: To, now: Duration) -> Result<Addressees<'_>, SayError> {
-        let reader = |sid, peer: &Peer| Reader {
-            sid,
-            origin: peer.card.origin(),
-            nick: peer.nick().clone(),
-            alone: None,
-        };
         match to {
             To::Room { shown } => {
                 let mut addressees = Addressees {
@@ -154,7 +148,7 @@ impl Session {
                     match self.policy.leaves_out(peer, Some(shown), now) {
                         None => addressees
                             .readers
-                            .push((reader(sid, peer), peer.card.session())),
+                            .push((Reader::new(&peer.card), peer.card.session())),
                         Some(reason) => addressees.left_out.push((sid, reason)),
                     }
                 }
@@ -170,7 +164,7 @@ impl Session {
                 Ok(Addressees {
                     stream: Stream::Direct(sid),
                     origin: Some(peer.card.origin()),
-                    readers: vec![(reader(sid, peer), peer.card.session())],
+                    readers: vec![(Reader::new(&peer.card), peer.card.session())],
                     left_out: Vec::new(),
                 })
             }
