@@ -29,8 +29,8 @@ const TOGETHER: usize = 4;
 /// How long the rooms are left alone before they are measured. A beacon is due in it.
 const SETTLE: Duration = Duration::from_secs(65);
 
-/// How long a room is measured after somebody has joined, and as long without: greetings were over
-/// in it, and whoever has a beacon brought forward in a small room has sent it.
+/// How long a room is measured after somebody has joined, and as long without. Whoever has a beacon
+/// brought forward in a small room has sent it by then.
 const JOINING: Duration = Duration::from_secs(10);
 
 /// What the clients of a room were sent, and what they sent.

@@ -174,9 +174,9 @@ fn a_challenge_with_a_byte_too_many() {
 
 #[test]
 fn a_welcome_that_takes_up_what_never_was() {
-    // PROTOCOL §6: epoch, resumed, received, members.
-    let mut welcome = vec![0; 21];
-    welcome[8] = 1;
+    // PROTOCOL §6: position, chain, resumed, received, members, grace.
+    let mut welcome = vec![0; 8 + 32 + 1 + 8 + 4 + 4];
+    welcome[8 + 32] = 1;
     assert_not_a_relay([challenge(), frame(0x03, &welcome)].concat());
 }
 

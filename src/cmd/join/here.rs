@@ -51,12 +51,13 @@ impl Here {
         (self.change, self.people) = (session.changes(), people.collect());
     }
 
-    /// Who had this nick when the user was told last.
+    /// Who has this nick in the roster that the user was shown last. The session may know of another
+    /// one already.
     pub(super) fn find(&self, nick: &Nick) -> Option<&Who> {
         self.people.get(nick.as_str())
     }
 
-    /// Whether somebody with this identity was here then.
+    /// Whether somebody with this identity is in the roster that the user was shown last.
     pub(super) fn is_here(&self, fingerprint: Fingerprint) -> bool {
         let mut people = self.people.values();
         people.any(|who| who.fingerprint == fingerprint)

@@ -17,9 +17,9 @@ const SHOWN_UNSENT_AFTER: Duration = Duration::from_secs(5);
 const NOT_TAKEN: &str =
     "not delivered, as your nick or key has changed before the relay took it; say it again";
 
-/// Something that was said, and is on its way to the relay. It came as a line, and another line is
-/// read when it is dealt with.
-struct OnItsWay {
+/// A message that the relay has not taken yet. It came as a line of the input; [`Screen::credit`] has
+/// another line read once the message is dealt with.
+struct PendingMessage {
     receipt: Receipt,
     speech: Speech,
     /// What is shown with it of who can read it.
@@ -31,7 +31,7 @@ struct OnItsWay {
     is_shown: bool,
 }
 
-impl OnItsWay {
+impl PendingMessage {
     /// Shows it, as unsent if the relay has not taken it.
     fn show(&mut self, is_unsent: bool, screen: &mut Screen) {
         self.is_shown = true;
@@ -44,11 +44,11 @@ impl OnItsWay {
     }
 }
 
-/// What is on its way.
+/// The user's messages that the relay has not taken yet.
 #[derive(Default)]
 pub(super) struct Outbox {
     /// Oldest first.
-    on_its_way: VecDeque<OnItsWay>,
+    pending: VecDeque<PendingMessage>,
     /// The numbers of what was shown as unsent and has been taken since. What is shown is marked anew once
     /// nothing of it waits any more.
     late: Vec<u64>,
@@ -64,7 +64,7 @@ impl Outbox {
         remark: Option<String>,
         id: Option<&str>,
     ) {
-        self.on_its_way.push_back(OnItsWay {
+        self.pending.push_back(PendingMessage {
             receipt,
             speech,
             remark,
@@ -77,7 +77,7 @@ impl Outbox {
     /// Shows what the relay has taken, and what it has not taken for long.
     pub(super) fn settle(&mut self, session: &Session, screen: &mut Screen) {
         while let Some(mut said) = self
-            .on_its_way
+            .pending
             .pop_front_if(|said| !session.awaits(&said.receipt))
         {
             screen.credit();
@@ -91,14 +91,14 @@ impl Outbox {
                 readers: Some(said.receipt.readers),
             });
         }
-        if !self.late.is_empty() && !self.on_its_way.iter().any(|said| said.is_shown) {
+        if !self.late.is_empty() && !self.pending.iter().any(|said| said.is_shown) {
             screen.mark_taken(std::mem::take(&mut self.late));
             screen.aside("the relay has taken what was waiting");
         }
         let is_up = session.is_inside();
         let is_overdue =
-            |said: &&mut OnItsWay| !is_up || said.since.elapsed() >= SHOWN_UNSENT_AFTER;
-        for said in self.on_its_way.iter_mut().take_while(is_overdue) {
+            |said: &&mut PendingMessage| !is_up || said.since.elapsed() >= SHOWN_UNSENT_AFTER;
+        for said in self.pending.iter_mut().take_while(is_overdue) {
             if !said.is_shown {
                 said.show(true, screen);
             }
@@ -107,16 +107,16 @@ impl Outbox {
 
     /// When something is to be shown as unsent, if it is still on its way then.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let mut hidden = self.on_its_way.iter().filter(|said| !said.is_shown);
+        let mut hidden = self.pending.iter().filter(|said| !said.is_shown);
         hidden.next().map(|said| said.since + SHOWN_UNSENT_AFTER)
     }
 
     /// The relay has not taken what has this receipt, and will not: what is shown of it stays marked,
     /// and a script that named it is told.
     pub(super) fn give_up(&mut self, receipt: u64, screen: &mut Screen) {
-        let is_it = |said: &OnItsWay| said.receipt.number == receipt;
-        let place = self.on_its_way.iter().position(is_it);
-        let Some(said) = place.and_then(|place| self.on_its_way.remove(place)) else {
+        let is_it = |said: &PendingMessage| said.receipt.number == receipt;
+        let place = self.pending.iter().position(is_it);
+        let Some(said) = place.and_then(|place| self.pending.remove(place)) else {
             return;
         };
         screen.credit();
@@ -129,7 +129,7 @@ impl Outbox {
     /// that is.
     pub(super) fn tell_untaken(&self, session: &Session, screen: &mut Screen) -> usize {
         let mut untaken = 0;
-        for said in &self.on_its_way {
+        for said in &self.pending {
             if session.awaits(&said.receipt) {
                 let text = &said.speech.text;
                 screen.refuse(said.id.as_deref(), format!("not delivered: {text}"));

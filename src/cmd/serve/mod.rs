@@ -61,7 +61,8 @@ Examples:
   e2echat serve --nick ada                  host a room and sit in it
   e2echat serve --port 4000 -v              only the relay, with a log of who comes and goes
   e2echat serve --bind 127.0.0.1 --port 0   on a free port, for this machine alone")]
-// It has many fields: one for each option.
+// clap makes an option of each field, and shows them in this order. So the struct is as long as the
+// list of options that `--help` shows.
 pub(super) struct Args {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = DEFAULT_PORT)]

@@ -32,8 +32,9 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Where so many frames came while the writer was busy, there is so much to do that it lets more
-/// gather before it sends again. It comes back by itself.
+/// Where the writer finds at least so many frames in an outbox, the relay is busy. The writer then lets
+/// more frames gather before it visits this outbox again, so that more of them go with one system call.
+/// It comes back without being called.
 const RUSH: usize = 4;
 
 /// How long a new connection waits for the end of the one before.
@@ -132,8 +133,8 @@ pub(super) enum GraceOutcome {
 }
 
 impl MemberOutbox {
-    /// An empty outbox for a first connection, of at most `max_bytes` as [`Backlog::weight`] counts
-    /// them.
+    /// An empty outbox for a member's first connection. It overflows when its frames weigh more than
+    /// `max_bytes`, by [`Backlog::weight`].
     pub(super) fn new(
         max_bytes: usize,
         stream: Arc<TcpStream>,

@@ -1,5 +1,6 @@
-//! Bundles: frames that are sent together, and forgotten together once they are acknowledged. So
-//! what it takes to keep frames is done once for all of them.
+//! Bundles: the frames to a member that go out with one system call, and that the relay frees together
+//! once the member has acknowledged them. So the relay queues, sends and frees many frames in one step
+//! each, which takes it most of its time where it does so frame by frame.
 
 use std::sync::Arc;
 

@@ -8,8 +8,8 @@ use crate::room::frame::{self, Frame};
 
 use super::incoming::IncomingFrame;
 
-/// About the bytes that a frame takes in memory beside its own: itself, and the allocation that
-/// these are in.
+/// About how much memory a frame takes beyond the bytes that it sends: an [`OutgoingFrame`], and what
+/// an allocation costs for its [`IncomingFrame`].
 const OVERHEAD: usize = 128;
 
 /// The most bytes before the first range: length and type, and of ENTRY the kind and the entry's

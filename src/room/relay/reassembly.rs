@@ -15,8 +15,9 @@ use super::OutgoingFrame;
 use super::entry::ChainEntry;
 use super::incoming::IncomingFrame;
 
-/// Whether no reader stands in a list twice: so no member gets more from another than that one has
-/// sent.
+/// Whether no reader is named twice. A frame SEND has its header once, and the relay sends the header
+/// with each parcel: whoever named one reader many times would have it send that reader far more
+/// bytes than came in.
 fn is_unique(readers: impl Iterator<Item = SessionId>) -> bool {
     let mut readers: Vec<SessionId> = readers.collect();
     // Clients send readers in ascending order but for a few at the end, which this kind of sorting
@@ -95,8 +96,10 @@ impl Fragment {
 /// place in the room's order.
 #[derive(Debug)]
 pub(super) struct Reassembly {
-    /// The relay's run, and the position of the member's joining.
+    /// The relay's run.
     run: RunId,
+    /// The position at which the member joined. A message with a claim from before that, or from
+    /// another run, is one that the member sends again.
     joined: u64,
     /// The least number that the next message to the room may have.
     next: u64,
@@ -119,8 +122,9 @@ impl Reassembly {
         }
     }
 
-    /// About the bytes of memory that the frames of an incomplete message take: besides what was
-    /// sent, the table of its readers, which is 4/3 of that where they get nothing.
+    /// About the bytes of memory that the frames of an incomplete message take: the frames, and a
+    /// table with 48 bytes for each parcel. An empty parcel has 36 bytes in its frame, so the table
+    /// takes 4/3 of the frames at worst.
     pub(super) fn weight(&self) -> usize {
         self.bytes.saturating_mul(7) / 3
     }

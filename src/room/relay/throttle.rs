@@ -7,16 +7,18 @@ use crate::room::frame::{RelayLimits, ToRelay};
 
 use super::bucket::{Bucket, Rate};
 
-/// The bytes of a block with a key of 2048 bits. Longer keys make more work for their readers than
-/// they are charged for.
+/// The bytes of a block, as the throttle counts it: those of a ciphertext block for a session key of
+/// 2048 bits. The relay does not look how long a reader's key is. Where it is longer, the sender pays
+/// for its blocks by their bytes, which is less than the work that they make for the reader.
 const BLOCK: usize = 256;
 /// The bytes of the length that the field `ciphertext` begins with.
 const LENGTH: usize = 4;
 
-/// How many blocks a second a member may have any one reader open; and the time in which it earns
-/// what may come at once, a long text that is pasted. One block takes a reader some 3 ms: with the
-/// limit of all blocks alone, a member in a small room could keep the others from ever coming to
-/// the end.
+/// How many blocks a second a member may send to any one reader, who has to decrypt them, at some
+/// 3 ms each. The limit of a member's blocks in all does not prevent too many: in a small room, all
+/// of them could be for one reader, who would never come to the end.
+/// `OPENED_BURST` is the time in which a member earns what may come at once: a long text that is
+/// pasted.
 const OPENED: u32 = 100;
 const OPENED_BURST: Duration = Duration::from_secs(4);
 

@@ -112,7 +112,8 @@ impl Connection {
         self.patience
     }
 
-    /// Starts a link. So many counted frames were received over the links before that it goes on with.
+    /// Starts a link over this socket. `received` counted frames have come over the links before it in
+    /// this stay: the ACKs of the new link count on from there.
     fn begin(&mut self, stream: TcpStream, received: u64) -> anyhow::Result<()> {
         let (number, deliver) = (self.number, Arc::clone(&self.dialler.deliver));
         let link = Link::start(stream, received, move |from_relay| {
@@ -124,8 +125,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes what came of a link. Returns what the relay sent, if it is the present link. So many
-    /// counted frames were received so far, in case another link goes on with them.
+    /// Takes what came of a link. Returns what the relay sent, if it is the present link. Where a new
+    /// link begins with it, its ACKs count on from the `received` counted frames that have come so far.
     pub(in crate::cmd::join) fn take(
         &mut self,
         event: LinkEvent,

@@ -13,9 +13,10 @@ use super::memory::MemoryBudget;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// The least that the limits of blocks and bytes a second may be. With these the longest frame, 256
-/// KiB or 1024 blocks, is paid for within 4 seconds: a client that hears nothing for long gives the
-/// relay up.
+/// The least that `--max-blocks` and `--max-bytes` may be. After a frame, the relay takes nothing from
+/// its sender until the frame is paid for: with these limits, 4 seconds for the longest frame of 256
+/// KiB or 1024 blocks. With lower ones, a client would wait so long for an acknowledgement that it
+/// takes the connection for dead.
 const LEAST_BLOCKS: u32 = 256;
 const LEAST_BYTES: u32 = 64 * 1024;
 

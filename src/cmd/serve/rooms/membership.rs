@@ -16,7 +16,8 @@ use super::{Relay, SharedRoom, lock};
 use crate::cmd::serve::outbox::{CloseReason, GraceOutcome, MemberOutbox};
 use crate::cmd::serve::threads::ARITHMETIC_STACK;
 
-/// How often a thread that leaves a member unread looks whether the member is still there.
+/// The reader thread of a member that sends too fast sleeps before it reads on. This is how often it
+/// wakes meanwhile, to see whether the member was dropped, or has come over another connection.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs `work` in a thread with a stack for RSA arithmetic. Returns `None` where the system has no
