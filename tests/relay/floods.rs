@@ -352,8 +352,19 @@ fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
         .iter()
         .map(|line| serde_json::from_str(line).expect("JSON"));
     let alarms = events.filter(|event: &serde_json::Value| event["type"] == "alarm");
-    let counts = alarms.map(|alarm| alarm["count"].as_u64().unwrap_or(1));
+    let (forged, others): (Vec<_>, Vec<_>) = alarms.partition(|alarm| alarm["nick"] == "mallory");
+    assert!(forged.iter().all(|alarm| alarm["kind"] == "unopened"));
+    let counts = forged
+        .iter()
+        .map(|alarm| alarm["count"].as_u64().unwrap_or(1));
     assert_eq!(counts.sum::<u64>(), FLOOD);
+    // Ada has gone before she could say of so many that they did not open: of what came after them she
+    // has said nothing either.
+    for alarm in others {
+        assert_eq!(alarm["kind"], "undelivered", "{alarm}");
+        let text = "not delivered to ada, who has gone; say it again: loud and clear";
+        assert_eq!(alarm["text"], text);
+    }
 }
 
 #[test]
