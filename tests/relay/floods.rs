@@ -317,7 +317,9 @@ impl Besieged {
 
 #[test]
 fn a_statement_that_is_repeated_without_end_throws_nobody_out() {
-    let mut scene = Besieged::begin(&[]);
+    // With limits, the relay would take them one after the other for minutes: nothing is heard of mallory
+    // then, and that is told.
+    let mut scene = Besieged::begin(&["--max-blocks", "0", "--max-bytes", "0"]);
     let statement = scene.mallory.statement(Occasion::Beacon, 1);
     let frame = scene.mallory.state(&statement);
     scene.withstands((0..FLOOD).map(|_| frame.clone()));
@@ -352,8 +354,19 @@ fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
         .iter()
         .map(|line| serde_json::from_str(line).expect("JSON"));
     let alarms = events.filter(|event: &serde_json::Value| event["type"] == "alarm");
-    let counts = alarms.map(|alarm| alarm["count"].as_u64().unwrap_or(1));
+    let (forged, others): (Vec<_>, Vec<_>) = alarms.partition(|alarm| alarm["nick"] == "mallory");
+    assert!(forged.iter().all(|alarm| alarm["kind"] == "unopened"));
+    let counts = forged
+        .iter()
+        .map(|alarm| alarm["count"].as_u64().unwrap_or(1));
     assert_eq!(counts.sum::<u64>(), FLOOD);
+    // Ada has gone before she could say of so many that they did not open: of what came after them she
+    // has said nothing either.
+    for alarm in others {
+        assert_eq!(alarm["kind"], "undelivered", "{alarm}");
+        let text = "not delivered to ada, who has gone; say it again: loud and clear";
+        assert_eq!(alarm["text"], text);
+    }
 }
 
 #[test]

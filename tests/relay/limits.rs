@@ -298,6 +298,46 @@ fn is_taken(member: &mut Member, frames: u64) -> bool {
     false
 }
 
+/// Has a client leave that has said one thing, and checks what it tells at its end: to whom that was not
+/// delivered, as they went without having read it. These are all hoarders that went after it was said,
+/// perhaps others who have not read it and are gone, and nobody who has.
+#[cfg(target_os = "linux")]
+#[track_caller]
+fn assert_told_who_went(nick: &str, client: Client, said: &str) {
+    let ended = client.leave();
+    let lines = &ended.stdout;
+    let end = format!(", who has gone; say it again: {said}");
+    let told: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("! "))
+        .map(|line| {
+            let reader = line.strip_prefix("not delivered to ");
+            let reader = reader.and_then(|line| line.strip_suffix(&end));
+            reader.unwrap_or_else(|| panic!("another alarm: {line}"))
+        })
+        .collect();
+    let place = lines
+        .iter()
+        .position(|line| crate::support::process::is_message(line, nick, said));
+    let after = &lines[place.expect("it was said")..];
+    let went = after.iter().filter_map(|line| line.strip_prefix("* "));
+    let went: Vec<&str> = went
+        .filter(|line| line.starts_with("hoarder-"))
+        .filter_map(|line| line.split_once(' ').map(|(hoarder, _)| hoarder))
+        .collect();
+    for hoarder in went {
+        let times = told.iter().filter(|reader| **reader == hoarder).count();
+        assert_eq!(times, 1, "{hoarder}: {ended:#?}");
+    }
+    let has_not_read = |reader: &str| reader.starts_with("hoarder-") || reader == "newcomer";
+    assert!(told.iter().all(|reader| has_not_read(reader)), "{ended:#?}");
+    assert_eq!(
+        ended.code(),
+        Some(i32::from(!told.is_empty())),
+        "{ended:#?}"
+    );
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn running_out_of_memory_refuses_newcomers_and_drops_those_who_do_not_read() {
@@ -350,10 +390,11 @@ fn running_out_of_memory_refuses_newcomers_and_drops_those_who_do_not_read() {
         || gets_in(&relay).then_some(()),
         || format!("nobody gets in any more: {:#?}", relay.log()),
     );
-    for client in [ada, bob] {
+    for client in [&ada, &bob] {
         assert_eq!(client.warnings(), [""; 0]);
-        assert_eq!(client.leave().code(), Some(0));
     }
+    assert_told_who_went("ada", ada, "what was that?");
+    assert_told_who_went("bob", bob, "somebody who wanted too much");
 }
 
 #[cfg(target_os = "linux")]

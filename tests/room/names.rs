@@ -84,6 +84,7 @@ fn the_nick_that_was_given_up_is_free_and_its_look_alikes_are_not() {
     // Another spelling of one's own is no conflict.
     assert_eq!(rename(&mut ada, "ADA"), Ok(()));
     world.relay(&mut ada);
+    assert_eq!(catch_up(&mut ada), [Event::Called(nick_of("ADA"))]);
     assert_eq!(
         catch_up(&mut bob),
         [renamed("ada", &ada)],
@@ -104,13 +105,6 @@ fn whoever_loses_the_race_for_a_nick_goes_on_under_the_one_before() {
     let direct = say(&mut bob, To::Member(carol.sid()), "and this?");
     world.relay(&mut ada);
     world.relay(&mut bob);
-    // That she has the nick reaches him first, and nothing has changed for him.
-    let refused = Event::Refused(nick_of("zoe"), Conflict::Nick);
-    assert_eq!(catch_up(&mut bob), [renamed("ada", &ada), refused]);
-    assert_eq!(bob.session.card().nick().as_str(), "bob");
-    assert_eq!(nicks(&bob), ["carol", "zoe"]);
-    // What he said meanwhile has come to all, under the nick that he has.
-    assert!(!bob.session.awaits(&receipt) && !bob.session.awaits(&direct));
     assert_eq!(
         catch_up(&mut ada),
         [
@@ -118,6 +112,13 @@ fn whoever_loses_the_race_for_a_nick_goes_on_under_the_one_before() {
             said("bob", "who reads this?")
         ]
     );
+    // That she has the nick reaches him first, and nothing has changed for him.
+    let refused = Event::Refused(nick_of("zoe"), Conflict::Nick);
+    assert_eq!(catch_up(&mut bob), [renamed("ada", &ada), refused]);
+    assert_eq!(bob.session.card().nick().as_str(), "bob");
+    assert_eq!(nicks(&bob), ["carol", "zoe"]);
+    // What he said meanwhile has come to all, under the nick that he has.
+    assert!(!bob.session.awaits(&receipt) && !bob.session.awaits(&direct));
     assert_eq!(
         catch_up(&mut carol),
         [

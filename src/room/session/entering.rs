@@ -183,6 +183,7 @@ impl Session {
         }
         if former.is_some() {
             peer.seen.named = self.members.changes + 1;
+            self.outbox.call(card.origin(), card.nick());
         }
         peer.base = base;
         peer.watch = Watch::new(self.presence.active.get());

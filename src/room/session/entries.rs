@@ -140,6 +140,7 @@ impl Session {
         let former = peer.set_card(&card, now.uptime);
         if former.is_some() {
             peer.seen.named = self.members.changes + 1;
+            self.outbox.call(card.origin(), card.nick());
         }
         self.members.admit(peer);
         Ok(match (former, self.person_of(card.sid())) {

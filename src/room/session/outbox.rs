@@ -374,6 +374,17 @@ impl Outbox {
         })
     }
 
+    /// A reader is called something else from now on: by the nick before, the user might take somebody
+    /// else for it.
+    pub(super) fn call(&mut self, origin: SessionId, nick: &Nick) {
+        let messages = self.messages.iter_mut();
+        for reader in messages.flat_map(|message| &mut message.readers) {
+            if reader.origin == origin {
+                reader.nick = nick.clone();
+            }
+        }
+    }
+
     /// A reader is gone for good.
     pub(super) fn is_gone(&mut self, origin: SessionId) -> Vec<News> {
         let gone = Fate::Undelivered(Undelivered::Gone);
