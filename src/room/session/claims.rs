@@ -65,12 +65,7 @@ impl Session {
         if std::mem::replace(&mut peer.watch.differs, true) {
             return Vec::new();
         }
-        let nick = peer.nick().clone();
-        let contradicted = self.is_contradicted().then_some(Event::Contradicted);
-        [Event::OtherView(nick)]
-            .into_iter()
-            .chain(contradicted)
-            .collect()
+        vec![Event::OtherView(peer.nick().clone())]
     }
 
     /// Learns from a claim that is equal what its signer has seen of this member's.

@@ -49,7 +49,7 @@ impl Session {
         self.door.phase = Phase::Inside;
         let frames = self.sending.frames(|sent| self.frames_of(sent));
         self.door.outgoing.extend(frames);
-        self.timers.acknowledged(now.uptime);
+        self.timers.acknowledged(self.presence.active.get());
         let taken = acknowledged.messages.len();
         for receipt in acknowledged.messages {
             self.outbox.taken(receipt);
@@ -119,7 +119,7 @@ impl Session {
         self.door.phase = Phase::Inside;
         let is_return = std::mem::replace(&mut self.door.has_entered, true);
         events.extend(self.send_again(now));
-        self.timers.acknowledged(now.uptime);
+        self.timers.acknowledged(self.presence.active.get());
         self.state_to_all(now);
         self.say_goodbye_if_due(now);
         let people = self.others();

@@ -82,7 +82,7 @@ impl Session {
         events.extend(person.map(if is_back { Event::Back } else { Event::Joined }));
         events.extend(self.learn_past(card));
         self.streams.unsettle(card.origin());
-        events.extend(self.send_copies(card.origin(), true, now));
+        events.extend(self.send_copies(card.origin(), true));
         self.owe_receipt_again(card.origin(), now);
         self.hurry_beacon(now);
         Ok(events)

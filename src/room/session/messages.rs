@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::room::Time;
 use crate::room::card::SessionId;
-use crate::room::chain::Claim;
+use crate::room::chain::{Claim, roster_digest};
 use crate::room::frame::Signed;
 use crate::room::message::{Header, Kind, OpenError, Opened, Stream, header_digest, open, verify};
 use crate::room::names::Nick;
@@ -28,6 +28,11 @@ struct Arrived<'a> {
 }
 
 impl Arrived<'_> {
+    /// Whether it has come to all, and without content for this member.
+    fn may_be_for_others(&self) -> bool {
+        self.is_entry && self.ciphertext.is_empty()
+    }
+
     fn is_direct(&self) -> bool {
         self.header.stream != Stream::Room
     }
@@ -137,7 +142,7 @@ impl Session {
                 Outcome::settled(events)
             }
             // It may be for others alone, who were there when this member was not.
-            Err(OpenError::NoCiphertext) if arrived.is_entry && (!fits || turn != Turn::New) => {
+            Err(_) if arrived.may_be_for_others() && (!fits || turn != Turn::New) => {
                 Outcome::unread(events)
             }
             Err(error) => {
@@ -159,6 +164,8 @@ impl Session {
             let key = self.own.keys.of(*reader);
             let (bytes, header) = (arrived.signed.bytes, &arrived.header);
             match open(bytes, header, *reader, key, arrived.ciphertext) {
+                // A relay passes on nothing that is for a key which was given up long ago.
+                Err(OpenError::NoCiphertext) if key.is_none() => failure = OpenError::KeyDestroyed,
                 Err(OpenError::NoCiphertext) => {}
                 // It may have been for a key that is gone.
                 Err(OpenError::CannotOpen) if failure == OpenError::KeyDestroyed => {}
@@ -355,17 +362,15 @@ impl Session {
             return None;
         }
         let others = header.left_out.iter();
-        let mut others: Vec<Nick> = others
-            .filter_map(|(sid, _)| self.members.roster.get(*sid))
-            .map(|peer| peer.nick().clone())
+        let others: Vec<(SessionId, Nick)> = others
+            .filter_map(|(sid, _)| Some((*sid, self.members.roster.get(*sid)?.nick().clone())))
             .collect();
-        others.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        let (sids, mut nicks): (Vec<SessionId>, Vec<Nick>) = others.into_iter().unzip();
+        nicks.sort_by(|one, other| one.as_str().cmp(other.as_str()));
         let peer = self.members.roster.get_mut(sid)?;
-        if others == peer.told.left_out {
-            return None;
-        }
-        peer.told.left_out.clone_from(&others);
-        let from = peer.nick().clone();
-        (!others.is_empty()).then_some(Event::LeftOthersOut(from, others))
+        let left_out = (!sids.is_empty()).then(|| roster_digest(&sids));
+        let before = std::mem::replace(&mut peer.told.left_out, left_out);
+        let is_news = left_out.is_some() && before != left_out;
+        is_news.then(|| Event::LeftOthersOut(peer.nick().clone(), nicks))
     }
 }

@@ -288,13 +288,12 @@ impl Session {
 
     /// Whether everybody who may be there, and not one alone, was shown something else than this
     /// member. That is a reason to enter anew once.
-    fn is_contradicted(&mut self) -> bool {
+    fn is_contradicted(&self) -> bool {
         let (active, period) = (self.presence.active.get(), self.period());
         let watches = self.members.roster.iter().map(|(_, peer)| &peer.watch);
         let (contradict, others): (Vec<_>, Vec<_>) = watches.partition(|watch| watch.differs);
         let may_agree = others.iter().any(|watch| watch.may_be_here(active, period));
-        let is_all = contradict.len() > 1 && !may_agree;
-        is_all && !std::mem::replace(&mut self.history.has_given_in, true)
+        contradict.len() > 1 && !may_agree
     }
 
     /// Takes a frame from the relay: its type and fields.
@@ -370,7 +369,7 @@ impl Session {
     fn take_ack(&mut self, count: u64, now: Now) -> Result<Vec<Event>, End> {
         let acknowledged = self.sending.acknowledge(count)?;
         if acknowledged.is_news {
-            self.timers.acknowledged(now.uptime);
+            self.timers.acknowledged(self.presence.active.get());
             self.timers.relay_answers();
         }
         let taken = acknowledged.messages.len();

@@ -18,8 +18,8 @@ const KEPT_BYTES: usize = 8 << 20;
 const KEPT: Duration = Duration::from_hours(24);
 /// How long a message waits for a reader who is not in the room.
 const HELD: Duration = Duration::from_mins(5);
-/// How many messages and readers are told apart.
-const MAX_ROWS: usize = 1 << 18;
+/// How many bytes of texts, and of what is known of their readers, are kept.
+const KNOWN_BYTES: usize = 32 << 20;
 
 /// Somebody for whom a message is, and what has become of it there.
 #[derive(Clone, Debug)]
@@ -235,6 +235,11 @@ impl Message {
 
     fn is_over(&self) -> bool {
         self.is_taken && !self.readers.iter().any(Reader::is_open)
+    }
+
+    /// How much is kept of it that is not sent.
+    fn known_bytes(&self) -> usize {
+        self.text.len() + self.readers.len() * size_of::<Reader>()
     }
 
     fn bytes(&self) -> usize {
@@ -507,15 +512,15 @@ impl Outbox {
     /// Gives up the oldest that is kept, where too much is.
     fn bound(&mut self) -> Vec<News> {
         let mut bytes: usize = self.messages.iter().map(Message::bytes).sum();
-        let mut rows: usize = self.messages.iter().map(|it| it.readers.len()).sum();
+        let mut known: usize = self.messages.iter().map(Message::known_bytes).sum();
         let mut given_up = 0;
         for message in self.messages.iter_mut().filter(|message| message.is_taken) {
             if bytes > KEPT_BYTES {
                 bytes -= message.bytes();
                 message.sealed = None;
             }
-            if rows > MAX_ROWS {
-                rows -= message.readers.len();
+            if known > KNOWN_BYTES {
+                known -= message.known_bytes();
                 given_up = message.receipt;
             }
         }

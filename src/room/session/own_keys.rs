@@ -10,6 +10,9 @@ use super::history::At;
 /// How long a key outlives the announcement of the next one.
 const REMAINS: Duration = Duration::from_mins(1);
 
+/// How many of them are known, destroyed ones included.
+const MOST: usize = 1024;
+
 /// The keys, from the oldest to the newest.
 pub(super) struct OwnKeys(Vec<OwnKey>);
 
@@ -55,6 +58,9 @@ impl OwnKeys {
     pub(super) fn announce(&mut self, sid: SessionId, key: SessionKey, at: At, now: Duration) {
         for old in &mut self.0 {
             old.ends.get_or_insert(now + REMAINS);
+        }
+        if self.0.len() == MOST {
+            self.0.remove(0);
         }
         self.0.push(OwnKey {
             sid,

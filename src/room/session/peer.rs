@@ -63,8 +63,8 @@ pub(super) struct Told {
     pub(super) newer: bool,
     /// That it has not confirmed a direct message, though it has seen what came after.
     pub(super) unanswered: bool,
-    /// Whom it left out of its latest message.
-    pub(super) left_out: Vec<Nick>,
+    /// The digest over those whom it left out of its latest message, if it did.
+    pub(super) left_out: Option<Digest>,
 }
 
 /// How a member's clock compares with this one's.

@@ -45,6 +45,12 @@ impl ActiveTime {
     pub(super) fn get(&self) -> Duration {
         self.total
     }
+
+    /// When it reaches so much, by the clock that only goes on, if it goes on running.
+    pub(super) fn when(&self, total: Duration) -> Option<Duration> {
+        let looked = self.looked?;
+        Some(looked + total.saturating_sub(self.total))
+    }
 }
 
 /// An entry of this member's own in the present stay.

@@ -230,7 +230,7 @@ impl Session {
             .iter()
             .map(|(_, peer)| peer.card.origin());
         for origin in present.collect::<Vec<_>>() {
-            events.extend(self.send_copies(origin, false, now));
+            events.extend(self.send_copies(origin, false));
             self.owe_receipt_again(origin, now);
         }
         for (receipt, can_be_sent) in untaken {
@@ -254,12 +254,7 @@ impl Session {
 
     /// Sends a reader, who has entered anew or to whom this member has, what it has not confirmed.
     /// Returns what cannot be sent.
-    pub(super) fn send_copies(
-        &mut self,
-        origin: SessionId,
-        was_there: bool,
-        now: Now,
-    ) -> Vec<Event> {
+    pub(super) fn send_copies(&mut self, origin: SessionId, was_there: bool) -> Vec<Event> {
         if self.parting.said_goodbye {
             return Vec::new();
         }
@@ -270,7 +265,7 @@ impl Session {
         for (receipt, frame) in self.outbox.copies_for(origin, was_there) {
             let order = self.sending.next_order();
             self.outbox.sent_alone(receipt, origin, order);
-            self.send(Sent::Frame(frame), now);
+            self.send(Sent::Frame(frame));
         }
         given_up.into_iter().map(Event::of_news).collect()
     }
@@ -307,7 +302,7 @@ impl Session {
         let Some((reader, signed)) = message.map(|m| (m.direct_reader(), m.signed)) else {
             return;
         };
-        self.send(Sent::Message(receipt), now);
+        self.send(Sent::Message(receipt));
         if let Some(origin) = reader {
             self.outbox.sent_alone(receipt, origin, order);
         } else {
@@ -318,10 +313,10 @@ impl Session {
     }
 
     /// Sends something now, or over the next connection.
-    pub(super) fn send(&mut self, sent: Sent, now: Now) {
+    pub(super) fn send(&mut self, sent: Sent) {
         let frames = self.frames_of(&sent);
         if self.sending.is_empty() {
-            self.timers.acknowledged(now.uptime);
+            self.timers.acknowledged(self.presence.active.get());
         }
         self.sending.push(sent, frames.len());
         if self.is_inside() {

@@ -33,7 +33,7 @@ impl Session {
         };
         let (statement, signature, claim) = signed;
         let digest = entry_digest(&signed_entry(&statement, &signature));
-        self.send(Sent::Frame(Frame::statement(&statement, &signature)), now);
+        self.send(Sent::Frame(Frame::statement(&statement, &signature)));
         let order = self.sending.next_order();
         let own = Own::Statement {
             kind,
@@ -58,7 +58,7 @@ impl Session {
             };
             let signed = self.state(Purpose::Receipt(author, receipt), now);
             if let Some((statement, signature, _)) = signed {
-                self.send(Sent::Frame(Frame::statement(&statement, &signature)), now);
+                self.send(Sent::Frame(Frame::statement(&statement, &signature)));
             }
         }
     }

@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
 use crate::room::card::SessionId;
-use crate::room::numbers::{Had, MAX_RANGES, Outcome};
+use crate::room::numbers::{Had, Outcome};
 
 /// How many of a stream's latest messages are remembered, in order to notice two with one number.
 const RECENT: usize = 64;
 
+/// How many gaps are told apart.
+const MAX_GAPS: usize = 16;
+
 /// How many members' streams are remembered. Whoever wants one of them forgotten has to bring so many
 /// others.
-const MEMBERS: usize = 16_384;
+const MEMBERS: usize = 8192;
 
 /// What a message's number says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +92,7 @@ impl NumberedStream {
     }
 
     fn note_gap(&mut self, first: u64, last: u64, since: Duration) {
-        let is_full = self.gaps.len() == MAX_RANGES;
+        let is_full = self.gaps.len() == MAX_GAPS;
         match self.gaps.last_mut() {
             // What has come of those between does not count as missing.
             Some(before) if is_full => before.last = last,
@@ -197,6 +200,7 @@ impl AllStreams {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::room::numbers::MAX_RANGES;
 
     const ONE: Digest = [1; 32];
     const TWO: Digest = [2; 32];
@@ -263,7 +267,7 @@ mod tests {
         let count = 2 * u64::try_from(MAX_RANGES).unwrap();
         let numbers: Vec<u64> = (0..=count).map(|number| 2 * number).collect();
         let mut some = stream(&numbers);
-        assert_eq!(some.gaps.len(), MAX_RANGES);
+        assert_eq!(some.gaps.len(), MAX_GAPS);
         // The lowest are not waited for any more.
         assert_eq!(some.take_missing(seconds(60), P), count / 2);
     }

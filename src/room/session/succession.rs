@@ -42,7 +42,7 @@ impl Session {
             .follow(nick, key, next, (now.time, now.uptime), self.history.now())
             .clone();
         self.presence.active.advance(now.uptime);
-        self.send(Sent::Frame(Frame::rekey(card.bytes())), now);
+        self.send(Sent::Frame(Frame::rekey(card.bytes())));
         let order = self.sending.next_order();
         let own = Own::Rekey(Box::new(card));
         self.sending

@@ -86,7 +86,7 @@ pub(super) struct Timers {
     rekeyed: Duration,
     is_rekeying: bool,
     failures: u32,
-    /// When the relay last acknowledged something, or nothing was waiting for that.
+    /// When the relay last acknowledged something, or nothing was waiting for that, by active time.
     acknowledged: Duration,
     has_asked: bool,
     /// How many connections in a row were given up.
@@ -105,7 +105,7 @@ impl Timers {
             rekeyed: now,
             is_rekeying: false,
             failures: 0,
-            acknowledged: now,
+            acknowledged: Duration::ZERO,
             has_asked: false,
             dead: 0,
             stated: 0,
@@ -123,9 +123,9 @@ impl Timers {
         self.entry = now;
     }
 
-    /// The relay has acknowledged something, or has had nothing to acknowledge.
-    pub(super) fn acknowledged(&mut self, now: Duration) {
-        self.acknowledged = now;
+    /// The relay has acknowledged something, or has had nothing to acknowledge, at this active time.
+    pub(super) fn acknowledged(&mut self, active: Duration) {
+        self.acknowledged = active;
         self.has_asked = false;
     }
 
@@ -172,6 +172,7 @@ impl Session {
         let is_here = self.is_inside() && !self.parting.is_leaving;
         let idle = Duration::from_secs(self.door.limits.idle.into());
         let is_waiting = self.is_inside() && !self.sending.is_empty() && !idle.is_zero();
+        let unanswered_for = |time| self.presence.active.when(timers.acknowledged + time);
         match timer {
             Timer::OldKey => self.own.keys.next_end(),
             Timer::NewKey if is_here && !timers.is_rekeying && self.can_rekey() => {
@@ -184,8 +185,8 @@ impl Session {
             Timer::Receipt if is_here => timers.receipts.values().map(|owed| owed.due).min(),
             Timer::Beacon if is_here => Some(timers.beacon),
             Timer::Look if self.door.has_entered => Some(timers.look),
-            Timer::Ask if is_waiting && !timers.has_asked => Some(timers.acknowledged + idle / 2),
-            Timer::Dead if is_waiting => Some(timers.acknowledged + idle),
+            Timer::Ask if is_waiting && !timers.has_asked => unanswered_for(idle / 2),
+            Timer::Dead if is_waiting => unanswered_for(idle),
             _ => None,
         }
     }
@@ -220,7 +221,7 @@ impl Session {
                 self.door.outgoing.push(Frame::ping());
             }
             Timer::Dead => {
-                self.timers.acknowledged(now.uptime);
+                self.timers.acknowledged(self.presence.active.get());
                 self.timers.dead += 1;
                 let is_repeated = self.timers.dead >= DEAD;
                 let deaf = is_repeated.then_some(Event::Deaf);
@@ -251,6 +252,9 @@ impl Session {
             self.enter_anew();
             events.push(Event::Dead);
             return events;
+        }
+        if self.is_contradicted() && !std::mem::replace(&mut self.history.has_given_in, true) {
+            events.push(Event::Contradicted);
         }
         let mut known = Vec::new();
         for (_, peer) in self.members.roster.iter_mut() {

@@ -170,7 +170,10 @@ impl Client<'_> {
 
     /// Tells a program who is here.
     pub(in crate::cmd::join) fn report_roster(&mut self, people: &[Person]) {
-        let others = people.iter().map(Who::from).collect();
+        let others = people
+            .iter()
+            .map(|person| (Who::from(person), person.is_present))
+            .collect();
         self.screen.show(&Report::Roster(others));
     }
 

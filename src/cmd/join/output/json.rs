@@ -136,7 +136,7 @@ enum JsonEvent<'a> {
         id: Option<&'a str>,
     },
     Here {
-        people: Vec<JsonPerson<'a>>,
+        people: Vec<JsonPersonHere<'a>>,
         id: Option<&'a str>,
     },
     Join(JsonPerson<'a>),
@@ -191,6 +191,14 @@ struct JsonPerson<'a> {
     #[serde(with = "StandingWord")]
     standing: Standing,
     verified: bool,
+}
+
+/// Somebody in the list of those who are here.
+#[derive(Serialize)]
+struct JsonPersonHere<'a> {
+    #[serde(flatten)]
+    who: JsonPerson<'a>,
+    present: bool,
 }
 
 /// What somebody said to everybody.
@@ -258,7 +266,7 @@ impl<'a> JsonEvent<'a> {
                 id: answered,
             },
             Report::Roster(others) => Self::Here {
-                people: others.iter().map(JsonPerson::from).collect(),
+                people: others.iter().map(JsonPersonHere::from).collect(),
                 id: answered,
             },
             Report::Joined(who, _) => Self::Join(who.into()),
@@ -337,6 +345,15 @@ impl<'a> JsonEvent<'a> {
             Self::Action(said)
         } else {
             Self::Message(said)
+        }
+    }
+}
+
+impl<'a> From<&'a (Who, bool)> for JsonPersonHere<'a> {
+    fn from((who, present): &'a (Who, bool)) -> Self {
+        Self {
+            who: who.into(),
+            present: *present,
         }
     }
 }

@@ -99,8 +99,9 @@ pub(in crate::cmd::join) enum Report {
     },
     /// Somebody is here. The text stands behind the nick.
     Here(Who, String),
-    /// All who are here besides the user, for programs alone.
-    Roster(Vec<Who>),
+    /// All who are here besides the user, each with whether they have shown that lately, for programs
+    /// alone.
+    Roster(Vec<(Who, bool)>),
     /// Somebody came. The text stands behind the nick.
     Joined(Who, String),
     /// Somebody came back whose connection was broken for long. It is expected where the user has come

@@ -32,8 +32,8 @@ pub struct SaidMessage {
     /// How many session keys its author had had.
     pub generation: u32,
     pub fates: BTreeMap<usize, Fate>,
-    /// The readers, as their author called them.
-    pub nicks: HashMap<String, usize>,
+    /// The readers, as their author calls them. One may have a nick that another has given up.
+    pub nicks: Vec<(String, usize)>,
     /// Those whom the message leaves out, with whether they were shown that.
     pub left_out: BTreeMap<usize, bool>,
 }
@@ -68,6 +68,15 @@ impl Ledger {
         self.by_number[&(from, to, number)]
     }
 
+    /// Records that an author was told that somebody is called like this from now on.
+    pub fn record_renamed(&mut self, from: usize, who: usize, nick: &str) {
+        let messages = self.messages.iter_mut();
+        for message in messages.filter(|it| it.from == from && it.fates.contains_key(&who)) {
+            message.nicks.retain(|(_, reader)| *reader != who);
+            message.nicks.push((nick.to_owned(), who));
+        }
+    }
+
     /// Records that an author was told what became of its message at a reader. Returns what is wrong
     /// with that, if anything is.
     pub fn record_told(
@@ -79,7 +88,11 @@ impl Ledger {
     ) -> Result<(usize, usize), String> {
         let place = self.by_receipt[&(from, receipt)];
         let message = &mut self.messages[place];
-        let reader = message.nicks[reader];
+        let called = message.nicks.iter().filter(|(nick, _)| nick == reader);
+        let called: Vec<usize> = called.map(|(_, who)| *who).collect();
+        let is_open =
+            |who: &usize| !matches!(message.fates[who].told, Told::Confirmed | Told::GivenUp);
+        let reader = *called.iter().find(|who| is_open(who)).unwrap_or(&called[0]);
         let text = &message.text;
         let fate = message.fates.get_mut(&reader).expect("a reader");
         let before = std::mem::replace(&mut fate.told, told);

@@ -316,7 +316,7 @@ impl Simulation {
             at: self.now,
             generation: session.card().generation(),
             fates: readers.iter().map(fate).collect(),
-            nicks: readers.iter().cloned().collect(),
+            nicks: readers.to_vec(),
             left_out,
         };
         self.ledger.record_said(receipt.number, message);
