@@ -319,7 +319,7 @@ fn a_forged_goodbye_splits_the_room_in_two() {
     world.relay(&mut carol);
     let beacon = ada.intercept().pop().expect("a beacon");
     assert!(is_statement(&beacon));
-    assert_eq!(bob.intercept(), [beacon.clone()]);
+    assert_eq!(bob.intercept(), std::slice::from_ref(&beacon));
     for reader in [&mut ada, &mut bob] {
         assert_eq!(reader.receive(&beacon), []);
     }

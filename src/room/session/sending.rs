@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_relay_that_acknowledges_nothing_does_not_fill_the_memory() {
         let mut sending = Sending::default();
-        let statement = Frame::statement(&[0; 1 << 20], &[]);
+        let statement = Frame::statement(&vec![0; 1 << 20], &[]);
         for _ in 0..64 {
             assert!(!sending.is_overrun());
             sending.push(Sent::Frame(statement.clone()), 1);
