@@ -32,8 +32,9 @@ pub struct SaidMessage {
     /// How many session keys its author had had.
     pub generation: u32,
     pub fates: BTreeMap<usize, Fate>,
-    /// The readers, as their author called them.
-    pub nicks: HashMap<String, usize>,
+    /// The readers, as their author calls them. Somebody who has gone may be called like somebody who
+    /// is there.
+    pub nicks: BTreeMap<usize, String>,
     /// Those whom the message leaves out, with whether they were shown that.
     pub left_out: BTreeMap<usize, bool>,
 }
@@ -68,6 +69,17 @@ impl Ledger {
         self.by_number[&(from, to, number)]
     }
 
+    /// Records that a reader of messages of `from` is called something else from now on, as `from` was
+    /// told.
+    pub fn record_renamed(&mut self, from: usize, reader: usize, nick: &str) {
+        let messages = self.messages.iter_mut();
+        for message in messages.filter(|message| message.from == from) {
+            if let Some(before) = message.nicks.get_mut(&reader) {
+                nick.clone_into(before);
+            }
+        }
+    }
+
     /// Records that an author was told what became of its message at a reader. Returns what is wrong
     /// with that, if anything is.
     pub fn record_told(
@@ -79,7 +91,12 @@ impl Ledger {
     ) -> Result<(usize, usize), String> {
         let place = self.by_receipt[&(from, receipt)];
         let message = &mut self.messages[place];
-        let reader = message.nicks[reader];
+        let called = message.nicks.iter().filter(|(_, nick)| *nick == reader);
+        let mut called = called.map(|(who, _)| *who).peekable();
+        let first = *called.peek().expect("a reader");
+        let is_open =
+            |who: &usize| matches!(message.fates[who].told, Told::Nothing | Told::Unconfirmed);
+        let reader = called.find(is_open).unwrap_or(first);
         let text = &message.text;
         let fate = message.fates.get_mut(&reader).expect("a reader");
         let before = std::mem::replace(&mut fate.told, told);

@@ -135,6 +135,11 @@ impl Simulation {
         let enters = |event: &Event| matches!(event, Event::Entered(_) | Event::Returned { .. });
         let is_entering = events.iter().any(enters);
         for event in events {
+            if let Event::Renamed { person, .. } = &event {
+                let changed = self.owners.of(person.sid);
+                let nick = person.nick.as_str();
+                self.ledger.record_renamed(number, changed, nick);
+            }
             match event {
                 // Whoever is there is told with this one's entering.
                 Event::Renamed { .. } if is_entering => {}

@@ -316,7 +316,10 @@ impl Simulation {
             at: self.now,
             generation: session.card().generation(),
             fates: readers.iter().map(fate).collect(),
-            nicks: readers.iter().cloned().collect(),
+            nicks: readers
+                .iter()
+                .map(|(nick, who)| (*who, nick.clone()))
+                .collect(),
             left_out,
         };
         self.ledger.record_said(receipt.number, message);
