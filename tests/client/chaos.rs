@@ -54,15 +54,33 @@ impl Speaker {
         self.said += 1;
     }
 
-    /// The numbers of the messages of `nick`'s that are on the screen.
-    fn numbers(&self, nick: &str) -> Vec<usize> {
+    /// The numbers of the messages of `nick`'s that are on the screen, each with whether it is shown as
+    /// written some time ago.
+    fn marked_numbers(&self, nick: &str) -> Vec<(usize, bool)> {
         let begin = format!("<{nick}> message ");
         let lines = self.client.lines();
-        let words = lines.iter().filter_map(|line| line.split_once(' '));
-        let numbers = words.filter_map(|(_, words)| words.strip_prefix(&begin));
-        numbers
-            .map(|number| number.parse().expect("a number"))
-            .collect()
+        let following = lines.iter().skip(1).map(Some).chain([None]);
+        let is_mark = |line: &String| {
+            line.starts_with("* written ") && line.ends_with(&format!(" ago by {nick}'s clock"))
+        };
+        let shown = lines.iter().zip(following).filter_map(|(line, next)| {
+            let (_, words) = line.split_once(' ')?;
+            let number = words.strip_prefix(&begin)?;
+            Some((number.parse().expect("a number"), next.is_some_and(is_mark)))
+        });
+        shown.collect()
+    }
+
+    /// The numbers of the messages of `nick`'s that are on the screen.
+    fn numbers(&self, nick: &str) -> Vec<usize> {
+        let marked = self.marked_numbers(nick).into_iter();
+        marked.map(|(number, _)| number).collect()
+    }
+
+    /// How many messages of `nick`'s are shown as written some time ago.
+    fn late(&self, nick: &str) -> usize {
+        let marked = self.marked_numbers(nick).into_iter();
+        marked.filter(|(_, is_late)| *is_late).count()
     }
 
     /// How many messages of `nick`'s were said to be missing.
@@ -114,7 +132,8 @@ fn gather(relays: impl IntoIterator<Item = SocketAddr>) -> Vec<Speaker> {
 }
 
 /// Waits until what everybody was shown and what was said to be missing is all that was said, and
-/// checks that it came in order, and once.
+/// checks that it came once, and in order: what comes after something later is shown as written some time
+/// ago.
 #[track_caller]
 fn assert_complete(speakers: &[Speaker]) {
     for reader in speakers {
@@ -135,10 +154,20 @@ fn assert_complete(speakers: &[Speaker]) {
     }
     for reader in speakers {
         for Speaker { nick, said, .. } in speakers {
-            let numbers = reader.numbers(nick);
-            let is_in_order = numbers.is_sorted_by(|one, next| one < next);
             let (own, lines) = (&reader.nick, reader.client.lines());
-            assert!(is_in_order, "{own} of {nick}: {numbers:?} {lines:#?}");
+            let mut numbers = reader.numbers(nick);
+            let mut highest = None;
+            for (number, is_late) in reader.marked_numbers(nick) {
+                let is_in_order = highest < Some(number);
+                assert!(
+                    is_in_order || is_late,
+                    "{own} of {nick}: {numbers:?} {lines:#?}"
+                );
+                highest = highest.max(Some(number));
+            }
+            numbers.sort_unstable();
+            let is_once = numbers.is_sorted_by(|one, next| one < next);
+            assert!(is_once, "{own} of {nick}: {numbers:?} {lines:#?}");
             let seen = numbers.len() + reader.missing(nick);
             assert_eq!(seen, *said, "{own} of {nick}: {numbers:?} {lines:#?}");
         }
@@ -187,6 +216,10 @@ fn talk_in_a_storm(people: usize, messages: usize, blows: usize) {
     assert_complete(&speakers);
     for speaker in &speakers {
         assert_eq!(speaker.client.warnings(), [""; 0]);
+        // They all go on where their connections broke.
+        for Speaker { nick, .. } in &speakers {
+            assert!(speaker.numbers(nick).is_sorted(), "{nick}");
+        }
     }
     wait_for(
         || (belongings(&relay, &speakers) == before).then_some(()),
@@ -213,8 +246,11 @@ fn nothing_is_lost_in_a_long_storm() {
     talk_in_a_storm(10, 1000, 600);
 }
 
+/// How much each says before the relay dies, and how much after that.
+const ROUNDS: usize = 10;
+
 /// So many people talk while the relay is killed so many times. For one of them the relay is silent
-/// for a while before: what the others say then dies with the relay.
+/// for a while before: what the others say then dies with the relay, and is sent to that one again.
 fn talk_to_a_mortal_relay(people: usize, deaths: usize) {
     let seed = seed();
     let mut relay = Relay::start(&GENEROUS);
@@ -231,10 +267,10 @@ fn talk_to_a_mortal_relay(people: usize, deaths: usize) {
     };
     for death in 1..=deaths {
         storm.swallow(true);
-        speak(&mut speakers, 10);
+        speak(&mut speakers, ROUNDS);
         thread::sleep(Duration::from_millis(200));
         relay.signal(Signal::SIGKILL);
-        speak(&mut speakers, 10);
+        speak(&mut speakers, ROUNDS);
         relay.ended();
         // What they say is for those whom they saw last, and is under way before anybody is back.
         for speaker in &speakers {
@@ -260,14 +296,19 @@ fn talk_to_a_mortal_relay(people: usize, deaths: usize) {
     }
     speak(&mut speakers, 1);
     assert_complete(&speakers);
-    let missing: usize = speakers
-        .iter()
-        .flat_map(|reader| speakers.iter().map(|other| reader.missing(&other.nick)))
-        .sum();
-    assert!(missing > 0, "nothing was lost");
-    println!(
-        "{people} people, {deaths} deaths, {missing} deliveries missing, all of them reported"
-    );
+    // All that the relay took with it has come all the same. What was said after it died is late in any
+    // case.
+    let silenced = &speakers[people - 1];
+    let mut late = 0;
+    for other in &speakers {
+        for reader in &speakers {
+            assert_eq!(reader.missing(&other.nick), 0, "of {}", other.nick);
+            late += reader.late(&other.nick);
+        }
+        let is_real = other.nick == silenced.nick || silenced.late(&other.nick) > ROUNDS * deaths;
+        assert!(is_real, "no words of {} died with the relay", other.nick);
+    }
+    println!("{people} people, {deaths} deaths, {late} deliveries late, none missing");
     let before = speakers[0].said;
     speak(&mut speakers, 5);
     for reader in &speakers {

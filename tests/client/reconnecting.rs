@@ -154,7 +154,13 @@ fn a_connection_that_breaks_while_a_key_is_made_for_a_nick() {
     // Such a key takes long.
     let address = storm.address().to_string();
     let mut ada = Screen::join(&home, &address, "ada", &["--bits", "4096"]);
-    ada.enter("/nick countess");
+    ada.type_text("/nick countess");
+    ada.wait_for_row("command", |row| row == "> /nick countess");
+    ada.press("\r");
+    // It is taken before the loss is noticed.
+    ada.wait_for("prompt", |shown| {
+        shown.lines().any(|row| row.trim_end() == ">")
+    });
     storm.block(true);
     ada.wait_for_row("refusal", |row| {
         row.starts_with("! you are not called countess: the connection was lost meanwhile")
