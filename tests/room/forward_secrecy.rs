@@ -16,7 +16,9 @@ use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::room::card::SessionId;
 use e2echat::room::session::{Event, Now};
 
-use crate::support::world::{Delivery, Member, NOW, World, catch_up, nick_of, said, three};
+use crate::support::world::{
+    Delivery, Member, NOW, World, catch_up, nick_of, said, three, unopened_by,
+};
 
 /// How long a key outlives the announcement of the next one, and a moment less.
 const REMAINS: Duration = Duration::from_mins(1);
@@ -65,6 +67,25 @@ fn the_key_is_gone_in_time_though_the_relay_withholds_its_answer() {
     world.say(&mut ada, "to the old key");
     let [late] = <[_; 1]>::try_from(bob.intercept()).unwrap();
     assert_eq!(bob.receive(&late), destroyed);
+}
+
+/// Of what is for a key that was changed twice since, the relay passes on nothing.
+#[test]
+fn a_message_for_a_key_that_was_changed_twice_comes_too_late_and_its_author_is_told() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    ada.say("written before").expect("it can be said");
+    for _ in 0..2 {
+        world.rekey(&mut bob);
+        world.pass(REMAINS, [&mut bob, &mut carol]);
+    }
+    world.relay(&mut ada);
+    assert_eq!(catch_up(&mut bob), [Event::TooLate(nick_of("ada"))]);
+    let [a, ..] = world.pass(REMAINS, [&mut ada, &mut bob, &mut carol]);
+    assert!(
+        a.contains(&unopened_by("bob", 1, "written before")),
+        "{a:?}"
+    );
+    assert_eq!(ada.confirmed_by(1), ["carol"]);
 }
 
 /// Whether an RSA key, whatever it is for, opens the first block of a message to `reader`.

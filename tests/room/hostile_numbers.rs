@@ -207,6 +207,53 @@ fn hundreds_of_messages_that_cannot_be_opened_are_stated_at_once() {
     assert!((0..300).all(|number| claim.unread.contains(first + 2 * number)));
 }
 
+/// A relay does not verify what it passes on: a member can fill the room with what it has not signed.
+#[test]
+fn thousands_of_forged_messages_keep_nobody_from_being_heard() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    let mut mallory = world.enter_insider("mallory");
+    for member in [&mut ada, &mut bob, &mut carol] {
+        catch_up(member);
+        world.relay(member);
+    }
+    world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    mallory.intercept();
+    // In the first half something else stands in between, so that no two forged ones are neighbours.
+    for number in 0..5000 {
+        let (header, _) = mallory.compose(&world, number, "forged");
+        let forged = SealedMessage {
+            header: header.encode(),
+            signature: vec![1; 256],
+            parcels: Vec::new(),
+        };
+        world.pass_on_from(&mut mallory, forged.frames());
+        if number < 2500 {
+            let mut own = mallory.statement(&world, Occasion::Unknown(9));
+            own.time = number;
+            let frame = mallory.state(&own);
+            world.pass_on_from(&mut mallory, vec![frame]);
+        }
+    }
+    world.say(&mut ada, "can you hear me?");
+    let [a, b, c] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(ada.confirmed_by(1), ["bob", "carol"]);
+    for events in [a, b, c] {
+        let honest = events.iter().find(|event| {
+            let is_about_mallory = matches!(
+                event,
+                Event::Unopened(nick, _) | Event::Newer(nick) if *nick == nick_of("mallory")
+            );
+            !is_about_mallory && !matches!(event, Event::Message { .. })
+        });
+        assert_eq!(honest, None);
+    }
+    let others = ada.session.others();
+    let mut honest = others
+        .iter()
+        .filter(|person| person.nick != nick_of("mallory"));
+    assert!(honest.all(|person| person.is_present), "{others:?}");
+}
+
 #[test]
 fn a_message_that_leaves_thousands_out_is_sent_in_whole_frames_or_not_at_all() {
     let (world, ada, bob, _) = with_insider();
