@@ -52,7 +52,7 @@ pub const MAX_PAST: usize = 8;
 
 /// The most ranges of positions that a claim in a card lists as not opened: the card is to fit into
 /// HELLO.
-pub const MAX_PAST_UNREAD: usize = 64;
+pub const MAX_PAST_UNREAD: usize = 32;
 
 /// What a member saw of a room in a stay that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -188,7 +188,7 @@ fn more_stays_than_a_card_tells_of_and_stays_that_cannot_be() {
     let cases = [
         vec![stay(1, 99, 0); 9],
         vec![stay(100, 99, 0)],
-        vec![stay(1, 199, 65)],
+        vec![stay(1, 199, 33)],
         // What was not read is not above the position that the signer had come to.
         vec![stay(1, 2, 3)],
     ];
@@ -201,7 +201,7 @@ fn more_stays_than_a_card_tells_of_and_stays_that_cannot_be() {
 #[test]
 fn as_many_stays_as_a_card_tells_of() {
     let relay = Relay::start(&[]);
-    let past = vec![stay(1, 99, 64); 8];
+    let past = vec![stay(1, 199, 32); 8];
     let fields = CardFields { past, ..good() };
     let mut peer = Peer::connect(relay.address());
     peer.present(&fields.sign(identity(0)), fields.sid(), identity(0));

@@ -163,9 +163,9 @@ fn a_claim_a_receipt_and_a_card_of_more_than_a_reader_has_to_look_up() {
         let card = ada.card.reissue(&key, &ada.identity, 0, &past, 0);
         Card::parse(card.bytes(), lobby().id()).map(|card| card.past().len())
     };
-    assert_eq!(past(8, 64), Ok(8));
+    assert_eq!(past(8, 32), Ok(8));
     assert_eq!(past(9, 0), Err(CardError::Malformed));
-    assert_eq!(past(1, 65), Err(CardError::Malformed));
+    assert_eq!(past(1, 33), Err(CardError::Malformed));
     // Of a receipt, nobody states more ranges than are read, whatever has come.
     let mut had = Had::default();
     for number in 0..300 {
