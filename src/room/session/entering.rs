@@ -98,7 +98,7 @@ impl Session {
         let before: Vec<SessionId> = before.collect();
         let digest: Digest = entry_digest(presented.bytes());
         self.history.enter(&welcome.before, &digest);
-        let former = self.own.listed(presented, self.history.now());
+        let former = self.own.listed(presented, self.history.now(), now.uptime);
         let base = self.history.now().position;
         self.members.clear(&self.own.card, now.uptime);
         self.streams.unsettle_all();

@@ -184,7 +184,7 @@ impl Session {
             Own::Rekey(card) => {
                 self.history
                     .append(EntryKind::Rekeyed, &entry_digest(card.bytes()));
-                events.extend(self.own_card_is_listed(*card)?);
+                events.extend(self.own_card_is_listed(*card, now)?);
                 self.roster_changed();
             }
             Own::Message(receipt) => {
@@ -215,9 +215,9 @@ impl Session {
     }
 
     /// The others have this member's next card.
-    fn own_card_is_listed(&mut self, card: Card) -> Result<Option<Event>, End> {
+    fn own_card_is_listed(&mut self, card: Card, now: Now) -> Result<Option<Event>, End> {
         let nick = card.nick().clone();
-        let before = self.own.listed(card, self.history.now());
+        let before = self.own.listed(card, self.history.now(), now.uptime);
         // A relay does not list what it has listed for somebody else.
         self.members
             .set_own(&before, &self.own.card)

@@ -60,9 +60,9 @@ impl Own {
         self.next_card.insert(card)
     }
 
-    /// The others have this card from a position on. Returns the one before.
-    pub(super) fn listed(&mut self, card: Card, at: At) -> Card {
-        self.keys.list(card.sid(), at);
+    /// The others have this card from a position on, which is dealt with now. Returns the one before.
+    pub(super) fn listed(&mut self, card: Card, at: At, now: Duration) -> Card {
+        self.keys.list(card.sid(), at, now);
         self.next_card = None;
         std::mem::replace(&mut self.card, card)
     }

@@ -7,8 +7,12 @@ use crate::room::card::SessionId;
 
 use super::history::At;
 
-/// How long a key outlives the announcement of the next one.
+/// How long a key outlives the next one's coming back from the relay: all that was on its way to this
+/// member has come before that, and what the others write until they have it comes soon after.
 const REMAINS: Duration = Duration::from_mins(1);
+
+/// How long it outlives the announcement of the next one, whatever the relay does.
+const REMAINS_AT_MOST: Duration = Duration::from_mins(10);
 
 /// How many of them are known, destroyed ones included.
 const MOST: usize = 1024;
@@ -57,7 +61,7 @@ impl OwnKeys {
     /// last.
     pub(super) fn announce(&mut self, sid: SessionId, key: SessionKey, at: At, now: Duration) {
         for old in &mut self.0 {
-            old.ends.get_or_insert(now + REMAINS);
+            old.ends.get_or_insert(now + REMAINS_AT_MOST);
         }
         if self.0.len() == MOST {
             self.0.remove(0);
@@ -81,14 +85,20 @@ impl OwnKeys {
         }
     }
 
-    /// The roster has this session id from this position on. Returns whether that is news, and the
-    /// key one that waited for it.
-    pub(super) fn list(&mut self, sid: SessionId, at: At) -> bool {
-        let mut waiting = self.0.iter_mut().filter(|own| own.listed.is_none());
-        let Some(own) = waiting.find(|own| own.sid == sid) else {
+    /// The roster has this session id from this position on, which is dealt with now. The keys before it
+    /// do not last. Returns whether that is news, and the key one that waited for it.
+    pub(super) fn list(&mut self, sid: SessionId, at: At, now: Duration) -> bool {
+        let is_it = |own: &OwnKey| own.sid == sid && own.listed.is_none();
+        let Some(place) = self.0.iter().position(is_it) else {
             return false;
         };
-        own.listed = Some(at);
+        for (number, own) in self.0.iter_mut().enumerate() {
+            if number < place {
+                own.ends = own.ends.map(|ends| ends.min(now + REMAINS));
+            } else if number == place {
+                own.listed = Some(at);
+            }
+        }
         true
     }
 
@@ -161,17 +171,20 @@ mod tests {
     #[test]
     fn messages_that_cross_a_new_key_meet_the_old_one() {
         let mut keys = OwnKeys::new(OLD, key());
-        assert!(keys.list(OLD, at(5)));
+        assert!(keys.list(OLD, at(5), Duration::ZERO));
         keys.announce(NEW, key(), at(5), Duration::ZERO);
         assert_eq!(keys.at(at(9)), Some(OLD));
         assert_eq!(keys.perhaps_at(at(5), false), [OLD]);
         assert_eq!(keys.perhaps_at(at(6), false), [NEW, OLD]);
         assert_eq!(keys.perhaps_at(at(6), true), [OLD]);
-        assert!(keys.list(NEW, at(9)));
+        assert!(keys.list(NEW, at(9), Duration::ZERO));
         assert_eq!(keys.perhaps_at(at(6), false), [NEW, OLD]);
         assert_eq!(keys.perhaps_at(at(9), false), [NEW]);
-        assert!(!keys.list(NEW, at(10)), "a relay may say so again");
-        assert!(!keys.list(OLD, at(10)));
+        assert!(
+            !keys.list(NEW, at(10), Duration::ZERO),
+            "a relay may say so again"
+        );
+        assert!(!keys.list(OLD, at(10), Duration::ZERO));
         assert_eq!(keys.at(at(9)), Some(NEW));
         assert_eq!(keys.at(at(8)), Some(OLD));
         assert_eq!(keys.at(at(4)), None, "before it came");
@@ -188,12 +201,26 @@ mod tests {
     }
 
     #[test]
+    fn an_old_key_is_destroyed_a_minute_after_the_others_have_the_next_one() {
+        let mut keys = OwnKeys::new(OLD, key());
+        keys.announce(NEW, key(), at(5), Duration::ZERO);
+        let late = REMAINS * 3;
+        assert!(keys.list(NEW, at(9), late));
+        keys.destroy_old(late + Duration::from_millis(59_999));
+        assert!(keys.of(OLD).is_some());
+        keys.destroy_old(late + REMAINS);
+        assert!(keys.of(OLD).is_none());
+    }
+
+    #[test]
     fn an_old_key_is_destroyed_in_time_even_if_the_relay_never_answers() {
         let mut keys = OwnKeys::new(OLD, key());
         keys.announce(NEW, key(), at(5), Duration::ZERO);
-        keys.destroy_old(Duration::from_millis(59_999));
+        keys.destroy_old(REMAINS_AT_MOST - Duration::from_millis(1));
         assert!(keys.of(OLD).is_some());
-        keys.destroy_old(REMAINS);
+        // An answer then does not prolong it.
+        keys.list(NEW, at(9), REMAINS_AT_MOST - Duration::from_millis(1));
+        keys.destroy_old(REMAINS_AT_MOST);
         assert!(keys.of(OLD).is_none());
     }
 }
