@@ -8,7 +8,8 @@ use e2echat::room::notice::Notice;
 use e2echat::room::session::{End, Event, SayError, To, Undelivered};
 
 use crate::support::world::{
-    Member, SETTLED, World, catch_up, left, nick_of, payload, person, said, said_directly, three,
+    BEACON_PERIOD, Member, SETTLED, World, catch_up, left, nick_of, payload, person, said,
+    said_directly, three,
 };
 
 /// The event that a message of `nick` leaves this member out, as it came while that was typed.
@@ -210,4 +211,59 @@ fn a_goodbye_that_was_said_just_before_somebody_came_alarms_nobody() {
     let [a, c, d] = world.pass(SETTLED, others);
     let seen = vec![Event::Joined(person(&dora)), gone];
     assert_eq!([a, c, d], [seen.clone(), seen, vec![]]);
+}
+
+#[test]
+fn what_is_said_before_the_others_are_back_is_for_them_too() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    world.restart();
+    world.enter_again(&mut ada).unwrap();
+    catch_up(&mut ada);
+    assert_eq!(ada.session.expected(world.now()).len(), 2);
+    assert_eq!(world.say(&mut ada, "meet at the station at 8"), 2);
+    catch_up(&mut ada);
+    assert!(ada.session.waits_for_missing(world.now()));
+    world.enter_again(&mut bob).unwrap();
+    world.pass(2 * SETTLED, [&mut ada, &mut bob]);
+    assert_eq!(ada.confirmed_by(1), ["bob"]);
+    world.pass(BEACON_PERIOD, [&mut ada, &mut bob]);
+    world.enter_again(&mut carol).unwrap();
+    let [.., c] = world.pass(2 * SETTLED, [&mut ada, &mut bob, &mut carol]);
+    let late = |event: &Event| {
+        let Event::Message { text, written, .. } = event else {
+            return false;
+        };
+        text.as_str() == "meet at the station at 8" && written.is_some()
+    };
+    assert_eq!(c.iter().filter(|event| late(event)).count(), 1, "{c:?}");
+    assert_eq!(ada.confirmed_by(1), ["bob", "carol"]);
+    assert!(!ada.session.waits_for_missing(world.now()));
+}
+
+#[test]
+fn whoever_does_not_come_back_is_named_and_so_is_what_they_missed() {
+    let (mut world, mut ada, mut bob, carol) = three();
+    world.restart();
+    world.enter_again(&mut ada).unwrap();
+    world.enter_again(&mut bob).unwrap();
+    for member in [&mut ada, &mut bob] {
+        catch_up(member);
+        world.relay(member);
+    }
+    assert_eq!(world.say(&mut ada, "where is carol?"), 2);
+    let [a, _] = world.pass(BEACON_PERIOD * 6, [&mut ada, &mut bob]);
+    let told: Vec<&Event> = a
+        .iter()
+        .filter(|event| matches!(event, Event::Undelivered { .. }))
+        .collect();
+    let gone = Event::Undelivered {
+        receipt: 1,
+        reader: carol.session.card().nick().clone(),
+        text: "where is carol?".to_owned(),
+        reason: Undelivered::Gone,
+    };
+    assert_eq!(told, [&gone]);
+    assert_eq!(ada.session.expected(world.now()), []);
+    assert_eq!(world.say(&mut ada, "she has gone"), 1);
 }

@@ -94,7 +94,7 @@ impl Session {
             return Err(End::Malformed);
         }
         let nick = self.members.roster.get(sid).map(|peer| peer.nick().clone());
-        self.members.set_aside(sid, now.uptime);
+        self.members.set_aside(sid, now.uptime, false);
         let left = nick.map(|nick| Event::Left { nick, departure });
         Ok(left.into_iter().collect())
     }

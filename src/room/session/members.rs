@@ -17,10 +17,15 @@ use super::peer::Peer;
 /// How many of those who are away are remembered.
 const MAX_ABSENT: usize = 4096;
 
+/// How long what is said waits for somebody who is not in the room.
+pub(super) const EXPECTED: Duration = Duration::from_mins(5);
+
 /// Somebody who was in the room and may come back.
 struct Absent {
     peer: Peer,
     since: Duration,
+    /// Whether they were there when this member entered anew: nobody has said that they went.
+    is_missing: bool,
 }
 
 /// The other members, as this one sees them.
@@ -52,7 +57,7 @@ impl Members {
     pub(super) fn clear(&mut self, own: &Card, now: Duration) {
         let sids: Vec<SessionId> = self.roster.iter().map(|(sid, _)| sid).collect();
         for sid in sids {
-            self.set_aside(sid, now);
+            self.set_aside(sid, now, true);
         }
         self.refused.clear();
         self.roster = roster_around(own);
@@ -70,6 +75,21 @@ impl Members {
     pub(super) fn absent_nicks(&self, origins: impl Iterator<Item = SessionId>) -> Vec<Nick> {
         let absent = origins.filter_map(|origin| self.absent.get(&origin));
         absent.map(|absent| absent.peer.nick().clone()).collect()
+    }
+
+    /// Those who were there when this member entered anew, and whom nobody has said to have gone: they are
+    /// expected back, for a while. Whoever has come as somebody else is not.
+    pub(super) fn expected(&self, now: Duration) -> Vec<&Peer> {
+        let missing = self
+            .absent
+            .values()
+            .filter(|absent| absent.is_missing && now.saturating_sub(absent.since) < EXPECTED);
+        let is_back = |peer: &Peer| {
+            let mut roster = self.roster.iter();
+            roster.any(|(_, other)| other.card.identity() == peer.card.identity())
+        };
+        let missing = missing.map(|absent| &absent.peer);
+        missing.filter(|peer| !is_back(peer)).collect()
     }
 
     /// Since when the member that had this session id at first is away, if it is and may come back.
@@ -110,7 +130,7 @@ impl Members {
     }
 
     /// Takes a member out of the roster that may come back.
-    pub(super) fn set_aside(&mut self, sid: SessionId, now: Duration) {
+    pub(super) fn set_aside(&mut self, sid: SessionId, now: Duration, is_missing: bool) {
         let Some(peer) = self.remove(sid) else {
             return;
         };
@@ -120,7 +140,11 @@ impl Members {
                 self.absent.remove(&origin);
             }
         }
-        let absent = Absent { peer, since: now };
+        let absent = Absent {
+            peer,
+            since: now,
+            is_missing,
+        };
         self.absent.insert(absent.peer.card.origin(), absent);
     }
 

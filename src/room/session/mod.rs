@@ -216,6 +216,25 @@ impl Session {
         others
     }
 
+    /// Whom this member expects back: they were there when it entered anew, and nobody has said since that
+    /// they went.
+    #[must_use]
+    pub fn expected(&self, now: Now) -> Vec<Nick> {
+        let expected = self.members.expected(now.uptime).into_iter();
+        expected.map(|peer| peer.nick().clone()).collect()
+    }
+
+    /// Whether anything waits for somebody who is expected back.
+    #[must_use]
+    pub fn waits_for_missing(&self, now: Now) -> bool {
+        let missing = self.members.expected(now.uptime).into_iter();
+        let origins: Vec<SessionId> = missing.map(|peer| peer.card.origin()).collect();
+        !self
+            .outbox
+            .waiting_for(|origin| origins.contains(&origin))
+            .is_empty()
+    }
+
     /// Whoever is in the room and has this nick, or one that looks like it.
     #[must_use]
     pub fn person(&self, nick: &Nick) -> Option<Person> {

@@ -19,7 +19,7 @@ use super::{Now, Session};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
     /// Everybody who was in the room after this change of the roster, which is what was on the
-    /// user's screen. Who came since is left out.
+    /// user's screen, and whoever is expected back. Who came since is left out.
     Room {
         /// The number of the change, as [`Session::changes`] has it.
         shown: u64,
@@ -150,6 +150,14 @@ impl Session {
                             .readers
                             .push((Reader::new(&peer.card), peer.card.session())),
                         Some(reason) => addressees.left_out.push((sid, reason)),
+                    }
+                }
+                // It is kept for them, until they are back under the session that they had.
+                for peer in self.members.expected(now) {
+                    if self.policy.leaves_out(peer, Some(shown), now).is_none() {
+                        addressees
+                            .readers
+                            .push((Reader::new(&peer.card), peer.card.session()));
                     }
                 }
                 Ok(addressees)
