@@ -229,7 +229,9 @@ impl Member {
         let mut others = Vec::new();
         for event in events {
             match event {
-                Event::Confirmed { receipt, reader } => self.confirmed.push((receipt, reader)),
+                Event::Confirmed {
+                    receipt, reader, ..
+                } => self.confirmed.push((receipt, reader)),
                 Event::Taken(_) => {}
                 other => others.push(other),
             }

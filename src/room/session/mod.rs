@@ -48,7 +48,7 @@ use super::names::{Nick, RoomName};
 use super::notice::Notice;
 
 pub use self::event::{Disbelief, End, Event, Person, Presence, SayError, Standing, Written};
-pub use self::outbox::Undelivered;
+pub use self::outbox::{Fate, Said, Undelivered};
 pub use self::saying::{Policy, Receipt, To};
 
 use self::entering::Entering;
@@ -274,6 +274,12 @@ impl Session {
         if let Some(peer) = self.members.roster.get_mut(sid) {
             peer.standing = standing;
         }
+    }
+
+    /// What this member has said lately, oldest first: all of which something may still become known, and
+    /// the latest others.
+    pub fn said(&self) -> impl Iterator<Item = Said<'_>> {
+        self.outbox.latest()
     }
 
     /// The texts that were sent and that the relay has not taken, in order.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::room::card::{Card, SessionId};
 use crate::room::chain::Claim;
 use crate::room::frame::Frame;
-use crate::room::message::{SealedMessage, Stream};
+use crate::room::message::{Header, Kind, SealedMessage, Stream};
 use crate::room::names::Nick;
 use crate::room::numbers::{Had, Outcome};
 
@@ -17,6 +17,8 @@ use super::members::EXPECTED;
 /// How many bytes of messages are kept for readers who may come anew, and how long.
 const KEPT_BYTES: usize = 8 << 20;
 const KEPT: Duration = Duration::from_hours(24);
+/// How many messages are kept of which all is known.
+const MAX_OVER: usize = 20;
 /// How many bytes of texts, and of what is known of their readers, are kept.
 const KNOWN_BYTES: usize = 32 << 20;
 
@@ -31,7 +33,8 @@ pub(super) struct Reader {
     /// As which of the things that this member sends it went to this reader alone, the last time: it is
     /// to be confirmed by a receipt.
     alone: Option<u64>,
-    row: Row,
+    /// What is known of that, and was told.
+    fate: Option<Fate>,
 }
 
 impl Reader {
@@ -42,29 +45,18 @@ impl Reader {
             origin: card.origin(),
             nick: card.nick().clone(),
             alone: None,
-            row: Row::Open,
+            fate: None,
         }
     }
 
     fn is_open(&self) -> bool {
-        self.row != Row::Ended
+        matches!(self.fate, None | Some(Fate::Unconfirmed))
     }
 
     /// Whether it is still open, though the reader was sent it alone before this.
     fn is_overtaken(&self, by: u64) -> bool {
         self.is_open() && self.alone.is_some_and(|sent| sent < by)
     }
-}
-
-/// What has become of a message at a reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Row {
-    /// Nothing is known yet.
-    Open,
-    /// The same, and the user has been told.
-    Told,
-    /// The reader has signed that its program opened it, or the user has been told that it did not.
-    Ended,
 }
 
 /// Why a message has not reached somebody.
@@ -78,10 +70,12 @@ pub enum Undelivered {
     GivenUp,
 }
 
-/// What has become of a message.
+/// What has become of a message at a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub enum Fate {
+    /// The reader has signed that its program opened it, and handed it to the display.
     Confirmed,
+    /// It has not reached the reader, and will not.
     Undelivered(Undelivered),
     /// The reader has not confirmed it, for as long as that takes at most where all is well.
     Unconfirmed,
@@ -106,11 +100,14 @@ pub(super) struct News {
     pub(super) text: String,
     pub(super) reader: Nick,
     pub(super) fate: Fate,
+    /// Whether it is known of all its readers now what has become of it.
+    pub(super) is_last: bool,
 }
 
 /// A message that was said.
 pub(super) struct Message {
     receipt: u64,
+    kind: Kind,
     stream: Stream,
     number: u64,
     sender: SessionId,
@@ -133,12 +130,13 @@ impl Message {
     pub(super) fn new(
         receipt: u64,
         sealed: SealedMessage,
-        header: &crate::room::message::Header,
-        text: String,
+        header: &Header,
+        (kind, text): (Kind, String),
         readers: Vec<Reader>,
     ) -> Self {
         Self {
             receipt,
+            kind,
             stream: header.stream,
             number: header.number,
             sender: header.sender,
@@ -220,15 +218,15 @@ impl Message {
     /// This has become of it at a reader.
     fn tell(&mut self, reader: usize, fate: Fate) -> Option<News> {
         let reader = self.readers.get_mut(reader)?;
-        reader.row = match fate {
-            Fate::Unconfirmed => Row::Told,
-            Fate::Confirmed | Fate::Undelivered(_) => Row::Ended,
-        };
-        Some(News {
+        reader.fate = Some(fate);
+        let nick = reader.nick.clone();
+        let is_worth_telling = matches!(self.kind, Kind::Text | Kind::Action);
+        is_worth_telling.then(|| News {
             receipt: self.receipt,
             text: self.text.clone(),
-            reader: reader.nick.clone(),
+            reader: nick,
             fate,
+            is_last: !self.readers.iter().any(Reader::is_open),
         })
     }
 
@@ -246,7 +244,22 @@ impl Message {
     }
 }
 
-/// All messages of which something may still become known, oldest first.
+/// A message that this member has said, and what is known of it.
+#[derive(Debug)]
+pub struct Said<'a> {
+    /// The number of its receipt.
+    pub receipt: u64,
+    /// What it says.
+    pub text: &'a str,
+    /// Whom it is for, if for one alone.
+    pub to: Option<&'a Nick>,
+    /// Whether the relay has taken it.
+    pub is_taken: bool,
+    /// Its readers, and what has become of it there, if that is known.
+    pub readers: Vec<(&'a Nick, Option<Fate>)>,
+}
+
+/// All messages of which something may still become known, and the latest others; oldest first.
 #[derive(Default)]
 pub(super) struct Outbox {
     messages: VecDeque<Message>,
@@ -348,8 +361,41 @@ impl Outbox {
                 }
             }
         }
-        self.messages.retain(|message| !message.is_over());
+        self.forget();
         news
+    }
+
+    /// Forgets what is over, but for the latest, and keeps nothing of these that is sent.
+    fn forget(&mut self) {
+        let over = self.messages.iter().filter(|message| message.is_over());
+        let mut excess = over.count().saturating_sub(MAX_OVER);
+        self.messages.retain_mut(|message| {
+            if !message.is_over() {
+                return true;
+            }
+            message.sealed = None;
+            let is_kept = excess == 0;
+            excess = excess.saturating_sub(1);
+            is_kept
+        });
+    }
+
+    /// The latest messages of which somebody may want to know what has become of them, oldest first.
+    pub(super) fn latest(&self) -> impl Iterator<Item = Said<'_>> {
+        let worth_it = |message: &&Message| matches!(message.kind, Kind::Text | Kind::Action);
+        self.messages.iter().filter(worth_it).map(|message| Said {
+            receipt: message.receipt,
+            text: &message.text,
+            to: message
+                .direct_reader()
+                .and_then(|_| message.readers().next()),
+            is_taken: message.is_taken,
+            readers: message
+                .readers
+                .iter()
+                .map(|reader| (&reader.nick, reader.fate))
+                .collect(),
+        })
     }
 
     /// A reader has signed that it has taken in all from one position of a run to another, but for
@@ -500,7 +546,7 @@ impl Outbox {
             } else if now.saturating_sub(message.said) >= KEPT {
                 Some(GIVEN_UP)
             } else {
-                let is_news = is_overdue && away.is_none() && reader.row == Row::Open;
+                let is_news = is_overdue && away.is_none() && reader.fate.is_none();
                 is_news.then_some(Fate::Unconfirmed)
             }
         });

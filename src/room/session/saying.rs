@@ -127,8 +127,14 @@ impl Session {
             number: self.outbox.count(origin),
         };
         let order = self.sending.next_order();
-        let message = Message::new(receipt.number, sealed, &header, text.to_owned(), readers)
-            .at(self.presence.active.get(), now.uptime);
+        let message = Message::new(
+            receipt.number,
+            sealed,
+            &header,
+            (kind, text.to_owned()),
+            readers,
+        )
+        .at(self.presence.active.get(), now.uptime);
         self.outbox.push(message);
         self.send_message(receipt.number, order, now);
         Ok(receipt)

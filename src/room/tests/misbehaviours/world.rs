@@ -754,7 +754,9 @@ impl World {
             Event::Called(nick) => {
                 self.names.insert(nick.as_str().to_owned(), who);
             }
-            Event::Confirmed { receipt, reader } => {
+            Event::Confirmed {
+                receipt, reader, ..
+            } => {
                 self.note_fate(who, receipt, &reader, |fate| fate.is_confirmed = true);
             }
             Event::Unconfirmed {

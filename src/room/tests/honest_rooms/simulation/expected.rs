@@ -257,9 +257,9 @@ impl Simulation {
             Event::Called(nick) if nick == *self.members[number].session.card().nick() => Ok(()),
             Event::Entered(people) => self.has_found(number, &people, &[]),
             Event::Returned { people, absent } => self.has_found(number, &people, &absent),
-            Event::Confirmed { receipt, reader } => {
-                told(self, receipt, &reader, Told::Confirmed).map(drop)
-            }
+            Event::Confirmed {
+                receipt, reader, ..
+            } => told(self, receipt, &reader, Told::Confirmed).map(drop),
             Event::Unconfirmed {
                 receipt, reader, ..
             } if !is_lossless => {
