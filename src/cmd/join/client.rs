@@ -131,12 +131,26 @@ impl Client<'_> {
                     && self
                         .next_key
                         .retreat(&mut self.session, self.clock.now(), &mut self.screen);
-                if !is_refused && wording::is_final(end, was_inside) {
+                if !is_refused && wording::is_final(end) {
                     return Err(error);
+                }
+                if was_inside && end == End::Malformed {
+                    return self.leave_bad_link(error);
                 }
                 self.lose_connection(error)
             }
         }
+    }
+
+    /// Something has come that no relay sends: somebody on the way has put it there, or the relay is
+    /// broken. The room is entered anew over another connection, but not again and again.
+    fn leave_bad_link(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        if self.connection.note_bad() {
+            return Err(error);
+        }
+        self.raise(&Incident::BadFrame {}.into());
+        self.session.enter_anew();
+        self.lose_connection(error)
     }
 
     /// The connection is lost: it will be made again, unless that has been tried for too long.

@@ -181,7 +181,7 @@ impl Client<'_> {
 
     /// Tells something that others can cause as often as they like, unless the same was told just now,
     /// or the user ignores whoever it comes from. Returns whether it was told.
-    fn raise(&mut self, report: &Report) -> bool {
+    pub(super) fn raise(&mut self, report: &Report) -> bool {
         let about = report.about().and_then(|nick| {
             // Whoever has left is not in the room any more, but was told to be here.
             let here = self.here.find(nick).cloned();

@@ -20,6 +20,12 @@ use super::route::{Route, unreachable};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// A link that has led into the room is a good one if it lasts for so long. If not, pauses go on growing.
+const GOOD_AFTER: Duration = Duration::from_secs(10);
+
+/// After so many links in a row over which came what no relay sends, the relay is broken.
+const MAX_BAD: u32 = 5;
+
 /// The connection is taken for dead when the relay does not acknowledge what it was sent, and sends
 /// nothing else, for so long.
 const STALL: Duration = Duration::from_secs(15);
@@ -74,8 +80,12 @@ pub(in crate::cmd::join) struct Connection {
     number: u64,
     /// For how long to try to get a broken connection back.
     patience: Duration,
-    /// How many attempts have failed since the member was last in the room.
+    /// How many links have failed since there was a good one.
     failures: u32,
+    /// Over how many of these came what no relay sends.
+    bad: u32,
+    /// When the present link led into the room.
+    settled: Option<Instant>,
     /// Since when the member is not in the room any more.
     broken_since: Option<Instant>,
     /// When the relay last sent something since it has had something to acknowledge, or when that began.
@@ -94,6 +104,8 @@ impl Connection {
             number: 0,
             patience: Duration::ZERO,
             failures: 0,
+            bad: 0,
+            settled: None,
             broken_since: None,
             stirred: None,
             is_hurried: false,
@@ -171,13 +183,29 @@ impl Connection {
         }
     }
 
-    /// The member is in the room: the link stays, and what failed before is forgotten.
+    /// The member is in the room: the link stays.
     pub(in crate::cmd::join) fn settle(&mut self) {
         if let LinkPhase::Up(_, deadline) = &mut self.state {
             *deadline = None;
         }
-        self.failures = 0;
+        self.settled.get_or_insert_with(Instant::now);
         self.broken_since = None;
+    }
+
+    /// What no relay sends has come over the present link. Returns whether that was so over too many
+    /// links in a row.
+    pub(in crate::cmd::join) fn note_bad(&mut self) -> bool {
+        self.forget_failures();
+        self.bad += 1;
+        self.bad >= MAX_BAD
+    }
+
+    /// Forgets what failed before the present link, if that was a good one.
+    fn forget_failures(&mut self) {
+        let settled = self.settled.take();
+        if settled.is_some_and(|settled| settled.elapsed() >= GOOD_AFTER) {
+            (self.failures, self.bad) = (0, 0);
+        }
     }
 
     /// Sends frames over the present link.
@@ -190,6 +218,7 @@ impl Connection {
     /// Waits before the next attempt, as the link is broken or could not be made.
     pub(in crate::cmd::join) fn pause(&mut self) {
         self.broken_since.get_or_insert_with(Instant::now);
+        self.forget_failures();
         let doubled = FIRST_PAUSE.saturating_mul(1 << self.failures.min(5));
         let longest = doubled.min(LONGEST_PAUSE).as_secs_f64();
         let mut pause = rand::rng().random_range(longest / 5.0..longest);

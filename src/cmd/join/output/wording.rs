@@ -40,12 +40,11 @@ pub(in crate::cmd::join) fn duration(time: Duration) -> String {
 }
 
 /// Whether it makes no sense to connect again after a session has ended like this. What answers as no
-/// relay would may be something in the relay's place, which will not last. But if this connection was in
-/// the room already, it is the relay itself, and broken.
-pub(in crate::cmd::join) fn is_final(end: End, was_inside: bool) -> bool {
+/// relay would may be something in the relay's place, or on the way to it, which will not last.
+pub(in crate::cmd::join) fn is_final(end: End) -> bool {
     match end {
         End::UnknownNotice(_) | End::CutOff => true,
-        End::Malformed => was_inside,
+        End::Malformed => false,
         End::Notice(notice) => !matches!(
             notice,
             Notice::HandshakeTooSlow
