@@ -88,7 +88,9 @@ fn bad_frames_over_one_connection_after_the_other_are_the_end() {
         }
     }
     let ended = ada.ended();
-    ended.assert_failure(&format!("{address} sent what an e2echat relay does not send"));
+    ended.assert_failure(&format!(
+        "{address} sent what an e2echat relay does not send"
+    ));
     assert!(connections.try_recv().is_err(), "it went on");
 }
 

@@ -12,13 +12,11 @@ use crate::room::names::{Nick, RoomKey};
 use crate::room::roster::Roster;
 
 use super::event::Disbelief;
+use super::outbox::HELD;
 use super::peer::Peer;
 
 /// How many of those who are away are remembered.
 const MAX_ABSENT: usize = 4096;
-
-/// How long what is said waits for somebody who is not in the room.
-pub(super) const EXPECTED: Duration = Duration::from_mins(5);
 
 /// Somebody who was in the room and may come back.
 struct Absent {
@@ -83,7 +81,7 @@ impl Members {
         let missing = self
             .absent
             .values()
-            .filter(|absent| absent.is_missing && now.saturating_sub(absent.since) < EXPECTED);
+            .filter(|absent| absent.is_missing && now.saturating_sub(absent.since) < HELD);
         let is_back = |peer: &Peer| {
             let mut roster = self.roster.iter();
             roster.any(|(_, other)| other.card.identity() == peer.card.identity())

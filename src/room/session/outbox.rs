@@ -12,11 +12,12 @@ use crate::room::names::Nick;
 use crate::room::numbers::{Had, Outcome};
 
 use super::history::At;
-use super::members::EXPECTED;
 
 /// How many bytes of messages are kept for readers who may come anew, and how long.
 const KEPT_BYTES: usize = 8 << 20;
 const KEPT: Duration = Duration::from_hours(24);
+/// How long a message waits for a reader who is not in the room, and may come back.
+pub(super) const HELD: Duration = Duration::from_mins(5);
 /// How many messages are kept of which all is known.
 const MAX_OVER: usize = 20;
 /// How many bytes of texts, and of what is known of their readers, are kept.
@@ -539,7 +540,7 @@ impl Outbox {
             let away = absent_since(reader.origin);
             let here = here_since(reader.origin).unwrap_or_default();
             let is_gone =
-                away.is_some_and(|since| now.saturating_sub(since.max(message.said)) >= EXPECTED);
+                away.is_some_and(|since| now.saturating_sub(since.max(message.said)) >= HELD);
             let is_overdue = active.saturating_sub(message.signed.max(here)) > patience;
             if is_gone {
                 Some(Fate::Undelivered(Undelivered::Gone))
