@@ -267,3 +267,37 @@ fn whoever_does_not_come_back_is_named_and_so_is_what_they_missed() {
     assert_eq!(ada.session.expected(world.now()), []);
     assert_eq!(world.say(&mut ada, "she has gone"), 1);
 }
+
+#[test]
+fn whoever_was_out_of_the_room_is_told_for_how_long_and_what_came_meanwhile() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say(&mut ada, "before");
+    world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    // Carol's program stands still, and the relay does not keep her place for so long.
+    world.advance(Duration::from_secs(20));
+    world.lose(&carol);
+    for member in [&mut ada, &mut bob] {
+        assert_eq!(catch_up(member), [left("carol", Departure::Lost)]);
+    }
+    for text in ["one", "two", "three"] {
+        world.say(&mut ada, text);
+    }
+    world.say(&mut bob, "only one");
+    world.pass(4 * BEACON_PERIOD, [&mut ada, &mut bob]);
+    world.enter_again(&mut carol).unwrap();
+    let [a, b, c] = world.pass(2 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let Some(Event::Returned { out, .. }) = c.first() else {
+        panic!("{c:?}");
+    };
+    // The last time that it looked at the clock was a second before it stood still.
+    assert_eq!(*out, Duration::from_secs(21) + 4 * BEACON_PERIOD);
+    let told: Vec<&Event> = c[1..]
+        .iter()
+        .filter(|event| !matches!(event, Event::Confirmed { .. }))
+        .collect();
+    let meanwhile = Event::Meanwhile(*out, vec![(nick_of("ada"), 3)]);
+    assert_eq!(told, [&meanwhile], "she never had anything of bob's before");
+    for events in [a, b] {
+        assert_eq!(events, [Event::Back(person(&carol))]);
+    }
+}

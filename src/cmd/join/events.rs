@@ -46,9 +46,13 @@ impl Client<'_> {
                 let text = "connected again".to_owned();
                 self.screen.show(&Report::Link(LinkState::Resumed, text));
             }
-            Event::Returned { mut people, absent } => {
+            Event::Returned {
+                mut people,
+                absent,
+                out,
+            } => {
                 let remarks = self.meet(&mut people);
-                self.screen.show(&wording::entered_again(&people));
+                self.screen.show(&wording::entered_again(&people, out));
                 self.report_roster(&people);
                 self.tell_remarks(remarks);
                 self.here.expect_back(absent);

@@ -47,6 +47,7 @@ impl Session {
         // What is on its way to this member may show that an entry has come back: no ACK does that yet.
         let acknowledged = self.sending.acknowledge(welcome.received)?;
         self.door.phase = Phase::Inside;
+        self.door.out_since = None;
         let frames = self.sending.frames(|sent| self.frames_of(sent));
         self.door.outgoing.extend(frames);
         self.timers.acknowledged(self.presence.active.get());
@@ -125,7 +126,15 @@ impl Session {
         let people = self.others();
         events.push(if is_return {
             let absent = self.members.absent_nicks(before.into_iter());
-            Event::Returned { people, absent }
+            let out_since = self.door.out_since.take();
+            let out = now.uptime.saturating_sub(out_since.unwrap_or(now.uptime));
+            let told = self.presence.active.get() + self.period();
+            self.door.return_of = Some((out, told));
+            Event::Returned {
+                people,
+                absent,
+                out,
+            }
         } else {
             Event::Entered(people)
         });

@@ -95,7 +95,12 @@ pub enum Event {
         people: Vec<Person>,
         /// Who was there when the connection broke, and is not now.
         absent: Vec<Nick>,
+        /// How long it was out of the room.
+        out: Duration,
     },
+    /// While this member was out of the room for so long, so many messages came from these, which were
+    /// not for it.
+    Meanwhile(Duration, Vec<(Nick, u64)>),
     /// Somebody came.
     Joined(Person),
     /// Somebody came back whose connection was broken for long.

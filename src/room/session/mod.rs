@@ -95,6 +95,10 @@ struct Door {
     joined: Option<u64>,
     /// How many counted frames were received.
     received: u64,
+    /// Since when this member is out of the room, if it was in it.
+    out_since: Option<Duration>,
+    /// For how long it was out, and when it is told what came meanwhile, by active time.
+    return_of: Option<(Duration, Duration)>,
     /// The frames that are to be sent now.
     outgoing: Vec<Frame>,
 }
@@ -164,6 +168,8 @@ impl Session {
                 has_entered: false,
                 joined: None,
                 received: 0,
+                out_since: None,
+                return_of: None,
                 outgoing: Vec::new(),
             },
             parting: Parting::default(),
@@ -301,6 +307,11 @@ impl Session {
 
     /// The connection is over. What is said meanwhile is sent over the next one.
     pub fn disconnect(&mut self, now: Now) {
+        if self.is_inside() {
+            self.presence.active.advance(now.uptime);
+            let since = self.presence.active.out_since(now.uptime);
+            self.door.out_since.get_or_insert(since);
+        }
         self.door.phase = Phase::Begun;
         self.presence.active.stop(now.uptime);
         self.door.outgoing.clear();

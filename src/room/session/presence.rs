@@ -8,6 +8,9 @@ use std::time::Duration;
 /// next: it was stopped, or slept, for the rest.
 const STEP: Duration = Duration::from_secs(5);
 
+/// A link that breaks so soon after the program stood still has broken meanwhile.
+const MOMENT: Duration = Duration::from_secs(30);
+
 /// After so many beacon periods whoever has not signed that it saw anything of one's own is not
 /// present any more, and after so many it is told.
 const PRESENT: u32 = 3;
@@ -19,13 +22,19 @@ pub(super) struct ActiveTime {
     total: Duration,
     /// When it was last looked at, by the clock that only goes on, if it is running.
     looked: Option<Duration>,
+    /// From when to when the program stood still the last time, by that clock.
+    pause: Option<(Duration, Duration)>,
 }
 
 impl ActiveTime {
     /// Goes on up to now, if it runs.
     pub(super) fn advance(&mut self, now: Duration) {
         if let Some(looked) = &mut self.looked {
-            self.total += now.saturating_sub(*looked).min(STEP);
+            let step = now.saturating_sub(*looked);
+            if step > STEP {
+                self.pause = Some((*looked, now));
+            }
+            self.total += step.min(STEP);
             *looked = now;
         }
     }
@@ -44,6 +53,15 @@ impl ActiveTime {
 
     pub(super) fn get(&self) -> Duration {
         self.total
+    }
+
+    /// Since when this member may have been out of the room, if its link is found to be down now: the
+    /// program may have stood still until a moment ago.
+    pub(super) fn out_since(&self, now: Duration) -> Duration {
+        let pause = self
+            .pause
+            .filter(|(_, end)| now.saturating_sub(*end) <= MOMENT);
+        pause.map_or(now, |(start, _)| start)
     }
 
     /// When it reaches so much, by the clock that only goes on, if it goes on running.

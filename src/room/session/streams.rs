@@ -39,12 +39,26 @@ struct Gap {
     since: Duration,
 }
 
+/// What is known of the numbers that were used while this member was out of the room.
+#[derive(Clone, Copy, Debug, Default)]
+enum Meanwhile {
+    #[default]
+    Nothing,
+    /// It is back, and they are to be learnt.
+    Asked,
+    /// From the first to the last of them.
+    Known(u64, u64),
+}
+
 /// The messages of one member to the room, or to this member.
 #[derive(Default)]
 pub(super) struct NumberedStream {
     had: Had,
     /// Whether the latest message was one of the present stays of both.
     is_settled: bool,
+    /// The numbers that were used while this member was out of the room, once they are known: from its
+    /// return on, where anything had come before, until the sender first says which is next.
+    used_meanwhile: Meanwhile,
     gaps: Vec<Gap>,
     /// The latest messages: the number, the digest of the header.
     recent: VecDeque<(u64, Digest)>,
@@ -74,8 +88,8 @@ impl NumberedStream {
         active: Duration,
     ) {
         let next = self.had.next;
-        if number > next && fits && self.is_settled {
-            self.note_gap(next, number - 1, active);
+        if number > next && fits {
+            self.note_passed(next, number - 1, active);
         }
         if number >= next {
             self.is_settled |= fits;
@@ -91,6 +105,15 @@ impl NumberedStream {
         self.recent.push_back((number, digest));
     }
 
+    /// Numbers were passed over: messages that did not come, or were not for this member.
+    fn note_passed(&mut self, first: u64, last: u64, since: Duration) {
+        if self.is_settled {
+            self.note_gap(first, last, since);
+        } else if let Meanwhile::Asked = self.used_meanwhile {
+            self.used_meanwhile = Meanwhile::Known(first, last);
+        }
+    }
+
     fn note_gap(&mut self, first: u64, last: u64, since: Duration) {
         let is_full = self.gaps.len() == MAX_GAPS;
         match self.gaps.last_mut() {
@@ -103,8 +126,8 @@ impl NumberedStream {
     /// Its sender has said, in the present stays of both, which number is next.
     pub(super) fn expect_next(&mut self, number: u64, active: Duration) {
         let next = self.had.next;
-        if number > next && self.is_settled {
-            self.note_gap(next, number - 1, active);
+        if number > next {
+            self.note_passed(next, number - 1, active);
         }
         self.had.expect(number);
         self.is_settled = true;
@@ -119,6 +142,24 @@ impl NumberedStream {
     /// be of messages that were not for this member.
     fn unsettle(&mut self) {
         self.is_settled = false;
+    }
+
+    /// This member is back in the room.
+    fn come_back(&mut self) {
+        let knows_it = self.had.next > 0;
+        self.used_meanwhile = if knows_it {
+            Meanwhile::Asked
+        } else {
+            Meanwhile::Nothing
+        };
+    }
+
+    /// Takes how many messages were said while this member was out of the room, and have not come since.
+    fn take_meanwhile(&mut self) -> u64 {
+        match std::mem::take(&mut self.used_meanwhile) {
+            Meanwhile::Known(first, last) => self.had.missing.count_within(first, last),
+            Meanwhile::Nothing | Meanwhile::Asked => 0,
+        }
     }
 
     /// What has come.
@@ -179,7 +220,15 @@ impl AllStreams {
         for streams in self.of.values_mut() {
             streams.room.unsettle();
             streams.direct.unsettle();
+            streams.room.come_back();
         }
+    }
+
+    /// Takes how many messages that member said to the room while this one was out of it, of those that
+    /// have not come since.
+    pub(super) fn take_meanwhile(&mut self, origin: SessionId) -> u64 {
+        let streams = self.of.get_mut(&origin);
+        streams.map_or(0, |streams| streams.room.take_meanwhile())
     }
 
     /// Takes how many messages from that member have been missing for so long.

@@ -268,9 +268,19 @@ impl Session {
             }
             known.push((peer.card.origin(), peer.nick().clone()));
         }
+        let return_of = self.door.return_of.take_if(|(_, told)| *told <= active);
+        let mut meanwhile = Vec::new();
         for (origin, nick) in known {
             events.extend(self.missing(origin, &nick, false));
+            if return_of.is_some() {
+                let count = self.streams.take_meanwhile(origin);
+                meanwhile.extend((count > 0).then_some((nick, count)));
+            }
         }
+        let meanwhile = return_of
+            .filter(|_| !meanwhile.is_empty())
+            .map(|(out, _)| Event::Meanwhile(out, meanwhile));
+        events.extend(meanwhile);
         events
     }
 

@@ -1,11 +1,30 @@
 //! Incidents, which are alarms and notices of a kind: what goes wrong in a room, or is worth knowing of a
 //! member. Each is one row of the table below. The row has all that the program says of it.
 
+use std::time::Duration;
+
 use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::session::{Disbelief, Event, Undelivered};
 
 use super::list;
+use super::wording::duration;
+
+/// `3 messages from ada and 1 message from bob`, for these.
+fn from_each(counts: &[(Nick, u64)]) -> String {
+    let of = |(nick, count): &(Nick, u64)| match count {
+        1 => format!("1 message from {nick}"),
+        _ => format!("{count} messages from {nick}"),
+    };
+    match counts {
+        [] => String::new(),
+        [one] => of(one),
+        [first @ .., last] => {
+            let first: Vec<String> = first.iter().map(of).collect();
+            format!("{} and {}", first.join(", "), of(last))
+        }
+    }
+}
 
 /// How much an incident matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +229,11 @@ incidents! {
     NotTaken { nicks: Vec<Nick>, text: String } =>
         Alarm "undelivered", by Other, ANY a minute:
         format!("not delivered to {}, as your nick or key has changed before the relay took it; say it again: {text}", list(nicks));
+
+    /// So many messages were said by these while the user was out of the room for so long.
+    Meanwhile { out: Duration, counts: Vec<(Nick, u64)> } from Meanwhile(out, counts) =>
+        Notice "meanwhile", by Other, ANY a minute:
+        format!("you were out of the room for {}; {} came meanwhile and are not for you: ask for what matters", duration(*out), from_each(counts));
 
     /// A member wrote something, but not to the user.
     LeftOut { nick: Nick, reason: LeftOutFor } from LeftOut(nick, reason) =>

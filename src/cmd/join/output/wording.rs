@@ -12,15 +12,24 @@ use super::list;
 use super::report::{LinkState, Report};
 use crate::cmd::join::net::link::HANDSHAKE_TIMEOUT;
 
-/// The report that the user is in the room anew, and who is there.
-pub(in crate::cmd::join) fn entered_again(people: &[Person]) -> Report {
+/// The report that the user is in the room anew, having been out of it for so long, and who is there.
+pub(in crate::cmd::join) fn entered_again(people: &[Person], out: Duration) -> Report {
     let nicks: Vec<Nick> = people.iter().map(|person| person.nick.clone()).collect();
     let here = if people.is_empty() {
         "nobody else is here".to_owned()
     } else {
         format!("here: {}", list(&nicks))
     };
-    Report::Link(LinkState::Returned, format!("connected again; {here}"))
+    // What is shorter is not worth a word.
+    let after = if out < Duration::from_mins(1) {
+        String::new()
+    } else {
+        format!(" after {}", duration(out))
+    };
+    Report::Link(
+        LinkState::Returned,
+        format!("connected again{after}; {here}"),
+    )
 }
 
 /// The report of those who went while the connection was broken.

@@ -254,9 +254,10 @@ impl Simulation {
             }
             // Whom others leave out follows from who has joined meanwhile.
             Event::Taken(_) | Event::LeftOthersOut(..) | Event::Resumed => Ok(()),
+            Event::Meanwhile(..) if !is_lossless => Ok(()),
             Event::Called(nick) if nick == *self.members[number].session.card().nick() => Ok(()),
             Event::Entered(people) => self.has_found(number, &people, &[]),
-            Event::Returned { people, absent } => self.has_found(number, &people, &absent),
+            Event::Returned { people, absent, .. } => self.has_found(number, &people, &absent),
             Event::Confirmed {
                 receipt, reader, ..
             } => told(self, receipt, &reader, Told::Confirmed).map(drop),
