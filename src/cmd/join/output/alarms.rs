@@ -7,8 +7,7 @@ use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::session::{Disbelief, Event, Undelivered};
 
-use super::list;
-use super::wording::duration;
+use super::{duration, list};
 
 /// `3 messages from ada and 1 message from bob`, for these.
 fn from_each(counts: &[(Nick, u64)]) -> String {

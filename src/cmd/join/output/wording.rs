@@ -8,8 +8,8 @@ use crate::room::notice::Notice;
 use crate::room::session::{End, Person};
 use crate::room::stream::ReadError;
 
-use super::list;
 use super::report::{LinkState, Report};
+use super::{duration, list};
 use crate::cmd::join::net::link::HANDSHAKE_TIMEOUT;
 
 /// The report that the user is in the room anew, having been out of it for so long, and who is there.
@@ -35,17 +35,6 @@ pub(in crate::cmd::join) fn entered_again(people: &[Person], out: Duration) -> R
 /// The report of those who went while the connection was broken.
 pub(in crate::cmd::join) fn gone_meanwhile(nicks: &[Nick]) -> Report {
     Report::Aside(format!("not here any more: {}", list(nicks)))
-}
-
-/// A duration in its two largest units: `5 s`, `5 min`, `5 h 3 min`, `5 d 3 h`.
-pub(in crate::cmd::join) fn duration(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
-    }
 }
 
 /// Whether it makes no sense to connect again after a session has ended like this. What answers as no
