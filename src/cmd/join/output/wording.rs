@@ -12,30 +12,37 @@ use super::list;
 use super::report::{LinkState, Report};
 use crate::cmd::join::net::link::HANDSHAKE_TIMEOUT;
 
-/// The report that the user is in the room anew, and who is there.
-pub(in crate::cmd::join) fn entered_again(people: &[Person]) -> Report {
+/// The report that the user is in the room anew, who is there, and who is expected back.
+pub(in crate::cmd::join) fn entered_again(people: &[Person], missing: &[Nick]) -> Report {
     let nicks: Vec<Nick> = people.iter().map(|person| person.nick.clone()).collect();
     let here = if people.is_empty() {
         "nobody else is here".to_owned()
     } else {
         format!("here: {}", list(&nicks))
     };
-    Report::Link(LinkState::Returned, format!("connected again; {here}"))
+    let text = format!("connected again; {here}");
+    let text = match missing {
+        [] => text,
+        _ => format!(
+            "{text}; still missing: {}; what you say in the next 5 minutes is kept for them",
+            list(missing)
+        ),
+    };
+    Report::Link(LinkState::Returned, text)
 }
 
-/// The report of those who went while the connection was broken.
+/// The report of those who were expected back and have not come.
 pub(in crate::cmd::join) fn gone_meanwhile(nicks: &[Nick]) -> Report {
     Report::Aside(format!("not here any more: {}", list(nicks)))
 }
 
-/// A duration in its two largest units: `5 s`, `5 min`, `5 h 3 min`, `5 d 3 h`.
-pub(in crate::cmd::join) fn duration(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+/// That so many messages are not confirmed by everybody when the program ends.
+pub(in crate::cmd::join) fn unconfirmed(messages: usize) -> String {
+    match messages {
+        1 => "1 message: the relay has it, and not everybody has confirmed it yet".to_owned(),
+        _ => format!(
+            "{messages} messages: the relay has them, and not everybody has confirmed them yet"
+        ),
     }
 }
 
