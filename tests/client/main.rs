@@ -22,6 +22,7 @@ mod other_servers;
 mod people;
 mod pipes;
 mod proxies;
+mod receipts;
 mod reconnecting;
 mod recording;
 mod verify;

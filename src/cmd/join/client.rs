@@ -25,6 +25,7 @@ use super::output::alarms::{Incident, Reason};
 use super::output::filter::Filter;
 use super::output::report::{LinkState, Report};
 use super::output::screen::Screen;
+use super::output::sort;
 use super::output::wording;
 use super::reply::ReplyTo;
 use super::trust::Trust;
@@ -236,7 +237,8 @@ impl Client<'_> {
         let unconfirmed = unconfirmed(&self.session);
         let unconfirmed = unconfirmed.filter(|receipt| !is_told(*receipt)).count();
         undelivered += waiting.len();
-        for (receipt, readers, text) in waiting {
+        for (receipt, mut readers, text) in waiting {
+            sort(&mut readers);
             let incident = Incident::Undelivered {
                 receipt,
                 id: self.outbox.id(receipt),

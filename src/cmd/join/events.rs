@@ -10,6 +10,7 @@ use super::clock::unix_seconds;
 use super::next_key::nick_is_taken;
 use super::output::alarms::{Incident, Reason};
 use super::output::report::{LinkState, Report, Speech, Who, mentions};
+use super::output::sort;
 use super::output::wording;
 use super::trust::{Remark, Trust};
 
@@ -115,7 +116,8 @@ impl Client<'_> {
             Event::Returned { mut people, .. } => {
                 let remarks = self.meet(&mut people);
                 let now = self.clock.now();
-                let missing = self.session.expected(now);
+                let mut missing = self.session.expected(now);
+                sort(&mut missing);
                 self.screen.show(&wording::entered_again(&people, &missing));
                 self.report_roster(&people);
                 self.tell_remarks(remarks);

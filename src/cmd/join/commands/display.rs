@@ -8,8 +8,8 @@ use crate::room::names::Nick;
 use crate::room::session::{Fate, Said, Session, Undelivered};
 
 use super::table;
-use crate::cmd::join::output::list;
 use crate::cmd::join::output::screen::{Bell, Screen};
+use crate::cmd::join::output::{list, sort};
 
 /// How many messages `/history` shows where no number is given.
 const HISTORY: usize = 20;
@@ -90,7 +90,8 @@ fn lines_of(said: &Said<'_>) -> Vec<String> {
     for (what, fates) in FATES {
         let readers = said.readers.iter();
         let readers = readers.filter(|(_, fate)| fates.contains(fate));
-        let nicks: Vec<Nick> = readers.map(|(nick, _)| (*nick).clone()).collect();
+        let mut nicks: Vec<Nick> = readers.map(|(nick, _)| (*nick).clone()).collect();
+        sort(&mut nicks);
         if is_taken && !nicks.is_empty() {
             lines.push(format!("  {what} {}", list(&nicks)));
         }

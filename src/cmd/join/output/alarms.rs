@@ -9,7 +9,7 @@ use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::session::{Disbelief, Event, Undelivered};
 
-use super::{duration, list, names};
+use super::{duration, list, names, sort};
 
 /// How much an incident matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,10 +162,11 @@ fn minutes(seconds: u64) -> String {
     duration(Duration::from_secs(seconds))
 }
 
-/// Both, each nick once.
+/// Both, each nick once, in order.
 fn union(nicks: &[Nick], more: &[Nick]) -> Vec<Nick> {
-    let mut all = nicks.to_vec();
-    all.extend(more.iter().filter(|nick| !nicks.contains(nick)).cloned());
+    let mut all = [nicks, more].concat();
+    sort(&mut all);
+    all.dedup();
     all
 }
 

@@ -21,6 +21,11 @@ pub(in crate::cmd::join) fn list(nicks: &[Nick]) -> String {
     nicks.join(", ")
 }
 
+/// Puts nicks in order.
+pub(in crate::cmd::join) fn sort(nicks: &mut [Nick]) {
+    nicks.sort_by_key(|nick| nick.as_str().to_ascii_lowercase());
+}
+
 /// Nicks as a sentence has them: with `and` before the last.
 fn names(nicks: &[Nick]) -> String {
     match nicks {
