@@ -229,7 +229,7 @@ const TABLE: &[Row] = &[
     Row {
         usage: "/seen [N]",
         alias: None,
-        help: "show who has got your last N messages, or 5, and who has not yet",
+        help: "show who has got your last N messages, or 5",
         parse: |rest| with_number(rest, Command::Seen),
     },
     Row {
