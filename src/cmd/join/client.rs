@@ -216,7 +216,8 @@ impl Client<'_> {
         is_missing && self.exit.wait_for_missing()
     }
 
-    /// Leaves once the relay has taken everything, however long that takes.
+    /// Leaves once the relay has taken everything, however long that takes, and those who are missing have
+    /// had a while to come back.
     pub(super) fn leave(&mut self) {
         self.exit.leave();
     }

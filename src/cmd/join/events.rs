@@ -311,12 +311,10 @@ impl Client<'_> {
 fn put_together(found: impl IntoIterator<Item = Incident>) -> Vec<Incident> {
     let mut together: Vec<Incident> = Vec::new();
     for incident in found {
-        let both = together
-            .iter_mut()
-            .find_map(|before| Some((before.with(&incident)?, before)));
-        match both {
-            Some((both, before)) => *before = both,
-            None => together.push(incident),
+        // What belongs together mostly comes together.
+        let mut before = together.iter_mut().rev();
+        if !before.any(|before| before.take_in(&incident)) {
+            together.push(incident);
         }
     }
     together

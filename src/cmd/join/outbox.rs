@@ -160,8 +160,10 @@ impl Outbox {
     pub(super) fn note_undelivered(&mut self, receipt: u64, screen: &mut Screen) {
         if let Some(open) = self.open.get_mut(&receipt) {
             open.open = open.open.saturating_sub(1);
-            open.state = State::Undelivered;
-            screen.turn(vec![receipt], State::Undelivered);
+            if open.state != State::Undelivered {
+                open.state = State::Undelivered;
+                screen.turn(vec![receipt], State::Undelivered);
+            }
         }
         self.end(receipt, screen);
     }

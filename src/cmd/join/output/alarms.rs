@@ -9,7 +9,7 @@ use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::session::{Disbelief, Event, Undelivered};
 
-use super::{duration, list, names, sort};
+use super::{duration, list, names, rank};
 
 /// How much an incident matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,12 +162,14 @@ fn minutes(seconds: u64) -> String {
     duration(Duration::from_secs(seconds))
 }
 
-/// Both, each nick once, in order.
-fn union(nicks: &[Nick], more: &[Nick]) -> Vec<Nick> {
-    let mut all = [nicks, more].concat();
-    sort(&mut all);
-    all.dedup();
-    all
+/// Adds nicks to others, which are in order, and once each.
+fn add(nicks: &mut Vec<Nick>, more: &[Nick]) {
+    for nick in more {
+        let place = nicks.binary_search_by_key(&rank(nick), rank);
+        if let Err(place) = place {
+            nicks.insert(place, nick.clone());
+        }
+    }
 }
 
 impl Incident {
@@ -179,13 +181,11 @@ impl Incident {
         }
     }
 
-    /// This incident and a later one as one, where one line can tell both.
-    pub(in crate::cmd::join) fn with(&self, later: &Self) -> Option<Self> {
-        let mut both = self.clone();
-        match (&mut both, later) {
-            (Self::Missing { messages, .. }, Self::Missing { messages: more, .. })
-                if self.nick() == later.nick() =>
-            {
+    /// Takes a later incident into this one, where one line can tell both. Returns whether it can.
+    pub(in crate::cmd::join) fn take_in(&mut self, later: &Self) -> bool {
+        let is_same = self.nick() == later.nick();
+        match (self, later) {
+            (Self::Missing { messages, .. }, Self::Missing { messages: more, .. }) if is_same => {
                 *messages = messages.saturating_add(*more);
             }
             (
@@ -195,7 +195,7 @@ impl Incident {
                     seconds: other,
                 },
             ) => {
-                *nicks = union(nicks, more);
+                add(nicks, more);
                 *seconds = (*seconds).min(*other);
             }
             (
@@ -211,7 +211,7 @@ impl Incident {
                     reason: other,
                     ..
                 },
-            ) if receipt == same && reason == other => *readers = union(readers, more),
+            ) if receipt == same && reason == other => add(readers, more),
             (
                 Self::NotConfirmed {
                     receipt,
@@ -225,30 +225,31 @@ impl Incident {
                     messages: 1,
                     ..
                 },
-            ) if receipt == same => *readers = union(readers, more),
+            ) if receipt == same => add(readers, more),
             (
-                Self::NotConfirmed {
-                    readers, messages, ..
-                },
                 Self::NotConfirmed {
                     receipt,
                     id,
-                    readers: same,
+                    readers,
                     text,
+                    messages,
+                },
+                Self::NotConfirmed {
+                    receipt: last,
+                    id: last_id,
+                    readers: same,
+                    text: last_text,
                     messages: more,
                 },
             ) if readers == same => {
-                both = Self::NotConfirmed {
-                    receipt: *receipt,
-                    id: id.clone(),
-                    readers: same.clone(),
-                    text: text.clone(),
-                    messages: *messages + more,
-                };
+                *receipt = *last;
+                id.clone_from(last_id);
+                text.clone_from(last_text);
+                *messages += more;
             }
-            _ => return None,
+            _ => return false,
         }
-        Some(both)
+        true
     }
 }
 

@@ -21,9 +21,14 @@ pub(in crate::cmd::join) fn list(nicks: &[Nick]) -> String {
     nicks.join(", ")
 }
 
+/// By what nicks are put in order.
+fn rank(nick: &Nick) -> String {
+    nick.as_str().to_ascii_lowercase()
+}
+
 /// Puts nicks in order.
 pub(in crate::cmd::join) fn sort(nicks: &mut [Nick]) {
-    nicks.sort_by_key(|nick| nick.as_str().to_ascii_lowercase());
+    nicks.sort_by_key(rank);
 }
 
 /// Nicks as a sentence has them: with `and` before the last.

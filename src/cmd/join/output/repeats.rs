@@ -64,15 +64,17 @@ impl Repeat {
     /// Takes note that the report has come again. Missing messages, and those who are quiet, add up while
     /// no line has told of them.
     fn recur(&mut self, report: &Report) {
-        let both = match (&self.report, report) {
+        let is_taken_in = match (&mut self.report, report) {
             (Report::Incident { what: before, .. }, Report::Incident { what, .. })
                 if self.held > 0 =>
             {
-                before.with(what)
+                before.take_in(what)
             }
-            _ => None,
+            _ => false,
         };
-        self.report = both.map_or_else(|| report.clone(), Report::from);
+        if !is_taken_in {
+            self.report = report.clone();
+        }
         let now = jiff::ZonedDateTime::now();
         self.time = now.strftime("%H:%M:%S").to_string();
         self.count += 1;
@@ -323,6 +325,22 @@ mod tests {
             panic!("not one for three: {released:?}");
         };
         assert!(text.starts_with("58 messages from mallory did not arrive: "));
+    }
+
+    #[test]
+    fn those_who_are_quiet_add_up() {
+        let (mut repeats, now) = (Repeats::default(), Instant::now());
+        for (names, seconds) in [("erin fay", 240), ("Carl dan", 250), ("bob dan", 244)] {
+            let nicks = names.split(' ').map(|name| name.parse().unwrap());
+            let nicks = nicks.collect();
+            repeats.admit(&Incident::Quiet { nicks, seconds }.into(), None, now);
+        }
+        let released = repeats.release(now, true);
+        let [(text, 2)] = &told(&released)[..] else {
+            panic!("not one for two: {released:?}");
+        };
+        let words = "for 4 min nothing has come that shows that these are there: bob, Carl, dan;";
+        assert!(text.starts_with(words), "{text}");
     }
 
     #[test]
