@@ -424,7 +424,7 @@ fn who_does_not_come_back_is_told_once_after_five_minutes() {
     assert_eq!(ada.said_by("ada"), ["x <ada> meet at the station at 8"]);
     let rows = ada.screen.transcript();
     let told = rows.iter().filter(|row| row.contains("bob")).count();
-    // That he joined, is missing, has gone, and has not got this.
-    assert_eq!(told, 4, "{rows:#?}");
+    // That he joined, should be verified, is missing, has gone, and has not got this.
+    assert_eq!(told, 5, "{rows:#?}");
     drop(restart);
 }

@@ -35,7 +35,7 @@ const FATES: [(&str, &[Option<Fate>]); 5] = [
         &[Some(Fate::Undelivered(Undelivered::Gone))],
     ),
     (
-        "given up, as it was not confirmed for too long, for",
+        "not delivered, as far as is known, to",
         &[Some(Fate::Undelivered(Undelivered::GivenUp))],
     ),
 ];
