@@ -331,6 +331,32 @@ fn a_pipe_that_ends_waits_for_those_who_are_missing_but_not_for_ever() {
     assert!(start.elapsed() < Duration::from_secs(29));
 }
 
+/// The relay has taken what the pipe said, and died before it passed that on.
+#[test]
+fn a_pipe_that_ends_while_the_relay_is_away_waits_for_what_is_not_confirmed() {
+    let relay = Relay::start(&[]);
+    let address = relay.address();
+    let storm = Storm::start(address, 0);
+    let mut bot = Client::join(address, "bot", &[]);
+    let bob = Client::join(storm.address(), "bob", &[]);
+    bot.wait_for_line("bob", |line| line.starts_with("* bob joined "));
+    storm.block(true);
+    bob.wait_for_line("loss", |line| line.starts_with("* lost the connection"));
+    bot.say("meet at the station at 8");
+    bot.wait_for_message("bot", "meet at the station at 8");
+    relay.end(Signal::SIGKILL);
+    bot.wait_for_line("loss", |line| line.starts_with("* lost the connection"));
+    let leaving = thread::spawn(|| bot.leave());
+    thread::sleep(Duration::from_secs(1));
+    assert!(!leaving.is_finished());
+    let port = address.port().to_string();
+    let _relay = Relay::start_with(&["--bind", "127.0.0.1", "--port", &port]);
+    storm.block(false);
+    bob.wait_for_message("bot", "meet at the station at 8");
+    let ended = leaving.join().unwrap();
+    assert_eq!(ended.code(), Some(0), "{ended:#?}");
+}
+
 #[test]
 fn a_pipe_that_ends_names_those_who_do_not_come_back() {
     let relay = Relay::start(&[]);
