@@ -10,7 +10,8 @@ several, blank lines are left out.
 
 One message is under way at a time, and the next one is made when the relay has taken it: what
 cannot be sent yet stays in the file. So nothing is lost or said twice while the connection is
-broken; how long to try to get it back is what --reconnect says.
+broken, or the relay starts anew; how long to try to get it back is what --reconnect says. What
+somebody has not got for good is said on standard error.
 
 Ctrl-C or SIGTERM has it say what is left in the file, and leave; the second one, leave at once.
 It answers nobody. Do not have it mirror what --log writes about the same room. E2ECHAT in the

@@ -23,6 +23,7 @@ mod other_servers;
 mod people;
 mod pipes;
 mod proxies;
+mod receipts;
 mod reconnecting;
 mod recording;
 mod verify;

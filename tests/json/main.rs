@@ -12,6 +12,7 @@ mod bot;
 mod documents;
 mod events;
 mod links;
+mod receipts;
 mod requests;
 mod schema;
 mod scripts;

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -280,4 +282,37 @@ fn a_mirror_loses_and_doubles_nothing_when_connections_break() {
     scene.wait_for_all();
     mirror.signal(Signal::SIGTERM);
     assert_eq!(mirror.ended().code(), Some(0));
+}
+
+#[test]
+fn a_mirror_loses_and_doubles_nothing_when_the_relay_is_killed() {
+    if !has_python() {
+        return;
+    }
+    let mut relay = Relay::start(&[]);
+    let address = relay.address();
+    let port = address.port().to_string();
+    let mut scene = Scene::set(address);
+    let mirror = scene.mirror(address);
+    for death in 0..3 {
+        // Some are under way when the relay dies, some come before the mirror is back, some before its
+        // reader is.
+        scene.log(&numbered(&format!("before death {death}"), 20));
+        thread::sleep(Duration::from_millis(150 * death));
+        relay.end(Signal::SIGKILL);
+        scene.log(&numbered(&format!("after death {death}"), 5));
+        relay = Relay::start_with(&["--bind", "127.0.0.1", "--port", &port]);
+        for line in numbered(&format!("after return {death}"), 40) {
+            scene.log(&[line]);
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    // The last ones wait for a reader, too, when the mirror is to end.
+    relay.end(Signal::SIGKILL);
+    scene.log(&numbered("the last", 5));
+    let _relay = Relay::start_with(&["--bind", "127.0.0.1", "--port", &port]);
+    mirror.signal(Signal::SIGTERM);
+    let ended = mirror.ended();
+    assert_eq!(ended.code(), Some(0), "{ended:#?}");
+    scene.wait_for_all();
 }

@@ -10,7 +10,7 @@ use crate::cmd::terminal::Input;
 use crate::cmd::unwritable;
 use crate::room::message::Kind;
 use crate::room::notice::Notice;
-use crate::room::session::{End, Session, Undelivered};
+use crate::room::session::{End, Fate, Session};
 
 use super::away::Away;
 use super::clock::Clock;
@@ -21,10 +21,11 @@ use super::net::link::FromRelay;
 use super::net::reconnect::{Connection, LinkEvent};
 use super::next_key::NextKey;
 use super::outbox::Outbox;
-use super::output::alarms::Incident;
+use super::output::alarms::{Incident, Reason};
 use super::output::filter::Filter;
 use super::output::report::{LinkState, Report};
 use super::output::screen::Screen;
+use super::output::sort;
 use super::output::wording;
 use super::reply::ReplyTo;
 use super::trust::Trust;
@@ -97,7 +98,7 @@ impl Client<'_> {
             }
             self.tick()?;
             let is_down = !self.connection.is_up();
-            if self.exit.is_leaving() && is_down && self.session.untaken().next().is_none() {
+            if self.exit.is_leaving() && is_down && !self.wait_to_leave() {
                 return Ok(());
             }
         }
@@ -177,7 +178,6 @@ impl Client<'_> {
         let due = [
             self.exit.deadline(),
             self.connection.next_due(),
-            self.here.next_due(),
             self.away.next_due(),
             self.filter.next_due(),
             self.outbox.next_due(),
@@ -197,8 +197,10 @@ impl Client<'_> {
             let (relay, patience) = (self.destination.relay, self.connection.patience());
             return Err(wording::reconnect_failed(relay, patience));
         }
-        if let Some(absent) = self.here.take_overdue() {
-            self.screen.show(&wording::gone_meanwhile(&absent));
+        let now = self.clock.now();
+        let overdue = self.here.take_overdue(&self.session, now);
+        if !overdue.is_empty() {
+            self.screen.show(&wording::gone_meanwhile(&overdue));
         }
         if let Some(reason) = self.away.take_due() {
             self.announce(Kind::Away, &reason);
@@ -207,13 +209,30 @@ impl Client<'_> {
         let due = self.session.tick(self.clock.now());
         self.tell_events(due);
         self.outbox.settle(&self.session, &mut self.screen);
+        if self.exit.is_leaving() && !self.wait_to_leave() {
+            self.session.leave(now);
+        }
         self.connection.send(self.session.take_outgoing());
         Ok(())
     }
 
-    /// Leaves once the relay has taken everything, however long that takes.
+    /// Returns whether somebody who leaves waits: until the relay has taken everything, and for a while for
+    /// those who are missing and for whom something waits. Outside the room anybody may be missing.
+    fn wait_to_leave(&mut self) -> bool {
+        if self.session.untaken().next().is_some() {
+            return true;
+        }
+        let is_missing = if self.session.is_inside() {
+            self.session.waits_for_missing(self.clock.now())
+        } else {
+            unconfirmed(&self.session).next().is_some()
+        };
+        is_missing && self.exit.wait_for_missing()
+    }
+
+    /// Leaves once the relay has taken everything, however long that takes, and those who are missing have
+    /// had a while to come back.
     pub(super) fn leave(&mut self) {
-        self.session.leave(self.clock.now());
         self.exit.leave();
     }
 
@@ -228,16 +247,24 @@ impl Client<'_> {
         self.outbox.settle(&self.session, &mut self.screen);
         self.tell_held_back(true);
         let mut undelivered = self.outbox.tell_untaken(&self.session, &mut self.screen);
-        for (nicks, text) in self.session.undelivered() {
-            for reader in nicks {
-                let incident = Incident::Undelivered {
-                    reader,
-                    text: text.to_owned(),
-                    reason: Undelivered::Gone,
-                };
-                self.screen.show(&incident.into());
-            }
-            undelivered += 1;
+        let waiting = self.session.undelivered();
+        let is_told = |receipt| waiting.iter().any(|(waits, ..)| *waits == receipt);
+        let unconfirmed = unconfirmed(&self.session);
+        let unconfirmed = unconfirmed.filter(|receipt| !is_told(*receipt)).count();
+        undelivered += waiting.len();
+        for (receipt, mut readers, text) in waiting {
+            sort(&mut readers);
+            let incident = Incident::Undelivered {
+                receipt,
+                id: self.outbox.id(receipt),
+                readers,
+                text: text.to_owned(),
+                reason: Reason::Gone,
+            };
+            self.screen.show(&incident.into());
+        }
+        if unconfirmed > 0 {
+            self.screen.notice(wording::unconfirmed(unconfirmed));
         }
         let is_json = self.screen.is_json();
         let shown = self.screen.stop();
@@ -249,4 +276,12 @@ impl Client<'_> {
         }
         self.exit.status(undelivered, is_json)
     }
+}
+
+/// The receipts of what the relay has taken, and that not everybody has confirmed who may still do that.
+fn unconfirmed(session: &Session) -> impl Iterator<Item = u64> {
+    let is_open = |fate: &Option<Fate>| matches!(fate, None | Some(Fate::Unconfirmed));
+    let taken = session.said().filter(|said| said.is_taken);
+    let open = taken.filter(move |said| said.readers.iter().any(|(_, fate)| is_open(fate)));
+    open.map(|said| said.receipt)
 }

@@ -8,8 +8,9 @@ use crate::room::session::{Event, Person, Written};
 use super::client::Client;
 use super::clock::unix_seconds;
 use super::next_key::nick_is_taken;
-use super::output::alarms::Incident;
+use super::output::alarms::{Incident, Reason};
 use super::output::report::{LinkState, Report, Speech, Who, mentions};
+use super::output::sort;
 use super::output::wording;
 use super::trust::{Remark, Trust};
 
@@ -19,11 +20,77 @@ impl Client<'_> {
         if events.is_empty() {
             return;
         }
+        let mut found = Vec::new();
         for event in events {
-            self.tell_event(event);
+            if let Some(incident) = self.find(&event) {
+                found.push(incident);
+            } else {
+                self.tell_event(event);
+            }
         }
+        self.tell_found(found);
         self.screen.mark(self.session.changes());
         self.here.update(&self.session);
+        if self.here.note_returns(&self.session) {
+            self.screen.aside("everybody is back");
+        }
+    }
+
+    /// What an event tells that can be so of several people, or messages, at once.
+    fn find(&mut self, event: &Event) -> Option<Incident> {
+        Some(match event {
+            Event::Quiet(nick, seconds) => Incident::Quiet {
+                nicks: vec![nick.clone()],
+                seconds: *seconds,
+            },
+            Event::Unconfirmed {
+                receipt,
+                reader,
+                text,
+            } => {
+                self.outbox.note_late(*receipt, &mut self.screen);
+                Incident::NotConfirmed {
+                    receipt: *receipt,
+                    id: self.outbox.id(*receipt),
+                    readers: vec![reader.clone()],
+                    text: text.clone(),
+                    messages: 1,
+                }
+            }
+            Event::Undelivered {
+                receipt,
+                reader,
+                text,
+                reason,
+            } => {
+                let id = self.outbox.id(*receipt);
+                self.outbox.note_undelivered(*receipt, &mut self.screen);
+                Incident::Undelivered {
+                    receipt: *receipt,
+                    id,
+                    readers: vec![reader.clone()],
+                    text: text.clone(),
+                    reason: (*reason).into(),
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    /// Tells what was found in one look: a person has it in as few lines as it fits into; a program has
+    /// what is about somebody by itself.
+    fn tell_found(&mut self, mut found: Vec<Incident>) {
+        if self.screen.is_json() {
+            let together = found.extract_if(.., |it| it.nick().is_none());
+            let together = put_together(together);
+            found.extend(together);
+        } else {
+            // First by message, and then by reader.
+            found = put_together(put_together(found));
+        }
+        for incident in found {
+            self.raise(&incident.into());
+        }
     }
 
     fn tell_event(&mut self, event: Event) {
@@ -47,19 +114,25 @@ impl Client<'_> {
                 self.screen.show(&Report::Link(LinkState::Resumed, text));
             }
             Event::Returned {
-                mut people,
-                absent,
-                out,
+                mut people, out, ..
             } => {
                 let remarks = self.meet(&mut people);
-                self.screen.show(&wording::entered_again(&people, out));
+                let now = self.clock.now();
+                let mut missing = self.session.expected(now);
+                sort(&mut missing);
+                self.screen
+                    .show(&wording::entered_again(&people, &missing, out));
                 self.report_roster(&people);
                 self.tell_remarks(remarks);
-                self.here.expect_back(absent);
+                self.here.expect_back(missing, now);
             }
             Event::Back(mut person) => {
                 let remarks = self.meet([&mut person]);
-                self.tell_back(&person);
+                // Where the relay has been away, everybody comes back: that is said once.
+                self.screen.show(&Report::Back {
+                    who: (&person).into(),
+                    is_expected: self.here.expects_anybody(),
+                });
                 self.tell_remarks(remarks);
                 self.away.expect_newcomers();
             }
@@ -98,13 +171,11 @@ impl Client<'_> {
             Event::Taken(_) => self.outbox.settle(&self.session, &mut self.screen),
             Event::NotTaken {
                 receipt,
-                readers: nicks,
+                readers,
                 text,
-            } => {
-                self.outbox.give_up(receipt, &mut self.screen);
-                if !nicks.is_empty() {
-                    self.raise(&Incident::NotTaken { nicks, text }.into());
-                }
+            } => self.tell_not_taken(receipt, readers, text),
+            Event::Confirmed { receipt, .. } => {
+                self.outbox.note_confirmed(receipt, &mut self.screen);
             }
             Event::RekeyDue => self.next_key.make(&mut self.screen),
             Event::Refused(nick, Conflict::Nick) => self.screen.refuse(None, nick_is_taken(&nick)),
@@ -151,36 +222,38 @@ impl Client<'_> {
         let own = self.session.card().nick();
         self.screen.show(&Report::Said(Speech {
             who,
-            own: false,
+            own: None,
             to: is_direct.then(|| own.clone()),
             kind,
             mentions: mentions(&text, own),
             text,
-            waiting: None,
             written,
             unseen,
         }));
     }
 
+    fn tell_not_taken(&mut self, receipt: u64, readers: Vec<Nick>, text: String) {
+        let id = self.outbox.id(receipt);
+        self.outbox.give_up(receipt, &mut self.screen);
+        if readers.is_empty() {
+            return;
+        }
+        let incident = Incident::Undelivered {
+            receipt,
+            id,
+            readers,
+            text,
+            reason: Reason::NotTaken,
+        };
+        self.raise(&incident.into());
+    }
+
     fn tell_renamed(&mut self, former: Nick, mut person: Person) {
-        self.here.rename_awaited(&former, &person.nick);
         let (session, now) = (&mut self.session, unix_seconds());
         let remark = self.trust.follow_rename(session, &mut person, now);
         let who = Who::from(&person);
         self.screen.show(&Report::Renamed(former, who));
         self.tell_remarks(remark);
-    }
-
-    /// Tells that somebody is back. Where the relay has been away, everybody comes back: that is said
-    /// once.
-    fn tell_back(&mut self, person: &Person) {
-        self.screen.show(&Report::Back {
-            who: person.into(),
-            is_expected: self.here.expects_anybody(),
-        });
-        if self.here.note_back(&person.nick) {
-            self.screen.aside("everybody is back");
-        }
     }
 
     /// Tells something that others can cause as often as they like, unless the same was told just now,
@@ -235,6 +308,19 @@ impl Client<'_> {
     fn who(&self, nick: &Nick) -> Option<Who> {
         self.session.person(nick).as_ref().map(Who::from)
     }
+}
+
+/// Has one incident tell what several do, where one line can.
+fn put_together(found: impl IntoIterator<Item = Incident>) -> Vec<Incident> {
+    let mut together: Vec<Incident> = Vec::new();
+    for incident in found {
+        // What belongs together mostly comes together.
+        let mut before = together.iter_mut().rev();
+        if !before.any(|before| before.take_in(&incident)) {
+            together.push(incident);
+        }
+    }
+    together
 }
 
 impl From<Remark> for Report {

@@ -8,6 +8,9 @@ use crate::cmd::failure;
 /// How long the relay has for a last acknowledgement when somebody leaves by hand.
 const GOODBYE: Duration = Duration::from_secs(3);
 
+/// How long a pipe that has ended waits for those who are missing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// When and how the client ends.
 #[derive(Default)]
 pub(super) struct Exit {
@@ -16,6 +19,8 @@ pub(super) struct Exit {
     /// When the user leaves in any case; or when the client ends without waiting for the relay, if the
     /// user is leaving already.
     deadline: Option<Instant>,
+    /// Since when the user waits for nothing but those who are missing.
+    waits_since: Option<Instant>,
     /// Whether something that a pipe or a script wanted was not done. Nobody sits there who could try
     /// otherwise, so the exit status says it.
     is_incomplete: bool,
@@ -38,6 +43,13 @@ impl Exit {
     /// The user leaves in a moment. What still comes in until then is sent.
     pub(super) fn allow_a_moment(&mut self) {
         self.deadline = Some(Instant::now() + GOODBYE);
+    }
+
+    /// The user waits for nothing but those who are missing. Returns whether that goes on: not for too
+    /// long, and not if the user leaves by hand.
+    pub(super) fn wait_for_missing(&mut self) -> bool {
+        let since = self.waits_since.get_or_insert_with(Instant::now);
+        self.deadline.is_none() && since.elapsed() < PATIENCE
     }
 
     /// Whether the user leaves.

@@ -2,17 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use crate::cipher::fingerprint::Fingerprint;
 use crate::room::names::Nick;
-use crate::room::session::Session;
+use crate::room::session::{Now, Session};
 
 use super::commands::complete::Nicks;
 use super::output::report::Who;
-
-/// How long after the user's own return it is said who has not come back.
-const PATIENCE_FOR_OTHERS: Duration = Duration::from_mins(1);
 
 /// Those whom the user knows to be here, or expects back.
 pub(super) struct Here {
@@ -22,8 +18,8 @@ pub(super) struct Here {
     people: HashMap<String, Who>,
     /// Their nicks, for Tab.
     nicks: Arc<Nicks>,
-    /// Who was here when the connection broke and has not come back, and when that is said.
-    awaited: Option<(Vec<Nick>, Instant)>,
+    /// Whom the session expects back, and at which time that was looked at last.
+    missing: Option<(Vec<Nick>, Now)>,
 }
 
 impl Here {
@@ -33,7 +29,7 @@ impl Here {
             change: 0,
             people: HashMap::new(),
             nicks,
-            awaited: None,
+            missing: None,
         }
     }
 
@@ -64,46 +60,34 @@ impl Here {
     }
 
     /// The user is back, and these are not yet.
-    pub(super) fn expect_back(&mut self, absent: Vec<Nick>) {
-        let until = Instant::now() + PATIENCE_FOR_OTHERS;
-        self.awaited = (!absent.is_empty()).then_some((absent, until));
+    pub(super) fn expect_back(&mut self, missing: Vec<Nick>, now: Now) {
+        self.missing = (!missing.is_empty()).then_some((missing, now));
     }
 
     /// Whether anybody is expected back.
     pub(super) fn expects_anybody(&self) -> bool {
-        self.awaited.is_some()
+        self.missing.is_some()
     }
 
-    /// Whoever is expected back under one nick is expected under another.
-    pub(super) fn rename_awaited(&mut self, former: &Nick, nick: &Nick) {
-        if let Some((absent, _)) = &mut self.awaited {
-            for awaited in absent.iter_mut().filter(|awaited| *awaited == former) {
-                awaited.clone_from(nick);
-            }
-        }
+    /// Something has happened: whoever is not expected any more, although no time has passed, is back.
+    /// Returns whether that was the last one.
+    pub(super) fn note_returns(&mut self, session: &Session) -> bool {
+        let all_back = self.missing.take_if(|(missing, looked)| {
+            *missing = session.expected(*looked);
+            missing.is_empty()
+        });
+        all_back.is_some()
     }
 
-    /// Somebody is back. Returns whether that was the last one who was expected.
-    pub(super) fn note_back(&mut self, nick: &Nick) -> bool {
-        let Some((absent, _)) = &mut self.awaited else {
-            return false;
+    /// Time has passed, and nothing has happened: takes those who are not expected any more.
+    pub(super) fn take_overdue(&mut self, session: &Session, now: Now) -> Vec<Nick> {
+        let Some((missing, _)) = self.missing.take() else {
+            return Vec::new();
         };
-        absent.retain(|awaited| awaited != nick);
-        let is_last = absent.is_empty();
-        if is_last {
-            self.awaited = None;
-        }
-        is_last
-    }
-
-    /// When it is to be said who has not come back, if anybody has not.
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        self.awaited.as_ref().map(|(_, at)| *at)
-    }
-
-    /// Takes those who have not come back, if it is time to say so.
-    pub(super) fn take_overdue(&mut self) -> Option<Vec<Nick>> {
-        let overdue = self.awaited.take_if(|(_, at)| *at <= Instant::now());
-        overdue.map(|(absent, _)| absent)
+        let expected = session.expected(now);
+        let overdue = missing.into_iter().filter(|it| !expected.contains(it));
+        let overdue = overdue.collect();
+        self.expect_back(expected, now);
+        overdue
     }
 }

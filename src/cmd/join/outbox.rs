@@ -1,9 +1,11 @@
-//! What the user has said and the relay has not taken yet. It is shown once the relay has taken it, or
-//! after a while as unsent.
+//! What the user has said, until it is known of all readers what has become of it. It is shown once the
+//! relay has taken it, or after a while as unsent. What becomes of it then is told by its gutter, and to a
+//! script under the `id` that it gave.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::cmd::terminal::{OwnWords, State};
 use crate::room::session::{Receipt, Session};
 
 use super::output::report::{Report, Speech};
@@ -32,26 +34,39 @@ struct PendingMessage {
 }
 
 impl PendingMessage {
-    /// Shows it, as unsent if the relay has not taken it.
-    fn show(&mut self, is_unsent: bool, screen: &mut Screen) {
+    /// Shows it, with what has become of it.
+    fn show(&mut self, state: State, screen: &mut Screen) {
         self.is_shown = true;
-        let mut speech = self.speech.clone();
-        speech.waiting = is_unsent.then_some(self.receipt.number);
-        screen.show(&Report::Said(speech));
+        let number = self.receipt.number;
+        let own = Some(OwnWords { number, state });
+        let speech = self.speech.clone();
+        screen.show(&Report::Said(Speech { own, ..speech }));
         if let Some(remark) = self.remark.take() {
             screen.aside(remark);
         }
     }
 }
 
-/// The user's messages that the relay has not taken yet.
+/// A message of which it is not known of all readers what has become of it.
+struct OpenMessage {
+    /// What a script calls it.
+    id: Option<String>,
+    readers: usize,
+    /// Of how many readers it is not known.
+    open: usize,
+    state: State,
+}
+
+/// The user's messages that the relay has not taken yet, and those that not all readers have confirmed.
 #[derive(Default)]
 pub(super) struct Outbox {
     /// Oldest first.
     pending: VecDeque<PendingMessage>,
+    /// By the numbers of their receipts.
+    open: HashMap<u64, OpenMessage>,
     /// The numbers of what was shown as unsent and has been taken since. What is shown is marked anew once
     /// nothing of it waits any more.
-    late: Vec<u64>,
+    taken: Vec<u64>,
 }
 
 impl Outbox {
@@ -64,11 +79,21 @@ impl Outbox {
         remark: Option<String>,
         id: Option<&str>,
     ) {
+        let id = id.map(str::to_owned);
+        if receipt.readers > 0 {
+            let open = OpenMessage {
+                id: id.clone(),
+                readers: receipt.readers,
+                open: receipt.readers,
+                state: State::Taken,
+            };
+            self.open.insert(receipt.number, open);
+        }
         self.pending.push_back(PendingMessage {
             receipt,
             speech,
             remark,
-            id: id.map(str::to_owned),
+            id,
             since: Instant::now(),
             is_shown: false,
         });
@@ -81,18 +106,21 @@ impl Outbox {
             .pop_front_if(|said| !session.awaits(&said.receipt))
         {
             screen.credit();
+            let number = said.receipt.number;
             if said.is_shown {
-                self.late.push(said.receipt.number);
+                self.taken.push(number);
             } else {
-                said.show(false, screen);
+                let open = self.open.get(&number);
+                said.show(open.map_or(State::Taken, |open| open.state), screen);
             }
             screen.show(&Report::Done {
                 id: said.id,
                 readers: Some(said.receipt.readers),
             });
+            self.end(number, screen);
         }
-        if !self.late.is_empty() && !self.pending.iter().any(|said| said.is_shown) {
-            screen.mark_taken(std::mem::take(&mut self.late));
+        if !self.taken.is_empty() && !self.pending.iter().any(|said| said.is_shown) {
+            screen.turn(std::mem::take(&mut self.taken), State::Taken);
             screen.aside("the relay has taken what was waiting");
         }
         let is_up = session.is_inside();
@@ -100,7 +128,7 @@ impl Outbox {
             |said: &&mut PendingMessage| !is_up || said.since.elapsed() >= SHOWN_UNSENT_AFTER;
         for said in self.pending.iter_mut().take_while(is_overdue) {
             if !said.is_shown {
-                said.show(true, screen);
+                said.show(State::Unsent, screen);
             }
         }
     }
@@ -111,9 +139,63 @@ impl Outbox {
         hidden.next().map(|said| said.since + SHOWN_UNSENT_AFTER)
     }
 
+    /// A reader has confirmed what has this receipt.
+    pub(super) fn note_confirmed(&mut self, receipt: u64, screen: &mut Screen) {
+        if let Some(open) = self.open.get_mut(&receipt) {
+            open.open = open.open.saturating_sub(1);
+        }
+        self.end(receipt, screen);
+    }
+
+    /// A reader has not confirmed what has this receipt for too long.
+    pub(super) fn note_late(&mut self, receipt: u64, screen: &mut Screen) {
+        let open = self.open.get_mut(&receipt);
+        if let Some(open) = open.filter(|open| open.state == State::Taken) {
+            open.state = State::Late;
+            screen.turn(vec![receipt], State::Late);
+        }
+    }
+
+    /// What has this receipt has not reached a reader, and will not.
+    pub(super) fn note_undelivered(&mut self, receipt: u64, screen: &mut Screen) {
+        if let Some(open) = self.open.get_mut(&receipt) {
+            open.open = open.open.saturating_sub(1);
+            if open.state != State::Undelivered {
+                open.state = State::Undelivered;
+                screen.turn(vec![receipt], State::Undelivered);
+            }
+        }
+        self.end(receipt, screen);
+    }
+
+    /// Forgets a message that the relay has taken, if it is known of all readers what has become of it.
+    /// Tells a script if all have confirmed it.
+    fn end(&mut self, receipt: u64, screen: &mut Screen) {
+        let is_pending = |said: &PendingMessage| said.receipt.number == receipt;
+        let is_over = self.open.get(&receipt).is_some_and(|open| open.open == 0);
+        if !is_over || self.pending.iter().any(is_pending) {
+            return;
+        }
+        let over = self.open.remove(&receipt);
+        let Some(over) = over.filter(|over| over.state != State::Undelivered) else {
+            return;
+        };
+        if over.state == State::Late {
+            screen.turn(vec![receipt], State::Taken);
+        }
+        let (id, readers) = (over.id, over.readers);
+        screen.show(&Report::Confirmed { id, readers });
+    }
+
+    /// What a script calls what has this receipt, while anything of it is open.
+    pub(super) fn id(&self, receipt: u64) -> Option<String> {
+        self.open.get(&receipt)?.id.clone()
+    }
+
     /// The relay has not taken what has this receipt, and will not: what is shown of it stays marked,
     /// and a script that named it is told.
     pub(super) fn give_up(&mut self, receipt: u64, screen: &mut Screen) {
+        self.open.remove(&receipt);
         let is_it = |said: &PendingMessage| said.receipt.number == receipt;
         let place = self.pending.iter().position(is_it);
         let Some(said) = place.and_then(|place| self.pending.remove(place)) else {

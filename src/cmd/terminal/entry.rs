@@ -26,8 +26,8 @@ pub(in crate::cmd) enum Entry {
     Block(SafeText),
     /// One line of JSON, which is written as it is. It is for a program that reads the output.
     Line(String),
-    /// The relay has taken the messages with these numbers, which were shown as unsent.
-    Taken(Vec<u64>),
+    /// This has become of the user's own messages with these numbers.
+    Turned(Vec<u64>, State),
     /// The screen is cleared of everything shown so far.
     Clear,
     /// The terminal's bell rings.
@@ -36,6 +36,26 @@ pub(in crate::cmd) enum Entry {
     Style(Style),
     /// Shows nothing. When the printer comes to it, all earlier entries are on the screen.
     Mark(u64),
+}
+
+/// What has become of the user's own words, as far as the gutter tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cmd) enum State {
+    /// The relay has not taken them.
+    Unsent,
+    /// The relay has taken them, and there is no reason to doubt that they arrive.
+    Taken,
+    /// Somebody has not confirmed them, for longer than that takes.
+    Late,
+    /// They have not reached somebody, and will not.
+    Undelivered,
+}
+
+/// Of the user's own words: their number, and what has become of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cmd) struct OwnWords {
+    pub(in crate::cmd) number: u64,
+    pub(in crate::cmd) state: State,
 }
 
 /// What a member said or did. Nicks are printable ASCII, so they need no sanitising.
@@ -47,22 +67,35 @@ pub(in crate::cmd) struct ChatMessage {
     pub(in crate::cmd) nick: String,
     /// The author's colour.
     pub(in crate::cmd) hue: Hue,
-    /// Whether the author is the user.
-    pub(in crate::cmd) own: bool,
+    /// What has become of it, if the author is the user.
+    pub(in crate::cmd) own: Option<OwnWords>,
     /// The one reader of a direct message, "you" where that is the user; `None` for all others.
     pub(in crate::cmd) to: Option<String>,
     /// Whether it is an action (`/me waves`).
     pub(in crate::cmd) action: bool,
     /// Whether it mentions the user.
     pub(in crate::cmd) mentions: bool,
-    /// Its number, if it is the user's own and the relay has not taken it yet.
-    pub(in crate::cmd) waiting: Option<u64>,
     /// How many of the messages above it its author had not seen.
     pub(in crate::cmd) unseen: usize,
     /// What the program says of it, in a row of its own below the text.
     pub(in crate::cmd) remark: Option<SafeText>,
     /// Its text.
     pub(in crate::cmd) text: SafeText,
+}
+
+impl ChatMessage {
+    /// What has become of it, if it is the user's own.
+    pub(in crate::cmd) fn state(&self) -> Option<State> {
+        self.own.map(|own| own.state)
+    }
+
+    /// Takes note of what has become of the user's own messages with these numbers. Returns whether it is
+    /// one of them.
+    pub(in crate::cmd) fn turn(&mut self, numbers: &[u64], state: State) -> bool {
+        let own = self.own.as_mut();
+        let turned = own.filter(|own| numbers.contains(&own.number) && own.state != state);
+        turned.map(|own| own.state = state).is_some()
+    }
 }
 
 #[cfg(test)]
@@ -73,11 +106,10 @@ impl ChatMessage {
             time: Time::constant(21, 4, 59, 0),
             nick: nick.to_owned(),
             hue: Hue::of(&[0; 32]),
-            own: false,
+            own: None,
             to: None,
             action: false,
             mentions: false,
-            waiting: None,
             unseen: 0,
             remark: None,
             text: SafeText::new(text),

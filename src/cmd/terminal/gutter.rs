@@ -5,12 +5,14 @@
 //! user, and the `?` of `<?bob>` says that the user has not accepted the identity. While the relay has
 //! not taken the user's own words, `unsent` stands in place of the time. A `~` behind it, as
 //! in `21:04~ <bob> yes`, says that the author had not seen all that stands above: in a lively room that
-//! is nothing special, so the sign is small. A nick can contain none of these signs, and words only come
-//! behind the gutter, so nobody can forge one.
+//! is nothing special, so the sign is small. In its place stands, before the user's own words, a `-` where
+//! somebody has not confirmed them for too long, and an `x` where they have not reached somebody. A nick
+//! can contain none of these signs, but `-` and `x`, and words only come behind the gutter, so nobody can
+//! forge one.
 
 use jiff::civil::Time;
 
-use super::entry::ChatMessage;
+use super::entry::{ChatMessage, State};
 use super::wrap;
 
 /// The least room for text beside the full gutter, in columns; with less, the gutter shrinks.
@@ -21,10 +23,14 @@ const WAITING: &str = "unsent ";
 const WAITING_NARROW: &str = "? ";
 /// Stands behind the time, if there is one, where the author had not seen all that stands above.
 const CROSSED: &str = "~ ";
+/// Stands there where somebody has not confirmed the user's own words for too long.
+const LATE: &str = "- ";
+/// Stands there where the user's own words have not reached somebody.
+const UNDELIVERED: &str = "x ";
 
 /// A gutter in its two parts, which differ in colour.
 pub(super) struct Gutter {
-    /// The time or `unsent`, perhaps `~`, and a space; or nothing. It is ASCII.
+    /// The time or `unsent`, perhaps a sign, and a space; or nothing. It is ASCII.
     pub(super) before: String,
     /// `<nick>`, or `* nick` or `<nick> *` for an action.
     pub(super) author: String,
@@ -35,23 +41,20 @@ pub(super) struct Gutter {
 impl Gutter {
     /// Makes the gutter of a message for a terminal of this many columns.
     pub(super) fn new(message: &ChatMessage, timestamps: bool, columns: usize) -> Self {
-        let before = if message.waiting.is_some() {
+        let is_unsent = message.state() == Some(State::Unsent);
+        let before = if is_unsent {
             WAITING.to_owned()
         } else if timestamps {
             clock(message.time)
         } else {
             String::new()
         };
-        let mark = |before| marked(before, message.unseen > 0);
+        let mark = |before| marked(before, sign(message));
         let full = Self::with(mark(before), message, usize::MAX);
         if full.width.saturating_add(MIN_TEXT_COLUMNS) <= columns {
             return full;
         }
-        let before = if message.waiting.is_some() {
-            WAITING_NARROW
-        } else {
-            ""
-        };
+        let before = if is_unsent { WAITING_NARROW } else { "" };
         let before = mark(before.to_owned());
         // Room for the text comes first, but half of the row is the author's.
         let brackets = if message.action { "<> *" } else { "<>" };
@@ -91,12 +94,21 @@ fn clock(time: Time) -> String {
     format!("{:02}:{:02} ", time.hour(), time.minute())
 }
 
-/// What stands before the author, with the sign of what has crossed.
-fn marked(before: String, crossed: bool) -> String {
-    if crossed {
-        before.trim_end().to_owned() + CROSSED
-    } else {
-        before
+/// The sign that stands behind the time of a message, if one does.
+fn sign(message: &ChatMessage) -> Option<&'static str> {
+    match message.state() {
+        Some(State::Late) => Some(LATE),
+        Some(State::Undelivered) => Some(UNDELIVERED),
+        _ if message.unseen > 0 => Some(CROSSED),
+        _ => None,
+    }
+}
+
+/// What stands before the author, with the sign.
+fn marked(before: String, sign: Option<&str>) -> String {
+    match sign {
+        Some(sign) => before.trim_end().to_owned() + sign,
+        None => before,
     }
 }
 
@@ -120,6 +132,7 @@ fn shortened(nick: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cmd::terminal::entry::OwnWords;
 
     fn from(nick: &str) -> ChatMessage {
         ChatMessage::sample(nick, "")
@@ -146,12 +159,15 @@ mod tests {
         }
     }
 
-    fn waiting(message: ChatMessage) -> ChatMessage {
+    fn own(state: State, message: ChatMessage) -> ChatMessage {
         ChatMessage {
-            own: true,
-            waiting: Some(1),
+            own: Some(OwnWords { number: 1, state }),
             ..message
         }
+    }
+
+    fn waiting(message: ChatMessage) -> ChatMessage {
+        own(State::Unsent, message)
     }
 
     fn crossed(message: ChatMessage) -> ChatMessage {
@@ -180,6 +196,14 @@ mod tests {
             (waiting(from("ada")), "unsent <ada>"),
             (waiting(to("bob", "ada")), "unsent <ada → bob>"),
             (waiting(action(from("ada"))), "unsent * ada"),
+            (own(State::Taken, from("ada")), "21:04 <ada>"),
+            (own(State::Late, from("ada")), "21:04- <ada>"),
+            (own(State::Late, action(from("ada"))), "21:04- * ada"),
+            (own(State::Undelivered, from("ada")), "21:04x <ada>"),
+            (
+                own(State::Undelivered, to("bob", "ada")),
+                "21:04x <ada → bob>",
+            ),
             (crossed(from("bob")), "21:04~ <bob>"),
             (crossed(action(from("bob"))), "21:04~ * bob"),
             (crossed(mention(from("bob"))), "21:04~ <bob @you>"),
@@ -199,6 +223,8 @@ mod tests {
             (to(other, "ada"), "<ada → hep…>"),
             (mention(from(long)), "<alex… @you>"),
             (waiting(from(long)), "? <alexandr…>"),
+            (own(State::Late, from(long)), "- <alexandr…>"),
+            (own(State::Undelivered, from(long)), "x <alexandr…>"),
             (crossed(from(long)), "~ <alexandr…>"),
         ] {
             assert_eq!(at(24, &message), gutter);

@@ -57,7 +57,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 pub(super) use self::completion::Completion;
-pub(super) use self::entry::{ChatMessage, Entry};
+pub(super) use self::entry::{ChatMessage, Entry, OwnWords, State};
 pub(super) use self::plain::MAX_LINE;
 #[cfg(test)]
 pub(super) use self::render::render;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustyline::ExternalPrinter;
 
-use super::entry::Entry;
+use super::entry::{Entry, State};
 use super::input_area::{EditorPhase, InputArea, InputLayout, Size};
 use super::queue::BoundedQueue;
 use super::render::{WRAP_OFF, WRAP_ON, height, render};
@@ -195,9 +195,10 @@ impl<P: ExternalPrinter> Printer<P> {
         match entry {
             Entry::Mark(mark) => batch.shown = Some(mark),
             Entry::Bell => batch.rings = true,
-            Entry::Taken(numbers) => {
-                self.mark_taken(&numbers);
-                self.redraw_soon();
+            Entry::Turned(numbers, state) => {
+                if self.turn(&numbers, state) {
+                    self.redraw_soon();
+                }
             }
             Entry::Style(style) => {
                 self.style = style;
@@ -221,13 +222,16 @@ impl<P: ExternalPrinter> Printer<P> {
         }
     }
 
-    /// Takes the sign `unsent` from the messages with these numbers.
-    fn mark_taken(&mut self, numbers: &[u64]) {
+    /// Takes note of what has become of the user's messages with these numbers. Returns whether any of
+    /// them looks different now.
+    fn turn(&mut self, numbers: &[u64], state: State) -> bool {
+        let mut is_any = false;
         for entry in &mut self.recent {
             if let Entry::Message(message) = entry {
-                message.waiting.take_if(|number| numbers.contains(number));
+                is_any |= message.turn(numbers, state);
             }
         }
+        is_any
     }
 
     /// Has `run` draw the screen again as soon as it can.

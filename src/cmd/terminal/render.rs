@@ -4,7 +4,7 @@
 //! program's own rows begin with `*`, `!` or `|`. Every row has its gutter, also a wrapped one, so no
 //! text can look like another member's or like the program's.
 
-use super::entry::{ChatMessage, Entry};
+use super::entry::{ChatMessage, Entry, State};
 use super::gutter::Gutter;
 use super::style::{Look, Style};
 use super::wrap;
@@ -55,7 +55,7 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
         Entry::Block(text) => block(text, columns),
         // A line is meant for a program, so nobody has made it harmless for a terminal.
         Entry::Line(line) => block(&SafeText::new(line), columns),
-        Entry::Taken(_) | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
+        Entry::Turned(..) | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
             String::new()
         }
     }
@@ -105,7 +105,7 @@ pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
 }
 
 fn before_look(message: &ChatMessage, style: Style) -> Look {
-    if message.waiting.is_some() {
+    if matches!(message.state(), Some(State::Unsent | State::Undelivered)) {
         warning_look(style)
     } else {
         Look::colored(style.theme.quiet())
@@ -115,13 +115,13 @@ fn before_look(message: &ChatMessage, style: Style) -> Look {
 fn author_look(message: &ChatMessage, style: Style) -> Look {
     Look {
         color: Some(style.theme.member(message.hue)),
-        bold: message.own || message.mentions,
+        bold: message.own.is_some() || message.mentions,
         reverse: message.mentions,
     }
 }
 
 fn text_look(message: &ChatMessage, style: Style) -> Look {
-    if message.waiting.is_some() {
+    if message.state() == Some(State::Unsent) {
         Look::colored(style.theme.quiet())
     } else {
         Look {
@@ -203,6 +203,7 @@ fn put_behind_gutter(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cmd::terminal::entry::OwnWords;
 
     const COLORED: Style = Style {
         color: true,
@@ -403,8 +404,10 @@ mod tests {
             ..ChatMessage::sample("ada", "two\nrows")
         };
         let unsent = ChatMessage {
-            waiting: Some(1),
-            own: true,
+            own: Some(OwnWords {
+                number: 1,
+                state: State::Unsent,
+            }),
             ..ChatMessage::sample("ada", "two\nrows")
         };
         let late = ChatMessage {

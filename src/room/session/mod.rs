@@ -293,9 +293,9 @@ impl Session {
         self.outbox.untaken().map(outbox::Message::text)
     }
 
-    /// The texts that the relay has taken, and that wait for these to come back.
+    /// The receipts and texts of what the relay has taken, and that waits for these to come back.
     #[must_use]
-    pub fn undelivered(&self) -> Vec<(Vec<Nick>, &str)> {
+    pub fn undelivered(&self) -> Vec<(u64, Vec<Nick>, &str)> {
         let is_absent = |origin| self.members.absent_since(origin).is_some();
         self.outbox.waiting_for(is_absent)
     }

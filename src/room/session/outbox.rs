@@ -312,18 +312,18 @@ impl Outbox {
         self.messages.iter().filter(|message| !message.is_taken)
     }
 
-    /// The texts that have not been confirmed by these readers, who are not in the room.
+    /// The receipts and texts of what has not been confirmed by these readers, who are not in the room.
     pub(super) fn waiting_for(
         &self,
         is_absent: impl Fn(SessionId) -> bool,
-    ) -> Vec<(Vec<Nick>, &str)> {
+    ) -> Vec<(u64, Vec<Nick>, &str)> {
         let mut waiting = Vec::new();
         for message in self.messages.iter().filter(|message| message.is_taken) {
             let readers = message.readers.iter();
             let absent = readers.filter(|reader| reader.is_open() && is_absent(reader.origin));
             let nicks: Vec<Nick> = absent.map(|reader| reader.nick.clone()).collect();
             if !nicks.is_empty() {
-                waiting.push((nicks, message.text()));
+                waiting.push((message.receipt, nicks, message.text()));
             }
         }
         waiting

@@ -142,6 +142,7 @@ impl Client<'_> {
             Command::Back => self.come_back(),
             Command::Clear => screen.clear(),
             Command::History(count) => display::history(screen, count),
+            Command::Seen(count) => display::seen(screen, session, count),
             Command::Timestamp(switch) => display::set_timestamps(screen, switch),
             Command::Notify(when) => display::set_bell(screen, when),
             Command::Theme(name) => display::set_theme(screen, name),

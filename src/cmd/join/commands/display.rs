@@ -1,14 +1,44 @@
-//! Commands about what is on the screen: help, what was said so far, how it looks, when the bell rings.
+//! Commands about what is on the screen: help, what was said so far and what became of it, how it looks,
+//! when the bell rings.
 
 use clap::ValueEnum as _;
 
 use crate::cmd::terminal::{Style, Theme};
+use crate::room::names::Nick;
+use crate::room::session::{Fate, Said, Session, Undelivered};
 
 use super::table;
 use crate::cmd::join::output::screen::{Bell, Screen};
+use crate::cmd::join::output::{list, sort};
 
 /// How many messages `/history` shows where no number is given.
 const HISTORY: usize = 20;
+
+/// How many messages `/seen` shows where no number is given, and at most: the session knows no more of
+/// those that everybody has confirmed.
+const SEEN: usize = 5;
+const MOST_SEEN: usize = 20;
+
+/// How many signs of a message `/seen` shows.
+const SHOWN: usize = 60;
+
+/// What `/seen` says of the readers at whom this has become of a message.
+const FATES: [(&str, &[Option<Fate>]); 5] = [
+    ("confirmed by", &[Some(Fate::Confirmed)]),
+    ("not confirmed yet by", &[None, Some(Fate::Unconfirmed)]),
+    (
+        "could not be opened by the program of",
+        &[Some(Fate::Undelivered(Undelivered::Unopened))],
+    ),
+    (
+        "not delivered, as they have gone, to",
+        &[Some(Fate::Undelivered(Undelivered::Gone))],
+    ),
+    (
+        "not delivered, as far as is known, to",
+        &[Some(Fate::Undelivered(Undelivered::GivenUp))],
+    ),
+];
 
 pub(super) fn help(screen: &mut Screen, command: &str) {
     match table::help(command) {
@@ -27,6 +57,46 @@ pub(super) fn history(screen: &mut Screen, count: Option<usize>) {
     } else {
         screen.answer(history);
     }
+}
+
+/// Shows this many of the user's last messages, each with what has become of it.
+pub(super) fn seen(screen: &mut Screen, session: &Session, count: Option<usize>) {
+    let said: Vec<Said> = session.said().collect();
+    let count = count.unwrap_or(SEEN).min(MOST_SEEN);
+    let latest = said.iter().skip(said.len().saturating_sub(count));
+    let lines: Vec<String> = latest.flat_map(lines_of).collect();
+    if lines.is_empty() {
+        screen.notice("you have said nothing so far");
+    } else {
+        screen.answer(lines.join("\n"));
+    }
+}
+
+/// The beginning of a message, and below it what has become of it.
+fn lines_of(said: &Said<'_>) -> Vec<String> {
+    let first = said.text.lines().next().unwrap_or_default();
+    let mut begin: String = first.chars().take(SHOWN).collect();
+    if begin != said.text {
+        begin.push('…');
+    }
+    let to = said.to.map(|nick| format!("to {nick} alone: "));
+    let mut lines = vec![to.unwrap_or_default() + &begin];
+    let is_taken = said.is_taken || said.readers.iter().any(|(_, fate)| fate.is_some());
+    if !is_taken {
+        lines.push("  the relay does not have it yet".to_owned());
+    } else if said.readers.is_empty() {
+        lines.push("  nobody else could read it".to_owned());
+    }
+    for (what, fates) in FATES {
+        let readers = said.readers.iter();
+        let readers = readers.filter(|(_, fate)| fates.contains(fate));
+        let mut nicks: Vec<Nick> = readers.map(|(nick, _)| (*nick).clone()).collect();
+        sort(&mut nicks);
+        if is_taken && !nicks.is_empty() {
+            lines.push(format!("  {what} {}", list(&nicks)));
+        }
+    }
+    lines
 }
 
 pub(super) fn audit(screen: &mut Screen, alarms: &[String]) {

@@ -7,6 +7,7 @@ use crate::room::session::{Person, Receipt, SayError, To};
 use crate::cmd::join::client::Client;
 use crate::cmd::join::output::report::{Speech, Who};
 use crate::cmd::join::output::screen::Screen;
+use crate::cmd::terminal::{OwnWords, State};
 
 /// What is said of an absence for which the user gives no reason.
 const NO_REASON: &str = "not at the keyboard";
@@ -44,12 +45,14 @@ impl Client<'_> {
             Ok(receipt) => {
                 let speech = Speech {
                     who: Who::user(self.session.card()),
-                    own: true,
+                    own: Some(OwnWords {
+                        number: receipt.number,
+                        state: State::Taken,
+                    }),
                     to: saying.to.map(|person| person.nick.clone()),
                     kind: saying.kind,
                     text: saying.text.to_owned(),
                     mentions: false,
-                    waiting: None,
                     written: None,
                     unseen: 0,
                 };
@@ -153,7 +156,9 @@ impl Client<'_> {
             let absence = self.absence(person);
             return absence.map(|why| format!("{} is away: {why}", person.nick));
         }
-        let others = self.session.others().len();
+        // Whoever is expected back gets it then.
+        let expected = self.session.expected(self.clock.now()).len();
+        let others = self.session.others().len() + expected;
         if others == 0 {
             Some("nobody else is here, so nobody reads this".to_owned())
         } else if readers < others {

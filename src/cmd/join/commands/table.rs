@@ -35,6 +35,8 @@ pub enum Command<'a> {
     Clear,
     /// To show what was said lately.
     History(Option<usize>),
+    /// To show who has confirmed what this member said lately.
+    Seen(Option<usize>),
     /// To show the time of messages, or not.
     Timestamp(&'a str),
     /// When to ring the bell.
@@ -222,10 +224,13 @@ const TABLE: &[Row] = &[
         usage: "/history [N]",
         alias: None,
         help: "show the last N messages again, or 20",
-        parse: |rest| match rest {
-            "" => Some(Command::History(None)),
-            number => Some(Command::History(Some(number.parse().ok()?))),
-        },
+        parse: |rest| with_number(rest, Command::History),
+    },
+    Row {
+        usage: "/seen [N]",
+        alias: None,
+        help: "show who has got your last N messages, or 5",
+        parse: |rest| with_number(rest, Command::Seen),
     },
     Row {
         usage: "/clear",
@@ -273,6 +278,13 @@ const TABLE: &[Row] = &[
 
 fn without_argument<'a>(rest: &str, command: Command<'a>) -> Option<Command<'a>> {
     rest.is_empty().then_some(command)
+}
+
+fn with_number<'a>(rest: &str, command: fn(Option<usize>) -> Command<'a>) -> Option<Command<'a>> {
+    match rest {
+        "" => Some(command(None)),
+        number => Some(command(Some(number.parse().ok()?))),
+    }
 }
 
 fn with_text<'a>(rest: &'a str, command: fn(&'a str) -> Command<'a>) -> Option<Command<'a>> {

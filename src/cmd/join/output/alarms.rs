@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::session::{Disbelief, Event, Undelivered};
 
-use super::{duration, list};
+use super::{duration, list, names, rank};
 
 /// `3 messages from ada and 1 message from bob`, for these.
 fn from_each(counts: &[(Nick, u64)]) -> String {
@@ -97,7 +99,8 @@ macro_rules! incidents {
                     | Event::Back(_) | Event::Left { .. } | Event::Rekeyed(_) | Event::RekeyDue
                     | Event::Renamed { .. } | Event::Called(_) | Event::Away(..)
                     | Event::Message { .. } | Event::Taken(_) | Event::NotTaken { .. }
-                    | Event::Confirmed { .. } | Event::Contradicted | Event::Dead | Event::Refused(..) => None,
+                    | Event::Confirmed { .. } | Event::Unconfirmed { .. } | Event::Undelivered { .. }
+                    | Event::Quiet(..) | Event::Contradicted | Event::Dead | Event::Refused(..) => None,
                 }
             }
 
@@ -111,7 +114,7 @@ macro_rules! incidents {
             /// The member that it is about, if it is about one.
             pub(in crate::cmd::join) fn nick(&self) -> Option<&Nick> {
                 match self {
-                    $(Self::$name { $($nick,)? .. } => None$(.or(Some($nick)))?,)*
+                    $(Self::$name { $($nick,)? .. } => None$(.or($nick.one()))?,)*
                 }
             }
 
@@ -124,6 +127,146 @@ macro_rules! incidents {
             }
         }
     };
+}
+
+/// Why a message has not reached somebody: the `reason` in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::cmd::join) enum Reason {
+    /// It could not be opened there.
+    Unopened,
+    /// The reader has gone.
+    Gone,
+    /// It was not confirmed for too long, or too much else is waiting.
+    GivenUp,
+    /// The relay has not taken it.
+    NotTaken,
+}
+
+impl From<Undelivered> for Reason {
+    fn from(undelivered: Undelivered) -> Self {
+        match undelivered {
+            Undelivered::Unopened => Self::Unopened,
+            Undelivered::Gone => Self::Gone,
+            Undelivered::GivenUp => Self::GivenUp,
+        }
+    }
+}
+
+/// Whom an incident is about.
+trait About {
+    /// The member, if it is one.
+    fn one(&self) -> Option<&Nick>;
+}
+
+impl About for Nick {
+    fn one(&self) -> Option<&Nick> {
+        Some(self)
+    }
+}
+
+impl About for Vec<Nick> {
+    fn one(&self) -> Option<&Nick> {
+        let [nick] = self.as_slice() else {
+            return None;
+        };
+        Some(nick)
+    }
+}
+
+fn minutes(seconds: u64) -> String {
+    duration(Duration::from_secs(seconds))
+}
+
+/// Adds nicks to others, which are in order, and once each.
+fn add(nicks: &mut Vec<Nick>, more: &[Nick]) {
+    for nick in more {
+        let place = nicks.binary_search_by_key(&rank(nick), rank);
+        if let Err(place) = place {
+            nicks.insert(place, nick.clone());
+        }
+    }
+}
+
+impl Incident {
+    /// What a script calls the message that it is about, if it is about one of the user's.
+    pub(in crate::cmd::join) fn id(&self) -> Option<&str> {
+        match self {
+            Self::Undelivered { id, .. } | Self::NotConfirmed { id, .. } => id.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Takes a later incident into this one, where one line can tell both. Returns whether it can.
+    pub(in crate::cmd::join) fn take_in(&mut self, later: &Self) -> bool {
+        let is_same = self.nick() == later.nick();
+        match (self, later) {
+            (Self::Missing { messages, .. }, Self::Missing { messages: more, .. }) if is_same => {
+                *messages = messages.saturating_add(*more);
+            }
+            (
+                Self::Quiet { nicks, seconds },
+                Self::Quiet {
+                    nicks: more,
+                    seconds: other,
+                },
+            ) => {
+                add(nicks, more);
+                *seconds = (*seconds).min(*other);
+            }
+            (
+                Self::Undelivered {
+                    receipt,
+                    readers,
+                    reason,
+                    ..
+                },
+                Self::Undelivered {
+                    receipt: same,
+                    readers: more,
+                    reason: other,
+                    ..
+                },
+            ) if receipt == same && reason == other => add(readers, more),
+            (
+                Self::NotConfirmed {
+                    receipt,
+                    readers,
+                    messages: 1,
+                    ..
+                },
+                Self::NotConfirmed {
+                    receipt: same,
+                    readers: more,
+                    messages: 1,
+                    ..
+                },
+            ) if receipt == same => add(readers, more),
+            (
+                Self::NotConfirmed {
+                    receipt,
+                    id,
+                    readers,
+                    text,
+                    messages,
+                },
+                Self::NotConfirmed {
+                    receipt: last,
+                    id: last_id,
+                    readers: same,
+                    text: last_text,
+                    messages: more,
+                },
+            ) if readers == same => {
+                *receipt = *last;
+                id.clone_from(last_id);
+                text.clone_from(last_text);
+                *messages += more;
+            }
+            _ => return false,
+        }
+        true
+    }
 }
 
 incidents! {
@@ -162,10 +305,14 @@ incidents! {
         Alarm "equivocation" about nick, by Sender, 1 a minute:
         format!("{nick} has signed two different messages for one place: {nick}, or a broken program, tells people different things; ask {nick} by another way");
 
-    /// For this many seconds nothing has come from a member that shows that it is there (PROTOCOL §10).
-    Quiet { nick: Nick, seconds: u64 } from Quiet(nick, seconds) =>
-        Alarm "quiet" about nick, by Other, 1 a minute:
-        format!("for {seconds} seconds nothing has come that shows that {nick} is there: {nick}'s connection may be broken, or the relay keeps back what {nick} says; ask {nick} by another way");
+    /// For this many seconds nothing has come from these members that shows that they are there
+    /// (PROTOCOL §10).
+    Quiet { nicks: Vec<Nick>, seconds: u64 } =>
+        Alarm "quiet" about nicks, by Other, 1 a minute:
+        match nicks.as_slice() {
+            [nick] => format!("for {} nothing has come that shows that {nick} is there: {nick}'s connection may be broken, or the relay keeps back what {nick} says; ask {nick} by another way", minutes(*seconds)),
+            nicks => format!("for {} nothing has come that shows that these are there: {}; their connections may be broken, or the relay keeps back what they say; ask them by another way", minutes(*seconds), list(nicks)),
+        };
 
     /// A member signs beacons, and none of them shows that it saw anything of the user's (PROTOCOL §10).
     Blind { nick: Nick } from Blind(nick) =>
@@ -209,25 +356,29 @@ incidents! {
         Alarm "stray", by Other, 1 a minute:
         "something came from nobody in this room and is not shown: the relay is broken, or meddles; if it goes on, use another relay".to_owned();
 
-    /// What the user said has not reached this member, and will not. The words have the text, so that the
+    /// What the user said has not reached these members, and will not. The words have the text, so that the
     /// user can say it again.
-    Undelivered { reader: Nick, text: String, reason: Undelivered } from Undelivered { reader, text, reason } =>
+    Undelivered { receipt: u64, id: Option<String>, readers: Vec<Nick>, text: String, reason: Reason } =>
         Alarm "undelivered", by Other, ANY a minute:
-        match reason {
-            Undelivered::Unopened => format!("not delivered to {reader}, whose program could not open it; say it again: {text}"),
-            Undelivered::Gone => format!("not delivered to {reader}, who has gone; say it again: {text}"),
-            Undelivered::GivenUp => format!("not delivered to {reader}, as far as is known; say it again: {text}"),
+        {
+            let (to, is_one) = (names(readers), readers.len() == 1);
+            let (programs, have) = if is_one { ("program", "has") } else { ("programs", "have") };
+            match reason {
+                Reason::Unopened => format!("not delivered to {to}, whose {programs} could not open it; say it again: {text}"),
+                Reason::Gone => format!("not delivered to {to}, who {have} gone; say it again: {text}"),
+                Reason::GivenUp => format!("not delivered to {to}, as far as is known: it was not confirmed for so long, or so much else waits, that your program has given it up; say it again: {text}"),
+                Reason::NotTaken => format!("not delivered to {to}, as your nick or key has changed before the relay took it; say it again: {text}"),
+            }
         };
 
-    /// A member has not confirmed what the user said, for three beacon periods.
-    NotConfirmed { reader: Nick, text: String } from Unconfirmed { reader, text } =>
-        Notice "not-confirmed" about reader, by Other, 10 a minute:
-        format!("not confirmed by {reader} yet: {text}");
-
-    /// The relay has not taken what the user said to these members, and will not. The words have the text.
-    NotTaken { nicks: Vec<Nick>, text: String } =>
-        Alarm "undelivered", by Other, ANY a minute:
-        format!("not delivered to {}, as your nick or key has changed before the relay took it; say it again: {text}", list(nicks));
+    /// These members have not confirmed what the user said, for three beacon periods. Of several messages
+    /// that is the last one.
+    NotConfirmed { receipt: u64, id: Option<String>, readers: Vec<Nick>, text: String, messages: u64 } =>
+        Notice "not-confirmed" about readers, by Other, 10 a minute:
+        match messages {
+            1 => format!("not confirmed by {} yet: {text}", names(readers)),
+            _ => format!("{messages} messages are not confirmed by {} yet, /seen shows them; the last is: {text}", names(readers)),
+        };
 
     /// So many messages were said by these while the user was out of the room for so long.
     Meanwhile { out: Duration, counts: Vec<(Nick, u64)> } from Meanwhile(out, counts) =>

@@ -10,6 +10,7 @@ use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::Standing;
 
+use super::alarms::{Incident, Reason};
 use super::report::{LinkState, Report, Speech, Who, words_with_count};
 
 /// A line of standard input, understood (docs/JSON.md).
@@ -173,6 +174,10 @@ enum JsonEvent<'a> {
         readers: Option<usize>,
         id: Option<&'a str>,
     },
+    Confirmed {
+        readers: usize,
+        id: Option<&'a str>,
+    },
     Link {
         state: LinkState,
         text: &'a str,
@@ -212,12 +217,16 @@ struct JsonSpeech<'a> {
     unseen: Option<usize>,
 }
 
-/// Words, with the kind and the number if they tell of an incident.
+/// Words, with the kind and the number if they tell of an incident; of a message that was not delivered,
+/// with what it said too, to whom, and why it was not.
 #[derive(Default, Serialize)]
 struct JsonText<'a> {
     text: String,
     kind: Option<&'static str>,
     nick: Option<&'a str>,
+    nicks: Option<Vec<&'a str>>,
+    reason: Option<Reason>,
+    said: Option<&'a str>,
     count: Option<u64>,
     id: Option<&'a str>,
 }
@@ -286,9 +295,13 @@ impl<'a> JsonEvent<'a> {
                 text: text.as_str(),
             },
             Report::Away(who, None) => Self::Back(who.into()),
-            Report::Said(speech) if speech.own => return None,
+            Report::Said(speech) if speech.own.is_some() => return None,
             Report::Said(speech) => Self::said(speech),
             Report::Done { id, readers } => Self::Ack {
+                readers: *readers,
+                id: id.as_deref(),
+            },
+            Report::Confirmed { id, readers } => Self::Confirmed {
                 readers: *readers,
                 id: id.as_deref(),
             },
@@ -298,13 +311,24 @@ impl<'a> JsonEvent<'a> {
             },
             Report::Incident { what, count } => {
                 let is_alarm = report.is_alarm();
-                let told = JsonText {
+                let mut told = JsonText {
                     text: words_with_count(what, *count),
                     kind: Some(what.row().kind),
                     nick: what.nick().map(Nick::as_str),
                     count: (*count > 1).then_some(*count),
-                    id: answered.filter(|_| is_alarm),
+                    id: what.id().or(answered.filter(|_| is_alarm)),
+                    ..JsonText::default()
                 };
+                if let Incident::Undelivered {
+                    readers,
+                    text,
+                    reason,
+                    ..
+                } = what
+                {
+                    told.nicks = Some(readers.iter().map(Nick::as_str).collect());
+                    (told.reason, told.said) = (Some(*reason), Some(text.as_str()));
+                }
                 if is_alarm {
                     Self::Alarm(told)
                 } else {

@@ -16,9 +16,27 @@ use std::time::Duration;
 use crate::room::names::Nick;
 
 /// Nicks in a row, with commas between them.
-fn list(nicks: &[Nick]) -> String {
+pub(in crate::cmd::join) fn list(nicks: &[Nick]) -> String {
     let nicks: Vec<&str> = nicks.iter().map(Nick::as_str).collect();
     nicks.join(", ")
+}
+
+/// By what nicks are put in order.
+fn rank(nick: &Nick) -> String {
+    nick.as_str().to_ascii_lowercase()
+}
+
+/// Puts nicks in order.
+pub(in crate::cmd::join) fn sort(nicks: &mut [Nick]) {
+    nicks.sort_by_key(rank);
+}
+
+/// Nicks as a sentence has them: with `and` before the last.
+fn names(nicks: &[Nick]) -> String {
+    match nicks {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", list(others)),
+        nicks => list(nicks),
+    }
 }
 
 /// A duration in its two largest units: `5 s`, `5 min`, `5 h 3 min`, `5 d 3 h`.

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::cipher::fingerprint::Fingerprint;
 
-use super::alarms::Incident;
 use super::report::Report;
 
 /// How many repeats are kept: enough for all that a full room can cause at once. A report that comes again
@@ -62,28 +61,20 @@ impl Repeat {
         }
     }
 
-    /// Takes note that the report has come again. Missing messages add up while no line has told of them.
+    /// Takes note that the report has come again. Missing messages, and those who are quiet, add up while
+    /// no line has told of them.
     fn recur(&mut self, report: &Report) {
-        self.report = match (&self.report, report) {
-            (
-                Report::Incident {
-                    what: Incident::Missing { messages, .. },
-                    ..
-                },
-                Report::Incident {
-                    what:
-                        Incident::Missing {
-                            nick,
-                            messages: more,
-                        },
-                    ..
-                },
-            ) if self.held > 0 => Report::from(Incident::Missing {
-                nick: nick.clone(),
-                messages: messages.saturating_add(*more),
-            }),
-            _ => report.clone(),
+        let is_taken_in = match (&mut self.report, report) {
+            (Report::Incident { what: before, .. }, Report::Incident { what, .. })
+                if self.held > 0 =>
+            {
+                before.take_in(what)
+            }
+            _ => false,
         };
+        if !is_taken_in {
+            self.report = report.clone();
+        }
         let now = jiff::ZonedDateTime::now();
         self.time = now.strftime("%H:%M:%S").to_string();
         self.count += 1;
@@ -230,10 +221,10 @@ fn topic(report: &Report, about: Option<Fingerprint>) -> Option<(&'static str, S
 
 #[cfg(test)]
 mod tests {
+    use crate::cmd::join::output::alarms::{Incident, Reason};
     use crate::cmd::join::output::report::words_with_count;
     use crate::room::message::OpenError;
     use crate::room::names::Nick;
-    use crate::room::session::Undelivered;
 
     use super::*;
 
@@ -337,17 +328,33 @@ mod tests {
     }
 
     #[test]
+    fn those_who_are_quiet_add_up() {
+        let (mut repeats, now) = (Repeats::default(), Instant::now());
+        for (names, seconds) in [("erin fay", 240), ("Carl dan", 250), ("bob dan", 244)] {
+            let nicks = names.split(' ').map(|name| name.parse().unwrap());
+            let nicks = nicks.collect();
+            repeats.admit(&Incident::Quiet { nicks, seconds }.into(), None, now);
+        }
+        let released = repeats.release(now, true);
+        let [(text, 2)] = &told(&released)[..] else {
+            panic!("not one for two: {released:?}");
+        };
+        let words = "for 4 min nothing has come that shows that these are there: bob, Carl, dan;";
+        assert!(text.starts_with(words), "{text}");
+    }
+
+    #[test]
     fn what_was_not_delivered_is_said_each_time() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
-        let (nicks, text) = (vec![mallory()], "hello".to_owned());
-        let untaken = Incident::NotTaken { nicks, text };
-        let (reader, text, reason) = (mallory(), "hello".to_owned(), Undelivered::Gone);
-        let undelivered = Incident::Undelivered {
-            reader,
-            text,
-            reason,
-        };
-        for report in [untaken.into(), undelivered.into()] {
+        for reason in [Reason::NotTaken, Reason::Gone] {
+            let undelivered = Incident::Undelivered {
+                receipt: 1,
+                id: None,
+                readers: vec![mallory()],
+                text: "hello".to_owned(),
+                reason,
+            };
+            let report = undelivered.into();
             for _ in 0..3 {
                 assert!(repeats.admit(&report, None, now));
             }
@@ -374,8 +381,8 @@ mod tests {
     #[test]
     fn whoever_is_not_to_be_heard_is_not_heard_later_either() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
-        let (nick, seconds) = (mallory(), 240);
-        let quiet = Incident::Quiet { nick, seconds }.into();
+        let (nicks, seconds) = (vec![mallory()], 240);
+        let quiet = Incident::Quiet { nicks, seconds }.into();
         for report in [&unopened(OpenError::Signature), &quiet] {
             for _ in 0..3 {
                 repeats.admit(report, Some(member(1)), now);

@@ -7,7 +7,7 @@ use jiff::ZonedDateTime;
 use serde::Serialize;
 
 use crate::cipher::fingerprint::Fingerprint;
-use crate::cmd::terminal::{ChatMessage, Entry, Hue};
+use crate::cmd::terminal::{ChatMessage, Entry, Hue, OwnWords};
 use crate::room::card::Card;
 use crate::room::frame::Departure;
 use crate::room::message::Kind;
@@ -50,16 +50,14 @@ impl From<&Person> for Who {
 #[derive(Clone, Debug)]
 pub(in crate::cmd::join) struct Speech {
     pub(in crate::cmd::join) who: Who,
-    /// Whether the user said it.
-    pub(in crate::cmd::join) own: bool,
+    /// What has become of it, if the user said it.
+    pub(in crate::cmd::join) own: Option<OwnWords>,
     /// The one reader of a direct message; `None` for what goes to everybody.
     pub(in crate::cmd::join) to: Option<Nick>,
     pub(in crate::cmd::join) kind: Kind,
     pub(in crate::cmd::join) text: String,
     /// Whether it mentions the user.
     pub(in crate::cmd::join) mentions: bool,
-    /// Its number, if it is the user's own and the relay has not taken it yet.
-    pub(in crate::cmd::join) waiting: Option<u64>,
     /// When it was written, if that was not just now.
     pub(in crate::cmd::join) written: Option<Written>,
     /// How many of the messages above it its author had not seen.
@@ -123,6 +121,9 @@ pub(in crate::cmd::join) enum Report {
         id: Option<String>,
         readers: Option<usize>,
     },
+    /// All readers of a message, which are so many, have confirmed it. A script may have named it. For
+    /// programs alone.
+    Confirmed { id: Option<String>, readers: usize },
     /// What became of the connection, and in words.
     Link(LinkState, String),
     /// Something went wrong, or is worth knowing of somebody. It happened this many times, which is 1 or
@@ -211,6 +212,7 @@ impl Report {
             Self::Rekeyed(_)
             | Self::Roster(_)
             | Self::Done { .. }
+            | Self::Confirmed { .. }
             | Self::Back {
                 is_expected: true, ..
             } => return None,
@@ -273,7 +275,7 @@ impl Speech {
             hue: Hue::of(self.who.fingerprint.as_bytes()),
             own: self.own,
             to: self.to.as_ref().map(|nick| {
-                if self.own {
+                if self.own.is_some() {
                     nick.to_string()
                 } else {
                     "you".to_owned()
@@ -281,7 +283,6 @@ impl Speech {
             }),
             action: self.kind == Kind::Action,
             mentions: self.mentions,
-            waiting: self.waiting,
             unseen: self.unseen,
             remark: self.written.map(|written| {
                 let (ago, nick) = (ago(written.ago), &self.who.nick);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cmd::terminal::{
-    ChatMessage, ColorChoice, Entry, Format, HurryHandle, Input, Style, Terminal, Theme,
+    ChatMessage, ColorChoice, Entry, Format, HurryHandle, Input, State, Style, Terminal, Theme,
     render_plain,
 };
 
@@ -108,7 +108,7 @@ impl Bell {
     /// Whether it rings when this is said.
     fn rings_for(self, speech: &Speech) -> bool {
         let is_for_user = speech.mentions || speech.to.is_some();
-        !speech.own && (self == Self::All || self == Self::Mentions && is_for_user)
+        speech.own.is_none() && (self == Self::All || self == Self::Mentions && is_for_user)
     }
 }
 
@@ -224,12 +224,12 @@ impl Screen {
         lines.collect::<String>().trim_end().to_owned()
     }
 
-    /// Marks the messages with these numbers, which were shown as unsent, as taken by the relay.
-    pub(in crate::cmd::join) fn mark_taken(&mut self, numbers: Vec<u64>) {
+    /// Shows what has become of the user's messages with these numbers, where they are shown.
+    pub(in crate::cmd::join) fn turn(&mut self, numbers: Vec<u64>, state: State) {
         for message in &mut self.history {
-            message.waiting.take_if(|number| numbers.contains(number));
+            message.turn(&numbers, state);
         }
-        self.terminal.show(Entry::Taken(numbers));
+        self.terminal.show(Entry::Turned(numbers, state));
     }
 
     /// What was shown so far is the room after this change of the roster.

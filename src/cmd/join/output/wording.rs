@@ -12,8 +12,13 @@ use super::report::{LinkState, Report};
 use super::{duration, list};
 use crate::cmd::join::net::link::HANDSHAKE_TIMEOUT;
 
-/// The report that the user is in the room anew, having been out of it for so long, and who is there.
-pub(in crate::cmd::join) fn entered_again(people: &[Person], out: Duration) -> Report {
+/// The report that the user is in the room anew, having been out of it for so long, who is there, and who
+/// is expected back.
+pub(in crate::cmd::join) fn entered_again(
+    people: &[Person],
+    missing: &[Nick],
+    out: Duration,
+) -> Report {
     let nicks: Vec<Nick> = people.iter().map(|person| person.nick.clone()).collect();
     let here = if people.is_empty() {
         "nobody else is here".to_owned()
@@ -26,15 +31,30 @@ pub(in crate::cmd::join) fn entered_again(people: &[Person], out: Duration) -> R
     } else {
         format!(" after {}", duration(out))
     };
-    Report::Link(
-        LinkState::Returned,
-        format!("connected again{after}; {here}"),
-    )
+    let text = format!("connected again{after}; {here}");
+    let text = match missing {
+        [] => text,
+        _ => format!(
+            "{text}; still missing: {}; what you say in the next 5 minutes is kept for them",
+            list(missing)
+        ),
+    };
+    Report::Link(LinkState::Returned, text)
 }
 
-/// The report of those who went while the connection was broken.
+/// The report of those who were expected back and have not come.
 pub(in crate::cmd::join) fn gone_meanwhile(nicks: &[Nick]) -> Report {
     Report::Aside(format!("not here any more: {}", list(nicks)))
+}
+
+/// That so many messages are not confirmed by everybody when the program ends.
+pub(in crate::cmd::join) fn unconfirmed(messages: usize) -> String {
+    match messages {
+        1 => "1 message: the relay has it, and not everybody has confirmed it yet".to_owned(),
+        _ => format!(
+            "{messages} messages: the relay has them, and not everybody has confirmed them yet"
+        ),
+    }
 }
 
 /// Whether it makes no sense to connect again after a session has ended like this. What answers as no
