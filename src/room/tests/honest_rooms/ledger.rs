@@ -23,12 +23,23 @@ pub struct Fate {
     pub told: Told,
 }
 
+impl Fate {
+    /// Whether its author still waits for news of it.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.told, Told::Confirmed | Told::GivenUp)
+    }
+}
+
 pub struct SaidMessage {
     pub from: usize,
     /// The reader, if it is for one alone.
     pub to: Option<usize>,
     pub text: String,
     pub at: Duration,
+    /// For how long its author had been active then.
+    pub active: Duration,
+    /// When its author was last seen not to know that the relay has taken it.
+    pub untaken: Duration,
     /// How many session keys its author had had.
     pub generation: u32,
     pub fates: BTreeMap<usize, Fate>,
@@ -90,9 +101,11 @@ impl Ledger {
         let message = &mut self.messages[place];
         let called = message.nicks.iter().filter(|(nick, _)| nick == reader);
         let called: Vec<usize> = called.map(|(_, who)| *who).collect();
-        let is_open =
-            |who: &usize| !matches!(message.fates[who].told, Told::Confirmed | Told::GivenUp);
-        let reader = *called.iter().find(|who| is_open(who)).unwrap_or(&called[0]);
+        // Of two whom the author calls alike, it is the one of whom that can be true.
+        let open = || called.iter().filter(|who| message.fates[who].is_open());
+        let fits = |who: &&usize| message.fates[who].has_arrived == (told == Told::Confirmed);
+        let reader = open().find(fits).or(open().next());
+        let reader = *reader.unwrap_or(&called[0]);
         let text = &message.text;
         let fate = message.fates.get_mut(&reader).expect("a reader");
         let before = std::mem::replace(&mut fate.told, told);

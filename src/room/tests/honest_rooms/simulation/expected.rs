@@ -11,9 +11,10 @@ use crate::room::message::{Header, LeftOutFor, Stream};
 use crate::room::names::Nick;
 use crate::room::session::{Event, Person, Undelivered};
 use crate::room::statement::Statement;
-use crate::room::tests::honest_rooms::ledger::Told;
+use crate::room::tests::honest_rooms::ledger::{Fate, SaidMessage, Told};
 
-use super::{SAMPLE, Simulation, lobby};
+use super::members::is_same_person;
+use super::{SAMPLE, STEP, Simulation, lobby};
 
 /// The longest time between two beacons of a member.
 pub const PERIOD: Duration = Duration::from_mins(1);
@@ -21,11 +22,20 @@ pub const PERIOD: Duration = Duration::from_mins(1);
 /// How long a member that has vanished may be in the room.
 const KEPT_FOR: Duration = Duration::from_mins(3);
 
-/// How long a message waits for a reader who is not there.
+/// How long a message waits for a reader who is not there, and how often it is looked at that.
 const HELD: Duration = Duration::from_mins(5);
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long a session key outlives the next one's being its owner's in the room, and how long the
+/// announcement of the next one at most.
+const REMAINS: Duration = Duration::from_mins(1);
+const REMAINS_AT_MOST: Duration = Duration::from_mins(10);
 
 /// How much longer than that what a sample shows may be out of date.
 const SLACK: Duration = Duration::from_secs(30);
+
+/// By how much the simulation may be late with what is due.
+const SLIP: Duration = STEP.saturating_mul(2);
 
 /// Who is on a member's screen.
 #[derive(Default)]
@@ -34,8 +44,14 @@ pub struct View {
     pub people: BTreeMap<String, (usize, u64)>,
     /// The change with which this member entered.
     pub entered: u64,
+    /// Those who were on it, and are not.
+    gone: BTreeMap<usize, Gone>,
+    /// How many session keys each of the others has had, as this member knows.
+    pub generations: HashMap<usize, u32>,
     /// How long this member's program has been running with its connection up.
-    active: Duration,
+    pub active: Duration,
+    /// How long it had when each of the others came, or this member did.
+    came: HashMap<usize, Duration>,
     /// How long it had when each of the others was last seen to do so too.
     saw: HashMap<usize, Duration>,
     /// How long it had whenever one who was on its screen was seen not to.
@@ -48,6 +64,38 @@ impl View {
         let of_late = self.active.saturating_sub(5 * PERIOD);
         let missed = self.missed.get(&who).into_iter().flatten();
         missed.filter(|at| **at > of_late).count() > 4
+    }
+}
+
+/// Somebody who was on a member's screen, and is not.
+struct Gone {
+    nick: String,
+    /// With which change of the roster it came.
+    came: u64,
+    /// When it went, or this member entered without finding it.
+    since: Duration,
+    why: Why,
+}
+
+/// Why somebody is not on a member's screen.
+#[derive(PartialEq, Eq)]
+enum Why {
+    /// It said goodbye.
+    Goodbye,
+    /// The relay took it out, and it may come back.
+    Lost,
+    /// It was not there when this member entered anew, and nobody said that it went: it is expected back.
+    Missing,
+}
+
+impl Gone {
+    /// When the author of a message gives up waiting for it.
+    fn gives_up(&self, message: &SaidMessage) -> Duration {
+        if self.why == Why::Goodbye {
+            self.since.max(message.at)
+        } else {
+            self.since.max(message.at) + HELD
+        }
     }
 }
 
@@ -149,10 +197,12 @@ impl Simulation {
         let is_lossless = self.troubles.are_lossless();
         let is_right = match (told.as_slice(), expected) {
             ([], None) => true,
-            // It was encrypted to a key before the present one, by somebody who was away.
-            ([], Some(Expected::TooLate(_))) => !is_lossless,
+            // It was encrypted to a key before the present one, by somebody who was away or slow.
+            ([], Some(Expected::TooLate(place))) => {
+                !is_lossless && self.is_too_late(*place, number)
+            }
             ([Expected::TooLate(told)], Some(Expected::Message(place))) => {
-                !is_lossless && told == place
+                !is_lossless && told == place && self.is_too_late(*place, number)
             }
             ([told], Some(expected)) => told == expected,
             _ => false,
@@ -199,17 +249,43 @@ impl Simulation {
                 let changes = self.members[number].session.changes();
                 let view = &mut self.members[number].view;
                 view.people.insert(person.nick.to_string(), (who, changes));
+                view.gone.remove(&who);
+                view.came.insert(who, view.active);
+                let generation = self.owners.generation(person.sid);
+                view.generations.insert(who, generation);
                 Some(Expected::Joined(who))
             }
             Event::Left { nick, departure } => {
-                let (who, _) = view.people.remove(nick.as_str())?;
+                let (who, came) = view.people.remove(nick.as_str())?;
+                let why = if departure == Departure::Left {
+                    Why::Goodbye
+                } else {
+                    Why::Lost
+                };
+                let gone = Gone {
+                    nick: nick.to_string(),
+                    came,
+                    since: self.now,
+                    why,
+                };
+                view.gone.insert(who, gone);
                 Some(Expected::Left(who, departure))
             }
-            Event::Rekeyed(nick) => who(&nick).map(Expected::Rekeyed),
+            Event::Rekeyed(nick) => {
+                let who = who(&nick)?;
+                let member = &mut self.members[number];
+                let person = member.session.person(&nick)?;
+                let generation = self.owners.generation(person.sid);
+                member.view.generations.insert(who, generation);
+                Some(Expected::Rekeyed(who))
+            }
             Event::Renamed { former, person } => {
                 let changed = self.owners.of(person.sid);
+                let generation = self.owners.generation(person.sid);
+                view.generations.insert(changed, generation);
                 // Whoever comes back may have had another nick before.
-                if who(&former) != Some(changed) {
+                let was = view.people.get(former.as_str()).map(|(who, _)| *who);
+                if was != Some(changed) {
                     return None;
                 }
                 let (_, since) = view.people.remove(former.as_str())?;
@@ -304,6 +380,11 @@ impl Simulation {
             }
             Event::Refused(..) if self.troubles.collisions => {
                 self.counts.refused += 1;
+                let member = &mut self.members[number];
+                let present = member.session.card().generation();
+                member
+                    .announced
+                    .retain(|generation, _| *generation <= present);
                 Ok(())
             }
             Event::Dead if !is_lossless => {
@@ -331,8 +412,15 @@ impl Simulation {
         let fate = &message.fates[&reader];
         let is_old = |who, generation| self.owners.latest(who) >= generation + 2;
         let is_right = match reason {
-            Undelivered::Unopened => !fate.has_arrived && !self.troubles.are_lossless(),
-            Undelivered::Gone => !self.members[reader].is_staying() || self.now > message.at + HELD,
+            Undelivered::Unopened => {
+                !fate.has_arrived
+                    && !self.troubles.are_lossless()
+                    && self.is_too_late(place, reader)
+            }
+            Undelivered::Gone => {
+                let gone = self.members[message.from].view.gone.get(&reader);
+                gone.is_some_and(|gone| gone.gives_up(message) <= self.now)
+            }
             Undelivered::GivenUp => {
                 is_old(message.from, message.generation) || is_old(reader, fate.generation)
             }
@@ -340,6 +428,37 @@ impl Simulation {
         is_right
             .then_some(())
             .ok_or_else(|| format!("{:?} is given up for {reader}: {reason:?}", message.text))
+    }
+
+    /// Whether the key is gone that a message was encrypted to for somebody, or may be: no other than
+    /// those who wrote to it when its owner had had the next one for a while lose anything by that.
+    fn is_too_late(&self, place: usize, reader: usize) -> bool {
+        let generation = self.ledger.messages[place].fates[&reader].generation + 1;
+        let reader = &self.members[reader];
+        let is_over = |since: &BTreeMap<u32, Duration>, remains| {
+            let mut later = since.range(generation..).map(|(_, since)| *since);
+            later.any(|since| since + remains <= self.now)
+        };
+        is_over(&reader.keys_since, REMAINS) || is_over(&reader.announced, REMAINS_AT_MOST)
+    }
+
+    /// Whom a member expects back, of those whom it saw with this change of the roster: by nick.
+    pub fn expected_back(&self, number: usize, shown: u64) -> Vec<(String, usize)> {
+        let view = &self.members[number].view;
+        let is_expected = |gone: &Gone| {
+            let is_missing = gone.why == Why::Missing && self.now < gone.since + HELD;
+            is_missing && gone.came <= shown
+        };
+        // Whoever has come as somebody else is not.
+        let is_there = |who: usize| {
+            let mut there = view.people.values();
+            there.any(|(other, _)| is_same_person(*other, who))
+        };
+        let gone = view.gone.iter();
+        let expected = gone.filter(|(who, gone)| is_expected(gone) && !is_there(**who));
+        expected
+            .map(|(who, gone)| (gone.nick.clone(), *who))
+            .collect()
     }
 
     /// A member has entered, and found these.
@@ -355,6 +474,13 @@ impl Simulation {
         let found = people.iter().map(|person| self.owners.of(person.sid));
         let found: BTreeSet<usize> = found.collect();
         let view = &mut member.view;
+        for person in people {
+            let who = self.owners.of(person.sid);
+            view.generations
+                .insert(who, self.owners.generation(person.sid));
+            view.came.insert(who, view.active);
+            view.gone.remove(&who);
+        }
         let before = std::mem::take(&mut view.people);
         let since: HashMap<usize, u64> = before.values().copied().collect();
         view.entered = changes;
@@ -363,7 +489,17 @@ impl Simulation {
             let since = since.get(&who).copied().unwrap_or(changes);
             view.people.insert(person.nick.to_string(), (who, since));
         }
-        let gone = before.iter().filter(|(_, (who, _))| !found.contains(who));
+        let gone = || before.iter().filter(|(_, (who, _))| !found.contains(who));
+        for (nick, (who, came)) in gone() {
+            let gone = Gone {
+                nick: nick.clone(),
+                came: *came,
+                since: self.now,
+                why: Why::Missing,
+            };
+            view.gone.insert(*who, gone);
+        }
+        let gone = gone();
         let gone: BTreeSet<&str> = gone.map(|(nick, _)| nick.as_str()).collect();
         let absent: BTreeSet<&str> = absent.iter().map(Nick::as_str).collect();
         if found != member.relay_side.found || gone != absent {
@@ -417,9 +553,45 @@ impl Simulation {
                 }
             }
         }
+        wrong.extend(self.overdue());
         for (number, wrong) in wrong {
             self.surprise(number, &wrong);
         }
+    }
+
+    /// Of which messages their authors should have been told by now what became of them, or that nothing
+    /// has.
+    fn overdue(&mut self) -> Vec<(usize, String)> {
+        let mut overdue = Vec::new();
+        for message in &mut self.ledger.messages {
+            let author = &self.members[message.from];
+            let open = message.fates.iter().filter(|(_, fate)| fate.is_open());
+            let open: Vec<(&usize, &Fate)> = open.collect();
+            if open.is_empty() || !author.is_staying() || !author.is_awake() {
+                continue;
+            }
+            if author.session.untaken().any(|text| text == message.text) {
+                message.untaken = self.now;
+            }
+            let view = &author.view;
+            let looks = (message.untaken + SAMPLE).max(author.woke) + LOOK + SLIP;
+            for (reader, fate) in open {
+                let is_overdue = match view.gone.get(reader) {
+                    Some(gone) => self.now > looks.max(gone.gives_up(message) + LOOK + SLIP),
+                    None => {
+                        let came = view.came.get(reader).copied().unwrap_or_default();
+                        let since = view.active.saturating_sub(message.active.max(came));
+                        fate.told == Told::Nothing && since > 3 * PERIOD + SLACK
+                    }
+                };
+                if is_overdue {
+                    let (text, told) = (&message.text, fate.told);
+                    let what = format!("of {text:?} for {reader} it is told {told:?} still");
+                    overdue.push((message.from, what));
+                }
+            }
+        }
+        overdue
     }
 
     /// What the authors who are there were not told of their messages.
