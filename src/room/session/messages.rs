@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::room::Time;
 use crate::room::card::SessionId;
-use crate::room::chain::{Claim, roster_digest};
+use crate::room::chain::roster_digest;
 use crate::room::frame::Signed;
 use crate::room::message::{Header, Kind, OpenError, Opened, Stream, header_digest, open, verify};
 use crate::room::names::Nick;
@@ -12,6 +12,7 @@ use crate::room::text::SafeText;
 
 use super::claims::What;
 use super::event::{Event, Written};
+use super::peer::Peer;
 use super::streams::{NumberedStream, Turn};
 use super::{Now, Session};
 
@@ -195,7 +196,7 @@ impl Session {
             nick: peer.nick().clone(),
             readers: match header.stream {
                 Stream::Direct(reader) => vec![reader],
-                Stream::Room => self.listed_at(&header.claim),
+                Stream::Room => self.known_at(header, peer),
             },
         })
     }
@@ -315,13 +316,20 @@ impl Session {
         events
     }
 
-    /// The session ids that this member may have had for somebody who makes such a claim.
-    fn listed_at(&self, claim: &Claim) -> Vec<SessionId> {
-        let at = self.history.at(claim.run, claim.link.position);
-        at.map_or_else(Vec::new, |at| {
-            let was_shown = self.history.stay_around(at).is_some();
-            self.own.keys.perhaps_at(at, was_shown)
-        })
+    /// The session ids under which the author of a message to the room may have known this member when it
+    /// wrote that.
+    fn known_at(&self, header: &Header, author: &Peer) -> Vec<SessionId> {
+        let claim = &header.claim;
+        match self.history.at(claim.run, claim.link.position) {
+            Some(at) => {
+                let was_shown = self.history.stay_around(at).is_some();
+                self.own.keys.perhaps_at(at, was_shown)
+            }
+            // In a run in which this member never was, somebody may have expected it back who had met it
+            // before that.
+            None if author.met.is_before(header.number, self.history.run()) => self.own.keys.all(),
+            None => Vec::new(),
+        }
     }
 
     /// When something that has come now was written, if it was not just then.
