@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// How long a session key outlives the next one's being its owner's in the room, and how long the
 /// announcement of the next one at most.
-const REMAINS: Duration = Duration::from_mins(1);
+pub const REMAINS: Duration = Duration::from_mins(1);
 const REMAINS_AT_MOST: Duration = Duration::from_mins(10);
 
 /// How much longer than that what a sample shows may be out of date.

@@ -223,8 +223,13 @@ impl Simulation {
         let most = self.troubles.slowness;
         let is_slow = self.rng.random_bool(0.7);
         let slowness = self.rng.random_range(Duration::ZERO..=most);
-        self.members[number].link.slowness = if is_slow { slowness } else { Duration::ZERO };
+        self.fall_behind(number, if is_slow { slowness } else { Duration::ZERO });
         self.counts.slow += 1;
+    }
+
+    /// Has all that comes to a member take so long.
+    pub fn fall_behind(&mut self, number: usize, by: Duration) {
+        self.members[number].link.slowness = by;
     }
 
     /// Begins to make a member's next session key.
