@@ -310,6 +310,8 @@ fn run(seed: u64, kind: &Kind, most: usize, actions: usize) {
         room.pass(kind.between);
     }
     room.calm_down();
+    // What is on its way to whoever was slow still takes its time.
+    room.pass(troubles.slowness);
     // Whoever is away comes back, and four beacon periods later all is well.
     let patience = troubles.breaks.max(troubles.stops);
     settle(&mut room, patience.unwrap_or_default() + 8 * MINUTE);
@@ -325,7 +327,7 @@ fn run(seed: u64, kind: &Kind, most: usize, actions: usize) {
     for number in &inside {
         room.say(*number, 0);
     }
-    settle(&mut room, MINUTE);
+    settle(&mut room, MINUTE + 2 * troubles.slowness);
     let after = room.ledger.count(&inside);
     assert!(after.1 <= before.1, "something was said, and lost");
     let too_many = room.ledger.missed_too_many();

@@ -88,36 +88,31 @@ impl Ledger {
         }
     }
 
+    /// The place of a message of an author's, and those of its readers whom that calls like this: of two,
+    /// those of whom it waits for news.
+    pub fn called(&self, from: usize, receipt: u64, nick: &str) -> (usize, Vec<usize>) {
+        let place = self.by_receipt[&(from, receipt)];
+        let message = &self.messages[place];
+        let called = message.nicks.iter().filter(|(called, _)| called == nick);
+        let called: Vec<usize> = called.map(|(_, who)| *who).collect();
+        let open = called.iter().filter(|who| message.fates[who].is_open());
+        let open: Vec<usize> = open.copied().collect();
+        (place, if open.is_empty() { called } else { open })
+    }
+
     /// Records that an author was told what became of its message at a reader. Returns what is wrong
     /// with that, if anything is.
-    pub fn record_told(
-        &mut self,
-        from: usize,
-        receipt: u64,
-        reader: &str,
-        told: Told,
-    ) -> Result<(usize, usize), String> {
-        let place = self.by_receipt[&(from, receipt)];
+    pub fn record_told(&mut self, place: usize, reader: usize, told: Told) -> Result<(), String> {
         let message = &mut self.messages[place];
-        let called = message.nicks.iter().filter(|(nick, _)| nick == reader);
-        let called: Vec<usize> = called.map(|(_, who)| *who).collect();
-        // Of two whom the author calls alike, it is the one of whom that can be true.
-        let open = || called.iter().filter(|who| message.fates[who].is_open());
-        let fits = |who: &&usize| message.fates[who].has_arrived == (told == Told::Confirmed);
-        let reader = open().find(fits).or(open().next());
-        let reader = *reader.unwrap_or(&called[0]);
         let text = &message.text;
         let fate = message.fates.get_mut(&reader).expect("a reader");
         let before = std::mem::replace(&mut fate.told, told);
-        if told == Told::Confirmed && !fate.has_arrived {
-            return Err(format!("{text:?} is confirmed, and {reader} never had it"));
-        }
         if !matches!(before, Told::Nothing | Told::Unconfirmed) || before == told {
             return Err(format!(
                 "{text:?} is {told:?} after {before:?} for {reader}"
             ));
         }
-        Ok((place, reader))
+        Ok(())
     }
 
     /// Records that `to` was told that messages of `from` are missing.

@@ -319,10 +319,6 @@ impl Simulation {
     /// Checks an event that is no frame's own.
     pub fn told_besides(&mut self, number: usize, event: Event) {
         let is_lossless = self.troubles.are_lossless();
-        let told = |room: &mut Self, receipt, reader: &Nick, told| {
-            room.ledger
-                .record_told(number, receipt, reader.as_str(), told)
-        };
         let checked = match event {
             Event::RekeyDue => {
                 self.rekey(number);
@@ -335,13 +331,16 @@ impl Simulation {
             Event::Returned { people, absent } => self.has_found(number, &people, &absent),
             Event::Confirmed {
                 receipt, reader, ..
-            } => told(self, receipt, &reader, Told::Confirmed).map(drop),
+            } => {
+                let has_it = |room: &Self, place, reader| room.has_it(place, reader);
+                self.told_of((number, receipt), &reader, Told::Confirmed, has_it)
+            }
             Event::Unconfirmed {
                 receipt, reader, ..
             } if !is_lossless => {
                 self.counts.unconfirmed += 1;
-                let found = told(self, receipt, &reader, Told::Unconfirmed);
-                found.and_then(|(_, reader)| self.was_away(number, reader))
+                let was_away = |room: &Self, _, reader| room.was_away(number, reader);
+                self.told_of((number, receipt), &reader, Told::Unconfirmed, was_away)
             }
             Event::Undelivered {
                 receipt,
@@ -350,8 +349,8 @@ impl Simulation {
                 ..
             } => {
                 self.counts.given_up += 1;
-                let found = told(self, receipt, &reader, Told::GivenUp);
-                found.and_then(|(place, reader)| self.is_lost(place, reader, reason))
+                let is_lost = |room: &Self, place, reader| room.is_lost(place, reader, reason);
+                self.told_of((number, receipt), &reader, Told::GivenUp, is_lost)
             }
             Event::NotTaken {
                 receipt, readers, ..
@@ -359,8 +358,12 @@ impl Simulation {
                 self.counts.given_up += 1;
                 for reader in readers {
                     // Those who have left meanwhile were told of then.
-                    if let Ok((place, reader)) = told(self, receipt, &reader, Told::GivenUp)
-                        && let Err(wrong) = self.is_lost(place, reader, Undelivered::GivenUp)
+                    let (place, called) = self.ledger.called(number, receipt, reader.as_str());
+                    if self
+                        .ledger
+                        .record_told(place, called[0], Told::GivenUp)
+                        .is_ok()
+                        && let Err(wrong) = self.is_lost(place, called[0], Undelivered::GivenUp)
                     {
                         self.surprise(number, &wrong);
                     }
@@ -396,6 +399,33 @@ impl Simulation {
         if let Err(wrong) = checked {
             self.surprise(number, &wrong);
         }
+    }
+
+    /// An author is told what became of a message at a reader: of two whom it calls alike, it is the one of
+    /// whom that can be so.
+    fn told_of(
+        &mut self,
+        (author, receipt): (usize, u64),
+        nick: &Nick,
+        told: Told,
+        check: impl Fn(&Self, usize, usize) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let (place, called) = self.ledger.called(author, receipt, nick.as_str());
+        let mut can_be = called
+            .iter()
+            .filter(|who| check(self, place, **who).is_ok());
+        let reader = *can_be.next().unwrap_or(&called[0]);
+        let checked = check(self, place, reader);
+        self.ledger.record_told(place, reader, told).and(checked)
+    }
+
+    /// Checks that somebody has a message that it is said to have.
+    fn has_it(&self, place: usize, reader: usize) -> Result<(), String> {
+        let message = &self.ledger.messages[place];
+        let has_it = message.fates[&reader].has_arrived;
+        has_it
+            .then_some(())
+            .ok_or_else(|| format!("{:?} is confirmed, and {reader} never had it", message.text))
     }
 
     /// Checks that somebody was not there, of late, so long that nothing of it need have come.
