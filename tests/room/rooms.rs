@@ -329,3 +329,28 @@ fn what_is_for_a_key_that_was_changed_before_a_restart_opens_or_comes_too_late()
         }
     }
 }
+
+/// Somebody may have seen another one come, or be there, and not have been seen before both restarts.
+#[test]
+fn what_cannot_be_told_from_what_was_encrypted_again_comes_too_late_and_accuses_nobody() {
+    let mut world = World::new();
+    let mut bob = world.enter("bob").expect("there is room");
+    catch_up(&mut bob);
+    let mut ada = world.enter("ada").expect("there is room");
+    catch_up(&mut ada);
+    for restart in 0..2 {
+        world.restart();
+        world.enter_again(&mut ada).unwrap();
+        catch_up(&mut ada);
+        if restart == 0 {
+            assert_eq!(world.say(&mut ada, "anybody here?"), 1);
+            catch_up(&mut ada);
+        }
+    }
+    world.enter_again(&mut bob).unwrap();
+    let [a, b] = world.pass(2 * SETTLED, [&mut ada, &mut bob]);
+    let is_returned = |event: &Event| matches!(event, Event::Returned { .. });
+    let told: Vec<&Event> = b.iter().filter(|event| !is_returned(event)).collect();
+    assert_eq!(told, [&Event::TooLate(nick_of("ada"))]);
+    assert!(a.contains(&unopened_by("bob", 1, "anybody here?")), "{a:?}");
+}

@@ -48,6 +48,9 @@ struct Parties {
     /// Empty if the room had this member under no session id when the message was written; more than
     /// one, the newest first, if this member was not there then and does not know which it had.
     readers: Vec<SessionId>,
+    /// Whether it was written in a run in which this member never was, by somebody whom it met only later:
+    /// it may be for this member, or one of its readers has encrypted it again.
+    is_unplaced: bool,
 }
 
 /// What becomes of a message.
@@ -160,6 +163,9 @@ impl Session {
             [] => &present,
             readers => readers,
         };
+        if parties.is_unplaced && !arrived.ciphertext.is_empty() {
+            return Err(OpenError::KeyDestroyed);
+        }
         let mut failure = OpenError::NoCiphertext;
         for reader in readers {
             let key = self.own.keys.of(*reader);
@@ -190,14 +196,16 @@ impl Session {
         let Some((author, peer)) = peer else {
             return Err(self.stray(header.sender));
         };
+        let (readers, is_unplaced) = match header.stream {
+            Stream::Direct(reader) => (vec![reader], false),
+            Stream::Room => self.known_at(header, peer),
+        };
         Ok(Parties {
             author,
             origin: peer.card.origin(),
             nick: peer.nick().clone(),
-            readers: match header.stream {
-                Stream::Direct(reader) => vec![reader],
-                Stream::Room => self.known_at(header, peer),
-            },
+            readers,
+            is_unplaced,
         })
     }
 
@@ -317,18 +325,21 @@ impl Session {
     }
 
     /// The session ids under which the author of a message to the room may have known this member when it
-    /// wrote that.
-    fn known_at(&self, header: &Header, author: &Peer) -> Vec<SessionId> {
+    /// wrote that; and whether this member can only guess that it may.
+    fn known_at(&self, header: &Header, author: &Peer) -> (Vec<SessionId>, bool) {
+        let present = self.history.run();
         let claim = &header.claim;
         match self.history.at(claim.run, claim.link.position) {
             Some(at) => {
                 let was_shown = self.history.stay_around(at).is_some();
-                self.own.keys.perhaps_at(at, was_shown)
+                (self.own.keys.perhaps_at(at, was_shown), false)
             }
             // In a run in which this member never was, somebody may have expected it back who had met it
             // before that.
-            None if author.met.is_before(header.number, self.history.run()) => self.own.keys.all(),
-            None => Vec::new(),
+            None if author.met.is_before(header.number, present) => (self.own.keys.all(), false),
+            // Or who had seen it come, and was not seen.
+            None if present > 0 => (self.own.keys.all(), true),
+            None => (Vec::new(), false),
         }
     }
 
