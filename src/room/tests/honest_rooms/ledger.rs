@@ -36,6 +36,8 @@ pub struct SaidMessage {
     pub to: Option<usize>,
     pub text: String,
     pub at: Duration,
+    /// In which run of the relay its author was.
+    pub run: u8,
     /// For how long its author had been active then.
     pub active: Duration,
     /// When its author was last seen not to know that the relay has taken it.

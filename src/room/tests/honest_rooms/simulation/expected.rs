@@ -44,6 +44,9 @@ pub struct View {
     pub people: BTreeMap<String, (usize, u64)>,
     /// The change with which this member entered.
     pub entered: u64,
+    /// In which run of the relay that was, and in which this member first saw each of the others.
+    pub run: u8,
+    met: HashMap<usize, u8>,
     /// Those who were on it, and are not.
     gone: BTreeMap<usize, Gone>,
     /// How many session keys each of the others has had, as this member knows.
@@ -250,6 +253,7 @@ impl Simulation {
                 let view = &mut self.members[number].view;
                 view.people.insert(person.nick.to_string(), (who, changes));
                 view.gone.remove(&who);
+                view.met.entry(who).or_insert(view.run);
                 view.came.insert(who, view.active);
                 let generation = self.owners.generation(person.sid);
                 view.generations.insert(who, generation);
@@ -461,10 +465,16 @@ impl Simulation {
     }
 
     /// Whether the key is gone that a message was encrypted to for somebody, or may be: no other than
-    /// those who wrote to it when its owner had had the next one for a while lose anything by that.
+    /// those who wrote to it when its owner had had the next one for a while lose anything by that. Or
+    /// nothing that its reader has seen shows that it can be for that.
     fn is_too_late(&self, place: usize, reader: usize) -> bool {
-        let generation = self.ledger.messages[place].fates[&reader].generation + 1;
+        let message = &self.ledger.messages[place];
+        let generation = message.fates[&reader].generation + 1;
         let reader = &self.members[reader];
+        let met = reader.view.met.get(&message.from);
+        if !reader.runs.contains(&message.run) && met.is_none_or(|met| *met > message.run) {
+            return true;
+        }
         let is_over = |since: &BTreeMap<u32, Duration>, remains| {
             let mut later = since.range(generation..).map(|(_, since)| *since);
             later.any(|since| since + remains <= self.now)
@@ -504,8 +514,10 @@ impl Simulation {
         let found = people.iter().map(|person| self.owners.of(person.sid));
         let found: BTreeSet<usize> = found.collect();
         let view = &mut member.view;
+        view.run = *member.runs.last().expect("it was let in");
         for person in people {
             let who = self.owners.of(person.sid);
+            view.met.entry(who).or_insert(view.run);
             view.generations
                 .insert(who, self.owners.generation(person.sid));
             view.came.insert(who, view.active);
@@ -640,8 +652,12 @@ impl Simulation {
                     Told::Confirmed => true,
                     Told::GivenUp => !is_lossless || !is_staying,
                     Told::Nothing | Told::Unconfirmed => {
-                        let since = self.members[*reader].seen.max(message.at);
-                        !is_staying && since + KEPT_FOR + HELD > self.now
+                        let gone = self.members[message.from].view.gone.get(reader);
+                        let vanished = self.members[*reader].seen.max(message.at);
+                        let until = gone.map_or(vanished + KEPT_FOR + HELD, |gone| {
+                            gone.gives_up(message) + LOOK + SLIP
+                        });
+                        !is_staying && until > self.now
                     }
                 };
                 if !is_right {

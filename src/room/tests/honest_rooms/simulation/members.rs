@@ -14,7 +14,7 @@ use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::cipher::pem::IdentityPem;
 use crate::room::card::{Card, Identity};
-use crate::room::frame::{ToRelay, is_ping};
+use crate::room::frame::{RunId, ToClient, ToRelay, is_ping};
 use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
@@ -95,6 +95,8 @@ pub struct SimulatedMember {
     /// had had before.
     pub keys_since: BTreeMap<u32, Duration>,
     pub announced: BTreeMap<u32, Duration>,
+    /// The relay's runs in which it wanted to enter.
+    pub runs: Vec<u8>,
     /// A key that is being made, and when it is ready.
     key_ready: Option<Duration>,
     pub link: SimulatedLink,
@@ -169,6 +171,7 @@ impl Simulation {
             woke: self.now,
             keys_since: BTreeMap::new(),
             announced: BTreeMap::new(),
+            runs: Vec::new(),
             key_ready: None,
             link: SimulatedLink::default(),
             relay_side: RelaySide::default(),
@@ -335,6 +338,7 @@ impl Simulation {
             to: matches!(to, To::Member(_)).then(|| readers[0].1),
             text,
             at: self.now,
+            run: view.run,
             active: view.active,
             untaken: self.now,
             generation: session.card().generation(),
@@ -397,6 +401,10 @@ impl Simulation {
         if is_ping(frame) {
             let late = Duration::from_millis(self.rng.random_range(0..3_000));
             link.answers.get_or_insert(self.now + late);
+        }
+        if let Ok(ToClient::Challenge(challenge, _)) = ToClient::parse(frame) {
+            let RunId([run, ..]) = challenge.run;
+            self.members[number].runs.push(run);
         }
         let expected = self.expected(number, frame);
         match self.members[number].session.receive(frame, now) {
