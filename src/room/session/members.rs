@@ -12,13 +12,11 @@ use crate::room::names::{Nick, RoomKey};
 use crate::room::roster::Roster;
 
 use super::event::Disbelief;
+use super::outbox::EXPECTED;
 use super::peer::Peer;
 
 /// How many of those who are away are remembered.
 const MAX_ABSENT: usize = 4096;
-
-/// How long what is said waits for somebody who is not in the room.
-pub(super) const EXPECTED: Duration = Duration::from_mins(5);
 
 /// Somebody who was in the room and may come back.
 struct Absent {

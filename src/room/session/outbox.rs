@@ -12,8 +12,9 @@ use crate::room::names::Nick;
 use crate::room::numbers::{Had, Outcome};
 
 use super::history::At;
-use super::members::EXPECTED;
 
+/// How long what is said waits for somebody who is not in the room.
+pub(super) const EXPECTED: Duration = Duration::from_mins(5);
 /// How many bytes of messages are kept for readers who may come anew, and how long.
 const KEPT_BYTES: usize = 8 << 20;
 const KEPT: Duration = Duration::from_hours(24);
