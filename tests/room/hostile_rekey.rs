@@ -332,7 +332,7 @@ fn frames_to_a_destroyed_key_while_the_answer_to_the_rekey_is_withheld() {
     bob.rekey();
     withheld_card(&mut bob);
     // The old key opens what is under way, for ten minutes.
-    world.advance(REMAINS_AT_MOST - Duration::from_millis(1));
+    world.advance(REMAINS_AT_MOST.saturating_sub(Duration::from_millis(1)));
     bob.tick();
     world.say(&mut ada, "in time");
     assert_eq!(catch_up(&mut bob), [said("ada", "in time")]);
@@ -385,7 +385,7 @@ fn messages_are_held_back_until_their_key_is_gone() {
     let (delayed, told) = delayed(&mut world, [&mut ada, &mut bob, &mut carol]);
     // For so long that does not go unnoticed, by anybody.
     let is_told = |who: usize, is_it: &dyn Fn(&Event) -> bool| {
-        assert!(told[who].iter().any(is_it), "{told:#?}")
+        assert!(told[who].iter().any(is_it), "{told:#?}");
     };
     for (receipt, text) in [(1, "for all"), (2, "for you")] {
         is_told(0, &|event| *event == unconfirmed_by("bob", receipt, text));

@@ -168,6 +168,7 @@ mod tests {
 
     const OLD: SessionId = SessionId([1; 32]);
     const NEW: SessionId = SessionId([2; 32]);
+    const ALMOST: Duration = REMAINS_AT_MOST.saturating_sub(Duration::from_millis(1));
 
     fn at(position: u64) -> At {
         At { run: 0, position }
@@ -231,10 +232,10 @@ mod tests {
     fn an_old_key_is_destroyed_in_time_even_if_the_relay_never_answers() {
         let mut keys = OwnKeys::new(OLD, key());
         keys.announce(NEW, key(), at(5), Duration::ZERO);
-        keys.destroy_old(REMAINS_AT_MOST - Duration::from_millis(1));
+        keys.destroy_old(ALMOST);
         assert!(keys.of(OLD).is_some());
         // An answer then does not prolong it.
-        keys.list(NEW, at(9), REMAINS_AT_MOST - Duration::from_millis(1));
+        keys.list(NEW, at(9), ALMOST);
         keys.destroy_old(REMAINS_AT_MOST);
         assert!(keys.of(OLD).is_none());
     }

@@ -618,13 +618,12 @@ impl Simulation {
             let view = &author.view;
             let looks = (message.untaken + SAMPLE).max(author.woke) + LOOK + SLIP;
             for (reader, fate) in open {
-                let is_overdue = match view.gone.get(reader) {
-                    Some(gone) => self.now > looks.max(gone.gives_up(message) + LOOK + SLIP),
-                    None => {
-                        let came = view.came.get(reader).copied().unwrap_or_default();
-                        let since = view.active.saturating_sub(message.active.max(came));
-                        fate.told == Told::Nothing && since > 3 * PERIOD + SLACK
-                    }
+                let is_overdue = if let Some(gone) = view.gone.get(reader) {
+                    self.now > looks.max(gone.gives_up(message) + LOOK + SLIP)
+                } else {
+                    let came = view.came.get(reader).copied().unwrap_or_default();
+                    let since = view.active.saturating_sub(message.active.max(came));
+                    fate.told == Told::Nothing && since > 3 * PERIOD + SLACK
                 };
                 if is_overdue {
                     let (text, told) = (&message.text, fate.told);
