@@ -14,25 +14,17 @@ use sha2::Sha256;
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::room::card::SessionId;
-use e2echat::room::session::{Event, Now};
+use e2echat::room::session::Event;
 
 use crate::support::world::{
-    Delivery, Member, NOW, World, catch_up, nick_of, said, three, unopened_by,
+    Delivery, Member, catch_up, nick_of, said, three, unopened_by, written_at,
 };
 
-/// How long a key outlives the announcement of the next one, and a moment less.
+/// How long a key outlives the next one's coming back from the relay, how long the announcement of the
+/// next one at most, and a moment.
 const REMAINS: Duration = Duration::from_mins(1);
-const ALMOST: Duration = Duration::from_millis(59_999);
-
-fn after(uptime: Duration) -> Now {
-    Now { uptime, ..NOW }
-}
-
-fn rekey(world: &mut World, member: &mut Member) {
-    let key = SessionKey::generate(KeySize::Bits2048);
-    member.session.rekey(key, NOW);
-    world.relay(member);
-}
+const REMAINS_AT_MOST: Duration = Duration::from_mins(10);
+const MOMENT: Duration = Duration::from_millis(1);
 
 #[test]
 fn a_message_that_comes_after_the_key_is_gone_is_not_opened_and_one_before_is() {
@@ -40,12 +32,16 @@ fn a_message_that_comes_after_the_key_is_gone_is_not_opened_and_one_before_is() 
     world.say(&mut ada, "kept for a while");
     world.say(&mut ada, "kept for too long");
     let [early, late] = <[_; 2]>::try_from(bob.intercept()).unwrap();
-    rekey(&mut world, &mut bob);
+    world.rekey(&mut bob);
     assert_eq!(catch_up(&mut bob), []);
     // Nothing but messages was passed on.
-    assert_eq!(bob.session.tick(after(ALMOST)), []);
+    world.advance(REMAINS.saturating_sub(MOMENT));
+    assert_eq!(bob.tick(), []);
+    assert!(!bob.session.can_rekey(), "the old key is there");
     assert_eq!(bob.receive(&early), [said("ada", "kept for a while")]);
-    assert_eq!(bob.session.tick(after(REMAINS)), []);
+    world.advance(MOMENT);
+    assert_eq!(bob.tick(), []);
+    assert!(bob.session.can_rekey(), "it is not any more");
     let destroyed = [Event::TooLate(nick_of("ada"))];
     assert_eq!(bob.receive(&late), destroyed);
     // What was opened once is not opened again either.
@@ -53,20 +49,58 @@ fn a_message_that_comes_after_the_key_is_gone_is_not_opened_and_one_before_is() 
 }
 
 #[test]
-fn the_key_is_gone_in_time_though_the_relay_withholds_its_answer() {
+fn what_was_on_its_way_before_a_new_key_opens_though_its_reader_is_minutes_behind() {
     let (mut world, mut ada, mut bob, _carol) = three();
+    world.say(&mut ada, "first");
     world.say(&mut ada, "kept for too long");
-    let kept = bob.intercept();
-    rekey(&mut world, &mut bob);
-    bob.intercept();
-    bob.session.tick(after(REMAINS));
-    let destroyed = [Event::TooLate(nick_of("ada"))];
-    assert_eq!(bob.receive(&kept[0]), destroyed);
-    // Nor does a message open that somebody writes who was not told of the new key.
-    ada.intercept();
-    world.say(&mut ada, "to the old key");
-    let [late] = <[_; 1]>::try_from(bob.intercept()).unwrap();
-    assert_eq!(bob.receive(&late), destroyed);
+    world.say(&mut ada, "second");
+    world.rekey(&mut bob);
+    let [first, kept, second, own, ack] = <[_; 5]>::try_from(bob.intercept()).unwrap();
+    // It is his uptime that counts, from when he has dealt with the answer.
+    let behind = Duration::from_mins(8);
+    world.advance(behind);
+    bob.tick();
+    for (frame, text) in [(first, "first"), (second, "second")] {
+        let late = written_at(2_000, 480_001, said("ada", text));
+        assert_eq!(bob.receive(&frame), [late]);
+    }
+    for frame in [own, ack] {
+        assert_eq!(bob.receive(&frame), []);
+    }
+    world.advance(REMAINS.saturating_sub(MOMENT));
+    bob.tick();
+    assert!(!bob.session.can_rekey(), "the old key is there");
+    world.advance(MOMENT);
+    bob.tick();
+    assert!(bob.session.can_rekey(), "it is not any more");
+    assert_eq!(bob.receive(&kept), [Event::TooLate(nick_of("ada"))]);
+}
+
+#[test]
+fn the_key_is_gone_in_time_though_the_relay_withholds_its_answer() {
+    // For good, or until the moment before: then it does not stay for another minute.
+    for answers_at_last in [false, true] {
+        let (mut world, mut ada, mut bob, _carol) = three();
+        world.say(&mut ada, "kept for too long");
+        let kept = bob.intercept();
+        world.rekey(&mut bob);
+        let [own, _ack] = <[_; 2]>::try_from(bob.intercept()).unwrap();
+        world.advance(REMAINS_AT_MOST.saturating_sub(MOMENT));
+        bob.tick();
+        if answers_at_last {
+            assert_eq!(bob.receive(&own), []);
+            assert!(!bob.session.can_rekey(), "the old key is there");
+        }
+        world.advance(MOMENT);
+        bob.tick();
+        let destroyed = [Event::TooLate(nick_of("ada"))];
+        assert_eq!(bob.receive(&kept[0]), destroyed);
+        // Nor does a message open that somebody writes who was not told of the new key.
+        ada.intercept();
+        world.say(&mut ada, "to the old key");
+        let [late] = <[_; 1]>::try_from(bob.intercept()).unwrap();
+        assert_eq!(bob.receive(&late), destroyed);
+    }
 }
 
 /// Of what is for a key that was changed twice since, the relay passes on nothing.
@@ -112,11 +146,15 @@ fn a_recording_and_all_identity_files_open_nothing() {
         recorded.push((member.sid(), message));
     }
     for member in [&mut bob, &mut carol] {
-        rekey(&mut world, member);
+        world.rekey(member);
     }
     for member in [&mut bob, &mut carol] {
         catch_up(member);
-        member.session.tick(after(REMAINS));
+    }
+    world.advance(REMAINS);
+    for member in [&mut bob, &mut carol] {
+        member.tick();
+        assert!(member.session.can_rekey(), "the old key is gone");
     }
     for (reader, message) in &recorded {
         for member in [&ada, &bob, &carol] {
@@ -176,13 +214,14 @@ mod memory {
         wait();
         // As the program does, with keys made by a thread of their own.
         let made = std::thread::spawn(|| SessionKey::generate(KeySize::Bits2048));
-        bob.session.rekey(made.join().unwrap(), NOW);
+        bob.session.rekey(made.join().unwrap(), world.now());
         world.relay(&mut bob);
         catch_up(&mut ada);
         assert_eq!(catch_up(&mut bob), []);
         world.say(&mut ada, "to the new key");
         assert_eq!(catch_up(&mut bob), [said("ada", "to the new key")]);
-        bob.session.tick(after(REMAINS));
+        world.advance(REMAINS);
+        bob.tick();
         say(&modulus(&bob));
         wait();
         // Neither key goes before it has been searched for.

@@ -30,6 +30,11 @@ fn disbelieved(why: Disbelief) -> [Event; 1] {
     [Event::Disbelieved(why)]
 }
 
+/// How long a key outlives the next one's coming back from the relay, and the announcement of the next
+/// one at most.
+const REMAINS: Duration = Duration::from_mins(1);
+const REMAINS_AT_MOST: Duration = Duration::from_mins(10);
+
 /// A card whose nick is another member's.
 const TAKEN: Disbelief = Disbelief::Conflict(Conflict::Nick);
 
@@ -203,7 +208,8 @@ fn an_older_card_is_replayed_as_a_rekey() {
     for _ in 0..2 {
         older.push(ada.session.card().clone());
         world.rekey(&mut ada);
-        let [_, b, _] = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+        assert_eq!(catch_up(&mut ada), []);
+        let [_, b, _] = world.pass(REMAINS, [&mut ada, &mut bob, &mut carol]);
         assert_eq!(b, [rekeyed("ada")]);
     }
     // The first follows no card. The second follows one that nobody has any more, and so it is looked
@@ -325,8 +331,8 @@ fn frames_to_a_destroyed_key_while_the_answer_to_the_rekey_is_withheld() {
     let former = bob.sid();
     bob.rekey();
     withheld_card(&mut bob);
-    // The old key opens what is under way, for a minute.
-    world.advance(Duration::from_millis(59_999));
+    // The old key opens what is under way, for ten minutes.
+    world.advance(REMAINS_AT_MOST.saturating_sub(Duration::from_millis(1)));
     bob.tick();
     world.say(&mut ada, "in time");
     assert_eq!(catch_up(&mut bob), [said("ada", "in time")]);
@@ -353,25 +359,47 @@ fn frames_to_a_destroyed_key_while_the_answer_to_the_rekey_is_withheld() {
 }
 
 /// Ada has said something to all, and to Bob alone, which the relay keeps from Bob until his key for
-/// it is gone, with all that comes behind it. Returns what it delivers then.
-fn delayed(world: &mut World, members: [&mut Member; 3]) -> Vec<Vec<u8>> {
+/// it is gone, with all that comes behind it. Returns what it delivers then, and what the three are
+/// told meanwhile.
+fn delayed(world: &mut World, members: [&mut Member; 3]) -> (Vec<Vec<u8>>, [Vec<Event>; 3]) {
     let [ada, bob, carol] = members;
     world.say(ada, "for all");
     world.say_to(ada, bob.sid(), "for you");
     world.rekey(bob);
-    let delayed = bob.intercept();
+    let mut delayed = bob.intercept();
     assert_eq!(delayed.len(), 4, "two messages, his own entry and an ACK");
     assert_eq!(catch_up(ada), [rekeyed("bob")]);
     assert_eq!(catch_up(carol), [said("ada", "for all"), rekeyed("bob")]);
-    world.advance(Duration::from_mins(1));
-    assert_eq!(bob.tick(), []);
-    delayed
+    let told = world.pass_choosing(REMAINS_AT_MOST, [ada, bob, carol], |member, frame| {
+        if member == 1 {
+            delayed.push(frame.to_vec());
+        }
+        member != 1
+    });
+    (delayed, told)
 }
 
 #[test]
 fn messages_are_held_back_until_their_key_is_gone() {
     let (mut world, mut ada, mut bob, mut carol) = three();
-    let delayed = delayed(&mut world, [&mut ada, &mut bob, &mut carol]);
+    let (delayed, told) = delayed(&mut world, [&mut ada, &mut bob, &mut carol]);
+    // For so long that does not go unnoticed, by anybody.
+    let is_told = |who: usize, is_it: &dyn Fn(&Event) -> bool| {
+        assert!(told[who].iter().any(is_it), "{told:#?}");
+    };
+    for (receipt, text) in [(1, "for all"), (2, "for you")] {
+        is_told(0, &|event| *event == unconfirmed_by("bob", receipt, text));
+    }
+    for (who, about) in [(0, "bob"), (1, "ada"), (1, "carol"), (2, "bob")] {
+        is_told(
+            who,
+            &|event| matches!(event, Event::Quiet(nick, _) if *nick == nick_of(about)),
+        );
+    }
+    for who in [0, 2] {
+        is_told(who, &|event| *event == Event::Blind(nick_of("bob")));
+    }
+    is_told(1, &|event| *event == Event::Deaf);
     let noticed: Vec<Event> = delayed
         .iter()
         .flat_map(|frame| bob.receive(frame))
@@ -414,7 +442,7 @@ fn messages_are_held_back_until_their_key_is_gone_while_others_pass() {
 #[test]
 fn who_was_not_there_to_hear_that_its_message_came_too_late_hears_it_on_its_return() {
     let (mut world, mut ada, mut bob, mut carol) = three();
-    let delayed = delayed(&mut world, [&mut ada, &mut bob, &mut carol]);
+    let (delayed, _) = delayed(&mut world, [&mut ada, &mut bob, &mut carol]);
     world.lose(&ada);
     for frame in &delayed {
         bob.receive(frame);

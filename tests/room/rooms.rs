@@ -9,7 +9,7 @@ use e2echat::room::session::{End, Event, SayError, To, Undelivered};
 
 use crate::support::world::{
     BEACON_PERIOD, Member, SETTLED, World, catch_up, left, nick_of, payload, person, said,
-    said_directly, three,
+    said_directly, three, unopened_by,
 };
 
 /// The event that a message of `nick` leaves this member out, as it came while that was typed.
@@ -300,4 +300,91 @@ fn whoever_was_out_of_the_room_is_told_for_how_long_and_what_came_meanwhile() {
     for events in [a, b] {
         assert_eq!(events, [Event::Back(person(&carol))]);
     }
+}
+
+/// The relay is restarted so often. After the first time Ada says something, alone. Bob, to whom so much
+/// time passes meanwhile, comes after the last. Returns what each of the two is told from then on.
+fn said_before_bob_is_back(
+    (world, ada, bob): (&mut World, &mut Member, &mut Member),
+    restarts: usize,
+    meanwhile: Duration,
+) -> [Vec<Event>; 2] {
+    for restart in 0..restarts {
+        world.restart();
+        world.enter_again(ada).unwrap();
+        catch_up(ada);
+        if restart == 0 {
+            assert_eq!(world.say(ada, "anybody here?"), 2);
+            catch_up(ada);
+        }
+    }
+    world.pass(meanwhile, [bob]);
+    world.enter_again(bob).unwrap();
+    world.pass(2 * SETTLED, [ada, bob])
+}
+
+/// Somebody may not have come at all while the relay ran in between.
+#[test]
+fn what_was_said_in_a_run_that_its_reader_never_saw_is_for_it_all_the_same() {
+    let (mut world, mut ada, mut bob, _carol) = three();
+    let room = (&mut world, &mut ada, &mut bob);
+    let [_, b] = said_before_bob_is_back(room, 2, Duration::ZERO);
+    let is_message = |event: &&Event| matches!(event, Event::Message { .. });
+    let told: Vec<&Event> = b.iter().filter(is_message).collect();
+    assert!(
+        matches!(told.as_slice(), [Event::Message { text, .. }] if text.as_str() == "anybody here?"),
+        "{b:?}"
+    );
+    let is_alarm = |event: &Event| matches!(event, Event::Unopened(..));
+    assert!(!b.iter().any(is_alarm), "{b:?}");
+    assert_eq!(ada.confirmed_by(1), ["bob"]);
+}
+
+/// Whoever expects somebody back may not have heard of a new key of theirs.
+#[test]
+fn what_is_for_a_key_that_was_changed_before_a_restart_opens_or_comes_too_late() {
+    for restarts in [1, 2] {
+        for is_in_time in [true, false] {
+            let (mut world, mut ada, mut bob, _carol) = three();
+            world.rekey(&mut bob);
+            catch_up(&mut bob);
+            ada.intercept();
+            let meanwhile = Duration::from_secs(if is_in_time { 50 } else { 60 });
+            let room = (&mut world, &mut ada, &mut bob);
+            let [a, b] = said_before_bob_is_back(room, restarts, meanwhile);
+            let is_alarm = |event: &Event| matches!(event, Event::Unopened(..));
+            assert!(!b.iter().any(is_alarm), "{b:?}");
+            let is_shown = b.iter().any(|event| matches!(event, Event::Message { .. }));
+            let is_too_late = b.contains(&Event::TooLate(nick_of("ada")));
+            assert_eq!((is_shown, is_too_late), (is_in_time, !is_in_time), "{b:?}");
+            let is_told = a.contains(&unopened_by("bob", 1, "anybody here?"));
+            assert_eq!(is_told, !is_in_time, "{a:?}");
+            assert_eq!(ada.confirmed_by(1).len(), usize::from(is_in_time));
+        }
+    }
+}
+
+/// Somebody may have seen another one come, or be there, and not have been seen before both restarts.
+#[test]
+fn what_cannot_be_told_from_what_was_encrypted_again_comes_too_late_and_accuses_nobody() {
+    let mut world = World::new();
+    let mut bob = world.enter("bob").expect("there is room");
+    catch_up(&mut bob);
+    let mut ada = world.enter("ada").expect("there is room");
+    catch_up(&mut ada);
+    for restart in 0..2 {
+        world.restart();
+        world.enter_again(&mut ada).unwrap();
+        catch_up(&mut ada);
+        if restart == 0 {
+            assert_eq!(world.say(&mut ada, "anybody here?"), 1);
+            catch_up(&mut ada);
+        }
+    }
+    world.enter_again(&mut bob).unwrap();
+    let [a, b] = world.pass(2 * SETTLED, [&mut ada, &mut bob]);
+    let is_returned = |event: &Event| matches!(event, Event::Returned { .. });
+    let told: Vec<&Event> = b.iter().filter(|event| !is_returned(event)).collect();
+    assert_eq!(told, [&Event::TooLate(nick_of("ada"))]);
+    assert!(a.contains(&unopened_by("bob", 1, "anybody here?")), "{a:?}");
 }

@@ -184,7 +184,8 @@ impl Session {
         now: Now,
     ) -> Vec<Event> {
         let known = self.members.take_absent(card);
-        let mut peer = known.unwrap_or_else(|| Peer::new(card.clone(), now.uptime));
+        let run = self.history.run();
+        let mut peer = known.unwrap_or_else(|| Peer::new(card.clone(), run, now.uptime));
         let former = peer.set_card(card, now.uptime);
         if let Some(change) = shown {
             peer.seen.shown = change;

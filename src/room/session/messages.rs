@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::room::Time;
 use crate::room::card::SessionId;
-use crate::room::chain::{Claim, roster_digest};
+use crate::room::chain::roster_digest;
 use crate::room::frame::Signed;
 use crate::room::message::{Header, Kind, OpenError, Opened, Stream, header_digest, open, verify};
 use crate::room::names::Nick;
@@ -12,6 +12,7 @@ use crate::room::text::SafeText;
 
 use super::claims::What;
 use super::event::{Event, Written};
+use super::peer::Peer;
 use super::streams::{NumberedStream, Turn};
 use super::{Now, Session};
 
@@ -47,6 +48,9 @@ struct Parties {
     /// Empty if the room had this member under no session id when the message was written; more than
     /// one, the newest first, if this member was not there then and does not know which it had.
     readers: Vec<SessionId>,
+    /// Whether it was written in a run in which this member never was, by somebody whom it met only later:
+    /// it may be for this member, or one of its readers has encrypted it again.
+    is_unplaced: bool,
 }
 
 /// What becomes of a message.
@@ -159,6 +163,9 @@ impl Session {
             [] => &present,
             readers => readers,
         };
+        if parties.is_unplaced && !arrived.ciphertext.is_empty() {
+            return Err(OpenError::KeyDestroyed);
+        }
         let mut failure = OpenError::NoCiphertext;
         for reader in readers {
             let key = self.own.keys.of(*reader);
@@ -189,14 +196,16 @@ impl Session {
         let Some((author, peer)) = peer else {
             return Err(self.stray(header.sender));
         };
+        let (readers, is_unplaced) = match header.stream {
+            Stream::Direct(reader) => (vec![reader], false),
+            Stream::Room => self.known_at(header, peer),
+        };
         Ok(Parties {
             author,
             origin: peer.card.origin(),
             nick: peer.nick().clone(),
-            readers: match header.stream {
-                Stream::Direct(reader) => vec![reader],
-                Stream::Room => self.listed_at(&header.claim),
-            },
+            readers,
+            is_unplaced,
         })
     }
 
@@ -315,13 +324,23 @@ impl Session {
         events
     }
 
-    /// The session ids that this member may have had for somebody who makes such a claim.
-    fn listed_at(&self, claim: &Claim) -> Vec<SessionId> {
-        let at = self.history.at(claim.run, claim.link.position);
-        at.map_or_else(Vec::new, |at| {
-            let was_shown = self.history.stay_around(at).is_some();
-            self.own.keys.perhaps_at(at, was_shown)
-        })
+    /// The session ids under which the author of a message to the room may have known this member when it
+    /// wrote that; and whether this member can only guess that it may.
+    fn known_at(&self, header: &Header, author: &Peer) -> (Vec<SessionId>, bool) {
+        let present = self.history.run();
+        let claim = &header.claim;
+        match self.history.at(claim.run, claim.link.position) {
+            Some(at) => {
+                let was_shown = self.history.stay_around(at).is_some();
+                (self.own.keys.perhaps_at(at, was_shown), false)
+            }
+            // In a run in which this member never was, somebody may have expected it back who had met it
+            // before that.
+            None if author.met.is_before(header.number, present) => (self.own.keys.all(), false),
+            // Or who had seen it come, and was not seen.
+            None if present > 0 => (self.own.keys.all(), true),
+            None => (Vec::new(), false),
+        }
     }
 
     /// When something that has come now was written, if it was not just then.

@@ -108,15 +108,24 @@ impl OwnKeys {
         self.0.iter().rfind(is_listed).map(|own| own.sid)
     }
 
-    /// The session ids that the roster may have had at a position, the newest first: one, or none, if
-    /// this member was shown that position. If it was not there, more than one may have been listed.
+    /// The session ids under which somebody at a position may have known this member, the newest first:
+    /// one, or none, if this member was shown that position. If it was not there, more than one may have
+    /// been listed; and whoever expected it back knew one that it had before.
     pub(super) fn perhaps_at(&self, at: At, was_shown: bool) -> Vec<SessionId> {
-        let listed = self.at(at);
-        let newest = self.0.iter().rev();
-        let later = newest.take_while(|own| Some(own.sid) != listed);
-        let may_be = |own: &&OwnKey| !was_shown && own.announced.is_some_and(|since| since < at);
-        let later = later.filter(may_be).map(|own| own.sid);
-        later.chain(listed).collect()
+        if was_shown {
+            return self.at(at).into_iter().collect();
+        }
+        let may_be = |own: &&OwnKey| {
+            let is_listed = own.listed.is_some_and(|listed| listed <= at);
+            is_listed || own.announced.is_some_and(|since| since < at)
+        };
+        let known = self.0.iter().rev().filter(may_be);
+        known.map(|own| own.sid).collect()
+    }
+
+    /// All session ids that this member has had, the newest first.
+    pub(super) fn all(&self) -> Vec<SessionId> {
+        self.0.iter().rev().map(|own| own.sid).collect()
     }
 
     /// The key that a session id of this member's has, if it is not destroyed.
@@ -159,6 +168,7 @@ mod tests {
 
     const OLD: SessionId = SessionId([1; 32]);
     const NEW: SessionId = SessionId([2; 32]);
+    const ALMOST: Duration = REMAINS_AT_MOST.saturating_sub(Duration::from_millis(1));
 
     fn at(position: u64) -> At {
         At { run: 0, position }
@@ -179,7 +189,13 @@ mod tests {
         assert_eq!(keys.perhaps_at(at(6), true), [OLD]);
         assert!(keys.list(NEW, at(9), Duration::ZERO));
         assert_eq!(keys.perhaps_at(at(6), false), [NEW, OLD]);
-        assert_eq!(keys.perhaps_at(at(9), false), [NEW]);
+        assert_eq!(keys.perhaps_at(at(9), true), [NEW]);
+        assert_eq!(
+            keys.perhaps_at(at(9), false),
+            [NEW, OLD],
+            "its author may know no other"
+        );
+        assert_eq!(keys.perhaps_at(at(4), false), [], "before it came");
         assert!(
             !keys.list(NEW, at(10), Duration::ZERO),
             "a relay may say so again"
@@ -216,10 +232,10 @@ mod tests {
     fn an_old_key_is_destroyed_in_time_even_if_the_relay_never_answers() {
         let mut keys = OwnKeys::new(OLD, key());
         keys.announce(NEW, key(), at(5), Duration::ZERO);
-        keys.destroy_old(REMAINS_AT_MOST - Duration::from_millis(1));
+        keys.destroy_old(ALMOST);
         assert!(keys.of(OLD).is_some());
         // An answer then does not prolong it.
-        keys.list(NEW, at(9), REMAINS_AT_MOST - Duration::from_millis(1));
+        keys.list(NEW, at(9), ALMOST);
         keys.destroy_old(REMAINS_AT_MOST);
         assert!(keys.of(OLD).is_none());
     }

@@ -23,6 +23,7 @@ const MAX_KEY_AGE: Duration = Duration::from_hours(24);
 pub(super) struct Peer {
     pub(super) card: Card,
     pub(super) standing: Standing,
+    pub(super) met: Met,
     /// The position of its joining, if this member saw that.
     pub(super) base: u64,
     pub(super) watch: Watch,
@@ -37,6 +38,24 @@ pub(super) struct Peer {
     pub(super) away: Option<SafeText>,
     /// What has been said once, and need not be said again.
     pub(super) told: Told,
+}
+
+/// When another member was first seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Met {
+    /// In which of the relay's runs, as this member counts them.
+    run: usize,
+    /// The number of its next message to the room, as its card said: what it had written in a run before
+    /// has a lower one.
+    next: u64,
+}
+
+impl Met {
+    /// Whether it can have met this member before it wrote a message with this number in a run in which
+    /// this member never was: if this member is in a later run now than then.
+    pub(super) fn is_before(self, number: u64, present_run: usize) -> bool {
+        self.run < present_run && self.next <= number
+    }
 }
 
 /// Since when a member is what it is: in changes of what the user goes by, as
@@ -87,9 +106,13 @@ impl TheirClock {
 }
 
 impl Peer {
-    /// Somebody of whom nothing is known but the card, which is seen now.
-    pub(super) fn new(card: Card, now: Duration) -> Self {
+    /// Somebody of whom nothing is known but the card, which is seen now, in this run.
+    pub(super) fn new(card: Card, run: usize, now: Duration) -> Self {
         Self {
+            met: Met {
+                run,
+                next: card.next(),
+            },
             card,
             standing: Standing::default(),
             base: 0,

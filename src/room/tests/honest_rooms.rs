@@ -69,7 +69,9 @@ const CALM: Troubles = Troubles {
     restarts: false,
     collisions: false,
     slowness: Duration::ZERO,
+    is_busy: false,
     stops: None,
+    kills: false,
 };
 
 const HONEST: Kind = Kind {
@@ -154,6 +156,35 @@ const STOPPED: Kind = Kind {
     between: Duration::from_secs(20),
 };
 
+/// Whoever is slow is so by more than the time for which an old key is kept; but it acknowledges what comes,
+/// as a program does that cannot keep up.
+const BUSY: Kind = Kind {
+    seeds: 70_001..70_151,
+    larger: 30,
+    troubles: Troubles {
+        slowness: Duration::from_secs(80),
+        is_busy: true,
+        ..CALM
+    },
+    rounds: 4,
+    between: Duration::from_secs(20),
+};
+
+/// The relay is restarted again and again. The others come back when some are already talking, or not at
+/// all.
+const RETURNING: Kind = Kind {
+    seeds: 90_001..90_201,
+    larger: 30,
+    troubles: Troubles {
+        breaks: Some(Duration::from_secs(100)),
+        restarts: true,
+        kills: true,
+        ..CALM
+    },
+    rounds: 4,
+    between: Duration::from_secs(15),
+};
+
 const EVERYTHING: Kind = Kind {
     seeds: 80_001..80_081,
     larger: 20,
@@ -163,6 +194,8 @@ const EVERYTHING: Kind = Kind {
         collisions: true,
         slowness: Duration::from_secs(20),
         stops: Some(Duration::from_mins(6)),
+        kills: true,
+        ..CALM
     },
     rounds: 4,
     between: Duration::from_secs(5),
@@ -230,7 +263,8 @@ fn go_wrong(room: &mut Simulation, troubles: &Troubles) {
         let Some(number) = room.anybody() else {
             return;
         };
-        match room.rng.random_range(0..4) {
+        match room.rng.random_range(0..if troubles.kills { 5 } else { 4 }) {
+            4 => room.lose(number),
             0 if troubles.restarts => room.restart(),
             1 if troubles.stops.is_some() => room.stop(number),
             2 if !troubles.slowness.is_zero() => room.slow_down(number),
@@ -263,6 +297,7 @@ fn settle(room: &mut Simulation, most: Duration) {
 fn run(seed: u64, kind: &Kind, most: usize, actions: usize) {
     // Most of the time would go into arithmetic, of which all that matters here is what it binds.
     quick::set(!seed.is_multiple_of(REAL));
+    let troubles = &kind.troubles;
     let mut room = Simulation::new(seed, kind.troubles);
     for _ in 0..most - 1 {
         room.join();
@@ -271,16 +306,20 @@ fn run(seed: u64, kind: &Kind, most: usize, actions: usize) {
     room.pass(pause);
     for _ in 0..kind.rounds {
         happen(&mut room, actions, most);
-        go_wrong(&mut room, &kind.troubles);
+        go_wrong(&mut room, troubles);
         room.pass(kind.between);
     }
     room.calm_down();
+    // What is on its way to whoever was slow still takes its time.
+    room.pass(troubles.slowness);
     // Whoever is away comes back, and four beacon periods later all is well.
-    let patience = kind.troubles.breaks.max(kind.troubles.stops);
+    let patience = troubles.breaks.max(troubles.stops);
     settle(&mut room, patience.unwrap_or_default() + 8 * MINUTE);
-    // Neither silence nor the destruction of the last keys is an alarm.
-    if seed.is_multiple_of(4) {
-        room.pass(5 * MINUTE);
+    // Neither silence nor the destruction of the last keys is an alarm. Of those who do not come back,
+    // it has been told by then that they did not.
+    if troubles.kills || seed.is_multiple_of(4) {
+        room.pass(9 * MINUTE);
+        settle(&mut room, Duration::ZERO);
     }
     // All members agree, and hear each other.
     let inside = room.inside();
@@ -288,7 +327,7 @@ fn run(seed: u64, kind: &Kind, most: usize, actions: usize) {
     for number in &inside {
         room.say(*number, 0);
     }
-    settle(&mut room, MINUTE);
+    settle(&mut room, MINUTE + 2 * troubles.slowness);
     let after = room.ledger.count(&inside);
     assert!(after.1 <= before.1, "something was said, and lost");
     let too_many = room.ledger.missed_too_many();
@@ -333,6 +372,46 @@ fn who_wants_a_nick_that_is_taken_has_another() {
 #[test]
 fn who_reads_slowly_misses_nothing() {
     run_all(&SLOW);
+}
+
+#[test]
+fn who_is_a_minute_behind_misses_nothing_that_was_on_its_way() {
+    run_all(&BUSY);
+}
+
+/// It was the case that two of three messages were lost.
+#[test]
+fn a_new_key_of_one_who_is_a_minute_behind_loses_nothing() {
+    quick::set(true);
+    for (behind, rekeys_at) in [(61, 0), (61, 60), (70, 90), (80, 30), (80, 150)] {
+        let mut room = Simulation::new(rekeys_at, BUSY.troubles);
+        let [reader, _, author] = [(); 3].map(|()| {
+            let number = room.join();
+            room.pass(10 * SECOND);
+            number
+        });
+        room.fall_behind(reader, behind * SECOND);
+        for second in 0..180 {
+            if second == rekeys_at {
+                room.rekey(reader);
+            }
+            room.say(author, 0);
+            room.whisper(author);
+            room.pass(SECOND);
+        }
+        settle(&mut room, 4 * MINUTE);
+        let everybody = room.inside();
+        assert_eq!(everybody.len(), 3);
+        assert_eq!(room.ledger.count(&everybody), (3 * 180, 0));
+        let counts = &room.counts;
+        let told = [counts.too_late, counts.given_up, counts.unconfirmed];
+        assert_eq!((told, counts.missing, counts.quiet), ([0; 3], 0, 0));
+    }
+}
+
+#[test]
+fn nobody_talks_past_those_who_come_back_later() {
+    run_all(&RETURNING);
 }
 
 #[test]

@@ -23,12 +23,25 @@ pub struct Fate {
     pub told: Told,
 }
 
+impl Fate {
+    /// Whether its author still waits for news of it.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.told, Told::Confirmed | Told::GivenUp)
+    }
+}
+
 pub struct SaidMessage {
     pub from: usize,
     /// The reader, if it is for one alone.
     pub to: Option<usize>,
     pub text: String,
     pub at: Duration,
+    /// In which run of the relay its author was.
+    pub run: u8,
+    /// For how long its author had been active then.
+    pub active: Duration,
+    /// When its author was last seen not to know that the relay has taken it.
+    pub untaken: Duration,
     /// How many session keys its author had had.
     pub generation: u32,
     pub fates: BTreeMap<usize, Fate>,
@@ -77,34 +90,31 @@ impl Ledger {
         }
     }
 
+    /// The place of a message of an author's, and those of its readers whom that calls like this: of two,
+    /// those of whom it waits for news.
+    pub fn called(&self, from: usize, receipt: u64, nick: &str) -> (usize, Vec<usize>) {
+        let place = self.by_receipt[&(from, receipt)];
+        let message = &self.messages[place];
+        let called = message.nicks.iter().filter(|(called, _)| called == nick);
+        let called: Vec<usize> = called.map(|(_, who)| *who).collect();
+        let open = called.iter().filter(|who| message.fates[who].is_open());
+        let open: Vec<usize> = open.copied().collect();
+        (place, if open.is_empty() { called } else { open })
+    }
+
     /// Records that an author was told what became of its message at a reader. Returns what is wrong
     /// with that, if anything is.
-    pub fn record_told(
-        &mut self,
-        from: usize,
-        receipt: u64,
-        reader: &str,
-        told: Told,
-    ) -> Result<(usize, usize), String> {
-        let place = self.by_receipt[&(from, receipt)];
+    pub fn record_told(&mut self, place: usize, reader: usize, told: Told) -> Result<(), String> {
         let message = &mut self.messages[place];
-        let called = message.nicks.iter().filter(|(nick, _)| nick == reader);
-        let called: Vec<usize> = called.map(|(_, who)| *who).collect();
-        let is_open =
-            |who: &usize| !matches!(message.fates[who].told, Told::Confirmed | Told::GivenUp);
-        let reader = *called.iter().find(|who| is_open(who)).unwrap_or(&called[0]);
         let text = &message.text;
         let fate = message.fates.get_mut(&reader).expect("a reader");
         let before = std::mem::replace(&mut fate.told, told);
-        if told == Told::Confirmed && !fate.has_arrived {
-            return Err(format!("{text:?} is confirmed, and {reader} never had it"));
-        }
         if !matches!(before, Told::Nothing | Told::Unconfirmed) || before == told {
             return Err(format!(
                 "{text:?} is {told:?} after {before:?} for {reader}"
             ));
         }
-        Ok((place, reader))
+        Ok(())
     }
 
     /// Records that `to` was told that messages of `from` are missing.

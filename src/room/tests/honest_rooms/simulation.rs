@@ -22,6 +22,7 @@ use crate::room::session::Now;
 
 use super::ledger::Ledger;
 
+use expected::REMAINS;
 use members::{SessionKeys, SimulatedMember};
 use relay::{GRACE, Inbox};
 
@@ -58,14 +59,23 @@ pub struct Troubles {
     pub collisions: bool,
     /// How much longer than others a slow reader takes at most.
     pub slowness: Duration,
+    /// Whether that is because it cannot keep up: it acknowledges what has come, and the relay does not
+    /// take it out.
+    pub is_busy: bool,
     /// How long at most a program stands still.
     pub stops: Option<Duration>,
+    /// Whether members vanish for good when something goes wrong, and not only now and then.
+    pub kills: bool,
 }
 
 impl Troubles {
     /// Whether nothing gets lost: the relay keeps every member's place until it is back.
     pub fn are_lossless(&self) -> bool {
-        !self.restarts && self.stops.is_none() && self.breaks.is_none_or(|most| most < GRACE / 2)
+        let may_be_behind = self.slowness >= REMAINS;
+        !self.restarts
+            && !may_be_behind
+            && self.stops.is_none()
+            && self.breaks.is_none_or(|most| most < GRACE / 2)
     }
 }
 
@@ -228,7 +238,6 @@ impl Simulation {
 
     /// Has no more go wrong from now on.
     pub fn calm_down(&mut self) {
-        self.troubles.slowness = Duration::ZERO;
         for member in &mut self.members {
             member.link.calm_down();
         }

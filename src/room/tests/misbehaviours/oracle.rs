@@ -17,11 +17,15 @@ const SLACK: Duration = Duration::from_secs(12);
 /// What has become of a message at a reader.
 #[derive(Default)]
 pub struct Fate {
+    /// As how many people a relay has the reader be there: the message is for each.
+    pub times: usize,
     /// How often it was shown there.
     pub shown: usize,
     pub is_confirmed: bool,
     /// Whether its author was told that it was not confirmed, or has not come.
     pub is_told: bool,
+    /// How often its author was told of an end: that it is confirmed, or will not come.
+    pub ends: usize,
 }
 
 /// A message.
@@ -237,6 +241,9 @@ impl World {
         let is_named = || {
             self.accuses(said.author, reader, honest) || self.accuses(reader, said.author, honest)
         };
+        if fate.ends > fate.times {
+            return Some(format!("{} ends: {}", fate.ends, what()));
+        }
         if fate.is_confirmed && fate.shown == 0 {
             return Some(format!("confirmed and not shown: {}", what()));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cipher::keys::quick;
 
 use super::misbehaviour::Misbehaviour as M;
-use super::oracle::Alarm;
+use super::oracle::{Alarm, Said};
 use super::relay::{Put, What};
 use super::script::{Act, Script, three};
 use super::world::{World, identity, session_key};
@@ -188,12 +188,17 @@ fn what_all_have_forgotten_or_not_divides_nobody() {
     world.join(DORA, identity(DORA), session_key(CARA), "dora");
     world.run(Duration::from_secs(404 + 420));
     assert_eq!(alarms(&world), []);
+    // Bob was not there when Cara said goodbye, and so he expects her back.
+    let is_for_cara = |said: &&Said| said.readers.contains_key(&CARA);
+    let for_cara = world.said.iter().filter(is_for_cara);
+    let authors: Vec<usize> = for_cara.map(|said| said.author).collect();
+    assert_eq!(authors, [BOB]);
     for said in &world.said[1..] {
-        assert!(
-            said.readers.values().all(|fate| fate.is_confirmed),
-            "{}",
-            said.text
-        );
+        for (reader, fate) in &said.readers {
+            let is_gone = *reader == CARA;
+            assert_eq!(fate.is_confirmed, !is_gone, "{reader}: {}", said.text);
+            assert_eq!(fate.is_told, is_gone, "{reader}: {}", said.text);
+        }
     }
     assert_eq!(world.judge(None), Vec::<String>::new());
 }

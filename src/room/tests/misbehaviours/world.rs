@@ -687,15 +687,28 @@ impl World {
         let Ok(receipt) = member.session.say(address, Kind::Text, &text, now) else {
             return;
         };
-        let readers = others.iter().filter_map(|person| of(&person.nick));
+        // What is said to the room is for those too who are expected back.
+        let expected = member.session.expected(now);
+        let nicks = others.iter().map(|person| &person.nick).chain(&expected);
+        let readers = nicks.filter_map(of);
         let readers = readers.filter(|reader| to.is_none_or(|to| to == *reader));
+        let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
+        for reader in readers {
+            fates.entry(reader).or_default().times += 1;
+        }
+        let count: usize = fates.values().map(|fate| fate.times).sum();
+        if receipt.readers != count {
+            let readers = receipt.readers;
+            self.faults
+                .push(format!("{text:?} is for {readers}, and not for {count}"));
+        }
         self.said.push(Said {
             author: who,
             text,
             is_direct: to.is_some(),
             receipt: receipt.number,
             at: self.now,
-            readers: readers.map(|reader| (reader, Fate::default())).collect(),
+            readers: fates,
         });
         if to.is_none() {
             member.pending.push(number);
@@ -756,15 +769,19 @@ impl World {
             }
             Event::Confirmed {
                 receipt, reader, ..
-            } => {
-                self.note_fate(who, receipt, &reader, |fate| fate.is_confirmed = true);
-            }
+            } => self.note_fate(who, receipt, &reader, |fate| {
+                fate.is_confirmed = true;
+                fate.ends += 1;
+            }),
             Event::Unconfirmed {
                 receipt, reader, ..
-            }
-            | Event::Undelivered {
-                receipt, reader, ..
             } => self.note_fate(who, receipt, &reader, |fate| fate.is_told = true),
+            Event::Undelivered {
+                receipt, reader, ..
+            } => self.note_fate(who, receipt, &reader, |fate| {
+                fate.is_told = true;
+                fate.ends += 1;
+            }),
             Event::NotTaken {
                 receipt, readers, ..
             } => {

@@ -11,9 +11,10 @@ use crate::room::message::{Header, LeftOutFor, Stream};
 use crate::room::names::Nick;
 use crate::room::session::{Event, Person, Undelivered};
 use crate::room::statement::Statement;
-use crate::room::tests::honest_rooms::ledger::Told;
+use crate::room::tests::honest_rooms::ledger::{Fate, SaidMessage, Told};
 
-use super::{SAMPLE, Simulation, lobby};
+use super::members::is_same_person;
+use super::{SAMPLE, STEP, Simulation, lobby};
 
 /// The longest time between two beacons of a member.
 pub const PERIOD: Duration = Duration::from_mins(1);
@@ -21,11 +22,20 @@ pub const PERIOD: Duration = Duration::from_mins(1);
 /// How long a member that has vanished may be in the room.
 const KEPT_FOR: Duration = Duration::from_mins(3);
 
-/// How long a message waits for a reader who is not there.
+/// How long a message waits for a reader who is not there, and how often it is looked at that.
 const HELD: Duration = Duration::from_mins(5);
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long a session key outlives the next one's being its owner's in the room, and how long the
+/// announcement of the next one at most.
+pub const REMAINS: Duration = Duration::from_mins(1);
+const REMAINS_AT_MOST: Duration = Duration::from_mins(10);
 
 /// How much longer than that what a sample shows may be out of date.
 const SLACK: Duration = Duration::from_secs(30);
+
+/// By how much the simulation may be late with what is due.
+const SLIP: Duration = STEP.saturating_mul(2);
 
 /// Who is on a member's screen.
 #[derive(Default)]
@@ -34,8 +44,17 @@ pub struct View {
     pub people: BTreeMap<String, (usize, u64)>,
     /// The change with which this member entered.
     pub entered: u64,
+    /// In which run of the relay that was, and in which this member first saw each of the others.
+    pub run: u8,
+    met: HashMap<usize, u8>,
+    /// Those who were on it, and are not.
+    gone: BTreeMap<usize, Gone>,
+    /// How many session keys each of the others has had, as this member knows.
+    pub generations: HashMap<usize, u32>,
     /// How long this member's program has been running with its connection up.
-    active: Duration,
+    pub active: Duration,
+    /// How long it had when each of the others came, or this member did.
+    came: HashMap<usize, Duration>,
     /// How long it had when each of the others was last seen to do so too.
     saw: HashMap<usize, Duration>,
     /// How long it had whenever one who was on its screen was seen not to.
@@ -48,6 +67,38 @@ impl View {
         let of_late = self.active.saturating_sub(5 * PERIOD);
         let missed = self.missed.get(&who).into_iter().flatten();
         missed.filter(|at| **at > of_late).count() > 4
+    }
+}
+
+/// Somebody who was on a member's screen, and is not.
+struct Gone {
+    nick: String,
+    /// With which change of the roster it came.
+    came: u64,
+    /// When it went, or this member entered without finding it.
+    since: Duration,
+    why: Why,
+}
+
+/// Why somebody is not on a member's screen.
+#[derive(PartialEq, Eq)]
+enum Why {
+    /// It said goodbye.
+    Goodbye,
+    /// The relay took it out, and it may come back.
+    Lost,
+    /// It was not there when this member entered anew, and nobody said that it went: it is expected back.
+    Missing,
+}
+
+impl Gone {
+    /// When the author of a message gives up waiting for it.
+    fn gives_up(&self, message: &SaidMessage) -> Duration {
+        if self.why == Why::Goodbye {
+            self.since.max(message.at)
+        } else {
+            self.since.max(message.at) + HELD
+        }
     }
 }
 
@@ -149,10 +200,12 @@ impl Simulation {
         let is_lossless = self.troubles.are_lossless();
         let is_right = match (told.as_slice(), expected) {
             ([], None) => true,
-            // It was encrypted to a key before the present one, by somebody who was away.
-            ([], Some(Expected::TooLate(_))) => !is_lossless,
+            // It was encrypted to a key before the present one, by somebody who was away or slow.
+            ([], Some(Expected::TooLate(place))) => {
+                !is_lossless && self.is_too_late(*place, number)
+            }
             ([Expected::TooLate(told)], Some(Expected::Message(place))) => {
-                !is_lossless && told == place
+                !is_lossless && told == place && self.is_too_late(*place, number)
             }
             ([told], Some(expected)) => told == expected,
             _ => false,
@@ -199,17 +252,44 @@ impl Simulation {
                 let changes = self.members[number].session.changes();
                 let view = &mut self.members[number].view;
                 view.people.insert(person.nick.to_string(), (who, changes));
+                view.gone.remove(&who);
+                view.met.entry(who).or_insert(view.run);
+                view.came.insert(who, view.active);
+                let generation = self.owners.generation(person.sid);
+                view.generations.insert(who, generation);
                 Some(Expected::Joined(who))
             }
             Event::Left { nick, departure } => {
-                let (who, _) = view.people.remove(nick.as_str())?;
+                let (who, came) = view.people.remove(nick.as_str())?;
+                let why = if departure == Departure::Left {
+                    Why::Goodbye
+                } else {
+                    Why::Lost
+                };
+                let gone = Gone {
+                    nick: nick.to_string(),
+                    came,
+                    since: self.now,
+                    why,
+                };
+                view.gone.insert(who, gone);
                 Some(Expected::Left(who, departure))
             }
-            Event::Rekeyed(nick) => who(&nick).map(Expected::Rekeyed),
+            Event::Rekeyed(nick) => {
+                let who = who(&nick)?;
+                let member = &mut self.members[number];
+                let person = member.session.person(&nick)?;
+                let generation = self.owners.generation(person.sid);
+                member.view.generations.insert(who, generation);
+                Some(Expected::Rekeyed(who))
+            }
             Event::Renamed { former, person } => {
                 let changed = self.owners.of(person.sid);
+                let generation = self.owners.generation(person.sid);
+                view.generations.insert(changed, generation);
                 // Whoever comes back may have had another nick before.
-                if who(&former) != Some(changed) {
+                let was = view.people.get(former.as_str()).map(|(who, _)| *who);
+                if was != Some(changed) {
                     return None;
                 }
                 let (_, since) = view.people.remove(former.as_str())?;
@@ -243,10 +323,6 @@ impl Simulation {
     /// Checks an event that is no frame's own.
     pub fn told_besides(&mut self, number: usize, event: Event) {
         let is_lossless = self.troubles.are_lossless();
-        let told = |room: &mut Self, receipt, reader: &Nick, told| {
-            room.ledger
-                .record_told(number, receipt, reader.as_str(), told)
-        };
         let checked = match event {
             Event::RekeyDue => {
                 self.rekey(number);
@@ -260,13 +336,16 @@ impl Simulation {
             Event::Returned { people, absent, .. } => self.has_found(number, &people, &absent),
             Event::Confirmed {
                 receipt, reader, ..
-            } => told(self, receipt, &reader, Told::Confirmed).map(drop),
+            } => {
+                let has_it = |room: &Self, place, reader| room.has_it(place, reader);
+                self.told_of((number, receipt), &reader, Told::Confirmed, has_it)
+            }
             Event::Unconfirmed {
                 receipt, reader, ..
             } if !is_lossless => {
                 self.counts.unconfirmed += 1;
-                let found = told(self, receipt, &reader, Told::Unconfirmed);
-                found.and_then(|(_, reader)| self.was_away(number, reader))
+                let was_away = |room: &Self, _, reader| room.was_away(number, reader);
+                self.told_of((number, receipt), &reader, Told::Unconfirmed, was_away)
             }
             Event::Undelivered {
                 receipt,
@@ -275,8 +354,8 @@ impl Simulation {
                 ..
             } => {
                 self.counts.given_up += 1;
-                let found = told(self, receipt, &reader, Told::GivenUp);
-                found.and_then(|(place, reader)| self.is_lost(place, reader, reason))
+                let is_lost = |room: &Self, place, reader| room.is_lost(place, reader, reason);
+                self.told_of((number, receipt), &reader, Told::GivenUp, is_lost)
             }
             Event::NotTaken {
                 receipt, readers, ..
@@ -284,8 +363,12 @@ impl Simulation {
                 self.counts.given_up += 1;
                 for reader in readers {
                     // Those who have left meanwhile were told of then.
-                    if let Ok((place, reader)) = told(self, receipt, &reader, Told::GivenUp)
-                        && let Err(wrong) = self.is_lost(place, reader, Undelivered::GivenUp)
+                    let (place, called) = self.ledger.called(number, receipt, reader.as_str());
+                    if self
+                        .ledger
+                        .record_told(place, called[0], Told::GivenUp)
+                        .is_ok()
+                        && let Err(wrong) = self.is_lost(place, called[0], Undelivered::GivenUp)
                     {
                         self.surprise(number, &wrong);
                     }
@@ -305,6 +388,11 @@ impl Simulation {
             }
             Event::Refused(..) if self.troubles.collisions => {
                 self.counts.refused += 1;
+                let member = &mut self.members[number];
+                let present = member.session.card().generation();
+                member
+                    .announced
+                    .retain(|generation, _| *generation <= present);
                 Ok(())
             }
             Event::Dead if !is_lossless => {
@@ -316,6 +404,33 @@ impl Simulation {
         if let Err(wrong) = checked {
             self.surprise(number, &wrong);
         }
+    }
+
+    /// An author is told what became of a message at a reader: of two whom it calls alike, it is the one of
+    /// whom that can be so.
+    fn told_of(
+        &mut self,
+        (author, receipt): (usize, u64),
+        nick: &Nick,
+        told: Told,
+        check: impl Fn(&Self, usize, usize) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let (place, called) = self.ledger.called(author, receipt, nick.as_str());
+        let mut can_be = called
+            .iter()
+            .filter(|who| check(self, place, **who).is_ok());
+        let reader = *can_be.next().unwrap_or(&called[0]);
+        let checked = check(self, place, reader);
+        self.ledger.record_told(place, reader, told).and(checked)
+    }
+
+    /// Checks that somebody has a message that it is said to have.
+    fn has_it(&self, place: usize, reader: usize) -> Result<(), String> {
+        let message = &self.ledger.messages[place];
+        let has_it = message.fates[&reader].has_arrived;
+        has_it
+            .then_some(())
+            .ok_or_else(|| format!("{:?} is confirmed, and {reader} never had it", message.text))
     }
 
     /// Checks that somebody was not there, of late, so long that nothing of it need have come.
@@ -332,8 +447,15 @@ impl Simulation {
         let fate = &message.fates[&reader];
         let is_old = |who, generation| self.owners.latest(who) >= generation + 2;
         let is_right = match reason {
-            Undelivered::Unopened => !fate.has_arrived && !self.troubles.are_lossless(),
-            Undelivered::Gone => !self.members[reader].is_staying() || self.now > message.at + HELD,
+            Undelivered::Unopened => {
+                !fate.has_arrived
+                    && !self.troubles.are_lossless()
+                    && self.is_too_late(place, reader)
+            }
+            Undelivered::Gone => {
+                let gone = self.members[message.from].view.gone.get(&reader);
+                gone.is_some_and(|gone| gone.gives_up(message) <= self.now)
+            }
             Undelivered::GivenUp => {
                 is_old(message.from, message.generation) || is_old(reader, fate.generation)
             }
@@ -341,6 +463,43 @@ impl Simulation {
         is_right
             .then_some(())
             .ok_or_else(|| format!("{:?} is given up for {reader}: {reason:?}", message.text))
+    }
+
+    /// Whether the key is gone that a message was encrypted to for somebody, or may be: no other than
+    /// those who wrote to it when its owner had had the next one for a while lose anything by that. Or
+    /// nothing that its reader has seen shows that it can be for that.
+    fn is_too_late(&self, place: usize, reader: usize) -> bool {
+        let message = &self.ledger.messages[place];
+        let generation = message.fates[&reader].generation + 1;
+        let reader = &self.members[reader];
+        let met = reader.view.met.get(&message.from);
+        if !reader.runs.contains(&message.run) && met.is_none_or(|met| *met > message.run) {
+            return true;
+        }
+        let is_over = |since: &BTreeMap<u32, Duration>, remains| {
+            let mut later = since.range(generation..).map(|(_, since)| *since);
+            later.any(|since| since + remains <= self.now)
+        };
+        is_over(&reader.keys_since, REMAINS) || is_over(&reader.announced, REMAINS_AT_MOST)
+    }
+
+    /// Whom a member expects back, of those whom it saw with this change of the roster: by nick.
+    pub fn expected_back(&self, number: usize, shown: u64) -> Vec<(String, usize)> {
+        let view = &self.members[number].view;
+        let is_expected = |gone: &Gone| {
+            let is_missing = gone.why == Why::Missing && self.now < gone.since + HELD;
+            is_missing && gone.came <= shown
+        };
+        // Whoever has come as somebody else is not.
+        let is_there = |who: usize| {
+            let mut there = view.people.values();
+            there.any(|(other, _)| is_same_person(*other, who))
+        };
+        let gone = view.gone.iter();
+        let expected = gone.filter(|(who, gone)| is_expected(gone) && !is_there(**who));
+        expected
+            .map(|(who, gone)| (gone.nick.clone(), *who))
+            .collect()
     }
 
     /// A member has entered, and found these.
@@ -356,6 +515,15 @@ impl Simulation {
         let found = people.iter().map(|person| self.owners.of(person.sid));
         let found: BTreeSet<usize> = found.collect();
         let view = &mut member.view;
+        view.run = *member.runs.last().expect("it was let in");
+        for person in people {
+            let who = self.owners.of(person.sid);
+            view.met.entry(who).or_insert(view.run);
+            view.generations
+                .insert(who, self.owners.generation(person.sid));
+            view.came.insert(who, view.active);
+            view.gone.remove(&who);
+        }
         let before = std::mem::take(&mut view.people);
         let since: HashMap<usize, u64> = before.values().copied().collect();
         view.entered = changes;
@@ -364,7 +532,17 @@ impl Simulation {
             let since = since.get(&who).copied().unwrap_or(changes);
             view.people.insert(person.nick.to_string(), (who, since));
         }
-        let gone = before.iter().filter(|(_, (who, _))| !found.contains(who));
+        let gone = || before.iter().filter(|(_, (who, _))| !found.contains(who));
+        for (nick, (who, came)) in gone() {
+            let gone = Gone {
+                nick: nick.clone(),
+                came: *came,
+                since: self.now,
+                why: Why::Missing,
+            };
+            view.gone.insert(*who, gone);
+        }
+        let gone = gone();
         let gone: BTreeSet<&str> = gone.map(|(nick, _)| nick.as_str()).collect();
         let absent: BTreeSet<&str> = absent.iter().map(Nick::as_str).collect();
         if found != member.relay_side.found || gone != absent {
@@ -418,9 +596,44 @@ impl Simulation {
                 }
             }
         }
+        wrong.extend(self.overdue());
         for (number, wrong) in wrong {
             self.surprise(number, &wrong);
         }
+    }
+
+    /// Of which messages their authors should have been told by now what became of them, or that nothing
+    /// has.
+    fn overdue(&mut self) -> Vec<(usize, String)> {
+        let mut overdue = Vec::new();
+        for message in &mut self.ledger.messages {
+            let author = &self.members[message.from];
+            let open = message.fates.iter().filter(|(_, fate)| fate.is_open());
+            let open: Vec<(&usize, &Fate)> = open.collect();
+            if open.is_empty() || !author.is_staying() || !author.is_awake() {
+                continue;
+            }
+            if author.session.untaken().any(|text| text == message.text) {
+                message.untaken = self.now;
+            }
+            let view = &author.view;
+            let looks = (message.untaken + SAMPLE).max(author.woke) + LOOK + SLIP;
+            for (reader, fate) in open {
+                let is_overdue = if let Some(gone) = view.gone.get(reader) {
+                    self.now > looks.max(gone.gives_up(message) + LOOK + SLIP)
+                } else {
+                    let came = view.came.get(reader).copied().unwrap_or_default();
+                    let since = view.active.saturating_sub(message.active.max(came));
+                    fate.told == Told::Nothing && since > 3 * PERIOD + SLACK
+                };
+                if is_overdue {
+                    let (text, told) = (&message.text, fate.told);
+                    let what = format!("of {text:?} for {reader} it is told {told:?} still");
+                    overdue.push((message.from, what));
+                }
+            }
+        }
+        overdue
     }
 
     /// What the authors who are there were not told of their messages.
@@ -439,8 +652,12 @@ impl Simulation {
                     Told::Confirmed => true,
                     Told::GivenUp => !is_lossless || !is_staying,
                     Told::Nothing | Told::Unconfirmed => {
-                        let since = self.members[*reader].seen.max(message.at);
-                        !is_staying && since + KEPT_FOR + HELD > self.now
+                        let gone = self.members[message.from].view.gone.get(reader);
+                        let vanished = self.members[*reader].seen.max(message.at);
+                        let until = gone.map_or(vanished + KEPT_FOR + HELD, |gone| {
+                            gone.gives_up(message) + LOOK + SLIP
+                        });
+                        !is_staying && until > self.now
                     }
                 };
                 if !is_right {

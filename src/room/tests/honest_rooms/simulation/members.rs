@@ -14,7 +14,7 @@ use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::cipher::pem::IdentityPem;
 use crate::room::card::{Card, Identity};
-use crate::room::frame::{ToRelay, is_ping};
+use crate::room::frame::{RunId, ToClient, ToRelay, is_ping};
 use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
@@ -46,6 +46,11 @@ fn key_pair(number: usize) -> IdentityKey {
         let key = IdentityPem::parse(&pem).unwrap().open().unwrap();
         made().entry(number).or_insert(key).clone()
     })
+}
+
+/// Whether two members have one identity.
+pub fn is_same_person(one: usize, other: usize) -> bool {
+    one % IDENTITIES == other % IDENTITIES
 }
 
 /// The session keys of a run, none of which it uses twice.
@@ -83,8 +88,15 @@ pub struct SimulatedMember {
     pub has_received: bool,
     /// Whether it has been in the room.
     pub has_entered: bool,
-    /// When its program goes on that stands still.
+    /// When its program goes on that stands still, and when it last has.
     wakes: Option<Duration>,
+    pub woke: Duration,
+    /// When it first had each of its session keys in the room, and when it announced each, by how many it
+    /// had had before.
+    pub keys_since: BTreeMap<u32, Duration>,
+    pub announced: BTreeMap<u32, Duration>,
+    /// The relay's runs in which it wanted to enter.
+    pub runs: Vec<u8>,
     /// A key that is being made, and when it is ready.
     key_ready: Option<Duration>,
     pub link: SimulatedLink,
@@ -156,6 +168,10 @@ impl Simulation {
             has_received: false,
             has_entered: false,
             wakes: None,
+            woke: self.now,
+            keys_since: BTreeMap::new(),
+            announced: BTreeMap::new(),
+            runs: Vec::new(),
             key_ready: None,
             link: SimulatedLink::default(),
             relay_side: RelaySide::default(),
@@ -210,8 +226,13 @@ impl Simulation {
         let most = self.troubles.slowness;
         let is_slow = self.rng.random_bool(0.7);
         let slowness = self.rng.random_range(Duration::ZERO..=most);
-        self.members[number].link.slowness = if is_slow { slowness } else { Duration::ZERO };
+        self.fall_behind(number, if is_slow { slowness } else { Duration::ZERO });
         self.counts.slow += 1;
+    }
+
+    /// Has all that comes to a member take so long.
+    pub fn fall_behind(&mut self, number: usize, by: Duration) {
+        self.members[number].link.slowness = by;
     }
 
     /// Begins to make a member's next session key.
@@ -264,7 +285,9 @@ impl Simulation {
             .partition(|(_, is_reader)| *is_reader);
         let left_out = left_out.into_iter().map(|((_, who), _)| (who, false));
         let left_out = left_out.collect();
-        let readers: Vec<_> = readers.into_iter().map(|(reader, _)| reader).collect();
+        let readers = readers.into_iter().map(|(reader, _)| reader);
+        // And to those whom it expects back, who were on its screen too.
+        let readers: Vec<_> = readers.chain(self.expected_back(number, shown)).collect();
         self.say_to(number, To::Room { shown }, bytes, &readers, left_out);
         self.counts.messages += 1;
     }
@@ -300,20 +323,24 @@ impl Simulation {
         let receipt = session.say(to, Kind::Text, &text, now);
         let receipt = receipt.unwrap_or_else(|error| panic!("{number} cannot say: {error:?}"));
         assert_eq!(receipt.readers, readers.len(), "readers of {text}");
-        let fate = |(nick, who): &(String, usize)| {
-            let person = session.person(&nick_of(nick)).expect("a reader");
+        let view = &self.members[number].view;
+        let fate = |(_, who): &(String, usize)| {
             let fate = Fate {
-                generation: self.owners.generation(person.sid),
+                generation: view.generations[who],
                 has_arrived: false,
                 told: Told::Nothing,
             };
             (*who, fate)
         };
+        let session = &self.members[number].session;
         let message = SaidMessage {
             from: number,
             to: matches!(to, To::Member(_)).then(|| readers[0].1),
             text,
             at: self.now,
+            run: view.run,
+            active: view.active,
+            untaken: self.now,
             generation: session.card().generation(),
             fates: readers.iter().map(fate).collect(),
             nicks: readers.to_vec(),
@@ -333,6 +360,8 @@ impl Simulation {
             };
             let card = Card::parse(&card, lobby().id()).expect("its own card");
             self.owners.insert(card.sid(), number, card.generation());
+            let announced = &mut self.members[number].announced;
+            announced.entry(card.generation()).or_insert(self.now);
         }
         if !frames.is_empty() {
             self.send(number, frames);
@@ -344,6 +373,7 @@ impl Simulation {
         let now = self.now;
         let member = &mut self.members[number];
         if member.wakes.take_if(|at| *at <= now).is_some() {
+            member.woke = now;
             let connection = member.link.connection;
             let unnoticed = &mut member.relay_side.unnoticed;
             unnoticed.take_if(|(unnoticed, _)| *unnoticed == connection && !member.link.is_broken);
@@ -372,9 +402,16 @@ impl Simulation {
             let late = Duration::from_millis(self.rng.random_range(0..3_000));
             link.answers.get_or_insert(self.now + late);
         }
+        if let Ok(ToClient::Challenge(challenge, _)) = ToClient::parse(frame) {
+            let RunId([run, ..]) = challenge.run;
+            self.members[number].runs.push(run);
+        }
         let expected = self.expected(number, frame);
         match self.members[number].session.receive(frame, now) {
             Ok(events) => {
+                let member = &mut self.members[number];
+                let generation = member.session.card().generation();
+                member.keys_since.entry(generation).or_insert(self.now);
                 self.told_by_frame(number, expected.as_ref(), events);
                 self.collect(number);
                 let member = &mut self.members[number];

@@ -244,7 +244,8 @@ impl Simulation {
             MemberRequest::Forget(count) => {
                 let acknowledged = side.inbox.0.borrow_mut().acknowledge(count);
                 acknowledged.expect("an honest client");
-                side.behind = (count < side.sent).then_some(self.now);
+                let is_behind = count < side.sent && !self.troubles.is_busy;
+                side.behind = is_behind.then_some(self.now);
             }
             MemberRequest::Acknowledge => side.inbox.post(Frame::ack(received).into()),
             MemberRequest::Forward(_) if self.rng.random_ratio(1, 10) => {
@@ -317,7 +318,9 @@ impl Simulation {
                 let side = &mut self.members[number].relay_side;
                 if frame.is_counted() && side.is_in_room {
                     side.sent += 1;
-                    side.behind.get_or_insert(now);
+                    if !self.troubles.is_busy {
+                        side.behind.get_or_insert(now);
+                    }
                 }
                 if is_lost {
                     continue;
