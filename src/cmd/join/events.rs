@@ -2,7 +2,6 @@
 
 use crate::room::message::Kind;
 use crate::room::names::Nick;
-use crate::room::roster::Conflict;
 use crate::room::session::{Event, Person, Written};
 
 use super::client::Client;
@@ -103,9 +102,7 @@ impl Client<'_> {
                 }
             }
             Event::RekeyDue => self.next_key.make(&mut self.screen),
-            Event::Refused(nick, Conflict::Nick) => self.screen.refuse(None, nick_is_taken(&nick)),
-            // Another key is made when one is due again.
-            Event::Refused(_, Conflict::SessionKey) => {}
+            Event::Refused(nick) => self.screen.refuse(None, nick_is_taken(&nick)),
             Event::Contradicted => {
                 self.screen
                     .notice("everybody was shown something else: entering the room anew");

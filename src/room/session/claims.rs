@@ -127,8 +127,12 @@ impl Session {
             let at = self.history.at(claim.run, claim.link.position);
             match self.history.compare(claim) {
                 Verdict::Different => {
-                    let peer = self.members.roster.get(card.sid());
-                    events.extend(peer.map(|peer| Event::OtherView(peer.nick().clone())));
+                    let peer = self.members.roster.get_mut(card.sid());
+                    if let Some(peer) = peer
+                        && !std::mem::replace(&mut peer.told.differed, true)
+                    {
+                        events.push(Event::OtherViewBefore(peer.nick().clone()));
+                    }
                     return events;
                 }
                 Verdict::Same => {

@@ -43,8 +43,10 @@ pub(super) enum Verdict {
 /// What a member has seen of a room.
 #[derive(Default)]
 pub(super) struct History {
-    /// The relay's runs in which this member wanted to enter, the present one last.
+    /// The relay's runs in which this member was in the room, the present one last.
     runs: Vec<RunId>,
+    /// The run in which it wants to enter.
+    knocked: Option<RunId>,
     /// Ascending; the last one is the present position.
     points: VecDeque<Point>,
     /// From the first to the last position of each stay, the present one last.
@@ -70,25 +72,18 @@ impl History {
     /// This member wants to enter, in this run. Returns whether the relay can be in it: in a new one,
     /// or the present one, but in none that was over before, as it would repeat its positions.
     pub(super) fn knock(&mut self, run: RunId) -> bool {
-        if self.runs.last() == Some(&run) {
-            return true;
-        }
-        let is_new = !self.runs.contains(&run);
-        if is_new {
-            self.runs.push(run);
-        }
-        is_new && self.runs.len() <= RUNS * RUNS
+        self.knocked = Some(run);
+        self.is_in_this_run() || (!self.runs.contains(&run) && self.runs.len() < RUNS * RUNS)
     }
 
     /// Which run it is in which this member wants to enter.
     pub(super) fn run(&self) -> usize {
-        self.runs.len().saturating_sub(1)
+        self.runs.len() - usize::from(self.is_in_this_run())
     }
 
     /// Whether this member was in the room in the run in which it wants to enter.
     pub(super) fn is_in_this_run(&self) -> bool {
-        let last = self.points.back().map(|point| point.at.run);
-        last.is_some() && last == self.runs.len().checked_sub(1)
+        self.knocked.is_some() && self.runs.last() == self.knocked.as_ref()
     }
 
     /// Whether this member can enter after this place of the run in which it was last: no position comes
@@ -130,7 +125,10 @@ impl History {
         self.unread = Ranges::default();
         self.unread_in_stay = Ranges::default();
         self.had_company = false;
-        let run = self.runs.len().saturating_sub(1);
+        let run = self.run();
+        if !self.is_in_this_run() {
+            self.runs.extend(self.knocked);
+        }
         let link = before.then(EntryKind::Joined, joining);
         let at = At {
             run,

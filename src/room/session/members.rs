@@ -83,17 +83,14 @@ impl Members {
         if self.roster.get(sid).is_some() {
             return Some(sid);
         }
-        let candidates = self
+        let mut candidates = self
             .roster
             .iter()
             .filter(|(_, peer)| peer.card.has_previous(sid));
-        let candidates: Vec<(SessionId, &Peer)> = candidates.collect();
-        let has_signed = |(_, peer): &&(SessionId, &Peer)| {
-            let key = peer.card.identity();
-            candidates.len() == 1 || verify(signed.bytes, signed.signature, key).is_ok()
+        let has_signed = |(_, peer): &(SessionId, &Peer)| {
+            verify(signed.bytes, signed.signature, peer.card.identity()).is_ok()
         };
-        let author = candidates.iter().find(has_signed).or(candidates.first());
-        author.map(|(present, _)| *present)
+        candidates.find(has_signed).map(|(present, _)| present)
     }
 
     /// Under which session id the member is in the roster that had this one at first.
@@ -157,8 +154,9 @@ impl Members {
     /// Whoever was refused and signs under this session id is out of the room, or goes on under
     /// another card.
     pub(super) fn refused_is_gone(&mut self, sender: SessionId) {
-        self.refused
-            .retain(|sid, previous| *sid != sender && *previous != Some(sender));
+        if self.refused.remove(&sender).is_none() {
+            self.refused.retain(|_, previous| *previous != Some(sender));
+        }
     }
 
     /// How many others the relay lists.

@@ -211,8 +211,13 @@ impl Session {
         now: Now,
     ) -> Result<Turn, Outcome> {
         let nick = || parties.nick.clone();
-        // What is for one alone is no entry.
-        let is_misplaced = arrived.is_entry && arrived.is_direct();
+        // What is for one alone is no entry; and a message to the room is one, and comes to one alone only
+        // after one of the two has entered anew.
+        let is_misplaced = if arrived.is_entry {
+            arrived.is_direct()
+        } else {
+            !arrived.is_direct() && !self.is_from_before(parties.author, &arrived.header.claim)
+        };
         // Whoever has read a message could encrypt it again for those who came later.
         let is_own = |reader: &SessionId| self.own.keys.contains(*reader);
         let is_for_me = match parties.readers.as_slice() {
@@ -295,11 +300,7 @@ impl Session {
                     kind,
                     text,
                     written: self.written(author, header.time, is_late, now),
-                    unseen: if arrived.is_entry && !is_late {
-                        self.shown.unseen(&header.claim, parties.origin)
-                    } else {
-                        0
-                    },
+                    unseen: self.unseen(&header.claim, parties.origin),
                 });
                 if arrived.is_entry {
                     let position = self.history.now().position;
@@ -313,6 +314,17 @@ impl Session {
         let is_news = before.is_some_and(|before| before != away);
         events.extend(is_news.then(|| Event::Away(parties.nick.clone(), away)));
         events
+    }
+
+    /// How many of the others' messages on the screen somebody had not seen who makes this claim.
+    fn unseen(&self, claim: &Claim, author: SessionId) -> usize {
+        let is_of_this_run = self.history.is_of_this_run(claim);
+        let seen = if is_of_this_run {
+            claim.link.position
+        } else {
+            0
+        };
+        self.shown.unseen(seen, author)
     }
 
     /// The session ids that this member may have had for somebody who makes such a claim.

@@ -276,6 +276,10 @@ impl Session {
 
     /// The connection is over. What is said meanwhile is sent over the next one.
     pub fn disconnect(&mut self, now: Now) {
+        if self.is_inside() && self.is_waiting() {
+            self.presence.active.advance(now.uptime);
+            self.timers.was_unanswered(self.presence.active.get());
+        }
         self.door.phase = Phase::Begun;
         self.presence.active.stop(now.uptime);
         self.door.outgoing.clear();

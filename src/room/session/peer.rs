@@ -59,6 +59,8 @@ pub(super) struct Seen {
 #[derive(Default)]
 pub(super) struct Told {
     pub(super) stale_key: bool,
+    /// That it was shown something else than this member, in a former stay.
+    pub(super) differed: bool,
     /// That its program is newer than this one.
     pub(super) newer: bool,
     /// That it has not confirmed a direct message, though it has seen what came after.
@@ -136,6 +138,7 @@ impl Peer {
             fingerprint: self.card.fingerprint(),
             is_lasting: self.card.is_lasting(),
             is_present,
+            differs: self.watch.differs,
             standing: self.standing,
             sid: self.card.sid(),
         }

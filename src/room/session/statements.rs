@@ -70,6 +70,9 @@ impl Session {
             Ok(taken) => taken,
         };
         if let Some(peer) = self.members.roster.get_mut(sid) {
+            if peer.watch.differs {
+                return events;
+            }
             peer.told.unanswered = false;
             let (origin, room) = (peer.card.origin(), receipt.room.as_ref());
             let news = self.outbox.confirm_by_number(origin, &receipt.direct, room);

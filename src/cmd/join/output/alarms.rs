@@ -1,11 +1,13 @@
 //! Incidents, which are alarms and notices of a kind: what goes wrong in a room, or is worth knowing of a
 //! member. Each is one row of the table below. The row has all that the program says of it.
 
+use std::time::Duration;
+
 use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::session::{Disbelief, Event, Undelivered};
 
-use super::list;
+use super::{duration, list};
 
 /// How much an incident matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +81,7 @@ macro_rules! incidents {
                     | Event::Back(_) | Event::Left { .. } | Event::Rekeyed(_) | Event::RekeyDue
                     | Event::Renamed { .. } | Event::Called(_) | Event::Away(..)
                     | Event::Message { .. } | Event::Taken(_) | Event::NotTaken { .. }
-                    | Event::Confirmed { .. } | Event::Contradicted | Event::Dead | Event::Refused(..) => None,
+                    | Event::Confirmed { .. } | Event::Contradicted | Event::Dead | Event::Refused(_) => None,
                 }
             }
 
@@ -130,6 +132,11 @@ incidents! {
         Alarm "other-view" about nick, by Sender, 1 a minute:
         format!("the relay shows {nick} and you different things: other members, other messages, or another order; compare /code by another way, and write nothing secret until then; /reconnect enters the room anew");
 
+    /// A member had another view of the room than the user, in a stay of the member's that is over.
+    OtherViewBefore { nick: Nick } from OtherViewBefore(nick) =>
+        Alarm "other-view" about nick, by Sender, 1 a minute:
+        format!("before {nick} entered anew, the relay showed {nick} and you different things: other messages, or another order; ask {nick} what was said");
+
     /// This many messages from a member did not arrive.
     Missing { nick: Nick, messages: u64 } from Missing(nick, messages) =>
         Alarm "missing" about nick, by Sender, 1 a minute:
@@ -144,10 +151,10 @@ incidents! {
         Alarm "equivocation" about nick, by Sender, 1 a minute:
         format!("{nick} has signed two different messages for one place: {nick}, or a broken program, tells people different things; ask {nick} by another way");
 
-    /// For this many seconds nothing has come from a member that shows that it is there (PROTOCOL §10).
-    Quiet { nick: Nick, seconds: u64 } from Quiet(nick, seconds) =>
+    /// For so long nothing has come from a member that shows that it is there (PROTOCOL §10).
+    Quiet { nick: Nick, time: Duration } from Quiet(nick, time) =>
         Alarm "quiet" about nick, by Other, 1 a minute:
-        format!("for {seconds} seconds nothing has come that shows that {nick} is there: {nick}'s connection may be broken, or the relay keeps back what {nick} says; ask {nick} by another way");
+        format!("for {} nothing has come that shows that {nick} is there: {nick}'s connection may be broken, or the relay keeps back what {nick} says; ask {nick} by another way", duration(*time));
 
     /// A member signs beacons, and none of them shows that it saw anything of the user's (PROTOCOL §10).
     Blind { nick: Nick } from Blind(nick) =>

@@ -11,10 +11,23 @@ pub(in crate::cmd::join) mod report;
 pub(in crate::cmd::join) mod screen;
 pub(in crate::cmd::join) mod wording;
 
+use std::time::Duration;
+
 use crate::room::names::Nick;
 
 /// Nicks in a row, with commas between them.
 fn list(nicks: &[Nick]) -> String {
     let nicks: Vec<&str> = nicks.iter().map(Nick::as_str).collect();
     nicks.join(", ")
+}
+
+/// A duration in its two largest units: `5 s`, `5 min`, `5 h 3 min`, `5 d 3 h`.
+pub(in crate::cmd::join) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
 }

@@ -374,8 +374,8 @@ mod tests {
     #[test]
     fn whoever_is_not_to_be_heard_is_not_heard_later_either() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
-        let (nick, seconds) = (mallory(), 240);
-        let quiet = Incident::Quiet { nick, seconds }.into();
+        let (nick, time) = (mallory(), Duration::from_mins(4));
+        let quiet = Incident::Quiet { nick, time }.into();
         for report in [&unopened(OpenError::Signature), &quiet] {
             for _ in 0..3 {
                 repeats.admit(report, Some(member(1)), now);

@@ -28,17 +28,6 @@ pub(in crate::cmd::join) fn gone_meanwhile(nicks: &[Nick]) -> Report {
     Report::Aside(format!("not here any more: {}", list(nicks)))
 }
 
-/// A duration in its two largest units: `5 s`, `5 min`, `5 h 3 min`, `5 d 3 h`.
-pub(in crate::cmd::join) fn duration(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
-    }
-}
-
 /// Whether it makes no sense to connect again after a session has ended like this. What answers as no
 /// relay would may be something in the relay's place, which will not last. But if this connection was in
 /// the room already, it is the relay itself, and broken.
@@ -156,7 +145,7 @@ pub(in crate::cmd::join) fn reconnect_failed(name: &str, patience: Duration) -> 
 pub(in crate::cmd::join) fn connection_lost(name: &str, error: &ReadError) -> anyhow::Error {
     let why = match error {
         ReadError::Closed | ReadError::Broken => "the other end hung up".to_owned(),
-        ReadError::TimedOut => "nothing came for too long".to_owned(),
+        ReadError::TimedOut => "it did not answer for too long".to_owned(),
         ReadError::Length => "what came was no frame".to_owned(),
         ReadError::Io(error) => reason(error),
     };

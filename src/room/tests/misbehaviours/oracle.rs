@@ -1,5 +1,5 @@
 //! What must be so, whatever a relay does: each message is confirmed where it was shown, or somebody is
-//! told something that names the other; whoever is shown as present is there (the guarantees G8, G9).
+//! told something that names the other; whoever is shown as present is there (the guarantee G8).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -67,6 +67,7 @@ impl Alarm {
     ) -> Option<Self> {
         let (kind, about, is_weak) = match event {
             Event::OtherView(nick) => ("OtherView", Some(nick), false),
+            Event::OtherViewBefore(nick) => ("OtherViewBefore", Some(nick), false),
             Event::Missing(nick, _) => ("Missing", Some(nick), false),
             Event::Equivocation(nick) => ("Equivocation", Some(nick), false),
             Event::Quiet(nick, _) => ("Quiet", Some(nick), false),
