@@ -81,7 +81,7 @@ impl Session {
         events.extend(person.map(if is_back { Event::Back } else { Event::Joined }));
         events.extend(self.learn_past(card));
         self.streams.unsettle(card.origin());
-        events.extend(self.send_copies(card.origin(), true));
+        events.extend(self.copy_to(card.origin(), true, now));
         self.owe_receipt_again(card.origin(), now);
         self.hurry_beacon(now);
         Ok(events)

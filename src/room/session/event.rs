@@ -217,6 +217,8 @@ pub enum Event {
         /// Why.
         reason: Undelivered,
     },
+    /// This member was out of the room again and again, before anybody there had shown that they see it.
+    CutOff,
     /// The relay says that it has taken something of this member's, and has put it before nobody.
     Swallowed,
     /// The relay does not acknowledge what was sent: the connection is to be made again.
@@ -269,8 +271,6 @@ pub enum End {
     UnknownNotice(u8),
     /// The relay sent what no relay sends.
     Malformed,
-    /// This member was taken out of the room again and again, before any other could be told.
-    CutOff,
 }
 
 impl From<Malformed> for End {

@@ -65,9 +65,6 @@ pub(super) struct History {
     pub(super) is_relay_newer: bool,
 }
 
-/// This member has been taken out of the room again and again, before anybody could be told.
-pub(super) struct CutOff;
-
 impl History {
     /// This member wants to enter, in this run. Returns whether the relay can be in it: in a new one,
     /// or the present one, but in none that was over before, as it would repeat its positions.
@@ -96,17 +93,18 @@ impl History {
         })
     }
 
-    /// What is to be said in the card with which this member enters once more.
-    ///
-    /// # Errors
-    /// Where that is more than a card says.
-    pub(super) fn past(&self) -> Result<Vec<Stay>, CutOff> {
+    /// What is to be said in the card with which this member enters once more: of its latest stays.
+    pub(super) fn past(&self) -> Vec<Stay> {
         let mut past = self.untold.clone();
         past.extend(self.present_stay());
-        if past.len() > MAX_PAST {
-            return Err(CutOff);
-        }
-        Ok(past)
+        let excess = past.len().saturating_sub(MAX_PAST);
+        past.split_off(excess)
+    }
+
+    /// Whether this member was taken out of the room so often, before anybody was told what it saw there,
+    /// that a card does not say all.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.untold.len() > MAX_PAST
     }
 
     /// The present stay, if there is one in which others were there, who may have to be told of it.
@@ -122,6 +120,10 @@ impl History {
     /// there is said by [`History::set_roster`].
     pub(super) fn enter(&mut self, before: &Link, joining: &Digest) {
         self.untold.extend(self.present_stay());
+        // One more than a card says, to know that there was one.
+        if self.untold.len() > MAX_PAST + 1 {
+            self.untold.remove(0);
+        }
         self.unread = Ranges::default();
         self.unread_in_stay = Ranges::default();
         self.had_company = false;
@@ -403,7 +405,7 @@ mod tests {
             let claim = claim(&ada);
             ada.claim_came_back(&claim);
             ada.append(EntryKind::Message, &[1; 32]);
-            let past = ada.past().unwrap_or_else(|_| panic!("one stay"));
+            let past = ada.past();
             let told = past.first().unwrap();
             assert_eq!(told.first, 1);
             assert!((1..=number).all(|number| told.claim.unread.contains(2 * number)));
@@ -415,20 +417,26 @@ mod tests {
     #[test]
     fn stays_in_company_are_told_and_others_are_not() {
         let mut ada = entered();
-        for _ in 0..MAX_PAST {
-            let past = ada.past();
-            assert!(past.is_ok_and(|past| !past.is_empty()));
+        for number in 1..=MAX_PAST {
+            assert_eq!(ada.past().len(), number);
             let top = claim(&ada).link;
             ada.enter(&top, &[5; 32]);
             ada.set_roster([4; 32], 1);
         }
-        assert!(ada.past().is_err());
+        assert!(!ada.is_cut_off());
+        let latest = ada.past();
+        let top = claim(&ada).link;
+        ada.enter(&top, &[5; 32]);
+        assert!(ada.is_cut_off());
+        assert_eq!((latest.len(), ada.past().len()), (MAX_PAST, MAX_PAST));
+        ada.set_roster([4; 32], 1);
         ada.past_is_told();
-        assert_eq!(ada.past().map_or(0, |past| past.len()), 1);
+        assert!(!ada.is_cut_off());
+        assert_eq!(ada.past().len(), 1);
         let top = claim(&ada).link;
         ada.enter(&top, &[5; 32]);
         ada.set_roster([4; 32], 0);
-        assert_eq!(ada.past().map_or(0, |past| past.len()), 1, "alone since");
+        assert_eq!(ada.past().len(), 1, "alone since");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Who is in the room, and who may come back (PROTOCOL §4, §8, §11).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
@@ -64,6 +64,21 @@ impl Members {
         let place = sids.partition_point(|sid| *sid < own);
         sids.insert(place, own);
         roster_digest(&sids)
+    }
+
+    /// All who are in the room or may come back, by their first session ids.
+    pub(super) fn origins(&self) -> HashSet<SessionId> {
+        let mut origins = self.present_origins();
+        origins.extend(self.absent.keys().copied());
+        origins
+    }
+
+    /// All who are in the room, by their first session ids.
+    pub(super) fn present_origins(&self) -> HashSet<SessionId> {
+        self.roster
+            .iter()
+            .map(|(_, peer)| peer.card.origin())
+            .collect()
     }
 
     /// Who these are, of those who are away.

@@ -211,13 +211,8 @@ impl Session {
         now: Now,
     ) -> Result<Turn, Outcome> {
         let nick = || parties.nick.clone();
-        // What is for one alone is no entry; and a message to the room is one, and comes to one alone only
-        // after one of the two has entered anew.
-        let is_misplaced = if arrived.is_entry {
-            arrived.is_direct()
-        } else {
-            !arrived.is_direct() && !self.is_from_before(parties.author, &arrived.header.claim)
-        };
+        // What is for one alone is no entry.
+        let is_misplaced = arrived.is_entry && arrived.is_direct();
         // Whoever has read a message could encrypt it again for those who came later.
         let is_own = |reader: &SessionId| self.own.keys.contains(*reader);
         let is_for_me = match parties.readers.as_slice() {
@@ -240,7 +235,10 @@ impl Session {
         if let Some(Err(error)) = identity.map(|key| verify(bytes, signature, key)) {
             return Err(Outcome::unread([Event::Unopened(nick(), error)]));
         }
-        if !is_for_me {
+        // A message to the room is an entry. It comes to one alone only after one of the two has entered anew.
+        let is_copy = !arrived.is_entry && !arrived.is_direct();
+        let has_no_reason = is_copy && !self.is_from_before(parties.author, &arrived.header.claim);
+        if !is_for_me || has_no_reason {
             let event = Event::Unopened(nick(), OpenError::NotForMe);
             return Err(Outcome::unread([event]));
         }
@@ -264,7 +262,7 @@ impl Session {
     }
 
     fn stream_of(&mut self, arrived: &Arrived<'_>, parties: &Parties) -> &mut NumberedStream {
-        let streams = self.streams.of(parties.origin);
+        let streams = self.streams.of(parties.origin, || self.members.origins());
         if arrived.is_direct() {
             &mut streams.direct
         } else {
@@ -339,7 +337,7 @@ impl Session {
     /// When something that has come now was written, if it was not just then.
     fn written(&mut self, sid: SessionId, time: Time, is_late: bool, now: Now) -> Option<Written> {
         let peer = self.members.roster.get_mut(sid)?;
-        let ago = peer.clock.age(time, now.time);
+        let ago = peer.clock.age(time, now.uptime);
         (is_late || ago > OLD).then_some(Written { time, ago })
     }
 

@@ -113,12 +113,12 @@ impl Session {
             return Ok((sid, Vec::new()));
         }
         peer.stated = statement.time;
-        peer.clock.age(statement.time, now.time);
+        peer.clock.age(statement.time, now.uptime);
         let origin = peer.card.origin();
         let (events, fits) = self.weigh(sid, &statement.claim, what, now);
         if fits && what == What::Beacon {
             let active = self.presence.active.get();
-            let streams = self.streams.of(origin);
+            let streams = self.streams.of(origin, || self.members.origins());
             streams.room.expect_next(statement.next, active);
         }
         Ok((sid, events))

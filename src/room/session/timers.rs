@@ -50,6 +50,8 @@ enum Timer {
     NewKey,
     /// To say to an author which of its messages have come.
     Receipt,
+    /// To send a reader once more what it has not confirmed.
+    Copies,
     /// To state to all what was seen.
     Beacon,
     /// To see who is there, and what is missing or not confirmed.
@@ -62,10 +64,11 @@ enum Timer {
 
 impl Timer {
     /// In the order in which they are looked at: receipts go before the beacon.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::OldKey,
         Self::NewKey,
         Self::Receipt,
+        Self::Copies,
         Self::Beacon,
         Self::Look,
         Self::Ask,
@@ -199,6 +202,9 @@ impl Session {
                 Some(due.max(again.unwrap_or_default()))
             }
             Timer::Receipt if is_here => timers.receipts.values().map(|owed| owed.due).min(),
+            Timer::Copies if self.is_inside() && !self.parting.said_goodbye => {
+                self.outbox.copies_due()
+            }
             Timer::Beacon if is_here => Some(timers.beacon),
             Timer::Look if self.door.has_entered => Some(timers.look),
             Timer::Ask if is_waiting && !timers.has_asked => unanswered_for(idle / 2),
@@ -227,6 +233,7 @@ impl Session {
                 return vec![Event::RekeyDue];
             }
             Timer::Receipt => self.state_receipts(now.uptime, now),
+            Timer::Copies => self.send_copies(now),
             Timer::Beacon => self.state_to_all(now),
             Timer::Look => {
                 self.timers.look = now.uptime + LOOK;
@@ -355,7 +362,7 @@ impl Session {
 
     /// One of the two has entered anew: what was said of direct messages may have been lost.
     pub(super) fn owe_receipt_again(&mut self, origin: SessionId, now: Now) {
-        if self.streams.of(origin).direct.had().next > 0 {
+        if self.streams.has_direct(origin) {
             self.owe_receipt(origin, false, now);
         }
     }

@@ -167,6 +167,12 @@ incidents! {
         Alarm "unanswered" about nick, by Other, 1 a minute:
         format!("{nick} confirms what you said later, but not a direct message from before: the relay keeps back that message, or the receipt for it; ask {nick} by another way");
 
+    /// The user was out of the room more often than a card says, before anybody had shown that they see
+    /// that (PROTOCOL §8).
+    CutOff {} from CutOff =>
+        Alarm "cut-off", by Other, 1 a minute:
+        "you were out of the room again and again, and nobody in it has shown since that they see you: the relay may keep you apart from them; if it goes on, use another relay".to_owned();
+
     /// The relay says that it has taken something of the user's, and has put it before nobody
     /// (PROTOCOL §8).
     Swallowed {} from Swallowed =>

@@ -33,7 +33,7 @@ pub(in crate::cmd::join) fn gone_meanwhile(nicks: &[Nick]) -> Report {
 /// the room already, it is the relay itself, and broken.
 pub(in crate::cmd::join) fn is_final(end: End, was_inside: bool) -> bool {
     match end {
-        End::UnknownNotice(_) | End::CutOff => true,
+        End::UnknownNotice(_) => true,
         End::Malformed => was_inside,
         End::Notice(notice) => !matches!(
             notice,
@@ -85,12 +85,6 @@ pub(in crate::cmd::join) fn session_ended(name: &str, end: End) -> anyhow::Error
             return failure(
                 format!("{name} sent what an e2echat relay does not send"),
                 "check the host and the port; if they are right, the relay is broken",
-            );
-        }
-        End::CutOff => {
-            return failure(
-                format!("{name} lets you in and takes you out again and again"),
-                "use another relay",
             );
         }
         End::UnknownNotice(code) => {

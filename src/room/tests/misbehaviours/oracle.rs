@@ -50,7 +50,6 @@ impl Alarm {
         let kind = match end {
             End::Notice(_) | End::UnknownNotice(_) => "End::Notice",
             End::Malformed => "End::Malformed",
-            End::CutOff => "End::CutOff",
         };
         Self {
             at,
@@ -77,6 +76,7 @@ impl Alarm {
             Event::TooLate(nick) => ("TooLate", Some(nick), false),
             Event::CastOut(nick, _) => ("CastOut", Some(nick), false),
             Event::Disbelieved(_) => ("Disbelieved", None, false),
+            Event::CutOff => ("CutOff", None, false),
             Event::Contradicted => ("Contradicted", None, false),
             Event::Stray => ("Stray", None, false),
             Event::NotTaken { .. } => ("NotTaken", None, false),
