@@ -43,10 +43,10 @@ pub(super) enum Verdict {
 /// What a member has seen of a room.
 #[derive(Default)]
 pub(super) struct History {
-    /// The relay's runs in which this member was in the room, the present one last.
+    /// The relay's runs in which this member wanted to enter.
     runs: Vec<RunId>,
-    /// The run in which it wants to enter.
-    knocked: Option<RunId>,
+    /// Which of them it is in which it wants to enter now.
+    run: usize,
     /// Ascending; the last one is the present position.
     points: VecDeque<Point>,
     /// From the first to the last position of each stay, the present one last.
@@ -69,18 +69,32 @@ impl History {
     /// This member wants to enter, in this run. Returns whether the relay can be in it: in a new one,
     /// or the present one, but in none that was over before, as it would repeat its positions.
     pub(super) fn knock(&mut self, run: RunId) -> bool {
-        self.knocked = Some(run);
-        self.is_in_this_run() || (!self.runs.contains(&run) && self.runs.len() < RUNS * RUNS)
+        let known = self.runs.iter().position(|known| *known == run);
+        let is_over = known < self.last_run() && known.is_some();
+        if is_over || self.runs.len() >= RUNS * RUNS {
+            return false;
+        }
+        self.run = known.unwrap_or(self.runs.len());
+        if known.is_none() {
+            self.runs.push(run);
+        }
+        true
     }
 
     /// Which run it is in which this member wants to enter.
     pub(super) fn run(&self) -> usize {
-        self.runs.len() - usize::from(self.is_in_this_run())
+        self.run
+    }
+
+    /// The run in which this member was in the room the last time. Those before it are over: it was not in
+    /// those after it, and anybody on the way can say that there was one.
+    fn last_run(&self) -> Option<usize> {
+        self.points.back().map(|point| point.at.run)
     }
 
     /// Whether this member was in the room in the run in which it wants to enter.
     pub(super) fn is_in_this_run(&self) -> bool {
-        self.knocked.is_some() && self.runs.last() == self.knocked.as_ref()
+        self.last_run() == Some(self.run)
     }
 
     /// Whether this member can enter after this place of the run in which it was last: no position comes
@@ -127,10 +141,7 @@ impl History {
         self.unread = Ranges::default();
         self.unread_in_stay = Ranges::default();
         self.had_company = false;
-        let run = self.run();
-        if !self.is_in_this_run() {
-            self.runs.extend(self.knocked);
-        }
+        let run = self.run;
         let link = before.then(EntryKind::Joined, joining);
         let at = At {
             run,
