@@ -183,7 +183,7 @@ impl Session {
             claim: self.claim().ok_or(SayError::NotInRoom)?,
             commitment: body.commitment(),
         };
-        if header.fits() {
+        if header.fits(self.door.limits.members) {
             Ok(header)
         } else {
             Err(SayError::TooManyLeftOut)
