@@ -334,7 +334,9 @@ impl<M: Mailbox> Room<M> {
             return Ok(());
         }
         // The member may have signed under the session id before, which must be nobody else's.
-        let is_of_another = |sid| sid != author && self.roster.get(sid).is_some();
+        let is_of_another = |sid| {
+            sid != author && (self.roster.get(sid).is_some() || !self.may_follow(author, sid))
+        };
         if request.sender().is_some_and(is_of_another) {
             return Err(Malformed);
         }

@@ -620,6 +620,28 @@ fn what_is_for_one_who_is_away_goes_to_nobody_whose_card_names_its_session_id() 
 }
 
 #[test]
+fn nobody_signs_under_the_session_id_of_one_who_is_away() {
+    let (mut room, [_, bob, _]) = three();
+    let gone = bob.card.sid();
+    room.leave(gone, bob.intake.joined(), Departure::Lost);
+    let mut eve = eve_after(&mut room, &bob.card);
+    let link = room.link();
+    for occasion in [Occasion::Beacon, Occasion::Goodbye] {
+        let statement = eve.statement(gone, Purpose::ToAll(occasion));
+        send(&mut room, &mut eve, &statement).unwrap_err();
+    }
+    for (stream, part) in [
+        (Stream::Room, Part::Last),
+        (Stream::Room, Part::Again),
+        (Stream::Direct(gone), Part::Last),
+    ] {
+        let message = eve.message(gone, stream, 0, part, &[]);
+        send(&mut room, &mut eve, &message).unwrap_err();
+    }
+    assert_eq!((room.link(), room.len()), (link, 3));
+}
+
+#[test]
 fn who_comes_back_with_a_new_key_has_what_was_under_way_under_the_old_one() {
     let (mut room, [mut ada, mut bob, _]) = three();
     let (card, rekey) = bob.rekey("bob", &key!("bob_session_3072"));
