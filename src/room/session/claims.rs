@@ -87,7 +87,13 @@ impl Session {
         // Receipts go before the next beacon: an honest relay cannot part the two.
         let covered = covered.filter(|entry| what == What::Beacon && entry.position > peer.base);
         if let Some(entry) = covered {
-            let readers = [sid, peer.card.previous()];
+            // The relay may not know what a member was before it came.
+            let before = if peer.has_rekeyed {
+                peer.card.previous()
+            } else {
+                sid
+            };
+            let readers = [sid, before];
             let origin = peer.card.origin();
             let news = self.outbox.give_up_overtaken(origin, readers, entry.order);
             events.extend(news.into_iter().map(Event::of_news));

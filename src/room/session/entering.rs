@@ -187,6 +187,7 @@ impl Session {
             self.outbox.call(card.origin(), card.nick());
         }
         peer.base = base;
+        peer.has_rekeyed = false;
         peer.told.differed |= peer.watch.differs;
         peer.watch = Watch::new(self.presence.active.get());
         peer.seen.here = now.uptime;

@@ -137,6 +137,7 @@ impl Session {
             return Ok(events);
         }
         let former = peer.set_card(&card, now.uptime);
+        peer.has_rekeyed = true;
         if former.is_some() {
             peer.seen.named = self.members.changes + 1;
             self.outbox.call(card.origin(), card.nick());

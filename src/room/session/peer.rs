@@ -28,6 +28,8 @@ pub(super) struct Peer {
     pub(super) standing: Standing,
     /// The position of its joining, if this member saw that.
     pub(super) base: u64,
+    /// Whether it has changed its session key since it came, or this member did.
+    pub(super) has_rekeyed: bool,
     pub(super) watch: Watch,
     pub(super) seen: Seen,
     /// The session keys that it had before, and when each was first seen: none gets younger by being
@@ -106,6 +108,7 @@ impl Peer {
             card,
             standing: Standing::default(),
             base: 0,
+            has_rekeyed: false,
             watch: Watch::default(),
             seen: Seen {
                 here: now,
