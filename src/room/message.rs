@@ -23,7 +23,7 @@ pub(super) const MAX_SIGNATURE: usize = 512;
 pub(super) const MAX_HEADER: usize = MAX_FRAME / 2;
 
 /// The longest header, in bytes, in a room that has so many members at most (PROTOCOL §8). It leaves out
-/// each of them at most, for 33 bytes; its claim has at most 4.3 KiB, and all else in it 200 bytes.
+/// each of them at most, for 33 bytes; its claim has at most 4.1 KiB, and all else in it 200 bytes.
 #[must_use]
 pub(super) fn max_header(members: u32) -> usize {
     let members = usize::try_from(members).unwrap_or(usize::MAX);

@@ -240,13 +240,13 @@ mod tests {
         assert_eq!(message.carried, 4 + 6 + 4 + 9 + 500);
         let bare = cost(&Frame::send(b"header", b"signature", Part::Last, &[]));
         assert_eq!(bare.carried, 4 + 6 + 4 + 9);
-        let statement = cost(&Frame::statement(&[0; 20_000], b""));
+        let statement = cost(&Frame::statement(&vec![0; 20_000], b""));
         assert_eq!(statement.carried, statement.bytes);
         let mut throttle = Throttle::new(&RelayLimits {
             bytes: 4 << 20,
             ..RelayLimits::default()
         });
-        let entry = cost(&Frame::send(&[0; 128 << 10], b"", Part::Last, &[]));
+        let entry = cost(&Frame::send(&vec![0; 128 << 10], b"", Part::Last, &[]));
         for _ in 0..7 {
             assert_eq!(throttle.take(&entry, SECOND), Duration::ZERO);
         }
