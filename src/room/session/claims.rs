@@ -135,7 +135,7 @@ impl Session {
                 Verdict::Different => {
                     let peer = self.members.roster.get_mut(card.sid());
                     if let Some(peer) = peer
-                        && !std::mem::replace(&mut peer.told.differed, true)
+                        && !std::mem::replace(&mut peer.has_differed, true)
                     {
                         events.push(Event::OtherViewBefore(peer.nick().clone()));
                     }

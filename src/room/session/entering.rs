@@ -188,7 +188,7 @@ impl Session {
         }
         peer.base = base;
         peer.has_rekeyed = false;
-        peer.told.differed |= peer.watch.differs;
+        peer.has_differed |= peer.watch.differs;
         peer.watch = Watch::new(self.presence.active.get());
         peer.seen.here = now.uptime;
         peer.seen.heard = now.uptime;

@@ -30,6 +30,8 @@ pub(super) struct Peer {
     pub(super) base: u64,
     /// Whether it has changed its session key since it came, or this member did.
     pub(super) has_rekeyed: bool,
+    /// Whether it was told that it had been shown something else than this member, in a former stay.
+    pub(super) has_differed: bool,
     pub(super) watch: Watch,
     pub(super) seen: Seen,
     /// The session keys that it had before, and when each was first seen: none gets younger by being
@@ -64,8 +66,6 @@ pub(super) struct Seen {
 #[derive(Default)]
 pub(super) struct Told {
     pub(super) stale_key: bool,
-    /// That it was shown something else than this member, in a former stay.
-    pub(super) differed: bool,
     /// That its program is newer than this one.
     pub(super) newer: bool,
     /// That it has not confirmed a direct message, though it has seen what came after.
@@ -109,6 +109,7 @@ impl Peer {
             standing: Standing::default(),
             base: 0,
             has_rekeyed: false,
+            has_differed: false,
             watch: Watch::default(),
             seen: Seen {
                 here: now,
