@@ -141,7 +141,13 @@ mod tests {
         near.set_write_timeout(Some(Duration::from_millis(5)))
             .unwrap();
         let (mut far, _) = listener.accept().unwrap();
-        // The socket is nearly full of something else.
+        // The socket is full of something else, and does not grow.
+        #[cfg(unix)]
+        for socket in [&near, &far] {
+            use nix::sys::socket::{setsockopt, sockopt};
+            setsockopt(socket, sockopt::SndBuf, &8192).unwrap();
+            setsockopt(socket, sockopt::RcvBuf, &8192).unwrap();
+        }
         near.set_nonblocking(true).unwrap();
         let mut expected = Vec::new();
         while let Ok(count) = (&near).write(&[7; 4096]) {
