@@ -9,20 +9,19 @@
 //!   everybody; a person who was known before has a changed identity and gets nothing. In a room
 //!   made with `--new-room`, nobody is believed.
 //! - `--drop-last`: every second message of each member is dropped. Say two lines: with the next
-//!   thing that the member signs, within a minute or when it leaves, the others are told that the
-//!   relay shows it and them different things.
+//!   thing that anybody signs, within a minute or when somebody leaves, author and readers are told
+//!   that the relay shows them different things.
 //! - `--split`: the members in the room are not told who comes, and they see, at once, things from
-//!   nobody in the room. The one who came last is told after 10 seconds that only the relay says
-//!   that the others are there, and after four minutes that nothing comes from them.
+//!   nobody in the room. They and the one who came last are told that the relay shows them different
+//!   things, and where everybody says so to one of them, that one enters anew by itself.
 //! - `--forge-leave`: whoever comes is said to have lost the connection again. What it says after
 //!   that comes from nobody, and it is told that the others are shown other things.
 //! - `--replay-card`: let the third of three leave: the second is shown the card once more, and
 //!   believes it for as long as a newcomer is given, but the first is told that the relay shows the
 //!   two of them different things.
 //! - `--reorder`: the second, fourth, ... member gets messages in pairs, the later one first. Let the
-//!   first and the third of three say a line each: the second sees the other order at once, if they
-//!   had seen each other's, and the others when the second says something. If the first says both
-//!   lines, the second misses one.
+//!   first and the third of three say a line each: all are told with the next thing that the others
+//!   sign, and the second enters anew by itself.
 
 #![allow(clippy::print_stdout, reason = "it tells what it does and reads")]
 #![allow(unreachable_pub, reason = "the relay is shared with the tests")]
@@ -46,7 +45,11 @@ fn main() {
         .map_or(Some(4000), |port| port.parse().ok());
     let (Some((_, attack)), Some(port)) = (found, port) else {
         let options = Attack::ALL.map(|(option, _)| option).join(" | ");
-        println!("usage: hostile_relay {options} [--port PORT]");
+        println!("usage: hostile_relay {options} [--port PORT]\n");
+        let help = include_str!("hostile_relay.rs").lines();
+        for line in help.map_while(|line| line.strip_prefix("//!")) {
+            println!("{}", line.strip_prefix(' ').unwrap_or(line));
+        }
         return;
     };
     let print = |text: &str| println!("the relay reads: {text}");

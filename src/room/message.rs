@@ -15,9 +15,20 @@ use super::numbers::MAX_RANGES;
 
 const TAG: &str = "e2echat/2 message";
 
-/// The longest header that is sent, in bytes: it goes into each frame of its message, beside
-/// parcels.
-const MAX_HEADER: usize = MAX_FRAME / 2;
+/// The longest signature, in bytes: that of an identity of 4096 bits.
+pub(super) const MAX_SIGNATURE: usize = 512;
+
+/// The longest header, in bytes, in a room of whatever size: it goes into each frame of its message,
+/// beside parcels.
+pub(super) const MAX_HEADER: usize = MAX_FRAME / 2;
+
+/// The longest header, in bytes, in a room that has so many members at most (PROTOCOL §8). It leaves out
+/// each of them at most, for 33 bytes; its claim has at most 4.1 KiB, and all else in it 200 bytes.
+#[must_use]
+pub(super) fn max_header(members: u32) -> usize {
+    let members = usize::try_from(members).unwrap_or(usize::MAX);
+    MAX_HEADER.min(members.saturating_mul(33).saturating_add(8192))
+}
 
 /// The stream of messages that a message belongs to: its sequence numbers count there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,11 +194,11 @@ impl Header {
         self.claim.encode(fields).bytes(&self.commitment).finish()
     }
 
-    /// Whether the header is short enough to be sent. It is not if it leaves thousands of members
-    /// out.
+    /// Whether a relay takes the header in a room that has so many members at most. It does not take
+    /// one that leaves thousands of members out.
     #[must_use]
-    pub fn fits(&self) -> bool {
-        self.encode().len() <= MAX_HEADER
+    pub fn fits(&self, members: u32) -> bool {
+        self.encode().len() <= max_header(members)
     }
 
     /// Reads a header. Who signed it is not known yet.
@@ -483,6 +494,11 @@ mod tests {
         assert!(open(sid(3), None, &[]) == Ok(Opened::LeftOut(LeftOutFor::NotVerified)));
     }
 
+    fn left_out_sids(count: usize) -> Vec<(SessionId, LeftOutFor)> {
+        let sids = (0..count).map(|number| (sid(number), LeftOutFor::Coming));
+        sids.collect()
+    }
+
     /// The frames, and their lengths, of a message with parcels of these lengths.
     fn sent(lengths: &[usize]) -> Vec<(usize, SendFrame)> {
         let parcels = lengths.iter().enumerate();
@@ -545,9 +561,19 @@ mod tests {
         let least = header(Vec::new(), [0; 32]).encode().len();
         let most = (MAX_FRAME / 2 - least) / 33;
         for (left_out, fits) in [(0, true), (most, true), (most + 1, false)] {
-            let left_out_sids = (0..left_out).map(|number| (sid(number), LeftOutFor::Coming));
-            let header = header(left_out_sids.collect(), [0; 32]);
-            assert_eq!(header.fits(), fits, "{left_out}");
+            let header = header(left_out_sids(left_out), [0; 32]);
+            assert_eq!(header.fits(4096), fits, "{left_out}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_leaves_out_all_whom_a_room_can_have_fits_whatever_it_claims() {
+        for members in [1, 200, 3000] {
+            let mut header = header(left_out_sids(members), [0; 32]);
+            header.stream = Stream::Direct(sid(1));
+            header.claim.link.position = 1000;
+            header.claim.unread = (0..256).map(|range| (2 * range, 2 * range)).collect();
+            assert!(header.fits(u32::try_from(members).unwrap()), "{members}");
         }
     }
 

@@ -289,7 +289,7 @@ fn a_way_that_swallows_everything_is_noticed_at_both_ends() {
     let start = Instant::now();
     storm.swallow(true);
     bob.wait_for_line("loss", |line| {
-        is_lost(line) && line.contains("nothing came for too long")
+        is_lost(line) && line.contains("it did not answer for too long")
     });
     assert!(start.elapsed() < Duration::from_secs(4));
     ada.wait_for_line("departure", |line| line.starts_with("* bob "));

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use e2echat::room::card::{Card, SessionId};
-use e2echat::room::frame::{ToClient, preamble};
-use e2echat::room::message::{Kind, SealedMessage};
+use e2echat::room::frame::{Frame, Part, ToClient, is_counted_frame, preamble};
+use e2echat::room::message::{Kind, LeftOutFor, SealedMessage};
 use e2echat::room::notice::Notice;
 use e2echat::room::statement::{Occasion, Statement};
 use nix::errno::Errno;
@@ -328,7 +328,9 @@ fn a_statement_that_is_repeated_without_end_throws_nobody_out() {
 
 #[test]
 fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
-    let mut scene = Besieged::begin(&[]);
+    // With a limit of bytes, the relay would pass them on in more than a minute, and there would be a line
+    // for each.
+    let mut scene = Besieged::begin(&["--max-bytes", "0"]);
     let frames: Vec<_> = (0..FLOOD).map(|number| scene.forged(number)).collect();
     scene.withstands(frames.into_iter());
     scene.assert_lines("something came under the name of mallory", 2);
@@ -922,4 +924,45 @@ fn a_client_whose_identity_is_there_too_many_times_is_told_what_to_do() {
     assert_eq!(ada.leave().code(), Some(0));
     let lovelace = Client::join_from(&home, relay.address(), "lovelace", &options);
     assert_eq!(lovelace.leave().code(), Some(0));
+}
+
+/// The longest entry in a room of 200, to be sent again and again under numbers that go up.
+fn longest_entry(member: &Member, number: u64) -> Vec<u8> {
+    let (mut header, _) = member.compose(number, "much ado");
+    header.left_out = (0..=200)
+        .map(|number| (SessionId([number; 32]), LeftOutFor::Coming))
+        .collect();
+    Frame::send(&header.encode(), &[0; 512], Part::Last, &[]).encode()
+}
+
+#[test]
+fn long_entries_without_end_do_not_throw_out_whoever_reads_a_megabyte_a_second() {
+    let relay = Relay::start(&[]);
+    let mut slow = Member::join(relay.address(), "slow", 1);
+    let mut flood = Member::join(relay.address(), "flood", 0);
+    let start = Instant::now();
+    let flooding = thread::spawn(move || {
+        let all = (0..4000).map(|number| longest_entry(&flood, number));
+        let all: Vec<u8> = all.flatten().collect();
+        // It ends when the relay does.
+        flood.peer.write(&all)
+    });
+    let (mut bytes, mut counted) = (0, 0);
+    while start.elapsed() < Duration::from_secs(8) {
+        let Some(frame) = slow.peer.read() else {
+            panic!("hung up after {:?} and {bytes} bytes", start.elapsed());
+        };
+        assert!(
+            !matches!(ToClient::parse(&frame), Ok(ToClient::Notice(_))),
+            "dropped"
+        );
+        bytes += frame.len();
+        counted += u64::from(is_counted_frame(&frame));
+        slow.peer.write(&Frame::ack(counted).encode());
+        let due = Duration::from_micros(u64::try_from(bytes).expect("few"));
+        thread::sleep(due.saturating_sub(start.elapsed()));
+    }
+    assert!(bytes > 1_000_000, "the flood was one: {bytes}");
+    drop(relay);
+    flooding.join().expect("it writes until then");
 }

@@ -3,8 +3,8 @@
 use e2echat::cipher::encoding::Encoder;
 use e2echat::room::card::{Card, SessionId};
 use e2echat::room::chain::EntryKind;
-use e2echat::room::frame::{Frame, Part, ToClient, preamble};
-use e2echat::room::message::{Header, Stream};
+use e2echat::room::frame::{Frame, MAX_FRAME, Part, ToClient, preamble};
+use e2echat::room::message::{Header, LeftOutFor, Stream};
 use e2echat::room::names::RoomId;
 use e2echat::room::notice::Notice;
 use e2echat::room::numbers::Had;
@@ -500,5 +500,110 @@ fn a_member_never_ends_a_message() {
         let part = Frame::send(&message.header, &message.signature, Part::More, &parcel).encode();
         // As much as the longest message to a room of 200, and then some.
         part.repeat(201 * 6144 / 200_000 + 1)
+    });
+}
+
+/// The longest header in a room of 200 (PROTOCOL §8), and the longest signature.
+const MAX_HEADER: usize = 8192 + 33 * 200;
+const MAX_SIGNATURE: usize = 512;
+
+/// A header of exactly so many bytes.
+fn header_of(mallory: &Member, number: u64, length: usize) -> Vec<u8> {
+    let (mut header, _) = mallory.compose(number, "hello");
+    let missing = length - header.encode().len();
+    // A member left out has 33 bytes, and a range of its claim 16.
+    let fills = |left_out: &usize| {
+        let rest = missing - 33 * left_out;
+        rest.is_multiple_of(16) && rest / 16 <= 256
+    };
+    let left_out = (0..=missing / 33).find(fills).expect("a way to fill it");
+    let ranges = u64::try_from((missing - 33 * left_out) / 16).expect("few");
+    header.claim.link.position = 1000;
+    header.claim.unread = (0..ranges).map(|range| (2 * range, 2 * range)).collect();
+    let sid = |number: usize| {
+        let mut sid = [0; 32];
+        sid[..8].copy_from_slice(&number.to_be_bytes());
+        SessionId(sid)
+    };
+    let sids = (0..left_out).map(|number| (sid(number), LeftOutFor::Coming));
+    header.left_out = sids.collect();
+    let header = header.encode();
+    assert_eq!(header.len(), length);
+    header
+}
+
+#[test]
+fn what_is_as_long_as_may_be_is_passed_on() {
+    let relay = Relay::start(&[]);
+    let mut reader = Member::join(relay.address(), "reader", 1);
+    let mut mallory = Member::join(relay.address(), "mallory", 0);
+    let signature = [0; MAX_SIGNATURE];
+    let bare = Frame::send(
+        &header_of(&mallory, 0, MAX_HEADER),
+        &signature,
+        Part::Last,
+        &[],
+    );
+    let header = header_of(&mallory, 1, MAX_HEADER);
+    let empty = [(reader.sid, Vec::new())];
+    let around = Frame::send(&header, &signature, Part::Last, &empty);
+    let ciphertext = vec![0; MAX_FRAME - (around.encode().len() - 4)];
+    let parcels = [(reader.sid, ciphertext)];
+    let full = Frame::send(&header, &signature, Part::Last, &parcels);
+    let copy = Frame::send(&header, &signature, Part::Again, &parcels);
+    for frame in [bare, full, copy] {
+        assert!(mallory.peer.write(&frame.encode()));
+    }
+    let mut lengths = Vec::new();
+    while lengths.len() < 3 {
+        let frame = reader.peer.read().expect("an entry");
+        match ToClient::parse(&frame) {
+            Ok(ToClient::Entry { entry, .. }) if entry.len() > MAX_HEADER => {
+                lengths.push(frame.len());
+            }
+            Ok(ToClient::Deliver(..)) => lengths.push(frame.len()),
+            _ => {}
+        }
+    }
+    let signed = 4 + MAX_HEADER + 4 + MAX_SIGNATURE;
+    assert_eq!(
+        lengths,
+        [1 + 1 + 4 + signed + 4, MAX_FRAME - 32, MAX_FRAME - 37]
+    );
+}
+
+#[test]
+fn a_member_sends_a_frame_that_would_be_too_long_for_all_once_it_is_an_entry() {
+    assert_dropped_for(|mallory| {
+        let (header, _) = mallory.compose(0, "hello");
+        let header = header.encode();
+        let around = Frame::send(&header, &[], Part::Last, &[]).encode().len() - 4;
+        Frame::send(&header, &vec![0; MAX_FRAME - around], Part::Last, &[]).encode()
+    });
+}
+
+#[test]
+fn a_member_sends_a_signature_that_is_a_byte_too_long() {
+    let to = |reader| [(reader, vec![0; 256])];
+    let send = |mallory: &Member, part, stream| {
+        let (mut header, _) = mallory.compose(0, "hello");
+        header.stream = stream;
+        let signature = [0; MAX_SIGNATURE + 1];
+        let parcels = to(mallory.others[0].sid());
+        Frame::send(&header.encode(), &signature, part, &parcels).encode()
+    };
+    assert_dropped_for(|mallory| send(mallory, Part::More, Stream::Room));
+    assert_dropped_for(|mallory| send(mallory, Part::Again, Stream::Room));
+    assert_dropped_for(|mallory| {
+        let reader = mallory.others[0].sid();
+        send(mallory, Part::Last, Stream::Direct(reader))
+    });
+}
+
+#[test]
+fn a_member_sends_a_header_that_is_a_byte_too_long() {
+    assert_dropped_for(|mallory| {
+        let header = header_of(mallory, 0, MAX_HEADER + 1);
+        Frame::send(&header, &[0; 256], Part::Last, &[]).encode()
     });
 }

@@ -6,6 +6,7 @@ use e2echat::room::frame::{Frame, MAX_FRAME, ToRelay};
 use e2echat::room::message::{Header, LeftOutFor, OpenError, SealedMessage, Stream};
 use e2echat::room::names::RoomName;
 use e2echat::room::numbers::{Had, Outcome, Ranges};
+use e2echat::room::roster::MAX_MEMBERS;
 use e2echat::room::session::{Event, To};
 use e2echat::room::statement::{Occasion, Purpose, Receipt, Statement};
 
@@ -262,7 +263,7 @@ fn a_message_that_leaves_thousands_out_is_sent_in_whole_frames_or_not_at_all() {
         let nobody = |n: u16| SessionId([n.to_be_bytes(); 16].as_flattened().try_into().unwrap());
         let nobody = |n| (nobody(n), LeftOutFor::NotKnown);
         header.left_out = (0..count).map(nobody).collect();
-        assert_eq!(header.fits(), fits, "{count}");
+        assert_eq!(header.fits(MAX_MEMBERS), fits, "{count}");
         let message = SealedMessage {
             header: header.encode(),
             signature: vec![0; 256],

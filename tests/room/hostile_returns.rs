@@ -4,15 +4,16 @@
 use std::time::Duration;
 
 use e2echat::cipher::encoding::Encoder;
-use e2echat::room::card::SessionId;
+use e2echat::room::card::{Card, SessionId};
 use e2echat::room::chain::Link;
-use e2echat::room::frame::{Departure, Frame, ToRelay};
+use e2echat::room::frame::{Departure, Frame, ToClient, ToRelay};
 use e2echat::room::session::{End, Event, To, Undelivered};
 
-use crate::support::peer::{lobby, session_key};
+use crate::support::peer::{CardFields, lobby, made_up_key, session_key};
 use crate::support::world::{
     BEACON_PERIOD, Delivery, Insider, Member, SETTLED, World, assert_bob_is_parted, catch_up,
     joining, leaving, left, nick_of, payload, person, said, said_directly, three,
+    without_having_seen,
 };
 
 const HOLD: Duration = Duration::from_mins(5);
@@ -454,4 +455,99 @@ fn a_message_to_one_alone_whose_new_key_was_listed_without_its_knowing() {
     world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
     assert_eq!(ada.confirmed_by(1), ["bob"]);
     assert_eq!(ada.confirmed_by(2), ["bob"]);
+}
+
+/// Mallory, whose card names this session id as the one that she had before.
+fn squatter(previous: SessionId, knows_the_name: bool) -> Insider {
+    let mut mallory = Insider::new("mallory");
+    let mut fields = CardFields::new("mallory", &mallory.identity.key, &made_up_key());
+    fields.generation = 1;
+    (fields.previous, fields.first) = (previous.0, previous.0);
+    let signer = &mallory.identity.key;
+    let card = if knows_the_name {
+        fields.sign(signer)
+    } else {
+        fields.sign_with_a_wrong_mac(signer)
+    };
+    mallory.card = Card::parse(&card, lobby().id()).expect("a card");
+    mallory
+}
+
+/// Whether something has come to Mallory alone.
+fn is_handed_something(mallory: &Insider) -> bool {
+    let frames = mallory.intercept();
+    let mut parsed = frames.iter().map(|frame| ToClient::parse(frame).unwrap());
+    parsed.any(|frame| matches!(frame, ToClient::Deliver(..) | ToClient::Receipt(_)))
+}
+
+#[test]
+fn somebody_names_the_session_id_of_one_who_is_away() {
+    for knows_the_name in [true, false] {
+        let (mut world, mut ada, mut bob, mut carol) = three();
+        let old = bob.sid();
+        // What Ada says just as he changes his key is lost with his connection.
+        world.rekey(&mut bob);
+        world.say_to(&mut ada, old, "for bob alone");
+        bob.intercept();
+        world.lose(&bob);
+        catch_up(&mut ada);
+        let mut mallory = squatter(old, knows_the_name);
+        world.admit_insider(&mut mallory);
+        catch_up(&mut ada);
+        catch_up(&mut carol);
+        // Something that he has written under it is under way, too.
+        bob.say("as before").unwrap();
+        world.enter_again(&mut bob).unwrap();
+        catch_up(&mut bob);
+        assert_eq!(catch_up(&mut ada), [Event::Back(person(&bob))]);
+        world.relay(&mut ada);
+        world.relay(&mut bob);
+        assert_eq!(
+            heard_late(&mut bob),
+            [said_directly("ada", "for bob alone")]
+        );
+        for reader in [&mut ada, &mut carol] {
+            assert_eq!(heard_late(reader), [said("bob", "as before")]);
+        }
+        let [noticed, ..] = world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+        assert_eq!(noticed, []);
+        assert_eq!(ada.confirmed_by(1), ["bob"]);
+        assert!(!is_handed_something(&mallory));
+    }
+}
+
+/// The relay does not know any more who had it.
+#[test]
+fn somebody_names_the_session_id_of_one_who_is_away_at_a_relay_that_was_started_anew() {
+    for knows_the_name in [true, false] {
+        let (mut world, mut ada, mut bob, mut carol) = three();
+        let old = bob.sid();
+        ada.say_to(To::Member(old), "for bob alone").unwrap();
+        ada.say("for all").unwrap();
+        bob.say("as before").unwrap();
+        bob.rekey();
+        world.restart();
+        let mut mallory = squatter(old, knows_the_name);
+        world.admit_insider(&mut mallory);
+        for member in [&mut bob, &mut carol, &mut ada] {
+            world.enter_again(member).unwrap();
+            catch_up(member);
+        }
+        assert_ne!(bob.sid(), old);
+        catch_up(&mut bob);
+        world.relay(&mut ada);
+        world.relay(&mut bob);
+        let expected = [
+            said_directly("ada", "for bob alone"),
+            said("ada", "for all"),
+        ];
+        assert_eq!(heard_late(&mut bob), expected);
+        let unseen = without_having_seen(1, said("bob", "as before"));
+        assert_eq!(heard_late(&mut ada), [unseen]);
+        let [noticed, ..] = world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+        assert_eq!(noticed, []);
+        assert_eq!(ada.confirmed_by(1), ["bob"]);
+        assert_eq!(ada.confirmed_by(2), ["bob", "carol"]);
+        assert_eq!(bob.confirmed_by(1), ["ada", "carol"]);
+    }
 }

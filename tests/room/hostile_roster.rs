@@ -138,7 +138,10 @@ fn a_departed_members_card_is_replayed_to_a_newcomer() {
     };
     assert!(!is_present(&dora, "ada"));
     let [_, _, d] = world.pass(4 * BEACON_PERIOD, [&mut bob, &mut carol, &mut dora]);
-    assert!(d.contains(&Event::Quiet(nick_of("ada"), 241)), "{d:?}");
+    assert!(
+        d.contains(&Event::Quiet(nick_of("ada"), Duration::from_secs(241))),
+        "{d:?}"
+    );
 }
 
 #[test]

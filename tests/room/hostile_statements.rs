@@ -44,7 +44,7 @@ fn sorted(mut events: Vec<Event>) -> Vec<Event> {
 /// Of whom it is told that nothing shows that they are there, once four beacon periods have passed.
 fn quiet(events: &[Event]) -> Vec<String> {
     let quiet = events.iter().filter_map(|event| match event {
-        Event::Quiet(nick, seconds) if (241..=242).contains(seconds) => Some(nick.to_string()),
+        Event::Quiet(nick, time) if (241..=242).contains(&time.as_secs()) => Some(nick.to_string()),
         _ => None,
     });
     quiet.collect()
@@ -197,8 +197,7 @@ fn all_that_somebody_says_is_kept_back_from_the_only_other() {
     let is_passed_on = |place: usize, frame: &[u8]| place != 1 || signer(frame) != kept_back;
     let [a, b] = world.pass_choosing(5 * BEACON_PERIOD, [&mut ada, &mut bob], is_passed_on);
     // What he states shows her that he was not shown what she has said, and counts for nothing more.
-    assert_eq!((a.len(), quiet(&a)), (2, vec!["bob".to_owned()]), "{a:?}");
-    assert_eq!(a[0], other_view("bob"));
+    assert_eq!(a, [other_view("bob")]);
     assert_eq!((b.len(), quiet(&b)), (1, vec!["ada".to_owned()]), "{b:?}");
     assert!(!is_present(&bob, "ada") && !is_present(&ada, "bob"));
 }

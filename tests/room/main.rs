@@ -13,6 +13,7 @@ mod support;
 
 mod forward_secrecy;
 mod hostile_cards;
+mod hostile_entries;
 mod hostile_messages;
 mod hostile_numbers;
 mod hostile_rekey;

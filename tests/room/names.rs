@@ -27,6 +27,7 @@ fn renamed(former: &str, member: &Member) -> Event {
         former: nick_of(former),
         person: e2echat::room::session::Person {
             is_present: true,
+            differs: false,
             ..person(member)
         },
     }
@@ -113,7 +114,7 @@ fn whoever_loses_the_race_for_a_nick_goes_on_under_the_one_before() {
         ]
     );
     // That she has the nick reaches him first, and nothing has changed for him.
-    let refused = Event::Refused(nick_of("zoe"), Conflict::Nick);
+    let refused = Event::Refused(nick_of("zoe"));
     assert_eq!(catch_up(&mut bob), [renamed("ada", &ada), refused]);
     assert_eq!(bob.session.card().nick().as_str(), "bob");
     assert_eq!(nicks(&bob), ["carol", "zoe"]);
@@ -196,7 +197,7 @@ fn a_relay_that_refuses_a_nick_too_late_cannot_bring_back_a_destroyed_key() {
     world.advance(std::time::Duration::from_mins(10));
     assert!(!ada.tick().contains(&Event::RekeyDue));
     let refusal = payload(&Frame::refused(Notice::NickTaken.code()));
-    let refused = Event::Refused(nick_of("zoe"), Conflict::Nick);
+    let refused = Event::Refused(nick_of("zoe"));
     assert_eq!(ada.receive(&refusal), [refused]);
     // There is no key any more: another one is made at once.
     assert!(ada.tick().contains(&Event::RekeyDue));
@@ -222,7 +223,7 @@ fn a_relay_gives_a_nick_away_and_then_refuses_the_new_one() {
     let disbelieved = Event::Disbelieved(conflict);
     assert_eq!(ada.receive(&joining(taken.bytes())), [disbelieved]);
     let refusal = payload(&Frame::refused(Notice::NickTaken.code()));
-    let refused = Event::Refused(nick_of("zoe"), Conflict::Nick);
+    let refused = Event::Refused(nick_of("zoe"));
     assert_eq!(ada.receive(&refusal), [refused]);
     assert_eq!(ada.session.card().nick().as_str(), "ada");
     // What the relay has shown to her alone is noticed with the next thing that she signs.

@@ -706,6 +706,7 @@ pub fn person(member: &Member) -> Person {
         fingerprint: card.fingerprint(),
         is_lasting: card.is_lasting(),
         is_present: false,
+        differs: false,
         standing: Standing::New,
         sid: card.sid(),
     }

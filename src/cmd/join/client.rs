@@ -9,7 +9,6 @@ use crate::cipher::keys::SessionKey;
 use crate::cmd::terminal::Input;
 use crate::cmd::unwritable;
 use crate::room::message::Kind;
-use crate::room::notice::Notice;
 use crate::room::session::{End, Fate, Session};
 
 use super::away::Away;
@@ -128,10 +127,9 @@ impl Client<'_> {
             }
             Err(end) => {
                 let error = wording::session_ended(self.destination.relay, end);
-                let is_refused = end == End::Notice(Notice::NickTaken)
-                    && self
-                        .next_key
-                        .retreat(&mut self.session, self.clock.now(), &mut self.screen);
+                let (session, now) = (&mut self.session, self.clock.now());
+                let is_refused = matches!(end, End::Notice(refusal)
+                    if self.next_key.retreat(refusal, session, now, &mut self.screen));
                 if !is_refused && wording::is_final(end) {
                     return Err(error);
                 }

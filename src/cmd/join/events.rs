@@ -2,7 +2,6 @@
 
 use crate::room::message::Kind;
 use crate::room::names::Nick;
-use crate::room::roster::Conflict;
 use crate::room::session::{Event, Person, Written};
 
 use super::client::Client;
@@ -39,9 +38,9 @@ impl Client<'_> {
     /// What an event tells that can be so of several people, or messages, at once.
     fn find(&mut self, event: &Event) -> Option<Incident> {
         Some(match event {
-            Event::Quiet(nick, seconds) => Incident::Quiet {
+            Event::Quiet(nick, time) => Incident::Quiet {
                 nicks: vec![nick.clone()],
-                seconds: *seconds,
+                time: *time,
             },
             Event::Unconfirmed {
                 receipt,
@@ -178,9 +177,7 @@ impl Client<'_> {
                 self.outbox.note_confirmed(receipt, &mut self.screen);
             }
             Event::RekeyDue => self.next_key.make(&mut self.screen),
-            Event::Refused(nick, Conflict::Nick) => self.screen.refuse(None, nick_is_taken(&nick)),
-            // Another key is made when one is due again.
-            Event::Refused(_, Conflict::SessionKey) => {}
+            Event::Refused(nick) => self.screen.refuse(None, nick_is_taken(&nick)),
             Event::Contradicted => {
                 self.screen
                     .notice("everybody was shown something else: entering the room anew");

@@ -6,6 +6,7 @@ use std::thread;
 use crate::cipher::keys::{KeySize, SessionKey};
 use crate::cmd::reason;
 use crate::room::names::Nick;
+use crate::room::notice::Notice;
 use crate::room::session::{Now, Session};
 
 use super::output::screen::Screen;
@@ -98,10 +99,21 @@ impl NextKey {
         }
     }
 
-    /// The relay has refused, at its door, a nick that others may have seen: has the session go on under
-    /// the one before, with another key. Returns whether it can.
-    pub(super) fn retreat(&self, session: &mut Session, now: Now, screen: &mut Screen) -> bool {
-        let refused = session.retreat(|| SessionKey::generate(self.size), now);
+    /// The relay has refused, at its door, the user's session key, or a nick that others may have seen: has
+    /// the session go on with another key, and under the nick before. Returns whether it can.
+    pub(super) fn retreat(
+        &self,
+        refusal: Notice,
+        session: &mut Session,
+        now: Now,
+        screen: &mut Screen,
+    ) -> bool {
+        let make_key = || SessionKey::generate(self.size);
+        let refused = match refusal {
+            Notice::KeyTaken => return session.replace_key(make_key, now),
+            Notice::NickTaken => session.retreat(make_key, now),
+            _ => None,
+        };
         if let Some(nick) = &refused {
             screen.refuse(None, nick_is_taken(nick));
         }

@@ -125,13 +125,13 @@ fn send(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{Read as _, Write as _};
     use std::net::{Ipv4Addr, TcpListener};
     use std::thread;
     use std::time::Duration;
 
     use super::*;
-    use crate::room::frame::Frame;
+    use crate::room::frame::{Frame, MAX_FRAME};
     use crate::room::relay::Backlog;
 
     #[test]
@@ -141,12 +141,25 @@ mod tests {
         near.set_write_timeout(Some(Duration::from_millis(5)))
             .unwrap();
         let (mut far, _) = listener.accept().unwrap();
+        // The socket is full of something else, and does not grow.
+        #[cfg(unix)]
+        for socket in [&near, &far] {
+            use nix::sys::socket::{setsockopt, sockopt};
+            setsockopt(socket, sockopt::SndBuf, &8192).unwrap();
+            setsockopt(socket, sockopt::RcvBuf, &8192).unwrap();
+        }
+        near.set_nonblocking(true).unwrap();
+        let mut expected = Vec::new();
+        while let Ok(count) = (&near).write(&[7; 4096]) {
+            expected.resize(expected.len() + count, 7);
+        }
+        near.set_nonblocking(false).unwrap();
         // As many frames as go into one bundle, and then a long one.
         let frames: Vec<Frame> = (0..100u8)
             .map(|number| Frame::member(&[number]))
-            .chain([Frame::member(&vec![100; 100 << 20])])
+            .chain([Frame::member(&vec![100; MAX_FRAME - 8])])
             .collect();
-        let expected: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
+        expected.extend(frames.iter().flat_map(Frame::encode));
         let mut backlog = Backlog::new(usize::MAX);
         for frame in frames {
             backlog.post(frame.into()).unwrap();

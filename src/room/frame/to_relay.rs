@@ -47,6 +47,14 @@ pub struct SendFrame {
     pub parcels: Vec<Parcel>,
 }
 
+impl SendFrame {
+    /// The signature of the header.
+    #[must_use]
+    pub fn signature(&self) -> Range<usize> {
+        self.header.end + 4..self.signed.end
+    }
+}
+
 /// STATEMENT: a statement.
 #[derive(Debug, PartialEq, Eq)]
 pub struct StatementFrame<'a> {

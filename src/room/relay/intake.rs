@@ -226,13 +226,12 @@ impl Intake {
         Ok(request)
     }
 
-    /// The room, which has so many other members, has done what the latest frame asks.
-    pub(super) fn settle(&mut self, request: &MemberRequest, others: usize) {
+    /// The room has done what the latest frame asks, and sent it to so many readers.
+    pub(super) fn settle(&mut self, request: &MemberRequest, readers: usize) {
         match request {
             MemberRequest::Rekey(succession) => self.lineage = Lineage::of(&succession.card),
-            MemberRequest::Forward(message) if message.entry.is_none() => {}
             MemberRequest::Forward(_) | MemberRequest::Statement(_) => {
-                self.cost.charge_readers(others);
+                self.cost.charge_readers(readers);
             }
             _ => {}
         }

@@ -6,6 +6,7 @@
 //! - this file: entering, and a room.
 //! - `intake`: what one member sends; `reassembly`: its messages, frame by frame; `incoming`: the
 //!   bytes of frames; `throttle`, `bucket`: how much it may send.
+//! - `former`: whose the session ids were that nobody has any more.
 //! - `entry`: what gets a place in the room's chain.
 //! - `backlog`: what is on its way to one member; `bundle`: frames that are sent together;
 //!   `outgoing`: one frame.
@@ -14,6 +15,7 @@ mod backlog;
 mod bucket;
 mod bundle;
 mod entry;
+mod former;
 mod incoming;
 mod intake;
 mod outgoing;
@@ -22,7 +24,7 @@ mod reassembly;
 mod tests;
 mod throttle;
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 use crate::cipher::encoding::Malformed;
 use crate::cipher::fingerprint::Fingerprint;
@@ -46,6 +48,7 @@ pub use self::reassembly::ReassembledMessage;
 pub use self::throttle::{Cost, Throttle};
 
 use self::entry::ChainEntry;
+use self::former::FormerOwners;
 
 /// Where a room puts frames for a member. Putting one there must not block.
 pub trait Mailbox: Clone {
@@ -107,6 +110,8 @@ struct Occupant<M> {
     skeleton: String,
     /// The session id that it had in generation 0.
     origin: SessionId,
+    /// The session id that it had before, as its card has it, if it says that it had one.
+    previous: Option<SessionId>,
     mailbox: M,
     /// The position of its joining.
     joined: u64,
@@ -128,9 +133,10 @@ pub struct Room<M> {
     max_members: usize,
     grace: u32,
     roster: Roster<Occupant<M>>,
-    /// The present session ids of members that had another before, which nobody has now: messages to
-    /// that may still be under way (PROTOCOL §11).
-    successors: HashMap<SessionId, SessionId>,
+    /// The previous session ids that members' cards name, each with the member's present one: messages to
+    /// them may still be under way. Whose they really were is in `former`.
+    successors: BTreeSet<(SessionId, SessionId)>,
+    former: FormerOwners,
 }
 
 impl<M: Mailbox> Room<M> {
@@ -143,7 +149,8 @@ impl<M: Mailbox> Room<M> {
             grace,
             max_members: usize::try_from(limits.members).unwrap_or(usize::MAX),
             roster: Roster::default(),
-            successors: HashMap::new(),
+            successors: BTreeSet::new(),
+            former: FormerOwners::default(),
         }
     }
 
@@ -198,17 +205,13 @@ impl<M: Mailbox> Room<M> {
         occupants.find(is_it).map(|occupant| &occupant.mailbox)
     }
 
-    /// The mailbox of the member with this session id, or with the one that followed it.
-    fn mailbox(&self, sid: SessionId) -> Option<&M> {
-        self.occupant(sid).map(|occupant| &occupant.mailbox)
-    }
-
     /// Whether the card's member has been replaced: the same identity is there under the same nick,
     /// but in another session, which did not follow this one.
     #[must_use]
     pub fn is_replaced(&self, card: &Card) -> bool {
         let mut sessions = [card.sid(), card.previous()].into_iter();
-        sessions.all(|sid| self.occupant(sid).is_none()) && self.find_same_member(card).is_some()
+        sessions.all(|sid| self.readers(sid).next().is_none())
+            && self.find_same_member(card).is_some()
     }
 
     /// Whether a member is there whose place this card would take: its own.
@@ -248,16 +251,15 @@ impl<M: Mailbox> Room<M> {
             fingerprint: card.fingerprint(),
             skeleton: card.nick().skeleton(),
             origin: card.origin(),
+            previous: (card.generation() > 0).then(|| card.previous()),
             mailbox: mailbox.clone(),
             joined: self.link.position,
         };
-        self.roster.insert(card, occupant)?;
-        self.successors.remove(&card.sid());
         // A message may be under way to the key that the member had when it was here before.
-        if card.generation() > 0 && self.roster.get(card.previous()).is_none() {
-            let successor = self.successors.entry(card.previous());
-            successor.or_insert(card.sid());
-        }
+        let previous = occupant.previous;
+        self.roster.insert(card, occupant)?;
+        self.successors
+            .extend(previous.map(|previous| (previous, card.sid())));
         Ok(self.link.position)
     }
 
@@ -285,8 +287,17 @@ impl<M: Mailbox> Room<M> {
     }
 
     fn remove(&mut self, sid: SessionId) {
-        self.roster.remove(sid);
-        self.successors.retain(|_, successor| *successor != sid);
+        if let Some(occupant) = self.roster.remove(sid) {
+            self.retire(sid, occupant.previous, occupant.fingerprint);
+        }
+    }
+
+    /// Nobody has this session id any more, which a member of this identity had after another.
+    fn retire(&mut self, sid: SessionId, previous: Option<SessionId>, owner: Fingerprint) {
+        if let Some(previous) = previous {
+            self.successors.remove(&(previous, sid));
+        }
+        self.former.add(sid, owner);
     }
 
     /// Gives an entry its place. All get it, or what `for_reader` has for them instead, but its author,
@@ -323,11 +334,13 @@ impl<M: Mailbox> Room<M> {
             return Ok(());
         }
         // The member may have signed under the session id before, which must be nobody else's.
-        let is_of_another = |sid| sid != author && self.roster.get(sid).is_some();
+        let is_of_another = |sid| {
+            sid != author && (self.roster.get(sid).is_some() || !self.may_follow(author, sid))
+        };
         if request.sender().is_some_and(is_of_another) {
             return Err(Malformed);
         }
-        let others = self.roster.len().saturating_sub(1);
+        let mut readers = self.roster.len().saturating_sub(1);
         match request {
             MemberRequest::Rekey(succession) => {
                 if let Err(conflict) = self.rekey(succession) {
@@ -335,7 +348,10 @@ impl<M: Mailbox> Room<M> {
                     return Ok(());
                 }
             }
-            MemberRequest::Forward(message) => self.forward(author, message),
+            MemberRequest::Forward(message) => match &message.entry {
+                Some(entry) => self.forward_to_all(author, message, entry),
+                None => readers = self.forward(message),
+            },
             MemberRequest::Statement(statement) => {
                 self.append(&statement.entry, Some(author), |_| None);
             }
@@ -344,13 +360,13 @@ impl<M: Mailbox> Room<M> {
                 self.remove(author);
             }
             MemberRequest::Receipt(receipt) => {
-                if let Some(reader) = self.mailbox(receipt.to) {
-                    reader.post(receipt.frame.clone());
+                for (_, reader) in self.readers(receipt.to) {
+                    reader.mailbox.post(receipt.frame.clone());
                 }
             }
             MemberRequest::Wait | MemberRequest::Acknowledge | MemberRequest::Forget(_) => {}
         }
-        intake.settle(request, others);
+        intake.settle(request, readers);
         Ok(())
     }
 
@@ -365,44 +381,71 @@ impl<M: Mailbox> Room<M> {
         if let Some(occupant) = self.roster.get_mut(card.sid()) {
             occupant.member = OutgoingFrame::member(&entry.frame);
             occupant.skeleton = card.nick().skeleton();
+            let owner = occupant.fingerprint;
+            let previous = occupant.previous.replace(before);
+            self.retire(before, previous, owner);
+            self.successors.insert((before, card.sid()));
         }
-        self.successors.retain(|_, successor| *successor != before);
-        self.successors.insert(before, card.sid());
-        self.successors.remove(&card.sid());
         self.append(entry, Some(card.sid()), |_| None);
         Ok(())
     }
 
     /// Tells a member that it keeps the card that it has.
     fn refuse(&self, sid: SessionId, notice: Notice) {
-        if let Some(mailbox) = self.mailbox(sid) {
-            mailbox.post(Frame::refused(notice.code()).into());
+        if let Some(occupant) = self.roster.get(sid) {
+            let refused = Frame::refused(notice.code());
+            occupant.mailbox.post(refused.into());
         }
     }
 
-    /// The present session id of whoever has or had this one.
-    fn present(&self, sid: SessionId) -> SessionId {
-        self.successors.get(&sid).copied().unwrap_or(sid)
+    /// Whether the member `sid` may have had the session id `previous`, as far as is known: it is not one
+    /// that another identity had.
+    fn may_follow(&self, sid: SessionId, previous: SessionId) -> bool {
+        let occupant = self.roster.get(sid);
+        occupant.is_some_and(|o| !self.former.is_of_another(previous, o.fingerprint))
     }
 
-    fn occupant(&self, sid: SessionId) -> Option<&Occupant<M>> {
-        self.roster.get(self.present(sid))
-    }
-
-    /// Forwards a message: to all members if it is an entry, and each parcel to its reader. A parcel
-    /// for somebody who is not there is dropped.
-    fn forward(&mut self, author: SessionId, message: &ReassembledMessage) {
-        let Some(entry) = &message.entry else {
-            for (fragment, parcel) in message.parcels() {
-                if let Some(reader) = self.mailbox(parcel.to) {
-                    reader.post(message.frame(fragment, parcel));
-                }
-            }
-            return;
+    /// To whom goes what is for this session id: to the member that has it, and otherwise to the one that
+    /// had it before. Where the relay does not know who had it, as it was started after that, it goes to
+    /// everybody whose card names it, so that nobody can take it from whoever it is for.
+    fn readers(&self, sid: SessionId) -> impl Iterator<Item = (SessionId, &Occupant<M>)> {
+        let present = self.roster.get(sid).map(|occupant| (sid, occupant));
+        let followers = || {
+            let all = (sid, SessionId([0; 32]))..=(sid, SessionId([0xff; 32]));
+            let named = self.successors.range(all).map(|(_, successor)| *successor);
+            let followers = named.filter(move |successor| self.may_follow(*successor, sid));
+            followers.filter_map(|successor| Some((successor, self.roster.get(successor)?)))
         };
+        let followers = present.is_none().then(followers);
+        present.into_iter().chain(followers.into_iter().flatten())
+    }
+
+    /// Forwards each parcel of a message that is no entry to its reader. A parcel for somebody who is not
+    /// there is dropped. Returns how many went out.
+    fn forward(&self, message: &ReassembledMessage) -> usize {
+        let mut sent = 0;
+        for (fragment, parcel) in message.parcels() {
+            for (_, reader) in self.readers(parcel.to) {
+                reader.mailbox.post(message.frame(fragment, parcel));
+                sent += 1;
+            }
+        }
+        sent
+    }
+
+    /// Forwards a message that is an entry to all members, with the parcel that each has.
+    fn forward_to_all(
+        &mut self,
+        author: SessionId,
+        message: &ReassembledMessage,
+        entry: &ChainEntry,
+    ) {
         let parcels = message.parcels();
         let mut parcels: Vec<_> = parcels
-            .map(|(fragment, parcel)| (self.present(parcel.to), fragment, parcel))
+            .flat_map(|(fragment, parcel)| {
+                let readers = self.readers(parcel.to);
+                readers.map(move |(sid, _)| (sid, fragment, parcel))
+            })
             .collect();
         // In the members' order. Clients send parcels almost in it, which makes this quick.
         parcels.sort_by_key(|(to, ..)| *to);

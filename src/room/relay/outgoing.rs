@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::room::chain::EntryKind;
-use crate::room::frame::{self, Frame};
+use crate::room::frame::{self, Frame, MAX_FRAME};
 
 use super::incoming::IncomingFrame;
 
@@ -113,10 +113,13 @@ impl OutgoingFrame {
         Self::new(start, Arc::new(fields.into()), [whole, nothing])
     }
 
-    /// `start` is what comes before the first part: the type, and perhaps more.
+    /// `start` is what comes before the first part: the type, and perhaps more. Every frame to a member
+    /// is made here, and none is longer than members take: whoever was sent one would hang up, and
+    /// resume, and be sent it again, for ever. What may come in is bounded so that this cannot be.
     fn new(start: &[u8], source: Arc<IncomingFrame>, parts: [Range<usize>; 2]) -> Self {
         let parts = parts.map(Span::from);
         let length = parts.iter().map(|part| part.len()).sum::<usize>() + start.len();
+        assert!(length <= MAX_FRAME, "no frame of {length} bytes goes out");
         let length = Span::from(0..length).length.to_be_bytes();
         let mut head = [0; MAX_HEAD];
         let mut head_length = 0;

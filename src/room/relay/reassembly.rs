@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::cipher::encoding::Malformed;
 use crate::room::card::SessionId;
 use crate::room::chain::EntryKind;
-use crate::room::frame::{Parcel, Part, RelayLimits, RunId, SendFrame};
-use crate::room::message::{Header, Stream};
+use crate::room::frame::{MAX_FRAME, Parcel, Part, RelayLimits, RunId, SendFrame};
+use crate::room::message::{Header, MAX_HEADER, MAX_SIGNATURE, Stream, max_header};
 use crate::room::names::RoomId;
 
 use super::OutgoingFrame;
@@ -29,6 +29,11 @@ fn is_unique(readers: impl Iterator<Item = SessionId>) -> bool {
 /// The longest parcel, in bytes: a ciphertext for one reader, with what belongs to it (PROTOCOL
 /// §8).
 const MAX_PARCEL: usize = 6144;
+
+/// What is passed on of a frame SEND without a parcel is longer than that frame, by the bytes that ENTRY
+/// has for itself: its type, the kind, three lengths and that of the ciphertext. Of a frame with a
+/// parcel it is shorter.
+const _: () = assert!(1 + 1 + 4 + (4 + MAX_HEADER) + (4 + MAX_SIGNATURE) + 4 <= MAX_FRAME);
 
 /// A complete message, as the frames that brought it.
 #[derive(Debug)]
@@ -72,8 +77,17 @@ impl Fragment {
         self.frame.get(range.clone()).unwrap_or_default()
     }
 
-    /// Checks that a member that has or had these session ids may send this in `room`.
-    fn check(&self, senders: &[SessionId], room: RoomId) -> Result<Header, Malformed> {
+    /// Checks that a member that has or had these session ids may send this in `room`, in which a header
+    /// has so many bytes at most.
+    fn check(
+        &self,
+        senders: &[SessionId],
+        room: RoomId,
+        max_header: usize,
+    ) -> Result<Header, Malformed> {
+        if self.send.header.len() > max_header || self.send.signature().len() > MAX_SIGNATURE {
+            return Err(Malformed);
+        }
         let header = Header::parse(self.bytes(&self.send.header))?;
         let mut readers = self.send.parcels.iter().map(|parcel| parcel.to);
         let is_allowed = senders.contains(&header.sender)
@@ -103,6 +117,7 @@ pub(super) struct Reassembly {
     joined: u64,
     /// The least number that the next message to the room may have.
     next: u64,
+    max_header: usize,
     max_bytes: usize,
     bytes: usize,
     fragments: Vec<Fragment>,
@@ -116,6 +131,7 @@ impl Reassembly {
             run,
             joined,
             next: 0,
+            max_header: max_header(limits.members),
             max_bytes: members.saturating_add(1).saturating_mul(MAX_PARCEL),
             bytes: 0,
             fragments: Vec::new(),
@@ -141,7 +157,7 @@ impl Reassembly {
         send: SendFrame,
     ) -> Result<Option<ReassembledMessage>, Malformed> {
         let fragment = Fragment { frame, send };
-        let header = fragment.check(senders, room)?;
+        let header = fragment.check(senders, room, self.max_header)?;
         let (part, claim) = (fragment.send.part, &header.claim);
         let is_entry = header.stream == Stream::Room && part != Part::Again;
         // A message from before the member joined, whose OWN has not come, is sent again as it was:

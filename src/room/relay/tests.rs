@@ -552,6 +552,151 @@ fn nobody_signs_for_somebody_else() {
     assert_eq!(eve.take(), [Taken::Message(Vec::new())]);
 }
 
+/// Lets Eve in with a card that follows somebody else's.
+fn eve_after(room: &mut Room<Inbox>, card: &Card) -> Person {
+    let identity = Identity {
+        key: key!("bob_session_2100"),
+        is_lasting: true,
+    };
+    let (key, nick, session) = (
+        lobby().key(),
+        "eve".parse().unwrap(),
+        key!("bob_session_4096"),
+    );
+    let card = card.issue_successor(&key, &identity, &nick, session.public(), 0, 0);
+    present(room, identity, card)
+}
+
+/// Lets a member in that was taken out, or to another room.
+fn present_again(room: &mut Room<Inbox>, person: &mut Person) {
+    person.inbox = Inbox::default();
+    let joined = room.join(&person.card, &person.inbox).unwrap();
+    person.intake = Intake::new(&person.card, RUN, joined, &LIMITS);
+    person.outstanding.clear();
+    person.take();
+}
+
+/// Sends a direct message, a late copy and a receipt to this session id.
+fn send_alone(room: &mut Room<Inbox>, from: &mut Person, to: SessionId) {
+    let author = from.card.sid();
+    let parcels = [(to, &[1; 3][..])];
+    let direct = from.message(author, Stream::Direct(to), 0, Part::Last, &parcels);
+    let copy = from.message(author, Stream::Room, 0, Part::Again, &parcels);
+    let receipt = Receipt {
+        direct: Had::default(),
+        room: None,
+    };
+    let receipt = from.statement(author, Purpose::Receipt(to, receipt));
+    for frame in [direct, copy, receipt] {
+        send(room, from, &frame).unwrap();
+    }
+}
+
+/// What comes of that.
+fn sent_alone() -> [Taken; 3] {
+    [
+        Taken::Direct(number(1)),
+        Taken::Direct(number(1)),
+        Taken::Receipt,
+    ]
+}
+
+#[test]
+fn what_is_for_one_who_is_away_goes_to_nobody_whose_card_names_its_session_id() {
+    let (mut room, [mut ada, bob, _]) = three();
+    let gone = bob.card.sid();
+    room.leave(gone, bob.intake.joined(), Departure::Lost);
+    let mut eve = eve_after(&mut room, &bob.card);
+    send_alone(&mut room, &mut ada, gone);
+    let message = ada.message(
+        ada.card.sid(),
+        Stream::Room,
+        0,
+        Part::Last,
+        &[(gone, &[1; 3])],
+    );
+    send(&mut room, &mut ada, &message).unwrap();
+    assert_eq!(eve.take(), [Taken::Message(Vec::new())]);
+}
+
+#[test]
+fn nobody_signs_under_the_session_id_of_one_who_is_away() {
+    let (mut room, [_, bob, _]) = three();
+    let gone = bob.card.sid();
+    room.leave(gone, bob.intake.joined(), Departure::Lost);
+    let mut eve = eve_after(&mut room, &bob.card);
+    let link = room.link();
+    for occasion in [Occasion::Beacon, Occasion::Goodbye] {
+        let statement = eve.statement(gone, Purpose::ToAll(occasion));
+        send(&mut room, &mut eve, &statement).unwrap_err();
+    }
+    for (stream, part) in [
+        (Stream::Room, Part::Last),
+        (Stream::Room, Part::Again),
+        (Stream::Direct(gone), Part::Last),
+    ] {
+        let message = eve.message(gone, stream, 0, part, &[]);
+        send(&mut room, &mut eve, &message).unwrap_err();
+    }
+    assert_eq!((room.link(), room.len()), (link, 3));
+}
+
+#[test]
+fn who_comes_back_with_a_new_key_has_what_was_under_way_under_the_old_one() {
+    let (mut room, [mut ada, mut bob, _]) = three();
+    let (card, rekey) = bob.rekey("bob", &key!("bob_session_3072"));
+    send(&mut room, &mut bob, &rekey).unwrap();
+    let old = std::mem::replace(&mut bob.card, card);
+    room.leave(bob.intake.sid(), bob.intake.joined(), Departure::Lost);
+    let mut eve = eve_after(&mut room, &old);
+    present_again(&mut room, &mut bob);
+    send_alone(&mut room, &mut ada, old.sid());
+    let parcels = [(old.sid(), &[2; 3][..])];
+    let message = ada.message(ada.card.sid(), Stream::Room, 0, Part::Last, &parcels);
+    send(&mut room, &mut ada, &message).unwrap();
+    let [direct, copy, receipt] = sent_alone();
+    let message = Taken::Message(number(2));
+    assert_eq!(bob.take(), [direct, copy, receipt, message]);
+    assert_eq!(eve.take(), [Taken::Joined, Taken::Message(Vec::new())]);
+    // What did not come through is sent again as it was.
+    let message = bob.message(old.sid(), Stream::Room, 0, Part::Last, &[]);
+    send(&mut room, &mut bob, &message).unwrap();
+    assert_eq!(bob.take(), [Taken::Own]);
+}
+
+#[test]
+fn a_relay_that_was_started_anew_keeps_nothing_from_whoever_it_is_for() {
+    let (_, [mut ada, mut bob, _]) = three();
+    let (card, _) = bob.rekey("bob", &key!("bob_session_3072"));
+    let old = std::mem::replace(&mut bob.card, card);
+    let mut room = room();
+    present_again(&mut room, &mut ada);
+    // Nobody has been here yet who had the session id that both name.
+    let mut eve = eve_after(&mut room, &old);
+    present_again(&mut room, &mut bob);
+    eve.take();
+    send_alone(&mut room, &mut ada, old.sid());
+    assert_eq!(bob.take(), sent_alone());
+    assert_eq!(eve.take(), sent_alone());
+    let parcels = [(old.sid(), &[1; 3][..])];
+    let copy = ada.message(ada.card.sid(), Stream::Room, 0, Part::Again, &parcels);
+    send(&mut room, &mut ada, &copy).unwrap();
+    let (cost, _) = ada.intake.throttle(Duration::ZERO);
+    assert_eq!(cost.blocks, 2, "it goes to both");
+    let message = bob.message(old.sid(), Stream::Room, 0, Part::Last, &[]);
+    send(&mut room, &mut bob, &message).unwrap();
+    // Once it is known whose it is, it is nobody else's.
+    let mut bob_before = Person {
+        card: old.clone(),
+        ..bob
+    };
+    present_again(&mut room, &mut bob_before);
+    room.leave(old.sid(), bob_before.intake.joined(), Departure::Lost);
+    eve.take();
+    send_alone(&mut room, &mut ada, old.sid());
+    assert_eq!(eve.take(), []);
+}
+
 #[test]
 fn late_copies_and_direct_messages_are_no_entries() {
     let (mut room, [mut ada, mut bob, mut cara]) = three();

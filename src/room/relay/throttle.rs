@@ -22,6 +22,13 @@ const LENGTH: usize = 4;
 const OPENED: u32 = 100;
 const OPENED_BURST: Duration = Duration::from_secs(4);
 
+/// How many bytes a second a member may send to any one reader, whose link has to carry them. The limit of
+/// a member's bytes in all does not prevent too many: an entry goes to all, so that whoever has a slow
+/// link would not come after, and be dropped for that. `CARRIED_BURST` is the time in which a member earns
+/// what may come at once: 1 MiB, a quarter of what may wait for a reader by default.
+const CARRIED: u32 = 128 * 1024;
+const CARRIED_BURST: Duration = Duration::from_secs(8);
+
 /// The most blocks of a ciphertext, however long its reader's key is: 6,144 bytes (PROTOCOL §8).
 /// Readers do not open a longer one.
 const LONGEST: usize = 24;
@@ -56,6 +63,8 @@ pub struct Cost {
     pub bytes: u64,
     /// The most blocks that any one reader has to open.
     pub opened: u64,
+    /// The most bytes that any one reader is sent.
+    pub carried: u64,
     /// Parcels: ciphertexts, empty ones too.
     pub parcels: u64,
     /// New cards.
@@ -70,10 +79,10 @@ impl Cost {
             ToRelay::Send(send) => send.parcels.as_slice(),
             _ => &[],
         };
-        let each = parcels
+        let ciphertexts = parcels
             .iter()
-            .map(|parcel| parcel.ciphertext.len().saturating_sub(LENGTH))
-            .map(|bytes| bytes.div_ceil(BLOCK));
+            .map(|parcel| parcel.ciphertext.len().saturating_sub(LENGTH));
+        let each = ciphertexts.clone().map(|bytes| bytes.div_ceil(BLOCK));
         let opened = each.clone().filter(|blocks| *blocks <= LONGEST).max();
         let blocks: usize = each.map(|blocks| blocks.max(1)).sum();
         let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
@@ -85,6 +94,10 @@ impl Cost {
             },
             bytes: count(length),
             opened: count(opened.unwrap_or(0)),
+            carried: count(match frame {
+                ToRelay::Send(send) => send.signed.len() + ciphertexts.max().unwrap_or(0),
+                _ => length,
+            }),
             parcels: count(parcels.len()),
             cards: u64::from(matches!(frame, ToRelay::Rekey(_))),
         }
@@ -104,6 +117,7 @@ pub struct Throttle {
     blocks: (Option<Rate>, Bucket),
     bytes: (Option<Rate>, Bucket),
     opened: (Option<Rate>, Bucket),
+    carried: (Option<Rate>, Bucket),
     cards: (Option<Rate>, Bucket),
 }
 
@@ -120,6 +134,7 @@ impl Throttle {
             blocks: a_second(limits.blocks, BURST),
             bytes: a_second(limits.bytes, BURST),
             opened: a_second(limits.blocks.min(OPENED), OPENED_BURST),
+            carried: a_second(limits.bytes.min(CARRIED), CARRIED_BURST),
             cards: ((limits.blocks > 0).then_some(cards), Bucket::default()),
         }
     }
@@ -134,6 +149,7 @@ impl Throttle {
         wait(&mut self.blocks, cost.blocks)
             .max(wait(&mut self.bytes, cost.bytes))
             .max(wait(&mut self.opened, cost.opened))
+            .max(wait(&mut self.carried, cost.carried))
             .max(wait(&mut self.cards, cost.cards))
     }
 }
@@ -218,6 +234,28 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_sent_more_of_one_member_than_a_slow_link_carries() {
+        let parcels = [10, 500].map(|length| (SessionId([0; 32]), vec![0; length]));
+        let message = cost(&Frame::send(b"header", b"signature", Part::Last, &parcels));
+        assert_eq!(message.carried, 4 + 6 + 4 + 9 + 500);
+        let bare = cost(&Frame::send(b"header", b"signature", Part::Last, &[]));
+        assert_eq!(bare.carried, 4 + 6 + 4 + 9);
+        let statement = cost(&Frame::statement(&vec![0; 20_000], b""));
+        assert_eq!(statement.carried, statement.bytes);
+        let mut throttle = Throttle::new(&RelayLimits {
+            bytes: 4 << 20,
+            ..RelayLimits::default()
+        });
+        let entry = cost(&Frame::send(&vec![0; 128 << 10], b"", Part::Last, &[]));
+        for _ in 0..7 {
+            assert_eq!(throttle.take(&entry, SECOND), Duration::ZERO);
+        }
+        throttle.take(&entry, SECOND);
+        let wait = throttle.take(&entry, SECOND);
+        assert!(wait > SECOND && wait < SECOND * 11 / 10, "{wait:?}");
+    }
+
+    #[test]
     fn nicks_cannot_be_changed_more_often_than_a_room_can_take_note_of() {
         let mut throttle = Throttle::new(&RelayLimits {
             blocks: 5000,
@@ -263,6 +301,7 @@ mod tests {
             blocks: u64::MAX,
             bytes: u64::MAX,
             opened: u64::MAX,
+            carried: u64::MAX,
             cards: u64::MAX,
             parcels: 0,
         };

@@ -87,7 +87,13 @@ impl Session {
         // Receipts go before the next beacon: an honest relay cannot part the two.
         let covered = covered.filter(|entry| what == What::Beacon && entry.position > peer.base);
         if let Some(entry) = covered {
-            let readers = [sid, peer.card.previous()];
+            // The relay may not know what a member was before it came.
+            let before = if peer.has_rekeyed {
+                peer.card.previous()
+            } else {
+                sid
+            };
+            let readers = [sid, before];
             let origin = peer.card.origin();
             let news = self.outbox.give_up_overtaken(origin, readers, entry.order);
             events.extend(news.into_iter().map(Event::of_news));
@@ -127,8 +133,12 @@ impl Session {
             let at = self.history.at(claim.run, claim.link.position);
             match self.history.compare(claim) {
                 Verdict::Different => {
-                    let peer = self.members.roster.get(card.sid());
-                    events.extend(peer.map(|peer| Event::OtherView(peer.nick().clone())));
+                    let peer = self.members.roster.get_mut(card.sid());
+                    if let Some(peer) = peer
+                        && !std::mem::replace(&mut peer.has_differed, true)
+                    {
+                        events.push(Event::OtherViewBefore(peer.nick().clone()));
+                    }
                     return events;
                 }
                 Verdict::Same => {

@@ -22,7 +22,7 @@ impl Session {
         }
         self.presence.active.start(now.uptime);
         let card = if self.door.has_entered {
-            let past = self.history.past().map_err(|_| End::CutOff)?;
+            let past = self.history.past();
             self.own.renewed(self.outbox.number(None), &past, now.time)
         } else {
             self.own.card.clone()
@@ -112,6 +112,7 @@ impl Session {
             order,
         });
         let mut events = self.admit_all(cards, &before, now);
+        events.extend(self.history.is_cut_off().then_some(Event::CutOff));
         if former.nick() != self.own.card.nick() {
             events.push(Event::Called(self.own.card.nick().clone()));
         }
@@ -196,6 +197,8 @@ impl Session {
             self.outbox.call(card.origin(), card.nick());
         }
         peer.base = base;
+        peer.has_rekeyed = false;
+        peer.has_differed |= peer.watch.differs;
         peer.watch = Watch::new(self.presence.active.get());
         peer.seen.here = now.uptime;
         peer.seen.heard = now.uptime;

@@ -5,7 +5,6 @@ use crate::room::card::{Card, SessionId};
 use crate::room::chain::{EntryKind, entry_digest};
 use crate::room::frame::{Departure, Signed, parse_left};
 use crate::room::notice::Notice;
-use crate::room::roster::Conflict;
 
 use super::entering::MAX_POSITION;
 use super::event::{Disbelief, End, Event};
@@ -82,7 +81,7 @@ impl Session {
         events.extend(person.map(if is_back { Event::Back } else { Event::Joined }));
         events.extend(self.learn_past(card));
         self.streams.unsettle(card.origin());
-        events.extend(self.send_copies(card.origin(), true));
+        events.extend(self.copy_to(card.origin(), true, now));
         self.owe_receipt_again(card.origin(), now);
         self.hurry_beacon(now);
         Ok(events)
@@ -138,6 +137,7 @@ impl Session {
             return Ok(events);
         }
         let former = peer.set_card(&card, now.uptime);
+        peer.has_rekeyed = true;
         if former.is_some() {
             peer.seen.named = self.members.changes + 1;
             self.outbox.call(card.origin(), card.nick());
@@ -227,22 +227,18 @@ impl Session {
 
     /// The relay has refused this member's next card: nothing has changed.
     pub(super) fn take_refusal(&mut self, code: u8) -> Result<Vec<Event>, End> {
-        let conflict = match Notice::from_code(code) {
-            Some(Notice::NickTaken) => Conflict::Nick,
-            Some(Notice::KeyTaken) => Conflict::SessionKey,
-            _ => return Err(End::Malformed),
-        };
-        if !self.sending.take_refused() {
+        let next = self.own.next_card.as_ref().ok_or(End::Malformed)?;
+        // Nobody else can have the nick that this member has, or a key that it has just made: a relay that
+        // says so wants it to keep the key before.
+        let is_another = next.nick().skeleton() != self.own.card.nick().skeleton();
+        let can_be_taken = Notice::from_code(code) == Some(Notice::NickTaken) && is_another;
+        if !can_be_taken || !self.sending.take_refused() {
             return Err(End::Malformed);
         }
-        let refused = self.own.refused();
+        let refused = self.own.refused().ok_or(End::Malformed)?;
         if self.own.keys.of(self.own.card.sid()).is_none() {
             self.timers.key_is_gone();
         }
-        let nick = refused.map(|card| card.nick().clone());
-        Ok(nick
-            .map(|nick| Event::Refused(nick, conflict))
-            .into_iter()
-            .collect())
+        Ok(vec![Event::Refused(refused.nick().clone())])
     }
 }

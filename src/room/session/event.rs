@@ -26,6 +26,8 @@ pub struct Person {
     pub is_lasting: bool,
     /// Whether it has signed, within three beacon periods, that it saw something of this member's.
     pub is_present: bool,
+    /// Whether it has signed that it was shown something else than this member.
+    pub differs: bool,
     /// What is known of it.
     pub standing: Standing,
     /// The session id that it has at present.
@@ -154,15 +156,16 @@ pub enum Event {
     /// What somebody signed shows that the relay shows the two of them different rooms or different
     /// messages. A chain does not heal: it is so until one of the two enters anew.
     OtherView(Nick),
+    /// That was so in a stay of theirs that is over.
+    OtherViewBefore(Nick),
     /// Everybody who is present was shown something else than this member: it is to enter anew.
     Contradicted,
     /// So many messages of somebody's did not arrive.
     Missing(Nick, u64),
     /// Somebody signed two messages for one place.
     Equivocation(Nick),
-    /// Nothing has come from somebody that shows that they are there, for so many seconds in which this
-    /// member was.
-    Quiet(Nick, u64),
+    /// Nothing has come from somebody that shows that they are there, for so long in which this member was.
+    Quiet(Nick, Duration),
     /// Somebody speaks, and shows in nothing that it signs that it saw anything of this member's.
     Blind(Nick),
     /// Somebody has seen what was sent after a direct message, and has not confirmed that.
@@ -171,8 +174,8 @@ pub enum Event {
     Newer(Nick),
     /// The relay's program does.
     NewerRelay,
-    /// The relay has refused this nick, for which there is a card, or a session key: nothing has changed.
-    Refused(Nick, Conflict),
+    /// The relay has refused this nick, which somebody else has: nothing has changed.
+    Refused(Nick),
     /// Somebody has used one session key for so long that it gets no more messages.
     StaleKey(Nick),
     /// Something came under somebody's name and is not shown.
@@ -221,6 +224,8 @@ pub enum Event {
         /// Why.
         reason: Undelivered,
     },
+    /// This member was out of the room again and again, before anybody there had shown that they see it.
+    CutOff,
     /// The relay says that it has taken something of this member's, and has put it before nobody.
     Swallowed,
     /// The relay does not acknowledge what was sent: the connection is to be made again.
@@ -278,8 +283,6 @@ pub enum End {
     UnknownNotice(u8),
     /// The relay sent what no relay sends.
     Malformed,
-    /// This member was taken out of the room again and again, before any other could be told.
-    CutOff,
 }
 
 impl From<Malformed> for End {

@@ -43,8 +43,10 @@ pub(super) enum Verdict {
 /// What a member has seen of a room.
 #[derive(Default)]
 pub(super) struct History {
-    /// The relay's runs in which this member wanted to enter, the present one last.
+    /// The relay's runs in which this member wanted to enter.
     runs: Vec<RunId>,
+    /// Which of them it is in which it wants to enter now.
+    run: usize,
     /// Ascending; the last one is the present position.
     points: VecDeque<Point>,
     /// From the first to the last position of each stay, the present one last.
@@ -63,32 +65,36 @@ pub(super) struct History {
     pub(super) is_relay_newer: bool,
 }
 
-/// This member has been taken out of the room again and again, before anybody could be told.
-pub(super) struct CutOff;
-
 impl History {
     /// This member wants to enter, in this run. Returns whether the relay can be in it: in a new one,
     /// or the present one, but in none that was over before, as it would repeat its positions.
     pub(super) fn knock(&mut self, run: RunId) -> bool {
-        if self.runs.last() == Some(&run) {
-            return true;
+        let known = self.runs.iter().position(|known| *known == run);
+        let is_over = known < self.last_run() && known.is_some();
+        if is_over || self.runs.len() >= RUNS * RUNS {
+            return false;
         }
-        let is_new = !self.runs.contains(&run);
-        if is_new {
+        self.run = known.unwrap_or(self.runs.len());
+        if known.is_none() {
             self.runs.push(run);
         }
-        is_new && self.runs.len() <= RUNS * RUNS
+        true
     }
 
     /// Which run it is in which this member wants to enter.
     pub(super) fn run(&self) -> usize {
-        self.runs.len().saturating_sub(1)
+        self.run
+    }
+
+    /// The run in which this member was in the room the last time. Those before it are over: it was not in
+    /// those after it, and anybody on the way can say that there was one.
+    fn last_run(&self) -> Option<usize> {
+        self.points.back().map(|point| point.at.run)
     }
 
     /// Whether this member was in the room in the run in which it wants to enter.
     pub(super) fn is_in_this_run(&self) -> bool {
-        let last = self.points.back().map(|point| point.at.run);
-        last.is_some() && last == self.runs.len().checked_sub(1)
+        self.last_run() == Some(self.run)
     }
 
     /// Whether this member can enter after this place of the run in which it was last: no position comes
@@ -101,17 +107,18 @@ impl History {
         })
     }
 
-    /// What is to be said in the card with which this member enters once more.
-    ///
-    /// # Errors
-    /// Where that is more than a card says.
-    pub(super) fn past(&self) -> Result<Vec<Stay>, CutOff> {
+    /// What is to be said in the card with which this member enters once more: of its latest stays.
+    pub(super) fn past(&self) -> Vec<Stay> {
         let mut past = self.untold.clone();
         past.extend(self.present_stay());
-        if past.len() > MAX_PAST {
-            return Err(CutOff);
-        }
-        Ok(past)
+        let excess = past.len().saturating_sub(MAX_PAST);
+        past.split_off(excess)
+    }
+
+    /// Whether this member was taken out of the room so often, before anybody was told what it saw there,
+    /// that a card does not say all.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.untold.len() > MAX_PAST
     }
 
     /// The present stay, if there is one in which others were there, who may have to be told of it.
@@ -127,10 +134,14 @@ impl History {
     /// there is said by [`History::set_roster`].
     pub(super) fn enter(&mut self, before: &Link, joining: &Digest) {
         self.untold.extend(self.present_stay());
+        // One more than a card says, to know that there was one.
+        if self.untold.len() > MAX_PAST + 1 {
+            self.untold.remove(0);
+        }
         self.unread = Ranges::default();
         self.unread_in_stay = Ranges::default();
         self.had_company = false;
-        let run = self.runs.len().saturating_sub(1);
+        let run = self.run;
         let link = before.then(EntryKind::Joined, joining);
         let at = At {
             run,
@@ -405,7 +416,7 @@ mod tests {
             let claim = claim(&ada);
             ada.claim_came_back(&claim);
             ada.append(EntryKind::Message, &[1; 32]);
-            let past = ada.past().unwrap_or_else(|_| panic!("one stay"));
+            let past = ada.past();
             let told = past.first().unwrap();
             assert_eq!(told.first, 1);
             assert!((1..=number).all(|number| told.claim.unread.contains(2 * number)));
@@ -417,20 +428,26 @@ mod tests {
     #[test]
     fn stays_in_company_are_told_and_others_are_not() {
         let mut ada = entered();
-        for _ in 0..MAX_PAST {
-            let past = ada.past();
-            assert!(past.is_ok_and(|past| !past.is_empty()));
+        for number in 1..=MAX_PAST {
+            assert_eq!(ada.past().len(), number);
             let top = claim(&ada).link;
             ada.enter(&top, &[5; 32]);
             ada.set_roster([4; 32], 1);
         }
-        assert!(ada.past().is_err());
+        assert!(!ada.is_cut_off());
+        let latest = ada.past();
+        let top = claim(&ada).link;
+        ada.enter(&top, &[5; 32]);
+        assert!(ada.is_cut_off());
+        assert_eq!((latest.len(), ada.past().len()), (MAX_PAST, MAX_PAST));
+        ada.set_roster([4; 32], 1);
         ada.past_is_told();
-        assert_eq!(ada.past().map_or(0, |past| past.len()), 1);
+        assert!(!ada.is_cut_off());
+        assert_eq!(ada.past().len(), 1);
         let top = claim(&ada).link;
         ada.enter(&top, &[5; 32]);
         ada.set_roster([4; 32], 0);
-        assert_eq!(ada.past().map_or(0, |past| past.len()), 1, "alone since");
+        assert_eq!(ada.past().len(), 1, "alone since");
     }
 
     #[test]

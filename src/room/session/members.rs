@@ -1,6 +1,6 @@
 //! Who is in the room, and who may come back (PROTOCOL §4, §8, §11).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
@@ -69,6 +69,21 @@ impl Members {
         roster_digest(&sids)
     }
 
+    /// All who are in the room or may come back, by their first session ids.
+    pub(super) fn origins(&self) -> HashSet<SessionId> {
+        let mut origins = self.present_origins();
+        origins.extend(self.absent.keys().copied());
+        origins
+    }
+
+    /// All who are in the room, by their first session ids.
+    pub(super) fn present_origins(&self) -> HashSet<SessionId> {
+        self.roster
+            .iter()
+            .map(|(_, peer)| peer.card.origin())
+            .collect()
+    }
+
     /// Who these are, of those who are away.
     pub(super) fn absent_nicks(&self, origins: impl Iterator<Item = SessionId>) -> Vec<Nick> {
         let absent = origins.filter_map(|origin| self.absent.get(&origin));
@@ -101,17 +116,14 @@ impl Members {
         if self.roster.get(sid).is_some() {
             return Some(sid);
         }
-        let candidates = self
+        let mut candidates = self
             .roster
             .iter()
             .filter(|(_, peer)| peer.card.has_previous(sid));
-        let candidates: Vec<(SessionId, &Peer)> = candidates.collect();
-        let has_signed = |(_, peer): &&(SessionId, &Peer)| {
-            let key = peer.card.identity();
-            candidates.len() == 1 || verify(signed.bytes, signed.signature, key).is_ok()
+        let has_signed = |(_, peer): &(SessionId, &Peer)| {
+            verify(signed.bytes, signed.signature, peer.card.identity()).is_ok()
         };
-        let author = candidates.iter().find(has_signed).or(candidates.first());
-        author.map(|(present, _)| *present)
+        candidates.find(has_signed).map(|(present, _)| present)
     }
 
     /// Under which session id the member is in the roster that had this one at first.
@@ -179,8 +191,9 @@ impl Members {
     /// Whoever was refused and signs under this session id is out of the room, or goes on under
     /// another card.
     pub(super) fn refused_is_gone(&mut self, sender: SessionId) {
-        self.refused
-            .retain(|sid, previous| *sid != sender && *previous != Some(sender));
+        if self.refused.remove(&sender).is_none() {
+            self.refused.retain(|_, previous| *previous != Some(sender));
+        }
     }
 
     /// How many others the relay lists.

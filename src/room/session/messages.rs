@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::room::Time;
 use crate::room::card::SessionId;
-use crate::room::chain::roster_digest;
+use crate::room::chain::{Claim, roster_digest};
 use crate::room::frame::Signed;
 use crate::room::message::{Header, Kind, OpenError, Opened, Stream, header_digest, open, verify};
 use crate::room::names::Nick;
@@ -244,7 +244,10 @@ impl Session {
         if let Some(Err(error)) = identity.map(|key| verify(bytes, signature, key)) {
             return Err(Outcome::unread([Event::Unopened(nick(), error)]));
         }
-        if !is_for_me {
+        // A message to the room is an entry. It comes to one alone only after one of the two has entered anew.
+        let is_copy = !arrived.is_entry && !arrived.is_direct();
+        let has_no_reason = is_copy && !self.is_from_before(parties.author, &arrived.header.claim);
+        if !is_for_me || has_no_reason {
             let event = Event::Unopened(nick(), OpenError::NotForMe);
             return Err(Outcome::unread([event]));
         }
@@ -268,7 +271,7 @@ impl Session {
     }
 
     fn stream_of(&mut self, arrived: &Arrived<'_>, parties: &Parties) -> &mut NumberedStream {
-        let streams = self.streams.of(parties.origin);
+        let streams = self.streams.of(parties.origin, || self.members.origins());
         if arrived.is_direct() {
             &mut streams.direct
         } else {
@@ -304,11 +307,7 @@ impl Session {
                     kind,
                     text,
                     written: self.written(author, header.time, is_late, now),
-                    unseen: if arrived.is_entry && !is_late {
-                        self.shown.unseen(&header.claim, parties.origin)
-                    } else {
-                        0
-                    },
+                    unseen: self.unseen(&header.claim, parties.origin),
                 });
                 if arrived.is_entry {
                     let position = self.history.now().position;
@@ -322,6 +321,17 @@ impl Session {
         let is_news = before.is_some_and(|before| before != away);
         events.extend(is_news.then(|| Event::Away(parties.nick.clone(), away)));
         events
+    }
+
+    /// How many of the others' messages on the screen somebody had not seen who makes this claim.
+    fn unseen(&self, claim: &Claim, author: SessionId) -> usize {
+        let is_of_this_run = self.history.is_of_this_run(claim);
+        let seen = if is_of_this_run {
+            claim.link.position
+        } else {
+            0
+        };
+        self.shown.unseen(seen, author)
     }
 
     /// The session ids under which the author of a message to the room may have known this member when it
@@ -346,7 +356,7 @@ impl Session {
     /// When something that has come now was written, if it was not just then.
     fn written(&mut self, sid: SessionId, time: Time, is_late: bool, now: Now) -> Option<Written> {
         let peer = self.members.roster.get_mut(sid)?;
-        let ago = peer.clock.age(time, now.time);
+        let ago = peer.clock.age(time, now.uptime);
         (is_late || ago > OLD).then_some(Written { time, ago })
     }
 

@@ -311,6 +311,9 @@ impl Session {
             self.presence.active.advance(now.uptime);
             let since = self.presence.active.out_since(now.uptime);
             self.door.out_since.get_or_insert(since);
+            if self.is_waiting() {
+                self.timers.was_unanswered(self.presence.active.get());
+            }
         }
         self.door.phase = Phase::Begun;
         self.presence.active.stop(now.uptime);

@@ -1,7 +1,7 @@
 //! What this member has said: every message with what has become of it at each of its readers
 //! (PROTOCOL §8).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::room::card::{Card, SessionId};
@@ -16,6 +16,10 @@ use super::history::At;
 /// How many bytes of messages are kept for readers who may come anew, and how long.
 const KEPT_BYTES: usize = 8 << 20;
 const KEPT: Duration = Duration::from_hours(24);
+/// How many bytes of copies one reader is sent at once, and how long there is until the next: less than a
+/// relay lets through to it, so that nothing waits behind them.
+const COPIES_AT_ONCE: usize = 8 << 10;
+const COPIES_APART: Duration = Duration::from_secs(1);
 /// How long a message waits for a reader who is not in the room, and may come back.
 pub(super) const HELD: Duration = Duration::from_mins(5);
 /// How many messages are kept of which all is known.
@@ -231,6 +235,18 @@ impl Message {
         })
     }
 
+    /// The frames that carry it to a reader alone, if that is open.
+    fn copies(&self, origin: SessionId) -> Vec<Frame> {
+        let open = self.reader(origin).filter(|reader| reader.is_open());
+        match (open, &self.sealed) {
+            (Some(reader), Some(sealed)) if self.is_to_room() => {
+                sealed.late_copy(reader.sid).into_iter().collect()
+            }
+            (Some(_), Some(sealed)) => sealed.frames(),
+            _ => Vec::new(),
+        }
+    }
+
     fn is_over(&self) -> bool {
         self.is_taken && !self.readers.iter().any(Reader::is_open)
     }
@@ -270,6 +286,17 @@ pub(super) struct Outbox {
     next: u64,
     /// How many messages were said, whoever they were for.
     receipts: u64,
+    /// What readers are sent once more, by their first session ids.
+    copying: HashMap<SessionId, Copying>,
+}
+
+/// What a reader is sent once more.
+struct Copying {
+    /// When it began, or begins.
+    begun: Duration,
+    /// When the next part of it is sent.
+    due: Duration,
+    receipts: VecDeque<u64>,
 }
 
 impl Outbox {
@@ -460,25 +487,73 @@ impl Outbox {
         })
     }
 
-    /// The frames that carry to a reader, who has entered anew or to whom this member has, what it has
-    /// not confirmed: late copies of messages to the room that have been entries, and its direct ones;
-    /// of these also what the relay may have taken when the reader was not there, if this member was
-    /// there before it.
-    pub(super) fn copies_for(&self, origin: SessionId, was_there: bool) -> Vec<(u64, Frame)> {
-        let mut copies = Vec::new();
-        for message in &self.messages {
+    /// A reader has entered anew, or this member has: it is to be sent what it has not confirmed. That is
+    /// late copies of messages to the room that have been entries, and its direct ones; of these also what
+    /// the relay may have taken when the reader was not there, if this member `was_there` before it. Whoever
+    /// enters anew again and again gets them once a period.
+    pub(super) fn copy_to(
+        &mut self,
+        origin: SessionId,
+        was_there: bool,
+        now: Duration,
+        period: Duration,
+    ) {
+        let mut receipts = VecDeque::new();
+        for message in &mut self.messages {
             let may_be_taken = message.is_taken || was_there && !message.is_to_room();
-            let reader = message.reader(origin);
-            let open = reader.filter(|reader| may_be_taken && reader.is_open());
-            let (Some(reader), Some(sealed)) = (open, &message.sealed) else {
-                continue;
-            };
-            if message.is_to_room() {
-                let copy = sealed.late_copy(reader.sid);
-                copies.extend(copy.map(|frame| (message.receipt, frame)));
-            } else {
-                let frames = sealed.frames().into_iter();
-                copies.extend(frames.map(|frame| (message.receipt, frame)));
+            let readers = message.readers.iter_mut();
+            let mut open = readers.filter(|it| it.origin == origin && may_be_taken && it.is_open());
+            if let Some(reader) = open.next() {
+                reader.alone = None;
+                receipts.push_back(message.receipt);
+            }
+        }
+        if receipts.is_empty() {
+            return;
+        }
+        self.copying.retain(|_, copying| {
+            !copying.receipts.is_empty() || now.saturating_sub(copying.begun) < period
+        });
+        let before = self.copying.get(&origin);
+        let begun = before.map_or(now, |before| now.max(before.begun + period));
+        let copying = Copying {
+            begun,
+            due: begun,
+            receipts,
+        };
+        self.copying.insert(origin, copying);
+    }
+
+    /// When the next copies are due, if any are.
+    pub(super) fn copies_due(&self) -> Option<Duration> {
+        let copying = self.copying.values();
+        let waiting = copying.filter(|copying| !copying.receipts.is_empty());
+        waiting.map(|copying| copying.due).min()
+    }
+
+    /// Takes the frames that carry copies that are due, with their receipts and readers: so many for each
+    /// reader that what is said meanwhile is not held up. Whoever is not present gets none.
+    pub(super) fn take_copies(
+        &mut self,
+        now: Duration,
+        present: &HashSet<SessionId>,
+    ) -> Vec<(u64, SessionId, Frame)> {
+        let mut copies = Vec::new();
+        let (messages, copying) = (&self.messages, &mut self.copying);
+        for (origin, copying) in copying.iter_mut().filter(|(_, copying)| copying.due <= now) {
+            copying.due = now + COPIES_APART;
+            if !present.contains(origin) {
+                copying.receipts.clear();
+            }
+            let mut bytes = 0;
+            while bytes < COPIES_AT_ONCE
+                && let Some(receipt) = copying.receipts.pop_front()
+            {
+                let message = messages.iter().find(|message| message.receipt == receipt);
+                for frame in message.map_or_else(Vec::new, |message| message.copies(*origin)) {
+                    bytes += frame.size();
+                    copies.push((receipt, *origin, frame));
+                }
             }
         }
         copies

@@ -19,6 +19,9 @@ const FORMER_KEYS: usize = 8;
 /// A session key that was first seen longer ago than this gets no more messages.
 const MAX_KEY_AGE: Duration = Duration::from_hours(24);
 
+/// For so long it is remembered how somebody's clock compares, and for as long again.
+const LATELY: Duration = Duration::from_mins(10);
+
 /// Another member.
 pub(super) struct Peer {
     pub(super) card: Card,
@@ -26,6 +29,10 @@ pub(super) struct Peer {
     pub(super) met: Met,
     /// The position of its joining, if this member saw that.
     pub(super) base: u64,
+    /// Whether it has changed its session key since it came, or this member did.
+    pub(super) has_rekeyed: bool,
+    /// Whether it was told that it had been shown something else than this member, in a former stay.
+    pub(super) has_differed: bool,
     pub(super) watch: Watch,
     pub(super) seen: Seen,
     /// The session keys that it had before, and when each was first seen: none gets younger by being
@@ -89,18 +96,26 @@ pub(super) struct Told {
 /// How a member's clock compares with this one's.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct TheirClock {
-    /// The least milliseconds that there ever were from its time to this member's, when something of it
-    /// came at once.
-    offset: Option<i128>,
+    /// The least milliseconds that there lately were from its time to this member's uptime, when something
+    /// of it came at once: since the time in `since`, and in a while before that.
+    least: Option<i128>,
+    before: Option<i128>,
+    since: Duration,
 }
 
 impl TheirClock {
-    /// Something signed at its time `signed` has come at `now`, by this member's clock. Returns how old
-    /// it is by the author's clock: how much longer it took than what came at once.
-    pub(super) fn age(&mut self, signed: Time, now: Time) -> Duration {
-        let offset = i128::from(now) - i128::from(signed);
-        let least = self.offset.map_or(offset, |least| least.min(offset));
-        self.offset = Some(least);
+    /// Something signed at its time `signed` has come at `now`, in this member's uptime. Returns how old it
+    /// is by the author's clock: how much longer it took than what came at once, lately. A clock may be
+    /// set.
+    pub(super) fn age(&mut self, signed: Time, now: Duration) -> Duration {
+        let offset = i128::try_from(now.as_millis()).unwrap_or(i128::MAX) - i128::from(signed);
+        if now.saturating_sub(self.since) >= LATELY {
+            self.before = self.least.take();
+            self.since = now;
+        }
+        let least = self.least.map_or(offset, |least| least.min(offset));
+        self.least = Some(least);
+        let least = self.before.map_or(least, |before| before.min(least));
         Duration::from_millis(u64::try_from(offset - least).unwrap_or(u64::MAX))
     }
 }
@@ -116,6 +131,8 @@ impl Peer {
             card,
             standing: Standing::default(),
             base: 0,
+            has_rekeyed: false,
+            has_differed: false,
             watch: Watch::default(),
             seen: Seen {
                 here: now,
@@ -159,6 +176,7 @@ impl Peer {
             fingerprint: self.card.fingerprint(),
             is_lasting: self.card.is_lasting(),
             is_present,
+            differs: self.watch.differs,
             standing: self.standing,
             sid: self.card.sid(),
         }
@@ -178,14 +196,37 @@ mod tests {
     fn what_was_kept_back_is_told_from_a_clock_that_is_wrong() {
         let mut clock = TheirClock::default();
         let hour = 3_600_000;
-        let age = Duration::from_millis;
-        assert_eq!(clock.age(5 * hour, 9 * hour), age(0), "their clock is slow");
-        assert_eq!(clock.age(5 * hour + 1, 9 * hour + 60_001), age(60_000));
-        assert_eq!(clock.age(5 * hour + 2, 9 * hour + 60_003), age(60_001));
-        assert_eq!(clock.age(7 * hour, 9 * hour), age(0), "it was set right");
-        assert_eq!(clock.age(5 * hour, 9 * hour), age(2 * hour));
-        assert_eq!(clock.age(0, u64::MAX), age(u64::MAX - 2 * hour));
-        assert_eq!(clock.age(u64::MAX, 0), age(0));
-        assert_eq!(clock.age(0, u64::MAX), age(u64::MAX), "more than there is");
+        let (at, age) = (Duration::from_millis, Duration::from_millis);
+        assert_eq!(
+            clock.age(5 * hour, at(1000)),
+            age(0),
+            "whatever their clock shows"
+        );
+        assert_eq!(clock.age(5 * hour + 1, at(61_001)), age(60_000));
+        assert_eq!(clock.age(5 * hour + 2, at(61_003)), age(60_001));
+        assert_eq!(clock.age(7 * hour, at(61_004)), age(0), "it was set right");
+        assert_eq!(clock.age(5 * hour, at(61_004)), age(2 * hour));
+        assert_eq!(
+            clock.age(0, Duration::MAX),
+            age(u64::MAX),
+            "more than there is"
+        );
+        assert_eq!(clock.age(u64::MAX, at(0)), age(0));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_believed_after_a_while() {
+        let mut clock = TheirClock::default();
+        let minutes = Duration::from_mins;
+        let hour = 3_600_000;
+        assert_eq!(clock.age(9 * hour, minutes(0)), minutes(0));
+        let signed = |after: u64| 8 * hour + after * 60_000;
+        assert_eq!(clock.age(signed(1), minutes(1)), minutes(60));
+        assert_eq!(
+            clock.age(signed(10), minutes(10)),
+            minutes(60),
+            "it may be kept back"
+        );
+        assert_eq!(clock.age(signed(21), minutes(21)), minutes(0));
     }
 }

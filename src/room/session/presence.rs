@@ -118,6 +118,15 @@ pub(super) struct OwnPresence {
     pub(super) own: OwnEntries,
 }
 
+/// How somebody shows nothing that says that it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// Nothing comes from it, for so long.
+    Quiet(Duration),
+    /// It speaks, and what it signs covers nothing of this member's.
+    Blind,
+}
+
 /// What is known of how somebody is there, in active time.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -186,13 +195,25 @@ impl Watch {
         is_news
     }
 
-    /// Whether it is to be told now that nothing shows that it is there: for how long, if so.
-    pub(super) fn falls_quiet(&mut self, active: Duration, period: Duration) -> Option<Duration> {
-        let since = self.last_seen();
-        let is_news =
-            active.saturating_sub(since) > period * TOLD && !self.is_told && !self.is_told_blind;
-        self.is_told |= is_news;
-        is_news.then(|| active.saturating_sub(since))
+    /// Whether it is to be told now that nothing shows that it is there: for how long, if so. If something
+    /// comes from it all the same, that is told as what it is: it sees nothing of this member's.
+    pub(super) fn falls_quiet(
+        &mut self,
+        is_heard: bool,
+        active: Duration,
+        period: Duration,
+    ) -> Option<Silence> {
+        let silence = active.saturating_sub(self.last_seen());
+        let is_known = self.differs || self.is_told || self.is_told_blind;
+        if silence <= period * TOLD || is_known {
+            return None;
+        }
+        if is_heard {
+            self.is_told_blind = true;
+            return Some(Silence::Blind);
+        }
+        self.is_told = true;
+        Some(Silence::Quiet(silence))
     }
 }
 
@@ -251,12 +272,18 @@ mod tests {
         watch.covers(entry(5, 10));
         assert!(watch.is_present(seconds(190), PERIOD));
         assert!(!watch.is_present(seconds(191), PERIOD));
-        assert_eq!(watch.falls_quiet(seconds(250), PERIOD), None);
-        assert_eq!(watch.falls_quiet(seconds(251), PERIOD), Some(seconds(241)));
-        assert_eq!(watch.falls_quiet(seconds(300), PERIOD), None);
+        assert_eq!(watch.falls_quiet(false, seconds(250), PERIOD), None);
+        assert_eq!(
+            watch.falls_quiet(false, seconds(251), PERIOD),
+            Some(Silence::Quiet(seconds(241)))
+        );
+        assert_eq!(watch.falls_quiet(false, seconds(300), PERIOD), None);
         watch.covers(entry(9, 290));
         assert!(!watch.is_blind(true, seconds(301), PERIOD));
-        assert_eq!(watch.falls_quiet(seconds(600), PERIOD), Some(seconds(310)));
+        assert_eq!(
+            watch.falls_quiet(false, seconds(600), PERIOD),
+            Some(Silence::Quiet(seconds(310)))
+        );
     }
 
     #[test]
@@ -277,9 +304,12 @@ mod tests {
         let mut watch = Watch::new(seconds(500));
         watch.covers(entry(5, 10));
         assert!(!watch.is_present(seconds(502), PERIOD));
-        assert_eq!(watch.falls_quiet(seconds(502), PERIOD), None);
+        assert_eq!(watch.falls_quiet(false, seconds(502), PERIOD), None);
         assert!(!watch.is_blind(true, seconds(680), PERIOD));
-        assert_eq!(watch.falls_quiet(seconds(741), PERIOD), Some(seconds(241)));
+        assert_eq!(
+            watch.falls_quiet(false, seconds(741), PERIOD),
+            Some(Silence::Quiet(seconds(241)))
+        );
     }
 
     #[test]

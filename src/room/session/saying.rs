@@ -197,7 +197,7 @@ impl Session {
             claim: self.claim().ok_or(SayError::NotInRoom)?,
             commitment: body.commitment(),
         };
-        if header.fits() {
+        if header.fits(self.door.limits.members) {
             Ok(header)
         } else {
             Err(SayError::TooManyLeftOut)
@@ -244,7 +244,7 @@ impl Session {
             .iter()
             .map(|(_, peer)| peer.card.origin());
         for origin in present.collect::<Vec<_>>() {
-            events.extend(self.send_copies(origin, false));
+            events.extend(self.copy_to(origin, false, now));
             self.owe_receipt_again(origin, now);
         }
         for (receipt, can_be_sent) in untaken {
@@ -266,22 +266,30 @@ impl Session {
         events
     }
 
-    /// Sends a reader, who has entered anew or to whom this member has, what it has not confirmed.
+    /// Begins to send a reader, who has entered anew or to whom this member has, what it has not confirmed.
     /// Returns what cannot be sent.
-    pub(super) fn send_copies(&mut self, origin: SessionId, was_there: bool) -> Vec<Event> {
-        if self.parting.said_goodbye {
-            return Vec::new();
-        }
+    pub(super) fn copy_to(&mut self, origin: SessionId, was_there: bool, now: Now) -> Vec<Event> {
         let Some(readers) = self.session_ids(origin) else {
             return Vec::new();
         };
         let given_up = self.outbox.give_up_for(origin, self.senders(), readers);
-        for (receipt, frame) in self.outbox.copies_for(origin, was_there) {
+        let period = self.period();
+        self.outbox.copy_to(origin, was_there, now.uptime, period);
+        self.send_copies(now);
+        given_up.into_iter().map(Event::of_news).collect()
+    }
+
+    /// Sends the copies that are due.
+    pub(super) fn send_copies(&mut self, now: Now) {
+        if self.parting.said_goodbye {
+            return;
+        }
+        let present = self.members.present_origins();
+        for (receipt, origin, frame) in self.outbox.take_copies(now.uptime, &present) {
             let order = self.sending.next_order();
             self.outbox.sent_alone(receipt, origin, order);
             self.send(Sent::Frame(frame));
         }
-        given_up.into_iter().map(Event::of_news).collect()
     }
 
     /// The session ids under which messages reach the member that is in the room and had this one at

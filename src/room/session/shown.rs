@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 
 use crate::room::card::SessionId;
-use crate::room::chain::Claim;
 
 /// How many messages that is known of.
 const MOST: usize = 64;
@@ -28,10 +27,10 @@ impl Shown {
         self.0.push_back((position, author));
     }
 
-    /// How many of the others' messages somebody had not seen who makes this claim.
-    pub(super) fn unseen(&self, claim: &Claim, author: SessionId) -> usize {
+    /// How many of the others' messages somebody had not seen who has come to this position.
+    pub(super) fn unseen(&self, seen: u64, author: SessionId) -> usize {
         let latest = self.0.iter().rev();
-        let unseen = latest.take_while(|(position, _)| *position > claim.link.position);
+        let unseen = latest.take_while(|(position, _)| *position > seen);
         unseen.filter(|(_, by)| *by != author).count()
     }
 }

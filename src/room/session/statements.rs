@@ -70,6 +70,9 @@ impl Session {
             Ok(taken) => taken,
         };
         if let Some(peer) = self.members.roster.get_mut(sid) {
+            if peer.watch.differs {
+                return events;
+            }
             peer.told.unanswered = false;
             let (origin, room) = (peer.card.origin(), receipt.room.as_ref());
             let news = self.outbox.confirm_by_number(origin, &receipt.direct, room);
@@ -110,12 +113,12 @@ impl Session {
             return Ok((sid, Vec::new()));
         }
         peer.stated = statement.time;
-        peer.clock.age(statement.time, now.time);
+        peer.clock.age(statement.time, now.uptime);
         let origin = peer.card.origin();
         let (events, fits) = self.weigh(sid, &statement.claim, what, now);
         if fits && what == What::Beacon {
             let active = self.presence.active.get();
-            let streams = self.streams.of(origin);
+            let streams = self.streams.of(origin, || self.members.origins());
             streams.room.expect_next(statement.next, active);
         }
         Ok((sid, events))

@@ -51,7 +51,7 @@ impl Session {
             let Some(author) = self.members.present(origin) else {
                 continue;
             };
-            let streams = self.streams.of(origin);
+            let streams = self.streams.of(origin, || self.members.origins());
             let receipt = Receipt {
                 direct: streams.direct.had().clone(),
                 room: owed.of_room.then(|| streams.room.had().clone()),

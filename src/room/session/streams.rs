@@ -1,7 +1,7 @@
 //! The numbers of the messages that come from others: each is taken once, and what is missing is told
 //! (PROTOCOL §5). A member is known by its first session id, whatever keys and stays it has had.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
@@ -194,17 +194,29 @@ pub(super) struct AllStreams {
 }
 
 impl AllStreams {
-    /// The streams from the member that had this session id at first.
-    pub(super) fn of(&mut self, origin: SessionId) -> &mut Streams {
+    /// The streams from the member that had this session id at first. If too many are remembered, those
+    /// are forgotten of somebody who is not among these.
+    pub(super) fn of(
+        &mut self,
+        origin: SessionId,
+        known: impl FnOnce() -> HashSet<SessionId>,
+    ) -> &mut Streams {
         if !self.of.contains_key(&origin) {
-            self.order.push_back(origin);
-            if self.order.len() > MEMBERS
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.of.remove(&oldest);
+            if self.order.len() >= MEMBERS {
+                let known = known();
+                let stranger = self.order.iter().position(|origin| !known.contains(origin));
+                let forgotten = self.order.remove(stranger.unwrap_or_default());
+                forgotten.map(|origin| self.of.remove(&origin));
             }
+            self.order.push_back(origin);
         }
         self.of.entry(origin).or_default()
+    }
+
+    /// What has come of the direct messages from that member, if anything has come from it.
+    pub(super) fn has_direct(&self, origin: SessionId) -> bool {
+        let streams = self.of.get(&origin);
+        streams.is_some_and(|streams| streams.direct.had().next > 0)
     }
 
     /// That member has entered anew.
@@ -345,11 +357,18 @@ mod tests {
     #[test]
     fn the_memory_is_bounded() {
         let mut all = AllStreams::default();
-        for number in 0..=u32::try_from(MEMBERS).unwrap() {
+        let sid = |number: u32| {
             let mut sid = [0; 32];
             sid[..4].copy_from_slice(&number.to_be_bytes());
-            all.of(SessionId(sid));
+            SessionId(sid)
+        };
+        let known = || HashSet::from([sid(0), sid(2)]);
+        for number in 0..=u32::try_from(MEMBERS).unwrap() {
+            all.of(sid(number), known);
         }
-        assert_eq!(all.of.len(), MEMBERS);
+        assert_eq!((all.of.len(), all.order.len()), (MEMBERS, MEMBERS));
+        assert!(all.of.contains_key(&sid(0)) && !all.of.contains_key(&sid(1)));
+        all.of(sid(u32::MAX), known);
+        assert!(all.of.contains_key(&sid(2)) && !all.of.contains_key(&sid(3)));
     }
 }

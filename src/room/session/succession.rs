@@ -66,4 +66,20 @@ impl Session {
             .follow(&nick, key(), next, (now.time, now.uptime), at);
         Some(refused)
     }
+
+    /// The relay has refused, at its door, the session key of a member that was in the room: somebody has
+    /// presented that key as their own meanwhile. The member goes on under this one. Returns whether it
+    /// can.
+    pub fn replace_key(&mut self, key: impl FnOnce() -> SessionKey, now: Now) -> bool {
+        if !self.door.has_entered {
+            return false;
+        }
+        let latest = self.own.next_card.as_ref().unwrap_or(&self.own.card);
+        let nick = latest.nick().clone();
+        let next = self.outbox.number(None);
+        let at = self.history.now();
+        self.own
+            .follow(&nick, key(), next, (now.time, now.uptime), at);
+        true
+    }
 }

@@ -9,6 +9,7 @@ use crate::room::frame::Frame;
 use crate::room::names::Nick;
 
 use super::event::Event;
+use super::presence::Silence;
 use super::{Now, Session};
 
 /// Everybody states now and then what it sees: this often, or in a large room so seldom that
@@ -29,11 +30,16 @@ const LOOK: Duration = Duration::from_secs(2);
 /// A session key that is too old is reported after this time: who comes back with one, changes it.
 const NEW_KEY: Duration = Duration::from_mins(1);
 
+/// How long it takes to make a session key, at most. If none has come by then, another is asked for.
+const KEY_TAKES: Duration = Duration::from_mins(1);
+
 /// After so many messages that did not open, a new session key is due.
 const FAILURES: u32 = 64;
 
-/// After so many connections in a row over which the relay acknowledges nothing, that is told.
-const DEAD: u32 = 3;
+/// After so many connections in a row over which the relay acknowledges nothing, that is told: it had to
+/// for so long, at least.
+const DEAF: u32 = 3;
+const DEAF_FOR: Duration = Duration::from_secs(10);
 
 /// Something that becomes due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +50,8 @@ enum Timer {
     NewKey,
     /// To say to an author which of its messages have come.
     Receipt,
+    /// To send a reader once more what it has not confirmed.
+    Copies,
     /// To state to all what was seen.
     Beacon,
     /// To see who is there, and what is missing or not confirmed.
@@ -56,10 +64,11 @@ enum Timer {
 
 impl Timer {
     /// In the order in which they are looked at: receipts go before the beacon.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::OldKey,
         Self::NewKey,
         Self::Receipt,
+        Self::Copies,
         Self::Beacon,
         Self::Look,
         Self::Ask,
@@ -84,13 +93,15 @@ pub(super) struct Timers {
     receipts: BTreeMap<SessionId, Owed>,
     look: Duration,
     rekeyed: Duration,
-    is_rekeying: bool,
+    /// When a new session key was asked for that has not come.
+    key_asked: Option<Duration>,
     failures: u32,
     /// When the relay last acknowledged something, or nothing was waiting for that, by active time.
     acknowledged: Duration,
     has_asked: bool,
-    /// How many connections in a row were given up.
-    dead: u32,
+    /// Over how many connections in a row the relay acknowledged nothing, and whether that was told.
+    deaf: u32,
+    is_told_deaf: bool,
     /// The time in the latest statement.
     stated: Time,
 }
@@ -103,11 +114,12 @@ impl Timers {
             receipts: BTreeMap::new(),
             look: now,
             rekeyed: now,
-            is_rekeying: false,
+            key_asked: None,
             failures: 0,
             acknowledged: Duration::ZERO,
             has_asked: false,
-            dead: 0,
+            deaf: 0,
+            is_told_deaf: false,
             stated: 0,
         }
     }
@@ -129,15 +141,20 @@ impl Timers {
         self.has_asked = false;
     }
 
+    /// A connection is over on which something was waiting to be acknowledged, at this active time.
+    pub(super) fn was_unanswered(&mut self, active: Duration) {
+        self.deaf += u32::from(active.saturating_sub(self.acknowledged) >= DEAF_FOR);
+    }
+
     /// The relay answers.
     pub(super) fn relay_answers(&mut self) {
-        self.dead = 0;
+        (self.deaf, self.is_told_deaf) = (0, false);
     }
 
     /// A new session key has come. Even where nothing comes of it, the next one is not due before
     /// its time: a relay that does not answer must not have keys made without end.
     pub(super) fn key_has_come(&mut self, now: Duration) {
-        self.is_rekeying = false;
+        self.key_asked = None;
         self.rekeyed = now;
         self.failures = 0;
     }
@@ -175,14 +192,19 @@ impl Session {
         let unanswered_for = |time| self.presence.active.when(timers.acknowledged + time);
         match timer {
             Timer::OldKey => self.own.keys.next_end(),
-            Timer::NewKey if is_here && !timers.is_rekeying && self.can_rekey() => {
-                Some(if timers.failures >= FAILURES {
+            Timer::NewKey if is_here && self.can_rekey() => {
+                let due = if timers.failures >= FAILURES {
                     timers.rekeyed
                 } else {
                     timers.rekeyed + self.policy.rekey_after
-                })
+                };
+                let again = timers.key_asked.map(|asked| asked + KEY_TAKES);
+                Some(due.max(again.unwrap_or_default()))
             }
             Timer::Receipt if is_here => timers.receipts.values().map(|owed| owed.due).min(),
+            Timer::Copies if self.is_inside() && !self.parting.said_goodbye => {
+                self.outbox.copies_due()
+            }
             Timer::Beacon if is_here => Some(timers.beacon),
             Timer::Look if self.door.has_entered => Some(timers.look),
             Timer::Ask if is_waiting && !timers.has_asked => unanswered_for(idle / 2),
@@ -207,10 +229,11 @@ impl Session {
         match timer {
             Timer::OldKey => self.own.keys.destroy_old(now.uptime),
             Timer::NewKey => {
-                self.timers.is_rekeying = true;
+                self.timers.key_asked = Some(now.uptime);
                 return vec![Event::RekeyDue];
             }
             Timer::Receipt => self.state_receipts(now.uptime, now),
+            Timer::Copies => self.send_copies(now),
             Timer::Beacon => self.state_to_all(now),
             Timer::Look => {
                 self.timers.look = now.uptime + LOOK;
@@ -221,11 +244,10 @@ impl Session {
                 self.door.outgoing.push(Frame::ping());
             }
             Timer::Dead => {
-                self.timers.acknowledged(self.presence.active.get());
-                self.timers.dead += 1;
-                let is_repeated = self.timers.dead >= DEAD;
-                let deaf = is_repeated.then_some(Event::Deaf);
-                return deaf.into_iter().chain([Event::Dead]).collect();
+                let active = self.presence.active.get();
+                self.timers.was_unanswered(active);
+                self.timers.acknowledged(active);
+                return vec![Event::Dead];
             }
         }
         Vec::new()
@@ -245,6 +267,9 @@ impl Session {
             .outbox
             .take_overdue(active, now, period * 3, here_since, absent_since);
         events.extend(overdue.into_iter().map(Event::of_news));
+        if self.timers.deaf >= DEAF && !std::mem::replace(&mut self.timers.is_told_deaf, true) {
+            events.push(Event::Deaf);
+        }
         if !self.is_inside() {
             return events;
         }
@@ -258,9 +283,12 @@ impl Session {
         }
         let mut known = Vec::new();
         for (_, peer) in self.members.roster.iter_mut() {
-            if let Some(silence) = peer.watch.falls_quiet(active, period) {
-                events.push(Event::Quiet(peer.nick().clone(), silence.as_secs()));
-            }
+            let is_heard = now.saturating_sub(peer.seen.heard) <= period * 2;
+            let silence = peer.watch.falls_quiet(is_heard, active, period);
+            events.extend(silence.map(|silence| match silence {
+                Silence::Quiet(silence) => Event::Quiet(peer.nick().clone(), silence),
+                Silence::Blind => Event::Blind(peer.nick().clone()),
+            }));
             let is_new = now.saturating_sub(peer.seen.here) < NEW_KEY;
             if peer.is_stale(now) && !is_new && !peer.told.stale_key {
                 peer.told.stale_key = true;
@@ -344,7 +372,7 @@ impl Session {
 
     /// One of the two has entered anew: what was said of direct messages may have been lost.
     pub(super) fn owe_receipt_again(&mut self, origin: SessionId, now: Now) {
-        if self.streams.of(origin).direct.had().next > 0 {
+        if self.streams.has_direct(origin) {
             self.owe_receipt(origin, false, now);
         }
     }

@@ -93,6 +93,8 @@ impl Client<'_> {
             lines.push(format!("session key seen for {}", ago(presence.key_since)));
             lines.push(if person.is_present {
                 format!("last heard {} ago", ago(presence.heard))
+            } else if person.differs {
+                parted(&[&person.nick])
             } else {
                 let nick = &person.nick;
                 format!(
@@ -180,11 +182,14 @@ impl Client<'_> {
     /// Says who does not show that they are there. An honest newcomer takes a second or two for it, so it
     /// is not worth a word when somebody comes.
     fn tell_absent(&mut self, people: &[Person]) {
-        let nicks: Vec<&str> = people
-            .iter()
-            .filter(|person| !person.is_present)
-            .map(|person| person.nick.as_str())
-            .collect();
+        let (differ, others): (Vec<&Person>, Vec<&Person>) =
+            people.iter().partition(|person| person.differs);
+        if !differ.is_empty() {
+            let differ: Vec<&Nick> = differ.iter().map(|person| &person.nick).collect();
+            self.screen.notice(parted(&differ));
+        }
+        let absent = others.iter().filter(|person| !person.is_present);
+        let nicks: Vec<&str> = absent.map(|person| person.nick.as_str()).collect();
         if !nicks.is_empty() {
             self.screen.notice(format!(
                 "of {} nothing signed has come lately that shows that they see you: only the relay says that they are here",
@@ -220,4 +225,13 @@ impl Client<'_> {
             format!("you do not ignore {nick}")
         });
     }
+}
+
+/// The words for people who were shown something else than the user.
+fn parted(nicks: &[&Nick]) -> String {
+    let nicks: Vec<&str> = nicks.iter().map(|nick| nick.as_str()).collect();
+    format!(
+        "the relay shows you and {} different things; /reconnect enters the room anew",
+        nicks.join(", ")
+    )
 }

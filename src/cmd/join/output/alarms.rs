@@ -100,7 +100,7 @@ macro_rules! incidents {
                     | Event::Renamed { .. } | Event::Called(_) | Event::Away(..)
                     | Event::Message { .. } | Event::Taken(_) | Event::NotTaken { .. }
                     | Event::Confirmed { .. } | Event::Unconfirmed { .. } | Event::Undelivered { .. }
-                    | Event::Quiet(..) | Event::Contradicted | Event::Dead | Event::Refused(..) => None,
+                    | Event::Quiet(..) | Event::Contradicted | Event::Dead | Event::Refused(_) => None,
                 }
             }
 
@@ -173,11 +173,6 @@ impl About for Vec<Nick> {
         Some(nick)
     }
 }
-
-fn minutes(seconds: u64) -> String {
-    duration(Duration::from_secs(seconds))
-}
-
 /// Adds nicks to others, which are in order, and once each.
 fn add(nicks: &mut Vec<Nick>, more: &[Nick]) {
     for nick in more {
@@ -205,14 +200,14 @@ impl Incident {
                 *messages = messages.saturating_add(*more);
             }
             (
-                Self::Quiet { nicks, seconds },
+                Self::Quiet { nicks, time },
                 Self::Quiet {
                     nicks: more,
-                    seconds: other,
+                    time: other,
                 },
             ) => {
                 add(nicks, more);
-                *seconds = (*seconds).min(*other);
+                *time = (*time).min(*other);
             }
             (
                 Self::Undelivered {
@@ -291,6 +286,11 @@ incidents! {
         Alarm "other-view" about nick, by Sender, 1 a minute:
         format!("the relay shows {nick} and you different things: other members, other messages, or another order; compare /code by another way, and write nothing secret until then; /reconnect enters the room anew");
 
+    /// A member had another view of the room than the user, in a stay of the member's that is over.
+    OtherViewBefore { nick: Nick } from OtherViewBefore(nick) =>
+        Alarm "other-view" about nick, by Sender, 1 a minute:
+        format!("before {nick} entered anew, the relay showed {nick} and you different things: other messages, or another order; ask {nick} what was said");
+
     /// This many messages from a member did not arrive.
     Missing { nick: Nick, messages: u64 } from Missing(nick, messages) =>
         Alarm "missing" about nick, by Sender, 1 a minute:
@@ -305,13 +305,12 @@ incidents! {
         Alarm "equivocation" about nick, by Sender, 1 a minute:
         format!("{nick} has signed two different messages for one place: {nick}, or a broken program, tells people different things; ask {nick} by another way");
 
-    /// For this many seconds nothing has come from these members that shows that they are there
-    /// (PROTOCOL §10).
-    Quiet { nicks: Vec<Nick>, seconds: u64 } =>
+    /// For so long nothing has come from these members that shows that they are there (PROTOCOL §10).
+    Quiet { nicks: Vec<Nick>, time: Duration } =>
         Alarm "quiet" about nicks, by Other, 1 a minute:
         match nicks.as_slice() {
-            [nick] => format!("for {} nothing has come that shows that {nick} is there: {nick}'s connection may be broken, or the relay keeps back what {nick} says; ask {nick} by another way", minutes(*seconds)),
-            nicks => format!("for {} nothing has come that shows that these are there: {}; their connections may be broken, or the relay keeps back what they say; ask them by another way", minutes(*seconds), list(nicks)),
+            [nick] => format!("for {} nothing has come that shows that {nick} is there: {nick}'s connection may be broken, or the relay keeps back what {nick} says; ask {nick} by another way", duration(*time)),
+            nicks => format!("for {} nothing has come that shows that these are there: {}; their connections may be broken, or the relay keeps back what they say; ask them by another way", duration(*time), list(nicks)),
         };
 
     /// A member signs beacons, and none of them shows that it saw anything of the user's (PROTOCOL §10).
@@ -324,6 +323,12 @@ incidents! {
     Unanswered { nick: Nick } from Unanswered(nick) =>
         Alarm "unanswered" about nick, by Other, 1 a minute:
         format!("{nick} confirms what you said later, but not a direct message from before: the relay keeps back that message, or the receipt for it; ask {nick} by another way");
+
+    /// The user was out of the room more often than a card says, before anybody had shown that they see
+    /// that (PROTOCOL §8).
+    CutOff {} from CutOff =>
+        Alarm "cut-off", by Other, 1 a minute:
+        "you were out of the room again and again, and nobody in it has shown since that they see you: the relay may keep you apart from them; if it goes on, use another relay".to_owned();
 
     /// The relay says that it has taken something of the user's, and has put it before nobody
     /// (PROTOCOL §8).

@@ -332,8 +332,8 @@ mod tests {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
         for (names, seconds) in [("erin fay", 240), ("Carl dan", 250), ("bob dan", 244)] {
             let nicks = names.split(' ').map(|name| name.parse().unwrap());
-            let nicks = nicks.collect();
-            repeats.admit(&Incident::Quiet { nicks, seconds }.into(), None, now);
+            let (nicks, time) = (nicks.collect(), Duration::from_secs(seconds));
+            repeats.admit(&Incident::Quiet { nicks, time }.into(), None, now);
         }
         let released = repeats.release(now, true);
         let [(text, 2)] = &told(&released)[..] else {
@@ -381,8 +381,8 @@ mod tests {
     #[test]
     fn whoever_is_not_to_be_heard_is_not_heard_later_either() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
-        let (nicks, seconds) = (vec![mallory()], 240);
-        let quiet = Incident::Quiet { nicks, seconds }.into();
+        let (nicks, time) = (vec![mallory()], Duration::from_mins(4));
+        let quiet = Incident::Quiet { nicks, time }.into();
         for report in [&unopened(OpenError::Signature), &quiet] {
             for _ in 0..3 {
                 repeats.admit(report, Some(member(1)), now);

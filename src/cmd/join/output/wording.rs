@@ -61,7 +61,7 @@ pub(in crate::cmd::join) fn unconfirmed(messages: usize) -> String {
 /// relay would may be something in the relay's place, or on the way to it, which will not last.
 pub(in crate::cmd::join) fn is_final(end: End) -> bool {
     match end {
-        End::UnknownNotice(_) | End::CutOff => true,
+        End::UnknownNotice(_) => true,
         End::Malformed => false,
         End::Notice(notice) => !matches!(
             notice,
@@ -113,12 +113,6 @@ pub(in crate::cmd::join) fn session_ended(name: &str, end: End) -> anyhow::Error
             return failure(
                 format!("{name} sent what an e2echat relay does not send"),
                 "check the host and the port; if they are right, the relay is broken",
-            );
-        }
-        End::CutOff => {
-            return failure(
-                format!("{name} lets you in and takes you out again and again"),
-                "use another relay",
             );
         }
         End::UnknownNotice(code) => {
@@ -173,7 +167,7 @@ pub(in crate::cmd::join) fn reconnect_failed(name: &str, patience: Duration) -> 
 pub(in crate::cmd::join) fn connection_lost(name: &str, error: &ReadError) -> anyhow::Error {
     let why = match error {
         ReadError::Closed | ReadError::Broken => "the other end hung up".to_owned(),
-        ReadError::TimedOut => "nothing came for too long".to_owned(),
+        ReadError::TimedOut => "it did not answer for too long".to_owned(),
         ReadError::Length => "what came was no frame".to_owned(),
         ReadError::Io(error) => reason(error),
     };

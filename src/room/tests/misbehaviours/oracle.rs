@@ -1,5 +1,5 @@
 //! What must be so, whatever a relay does: each message is confirmed where it was shown, or somebody is
-//! told something that names the other; whoever is shown as present is there (the guarantees G8, G9).
+//! told something that names the other; whoever is shown as present is there (the guarantee G8).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -54,7 +54,6 @@ impl Alarm {
         let kind = match end {
             End::Notice(_) | End::UnknownNotice(_) => "End::Notice",
             End::Malformed => "End::Malformed",
-            End::CutOff => "End::CutOff",
         };
         Self {
             at,
@@ -71,6 +70,7 @@ impl Alarm {
     ) -> Option<Self> {
         let (kind, about, is_weak) = match event {
             Event::OtherView(nick) => ("OtherView", Some(nick), false),
+            Event::OtherViewBefore(nick) => ("OtherViewBefore", Some(nick), false),
             Event::Missing(nick, _) => ("Missing", Some(nick), false),
             Event::Equivocation(nick) => ("Equivocation", Some(nick), false),
             Event::Quiet(nick, _) => ("Quiet", Some(nick), false),
@@ -80,6 +80,7 @@ impl Alarm {
             Event::TooLate(nick) => ("TooLate", Some(nick), false),
             Event::CastOut(nick, _) => ("CastOut", Some(nick), false),
             Event::Disbelieved(_) => ("Disbelieved", None, false),
+            Event::CutOff => ("CutOff", None, false),
             Event::Contradicted => ("Contradicted", None, false),
             Event::Stray => ("Stray", None, false),
             Event::NotTaken { .. } => ("NotTaken", None, false),

@@ -820,7 +820,7 @@ fn sender_and_time(signed: &[u8]) -> Option<(SessionId, u64)> {
 /// Whether a program ends with this, as the client's does.
 fn is_final(end: End, was_inside: bool) -> bool {
     match end {
-        End::UnknownNotice(_) | End::CutOff => true,
+        End::UnknownNotice(_) => true,
         End::Malformed => was_inside,
         End::Notice(notice) => !matches!(
             notice,

@@ -251,7 +251,7 @@ fn outcome_of(event: &Event) -> Option<String> {
         Event::Unopened(_, OpenError::CannotOpen) => "cannot open".to_owned(),
         Event::Unopened(_, OpenError::Kind) => "unknown kind".to_owned(),
         Event::Equivocation(_) => "equivocation".to_owned(),
-        Event::OtherView(_) => "other view".to_owned(),
+        Event::OtherView(_) | Event::OtherViewBefore(_) => "other view".to_owned(),
         Event::Missing(_, number) => format!("missing {number}"),
         Event::Joined(_) | Event::Back(_) => "joined".to_owned(),
         Event::Left { departure, .. } => match departure {

@@ -386,7 +386,7 @@ impl Simulation {
                 let (who, _) = self.members[number].view.people[nick.as_str()];
                 self.was_away(number, who)
             }
-            Event::Refused(..) if self.troubles.collisions => {
+            Event::Refused(_) if self.troubles.collisions => {
                 self.counts.refused += 1;
                 let member = &mut self.members[number];
                 let present = member.session.card().generation();

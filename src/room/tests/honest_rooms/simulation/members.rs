@@ -439,7 +439,6 @@ impl Simulation {
             }
             // It was too slow, and comes back.
             End::Notice(Notice::QueueFull) => return self.hang_up(number),
-            End::CutOff => !self.troubles.are_lossless(),
             _ => false,
         };
         if !is_expected {
