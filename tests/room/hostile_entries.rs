@@ -233,7 +233,7 @@ fn a_relay_that_refuses_a_key_that_was_just_made_is_left() {
 }
 
 #[test]
-fn whoever_comes_and_goes_gets_what_was_said_in_parts_and_once_a_period() {
+fn whoever_comes_and_goes_gets_what_was_said_in_small_parts() {
     let (mut world, mut ada, mut bob, mut carol) = three();
     let mut mallory = world.enter_insider("mallory");
     for member in [&mut ada, &mut bob, &mut carol] {

@@ -292,8 +292,6 @@ pub(super) struct Outbox {
 
 /// What a reader is sent once more.
 struct Copying {
-    /// When it began, or begins.
-    begun: Duration,
     /// When the next part of it is sent.
     due: Duration,
     receipts: VecDeque<u64>,
@@ -490,14 +488,8 @@ impl Outbox {
     /// A reader has entered anew, or this member has: it is to be sent what it has not confirmed. That is
     /// late copies of messages to the room that have been entries, and its direct ones; of these also what
     /// the relay may have taken when the reader was not there, if this member `was_there` before it. Whoever
-    /// enters anew again and again gets them once a period.
-    pub(super) fn copy_to(
-        &mut self,
-        origin: SessionId,
-        was_there: bool,
-        now: Duration,
-        period: Duration,
-    ) {
+    /// enters anew again and again gets no more at once for that.
+    pub(super) fn copy_to(&mut self, origin: SessionId, was_there: bool, now: Duration) {
         let mut receipts = VecDeque::new();
         for message in &mut self.messages {
             let may_be_taken = message.is_taken || was_there && !message.is_to_room();
@@ -511,17 +503,11 @@ impl Outbox {
         if receipts.is_empty() {
             return;
         }
-        self.copying.retain(|_, copying| {
-            !copying.receipts.is_empty() || now.saturating_sub(copying.begun) < period
-        });
+        self.copying
+            .retain(|_, copying| copying.due > now || !copying.receipts.is_empty());
         let before = self.copying.get(&origin);
-        let begun = before.map_or(now, |before| now.max(before.begun + period));
-        let copying = Copying {
-            begun,
-            due: begun,
-            receipts,
-        };
-        self.copying.insert(origin, copying);
+        let due = before.map_or(now, |before| now.max(before.due));
+        self.copying.insert(origin, Copying { due, receipts });
     }
 
     /// When the next copies are due, if any are.

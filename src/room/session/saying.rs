@@ -273,8 +273,7 @@ impl Session {
             return Vec::new();
         };
         let given_up = self.outbox.give_up_for(origin, self.senders(), readers);
-        let period = self.period();
-        self.outbox.copy_to(origin, was_there, now.uptime, period);
+        self.outbox.copy_to(origin, was_there, now.uptime);
         self.send_copies(now);
         given_up.into_iter().map(Event::of_news).collect()
     }
