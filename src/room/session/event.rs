@@ -201,8 +201,6 @@ pub enum Event {
         receipt: u64,
         /// Who.
         reader: Nick,
-        /// Whether it is known of all readers now what has become of it.
-        is_last: bool,
     },
     /// A reader has not confirmed a message for three beacon periods.
     Unconfirmed {
@@ -242,14 +240,9 @@ impl Event {
             text,
             reader,
             fate,
-            is_last,
         } = news;
         match fate {
-            Fate::Confirmed => Self::Confirmed {
-                receipt,
-                reader,
-                is_last,
-            },
+            Fate::Confirmed => Self::Confirmed { receipt, reader },
             Fate::Unconfirmed => Self::Unconfirmed {
                 receipt,
                 reader,

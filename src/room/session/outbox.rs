@@ -105,8 +105,6 @@ pub(super) struct News {
     pub(super) text: String,
     pub(super) reader: Nick,
     pub(super) fate: Fate,
-    /// Whether it is known of all its readers now what has become of it.
-    pub(super) is_last: bool,
 }
 
 /// A message that was said.
@@ -231,7 +229,6 @@ impl Message {
             text: self.text.clone(),
             reader: nick,
             fate,
-            is_last: !self.readers.iter().any(Reader::is_open),
         })
     }
 
