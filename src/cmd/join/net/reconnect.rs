@@ -18,10 +18,10 @@ use super::route::{Route, unreachable};
 /// The pause before the first attempt is at most this. The limit doubles with each attempt that fails,
 /// up to the longest pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A link that has led into the room is a good one if it lasts for so long. If not, pauses go on growing.
-const GOOD_AFTER: Duration = Duration::from_secs(10);
+const GOOD_AFTER: Duration = Duration::from_secs(1);
 
 /// After so many links in a row over which came what no relay sends, the relay is broken.
 const MAX_BAD: u32 = 5;
