@@ -690,8 +690,8 @@ impl World {
         // What is said to the room is for those too who are expected back.
         let expected = member.session.expected(now);
         let nicks = others.iter().map(|person| &person.nick).chain(&expected);
-        let readers = nicks.filter_map(of);
-        let readers = readers.filter(|reader| to.is_none_or(|to| to == *reader));
+        // One to a member is for one card, though the relay may have it be there under two.
+        let readers = to.map_or_else(|| nicks.filter_map(of).collect(), |to| vec![to]);
         let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
         for reader in readers {
             fates.entry(reader).or_default().times += 1;
