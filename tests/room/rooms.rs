@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use e2echat::room::frame::{Departure, Frame};
 use e2echat::room::message::LeftOutFor;
+use e2echat::room::names::Nick;
 use e2echat::room::notice::Notice;
 use e2echat::room::session::{End, Event, SayError, To, Undelivered};
 
@@ -300,6 +301,69 @@ fn whoever_was_out_of_the_room_is_told_for_how_long_and_what_came_meanwhile() {
     for events in [a, b] {
         assert_eq!(events, [Event::Back(person(&carol))]);
     }
+}
+
+/// A room in which Ada has said something, and Carol's connection is lost.
+fn without_carol() -> (World, [Member; 3]) {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say(&mut ada, "before");
+    world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    world.lose(&carol);
+    (world, [ada, bob, carol])
+}
+
+/// Has Carol enter anew, and this much time pass. Returns what she is told of what came meanwhile.
+fn told_meanwhile(
+    world: &mut World,
+    [ada, bob, carol]: [&mut Member; 3],
+    time: Duration,
+) -> Vec<Vec<(Nick, u64)>> {
+    world.enter_again(carol).unwrap();
+    let [.., c] = world.pass(time, [ada, bob, carol]);
+    let counts = c.into_iter().filter_map(|event| match event {
+        Event::Meanwhile(_, counts) => Some(counts),
+        _ => None,
+    });
+    counts.collect()
+}
+
+#[test]
+fn what_came_while_somebody_was_out_again_and_again_is_told_together() {
+    let (mut world, [mut ada, mut bob, mut carol]) = without_carol();
+    for (text, time) in [
+        ("one", SETTLED),
+        ("two", SETTLED),
+        ("three", 2 * BEACON_PERIOD),
+    ] {
+        catch_up(&mut ada);
+        world.say(&mut ada, text);
+        let members = [&mut ada, &mut bob, &mut carol];
+        let told = told_meanwhile(&mut world, members, time);
+        if text == "three" {
+            assert_eq!(told, [[(nick_of("ada"), 3)]]);
+        } else {
+            assert_eq!(told, [[]; 0]);
+            world.lose(&carol);
+        }
+    }
+}
+
+#[test]
+fn what_somebody_said_meanwhile_who_leaves_then_is_told_before_that() {
+    let (mut world, [mut ada, mut bob, mut carol]) = without_carol();
+    catch_up(&mut ada);
+    world.say(&mut ada, "one");
+    let members = [&mut ada, &mut bob, &mut carol];
+    assert_eq!(told_meanwhile(&mut world, members, SETTLED), [[]; 0]);
+    ada.session.leave(world.now());
+    world.relay(&mut ada);
+    let told = catch_up(&mut carol);
+    let meanwhile = |event: &Event| match event {
+        Event::Meanwhile(_, counts) => counts.clone(),
+        _ => Vec::new(),
+    };
+    assert_eq!(meanwhile(&told[0]), [(nick_of("ada"), 1)], "{told:?}");
+    assert_eq!(told[1..], [left("ada", Departure::Left)]);
 }
 
 /// The relay is restarted so often. After the first time Ada says something, alone. Bob, to whom so much

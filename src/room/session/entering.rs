@@ -1,5 +1,7 @@
 //! From the challenge to the room, over each connection (PROTOCOL §7, §8).
 
+use std::time::Duration;
+
 use crate::cipher::encoding::Digest;
 use crate::room::card::{Card, CardError, SessionId};
 use crate::room::chain::entry_digest;
@@ -129,8 +131,10 @@ impl Session {
             let absent = self.members.absent_nicks(before.into_iter());
             let out_since = self.door.out_since.take();
             let out = now.uptime.saturating_sub(out_since.unwrap_or(now.uptime));
-            let told = self.presence.active.get() + self.period();
-            self.door.return_of = Some((out, told));
+            let active = self.presence.active.get();
+            let untold = self.door.return_of.filter(|(_, told)| *told > active);
+            let before = untold.map_or(Duration::ZERO, |(out, _)| out);
+            self.door.return_of = Some((before + out, active + self.period()));
             Event::Returned {
                 people,
                 absent,
@@ -215,7 +219,7 @@ pub(super) struct Entering {
     pub(super) welcome: Welcome,
     /// The card that it was let in with, and when that was signed, by active time.
     pub(super) presented: Card,
-    pub(super) signed: std::time::Duration,
+    pub(super) signed: Duration,
     /// The cards of the others, as far as they have come.
     pub(super) cards: Vec<Result<Card, CardError>>,
 }

@@ -76,6 +76,15 @@ impl Members {
         origins
     }
 
+    /// All who are in the room or may come back, by their first session ids, and what they are called.
+    pub(super) fn known(&self) -> Vec<(SessionId, Nick)> {
+        let present = self.roster.iter().map(|(_, peer)| peer);
+        let absent = self.absent.values().map(|absent| &absent.peer);
+        let known = present.chain(absent);
+        let named = known.map(|peer| (peer.card.origin(), peer.nick().clone()));
+        named.collect()
+    }
+
     /// All who are in the room, by their first session ids.
     pub(super) fn present_origins(&self) -> HashSet<SessionId> {
         self.roster

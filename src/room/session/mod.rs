@@ -97,7 +97,8 @@ struct Door {
     received: u64,
     /// Since when this member is out of the room, if it was in it.
     out_since: Option<Duration>,
-    /// For how long it was out, and when it is told what came meanwhile, by active time.
+    /// For how long it was out, the last time or several times in a short while, and from when on it is told
+    /// what came meanwhile, by active time.
     return_of: Option<(Duration, Duration)>,
     /// The frames that are to be sent now.
     outgoing: Vec<Frame>,

@@ -281,7 +281,6 @@ impl Session {
         if self.is_contradicted() && !std::mem::replace(&mut self.history.has_given_in, true) {
             events.push(Event::Contradicted);
         }
-        let mut known = Vec::new();
         for (_, peer) in self.members.roster.iter_mut() {
             let is_heard = now.saturating_sub(peer.seen.heard) <= period * 2;
             let silence = peer.watch.falls_quiet(is_heard, active, period);
@@ -294,22 +293,27 @@ impl Session {
                 peer.told.stale_key = true;
                 events.push(Event::StaleKey(peer.nick().clone()));
             }
-            known.push((peer.card.origin(), peer.nick().clone()));
         }
-        let return_of = self.door.return_of.take_if(|(_, told)| *told <= active);
+        let is_told = self.door.return_of.is_some_and(|(_, told)| told <= active);
         let mut meanwhile = Vec::new();
-        for (origin, nick) in known {
+        for (origin, nick) in self.members.known() {
             events.extend(self.missing(origin, &nick, false));
-            if return_of.is_some() {
-                let count = self.streams.take_meanwhile(origin);
-                meanwhile.extend((count > 0).then_some((nick, count)));
+            if is_told {
+                // What was learnt within a few seconds is told together.
+                let patience = period * 3 / 4;
+                let count = self.streams.take_meanwhile(origin, active, patience);
+                meanwhile.push((nick, count));
             }
         }
-        let meanwhile = return_of
-            .filter(|_| !meanwhile.is_empty())
-            .map(|(out, _)| Event::Meanwhile(out, meanwhile));
-        events.extend(meanwhile);
+        events.extend(self.meanwhile(meanwhile));
         events
+    }
+
+    /// Tells how many messages these said while this member was out of the room, if any.
+    pub(super) fn meanwhile(&self, mut counts: Vec<(Nick, u64)>) -> Option<Event> {
+        let (out, _) = self.door.return_of?;
+        counts.retain(|(_, count)| *count > 0);
+        (!counts.is_empty()).then_some(Event::Meanwhile(out, counts))
     }
 
     /// Tells how many messages of somebody's are missing: for a beacon period, or at all.
