@@ -104,9 +104,7 @@ fn gather(relays: impl IntoIterator<Item = SocketAddr>) -> Vec<Speaker> {
         let nick = format!("speaker-{number}");
         let client = Client::join(relay, &nick, &[]);
         for other in &speakers {
-            let joined = format!("* {nick} joined ");
-            let sees = |line: &str| line.starts_with(&joined);
-            other.client.wait_for_line("newcomer", sees);
+            other.client.meets(&nick);
         }
         speakers.push(Speaker {
             nick,
@@ -348,10 +346,9 @@ fn come_back_together(people: usize) {
             }
         })
         .collect();
-    let last = format!("* speaker-{} joined ", people - 1);
+    let last = format!("speaker-{}", people - 1);
     for speaker in &speakers[..people - 1] {
-        let sees = |line: &str| line.starts_with(&last);
-        speaker.client.wait_for_line("the last one", sees);
+        speaker.client.meets(&last);
     }
     relay.signal(Signal::SIGKILL);
     relay.ended();

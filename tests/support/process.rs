@@ -494,6 +494,13 @@ impl Client {
         self.process.stdout.wait_for(what, expected)
     }
 
+    /// Waits until it is told that somebody has come.
+    #[track_caller]
+    pub fn meets(&self, nick: &str) {
+        let joined = format!("* {nick} joined ");
+        self.wait_for_line(&joined, |line| line.starts_with(&joined));
+    }
+
     /// Waits for a line that says that `nick` said `text`, and nothing more.
     #[track_caller]
     pub fn wait_for_message(&self, nick: &str, text: &str) {
