@@ -114,7 +114,9 @@ impl Story {
                     *self.meanwhile.entry(nick).or_default() += count;
                 }
             }
-            ("alarm" | "error", _) | ("notice", "left-out") => self.wrong.push(event.clone()),
+            // It may be so, where no place is kept.
+            ("alarm", "cut-off") => {}
+            ("alarm" | "error", _) => self.wrong.push(event.clone()),
             ("join" | "return", _) => self.note(nick, place, true),
             ("leave", _) => self.note(nick, place, false),
             ("here", _) => {
