@@ -187,7 +187,7 @@ fn who_was_away_while_another_changed_its_key_twice_misses_what_it_missed_and_no
         receipt: 2,
         reader: nick_of("bob"),
         text: "lost".to_owned(),
-        reason: Undelivered::GivenUp,
+        reason: Undelivered::KeyChanged,
     };
     assert_eq!(a, [Event::Back(person(&bob)), undelivered]);
     assert!(matches!(b.as_slice(), [Event::Returned { .. }]), "{b:?}");

@@ -137,8 +137,14 @@ pub(in crate::cmd::join) enum Reason {
     Unopened,
     /// The reader has gone.
     Gone,
-    /// It was not confirmed for too long, or too much else is waiting.
-    GivenUp,
+    /// It was given up, for one of three reasons: there is one thing to do about all of them, so a script has
+    /// one word, and the text says which it is.
+    #[serde(rename = "given-up")]
+    KeyChanged,
+    #[serde(rename = "given-up")]
+    TooMuch,
+    #[serde(rename = "given-up")]
+    TooLong,
     /// The relay has not taken it.
     NotTaken,
 }
@@ -148,7 +154,9 @@ impl From<Undelivered> for Reason {
         match undelivered {
             Undelivered::Unopened => Self::Unopened,
             Undelivered::Gone => Self::Gone,
-            Undelivered::GivenUp => Self::GivenUp,
+            Undelivered::KeyChanged => Self::KeyChanged,
+            Undelivered::TooMuch => Self::TooMuch,
+            Undelivered::TooLong => Self::TooLong,
         }
     }
 }
@@ -371,7 +379,9 @@ incidents! {
             match reason {
                 Reason::Unopened => format!("not delivered to {to}, whose {programs} could not open it; say it again: {text}"),
                 Reason::Gone => format!("not delivered to {to}, who {have} gone; say it again: {text}"),
-                Reason::GivenUp => format!("not delivered to {to}, as far as is known: it was not confirmed for so long, or so much else waits, that your program has given it up; say it again: {text}"),
+                Reason::KeyChanged => format!("not delivered to {to}, as far as is known: a session key has changed before it came; say it again: {text}"),
+                Reason::TooMuch => format!("not delivered to {to}, as far as is known: so much else waits that your program has given it up; say it again: {text}"),
+                Reason::TooLong => format!("not delivered to {to}, as far as is known: it was not confirmed for a day; say it again: {text}"),
                 Reason::NotTaken => format!("not delivered to {to}, as your nick or key has changed before the relay took it; say it again: {text}"),
             }
         };
