@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::session::{Disbelief, Event, Undelivered};
@@ -129,21 +127,18 @@ macro_rules! incidents {
     };
 }
 
-/// Why a message has not reached somebody: the `reason` in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+/// Why a message has not reached somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cmd::join) enum Reason {
     /// It could not be opened there.
     Unopened,
     /// The reader has gone.
     Gone,
-    /// It was given up, for one of three reasons: there is one thing to do about all of them, so a script has
-    /// one word, and the text says which it is.
-    #[serde(rename = "given-up")]
+    /// A session key has changed before it came.
     KeyChanged,
-    #[serde(rename = "given-up")]
+    /// Too much else is waiting.
     TooMuch,
-    #[serde(rename = "given-up")]
+    /// It was not confirmed for too long.
     TooLong,
     /// The relay has not taken it.
     NotTaken,
