@@ -188,7 +188,7 @@ fn who_was_away_while_another_changed_its_key_twice_misses_what_it_missed_and_no
         receipt: 2,
         reader: nick_of("bob"),
         text: "lost".to_owned(),
-        reason: Undelivered::GivenUp,
+        reason: Undelivered::KeyChanged,
     };
     assert_eq!(a, [Event::Back(person(&bob)), undelivered]);
     assert!(matches!(b.as_slice(), [Event::Returned { .. }]), "{b:?}");
@@ -197,6 +197,58 @@ fn who_was_away_while_another_changed_its_key_twice_misses_what_it_missed_and_no
     world.say_to(&mut ada, bob.sid(), "for you");
     let after = [said("ada", "after"), said_directly("ada", "for you")];
     assert_eq!(catch_up(&mut bob), after);
+}
+
+#[test]
+fn what_is_not_confirmed_for_a_day_is_given_up_for_that_reason() {
+    let (mut world, mut ada, ..) = three();
+    world.say(&mut ada, "hello");
+    catch_up(&mut ada);
+    // Nothing comes of the others, and nobody says that they went.
+    world.advance(Duration::from_hours(24));
+    let told = ada.tick();
+    for reader in ["bob", "carol"] {
+        let given_up = Event::Undelivered {
+            receipt: 1,
+            reader: nick_of(reader),
+            text: "hello".to_owned(),
+            reason: Undelivered::TooLong,
+        };
+        assert!(told.contains(&given_up), "{told:?}");
+    }
+}
+
+#[test]
+fn what_is_not_kept_as_much_else_is_not_confirmed_is_given_up_for_that_reason() {
+    let (mut world, mut ada, mut bob, _) = three();
+    // With what is encrypted for two readers, that is more than 8 MiB.
+    let long = "x".repeat(4000);
+    for _ in 0..1000 {
+        world.say(&mut ada, &long);
+        catch_up(&mut ada);
+    }
+    world.advance(Duration::from_secs(2));
+    ada.tick();
+    world.relay(&mut ada);
+    world.lose(&bob);
+    catch_up(&mut ada);
+    world.enter_again(&mut bob).unwrap();
+    let told = catch_up(&mut ada);
+    let given_up: Vec<u64> = told
+        .iter()
+        .filter_map(|event| match event {
+            Event::Undelivered {
+                receipt,
+                reader,
+                reason: Undelivered::TooMuch,
+                ..
+            } if *reader == nick_of("bob") => Some(*receipt),
+            _ => None,
+        })
+        .collect();
+    // The oldest, and no others.
+    assert!(given_up.iter().copied().eq(1..=given_up.len() as u64));
+    assert!((1..500).contains(&given_up.len()), "{}", given_up.len());
 }
 
 #[test]

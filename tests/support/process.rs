@@ -512,6 +512,12 @@ impl Client {
         self.process.stdout.all()
     }
 
+    /// Has nobody take what it writes, until what this returns is dropped.
+    #[must_use]
+    pub fn hold_output(&self) -> impl Drop {
+        self.process.stdout.lock()
+    }
+
     /// What it has of the system.
     pub fn belongings(&self) -> Belongings {
         self.process.belongings()

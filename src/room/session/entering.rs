@@ -128,18 +128,13 @@ impl Session {
         self.say_goodbye_if_due(now);
         let people = self.others();
         events.push(if is_return {
-            let absent = self.members.absent_nicks(before.into_iter());
             let out_since = self.door.out_since.take();
             let out = now.uptime.saturating_sub(out_since.unwrap_or(now.uptime));
             let active = self.presence.active.get();
             let untold = self.door.return_of.filter(|(_, told)| *told > active);
             let before = untold.map_or(Duration::ZERO, |(out, _)| out);
             self.door.return_of = Some((before + out, active + self.period()));
-            Event::Returned {
-                people,
-                absent,
-                out,
-            }
+            Event::Returned { people, out }
         } else {
             Event::Entered(people)
         });

@@ -8,7 +8,7 @@ use crate::room::card::{Card, SessionId};
 use crate::room::chain::roster_digest;
 use crate::room::frame::Signed;
 use crate::room::message::verify;
-use crate::room::names::{Nick, RoomKey};
+use crate::room::names::RoomKey;
 use crate::room::roster::Roster;
 
 use super::event::Disbelief;
@@ -91,12 +91,6 @@ impl Members {
             .iter()
             .map(|(_, peer)| peer.card.origin())
             .collect()
-    }
-
-    /// Who these are, of those who are away.
-    pub(super) fn absent_nicks(&self, origins: impl Iterator<Item = SessionId>) -> Vec<Nick> {
-        let absent = origins.filter_map(|origin| self.absent.get(&origin));
-        absent.map(|absent| absent.peer.nick().clone()).collect()
     }
 
     /// Those who were there when this member entered anew, and whom nobody has said to have gone: they are

@@ -11,12 +11,14 @@
 //! - `presence`: who shows that it is there.
 //! - `members`, `peer`: who is in the room, and what is known of each.
 //! - `own`, `own_keys`, `succession`: this member's card and keys, and the next ones.
-//! - `saying`, `outbox`: what this member says, and what has become of it at each reader.
+//! - `saying`, `outbox`: what this member says, and what has become of it at each reader. `copies`: what a
+//!   reader is sent once more.
 //! - `stating`: what it states. `timers`: what is due when.
 //! - `sending`: what was sent, until the relay has taken it and given it back.
 //! - `shown`: what stands on the screen. `event`: what is told.
 
 mod claims;
+mod copies;
 mod entering;
 mod entries;
 mod event;
@@ -51,6 +53,7 @@ pub use self::event::{Disbelief, End, Event, Person, Presence, SayError, Standin
 pub use self::outbox::{Fate, Said, Undelivered};
 pub use self::saying::{Policy, Receipt, To};
 
+use self::copies::Copies;
 use self::entering::Entering;
 use self::history::History;
 use self::members::Members;
@@ -119,6 +122,7 @@ pub struct Session {
     history: History,
     streams: AllStreams,
     outbox: Outbox,
+    copies: Copies,
     sending: Sending,
     presence: OwnPresence,
     shown: Shown,
@@ -158,6 +162,7 @@ impl Session {
             history: History::default(),
             streams: AllStreams::default(),
             outbox: Outbox::default(),
+            copies: Copies::default(),
             sending: Sending::default(),
             presence: OwnPresence::default(),
             shown: Shown::default(),

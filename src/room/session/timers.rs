@@ -203,7 +203,7 @@ impl Session {
             }
             Timer::Receipt if is_here => timers.receipts.values().map(|owed| owed.due).min(),
             Timer::Copies if self.is_inside() && !self.parting.said_goodbye => {
-                self.outbox.copies_due()
+                self.copies.next_due()
             }
             Timer::Beacon if is_here => Some(timers.beacon),
             Timer::Look if self.door.has_entered => Some(timers.look),
