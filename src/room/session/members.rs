@@ -8,7 +8,7 @@ use crate::room::card::{Card, SessionId};
 use crate::room::chain::roster_digest;
 use crate::room::frame::Signed;
 use crate::room::message::verify;
-use crate::room::names::RoomKey;
+use crate::room::names::{Nick, RoomKey};
 use crate::room::roster::Roster;
 
 use super::event::Disbelief;
