@@ -11,7 +11,7 @@ use e2echat::room::notice::Notice;
 use nix::sys::signal::Signal;
 
 use crate::support::peer::{CardFields, Member, Peer, identity, lobby, made_up_key};
-use crate::support::process::{Client, Home, Relay, wait_for};
+use crate::support::process::{Client, Home, Relay, tested_program, wait_for};
 
 const DROPPED: &str = " was dropped by the relay: it did not read fast enough";
 
@@ -253,7 +253,7 @@ fn relay_with_memory(bytes: &str, options: &[&str]) -> Relay {
     home.isolate(&mut command);
     command
         .arg(format!("--data={bytes}"))
-        .arg(env!("CARGO_BIN_EXE_e2echat"))
+        .arg(tested_program())
         .args(["serve", "--bind", "127.0.0.1", "--port", "0", "-v"])
         .args(["--max-bytes", "0", "--max-blocks", "0"])
         .args(options);

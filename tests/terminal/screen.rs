@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::support::peer::Member;
-use crate::support::process::{Client, Home, Relay, is_message, waits_of};
+use crate::support::process::{Client, Home, Relay, is_message, tested_program, waits_of};
 use crate::support::screen::{self, Screen};
 use nix::sys::signal::Signal;
 
@@ -19,7 +19,7 @@ struct Person {
 impl Person {
     fn join(relay: &Relay, nick: &str) -> Self {
         let home = Home::new();
-        let mut command = screen::command(env!("CARGO_BIN_EXE_e2echat"));
+        let mut command = screen::command(tested_program());
         command.args(["join", &relay.address().to_string(), "--nick", nick]);
         command.env("HOME", home.path());
         command.env("XDG_CONFIG_HOME", home.path());
@@ -543,7 +543,7 @@ fn a_terminal_that_cannot_move_its_cursor_gets_lines_without_colour() {
 #[test]
 fn the_host_sits_in_the_room_it_serves() {
     let home = Home::new();
-    let mut command = screen::command(env!("CARGO_BIN_EXE_e2echat"));
+    let mut command = screen::command(tested_program());
     command.args([
         "serve",
         "--nick",
