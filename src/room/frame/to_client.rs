@@ -1,10 +1,11 @@
 //! The frames that a relay sends, as a client reads them.
 
 use crate::cipher::encoding::{Decoder, Malformed};
-use crate::room::card::SessionId;
 use crate::room::chain::{EntryKind, Link};
+use crate::room::names::RunId;
 
-use super::{Challenge, Departure, RelayLimits, RunId, kind};
+use super::fields::{Challenge, RelayLimits};
+use super::kind;
 
 /// What WELCOME says (PROTOCOL §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,20 +49,6 @@ impl<'a> Signed<'a> {
         fields.finish()?;
         Ok(signed)
     }
-}
-
-/// Reads the entry with which the relay takes somebody out.
-///
-/// # Errors
-/// Where it is not of that form, or has a reason that is none of a relay's.
-pub fn parse_left(entry: &[u8]) -> Result<(SessionId, Departure), Malformed> {
-    let mut fields = Decoder::new(entry);
-    let left = (
-        SessionId(fields.bytes()?),
-        Departure::from_code(fields.byte()?)?,
-    );
-    fields.finish()?;
-    Ok(left)
 }
 
 /// A frame from a relay. Fields that are not parsed further are slices of the frame.

@@ -8,10 +8,11 @@ use crate::room::chain::entry_digest;
 use crate::room::frame::{Challenge, Frame, Welcome};
 use crate::room::roster::MAX_MEMBERS;
 
+use super::door::{Entering, Phase};
 use super::event::{Disbelief, End, Event};
 use super::peer::Peer;
 use super::presence::{OwnEntry, Watch};
-use super::{Now, Phase, Session};
+use super::{Now, Session};
 
 /// Positions go up to here.
 pub(super) const MAX_POSITION: u64 = u64::MAX / 2;
@@ -207,14 +208,4 @@ impl Session {
         let renamed = renamed.map(|(former, person)| Event::Renamed { former, person });
         renamed.into_iter().collect()
     }
-}
-
-/// What the relay has said of the room to this member, which it lets in.
-pub(super) struct Entering {
-    pub(super) welcome: Welcome,
-    /// The card that it was let in with, and when that was signed, by active time.
-    pub(super) presented: Card,
-    pub(super) signed: Duration,
-    /// The cards of the others, as far as they have come.
-    pub(super) cards: Vec<Result<Card, CardError>>,
 }
