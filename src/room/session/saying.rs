@@ -208,6 +208,32 @@ impl Session {
         events
     }
 
+    /// Begins to send a reader, who has entered anew or to whom this member has, what it has not confirmed.
+    /// Returns what cannot be sent.
+    pub(super) fn copy_to(&mut self, origin: SessionId, was_there: bool, now: Now) -> Vec<Event> {
+        let Some(readers) = self.session_ids(origin) else {
+            return Vec::new();
+        };
+        let given_up = self.outbox.give_up_for(origin, self.senders(), readers);
+        let receipts = self.outbox.start_over(origin, was_there);
+        self.copies.begin(origin, receipts, now.uptime);
+        self.send_copies(now);
+        given_up.into_iter().map(Event::of_news).collect()
+    }
+
+    /// Sends the copies that are due.
+    pub(super) fn send_copies(&mut self, now: Now) {
+        if self.parting.said_goodbye {
+            return;
+        }
+        let present = self.members.present_origins();
+        for (receipt, origin, frame) in self.copies.take_due(&self.outbox, &present, now.uptime) {
+            let order = self.sending.next_order();
+            self.outbox.sent_alone(receipt, origin, order);
+            self.send(Sent::Frame(frame));
+        }
+    }
+
     /// The session ids under which messages reach the member that is in the room and had this one at
     /// first.
     pub(super) fn session_ids(&self, origin: SessionId) -> Option<[SessionId; 2]> {
