@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,15 +47,21 @@ fn two_members(relay: &Relay) -> (Client, Client) {
     (ada, bob)
 }
 
+/// Checks that what the first says now reaches the second, and that the second was warned of nothing.
+#[track_caller]
+fn assert_heard(speaker: &mut Client, nick: &str, witness: &Client) {
+    // What was said before would be found at once.
+    static SAID: AtomicUsize = AtomicUsize::new(0);
+    let text = format!("here I am, {}", SAID.fetch_add(1, Ordering::Relaxed));
+    speaker.say(&text);
+    witness.wait_for_message(nick, &text);
+    assert_eq!(witness.warnings(), [""; 0]);
+}
+
 #[track_caller]
 fn assert_chatting(ada: &mut Client, bob: &mut Client) {
-    ada.say("can you read me?");
-    bob.wait_for_message("ada", "can you read me?");
-    bob.say("loud and clear");
-    ada.wait_for_message("bob", "loud and clear");
-    for client in [ada, bob] {
-        assert_eq!(client.warnings(), [""; 0]);
-    }
+    assert_heard(ada, "ada", bob);
+    assert_heard(bob, "bob", ada);
 }
 
 #[test]
@@ -217,6 +223,8 @@ struct Besieged {
     bob: Client,
     home: Home,
     mallory: Member,
+    /// How often it was checked that both are there.
+    checks: u32,
 }
 
 impl Besieged {
@@ -239,6 +247,7 @@ impl Besieged {
             bob,
             home,
             mallory,
+            checks: 0,
         }
     }
 
@@ -273,12 +282,18 @@ impl Besieged {
     /// Checks that both readers are still there, and have read all that was sent so far.
     #[track_caller]
     fn is_alive(&mut self) {
-        self.ada.say("can you read me?");
+        // With the same words as the last time, what was said then would be found at once.
+        self.checks += 1;
+        let (question, answer) = (
+            format!("can you read me, {}?", self.checks),
+            format!("loud and clear, {}", self.checks),
+        );
+        self.ada.say(&question);
         self.bob
-            .wait_for_line("words", |line| line.contains("can you read me?"));
-        self.bob
-            .write(b"{\"type\":\"say\",\"text\":\"loud and clear\"}\n");
-        self.ada.wait_for_message("bob", "loud and clear");
+            .wait_for_line("words", |line| line.contains(&question));
+        let said = serde_json::json!({ "type": "say", "text": answer });
+        self.bob.say(&said.to_string());
+        self.ada.wait_for_message("bob", &answer);
         let is_about_links = |line: &String| {
             line.contains("did not read") || line.contains("connect") || line.contains("\"link\"")
         };
@@ -309,7 +324,7 @@ impl Besieged {
             assert!(
                 (1..=most).contains(&found),
                 "{found} lines: {:#?}",
-                lines.first_chunk::<20>()
+                &lines[..lines.len().min(20)]
             );
         }
     }
@@ -366,7 +381,7 @@ fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
     // has said nothing either.
     for alarm in others {
         assert_eq!(alarm["kind"], "undelivered", "{alarm}");
-        let text = "not delivered to ada, who has gone; say it again: loud and clear";
+        let text = "not delivered to ada, who has gone; say it again: loud and clear, 1";
         assert_eq!(alarm["text"], text);
     }
 }
@@ -632,8 +647,11 @@ fn running_out_of_open_files_keeps_newcomers_waiting_and_members_in() {
     assert_eq!(welcome(&mut last), Welcome::Challenge);
     relay.wait_for_log("end", |line| line.contains("newcomers are taken again"));
     let mut carol = Client::join(relay.address(), "carol", &[]);
-    assert_chatting(&mut ada, &mut carol);
-    assert_chatting(&mut carol, &mut bob);
+    assert_chatting(&mut ada, &mut bob);
+    assert_heard(&mut ada, "ada", &carol);
+    for witness in [&ada, &bob] {
+        assert_heard(&mut carol, "carol", witness);
+    }
 }
 
 /// How many threads a user may have, and a user who has none.
@@ -721,14 +739,6 @@ fn break_off_often(source: Ipv4Addr, relay: &Relay, prefix: &str, times: usize) 
         // It is not let in where everything is taken.
         let _ = break_off(source, relay, &format!("{prefix}-{number:x}"), number / 8);
     }
-}
-
-/// Checks that somebody is in the room of a witness, who is warned of nothing.
-#[track_caller]
-fn assert_heard(client: &mut Client, nick: &str, witness: &Client) {
-    client.say("here I am");
-    witness.wait_for_message(nick, "here I am");
-    assert_eq!(witness.warnings(), [""; 0]);
 }
 
 fn lost(nick: &str) -> String {
