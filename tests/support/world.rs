@@ -511,7 +511,7 @@ impl World {
     pub fn lose_insider(&mut self, insider: &Insider) {
         let intake = insider.intake.as_ref().expect("it is in the room");
         self.room
-            .leave(intake.sid(), intake.joined(), Departure::Lost);
+            .leave(intake.joined(), Departure::Lost);
     }
 
     /// Has the relay take these frames from an insider, and pass them on.
@@ -542,7 +542,7 @@ impl World {
     pub fn lose(&mut self, member: &Member) {
         let intake = member.intake.as_ref().expect("it is in the room");
         self.room
-            .leave(intake.sid(), intake.joined(), Departure::Lost);
+            .leave(intake.joined(), Departure::Lost);
     }
 }
 
@@ -706,6 +706,7 @@ pub fn person(member: &Member) -> Person {
         fingerprint: card.fingerprint(),
         is_lasting: card.is_lasting(),
         is_present: false,
+        asleep: None,
         differs: false,
         standing: Standing::New,
         sid: card.sid(),

@@ -198,8 +198,8 @@ fn serve_member(mut membership: Membership, connection: u64, stream: Arc<TcpStre
         // It fails where the client hung up first.
         let _ = stream.shutdown(Shutdown::Both);
         drop(stream);
-        let _waiting = pass.start_waiting();
-        membership.keep(connection, departure);
+        let relay = Arc::clone(membership.relay());
+        relay.keep(membership, connection, departure, pass);
     } else {
         membership.end(departure);
         outbox.wait_for_end(connection);

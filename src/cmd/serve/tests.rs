@@ -50,7 +50,6 @@ fn start() -> SocketAddr {
     };
     let limits = ConnectionLimits {
         connections: 16,
-        threads: 16,
         per_network: 16,
         joins: Rate::new(NonZeroU32::MAX, SECOND, SECOND),
     };

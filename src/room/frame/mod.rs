@@ -4,15 +4,16 @@
 mod to_client;
 mod to_relay;
 
-use crate::cipher::encoding::{Encoder, Malformed};
+use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
 
+use super::Time;
 use super::card::SessionId;
 use super::chain::{EntryKind, Link};
 use super::names::RoomId;
 
 pub use super::names::RunId;
 
-pub use self::to_client::{Signed, ToClient, Welcome, parse_left};
+pub use self::to_client::{Signed, ToClient, Welcome, parse_awake, parse_left};
 pub use self::to_relay::{Parcel, SendFrame, StatementFrame, ToRelay};
 
 /// The first bytes of a connection: the protocol's name (PROTOCOL §6).
@@ -34,6 +35,7 @@ pub(in crate::room) mod kind {
     pub(in crate::room) const HELLO: u8 = 0x02;
     pub(super) const WELCOME: u8 = 0x03;
     pub(in crate::room) const MEMBER: u8 = 0x04;
+    pub(super) const ABSENT: u8 = 0x05;
     pub(super) const SEND: u8 = 0x10;
     pub(in crate::room) const ENTRY: u8 = 0x11;
     pub(in crate::room) const OWN: u8 = 0x12;
@@ -42,6 +44,7 @@ pub(in crate::room) mod kind {
     pub(in crate::room) const STATEMENT: u8 = 0x15;
     pub(in crate::room) const RECEIPT: u8 = 0x16;
     pub(super) const REFUSED: u8 = 0x17;
+    pub(super) const PASSED: u8 = 0x18;
     pub(super) const PING: u8 = 0x20;
     pub(super) const ACK: u8 = 0x21;
     pub(super) const NOTICE: u8 = 0x22;
@@ -195,6 +198,52 @@ pub fn left_entry(sid: SessionId, departure: Departure) -> Vec<u8> {
     fields.finish()
 }
 
+/// What a relay says of a member that has no connection (PROTOCOL §8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Absence {
+    /// The member.
+    pub sid: SessionId,
+    /// Since when, by the relay's clock.
+    pub since: Time,
+    /// Until when its place is kept, by the same clock.
+    pub until: Time,
+}
+
+impl Absence {
+    /// The bytes of the entry ASLEEP.
+    #[must_use]
+    pub fn entry(&self) -> Vec<u8> {
+        self.encode().finish()
+    }
+
+    fn encode(&self) -> Encoder {
+        let fields = Encoder::default().bytes(&self.sid.0);
+        fields.u64(self.since).u64(self.until)
+    }
+
+    /// Reads the entry ASLEEP.
+    ///
+    /// # Errors
+    /// Where it is of another form.
+    pub fn parse(entry: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Decoder::new(entry);
+        let absence = Self::read(&mut fields)?;
+        fields.finish()?;
+        Ok(absence)
+    }
+
+    fn read(fields: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            sid: SessionId(fields.bytes()?),
+            since: fields.u64()?,
+            until: fields.u64()?,
+        })
+    }
+}
+
+/// The most entries for which one frame PASSED stands (PROTOCOL §8).
+pub const MAX_PASSED: usize = 4096;
+
 /// A frame that is to be sent: its type and its fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -283,6 +332,12 @@ impl Frame {
         Self::new(kind::MEMBER, Encoder::default().string(card))
     }
 
+    /// ABSENT: the member whose card comes next has no connection.
+    #[must_use]
+    pub fn absent(absence: &Absence) -> Self {
+        Self::new(kind::ABSENT, absence.encode())
+    }
+
     /// SEND: a message, or a part of one. Each parcel is a reader and a ciphertext.
     #[must_use]
     pub fn send(
@@ -316,6 +371,14 @@ impl Frame {
     #[must_use]
     pub fn own() -> Self {
         Self::new(kind::OWN, Encoder::default())
+    }
+
+    /// PASSED: statements to all, by the digests of their entries. There are [`MAX_PASSED`] at most.
+    #[must_use]
+    pub fn passed(digests: &[Digest]) -> Self {
+        let fields = Encoder::default().count(digests.len());
+        let fields = digests.iter().fold(fields, |fields, one| fields.bytes(one));
+        Self::new(kind::PASSED, fields)
     }
 
     /// REFUSED

@@ -1,10 +1,10 @@
 //! The frames that a relay sends, as a client reads them.
 
-use crate::cipher::encoding::{Decoder, Malformed};
+use crate::cipher::encoding::{Decoder, Digest, Malformed};
 use crate::room::card::SessionId;
 use crate::room::chain::{EntryKind, Link};
 
-use super::{Challenge, Departure, RelayLimits, RunId, kind};
+use super::{Absence, Challenge, Departure, MAX_PASSED, RelayLimits, RunId, kind};
 
 /// What WELCOME says (PROTOCOL §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,25 @@ pub fn parse_left(entry: &[u8]) -> Result<(SessionId, Departure), Malformed> {
     Ok(left)
 }
 
+fn read_passed(fields: &mut Decoder<'_>) -> Result<Vec<Digest>, Malformed> {
+    let count = fields.count(size_of::<Digest>())?;
+    if count == 0 || count > MAX_PASSED {
+        return Err(Malformed);
+    }
+    (0..count).map(|_| fields.bytes()).collect()
+}
+
+/// Reads the entry AWAKE.
+///
+/// # Errors
+/// Where it is not of that form.
+pub fn parse_awake(entry: &[u8]) -> Result<SessionId, Malformed> {
+    let mut fields = Decoder::new(entry);
+    let sid = SessionId(fields.bytes()?);
+    fields.finish()?;
+    Ok(sid)
+}
+
 /// A frame from a relay. Fields that are not parsed further are slices of the frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ToClient<'a> {
@@ -73,6 +92,8 @@ pub enum ToClient<'a> {
     Welcome(Welcome),
     /// MEMBER: a card.
     Member(&'a [u8]),
+    /// ABSENT: the member whose card comes next has no connection.
+    Absent(Absence),
     /// ENTRY
     Entry {
         /// What kind of entry it is.
@@ -88,6 +109,8 @@ pub enum ToClient<'a> {
     Deliver(Signed<'a>, &'a [u8]),
     /// RECEIPT
     Receipt(Signed<'a>),
+    /// PASSED: statements to all, by the digests of their entries.
+    Passed(Vec<Digest>),
     /// REFUSED: a notice's code.
     Refused(u8),
     /// PING: the relay asks for an ACK.
@@ -129,6 +152,7 @@ impl<'a> ToClient<'a> {
                 grace: fields.u32()?,
             }),
             kind::MEMBER => Self::Member(fields.string()?),
+            kind::ABSENT => Self::Absent(Absence::read(&mut fields)?),
             kind::ENTRY => Self::Entry {
                 kind: EntryKind::from_code(fields.byte()?),
                 entry: fields.string()?,
@@ -137,6 +161,7 @@ impl<'a> ToClient<'a> {
             kind::OWN => Self::Own,
             kind::DELIVER => Self::Deliver(Signed::read(&mut fields)?, fields.string()?),
             kind::RECEIPT => Self::Receipt(Signed::read(&mut fields)?),
+            kind::PASSED => Self::Passed(read_passed(&mut fields)?),
             kind::REFUSED => Self::Refused(fields.byte()?),
             kind::PING => Self::Ping,
             kind::ACK => Self::Ack(fields.u64()?),

@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::cipher::encoding::Malformed;
-use crate::room::frame::Frame;
+use crate::cipher::encoding::{Digest, Malformed};
+use crate::room::frame::{Frame, MAX_PASSED};
 
 use super::OutgoingFrame;
 use super::bundle::{Bundle, Unsent};
@@ -29,6 +29,10 @@ pub struct Overflow;
 pub struct Backlog {
     sent: VecDeque<Arc<Bundle>>,
     waiting: VecDeque<Bundle>,
+    /// Whether the member has no connection: of statements, the digests of their entries are kept alone.
+    is_asleep: bool,
+    /// Those that come after all that waits.
+    passed: Vec<Digest>,
     /// What all of them weigh, in bytes as [`OutgoingFrame::weight`] counts them.
     weight: usize,
     max_weight: usize,
@@ -47,6 +51,8 @@ impl Backlog {
         Self {
             sent: VecDeque::new(),
             waiting: VecDeque::new(),
+            is_asleep: false,
+            passed: Vec::new(),
             weight: 0,
             max_weight,
             acknowledged: 0,
@@ -90,7 +96,44 @@ impl Backlog {
         Ok(())
     }
 
+    /// Adds a frame that carries a statement to all, of which this is the digest of the entry.
+    ///
+    /// # Errors
+    /// Where there is no room for it.
+    pub fn post_statement(
+        &mut self,
+        frame: OutgoingFrame,
+        entry: &Digest,
+    ) -> Result<(), Overflow> {
+        if !self.is_asleep {
+            return self.post(frame);
+        }
+        if self.passed.len() == MAX_PASSED {
+            self.push_passed();
+        }
+        if self.weight + entry.len() > self.max_weight {
+            return Err(Overflow);
+        }
+        self.weight += entry.len();
+        self.passed.push(*entry);
+        Ok(())
+    }
+
+    /// Makes a frame of the digests.
+    fn push_passed(&mut self) {
+        if !self.passed.is_empty() {
+            let passed = std::mem::take(&mut self.passed);
+            self.weight -= passed.as_flattened().len();
+            self.push_behind(Frame::passed(&passed).into());
+        }
+    }
+
     fn push(&mut self, frame: OutgoingFrame) {
+        self.push_passed();
+        self.push_behind(frame);
+    }
+
+    fn push_behind(&mut self, frame: OutgoingFrame) {
         self.weight += frame.weight();
         match self.waiting.back_mut() {
             Some(last) if !last.is_full() => last.push(frame),
@@ -178,6 +221,11 @@ impl Backlog {
         Ok(done)
     }
 
+    /// The member has no connection, until [`Backlog::resume`].
+    pub fn sleep(&mut self) {
+        self.is_asleep = true;
+    }
+
     /// Goes on over a new connection, over which the member says that it has received so many
     /// counted frames: the others are sent again. Frames that are not counted belonged to the
     /// connection before, and are dropped.
@@ -186,6 +234,8 @@ impl Backlog {
     /// As [`Backlog::acknowledge`].
     pub fn resume(&mut self, received: u64) -> Result<(), Malformed> {
         self.acknowledge(received)?;
+        self.push_passed();
+        self.is_asleep = false;
         let (sent, waiting) = (
             std::mem::take(&mut self.sent),
             std::mem::take(&mut self.waiting),
@@ -211,6 +261,7 @@ impl Backlog {
     pub fn clear(&mut self) {
         self.waiting = VecDeque::new();
         self.sent = VecDeque::new();
+        self.passed = Vec::new();
         (self.weight, self.taken) = (0, 0);
     }
 }
@@ -245,6 +296,47 @@ mod tests {
         let frames = unsent.iter().flat_map(Unsent::frames);
         let is_counted: Vec<bool> = frames.map(OutgoingFrame::is_counted).collect();
         assert_eq!(is_counted, [false, true, true, true]);
+    }
+
+    #[test]
+    fn of_statements_to_who_has_no_connection_the_digests_are_kept_in_their_places() {
+        let digest = |number| [number; 32];
+        let mut backlog = Backlog::new(1 << 20);
+        backlog.post_statement(counted(), &digest(0)).unwrap();
+        assert_eq!(taken(&mut backlog), 1);
+        backlog.sleep();
+        let before = backlog.weight();
+        for number in 1..=2 {
+            backlog.post_statement(counted(), &digest(number)).unwrap();
+        }
+        assert_eq!(backlog.weight() - before, 2 * 32);
+        backlog.post(counted()).unwrap();
+        backlog.post_statement(counted(), &digest(3)).unwrap();
+        backlog.resume(1).unwrap();
+        backlog.post_statement(counted(), &digest(4)).unwrap();
+        let unsent: Vec<Unsent> = std::iter::from_fn(|| backlog.take()).collect();
+        let frames = unsent.iter().flat_map(Unsent::frames);
+        let frames: Vec<Vec<u8>> = frames.map(|frame| frame.slices().concat()).collect();
+        let passed = |digests: &[Digest]| Frame::passed(digests).encode();
+        let expected = [
+            passed(&[digest(1), digest(2)]),
+            Frame::own().encode(),
+            passed(&[digest(3)]),
+            Frame::own().encode(),
+        ];
+        assert_eq!(frames, expected);
+    }
+
+    #[test]
+    fn digests_fill_it_too() {
+        let mut backlog = Backlog::new(64 * 1024);
+        backlog.sleep();
+        let mut count = 0;
+        while backlog.post_statement(counted(), &[0; 32]).is_ok() {
+            count += 1;
+        }
+        assert_eq!(count, 64 * 1024 / 32);
+        assert_eq!(backlog.post(counted()), Err(Overflow));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::cipher::keys::IdentityKey;
 use crate::cipher::pem::IdentityPem;
 use crate::room::card::{Identity, Stay};
 use crate::room::chain::{Claim, entry_digest, signed_entry};
-use crate::room::frame::{Part, RunId, Signed, ToClient, parse_left};
+use crate::room::frame::{Part, RunId, Signed, ToClient, parse_awake, parse_left};
 use crate::room::message::{Header, Stream};
 use crate::room::names::RoomName;
 use crate::room::numbers::{Had, Ranges};
@@ -78,6 +78,9 @@ enum Taken {
     Receipt,
     Refused(u8),
     Notice(u8),
+    Asleep(Absence),
+    Awake(SessionId),
+    Absent(Absence),
 }
 
 struct Person {
@@ -213,6 +216,8 @@ impl Person {
                         }
                         EntryKind::Statement => Taken::Statement,
                         EntryKind::Goodbye => Taken::Goodbye,
+                        EntryKind::Asleep => Taken::Asleep(Absence::parse(entry).unwrap()),
+                        EntryKind::Awake => Taken::Awake(parse_awake(entry).unwrap()),
                         EntryKind::Unknown(_) => unreachable!(),
                     }
                 }
@@ -231,6 +236,7 @@ impl Person {
                     Taken::Refused(code)
                 }
                 ToClient::Notice(code) => Taken::Notice(code),
+                ToClient::Absent(absence) => Taken::Absent(absence),
                 other => unreachable!("{other:?}"),
             });
         }
@@ -321,7 +327,7 @@ fn all_follow_one_chain_over_every_kind_of_entry() {
     send(&mut room, &mut bob, &late).unwrap();
     let goodbye = ada.statement(a, Purpose::ToAll(Occasion::Goodbye));
     send(&mut room, &mut ada, &goodbye).unwrap();
-    room.leave(b, bob.intake.joined(), Departure::Slow);
+    room.leave(bob.intake.joined(), Departure::Slow);
 
     assert_eq!(
         ada.take(),
@@ -419,7 +425,7 @@ fn whoever_says_goodbye_is_out_at_that_entry_and_has_no_other() {
     // Its connection ends, and nothing that still comes over that is taken.
     let beacon = ada.beacon();
     send(&mut room, &mut ada, &beacon).unwrap();
-    room.leave(ada.intake.sid(), ada.intake.joined(), Departure::Left);
+    room.leave(ada.intake.joined(), Departure::Left);
     assert_eq!(room.link(), at);
     assert_eq!(ada.take(), [Taken::Own]);
     assert_eq!(bob.take(), [Taken::Goodbye]);
@@ -605,7 +611,7 @@ fn sent_alone() -> [Taken; 3] {
 fn what_is_for_one_who_is_away_goes_to_nobody_whose_card_names_its_session_id() {
     let (mut room, [mut ada, bob, _]) = three();
     let gone = bob.card.sid();
-    room.leave(gone, bob.intake.joined(), Departure::Lost);
+    room.leave(bob.intake.joined(), Departure::Lost);
     let mut eve = eve_after(&mut room, &bob.card);
     send_alone(&mut room, &mut ada, gone);
     let message = ada.message(
@@ -623,7 +629,7 @@ fn what_is_for_one_who_is_away_goes_to_nobody_whose_card_names_its_session_id() 
 fn nobody_signs_under_the_session_id_of_one_who_is_away() {
     let (mut room, [_, bob, _]) = three();
     let gone = bob.card.sid();
-    room.leave(gone, bob.intake.joined(), Departure::Lost);
+    room.leave(bob.intake.joined(), Departure::Lost);
     let mut eve = eve_after(&mut room, &bob.card);
     let link = room.link();
     for occasion in [Occasion::Beacon, Occasion::Goodbye] {
@@ -647,7 +653,7 @@ fn who_comes_back_with_a_new_key_has_what_was_under_way_under_the_old_one() {
     let (card, rekey) = bob.rekey("bob", &key!("bob_session_3072"));
     send(&mut room, &mut bob, &rekey).unwrap();
     let old = std::mem::replace(&mut bob.card, card);
-    room.leave(bob.intake.sid(), bob.intake.joined(), Departure::Lost);
+    room.leave(bob.intake.joined(), Departure::Lost);
     let mut eve = eve_after(&mut room, &old);
     present_again(&mut room, &mut bob);
     send_alone(&mut room, &mut ada, old.sid());
@@ -691,7 +697,7 @@ fn a_relay_that_was_started_anew_keeps_nothing_from_whoever_it_is_for() {
         ..bob
     };
     present_again(&mut room, &mut bob_before);
-    room.leave(old.sid(), bob_before.intake.joined(), Departure::Lost);
+    room.leave(bob_before.intake.joined(), Departure::Lost);
     eve.take();
     send_alone(&mut room, &mut ada, old.sid());
     assert_eq!(eve.take(), []);

@@ -1,15 +1,20 @@
 //! From the challenge to the room, over each connection (PROTOCOL §7, §8).
 
+use std::time::Duration;
+
 use crate::cipher::encoding::Digest;
 use crate::room::card::{Card, CardError, SessionId};
 use crate::room::chain::entry_digest;
-use crate::room::frame::{Challenge, Frame, Welcome};
+use crate::room::frame::{Absence, Challenge, Frame, Welcome};
 use crate::room::roster::MAX_MEMBERS;
 
 use super::event::{Disbelief, End, Event};
 use super::peer::Peer;
 use super::presence::{OwnEntry, Watch};
 use super::{Now, Phase, Session};
+
+/// Whoever is without a connection for so long is asleep (PROTOCOL §8).
+const ASLEEP_AFTER: Duration = Duration::from_mins(1);
 
 /// Positions go up to here.
 pub(super) const MAX_POSITION: u64 = u64::MAX / 2;
@@ -47,7 +52,14 @@ impl Session {
         // What is on its way to this member may show that an entry has come back: no ACK does that yet.
         let acknowledged = self.sending.acknowledge(welcome.received)?;
         self.door.phase = Phase::Inside;
-        self.door.out_since = None;
+        let since = self.door.out_since.take().unwrap_or(now.uptime);
+        let fresh = CatchingUp {
+            since,
+            out: Duration::ZERO,
+            messages: 0,
+        };
+        let catching_up = self.door.catching_up.get_or_insert(fresh);
+        catching_up.out = now.uptime.saturating_sub(catching_up.since);
         let frames = self.sending.frames(|sent| self.frames_of(sent));
         self.door.outgoing.extend(frames);
         self.timers.acknowledged(self.presence.active.get());
@@ -90,6 +102,7 @@ impl Session {
             presented,
             signed,
             cards,
+            absences,
         } = entering;
         let before = self
             .members
@@ -112,12 +125,18 @@ impl Session {
             order,
         });
         let mut events = self.admit_all(cards, &before, now);
+        for absence in absences {
+            if let Some(peer) = self.members.roster.get_mut(absence.sid) {
+                peer.fall_asleep(&absence, now);
+            }
+        }
         events.extend(self.history.is_cut_off().then_some(Event::CutOff));
         if former.nick() != self.own.card.nick() {
             events.push(Event::Called(self.own.card.nick().clone()));
         }
         self.roster_changed();
         self.door.joined = Some(base);
+        self.door.catching_up = None;
         self.door.phase = Phase::Inside;
         let is_return = std::mem::replace(&mut self.door.has_entered, true);
         events.extend(self.send_again(now));
@@ -197,6 +216,7 @@ impl Session {
             self.outbox.call(card.origin(), card.nick());
         }
         peer.base = base;
+        peer.wake(self.presence.active.get());
         peer.has_rekeyed = false;
         peer.has_differed |= peer.watch.differs;
         peer.watch = Watch::new(self.presence.active.get());
@@ -210,12 +230,37 @@ impl Session {
     }
 }
 
+/// What waited for this member is coming, as it was without a connection.
+pub(super) struct CatchingUp {
+    /// Since when it was, and for how long.
+    since: Duration,
+    out: Duration,
+    /// How many messages have come since.
+    messages: usize,
+}
+
+impl CatchingUp {
+    /// Something comes.
+    pub(super) fn count(&mut self, events: &[Event]) {
+        let is_message = |event: &&Event| matches!(event, Event::Message { .. });
+        self.messages += events.iter().filter(is_message).count();
+    }
+
+    /// What is told when all has come, of somebody who was asleep.
+    pub(super) fn end(self) -> Option<Event> {
+        let (out, messages) = (self.out, self.messages);
+        (out >= ASLEEP_AFTER).then_some(Event::CaughtUp { out, messages })
+    }
+}
+
 /// What the relay has said of the room to this member, which it lets in.
 pub(super) struct Entering {
     pub(super) welcome: Welcome,
     /// The card that it was let in with, and when that was signed, by active time.
     pub(super) presented: Card,
-    pub(super) signed: std::time::Duration,
+    pub(super) signed: Duration,
     /// The cards of the others, as far as they have come.
     pub(super) cards: Vec<Result<Card, CardError>>,
+    /// Of whom it says that they are without a connection.
+    pub(super) absences: Vec<Absence>,
 }

@@ -47,11 +47,11 @@ use super::frame::{Frame, RelayLimits, ToClient};
 use super::names::{Nick, RoomName};
 use super::notice::Notice;
 
-pub use self::event::{Disbelief, End, Event, Person, Presence, SayError, Standing, Written};
+pub use self::event::{Asleep, Disbelief, End, Event, Person, Presence, SayError, Standing, Written};
 pub use self::outbox::{Fate, Said, Undelivered};
 pub use self::saying::{Policy, Receipt, To};
 
-use self::entering::Entering;
+use self::entering::{CatchingUp, Entering};
 use self::history::History;
 use self::members::Members;
 use self::outbox::Outbox;
@@ -97,6 +97,8 @@ struct Door {
     received: u64,
     /// Since when this member is out of the room, if it was in it.
     out_since: Option<Duration>,
+    /// What waited comes, after a connection has resumed.
+    catching_up: Option<CatchingUp>,
     /// For how long it was out, and when it is told what came meanwhile, by active time.
     return_of: Option<(Duration, Duration)>,
     /// The frames that are to be sent now.
@@ -169,6 +171,7 @@ impl Session {
                 joined: None,
                 received: 0,
                 out_since: None,
+                catching_up: None,
                 return_of: None,
                 outgoing: Vec::new(),
             },
@@ -364,6 +367,7 @@ impl Session {
                     presented: *presented,
                     signed,
                     cards: Vec::new(),
+                    absences: Vec::new(),
                 };
                 Ok(self.enter(entering, now))
             }
@@ -371,6 +375,12 @@ impl Session {
                 let card = Card::parse(card, self.own.card.room());
                 entering.cards.push(card);
                 Ok(self.enter(*entering, now))
+            }
+            (Phase::Entering(mut entering), ToClient::Absent(absence)) => {
+                let is_due = entering.absences.len() <= entering.cards.len();
+                entering.absences.push(absence);
+                self.door.phase = Phase::Entering(entering);
+                is_due.then(Vec::new).ok_or(End::Malformed)
             }
             // It is answered where frames are read: after decryption, the time that the answer
             // takes would tell how that went.
@@ -398,9 +408,16 @@ impl Session {
             ToClient::Deliver(signed, ciphertext) => self.take_delivery(signed, ciphertext, now),
             ToClient::Receipt(signed) => self.take_receipt(signed, now),
             ToClient::Refused(code) => self.take_refusal(*code)?,
+            ToClient::Passed(digests) => {
+                self.take_passed(digests)?;
+                Vec::new()
+            }
             _ => return Err(End::Malformed),
         };
         self.door.received += 1;
+        if let Some(catching_up) = &mut self.door.catching_up {
+            catching_up.count(&events);
+        }
         Ok(events)
     }
 
@@ -418,6 +435,9 @@ impl Session {
         self.say_goodbye_if_due(now);
         let mut events = Vec::from_iter((taken > 0).then_some(Event::Taken(taken)));
         events.extend(acknowledged.is_swallowed.then_some(Event::Swallowed));
+        // What waited has come before the first ACK.
+        let caught_up = self.door.catching_up.take();
+        events.extend(caught_up.and_then(CatchingUp::end));
         Ok(events)
     }
 }

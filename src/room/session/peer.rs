@@ -6,11 +6,13 @@ use std::time::Duration;
 use crate::cipher::encoding::Digest;
 use crate::room::Time;
 use crate::room::card::Card;
+use crate::room::frame::Absence;
 use crate::room::names::Nick;
 use crate::room::roster::modulus_digest;
 use crate::room::text::SafeText;
 
-use super::event::{Person, Standing};
+use super::Now;
+use super::event::{Asleep, Person, Standing};
 use super::presence::Watch;
 
 /// How many of the session keys are remembered that a member had before.
@@ -18,6 +20,12 @@ const FORMER_KEYS: usize = 8;
 
 /// A session key that was first seen longer ago than this gets no more messages.
 const MAX_KEY_AGE: Duration = Duration::from_hours(24);
+
+/// No place is kept for longer.
+const LONGEST_SLEEP: Duration = Duration::from_hours(12);
+
+/// After so long it is told once more that somebody is without a connection.
+const REMIND_AFTER: Duration = Duration::from_hours(1);
 
 /// For so long it is remembered how somebody's clock compares, and for as long again.
 const LATELY: Duration = Duration::from_mins(10);
@@ -39,12 +47,23 @@ pub(super) struct Peer {
     /// changed for a while.
     former_keys: VecDeque<(Digest, Duration)>,
     pub(super) clock: TheirClock,
+    /// How it is without a connection, if the relay says so.
+    sleep: Option<Sleep>,
     /// The time in its latest statement, by its own clock.
     pub(super) stated: Time,
     /// Why it is not at the keyboard, if it is not.
     pub(super) away: Option<SafeText>,
     /// What has been said once, and need not be said again.
     pub(super) told: Told,
+}
+
+/// How somebody is without a connection, as the relay says.
+#[derive(Clone, Copy, Debug)]
+struct Sleep {
+    asleep: Asleep,
+    /// When it ends at the latest, and when it is told once more, if it was not, in this member's uptime.
+    ends: Duration,
+    reminds: Option<Duration>,
 }
 
 /// When another member was first seen.
@@ -142,6 +161,7 @@ impl Peer {
             },
             former_keys: VecDeque::new(),
             clock: TheirClock::default(),
+            sleep: None,
             stated: 0,
             away: None,
             told: Told::default(),
@@ -169,6 +189,44 @@ impl Peer {
         (before.nick() != card.nick()).then(|| before.nick().clone())
     }
 
+    /// The relay says that it has no connection. Returns since and until when, if that is news.
+    pub(super) fn fall_asleep(&mut self, absence: &Absence, now: Now) -> Option<Asleep> {
+        if self.sleep.is_some() {
+            return None;
+        }
+        let left = Duration::from_millis(absence.until.saturating_sub(now.time));
+        let asleep = Asleep {
+            since: absence.since,
+            until: absence.until,
+        };
+        self.sleep = Some(Sleep {
+            asleep,
+            ends: now.uptime + left.min(LONGEST_SLEEP),
+            reminds: Some(now.uptime + REMIND_AFTER),
+        });
+        Some(asleep)
+    }
+
+    pub(super) fn is_asleep(&self) -> bool {
+        self.sleep.is_some()
+    }
+
+    /// It counts as one that comes now, at this active time.
+    pub(super) fn wake(&mut self, active: Duration) {
+        self.sleep = None;
+        self.watch.begin_again(active);
+    }
+
+    /// Sees whether its sleep is over by what the relay has said. Returns whether its user is to be told
+    /// once more that so far only the relay says so.
+    pub(super) fn look_at_sleep(&mut self, active: Duration, now: Duration) -> bool {
+        if self.sleep.is_some_and(|sleep| sleep.ends <= now) {
+            self.wake(active);
+        }
+        let reminds = self.sleep.as_mut().map(|sleep| &mut sleep.reminds);
+        reminds.is_some_and(|at| at.take_if(|at| *at <= now).is_some())
+    }
+
     /// As a person sees it, who is present or not.
     pub(super) fn person(&self, is_present: bool) -> Person {
         Person {
@@ -176,6 +234,7 @@ impl Peer {
             fingerprint: self.card.fingerprint(),
             is_lasting: self.card.is_lasting(),
             is_present,
+            asleep: self.sleep.map(|sleep| sleep.asleep),
             differs: self.watch.differs,
             standing: self.standing,
             sid: self.card.sid(),

@@ -150,6 +150,15 @@ impl Watch {
         }
     }
 
+    /// It counts as one that comes at this active time.
+    pub(super) fn begin_again(&mut self, active: Duration) {
+        let differs = self.differs;
+        *self = Self {
+            differs,
+            ..Self::new(active)
+        };
+    }
+
     /// When it came, or this member did.
     pub(super) fn since(&self) -> Duration {
         self.since

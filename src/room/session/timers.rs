@@ -33,6 +33,9 @@ const NEW_KEY: Duration = Duration::from_mins(1);
 /// How long it takes to make a session key, at most. If none has come by then, another is asked for.
 const KEY_TAKES: Duration = Duration::from_mins(1);
 
+/// So old a session key may be at most without a connection.
+const KEY_LASTS: Duration = Duration::from_hours(13);
+
 /// After so many messages that did not open, a new session key is due.
 const FAILURES: u32 = 64;
 
@@ -48,6 +51,8 @@ enum Timer {
     OldKey,
     /// To make a new session key.
     NewKey,
+    /// To destroy the present one, without a connection.
+    LastKey,
     /// To say to an author which of its messages have come.
     Receipt,
     /// To send a reader once more what it has not confirmed.
@@ -64,8 +69,9 @@ enum Timer {
 
 impl Timer {
     /// In the order in which they are looked at: receipts go before the beacon.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::OldKey,
+        Self::LastKey,
         Self::NewKey,
         Self::Receipt,
         Self::Copies,
@@ -201,6 +207,10 @@ impl Session {
                 let again = timers.key_asked.map(|asked| asked + KEY_TAKES);
                 Some(due.max(again.unwrap_or_default()))
             }
+            // What waits is opened with it, by whoever is back in time.
+            Timer::LastKey if self.door.has_entered && !self.is_inside() && self.own.has_key() => {
+                Some(timers.rekeyed + KEY_LASTS)
+            }
             Timer::Receipt if is_here => timers.receipts.values().map(|owed| owed.due).min(),
             Timer::Copies if self.is_inside() && !self.parting.said_goodbye => {
                 self.outbox.copies_due()
@@ -228,6 +238,10 @@ impl Session {
     fn fire(&mut self, timer: Timer, now: Now) -> Vec<Event> {
         match timer {
             Timer::OldKey => self.own.keys.destroy_old(now.uptime),
+            Timer::LastKey => {
+                self.own.keys.destroy_all();
+                self.timers.key_is_gone();
+            }
             Timer::NewKey => {
                 self.timers.key_asked = Some(now.uptime);
                 return vec![Event::RekeyDue];
@@ -259,7 +273,12 @@ impl Session {
         let mut events = Vec::new();
         let members = &self.members;
         let peers = members.roster.iter().map(|(_, peer)| peer);
-        let here = peers.map(|peer| (peer.card.origin(), peer.watch.since()));
+        // Whoever is asleep confirms nothing, and is awaited.
+        let here = peers.map(|peer| {
+            let since = peer.watch.since();
+            let since = if peer.is_asleep() { active } else { since };
+            (peer.card.origin(), since)
+        });
         let here: HashMap<SessionId, Duration> = here.collect();
         let here_since = |origin| here.get(&origin).copied();
         let absent_since = |origin| members.absent_since(origin);
@@ -283,8 +302,15 @@ impl Session {
         }
         let mut known = Vec::new();
         for (_, peer) in self.members.roster.iter_mut() {
+            if peer.look_at_sleep(active, now) {
+                events.push(Event::StillAsleep(peer.nick().clone()));
+            }
             let is_heard = now.saturating_sub(peer.seen.heard) <= period * 2;
-            let silence = peer.watch.falls_quiet(is_heard, active, period);
+            let silence = if peer.is_asleep() {
+                None
+            } else {
+                peer.watch.falls_quiet(is_heard, active, period)
+            };
             events.extend(silence.map(|silence| match silence {
                 Silence::Quiet(silence) => Event::Quiet(peer.nick().clone(), silence),
                 Silence::Blind => Event::Blind(peer.nick().clone()),

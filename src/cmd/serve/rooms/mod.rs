@@ -1,13 +1,14 @@
 //! The relay's rooms, shared by all its connections.
 //!
-//! There are three locks, taken in this order: the table of rooms, a room, a member's outbox. None
-//! of them is held across I/O, or cryptography but the digests of the chain: under them, frames are
+//! There are four locks, taken in this order: the table of rooms, or the list of kept places; a room; a
+//! member's outbox. None of them is held across I/O, or cryptography but the digests of the chain: under them, frames are
 //! put into outboxes, and little else. Joining and leaving take the table's lock, so that a room
 //! cannot vanish while somebody enters it; a message takes only its room's.
 //!
 //! A place is a member's seat in a room. It outlives the member's connection for the time that the
 //! relay promises in WELCOME (PROTOCOL §7).
 
+mod kept;
 mod membership;
 
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use rand::Rng as _;
 
 use crate::cipher::encoding::Malformed;
-use crate::room::card::Card;
+use crate::room::card::{Card, SessionId};
 use crate::room::chain::Link;
 use crate::room::frame::{Challenge, Departure, RelayLimits, RunId};
 use crate::room::names::RoomId;
@@ -32,10 +33,11 @@ use super::stats::Census;
 use super::writer::Writers;
 use crate::cmd::serve::admission::connections::Network;
 use crate::cmd::serve::admission::control::AdmissionControl;
-use crate::cmd::serve::admission::eviction::choose_evicted;
+use crate::cmd::serve::admission::eviction::{Candidate, choose_evicted};
 
 pub(super) use self::membership::{AfterFrame, Membership};
 
+use self::kept::Kept;
 use self::membership::CountedMember;
 
 /// What the relay allows.
@@ -47,7 +49,7 @@ pub(super) struct RelayConfig {
     pub(super) max_members: usize,
     /// The most places of one identity in a room.
     pub(super) per_identity: usize,
-    /// Seconds for which the place of a member is kept whose connection broke; 0 for not at all.
+    /// The most seconds for which the place of a member is kept whose connection broke; 0 for not at all.
     pub(super) grace: u32,
     /// The most bytes that wait for one member.
     pub(super) queue_bytes: usize,
@@ -66,6 +68,8 @@ pub(super) struct Relay {
     /// How many bytes of members' frames may be kept alive by what is passed on of them.
     pool: Arc<RetentionBudget>,
     rooms: Mutex<Rooms>,
+    /// The places that are kept for members without connections.
+    kept: Mutex<Vec<Kept>>,
     members: AtomicUsize,
     /// Held by the thread that checks a member's new card or statement: one at a time.
     arithmetic: Mutex<()>,
@@ -95,6 +99,7 @@ impl Relay {
             run: RunId(run),
             pool: Arc::default(),
             rooms: Mutex::default(),
+            kept: Mutex::default(),
             members: AtomicUsize::new(0),
             arithmetic: Mutex::new(()),
         })
@@ -149,8 +154,10 @@ impl Relay {
             rooms.by_id.insert(id, Arc::clone(&room));
             (room, joined)
         };
+        drop(rooms);
         if let Some(evicted) = evicted {
             evicted.release_if_kept();
+            self.sweep();
         }
         let intake = Intake::new(card, self.run, joined, &self.config.limits);
         let (outbox, intake) = (Arc::clone(outbox), Box::new(intake));
@@ -190,7 +197,8 @@ impl Relay {
         }
     }
 
-    /// Enters a member into `room`. If the room is full, a place that is kept in it may be evicted.
+    /// Enters a member into `room`. If the room is full, a place that is kept in it may be evicted; if the
+    /// member's identity has all places that it may have, one that is kept for it.
     /// Returns the position of the join.
     fn enter(
         &self,
@@ -198,21 +206,21 @@ impl Relay {
         card: &Card,
         outbox: &Arc<MemberOutbox>,
     ) -> Result<u64, Notice> {
-        if room.count_other_places(card) >= self.config.per_identity {
-            return Err(Notice::IdentityFull);
+        if room.other_places(card).count() >= self.config.per_identity {
+            let own = room.other_places(card).map(candidate);
+            let own = own.filter(|own| own.kept_since.is_some());
+            let longest = own.min_by_key(|own| own.kept_since);
+            if !longest.is_some_and(|longest| evict(room, longest.place)) {
+                return Err(Notice::IdentityFull);
+            }
         }
         let joined = room.join(card, outbox);
         if joined != Err(Notice::RoomFull) {
             return joined;
         }
-        let places = room.places().map(|(sid, joined, outbox)| {
-            let place = (sid, joined, Arc::clone(outbox));
-            outbox.candidate(place)
-        });
-        if let Some((sid, joined, kept)) = choose_evicted(places.collect(), outbox.network())
-            && kept.release_if_kept()
-        {
-            room.leave(sid, joined, Departure::Lost);
+        let places = room.places().map(candidate).collect();
+        if let Some(longest) = choose_evicted(places, outbox.network()) {
+            evict(room, longest);
         }
         room.join(card, outbox)
     }
@@ -250,6 +258,7 @@ impl Relay {
         Ok(taken.map(|(intake, connection)| {
             let counted = CountedMember::count(self);
             let membership = Membership::new(id, room, outbox, intake, card, counted);
+            membership.wake();
             (membership, connection)
         }))
     }
@@ -291,6 +300,22 @@ impl Relay {
     pub(super) fn is_deserted(&self) -> bool {
         lock(&self.rooms).by_id.is_empty()
     }
+}
+
+/// A place in a room: the position of its member's joining, and its outbox.
+type Place = (u64, Arc<MemberOutbox>);
+
+fn candidate((_, joined, outbox): (SessionId, u64, &Arc<MemberOutbox>)) -> Candidate<Place> {
+    outbox.candidate((joined, Arc::clone(outbox)))
+}
+
+/// Takes a member out of its room whose place is kept. Returns whether it was.
+fn evict(room: &mut Room<Arc<MemberOutbox>>, (joined, outbox): Place) -> bool {
+    let is_kept = outbox.release_if_kept();
+    if is_kept {
+        room.leave(joined, Departure::Lost);
+    }
+    is_kept
 }
 
 /// Takes a lock, poisoned or not. A panic in one connection must not end the others, and no change

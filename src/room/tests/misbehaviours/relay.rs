@@ -65,7 +65,10 @@ impl What {
             EntryKind::Rekeyed => Self::Rekeyed,
             EntryKind::Message => Self::Message,
             EntryKind::Statement => Self::Statement,
-            EntryKind::Goodbye | EntryKind::Unknown(_) => Self::Goodbye,
+            EntryKind::Goodbye
+            | EntryKind::Asleep
+            | EntryKind::Awake
+            | EntryKind::Unknown(_) => Self::Goodbye,
         }
     }
 }
@@ -277,7 +280,7 @@ impl World {
         };
         let who = seat.who;
         if let Some(room) = room {
-            room.leave(seat.intake.sid(), seat.intake.joined(), departure);
+            room.leave(seat.intake.joined(), departure);
         }
         self.hand_out(relay, who, What::Left);
         self.close_seat(relay, number);

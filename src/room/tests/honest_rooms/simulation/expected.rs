@@ -144,7 +144,10 @@ impl Simulation {
                         return Some(Expected::Left(who, Departure::Left));
                     }
                     EntryKind::Message => {}
-                    EntryKind::Statement | EntryKind::Unknown(_) => return None,
+                    EntryKind::Statement
+                    | EntryKind::Asleep
+                    | EntryKind::Awake
+                    | EntryKind::Unknown(_) => return None,
                 }
                 let signed = Signed::parse(entry).expect("an honest relay");
                 (signed, true, !ciphertext.is_empty())

@@ -288,7 +288,7 @@ impl Simulation {
         if std::mem::take(&mut side.is_in_room)
             && let Some(intake) = &side.intake
         {
-            self.room.leave(intake.sid(), intake.joined(), departure);
+            self.room.leave(intake.joined(), departure);
         }
     }
 
