@@ -510,8 +510,7 @@ impl World {
     /// Takes an insider out, as if its connection were lost.
     pub fn lose_insider(&mut self, insider: &Insider) {
         let intake = insider.intake.as_ref().expect("it is in the room");
-        self.room
-            .leave(intake.joined(), Departure::Lost);
+        self.room.leave(intake.joined(), Departure::Lost);
     }
 
     /// Has the relay take these frames from an insider, and pass them on.
@@ -541,8 +540,7 @@ impl World {
     /// Takes a member out, as if its connection were lost.
     pub fn lose(&mut self, member: &Member) {
         let intake = member.intake.as_ref().expect("it is in the room");
-        self.room
-            .leave(intake.joined(), Departure::Lost);
+        self.room.leave(intake.joined(), Departure::Lost);
     }
 }
 

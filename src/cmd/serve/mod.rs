@@ -167,9 +167,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let connections = threads::limit_connections(connections, threads);
     let mut gauge = Gauge::new();
     let memory = MemoryBudget::new(gauge.measure());
-    let admission = args
-        .limits
-        .admission_control(connections, memory)?;
+    let admission = args.limits.admission_control(connections, memory)?;
     let relay = Arc::new(Relay::new(args.config(connections), admission)?);
     start_ticking(&relay, args.stats)?;
     watch_memory(&relay, gauge)?;

@@ -404,8 +404,15 @@ impl MemberOutbox {
         }
         state.parked = Some(intake);
         state.kept_since = Some(Instant::now());
-        state.backlog.sleep();
         self.moved.notify_all();
+    }
+
+    /// From now on keeps of statements the digests alone, if the member has not come back.
+    pub(super) fn sleep(&self) {
+        let mut state = self.lock();
+        if state.is_kept() {
+            state.backlog.sleep();
+        }
     }
 
     /// Looks what has become of the place of a member whose connection with this number broke. Where

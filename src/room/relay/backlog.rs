@@ -100,11 +100,7 @@ impl Backlog {
     ///
     /// # Errors
     /// Where there is no room for it.
-    pub fn post_statement(
-        &mut self,
-        frame: OutgoingFrame,
-        entry: &Digest,
-    ) -> Result<(), Overflow> {
+    pub fn post_statement(&mut self, frame: OutgoingFrame, entry: &Digest) -> Result<(), Overflow> {
         if !self.is_asleep {
             return self.post(frame);
         }

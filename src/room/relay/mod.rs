@@ -30,13 +30,13 @@ use std::ops::Range;
 use crate::cipher::encoding::{Digest, Malformed};
 use crate::cipher::fingerprint::Fingerprint;
 
+use super::Time;
 use super::card::{Card, SessionId};
 use super::chain::{EntryKind, Link};
 use super::frame::{Absence, Challenge, Departure, Frame, RelayLimits, ToRelay};
 use super::names::RoomId;
 use super::notice::Notice;
 use super::roster::{Conflict, Roster};
-use super::Time;
 
 pub use self::backlog::{Backlog, Overflow};
 pub use self::bucket::{Bucket, Rate};

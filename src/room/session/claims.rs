@@ -116,6 +116,9 @@ impl Session {
         }
         let first = peer.base.max(self.history.base());
         self.history.past_is_told();
+        if !self.history.is_whole(claim) {
+            return (Vec::new(), true);
+        }
         let first = At {
             run: self.history.now().run,
             position: first,

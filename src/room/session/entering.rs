@@ -60,6 +60,14 @@ impl Session {
         };
         let catching_up = self.door.catching_up.get_or_insert(fresh);
         catching_up.out = now.uptime.saturating_sub(catching_up.since);
+        if catching_up.out >= ASLEEP_AFTER {
+            // Others may have gone meanwhile.
+            let active = self.presence.active.get();
+            self.presence.own.begin_again(active);
+            for (_, peer) in self.members.roster.iter_mut() {
+                peer.watch.begin_again(active);
+            }
+        }
         let frames = self.sending.frames(|sent| self.frames_of(sent));
         self.door.outgoing.extend(frames);
         self.timers.acknowledged(self.presence.active.get());
@@ -127,7 +135,7 @@ impl Session {
         let mut events = self.admit_all(cards, &before, now);
         for absence in absences {
             if let Some(peer) = self.members.roster.get_mut(absence.sid) {
-                peer.fall_asleep(&absence, now);
+                peer.fall_asleep(&absence, now.uptime);
             }
         }
         events.extend(self.history.is_cut_off().then_some(Event::CutOff));

@@ -106,19 +106,29 @@ impl Session {
         let absence = Absence::parse(entry)?;
         if self.own.keys.contains(absence.sid) {
             // It had none, if what waited for it is coming.
-            let is_over = self.door.catching_up.is_some();
-            return is_over.then(Vec::new).ok_or(End::Malformed);
+            if self.door.catching_up.is_none() {
+                return Err(End::Malformed);
+            }
+            self.history.fell_asleep();
+            return Ok(Vec::new());
         }
         let peer = self.members.roster.get_mut(absence.sid);
-        let asleep = peer.and_then(|peer| Some((peer.fall_asleep(&absence, now)?, peer.nick())));
+        let asleep =
+            peer.and_then(|peer| Some((peer.fall_asleep(&absence, now.uptime)?, peer.nick())));
         let event = asleep.map(|(asleep, nick)| Event::Asleep(nick.clone(), asleep));
         Ok(event.into_iter().collect())
     }
 
     /// The relay says that somebody has a connection again.
     fn somebody_wakes(&mut self, entry: &[u8]) -> Result<Vec<Event>, End> {
+        let sid = parse_awake(entry)?;
+        if self.own.keys.contains(sid) {
+            self.history.woke_up();
+            return Ok(Vec::new());
+        }
+        self.history.somebody_woke();
         let active = self.presence.active.get();
-        let peer = self.members.roster.get_mut(parse_awake(entry)?);
+        let peer = self.members.roster.get_mut(sid);
         let woken = peer.filter(|peer| peer.is_asleep()).map(|peer| {
             peer.wake(active);
             Event::Awake(peer.nick().clone())
@@ -128,7 +138,7 @@ impl Session {
 
     /// The relay has these statements to all by their digests alone, as this member had no connection.
     pub(super) fn take_passed(&mut self, digests: &[Digest]) -> Result<(), End> {
-        if self.door.catching_up.is_none() {
+        if self.door.catching_up.is_none() || !self.history.sleeps() {
             return Err(End::Malformed);
         }
         for digest in digests {

@@ -59,6 +59,13 @@ pub(super) struct History {
     /// have, and in the present stay, whatever it has claimed: somebody may have taken no notice of that.
     unread: Ranges,
     unread_in_stay: Ranges,
+    /// The position at which somebody woke last, who may not have been shown what this member had claimed
+    /// before.
+    woke: u64,
+    /// Whether this member is being told what it slept through, and the position at which it woke last:
+    /// it may not have been shown what others had claimed before.
+    sleeps: bool,
+    own_woke: u64,
     /// Whether this member has entered anew because everybody had seen something else.
     pub(super) has_given_in: bool,
     /// Whether the user has been told that the relay's program is newer than this one.
@@ -141,6 +148,7 @@ impl History {
         self.unread = Ranges::default();
         self.unread_in_stay = Ranges::default();
         self.had_company = false;
+        (self.woke, self.sleeps, self.own_woke) = (0, false, 0);
         let run = self.run;
         let link = before.then(EntryKind::Joined, joining);
         let at = At {
@@ -228,10 +236,39 @@ impl History {
         }
     }
 
+    /// Somebody wakes at the present position: it is told once more what this member did not open.
+    pub(super) fn somebody_woke(&mut self) {
+        self.woke = self.now().position;
+        self.unread = self.unread_in_stay.clone();
+    }
+
+    /// This member slept from the present position on.
+    pub(super) fn fell_asleep(&mut self) {
+        self.sleeps = true;
+    }
+
+    /// It slept up to here, if it slept.
+    pub(super) fn woke_up(&mut self) {
+        if std::mem::take(&mut self.sleeps) {
+            self.own_woke = self.now().position;
+        }
+    }
+
+    /// Whether what is told at present is what this member slept through.
+    pub(super) fn sleeps(&self) -> bool {
+        self.sleeps
+    }
+
+    /// Whether a claim of the present stay says all that its signer did not open, as far as this member
+    /// does not know it from other claims: it may have slept through these.
+    pub(super) fn is_whole(&self, claim: &Claim) -> bool {
+        !self.sleeps && claim.link.position >= self.own_woke
+    }
+
     /// A claim of this member's own has come back: the others have it.
     pub(super) fn claim_came_back(&mut self, claim: &Claim) {
         let at = self.at(claim.run, claim.link.position);
-        if at.is_some_and(|at| at.run == self.now().run) {
+        if at.is_some_and(|at| at.run == self.now().run && at.position >= self.woke) {
             self.unread.remove_through(claim.link.position);
         }
     }

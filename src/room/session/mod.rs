@@ -47,7 +47,9 @@ use super::frame::{Frame, RelayLimits, ToClient};
 use super::names::{Nick, RoomName};
 use super::notice::Notice;
 
-pub use self::event::{Asleep, Disbelief, End, Event, Person, Presence, SayError, Standing, Written};
+pub use self::event::{
+    Asleep, Disbelief, End, Event, Person, Presence, SayError, Standing, Written,
+};
 pub use self::outbox::{Fate, Said, Undelivered};
 pub use self::saying::{Policy, Receipt, To};
 

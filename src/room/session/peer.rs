@@ -11,7 +11,6 @@ use crate::room::names::Nick;
 use crate::room::roster::modulus_digest;
 use crate::room::text::SafeText;
 
-use super::Now;
 use super::event::{Asleep, Person, Standing};
 use super::presence::Watch;
 
@@ -190,19 +189,20 @@ impl Peer {
     }
 
     /// The relay says that it has no connection. Returns since and until when, if that is news.
-    pub(super) fn fall_asleep(&mut self, absence: &Absence, now: Now) -> Option<Asleep> {
+    pub(super) fn fall_asleep(&mut self, absence: &Absence, now: Duration) -> Option<Asleep> {
         if self.sleep.is_some() {
             return None;
         }
-        let left = Duration::from_millis(absence.until.saturating_sub(now.time));
+        // By the relay's clock alone: this member's may be another.
+        let time = Duration::from_millis(absence.until.saturating_sub(absence.since));
         let asleep = Asleep {
             since: absence.since,
             until: absence.until,
         };
         self.sleep = Some(Sleep {
             asleep,
-            ends: now.uptime + left.min(LONGEST_SLEEP),
-            reminds: Some(now.uptime + REMIND_AFTER),
+            ends: now + time.min(LONGEST_SLEEP),
+            reminds: Some(now + REMIND_AFTER),
         });
         Some(asleep)
     }

@@ -192,7 +192,9 @@ impl Session {
     /// When something is due, in this member's uptime.
     fn due(&self, timer: Timer) -> Option<Duration> {
         let timers = &self.timers;
-        let is_here = self.is_inside() && !self.parting.is_leaving;
+        // Until what waited has come, others may be other than this member knows.
+        let is_caught_up = self.door.catching_up.is_none();
+        let is_here = self.is_inside() && is_caught_up && !self.parting.is_leaving;
         let idle = Duration::from_secs(self.door.limits.idle.into());
         let is_waiting = self.is_inside() && !self.sending.is_empty() && !idle.is_zero();
         let unanswered_for = |time| self.presence.active.when(timers.acknowledged + time);
@@ -300,9 +302,10 @@ impl Session {
         if self.is_contradicted() && !std::mem::replace(&mut self.history.has_given_in, true) {
             events.push(Event::Contradicted);
         }
+        let is_caught_up = self.door.catching_up.is_none();
         let mut known = Vec::new();
         for (_, peer) in self.members.roster.iter_mut() {
-            if peer.look_at_sleep(active, now) {
+            if is_caught_up && peer.look_at_sleep(active, now) {
                 events.push(Event::StillAsleep(peer.nick().clone()));
             }
             let is_heard = now.saturating_sub(peer.seen.heard) <= period * 2;

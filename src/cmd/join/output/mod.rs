@@ -42,7 +42,9 @@ fn names(nicks: &[Nick]) -> String {
 
 /// A time of day as the user's clock shows it: `14:02`.
 pub(in crate::cmd::join) fn clock_time(time: Time) -> String {
-    let time = i64::try_from(time).ok().map(jiff::Timestamp::from_millisecond);
+    let time = i64::try_from(time)
+        .ok()
+        .map(jiff::Timestamp::from_millisecond);
     let time = time.and_then(Result::ok).unwrap_or(jiff::Timestamp::MAX);
     let zoned = time.to_zoned_datetime(jiff::tz::TimeZone::system());
     zoned.strftime("%H:%M").to_string()

@@ -232,6 +232,8 @@ impl Membership {
         let mut room = lock(&self.room);
         if let KeptPlace::Waits = self.outbox.check_kept(connection, false) {
             room.put_to_sleep(self.joined, time);
+            // Statements may come by their digests alone after that.
+            self.outbox.sleep();
         }
     }
 

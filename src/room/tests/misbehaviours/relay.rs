@@ -65,10 +65,9 @@ impl What {
             EntryKind::Rekeyed => Self::Rekeyed,
             EntryKind::Message => Self::Message,
             EntryKind::Statement => Self::Statement,
-            EntryKind::Goodbye
-            | EntryKind::Asleep
-            | EntryKind::Awake
-            | EntryKind::Unknown(_) => Self::Goodbye,
+            EntryKind::Goodbye | EntryKind::Asleep | EntryKind::Awake | EntryKind::Unknown(_) => {
+                Self::Goodbye
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::room::notice::Notice;
 use crate::room::session::{End, Now, Policy, Session, Standing, To};
 use crate::room::tests::honest_rooms::ledger::{Fate, SaidMessage, Told};
 
+use super::relay::GRACE;
 use super::expected::View;
 use super::links::{IDLE, SimulatedLink, ToMember};
 use super::relay::RelaySide;
@@ -198,6 +199,10 @@ impl Simulation {
 
     /// Has a member vanish without a goodbye.
     pub fn lose(&mut self, number: usize) {
+        // Its place would outlast the run.
+        if self.troubles.grace > GRACE {
+            return;
+        }
         self.members[number].is_here = false;
         self.cut(number);
         self.counts.losses += 1;
