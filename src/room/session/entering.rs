@@ -60,7 +60,7 @@ impl Session {
         };
         let catching_up = self.door.catching_up.get_or_insert(fresh);
         catching_up.out = now.uptime.saturating_sub(catching_up.since);
-        if catching_up.out >= ASLEEP_AFTER {
+        if catching_up.is_long() {
             // Others may have gone meanwhile.
             let active = self.presence.active.get();
             self.presence.own.begin_again(active);
@@ -79,6 +79,19 @@ impl Session {
         let mut events = vec![Event::Resumed];
         events.extend((taken > 0).then_some(Event::Taken(taken)));
         Ok(events)
+    }
+
+    /// All has come that waited for this member. Returns what is told of it.
+    pub(super) fn has_caught_up(&mut self, caught_up: &CatchingUp, now: Now) -> Option<Event> {
+        if !caught_up.is_long() {
+            return None;
+        }
+        // A receipt that was under way was for a session id that its author may not have any more.
+        for origin in self.members.present_origins() {
+            self.owe_receipt_again(origin, now);
+        }
+        let (out, messages) = (caught_up.out, caught_up.messages);
+        Some(Event::CaughtUp { out, messages })
     }
 
     /// The most members that there can be, as the relay says and as this member takes.
@@ -254,10 +267,9 @@ impl CatchingUp {
         self.messages += events.iter().filter(is_message).count();
     }
 
-    /// What is told when all has come, of somebody who was asleep.
-    pub(super) fn end(self) -> Option<Event> {
-        let (out, messages) = (self.out, self.messages);
-        (out >= ASLEEP_AFTER).then_some(Event::CaughtUp { out, messages })
+    /// Whether this member was asleep.
+    fn is_long(&self) -> bool {
+        self.out >= ASLEEP_AFTER
     }
 }
 

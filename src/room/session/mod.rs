@@ -438,8 +438,9 @@ impl Session {
         let mut events = Vec::from_iter((taken > 0).then_some(Event::Taken(taken)));
         events.extend(acknowledged.is_swallowed.then_some(Event::Swallowed));
         // What waited has come before the first ACK.
-        let caught_up = self.door.catching_up.take();
-        events.extend(caught_up.and_then(CatchingUp::end));
+        if let Some(caught_up) = self.door.catching_up.take() {
+            events.extend(self.has_caught_up(&caught_up, now));
+        }
         Ok(events)
     }
 }

@@ -107,19 +107,29 @@ impl OwnEntries {
         if entry.signed < self.since {
             return;
         }
-        let before = self.entries.back().map_or(Duration::ZERO, |last| last.signed);
+        let before = self
+            .entries
+            .back()
+            .map_or(Duration::ZERO, |last| last.signed);
         self.entries.push_back(OwnEntry {
             signed: entry.signed.max(before),
             ..entry
         });
-        while self.entries.get(1).is_some_and(|second| second.signed < since) {
+        while self
+            .entries
+            .get(1)
+            .is_some_and(|second| second.signed < since)
+        {
             self.entries.pop_front();
         }
     }
 
     /// The last one that is covered by a claim of this position.
     pub(super) fn covered_by(&self, position: u64) -> Option<OwnEntry> {
-        let covered = self.entries.iter().rfind(|entry| entry.position <= position);
+        let covered = self
+            .entries
+            .iter()
+            .rfind(|entry| entry.position <= position);
         covered.copied()
     }
 }

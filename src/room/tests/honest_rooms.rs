@@ -188,7 +188,7 @@ const RETURNING: Kind = Kind {
 
 /// People are without connections for hours, and none of them loses a place.
 const ASLEEP: Kind = Kind {
-    seeds: 95_001..95_061,
+    seeds: 95_001..95_013,
     larger: 30,
     troubles: Troubles {
         breaks: Some(Duration::from_hours(5)),

@@ -21,9 +21,9 @@ use crate::room::notice::Notice;
 use crate::room::session::{End, Now, Policy, Session, Standing, To};
 use crate::room::tests::honest_rooms::ledger::{Fate, SaidMessage, Told};
 
-use super::relay::GRACE;
 use super::expected::View;
 use super::links::{IDLE, SimulatedLink, ToMember};
+use super::relay::GRACE;
 use super::relay::RelaySide;
 use super::{Simulation, lobby, payload};
 
