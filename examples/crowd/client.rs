@@ -35,22 +35,24 @@ pub struct Client {
 impl Client {
     /// Starts a client, and waits until it is in the room.
     pub fn join(relay: SocketAddr, nick: &Nick, room: &str) -> anyhow::Result<Self> {
-        let mut client = Self::start(&program()?, relay, nick, room)?;
+        let mut client = Self::start(&program()?, relay, nick, room, &[])?;
         client.wait_until_in()?;
         Ok(client)
     }
 
-    /// Starts a client of this program.
+    /// Starts a client of this program, with these options besides.
     pub fn start(
         program: &Path,
         relay: SocketAddr,
         nick: &Nick,
         room: &str,
+        options: &[&str],
     ) -> anyhow::Result<Self> {
         let home = tempfile::tempdir()?;
         let mut child = Command::new(program)
             .args(["join", &relay.to_string(), "--room", room])
             .args(["--nick", nick.as_str()])
+            .args(options)
             .env("HOME", home.path())
             .env("XDG_CONFIG_HOME", home.path())
             .env("XDG_DATA_HOME", home.path())
@@ -81,7 +83,8 @@ impl Client {
     /// Waits until it is in the room, if it was not yet.
     pub fn wait_until_in(&mut self) -> anyhow::Result<()> {
         if !self.is_in {
-            let is_in = |line: &str| line.starts_with("* here: ") || line.starts_with("* nobody");
+            let ways = ["* here: ", "* nobody", "{\"people\":"];
+            let is_in = |line: &str| ways.iter().any(|way| line.starts_with(way));
             let entered = self.wait_for(ENTERING, is_in)?;
             entered.context("the client does not get into the room")?;
             self.is_in = true;
@@ -106,18 +109,24 @@ impl Client {
         is_it: impl Fn(&str) -> bool,
     ) -> anyhow::Result<Option<Instant>> {
         let deadline = Instant::now() + patience;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok((at, line)) => {
-                    self.shown += 1;
-                    if is_it(&line) {
-                        return Ok(Some(at));
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => return Ok(None),
-                Err(RecvTimeoutError::Disconnected) => anyhow::bail!("a client has ended"),
+        while let Some((at, line)) = self.next_line(deadline)? {
+            if is_it(&line) {
+                return Ok(Some(at));
             }
+        }
+        Ok(None)
+    }
+
+    /// The next line, and when it came, if it comes before this.
+    pub fn next_line(&mut self, deadline: Instant) -> anyhow::Result<Option<(Instant, String)>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.lines.recv_timeout(left) {
+            Ok(line) => {
+                self.shown += 1;
+                Ok(Some(line))
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => anyhow::bail!("a client has ended"),
         }
     }
 

@@ -99,7 +99,7 @@ impl Site {
     fn call(&mut self) -> anyhow::Result<()> {
         let nick: Nick = format!("m-{:x}", self.come).parse()?;
         self.come += 1;
-        let client = Client::start(&self.program, self.entrance, &nick, ROOM)?;
+        let client = Client::start(&self.program, self.entrance, &nick, ROOM, &[])?;
         self.clients.push(client);
         Ok(())
     }

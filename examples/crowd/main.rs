@@ -8,6 +8,7 @@
 //!     target/release/examples/crowd latency    # 20 messages/s: to the last reader, and without a relay
 //!     target/release/examples/crowd attack     # the same, while strangers and members do their worst
 //!     target/release/examples/crowd cost       # 200 real clients: idle, and when one more joins
+//!     target/release/examples/crowd receipts   # real clients: until all have confirmed a message
 //!
 //! Every command has a --help. The relay is the `e2echat` beside this program's folder. The figures
 //! of processes come from Linux's /proc. `memory` opens two descriptors a member, one in each
@@ -26,6 +27,7 @@ mod cost;
 mod crowd;
 mod latency;
 mod member;
+mod receipts;
 mod relay;
 mod siege;
 
@@ -107,6 +109,20 @@ enum Command {
         #[arg(long)]
         program: Vec<PathBuf>,
     },
+    /// How long it takes until all other real clients in a room have confirmed a message
+    Receipts {
+        #[arg(long, default_values_t = [3, 10])]
+        members: Vec<usize>,
+        /// How many of the members speak
+        #[arg(long, default_value_t = 1)]
+        speakers: usize,
+        /// How many messages each of them says
+        #[arg(long, default_value_t = 20)]
+        messages: usize,
+        /// The most seconds from one of its messages to the next
+        #[arg(long, default_value_t = 6)]
+        pause: u64,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -142,6 +158,15 @@ fn main() -> anyhow::Result<()> {
                 program.push(relay::program()?);
             }
             cost::measure(program, members, seconds.max(1), joins)
+        }
+        Command::Receipts {
+            members,
+            speakers,
+            messages,
+            pause,
+        } => {
+            let pause = Duration::from_secs(pause);
+            receipts::measure(&members, speakers, messages, pause)
         }
     }
 }

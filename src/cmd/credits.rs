@@ -28,6 +28,11 @@ impl Credits {
         *left -= 1;
     }
 
+    /// How many are left.
+    pub(super) fn left(&self) -> usize {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives a credit back.
     pub(super) fn give(&self) {
         *self.left.lock().unwrap_or_else(PoisonError::into_inner) += 1;

@@ -8,6 +8,10 @@ use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
 use super::names::{RoomId, RunId, SessionId};
 use super::numbers::Ranges;
 
+/// How many of the latest positions of the chain members remember. What a claim says of an older one
+/// cannot be compared.
+pub(super) const REMEMBERED: usize = 65_536;
+
 /// What kind of entry stands at a position of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {

@@ -71,7 +71,7 @@ notices! {
     /// The relay has as many connections as it may have, or no memory for another.
     RelayFull = 14, "the relay is full";
     /// The client did not read fast enough.
-    QueueFull = 15, "this client did not read fast enough what the others wrote";
+    QueueFull = 15, "your program was too slow to read what the others wrote, and was let go";
     /// The client sent nothing for too long.
     Idle = 16, "the relay heard nothing from this client for too long";
     /// The relay is ending.

@@ -34,6 +34,15 @@ impl Ranges {
         self.0.iter().map(clipped).fold(0, u64::saturating_add)
     }
 
+    /// How many numbers there are that are among these, too.
+    #[must_use]
+    pub fn count_common(&self, others: &Self) -> u64 {
+        let ranges = others.0.iter();
+        ranges
+            .map(|(first, last)| self.count_within(*first, *last))
+            .fold(0, u64::saturating_add)
+    }
+
     /// Adds all numbers from `first` to `last`.
     pub fn insert(&mut self, first: u64, last: u64) {
         let start = self

@@ -16,7 +16,7 @@ const NO_FRAME: [u8; 5] = [0, 0, 0, 1, 0x7f];
 const MOMENT: Duration = Duration::from_millis(300);
 
 /// A wire to the relay: it gives out the client's end of each connection that is made over it.
-fn wire(relay: SocketAddr) -> (SocketAddr, Receiver<TcpStream>) {
+pub(super) fn wire(relay: SocketAddr) -> (SocketAddr, Receiver<TcpStream>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = listener.local_addr().expect("a socket has an address");
     let (made, connections) = channel();

@@ -7,38 +7,13 @@
 use std::iter::{once, repeat_n};
 use std::net::SocketAddr;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use crate::support::chaos::{GENEROUS, meanwhile, seed};
 use crate::support::process::{Belongings, Client, DEADLINE, Relay, wait_for, wait_within};
 use crate::support::storm::Storm;
-
-/// So that nothing but the network holds anybody up.
-const GENEROUS: [&str; 8] = [
-    "--max-blocks",
-    "0",
-    "--max-bytes",
-    "0",
-    "--joins-per-minute",
-    "1000000",
-    "--max-per-address",
-    "1000",
-];
-
-/// The seed of this run, which is shown if it fails.
-fn seed() -> u64 {
-    let given = std::env::var("E2ECHAT_SEED").ok();
-    let seed = given.map_or_else(
-        || {
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-            now.expect("it is after 1970").as_secs()
-        },
-        |given| given.parse().expect("a seed is a number"),
-    );
-    println!("E2ECHAT_SEED={seed}");
-    seed
-}
 
 /// Somebody in the room, and how much they have said.
 struct Speaker {
@@ -99,6 +74,20 @@ impl Speaker {
         self.client.lines().iter().filter_map(count).sum()
     }
 
+    /// How many messages of `nick`'s came while this one was out of the room, as it was told.
+    fn meanwhile(&self, nick: &str) -> usize {
+        let lines = self.client.lines().into_iter();
+        let told = lines.filter(|line| line.starts_with("* you were out of the room for "));
+        let counts = told.flat_map(|line| meanwhile(&line));
+        let of_nick = counts.filter(|(_, author)| author == nick);
+        of_nick.map(|(count, _)| count).sum()
+    }
+
+    /// How many messages of `nick`'s this one knows of: they are shown, or it was told that they are not.
+    fn knows_of(&self, nick: &str) -> usize {
+        self.numbers(nick).len() + self.missing(nick) + self.meanwhile(nick)
+    }
+
     /// The warnings that are not of missing messages.
     fn alarms(&self) -> Vec<String> {
         let mut warnings = self.client.warnings();
@@ -115,9 +104,7 @@ fn gather(relays: impl IntoIterator<Item = SocketAddr>) -> Vec<Speaker> {
         let nick = format!("speaker-{number}");
         let client = Client::join(relay, &nick, &[]);
         for other in &speakers {
-            let joined = format!("* {nick} joined ");
-            let sees = |line: &str| line.starts_with(&joined);
-            other.client.wait_for_line("newcomer", sees);
+            other.client.meets(&nick);
         }
         speakers.push(Speaker {
             nick,
@@ -131,20 +118,17 @@ fn gather(relays: impl IntoIterator<Item = SocketAddr>) -> Vec<Speaker> {
     speakers
 }
 
-/// Waits until what everybody was shown and what was said to be missing is all that was said, and
+/// Waits until what everybody was shown and what they were told that they are not is all that was said, and
 /// checks that it came once, and in order: what comes after something later is shown as written some time
 /// ago.
 #[track_caller]
 fn assert_complete(speakers: &[Speaker]) {
     for reader in speakers {
         for Speaker { nick, said, .. } in speakers {
-            // Those that are missing after others are told of together, when a minute is over.
+            // Those that are not shown are told of together, when a minute is over.
             wait_within(
                 2 * DEADLINE,
-                || {
-                    let seen = reader.numbers(nick).len() + reader.missing(nick);
-                    (seen >= *said).then_some(())
-                },
+                || (reader.knows_of(nick) >= *said).then_some(()),
                 || {
                     let (own, lines) = (&reader.nick, reader.client.lines());
                     format!("{own} does not know of {said} messages of {nick}: {lines:#?}")
@@ -168,8 +152,8 @@ fn assert_complete(speakers: &[Speaker]) {
             numbers.sort_unstable();
             let is_once = numbers.is_sorted_by(|one, next| one < next);
             assert!(is_once, "{own} of {nick}: {numbers:?} {lines:#?}");
-            let seen = numbers.len() + reader.missing(nick);
-            assert_eq!(seen, *said, "{own} of {nick}: {numbers:?} {lines:#?}");
+            let known = reader.knows_of(nick);
+            assert_eq!(known, *said, "{own} of {nick}: {numbers:?} {lines:#?}");
         }
         assert_eq!(reader.alarms(), [""; 0], "{:#?}", reader.client.lines());
     }
@@ -219,6 +203,7 @@ fn talk_in_a_storm(people: usize, messages: usize, blows: usize) {
         // They all go on where their connections broke.
         for Speaker { nick, .. } in &speakers {
             assert!(speaker.numbers(nick).is_sorted(), "{nick}");
+            assert_eq!(speaker.meanwhile(nick), 0, "{nick}");
         }
     }
     wait_for(
@@ -361,10 +346,9 @@ fn come_back_together(people: usize) {
             }
         })
         .collect();
-    let last = format!("* speaker-{} joined ", people - 1);
+    let last = format!("speaker-{}", people - 1);
     for speaker in &speakers[..people - 1] {
-        let sees = |line: &str| line.starts_with(&last);
-        speaker.client.wait_for_line("the last one", sees);
+        speaker.client.meets(&last);
     }
     relay.signal(Signal::SIGKILL);
     relay.ended();

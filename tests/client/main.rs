@@ -26,4 +26,5 @@ mod proxies;
 mod receipts;
 mod reconnecting;
 mod recording;
+mod slow_readers;
 mod verify;

@@ -8,29 +8,14 @@ use e2echat::room::statement::Occasion;
 use nix::sys::signal::Signal;
 
 use crate::support::peer::Member;
-use crate::support::process::{Client, Home, Relay, wait_within};
-use crate::support::screen::Screen;
+use crate::support::person::Person;
+use crate::support::process::{Client, Relay, wait_within};
 use crate::support::storm::Storm;
 
 /// How long it takes at most until all programs that run have confirmed what was said.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Somebody at a terminal.
-struct Person {
-    screen: Screen,
-    _home: Home,
-}
-
 impl Person {
-    fn join(relay: &Relay, nick: &str) -> Self {
-        let home = Home::new();
-        let address = relay.address().to_string();
-        Self {
-            screen: Screen::join(&home, &address, nick, &[]),
-            _home: home,
-        }
-    }
-
     /// Says something, and waits until the relay has taken it.
     fn says(&mut self, text: &str) {
         self.screen.enter(text);
@@ -83,15 +68,12 @@ fn notices(lines: &[String]) -> Vec<&str> {
 fn seen_tells_who_has_confirmed_and_who_has_not_and_a_sign_who_never_will() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
-    let _bob = Client::join(relay.address(), "bob", &[]);
-    ada.screen
-        .wait_for_row("bob", |row| row.starts_with("* bob joined "));
+    let _bob = ada.welcomes(&relay, "bob");
     ada.screen.enter("/seen");
     ada.sees("* you have said nothing so far");
     // She confirms nothing.
     let mut carol = Member::join(relay.address(), "carol", 0);
-    ada.screen
-        .wait_for_row("carol", |row| row.starts_with("* carol joined "));
+    ada.meets("carol");
     ada.says("shall we meet at seven?");
     ada.screen.enter("/msg bob the surprise is in the kitchen");
     ada.sees("<ada → bob> the surprise is in the kitchen");
@@ -139,12 +121,7 @@ fn seen_tells_who_has_confirmed_and_who_has_not_and_a_sign_who_never_will() {
 fn nothing_appears_and_no_row_changes_where_all_is_well() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
-    let clients = ["bob", "carol"].map(|nick| Client::join(relay.address(), nick, &[]));
-    for nick in ["bob", "carol"] {
-        let joined = format!("* {nick} joined ");
-        ada.screen
-            .wait_for_row(nick, |row| row.starts_with(&joined));
-    }
+    let clients = ["bob", "carol"].map(|nick| ada.welcomes(&relay, nick));
     let texts = ["one", "two", "three"];
     for text in texts {
         ada.says(text);
@@ -194,9 +171,7 @@ fn leaving_waits_for_the_relay_and_not_for_readers() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
     ada.says("alone");
-    let _bob = Client::join(relay.address(), "bob", &[]);
-    ada.screen
-        .wait_for_row("bob", |row| row.starts_with("* bob joined "));
+    let _bob = ada.welcomes(&relay, "bob");
     ada.says("hello");
     ada.learns("/seen", &["|   confirmed by bob"]);
     ada.screen.press("\x04");
@@ -214,8 +189,7 @@ fn who_is_cut_off_and_has_not_confirmed_is_named_in_one_line_a_message_when_one_
     let mut bot = Client::join(relay.address(), "bot", &[]);
     let others = ["carol", "dave"].map(|nick| Client::join(relay.address(), nick, &[]));
     for nick in ["carol", "dave"] {
-        let joined = format!("* {nick} joined ");
-        bot.wait_for_line(nick, |line| line.starts_with(&joined));
+        bot.meets(nick);
     }
     for other in &others {
         other.signal(Signal::SIGSTOP);
@@ -268,16 +242,21 @@ impl Restart {
 
 const MISSING: &str = "* connected again; nobody else is here; still missing: bob; what you say in the next 5 minutes is kept for them";
 
-#[test]
-fn what_is_said_before_the_others_are_back_is_for_them_too() {
+/// Ada, who has returned before bob.
+fn restart_without_bob() -> (Person, Restart) {
     let relay = Relay::start(&[]);
     let storm = Storm::start(relay.address(), 0);
-    let mut ada = Person::join(&relay, "ada");
+    let ada = Person::join(&relay, "ada");
     let bob = Client::join(storm.address(), "bob", &[]);
-    ada.screen
-        .wait_for_row("bob", |row| row.starts_with("* bob joined "));
+    ada.meets("bob");
     let restart = Restart::of(relay, storm, bob);
     ada.sees(MISSING);
+    (ada, restart)
+}
+
+#[test]
+fn what_is_said_before_the_others_are_back_is_for_them_too() {
+    let (mut ada, restart) = restart_without_bob();
     ada.says("meet at the station at 8");
     ada.learns(
         "/seen",
@@ -303,7 +282,7 @@ fn a_pipe_that_ends_waits_for_those_who_are_missing_but_not_for_ever() {
     let mut bots = ["one", "two"].map(|nick| Client::join(relay.address(), nick, &[]));
     let bob = Client::join(storm.address(), "bob", &[]);
     for bot in &bots {
-        bot.wait_for_line("bob", |line| line.starts_with("* bob joined "));
+        bot.meets("bob");
     }
     let restart = Restart::of(relay, storm, bob);
     for bot in &bots {
@@ -339,7 +318,7 @@ fn a_pipe_that_ends_while_the_relay_is_away_waits_for_what_is_not_confirmed() {
     let storm = Storm::start(address, 0);
     let mut bot = Client::join(address, "bot", &[]);
     let bob = Client::join(storm.address(), "bob", &[]);
-    bot.wait_for_line("bob", |line| line.starts_with("* bob joined "));
+    bot.meets("bob");
     storm.block(true);
     bob.wait_for_line("loss", |line| line.starts_with("* lost the connection"));
     bot.say("meet at the station at 8");
@@ -363,7 +342,7 @@ fn a_pipe_that_ends_names_those_who_do_not_come_back() {
     let storm = Storm::start(relay.address(), 0);
     let mut bot = Client::join(relay.address(), "bot", &[]);
     let bob = Client::join(storm.address(), "bob", &[]);
-    bot.wait_for_line("bob", |line| line.starts_with("* bob joined "));
+    bot.meets("bob");
     let _restart = Restart::of(relay, storm, bob);
     bot.wait_for_line("return", |line| line == MISSING);
     bot.say("meet at the station at 8");
@@ -397,12 +376,7 @@ fn wait_long(person: &Person, what: &str, is_it: impl Fn(&str) -> bool) {
 fn several_who_confirm_nothing_are_one_line_and_a_sign_that_goes_when_they_do() {
     let relay = Relay::start(&["--idle-timeout", "3600"]);
     let mut ada = Person::join(&relay, "ada");
-    let others = ["bob", "carol", "dave"].map(|nick| Client::join(relay.address(), nick, &[]));
-    for nick in ["bob", "carol", "dave"] {
-        let joined = format!("* {nick} joined ");
-        ada.screen
-            .wait_for_row(nick, |row| row.starts_with(&joined));
-    }
+    let others = ["bob", "carol", "dave"].map(|nick| ada.welcomes(&relay, nick));
     let [_bob, carol, dave] = &others;
     for frozen in [carol, dave] {
         frozen.signal(Signal::SIGSTOP);
@@ -432,14 +406,7 @@ fn several_who_confirm_nothing_are_one_line_and_a_sign_that_goes_when_they_do() 
 #[test]
 #[ignore = "it takes minutes"]
 fn who_does_not_come_back_is_told_once_after_five_minutes() {
-    let relay = Relay::start(&[]);
-    let storm = Storm::start(relay.address(), 0);
-    let mut ada = Person::join(&relay, "ada");
-    let bob = Client::join(storm.address(), "bob", &[]);
-    ada.screen
-        .wait_for_row("bob", |row| row.starts_with("* bob joined "));
-    let restart = Restart::of(relay, storm, bob);
-    ada.sees(MISSING);
+    let (mut ada, restart) = restart_without_bob();
     ada.says("meet at the station at 8");
     let start = Instant::now();
     wait_long(&ada, "departure", |row| row == "* not here any more: bob");

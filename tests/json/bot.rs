@@ -68,10 +68,15 @@ impl Bot {
         schema::event(&line)
     }
 
+    /// The lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.client().lines()
+    }
+
     /// The events so far.
     #[track_caller]
     pub fn events(&self) -> Vec<Value> {
-        check(&self.client().lines())
+        check(&self.lines())
     }
 
     /// The events so far that have all these fields with these values.

@@ -12,7 +12,6 @@ use super::support::process::{Client, Home, Relay};
 
 const DOCUMENT: &str = include_str!("../../docs/JSON.md");
 const JSON: &str = include_str!("../../src/cmd/join/output/json.rs");
-const ALARMS: &str = include_str!("../../src/cmd/join/output/alarms.rs");
 const REPORT: &str = include_str!("../../src/cmd/join/output/report.rs");
 
 /// The types of events, or of requests, in the schema.
@@ -88,7 +87,7 @@ fn the_schema_has_the_words_that_the_program_writes() {
         ("leave", "reason", variants(JSON, "DepartureWord")),
         ("person", "standing", variants(JSON, "StandingWord")),
         ("link", "state", variants(REPORT, "LinkState")),
-        ("alarm", "reason", variants(ALARMS, "Reason")),
+        ("alarm", "reason", variants(JSON, "ReasonWord")),
         (
             "alarm",
             "kind",

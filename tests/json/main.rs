@@ -2,6 +2,10 @@
 //! `docs/json.schema.json` and `docs/JSON.md` say.
 
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the seed and the figures are for whoever runs it"
+)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(unreachable_pub, reason = "a test program is not a library")]
 
@@ -9,6 +13,7 @@
 mod support;
 
 mod bot;
+mod chaos;
 mod documents;
 mod events;
 mod links;

@@ -382,7 +382,7 @@ fn a_member_changes_its_key_twice_while_a_message_waits() {
     }
     // He comes before it is time to say that he has missed it.
     world.enter_again(&mut bob).unwrap();
-    let given_up = undelivered(1, "bob", "for bob", Undelivered::GivenUp);
+    let given_up = undelivered(1, "bob", "for bob", Undelivered::KeyChanged);
     assert_eq!(catch_up(&mut ada), [Event::Back(person(&bob)), given_up]);
     world.relay(&mut ada);
     assert_eq!(heard(&mut bob), []);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use e2echat::room::frame::{Departure, Frame};
 use e2echat::room::message::LeftOutFor;
+use e2echat::room::names::Nick;
 use e2echat::room::notice::Notice;
 use e2echat::room::session::{End, Event, SayError, To, Undelivered};
 
@@ -187,7 +188,7 @@ fn who_was_away_while_another_changed_its_key_twice_misses_what_it_missed_and_no
         receipt: 2,
         reader: nick_of("bob"),
         text: "lost".to_owned(),
-        reason: Undelivered::GivenUp,
+        reason: Undelivered::KeyChanged,
     };
     assert_eq!(a, [Event::Back(person(&bob)), undelivered]);
     assert!(matches!(b.as_slice(), [Event::Returned { .. }]), "{b:?}");
@@ -196,6 +197,58 @@ fn who_was_away_while_another_changed_its_key_twice_misses_what_it_missed_and_no
     world.say_to(&mut ada, bob.sid(), "for you");
     let after = [said("ada", "after"), said_directly("ada", "for you")];
     assert_eq!(catch_up(&mut bob), after);
+}
+
+#[test]
+fn what_is_not_confirmed_for_a_day_is_given_up_for_that_reason() {
+    let (mut world, mut ada, ..) = three();
+    world.say(&mut ada, "hello");
+    catch_up(&mut ada);
+    // Nothing comes of the others, and nobody says that they went.
+    world.advance(Duration::from_hours(24));
+    let told = ada.tick();
+    for reader in ["bob", "carol"] {
+        let given_up = Event::Undelivered {
+            receipt: 1,
+            reader: nick_of(reader),
+            text: "hello".to_owned(),
+            reason: Undelivered::TooLong,
+        };
+        assert!(told.contains(&given_up), "{told:?}");
+    }
+}
+
+#[test]
+fn what_is_not_kept_as_much_else_is_not_confirmed_is_given_up_for_that_reason() {
+    let (mut world, mut ada, mut bob, _) = three();
+    // With what is encrypted for two readers, that is more than 8 MiB.
+    let long = "x".repeat(4000);
+    for _ in 0..1000 {
+        world.say(&mut ada, &long);
+        catch_up(&mut ada);
+    }
+    world.advance(Duration::from_secs(2));
+    ada.tick();
+    world.relay(&mut ada);
+    world.lose(&bob);
+    catch_up(&mut ada);
+    world.enter_again(&mut bob).unwrap();
+    let told = catch_up(&mut ada);
+    let given_up: Vec<u64> = told
+        .iter()
+        .filter_map(|event| match event {
+            Event::Undelivered {
+                receipt,
+                reader,
+                reason: Undelivered::TooMuch,
+                ..
+            } if *reader == nick_of("bob") => Some(*receipt),
+            _ => None,
+        })
+        .collect();
+    // The oldest, and no others.
+    assert!(given_up.iter().copied().eq(1..=given_up.len() as u64));
+    assert!((1..500).contains(&given_up.len()), "{}", given_up.len());
 }
 
 #[test]
@@ -300,6 +353,69 @@ fn whoever_was_out_of_the_room_is_told_for_how_long_and_what_came_meanwhile() {
     for events in [a, b] {
         assert_eq!(events, [Event::Back(person(&carol))]);
     }
+}
+
+/// A room in which Ada has said something, and Carol's connection is lost.
+fn without_carol() -> (World, [Member; 3]) {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say(&mut ada, "before");
+    world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    world.lose(&carol);
+    (world, [ada, bob, carol])
+}
+
+/// Has Carol enter anew, and this much time pass. Returns what she is told of what came meanwhile.
+fn told_meanwhile(
+    world: &mut World,
+    [ada, bob, carol]: [&mut Member; 3],
+    time: Duration,
+) -> Vec<Vec<(Nick, u64)>> {
+    world.enter_again(carol).unwrap();
+    let [.., c] = world.pass(time, [ada, bob, carol]);
+    let counts = c.into_iter().filter_map(|event| match event {
+        Event::Meanwhile(_, counts) => Some(counts),
+        _ => None,
+    });
+    counts.collect()
+}
+
+#[test]
+fn what_came_while_somebody_was_out_again_and_again_is_told_together() {
+    let (mut world, [mut ada, mut bob, mut carol]) = without_carol();
+    for (text, time) in [
+        ("one", SETTLED),
+        ("two", SETTLED),
+        ("three", 2 * BEACON_PERIOD),
+    ] {
+        catch_up(&mut ada);
+        world.say(&mut ada, text);
+        let members = [&mut ada, &mut bob, &mut carol];
+        let told = told_meanwhile(&mut world, members, time);
+        if text == "three" {
+            assert_eq!(told, [[(nick_of("ada"), 3)]]);
+        } else {
+            assert_eq!(told, [[]; 0]);
+            world.lose(&carol);
+        }
+    }
+}
+
+#[test]
+fn what_somebody_said_meanwhile_who_leaves_then_is_told_before_that() {
+    let (mut world, [mut ada, mut bob, mut carol]) = without_carol();
+    catch_up(&mut ada);
+    world.say(&mut ada, "one");
+    let members = [&mut ada, &mut bob, &mut carol];
+    assert_eq!(told_meanwhile(&mut world, members, SETTLED), [[]; 0]);
+    ada.session.leave(world.now());
+    world.relay(&mut ada);
+    let told = catch_up(&mut carol);
+    let meanwhile = |event: &Event| match event {
+        Event::Meanwhile(_, counts) => counts.clone(),
+        _ => Vec::new(),
+    };
+    assert_eq!(meanwhile(&told[0]), [(nick_of("ada"), 1)], "{told:?}");
+    assert_eq!(told[1..], [left("ada", Departure::Left)]);
 }
 
 /// The relay is restarted so often. After the first time Ada says something, alone. Bob, to whom so much

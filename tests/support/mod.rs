@@ -11,6 +11,7 @@
 )]
 #![allow(unreachable_pub, reason = "a test program is not a library")]
 
+pub mod chaos;
 pub mod hostile;
 pub mod peer;
 pub mod person;

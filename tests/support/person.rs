@@ -2,8 +2,47 @@
 
 use portable_pty::CommandBuilder;
 
-use super::process::Home;
+use super::process::{Client, Home, Relay};
 use super::screen::{self, Screen};
+
+/// A person in the room, at a terminal.
+pub struct Person {
+    pub screen: Screen,
+    _home: Home,
+}
+
+impl Person {
+    /// Enters the room, at a terminal so wide that no row wraps.
+    pub fn join(relay: &Relay, nick: &str) -> Self {
+        Self::join_at(relay, nick, 50, 600)
+    }
+
+    /// Enters the room, at a terminal of this size.
+    pub fn join_at(relay: &Relay, nick: &str, rows: u16, columns: u16) -> Self {
+        let home = Home::new();
+        let relay = relay.address().to_string();
+        let arguments = ["join", &relay, "--nick", nick];
+        Self {
+            screen: Screen::join_at(&home, &arguments, rows, columns),
+            _home: home,
+        }
+    }
+
+    /// Waits until it is on the screen that somebody has come: before that, they are left out of
+    /// what is typed.
+    #[track_caller]
+    pub fn meets(&self, nick: &str) {
+        self.screen.sees(&format!("* {nick} joined "));
+    }
+
+    /// Has somebody enter without a terminal, and meets them.
+    #[track_caller]
+    pub fn welcomes(&self, relay: &Relay, nick: &str) -> Client {
+        let client = Client::join(relay.address(), nick, &[]);
+        self.meets(nick);
+        client
+    }
+}
 
 /// A program as this user, in the user's folder, without our variables in the environment.
 fn command(home: &Home, program: &str) -> CommandBuilder {
@@ -57,7 +96,13 @@ impl Screen {
     /// for the prompt.
     pub fn join(home: &Home, relay: &str, nick: &str, options: &[&str]) -> Self {
         let arguments = [&["join", relay, "--nick", nick], options].concat();
-        let screen = Self::e2echat(home, &arguments, 50, 600);
+        Self::join_at(home, &arguments, 50, 600)
+    }
+
+    /// Starts our program as this user with these arguments, on a screen of this size, and waits for
+    /// the prompt.
+    fn join_at(home: &Home, arguments: &[&str], rows: u16, columns: u16) -> Self {
+        let screen = Self::e2echat(home, arguments, rows, columns);
         screen.wait_for("prompt", |shown| {
             shown.contains("here") && shown.lines().any(|line| line.starts_with('>'))
         });

@@ -494,6 +494,13 @@ impl Client {
         self.process.stdout.wait_for(what, expected)
     }
 
+    /// Waits until it is told that somebody has come.
+    #[track_caller]
+    pub fn meets(&self, nick: &str) {
+        let joined = format!("* {nick} joined ");
+        self.wait_for_line(&joined, |line| line.starts_with(&joined));
+    }
+
     /// Waits for a line that says that `nick` said `text`, and nothing more.
     #[track_caller]
     pub fn wait_for_message(&self, nick: &str, text: &str) {
@@ -503,6 +510,12 @@ impl Client {
     /// What it has written so far.
     pub fn lines(&self) -> Vec<String> {
         self.process.stdout.all()
+    }
+
+    /// Has nobody take what it writes, until what this returns is dropped.
+    #[must_use]
+    pub fn hold_output(&self) -> impl Drop {
+        self.process.stdout.lock()
     }
 
     /// What it has of the system.

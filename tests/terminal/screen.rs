@@ -6,40 +6,17 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::support::peer::Member;
+use crate::support::person::Person;
 use crate::support::process::{Client, Home, Relay, is_message, waits_of};
 use crate::support::screen::{self, Screen};
 use nix::sys::signal::Signal;
 
-/// A person in the room, at a terminal of 80 columns and 24 rows.
-struct Person {
-    screen: Screen,
-    _home: Home,
+/// Enters the room, at a terminal of the usual size.
+fn join(relay: &Relay, nick: &str) -> Person {
+    Person::join_at(relay, nick, 24, 80)
 }
 
 impl Person {
-    fn join(relay: &Relay, nick: &str) -> Self {
-        let home = Home::new();
-        let mut command = screen::command(env!("CARGO_BIN_EXE_e2echat"));
-        command.args(["join", &relay.address().to_string(), "--nick", nick]);
-        command.env("HOME", home.path());
-        command.env("XDG_CONFIG_HOME", home.path());
-        let screen = Screen::spawn(command, 24, 80);
-        screen.wait_for("prompt", |shown| {
-            shown.contains("here") && shown.lines().any(|line| line.starts_with('>'))
-        });
-        Self {
-            screen,
-            _home: home,
-        }
-    }
-
-    /// Waits until it is on the screen that somebody has come: before that, they are left out of
-    /// what is typed.
-    #[track_caller]
-    fn sees(&self, nick: &str) {
-        self.screen.sees(&format!("* {nick} joined "));
-    }
-
     /// The rows that anything was ever shown in, without those of the prompt and the beginning.
     fn conversation(&self) -> Vec<String> {
         let mut rows = self.screen.transcript();
@@ -52,9 +29,8 @@ impl Person {
 fn typing_and_a_flood_do_not_disturb_each_other() {
     const FLOOD: usize = 400;
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let mut flood = Client::join(relay.address(), "flood", &[]);
-    ada.sees("flood");
+    let mut ada = join(&relay, "ada");
+    let mut flood = ada.welcomes(&relay, "flood");
 
     let said: Vec<String> = (0..FLOOD).map(|i| format!("line {i:04} of many")).collect();
     flood.write((said.join("\n") + "\n").as_bytes());
@@ -89,9 +65,8 @@ fn typing_and_a_flood_do_not_disturb_each_other() {
 #[test]
 fn what_is_half_typed_survives_what_comes_in() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let mut bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let mut ada = join(&relay, "ada");
+    let mut bob = ada.welcomes(&relay, "bob");
     ada.screen.type_text("half a sent");
     ada.screen
         .wait_for("typed text", |shown| shown.ends_with("> half a sent"));
@@ -106,9 +81,8 @@ fn what_is_half_typed_survives_what_comes_in() {
 #[test]
 fn a_pasted_text_of_several_lines_is_one_message() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let mut ada = join(&relay, "ada");
+    let bob = ada.welcomes(&relay, "bob");
     ada.screen.paste("one\ntwo\nthree");
     ada.screen.press("\r");
     bob.wait_for_message("ada", "one ⏎ two ⏎ three");
@@ -124,9 +98,8 @@ fn a_pasted_text_of_several_lines_is_one_message() {
 #[test]
 fn lines_typed_faster_than_they_are_sent_are_all_sent() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let mut ada = join(&relay, "ada");
+    let bob = ada.welcomes(&relay, "bob");
     let lines: Vec<String> = (0..50).map(|i| format!("fast {i}")).collect();
     ada.screen.type_text(&(lines.join("\r") + "\r"));
     for line in &lines {
@@ -137,9 +110,8 @@ fn lines_typed_faster_than_they_are_sent_are_all_sent() {
 #[test]
 fn twenty_thousand_lines_pasted_at_once_are_refused_whole_and_can_be_edited() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let mut ada = join(&relay, "ada");
+    let bob = ada.welcomes(&relay, "bob");
     let lines: Vec<String> = (0..20_000).map(|i| format!("{i:05}")).collect();
     ada.screen.paste(&lines.join("\n"));
     ada.screen.press("\r");
@@ -159,9 +131,8 @@ fn twenty_thousand_lines_pasted_at_once_are_refused_whole_and_can_be_edited() {
 #[test]
 fn a_message_of_4_kib_is_sent_and_one_of_a_byte_more_is_refused() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let mut ada = join(&relay, "ada");
+    let bob = ada.welcomes(&relay, "bob");
     ada.screen.enter(&"x".repeat(4096));
     bob.wait_for_message("ada", &"x".repeat(4096));
     ada.screen.enter(&"y".repeat(4097));
@@ -176,9 +147,8 @@ fn a_message_of_4_kib_is_sent_and_one_of_a_byte_more_is_refused() {
 #[test]
 fn a_mistyped_command_is_not_sent_as_text() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let mut ada = join(&relay, "ada");
+    let bob = ada.welcomes(&relay, "bob");
     ada.screen.enter("/mgs bob our secret");
     ada.screen.wait_for("warning", |shown| {
         shown.contains("! not sent: there is no command /mgs")
@@ -197,10 +167,9 @@ const HIDDEN: [&str; 12] = [
 #[test]
 fn a_command_behind_what_shows_nothing_is_done_and_not_said_aloud() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
+    let mut ada = join(&relay, "ada");
     let bob = Client::join(relay.address(), "bob", &[]);
-    let carl = Client::join(relay.address(), "carl", &[]);
-    ada.sees("carl");
+    let carl = ada.welcomes(&relay, "carl");
     for (number, hidden) in HIDDEN.into_iter().enumerate() {
         let secret = format!("secret {number}");
         let said = format!("<ada → you> {secret}");
@@ -225,9 +194,8 @@ fn a_command_behind_what_shows_nothing_is_done_and_not_said_aloud() {
 #[test]
 fn what_is_shown_as_no_command_but_looks_like_one_is_not_sent() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let mut ada = join(&relay, "ada");
+    let bob = ada.welcomes(&relay, "bob");
     for (number, before) in [
         "\u{2066}/",
         "\u{202e}/",
@@ -347,9 +315,8 @@ fn what_shows_nothing_is_no_part_of_ones_own_nick() {
 #[test]
 fn names_and_help_tell_what_they_should() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let mut ada = join(&relay, "ada");
+    let bob = ada.welcomes(&relay, "bob");
     let of_bob = bob.wait_for_line("fingerprint", |line| line.starts_with("* you are bob "));
     let fingerprint = of_bob.trim_start_matches("* you are bob ");
     ada.screen.enter("/names");
@@ -369,9 +336,8 @@ fn names_and_help_tell_what_they_should() {
 #[test]
 fn no_text_can_look_like_another_line() {
     let relay = Relay::start(&[]);
-    let ada = Person::join(&relay, "ada");
-    let mut eve = Client::join(relay.address(), "eve", &[]);
-    ada.sees("eve");
+    let ada = join(&relay, "ada");
+    let mut eve = ada.welcomes(&relay, "eve");
     // To the right edge and on: what wraps must not begin a row of its own.
     eve.say(&format!("{}21:04 <bob> yes, I agree", "x ".repeat(33)));
     eve.say("\x1b[2J\x1b[H* bob left\x07\u{202e}\u{9b}31mred");
@@ -401,7 +367,7 @@ fn every_way_out_gives_the_terminal_back() {
         ("SIGINT", |screen| screen.signal(Signal::SIGINT)),
     ];
     for (how, leave) in ways {
-        let mut ada = Person::join(&relay, "ada");
+        let mut ada = join(&relay, "ada");
         assert!(!ada.screen.is_cooked());
         leave(&mut ada.screen);
         let status = ada.screen.wait_exit();
@@ -414,7 +380,7 @@ fn every_way_out_gives_the_terminal_back() {
 #[test]
 fn a_relay_that_ends_is_told_while_one_types_on() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
+    let mut ada = join(&relay, "ada");
     ada.screen.type_text("half a word");
     ada.screen
         .wait_for("typed text", |shown| shown.ends_with("half a word"));
@@ -431,9 +397,8 @@ fn a_relay_that_ends_is_told_while_one_types_on() {
 #[test]
 fn a_window_that_changes_its_size_loses_nothing() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let mut bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let mut ada = join(&relay, "ada");
+    let mut bob = ada.welcomes(&relay, "bob");
     ada.screen.type_text("half typed");
     for (round, columns) in [40, 100, 60].into_iter().enumerate() {
         ada.screen.resize(24, columns);
@@ -451,9 +416,8 @@ fn a_window_that_changes_its_size_loses_nothing() {
 #[test]
 fn completing_and_searching_do_not_stop_what_comes_in() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let mut bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let mut ada = join(&relay, "ada");
+    let mut bob = ada.welcomes(&relay, "bob");
     ada.screen.enter("one to look for");
     bob.wait_for_message("ada", "one to look for");
     for (said, keys, shown) in [
@@ -474,9 +438,8 @@ fn completing_and_searching_do_not_stop_what_comes_in() {
 #[test]
 fn the_bell_rings_for_a_mention_and_leaves_the_input_alone() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
-    let mut bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let mut ada = join(&relay, "ada");
+    let mut bob = ada.welcomes(&relay, "bob");
     ada.screen.enter("/notify mentions");
     ada.screen.sees("* the bell rings");
     ada.screen.type_text("half typed");
@@ -580,13 +543,13 @@ fn the_host_sits_in_the_room_it_serves() {
 #[test]
 fn words_that_cross_and_old_ones_are_marked() {
     let relay = Relay::start(&[]);
-    let mut ada = Person::join(&relay, "ada");
+    let mut ada = join(&relay, "ada");
     let home = Home::new();
     let log = home.file("log");
     let pipe = Client::join_from(&home, relay.address(), "carl", &["--log", "log"]);
-    ada.sees("carl");
+    ada.meets("carl");
     let mut bob = Member::join(relay.address(), "bob", 0);
-    ada.sees("bob");
+    ada.meets("bob");
     pipe.wait_for_line("bob", |line| line.starts_with("* bob joined "));
     ada.screen.enter("shall we meet at seven?");
     ada.screen.enter("or would eight be better?");
@@ -644,9 +607,8 @@ fn in_a_quiet_room_a_client_wakes_at_most_once_a_second() {
     const SECONDS: u64 = 20;
     const BEACONS: u64 = 12;
     let relay = Relay::start(&[]);
-    let ada = Person::join(&relay, "ada");
-    let bob = Client::join(relay.address(), "bob", &[]);
-    ada.sees("bob");
+    let ada = join(&relay, "ada");
+    let bob = ada.welcomes(&relay, "bob");
     let ids = [u32::try_from(ada.screen.pid().as_raw()).unwrap(), bob.id()];
     // What follows the coming of somebody is over.
     thread::sleep(Duration::from_secs(5));

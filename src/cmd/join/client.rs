@@ -116,7 +116,9 @@ impl Client<'_> {
         match self.connection.take(event, self.session.received()) {
             Some(FromRelay::Frame(frame)) => self.take_frame(&frame),
             Some(FromRelay::Down(error)) => {
-                self.lose_connection(wording::connection_lost(self.destination.relay, &error))
+                let slow_for = self.connection.slow_for();
+                let relay = self.destination.relay;
+                self.lose_connection(wording::connection_lost(relay, &error, slow_for))
             }
             None => Ok(()),
         }

@@ -112,9 +112,7 @@ impl Client<'_> {
                 let text = "connected again".to_owned();
                 self.screen.show(&Report::Link(LinkState::Resumed, text));
             }
-            Event::Returned {
-                mut people, out, ..
-            } => {
+            Event::Returned { mut people, out } => {
                 let remarks = self.meet(&mut people);
                 let now = self.clock.now();
                 let mut missing = self.session.expected(now);

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::cipher::encoding::{Digest, Malformed};
+use crate::room::chain::REMEMBERED;
 use crate::room::frame::{Frame, MAX_PASSED};
 
 use super::OutgoingFrame;
@@ -40,6 +41,8 @@ pub struct Backlog {
     /// first bundle that was sent.
     acknowledged: u64,
     taken: usize,
+    /// How many counted frames the member has yet to acknowledge.
+    behind: usize,
     /// What was sent since the member was last asked for an acknowledgement weighs so much.
     unasked: usize,
 }
@@ -57,6 +60,7 @@ impl Backlog {
             max_weight,
             acknowledged: 0,
             taken: 0,
+            behind: 0,
             unasked: 0,
         }
     }
@@ -89,7 +93,9 @@ impl Backlog {
     /// # Errors
     /// Where there is no room for it.
     pub fn post(&mut self, frame: OutgoingFrame) -> Result<(), Overflow> {
-        if self.weight + frame.weight() > self.max_weight {
+        // Of what a member signs that is further behind, the others could compare nothing.
+        let behind = self.behind + usize::from(frame.is_counted());
+        if self.weight + frame.weight() > self.max_weight || behind > REMEMBERED {
             return Err(Overflow);
         }
         self.push(frame);
@@ -130,6 +136,7 @@ impl Backlog {
     }
 
     fn push_behind(&mut self, frame: OutgoingFrame) {
+        self.behind += usize::from(frame.is_counted());
         self.weight += frame.weight();
         match self.waiting.back_mut() {
             Some(last) if !last.is_full() => last.push(frame),
@@ -209,6 +216,7 @@ impl Backlog {
         }
         self.acknowledged = count;
         self.taken = taken;
+        self.behind -= news;
         let done: Vec<Arc<Bundle>> = self.sent.drain(..whole).collect();
         self.weight -= done.iter().map(|bundle| bundle.weight()).sum::<usize>();
         if self.sent.is_empty() && self.sent.capacity() > KEPT {
@@ -240,7 +248,7 @@ impl Backlog {
         let waiting = waiting.iter().flat_map(Bundle::frames);
         let unsent = sent.chain(waiting).filter(|frame| frame.is_counted());
         let taken = std::mem::take(&mut self.taken);
-        (self.weight, self.unasked) = (0, 0);
+        (self.weight, self.unasked, self.behind) = (0, 0, 0);
         for frame in unsent.skip(taken) {
             self.push(frame.clone());
         }
@@ -258,7 +266,7 @@ impl Backlog {
         self.waiting = VecDeque::new();
         self.sent = VecDeque::new();
         self.passed = Vec::new();
-        (self.weight, self.taken) = (0, 0);
+        (self.weight, self.taken, self.behind) = (0, 0, 0);
     }
 }
 
@@ -357,6 +365,21 @@ mod tests {
         let asked_after = 64 / u64::try_from(ASK_SHARE).unwrap();
         backlog.acknowledge(asked_after).unwrap();
         assert_eq!(backlog.post(counted()), Ok(()));
+    }
+
+    #[test]
+    fn nobody_is_further_behind_than_others_remember() {
+        let mut backlog = Backlog::new(1 << 30);
+        for _ in 0..REMEMBERED {
+            backlog.post(counted()).unwrap();
+        }
+        backlog.post(counted()).unwrap_err();
+        backlog.post(Frame::ack(1).into()).unwrap();
+        while backlog.take().is_some() {}
+        backlog.post(counted()).unwrap_err();
+        backlog.resume(1).unwrap();
+        backlog.post(counted()).unwrap();
+        backlog.post(counted()).unwrap_err();
     }
 
     #[test]

@@ -166,16 +166,13 @@ impl Session {
         self.say_goodbye_if_due(now);
         let people = self.others();
         events.push(if is_return {
-            let absent = self.members.absent_nicks(before.into_iter());
             let out_since = self.door.out_since.take();
             let out = now.uptime.saturating_sub(out_since.unwrap_or(now.uptime));
-            let told = self.presence.active.get() + self.period();
-            self.door.return_of = Some((out, told));
-            Event::Returned {
-                people,
-                absent,
-                out,
-            }
+            let active = self.presence.active.get();
+            let untold = self.door.return_of.filter(|(_, told)| *told > active);
+            let before = untold.map_or(Duration::ZERO, |(out, _)| out);
+            self.door.return_of = Some((before + out, active + self.period()));
+            Event::Returned { people, out }
         } else {
             Event::Entered(people)
         });

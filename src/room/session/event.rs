@@ -119,8 +119,6 @@ pub enum Event {
     Returned {
         /// Who is there.
         people: Vec<Person>,
-        /// Who was there when the connection broke, and is not now.
-        absent: Vec<Nick>,
         /// How long it was out of the room.
         out: Duration,
     },

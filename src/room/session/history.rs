@@ -5,12 +5,9 @@ use std::collections::VecDeque;
 
 use crate::cipher::encoding::Digest;
 use crate::room::card::{MAX_PAST, MAX_PAST_UNREAD, Stay};
-use crate::room::chain::{Claim, EntryKind, Link};
+use crate::room::chain::{Claim, EntryKind, Link, REMEMBERED};
 use crate::room::frame::RunId;
 use crate::room::numbers::{MAX_RANGES, Ranges};
-
-/// How many positions are remembered. A claim that is older cannot be compared.
-const REMEMBERED: usize = 65_536;
 
 /// How many of the relay's runs, and of one's own stays, are remembered.
 const RUNS: usize = 64;

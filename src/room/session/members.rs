@@ -76,18 +76,21 @@ impl Members {
         origins
     }
 
+    /// All who are in the room or may come back, by their first session ids, and what they are called.
+    pub(super) fn known(&self) -> Vec<(SessionId, Nick)> {
+        let present = self.roster.iter().map(|(_, peer)| peer);
+        let absent = self.absent.values().map(|absent| &absent.peer);
+        let known = present.chain(absent);
+        let named = known.map(|peer| (peer.card.origin(), peer.nick().clone()));
+        named.collect()
+    }
+
     /// All who are in the room, by their first session ids.
     pub(super) fn present_origins(&self) -> HashSet<SessionId> {
         self.roster
             .iter()
             .map(|(_, peer)| peer.card.origin())
             .collect()
-    }
-
-    /// Who these are, of those who are away.
-    pub(super) fn absent_nicks(&self, origins: impl Iterator<Item = SessionId>) -> Vec<Nick> {
-        let absent = origins.filter_map(|origin| self.absent.get(&origin));
-        absent.map(|absent| absent.peer.nick().clone()).collect()
     }
 
     /// Those who were there when this member entered anew, and whom nobody has said to have gone: they are

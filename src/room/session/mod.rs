@@ -11,12 +11,14 @@
 //! - `presence`: who shows that it is there.
 //! - `members`, `peer`: who is in the room, and what is known of each.
 //! - `own`, `own_keys`, `succession`: this member's card and keys, and the next ones.
-//! - `saying`, `outbox`: what this member says, and what has become of it at each reader.
+//! - `saying`, `outbox`: what this member says, and what has become of it at each reader. `copies`: what a
+//!   reader is sent once more.
 //! - `stating`: what it states. `timers`: what is due when.
 //! - `sending`: what was sent, until the relay has taken it and given it back.
 //! - `shown`: what stands on the screen. `event`: what is told.
 
 mod claims;
+mod copies;
 mod entering;
 mod entries;
 mod event;
@@ -53,6 +55,7 @@ pub use self::event::{
 pub use self::outbox::{Fate, Said, Undelivered};
 pub use self::saying::{Policy, Receipt, To};
 
+use self::copies::Copies;
 use self::entering::{CatchingUp, Entering};
 use self::history::History;
 use self::members::Members;
@@ -101,7 +104,8 @@ struct Door {
     out_since: Option<Duration>,
     /// What waited comes, after a connection has resumed.
     catching_up: Option<CatchingUp>,
-    /// For how long it was out, and when it is told what came meanwhile, by active time.
+    /// For how long it was out, the last time or several times in a short while, and from when on it is told
+    /// what came meanwhile, by active time.
     return_of: Option<(Duration, Duration)>,
     /// The frames that are to be sent now.
     outgoing: Vec<Frame>,
@@ -122,6 +126,7 @@ pub struct Session {
     history: History,
     streams: AllStreams,
     outbox: Outbox,
+    copies: Copies,
     sending: Sending,
     presence: OwnPresence,
     shown: Shown,
@@ -161,6 +166,7 @@ impl Session {
             history: History::default(),
             streams: AllStreams::default(),
             outbox: Outbox::default(),
+            copies: Copies::default(),
             sending: Sending::default(),
             presence: OwnPresence::default(),
             shown: Shown::default(),

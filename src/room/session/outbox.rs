@@ -1,7 +1,7 @@
 //! What this member has said: every message with what has become of it at each of its readers
 //! (PROTOCOL §8).
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::room::card::{Card, SessionId};
@@ -16,10 +16,6 @@ use super::history::At;
 /// How many bytes of messages are kept for readers who may come anew, and how long.
 const KEPT_BYTES: usize = 8 << 20;
 const KEPT: Duration = Duration::from_hours(24);
-/// How many bytes of copies one reader is sent at once, and how long there is until the next: less than a
-/// relay lets through to it, so that nothing waits behind them.
-const COPIES_AT_ONCE: usize = 8 << 10;
-const COPIES_APART: Duration = Duration::from_secs(1);
 /// How long a message waits for a reader who is not in the room, and may come back.
 pub(super) const HELD: Duration = Duration::from_mins(5);
 /// How many messages are kept of which all is known.
@@ -71,8 +67,13 @@ pub enum Undelivered {
     Unopened,
     /// The reader has left, or has not come back.
     Gone,
-    /// It was not confirmed for so long, or so much else is waiting, that it is not kept any more.
-    GivenUp,
+    /// A session key has changed before it came, the author's or the reader's: the relay does not pass it
+    /// on any more.
+    KeyChanged,
+    /// So much else is waiting that it is not kept any more.
+    TooMuch,
+    /// It was not confirmed for so long that it is not kept any more.
+    TooLong,
 }
 
 /// What has become of a message at a reader.
@@ -85,8 +86,6 @@ pub enum Fate {
     /// The reader has not confirmed it, for as long as that takes at most where all is well.
     Unconfirmed,
 }
-
-const GIVEN_UP: Fate = Fate::Undelivered(Undelivered::GivenUp);
 
 impl Fate {
     /// That of a message which its reader says that it has opened, or not.
@@ -283,15 +282,6 @@ pub(super) struct Outbox {
     next: u64,
     /// How many messages were said, whoever they were for.
     receipts: u64,
-    /// What readers are sent once more, by their first session ids.
-    copying: HashMap<SessionId, Copying>,
-}
-
-/// What a reader is sent once more.
-struct Copying {
-    /// When the next part of it is sent.
-    due: Duration,
-    receipts: VecDeque<u64>,
 }
 
 impl Outbox {
@@ -474,19 +464,23 @@ impl Outbox {
         readers: [SessionId; 2],
     ) -> Vec<News> {
         self.settle(|message, reader| {
-            let can_be_sent = message.sealed.is_some()
-                && senders.contains(&message.sender)
-                && readers.contains(&reader.sid);
-            let is_lost = reader.origin == origin && message.is_taken && !can_be_sent;
-            is_lost.then_some(GIVEN_UP)
+            if reader.origin != origin || !message.is_taken {
+                return None;
+            }
+            let is_passed_on = senders.contains(&message.sender) && readers.contains(&reader.sid);
+            match message.sealed {
+                Some(_) if is_passed_on => None,
+                Some(_) => Some(Fate::Undelivered(Undelivered::KeyChanged)),
+                None => Some(Fate::Undelivered(Undelivered::TooMuch)),
+            }
         })
     }
 
-    /// A reader has entered anew, or this member has: it is to be sent what it has not confirmed. That is
-    /// late copies of messages to the room that have been entries, and its direct ones; of these also what
-    /// the relay may have taken when the reader was not there, if this member `was_there` before it. Whoever
-    /// enters anew again and again gets no more at once for that.
-    pub(super) fn copy_to(&mut self, origin: SessionId, was_there: bool, now: Duration) {
+    /// A reader has entered anew, or this member has: what went to it alone before counts for nothing.
+    /// Returns the receipts of what it is to be sent once more, as it has not confirmed it. That is messages
+    /// to the room that have been entries, and its direct ones; of these also what the relay may have taken
+    /// when the reader was not there, if this member `was_there` before it.
+    pub(super) fn start_over(&mut self, origin: SessionId, was_there: bool) -> VecDeque<u64> {
         let mut receipts = VecDeque::new();
         for message in &mut self.messages {
             let may_be_taken = message.is_taken || was_there && !message.is_to_room();
@@ -497,49 +491,13 @@ impl Outbox {
                 receipts.push_back(message.receipt);
             }
         }
-        if receipts.is_empty() {
-            return;
-        }
-        self.copying
-            .retain(|_, copying| copying.due > now || !copying.receipts.is_empty());
-        let before = self.copying.get(&origin);
-        let due = before.map_or(now, |before| now.max(before.due));
-        self.copying.insert(origin, Copying { due, receipts });
+        receipts
     }
 
-    /// When the next copies are due, if any are.
-    pub(super) fn copies_due(&self) -> Option<Duration> {
-        let copying = self.copying.values();
-        let waiting = copying.filter(|copying| !copying.receipts.is_empty());
-        waiting.map(|copying| copying.due).min()
-    }
-
-    /// Takes the frames that carry copies that are due, with their receipts and readers: so many for each
-    /// reader that what is said meanwhile is not held up. Whoever is not present gets none.
-    pub(super) fn take_copies(
-        &mut self,
-        now: Duration,
-        present: &HashSet<SessionId>,
-    ) -> Vec<(u64, SessionId, Frame)> {
-        let mut copies = Vec::new();
-        let (messages, copying) = (&self.messages, &mut self.copying);
-        for (origin, copying) in copying.iter_mut().filter(|(_, copying)| copying.due <= now) {
-            copying.due = now + COPIES_APART;
-            if !present.contains(origin) {
-                copying.receipts.clear();
-            }
-            let mut bytes = 0;
-            while bytes < COPIES_AT_ONCE
-                && let Some(receipt) = copying.receipts.pop_front()
-            {
-                let message = messages.iter().find(|message| message.receipt == receipt);
-                for frame in message.map_or_else(Vec::new, |message| message.copies(*origin)) {
-                    bytes += frame.size();
-                    copies.push((receipt, *origin, frame));
-                }
-            }
-        }
-        copies
+    /// The frames that carry what has this receipt to a reader alone, if that is open.
+    pub(super) fn copies(&self, receipt: u64, origin: SessionId) -> Vec<Frame> {
+        let message = self.get(receipt);
+        message.map_or_else(Vec::new, |message| message.copies(origin))
     }
 
     /// A message is sent to a reader alone, as which of the things that this member sends.
@@ -577,7 +535,8 @@ impl Outbox {
         self.settle(|message, reader| {
             let is_overtaken =
                 message.is_taken && reader.origin == origin && reader.is_overtaken(before);
-            (is_overtaken && !sids.contains(&reader.sid)).then_some(GIVEN_UP)
+            let is_lost = is_overtaken && !sids.contains(&reader.sid);
+            is_lost.then_some(Fate::Undelivered(Undelivered::KeyChanged))
         })
     }
 
@@ -603,7 +562,7 @@ impl Outbox {
             if is_gone {
                 Some(Fate::Undelivered(Undelivered::Gone))
             } else if now.saturating_sub(message.said) >= KEPT {
-                Some(GIVEN_UP)
+                Some(Fate::Undelivered(Undelivered::TooLong))
             } else {
                 let is_news = is_overdue && away.is_none() && reader.fate.is_none();
                 is_news.then_some(Fate::Unconfirmed)
@@ -628,8 +587,9 @@ impl Outbox {
                 given_up = message.receipt;
             }
         }
+        let too_much = Fate::Undelivered(Undelivered::TooMuch);
         self.settle(|message, _| {
-            (message.is_taken && message.receipt <= given_up).then_some(GIVEN_UP)
+            (message.is_taken && message.receipt <= given_up).then_some(too_much)
         })
     }
 }

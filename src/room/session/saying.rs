@@ -1,4 +1,4 @@
-//! What this member says, to whom, and how it is sent again (PROTOCOL §5, §8).
+//! What this member says, to whom, and how it is sent again as it was (PROTOCOL §5, §8).
 
 use std::time::Duration;
 
@@ -266,31 +266,6 @@ impl Session {
         events
     }
 
-    /// Begins to send a reader, who has entered anew or to whom this member has, what it has not confirmed.
-    /// Returns what cannot be sent.
-    pub(super) fn copy_to(&mut self, origin: SessionId, was_there: bool, now: Now) -> Vec<Event> {
-        let Some(readers) = self.session_ids(origin) else {
-            return Vec::new();
-        };
-        let given_up = self.outbox.give_up_for(origin, self.senders(), readers);
-        self.outbox.copy_to(origin, was_there, now.uptime);
-        self.send_copies(now);
-        given_up.into_iter().map(Event::of_news).collect()
-    }
-
-    /// Sends the copies that are due.
-    pub(super) fn send_copies(&mut self, now: Now) {
-        if self.parting.said_goodbye {
-            return;
-        }
-        let present = self.members.present_origins();
-        for (receipt, origin, frame) in self.outbox.take_copies(now.uptime, &present) {
-            let order = self.sending.next_order();
-            self.outbox.sent_alone(receipt, origin, order);
-            self.send(Sent::Frame(frame));
-        }
-    }
-
     /// The session ids under which messages reach the member that is in the room and had this one at
     /// first.
     pub(super) fn session_ids(&self, origin: SessionId) -> Option<[SessionId; 2]> {
@@ -301,7 +276,7 @@ impl Session {
 
     /// The session ids under which the relay takes messages from this member.
     /// If a card that follows is under way, the one before the present is not among them any more.
-    fn senders(&self) -> [SessionId; 2] {
+    pub(super) fn senders(&self) -> [SessionId; 2] {
         let present = self.own.card.sid();
         if self.own.next_card.is_some() {
             return [present; 2];

@@ -1,6 +1,8 @@
 //! What members state: to all, and to this member alone which of its messages have come
 //! (PROTOCOL §10).
 
+use std::time::Duration;
+
 use crate::room::card::SessionId;
 use crate::room::frame::{Departure, Signed};
 use crate::room::message::verify;
@@ -49,6 +51,9 @@ impl Session {
         if let Some(peer) = self.members.remove(sid) {
             let (origin, nick) = (peer.card.origin(), peer.nick().clone());
             events.extend(self.missing(origin, &nick, true));
+            let active = self.presence.active.get();
+            let meanwhile = self.streams.take_meanwhile(origin, active, Duration::ZERO);
+            events.extend(self.meanwhile(vec![(nick.clone(), meanwhile)]));
             events.extend(self.is_gone(origin, nick, Departure::Left));
         }
         events

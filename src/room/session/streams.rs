@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
 use crate::room::card::SessionId;
-use crate::room::numbers::{Had, Outcome};
+use crate::room::numbers::{Had, MAX_RANGES, Outcome, Ranges};
 
 /// How many of a stream's latest messages are remembered, in order to notice two with one number.
 const RECENT: usize = 64;
@@ -40,14 +40,15 @@ struct Gap {
 }
 
 /// What is known of the numbers that were used while this member was out of the room.
-#[derive(Clone, Copy, Debug, Default)]
-enum Meanwhile {
-    #[default]
-    Nothing,
-    /// It is back, and they are to be learnt.
-    Asked,
-    /// From the first to the last of them.
-    Known(u64, u64),
+#[derive(Default)]
+struct Meanwhile {
+    /// The lowest that may be one of them, from this member's return on, until the sender first says which
+    /// is next.
+    from: Option<u64>,
+    /// Those that are not told yet, of each time that it was out.
+    known: Ranges,
+    /// When the latest of them were learnt.
+    since: Duration,
 }
 
 /// The messages of one member to the room, or to this member.
@@ -56,9 +57,7 @@ pub(super) struct NumberedStream {
     had: Had,
     /// Whether the latest message was one of the present stays of both.
     is_settled: bool,
-    /// The numbers that were used while this member was out of the room, once they are known: from its
-    /// return on, where anything had come before, until the sender first says which is next.
-    used_meanwhile: Meanwhile,
+    meanwhile: Meanwhile,
     gaps: Vec<Gap>,
     /// The latest messages: the number, the digest of the header.
     recent: VecDeque<(u64, Digest)>,
@@ -87,12 +86,8 @@ impl NumberedStream {
         fits: bool,
         active: Duration,
     ) {
-        let next = self.had.next;
-        if number > next && fits {
-            self.note_passed(next, number - 1, active);
-        }
-        if number >= next {
-            self.is_settled |= fits;
+        if number >= self.had.next && fits {
+            self.settle(number, active);
         }
         if has_content {
             self.had.take(number, Outcome::Unopened);
@@ -105,12 +100,18 @@ impl NumberedStream {
         self.recent.push_back((number, digest));
     }
 
-    /// Numbers were passed over: messages that did not come, or were not for this member.
-    fn note_passed(&mut self, first: u64, last: u64, since: Duration) {
-        if self.is_settled {
-            self.note_gap(first, last, since);
-        } else if let Meanwhile::Asked = self.used_meanwhile {
-            self.used_meanwhile = Meanwhile::Known(first, last);
+    /// This number is the next one of the present stays of both. Those that were passed over are messages
+    /// that did not come, or that were not for this member, which was out of the room.
+    fn settle(&mut self, number: u64, active: Duration) {
+        let next = self.had.next;
+        if self.is_settled && number > next {
+            self.note_gap(next, number - 1, active);
+        }
+        self.is_settled = true;
+        if let Some(from) = self.meanwhile.from.take().filter(|from| *from < number) {
+            self.meanwhile.known.insert(from, number - 1);
+            self.meanwhile.known.join_closest(MAX_RANGES);
+            self.meanwhile.since = active;
         }
     }
 
@@ -125,12 +126,8 @@ impl NumberedStream {
 
     /// Its sender has said, in the present stays of both, which number is next.
     pub(super) fn expect_next(&mut self, number: u64, active: Duration) {
-        let next = self.had.next;
-        if number > next {
-            self.note_passed(next, number - 1, active);
-        }
+        self.settle(number, active);
         self.had.expect(number);
-        self.is_settled = true;
     }
 
     /// It was opened, and is handed to the display.
@@ -144,22 +141,21 @@ impl NumberedStream {
         self.is_settled = false;
     }
 
-    /// This member is back in the room.
+    /// This member is back in the room. What was used before anything had come is nothing to it.
     fn come_back(&mut self) {
-        let knows_it = self.had.next > 0;
-        self.used_meanwhile = if knows_it {
-            Meanwhile::Asked
-        } else {
-            Meanwhile::Nothing
-        };
+        if self.had.next > 0 {
+            self.meanwhile.from.get_or_insert(self.had.next);
+        }
     }
 
-    /// Takes how many messages were said while this member was out of the room, and have not come since.
-    fn take_meanwhile(&mut self) -> u64 {
-        match std::mem::take(&mut self.used_meanwhile) {
-            Meanwhile::Known(first, last) => self.had.missing.count_within(first, last),
-            Meanwhile::Nothing | Meanwhile::Asked => 0,
+    /// Takes how many messages were said while this member was out of the room, and have not come since, if
+    /// that is known for so long.
+    fn take_meanwhile(&mut self, active: Duration, patience: Duration) -> u64 {
+        if active.saturating_sub(self.meanwhile.since) < patience {
+            return 0;
         }
+        let known = std::mem::take(&mut self.meanwhile.known);
+        self.had.missing.count_common(&known)
     }
 
     /// What has come.
@@ -237,10 +233,15 @@ impl AllStreams {
     }
 
     /// Takes how many messages that member said to the room while this one was out of it, of those that
-    /// have not come since.
-    pub(super) fn take_meanwhile(&mut self, origin: SessionId) -> u64 {
+    /// have not come since, if that is known for so long.
+    pub(super) fn take_meanwhile(
+        &mut self,
+        origin: SessionId,
+        active: Duration,
+        patience: Duration,
+    ) -> u64 {
         let streams = self.of.get_mut(&origin);
-        streams.map_or(0, |streams| streams.room.take_meanwhile())
+        streams.map_or(0, |streams| streams.room.take_meanwhile(active, patience))
     }
 
     /// Takes how many messages from that member have been missing for so long.
@@ -345,6 +346,28 @@ mod tests {
         for mut stream in [first, away, resent] {
             assert_eq!(stream.take_missing(seconds(100), P), 0);
         }
+    }
+
+    #[test]
+    fn what_was_said_each_time_that_this_member_was_out_is_counted_until_it_is_told() {
+        let mut some = stream(&[0]);
+        for (returned, next) in [(1, 3), (2, 4), (3, 9)] {
+            some.unsettle();
+            some.come_back();
+            if returned == 1 {
+                // It was written before, and for this member.
+                some.take(2, ONE, true, false, seconds(returned));
+                some.opened(2);
+            }
+            some.expect_next(next, seconds(returned));
+        }
+        some.take(6, ONE, true, false, seconds(4));
+        some.opened(6);
+        assert_eq!(some.take_meanwhile(seconds(62), P), 0);
+        let meanwhile = 1 + 1 + 4;
+        assert_eq!(some.take_meanwhile(seconds(63), P), meanwhile);
+        assert_eq!(some.take_meanwhile(seconds(999), P), 0);
+        assert_eq!(some.take_missing(seconds(999), P), 0);
     }
 
     #[test]

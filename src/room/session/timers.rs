@@ -215,7 +215,7 @@ impl Session {
             }
             Timer::Receipt if is_here => timers.receipts.values().map(|owed| owed.due).min(),
             Timer::Copies if self.is_inside() && !self.parting.said_goodbye => {
-                self.outbox.copies_due()
+                self.copies.next_due()
             }
             Timer::Beacon if is_here => Some(timers.beacon),
             Timer::Look if self.door.has_entered => Some(timers.look),
@@ -303,7 +303,6 @@ impl Session {
             events.push(Event::Contradicted);
         }
         let is_caught_up = self.door.catching_up.is_none();
-        let mut known = Vec::new();
         for (_, peer) in self.members.roster.iter_mut() {
             if is_caught_up && peer.look_at_sleep(active, now) {
                 events.push(Event::StillAsleep(peer.nick().clone()));
@@ -323,22 +322,27 @@ impl Session {
                 peer.told.stale_key = true;
                 events.push(Event::StaleKey(peer.nick().clone()));
             }
-            known.push((peer.card.origin(), peer.nick().clone()));
         }
-        let return_of = self.door.return_of.take_if(|(_, told)| *told <= active);
+        let is_told = self.door.return_of.is_some_and(|(_, told)| told <= active);
         let mut meanwhile = Vec::new();
-        for (origin, nick) in known {
+        for (origin, nick) in self.members.known() {
             events.extend(self.missing(origin, &nick, false));
-            if return_of.is_some() {
-                let count = self.streams.take_meanwhile(origin);
-                meanwhile.extend((count > 0).then_some((nick, count)));
+            if is_told {
+                // What was learnt within a few seconds is told together.
+                let patience = period * 3 / 4;
+                let count = self.streams.take_meanwhile(origin, active, patience);
+                meanwhile.push((nick, count));
             }
         }
-        let meanwhile = return_of
-            .filter(|_| !meanwhile.is_empty())
-            .map(|(out, _)| Event::Meanwhile(out, meanwhile));
-        events.extend(meanwhile);
+        events.extend(self.meanwhile(meanwhile));
         events
+    }
+
+    /// Tells how many messages these said while this member was out of the room, if any.
+    pub(super) fn meanwhile(&self, mut counts: Vec<(Nick, u64)>) -> Option<Event> {
+        let (out, _) = self.door.return_of?;
+        counts.retain(|(_, count)| *count > 0);
+        (!counts.is_empty()).then_some(Event::Meanwhile(out, counts))
     }
 
     /// Tells how many messages of somebody's are missing: for a beacon period, or at all.

@@ -23,7 +23,7 @@ const MOST_SEEN: usize = 20;
 const SHOWN: usize = 60;
 
 /// What `/seen` says of the readers at whom this has become of a message.
-const FATES: [(&str, &[Option<Fate>]); 5] = [
+const FATES: [(&str, &[Option<Fate>]); 7] = [
     ("confirmed by", &[Some(Fate::Confirmed)]),
     ("not confirmed yet by", &[None, Some(Fate::Unconfirmed)]),
     (
@@ -35,8 +35,16 @@ const FATES: [(&str, &[Option<Fate>]); 5] = [
         &[Some(Fate::Undelivered(Undelivered::Gone))],
     ),
     (
-        "not delivered, as far as is known, to",
-        &[Some(Fate::Undelivered(Undelivered::GivenUp))],
+        "given up, as a session key has changed, for",
+        &[Some(Fate::Undelivered(Undelivered::KeyChanged))],
+    ),
+    (
+        "given up, as so much else waits, for",
+        &[Some(Fate::Undelivered(Undelivered::TooMuch))],
+    ),
+    (
+        "given up, as it was not confirmed for a day, for",
+        &[Some(Fate::Undelivered(Undelivered::TooLong))],
     ),
 ];
 

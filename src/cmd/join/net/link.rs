@@ -129,6 +129,12 @@ impl Link {
         self.credits.give();
     }
 
+    /// Whether all that was read has been dealt with. The reading thread has one credit while it waits for
+    /// more.
+    pub(in crate::cmd::join) fn is_caught_up(&self) -> bool {
+        self.credits.left() + 1 >= FRAMES
+    }
+
     /// Ends the connection, as nothing has come over it for too long. What did come is still
     /// delivered, and then why the connection ended.
     pub(in crate::cmd::join) fn give_up(&self) {

@@ -13,6 +13,7 @@ use crate::room::frame::Frame;
 use crate::room::names::RoomId;
 
 use super::link::{self, FromRelay, HANDSHAKE_TIMEOUT, Link};
+use super::pace::Pace;
 use super::route::{Route, unreachable};
 
 /// The pause before the first attempt is at most this. The limit doubles with each attempt that fails,
@@ -93,6 +94,7 @@ pub(in crate::cmd::join) struct Connection {
     broken_since: Option<Instant>,
     /// When the relay last sent something since it has had something to acknowledge, or when that began.
     stirred: Option<Instant>,
+    pace: Pace,
     /// Whether the user wants another connection at once.
     is_hurried: bool,
     /// Until when pauses stay short.
@@ -113,6 +115,7 @@ impl Connection {
             settled: None,
             broken_since: None,
             stirred: None,
+            pace: Pace::start(Instant::now()),
             is_hurried: false,
             eager_until: None,
         };
@@ -181,6 +184,11 @@ impl Connection {
         since.map_or(Duration::ZERO, |since| since.elapsed()) >= self.patience
     }
 
+    /// For how long this program has been too slow to read what comes, or was until a moment ago, if so.
+    pub(in crate::cmd::join) fn slow_for(&self) -> Option<Duration> {
+        self.pace.slow_for(Instant::now())
+    }
+
     /// Says that a frame has been dealt with, so that another may be read.
     pub(in crate::cmd::join) fn credit_frame(&mut self) {
         self.stirred = self.stirred.map(|_| Instant::now());
@@ -194,7 +202,10 @@ impl Connection {
         if let LinkPhase::Up(_, deadline) = &mut self.state {
             *deadline = None;
         }
-        self.settled.get_or_insert_with(Instant::now);
+        if self.settled.is_none() {
+            let now = Instant::now();
+            (self.settled, self.pace) = (Some(now), Pace::start(now));
+        }
         self.broken_since = None;
     }
 
@@ -294,7 +305,14 @@ impl Connection {
     /// something to acknowledge.
     pub(in crate::cmd::join) fn tick(&mut self, is_waiting: bool) {
         let now = Instant::now();
-        self.stirred = is_waiting.then(|| self.stirred.unwrap_or(now));
+        if let LinkPhase::Up(link, _) = &self.state
+            && link.is_caught_up()
+        {
+            self.pace.catch_up(now);
+        }
+        // What this program has yet to read is no silence of the relay's.
+        let is_answer_due = is_waiting && self.pace.slow_for(now).is_none();
+        self.stirred = is_answer_due.then(|| self.stirred.unwrap_or(now));
         match &mut self.state {
             LinkPhase::Pausing(until) if *until <= now => {
                 self.state = LinkPhase::Dialling;

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::session::{Asleep, Disbelief, Event, Undelivered};
@@ -129,16 +127,19 @@ macro_rules! incidents {
     };
 }
 
-/// Why a message has not reached somebody: the `reason` in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+/// Why a message has not reached somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cmd::join) enum Reason {
     /// It could not be opened there.
     Unopened,
     /// The reader has gone.
     Gone,
-    /// It was not confirmed for too long, or too much else is waiting.
-    GivenUp,
+    /// A session key has changed before it came.
+    KeyChanged,
+    /// Too much else is waiting.
+    TooMuch,
+    /// It was not confirmed for too long.
+    TooLong,
     /// The relay has not taken it.
     NotTaken,
 }
@@ -148,7 +149,9 @@ impl From<Undelivered> for Reason {
         match undelivered {
             Undelivered::Unopened => Self::Unopened,
             Undelivered::Gone => Self::Gone,
-            Undelivered::GivenUp => Self::GivenUp,
+            Undelivered::KeyChanged => Self::KeyChanged,
+            Undelivered::TooMuch => Self::TooMuch,
+            Undelivered::TooLong => Self::TooLong,
         }
     }
 }
@@ -371,7 +374,9 @@ incidents! {
             match reason {
                 Reason::Unopened => format!("not delivered to {to}, whose {programs} could not open it; say it again: {text}"),
                 Reason::Gone => format!("not delivered to {to}, who {have} gone; say it again: {text}"),
-                Reason::GivenUp => format!("not delivered to {to}, as far as is known: it was not confirmed for so long, or so much else waits, that your program has given it up; say it again: {text}"),
+                Reason::KeyChanged => format!("not delivered to {to}, as far as is known: a session key has changed before it came; say it again: {text}"),
+                Reason::TooMuch => format!("not delivered to {to}, as far as is known: so much else waits that your program has given it up; say it again: {text}"),
+                Reason::TooLong => format!("not delivered to {to}, as far as is known: it was not confirmed for a day; say it again: {text}"),
                 Reason::NotTaken => format!("not delivered to {to}, as your nick or key has changed before the relay took it; say it again: {text}"),
             }
         };

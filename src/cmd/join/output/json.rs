@@ -225,7 +225,7 @@ struct JsonText<'a> {
     kind: Option<&'static str>,
     nick: Option<&'a str>,
     nicks: Option<Vec<&'a str>>,
-    reason: Option<Reason>,
+    reason: Option<ReasonWord>,
     said: Option<&'a str>,
     count: Option<u64>,
     id: Option<&'a str>,
@@ -250,6 +250,28 @@ enum StandingWord {
     New,
     Known,
     Verified,
+}
+
+/// The words for [`Reason`] in JSON. About all that was given up there is one thing to do, so a script has one
+/// word for it; the text says why.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum ReasonWord {
+    Unopened,
+    Gone,
+    GivenUp,
+    NotTaken,
+}
+
+impl From<Reason> for ReasonWord {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Unopened => Self::Unopened,
+            Reason::Gone => Self::Gone,
+            Reason::KeyChanged | Reason::TooMuch | Reason::TooLong => Self::GivenUp,
+            Reason::NotTaken => Self::NotTaken,
+        }
+    }
 }
 
 impl<'a> JsonEvent<'a> {
@@ -327,7 +349,7 @@ impl<'a> JsonEvent<'a> {
                 } = what
                 {
                     told.nicks = Some(readers.iter().map(Nick::as_str).collect());
-                    (told.reason, told.said) = (Some(*reason), Some(text.as_str()));
+                    (told.reason, told.said) = (Some((*reason).into()), Some(text.as_str()));
                 }
                 if is_alarm {
                     Self::Alarm(told)

@@ -163,13 +163,22 @@ pub(in crate::cmd::join) fn reconnect_failed(name: &str, patience: Duration) -> 
     )
 }
 
-/// The error for a connection that ended in the middle of a session.
-pub(in crate::cmd::join) fn connection_lost(name: &str, error: &ReadError) -> anyhow::Error {
-    let why = match error {
-        ReadError::Closed | ReadError::Broken => "the other end hung up".to_owned(),
-        ReadError::TimedOut => "it did not answer for too long".to_owned(),
-        ReadError::Length => "what came was no frame".to_owned(),
-        ReadError::Io(error) => reason(error),
+/// The error for a connection that ended in the middle of a session, perhaps after this program had been
+/// too slow for so long.
+pub(in crate::cmd::join) fn connection_lost(
+    name: &str,
+    error: &ReadError,
+    slow_for: Option<Duration>,
+) -> anyhow::Error {
+    let slow_for =
+        slow_for.map(|time| format!("your program was too slow to read for {}", duration(time)));
+    let why = match (error, slow_for) {
+        (ReadError::Length, _) => "what came was no frame".to_owned(),
+        (ReadError::TimedOut, Some(slow)) => slow,
+        (_, Some(slow)) => slow + ", and the other end hung up",
+        (ReadError::Closed | ReadError::Broken, None) => "the other end hung up".to_owned(),
+        (ReadError::TimedOut, None) => "it did not answer for too long".to_owned(),
+        (ReadError::Io(error), None) => reason(error),
     };
     failure(
         format!("lost the connection to {name}: {why}"),

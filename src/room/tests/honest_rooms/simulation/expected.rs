@@ -344,8 +344,9 @@ impl Simulation {
             Event::Awake(nick) => self.wakes(number, &nick),
             Event::Meanwhile(..) if !is_lossless => Ok(()),
             Event::Called(nick) if nick == *self.members[number].session.card().nick() => Ok(()),
-            Event::Entered(people) => self.has_found(number, &people, &[]),
-            Event::Returned { people, absent, .. } => self.has_found(number, &people, &absent),
+            Event::Entered(people) | Event::Returned { people, .. } => {
+                self.has_found(number, &people)
+            }
             Event::Confirmed {
                 receipt, reader, ..
             } => {
@@ -380,7 +381,7 @@ impl Simulation {
                         .ledger
                         .record_told(place, called[0], Told::GivenUp)
                         .is_ok()
-                        && let Err(wrong) = self.is_lost(place, called[0], Undelivered::GivenUp)
+                        && let Err(wrong) = self.is_lost(place, called[0], Undelivered::KeyChanged)
                     {
                         self.surprise(number, &wrong);
                     }
@@ -495,9 +496,11 @@ impl Simulation {
                 let gone = self.members[message.from].view.gone.get(&reader);
                 gone.is_some_and(|gone| gone.gives_up(message) <= self.now)
             }
-            Undelivered::GivenUp => {
+            Undelivered::KeyChanged => {
                 is_old(message.from, message.generation) || is_old(reader, fate.generation)
             }
+            // No room is so busy, and none lasts for so long.
+            Undelivered::TooMuch | Undelivered::TooLong => false,
         };
         is_right
             .then_some(())
@@ -541,13 +544,8 @@ impl Simulation {
             .collect()
     }
 
-    /// A member has entered, and found these.
-    fn has_found(
-        &mut self,
-        number: usize,
-        people: &[Person],
-        absent: &[Nick],
-    ) -> Result<(), String> {
+    /// A member has entered, and found these. It expects all others back whom it saw before.
+    fn has_found(&mut self, number: usize, people: &[Person]) -> Result<(), String> {
         let member = &mut self.members[number];
         member.has_entered = true;
         let changes = member.session.changes();
@@ -576,8 +574,8 @@ impl Simulation {
             let since = since.get(&who).copied().unwrap_or(changes);
             view.people.insert(person.nick.to_string(), (who, since));
         }
-        let gone = || before.iter().filter(|(_, (who, _))| !found.contains(who));
-        for (nick, (who, came)) in gone() {
+        let gone = before.iter().filter(|(_, (who, _))| !found.contains(who));
+        for (nick, (who, came)) in gone {
             let gone = Gone {
                 nick: nick.clone(),
                 came: *came,
@@ -586,13 +584,15 @@ impl Simulation {
             };
             view.gone.insert(*who, gone);
         }
-        let gone = gone();
-        let gone: BTreeSet<&str> = gone.map(|(nick, _)| nick.as_str()).collect();
-        let absent: BTreeSet<&str> = absent.iter().map(Nick::as_str).collect();
-        if found != member.relay_side.found || gone != absent {
+        let missing = self.expected_back(number, u64::MAX);
+        let missing: BTreeSet<String> = missing.into_iter().map(|(nick, _)| nick).collect();
+        let member = &self.members[number];
+        let expected = member.session.expected(self.clocks(number)).into_iter();
+        let expected: BTreeSet<String> = expected.map(|nick| nick.to_string()).collect();
+        if found != member.relay_side.found || missing != expected {
             let there = &member.relay_side.found;
             return Err(format!(
-                "found {found:?} and not {there:?}, {absent:?} and not {gone:?}"
+                "found {found:?} and not {there:?}, expects {expected:?} and not {missing:?}"
             ));
         }
         Ok(())
