@@ -414,7 +414,7 @@ incidents! {
     CaughtUp { out: Duration, messages: usize } from CaughtUp { out, messages } =>
         Notice "caught-up", by Other, ANY a minute:
         match messages {
-            0 => format!("you were not connected for {}; nobody said anything meanwhile", duration(*out)),
+            0 => format!("you were not connected for {}", duration(*out)),
             1 => format!("you were not connected for {}; 1 message came meanwhile", duration(*out)),
             _ => format!("you were not connected for {}; {messages} messages came meanwhile", duration(*out)),
         };
