@@ -33,6 +33,7 @@ use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
 use crate::room::frame::RelayLimits;
 use crate::room::names::{Nick, RoomName};
+use crate::room::relay::DEFAULT_WEIGHT;
 use crate::room::roster::MAX_MEMBERS;
 use crate::room::text::parse_visible;
 
@@ -101,8 +102,8 @@ pub(super) struct Args {
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MEMBERS)))]
     max_members: u32,
 
-    /// The most bytes that wait for a member that does not read; then it is dropped
-    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, help_heading = LIMITS)]
+    /// The most bytes that wait for a member that does not read, or has no connection; then it is dropped
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_WEIGHT, help_heading = LIMITS)]
     max_queue: usize,
 
     /// Seconds that entering a room may take

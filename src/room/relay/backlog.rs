@@ -21,6 +21,10 @@ const ASK_WEIGHT: usize = 128 * 1024;
 /// For how many bundles the queues keep space while they are empty.
 const KEPT: usize = 4;
 
+/// What a backlog may hold, if its relay's host says nothing else: whoever is asleep for twelve hours finds
+/// what was said meanwhile in a room of 20 with 1,000 lines, or in one of 3 with 5,000.
+pub const DEFAULT_WEIGHT: usize = 6 << 20;
+
 /// There is no room for a frame: the member does not read, or does not acknowledge.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overflow;
@@ -272,7 +276,88 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::cipher::encoding::Encoder;
+    use crate::room::card::SessionId;
+    use crate::room::chain::{Claim, EntryKind, Link, signed_entry};
+    use crate::room::frame::RunId;
+    use crate::room::message::{Header, Stream};
+    use crate::room::names::RoomId;
+    use crate::room::numbers::Ranges;
+
+    const HOUR: Duration = Duration::from_hours(1);
+    const SLEEP: Duration = Duration::from_hours(12);
+
+    /// The bytes of a signature, a block of ciphertext, and a card, with keys of 2048 bits.
+    const SIGNATURE: usize = 256;
+    const BLOCK: usize = 256;
+    const CARD: usize = 1034;
+
+    /// The shortest time between two beacons that nobody has brought forward.
+    const BEACON: Duration = Duration::from_secs(45);
+
+    /// A line of at most 173 bytes, as it is passed on to one reader.
+    fn line() -> OutgoingFrame {
+        let header = Header {
+            room: RoomId([0; 32]),
+            sender: SessionId([0; 32]),
+            stream: Stream::Room,
+            number: 0,
+            time: 0,
+            flags: 0,
+            left_out: Vec::new(),
+            claim: Claim {
+                run: RunId([0; 16]),
+                link: Link {
+                    position: 0,
+                    digest: [0; 32],
+                },
+                roster: [0; 32],
+                unread: Ranges::default(),
+            },
+            commitment: [0; 32],
+        };
+        let signed = signed_entry(&header.encode(), &[0; SIGNATURE]);
+        let ciphertext = Encoder::default().string(&[0; BLOCK]).finish();
+        let (end, whole) = (signed.len(), [signed, ciphertext].concat());
+        let parts = [0..end, end..whole.len()];
+        let [signed, ciphertext] = parts;
+        OutgoingFrame::message(&Arc::new(whole.into()), signed, ciphertext)
+    }
+
+    /// How much waits for a member of a room of so many, who sleeps for twelve hours, in which the others
+    /// say so many lines: and change their keys every hour, and state as often as they may.
+    fn slept_through(members: usize, lines: usize) -> Result<usize, Overflow> {
+        let mut backlog = Backlog::new(DEFAULT_WEIGHT);
+        backlog.sleep();
+        let others = members - 1;
+        let times = |every: Duration| usize::try_from(SLEEP.as_secs() / every.as_secs()).unwrap();
+        let rekeyed = Frame::entry(EntryKind::Rekeyed, &[0; CARD]);
+        for _ in 0..others * times(HOUR) {
+            backlog.post(rekeyed.clone().into())?;
+        }
+        let by_itself = others * times(BEACON);
+        for number in 0..lines {
+            backlog.post(line())?;
+            // Each line brings forward the beacons of all who have not written it.
+            let due = by_itself * (number + 1) / lines - by_itself * number / lines;
+            for _ in 0..others - 1 + due {
+                backlog.post_statement(counted(), &[0; 32])?;
+            }
+        }
+        Ok(backlog.weight())
+    }
+
+    #[test]
+    fn what_is_said_in_twelve_hours_fits() {
+        for (members, lines) in [(20, 1000), (3, 5000)] {
+            let weight = slept_through(members, lines);
+            println!("{members} members, {lines} lines: {weight:?} of {DEFAULT_WEIGHT} bytes");
+            assert!(weight.is_ok());
+        }
+    }
 
     fn counted() -> OutgoingFrame {
         Frame::own().into()

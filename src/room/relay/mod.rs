@@ -38,7 +38,7 @@ use super::names::RoomId;
 use super::notice::Notice;
 use super::roster::{Conflict, Roster};
 
-pub use self::backlog::{Backlog, Overflow};
+pub use self::backlog::{Backlog, DEFAULT_WEIGHT, Overflow};
 pub use self::bucket::{Bucket, Rate};
 pub use self::bundle::Unsent;
 pub use self::incoming::{IncomingFrame, RetentionBudget};

@@ -1,5 +1,6 @@
 //! From the challenge to the room, over each connection (PROTOCOL §7, §8).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
@@ -146,7 +147,7 @@ impl Session {
             order,
         });
         let mut events = self.admit_all(cards, &before, now);
-        for absence in absences {
+        for absence in absences.into_values() {
             if let Some(peer) = self.members.roster.get_mut(absence.sid) {
                 peer.fall_asleep(&absence, now.uptime);
             }
@@ -278,6 +279,6 @@ pub(super) struct Entering {
     pub(super) signed: Duration,
     /// The cards of the others, as far as they have come.
     pub(super) cards: Vec<Result<Card, CardError>>,
-    /// Of whom it says that they are without a connection.
-    pub(super) absences: Vec<Absence>,
+    /// Of whom it says that they are without a connection: by how many cards had come before.
+    pub(super) absences: BTreeMap<usize, Absence>,
 }

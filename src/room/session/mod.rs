@@ -39,6 +39,7 @@ mod streams;
 mod succession;
 mod timers;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cipher::keys::SessionKey;
@@ -375,7 +376,7 @@ impl Session {
                     presented: *presented,
                     signed,
                     cards: Vec::new(),
-                    absences: Vec::new(),
+                    absences: BTreeMap::new(),
                 };
                 Ok(self.enter(entering, now))
             }
@@ -385,10 +386,9 @@ impl Session {
                 Ok(self.enter(*entering, now))
             }
             (Phase::Entering(mut entering), ToClient::Absent(absence)) => {
-                let is_due = entering.absences.len() <= entering.cards.len();
-                entering.absences.push(absence);
+                let before = entering.absences.insert(entering.cards.len(), absence);
                 self.door.phase = Phase::Entering(entering);
-                is_due.then(Vec::new).ok_or(End::Malformed)
+                before.map_or(Ok(Vec::new()), |_| Err(End::Malformed))
             }
             // It is answered where frames are read: after decryption, the time that the answer
             // takes would tell how that went.
