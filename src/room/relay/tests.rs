@@ -785,3 +785,79 @@ fn what_comes_to_all_is_paid_for_each_of_them() {
         assert_eq!(cost.blocks, blocks);
     }
 }
+
+#[test]
+fn whoever_sleeps_and_comes_from_another_machine_takes_the_own_place() {
+    let (mut room, [mut ada, mut bob, mut cara]) = three();
+    let absence = Absence {
+        sid: cara.card.sid(),
+        since: 1000,
+        until: 5000,
+    };
+    room.put_to_sleep(cara.intake.joined(), 1000..5000);
+    assert_eq!(ada.take(), [Taken::Asleep(absence)]);
+    let other = enter(
+        &mut room,
+        "cara",
+        key!("cara_identity"),
+        &key!("bob_session_2100"),
+    );
+    let gone = Taken::Left(cara.card.sid(), Departure::Lost);
+    assert_eq!(ada.take(), [gone, Taken::Joined]);
+    let replaced = Taken::Notice(Notice::Replaced.code());
+    assert_eq!(cara.take(), [Taken::Asleep(absence), replaced]);
+    // The first machine finds its place taken, and nothing that is left of it says anything of the second.
+    assert!(room.is_replaced(&cara.card));
+    assert!(
+        room.resumable_mailbox(&cara.card, cara.intake.joined())
+            .is_none()
+    );
+    room.wake(cara.intake.joined());
+    room.put_to_sleep(cara.intake.joined(), 1000..5000);
+    room.leave(cara.intake.joined(), Departure::Lost);
+    assert_eq!(ada.take(), []);
+    bob.take();
+    assert_eq!([ada.link, bob.link], [room.link(); 2]);
+    assert_eq!(other.link, room.link());
+}
+
+#[test]
+fn a_newcomer_is_told_of_whoever_sleeps_right_before_the_card_and_awake_comes_once() {
+    let (mut room, [mut ada, mut bob, cara]) = three();
+    for _ in 0..2 {
+        room.put_to_sleep(bob.intake.joined(), 1000..5000);
+    }
+    let (identity, session) = (key!("ada_session"), key!("bob_session_2100"));
+    let identity = Identity {
+        key: identity,
+        is_lasting: true,
+    };
+    let nick = "dora".parse().unwrap();
+    let dora = Card::issue(&lobby(), &nick, &identity, session.public(), 0);
+    let inbox = Inbox::default();
+    room.join(&dora, &inbox).unwrap();
+    let frames: Vec<Vec<u8>> = inbox.0.borrow_mut().drain(..).collect();
+    let (mut absent, mut listed) = (None, Vec::new());
+    for frame in &frames[1..] {
+        match ToClient::parse(frame).unwrap() {
+            ToClient::Absent(absence) => absent = Some(absence.sid),
+            ToClient::Member(card) => {
+                let sid = Card::parse(card, lobby().id()).unwrap().sid();
+                listed.push((sid, absent.take() == Some(sid)));
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+    listed.sort();
+    let mut expected = [(&ada, false), (&bob, true), (&cara, false)]
+        .map(|(person, is_asleep)| (person.card.sid(), is_asleep));
+    expected.sort_unstable();
+    assert_eq!(listed, expected);
+    ada.take();
+    bob.take();
+    for _ in 0..2 {
+        room.wake(bob.intake.joined());
+    }
+    assert_eq!(ada.take(), [Taken::Awake(bob.card.sid())]);
+    assert_eq!(bob.take(), [Taken::Awake(bob.card.sid())]);
+}

@@ -76,7 +76,8 @@ impl Session {
             return Vec::new();
         };
         let nick = peer.nick().clone();
-        let mut events = Vec::new();
+        let wakes = peer.has_come_to(claim.link.position, active);
+        let mut events = Vec::from_iter(wakes.then(|| Event::Awake(nick.clone())));
         if let Some(entry) = covered {
             peer.watch.covers(entry);
         }

@@ -27,6 +27,7 @@ impl Session {
             return Err(End::Malformed);
         }
         self.presence.active.start(now.uptime);
+        self.destroy_keys(now);
         let card = if self.door.has_entered {
             let past = self.history.past();
             self.own.renewed(self.outbox.number(None), &past, now.time)
@@ -66,7 +67,7 @@ impl Session {
             let active = self.presence.active.get();
             self.presence.own.begin_again(active);
             for (_, peer) in self.members.roster.iter_mut() {
-                peer.watch.begin_again(active);
+                peer.watch.return_to(active);
             }
         }
         let frames = self.sending.frames(|sent| self.frames_of(sent));
@@ -149,7 +150,7 @@ impl Session {
         let mut events = self.admit_all(cards, &before, now);
         for absence in absences.into_values() {
             if let Some(peer) = self.members.roster.get_mut(absence.sid) {
-                peer.fall_asleep(&absence, now.uptime);
+                peer.fall_asleep(&absence, base, now.uptime);
             }
         }
         events.extend(self.history.is_cut_off().then_some(Event::CutOff));
@@ -235,7 +236,7 @@ impl Session {
             self.outbox.call(card.origin(), card.nick());
         }
         peer.base = base;
-        peer.wake(self.presence.active.get());
+        peer.come(self.history.now().position, self.presence.active.get());
         peer.has_rekeyed = false;
         peer.has_differed |= peer.watch.differs;
         peer.watch = Watch::new(self.presence.active.get());

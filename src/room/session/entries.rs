@@ -112,9 +112,12 @@ impl Session {
             self.history.fell_asleep();
             return Ok(Vec::new());
         }
+        let position = self.history.now().position;
         let peer = self.members.roster.get_mut(absence.sid);
-        let asleep =
-            peer.and_then(|peer| Some((peer.fall_asleep(&absence, now.uptime)?, peer.nick())));
+        let asleep = peer.and_then(|peer| {
+            let asleep = peer.fall_asleep(&absence, position, now.uptime)?;
+            Some((asleep, peer.nick()))
+        });
         let event = asleep.map(|(asleep, nick)| Event::Asleep(nick.clone(), asleep));
         Ok(event.into_iter().collect())
     }

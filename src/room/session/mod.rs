@@ -445,6 +445,7 @@ impl Session {
         events.extend(acknowledged.is_swallowed.then_some(Event::Swallowed));
         // What waited has come before the first ACK.
         if let Some(caught_up) = self.door.catching_up.take() {
+            self.timers.acknowledged(self.presence.active.get());
             events.extend(self.has_caught_up(&caught_up, now));
         }
         Ok(events)

@@ -48,6 +48,8 @@ pub(super) struct Peer {
     pub(super) clock: TheirClock,
     /// How it is without a connection, if the relay says so.
     sleep: Option<Sleep>,
+    /// For how long the relay is believed that, until the member shows that it is there.
+    doubt: Option<Doubt>,
     /// The time in its latest statement, by its own clock.
     pub(super) stated: Time,
     /// Why it is not at the keyboard, if it is not.
@@ -60,7 +62,18 @@ pub(super) struct Peer {
 #[derive(Clone, Copy, Debug)]
 struct Sleep {
     asleep: Asleep,
-    /// When it ends at the latest, and when it is told once more, if it was not, in this member's uptime.
+    /// When it ends at the latest, in this member's uptime.
+    ends: Duration,
+}
+
+/// The relay alone has said of somebody that they slept, once or again and again, and they have shown nothing
+/// since.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    /// The position at which the relay said so last, or at which the member came.
+    position: u64,
+    /// Until when the relay is believed, and when that is told once more, if it was not, in this member's
+    /// uptime.
     ends: Duration,
     reminds: Option<Duration>,
 }
@@ -161,6 +174,7 @@ impl Peer {
             former_keys: VecDeque::new(),
             clock: TheirClock::default(),
             sleep: None,
+            doubt: None,
             stated: 0,
             away: None,
             told: Told::default(),
@@ -188,22 +202,35 @@ impl Peer {
         (before.nick() != card.nick()).then(|| before.nick().clone())
     }
 
-    /// The relay says that it has no connection. Returns since and until when, if that is news.
-    pub(super) fn fall_asleep(&mut self, absence: &Absence, now: Duration) -> Option<Asleep> {
-        if self.sleep.is_some() {
+    /// The relay says, at this position, that it has no connection. Returns since and until when, if that
+    /// is news.
+    pub(super) fn fall_asleep(
+        &mut self,
+        absence: &Absence,
+        position: u64,
+        now: Duration,
+    ) -> Option<Asleep> {
+        let fresh = Doubt {
+            position,
+            ends: now + LONGEST_SLEEP,
+            reminds: Some(now + REMIND_AFTER),
+        };
+        let doubt = self.doubt.get_or_insert(fresh);
+        // To say it again and again does not make it last.
+        if self.sleep.is_some() || doubt.ends <= now {
             return None;
         }
+        doubt.position = position;
         // By the relay's clock alone: this member's may be another.
         let time = Duration::from_millis(absence.until.saturating_sub(absence.since));
+        let time = time.min(LONGEST_SLEEP);
+        let millis = Time::try_from(time.as_millis()).unwrap_or(Time::MAX);
         let asleep = Asleep {
             since: absence.since,
-            until: absence.until,
+            until: absence.since.saturating_add(millis),
         };
-        self.sleep = Some(Sleep {
-            asleep,
-            ends: now + time.min(LONGEST_SLEEP),
-            reminds: Some(now + REMIND_AFTER),
-        });
+        let ends = doubt.ends.min(now + time);
+        self.sleep = Some(Sleep { asleep, ends });
         Some(asleep)
     }
 
@@ -217,14 +244,36 @@ impl Peer {
         self.watch.begin_again(active);
     }
 
+    /// It comes at this position and this active time, as the relay says.
+    pub(super) fn come(&mut self, position: u64, active: Duration) {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.position = position;
+        }
+        self.wake(active);
+    }
+
+    /// It has signed that it was shown the chain up to this position. Whoever was shown that it had no
+    /// connection has one again. Returns whether it wakes with that.
+    pub(super) fn has_come_to(&mut self, position: u64, active: Duration) -> bool {
+        let is_shown = self
+            .doubt
+            .take_if(|doubt| doubt.position <= position)
+            .is_some();
+        let wakes = is_shown && self.is_asleep();
+        if wakes {
+            self.wake(active);
+        }
+        wakes
+    }
+
     /// Sees whether its sleep is over by what the relay has said. Returns whether its user is to be told
     /// once more that so far only the relay says so.
     pub(super) fn look_at_sleep(&mut self, active: Duration, now: Duration) -> bool {
         if self.sleep.is_some_and(|sleep| sleep.ends <= now) {
             self.wake(active);
         }
-        let reminds = self.sleep.as_mut().map(|sleep| &mut sleep.reminds);
-        reminds.is_some_and(|at| at.take_if(|at| *at <= now).is_some())
+        let doubt = self.doubt.as_mut().filter(|_| self.sleep.is_some());
+        doubt.is_some_and(|doubt| doubt.reminds.take_if(|at| *at <= now).is_some())
     }
 
     /// As a person sees it, who is present or not.

@@ -182,6 +182,15 @@ impl Watch {
         };
     }
 
+    /// This member was away for long, and is back at this active time. Somebody who has shown nothing since
+    /// it was away before is silent for all that time: whoever breaks its connection again and again
+    /// would hide that otherwise.
+    pub(super) fn return_to(&mut self, active: Duration) {
+        if self.covered.is_some() {
+            self.begin_again(active);
+        }
+    }
+
     /// When it came, or this member did.
     pub(super) fn since(&self) -> Duration {
         self.since

@@ -196,7 +196,9 @@ impl Session {
         let is_caught_up = self.door.catching_up.is_none();
         let is_here = self.is_inside() && is_caught_up && !self.parting.is_leaving;
         let idle = Duration::from_secs(self.door.limits.idle.into());
-        let is_waiting = self.is_inside() && !self.sending.is_empty() && !idle.is_zero();
+        // After a connection has resumed the relay owes an acknowledgement unasked.
+        let is_owed = !self.sending.is_empty() || !is_caught_up;
+        let is_waiting = self.is_inside() && is_owed && !idle.is_zero();
         let unanswered_for = |time| self.presence.active.when(timers.acknowledged + time);
         match timer {
             Timer::OldKey => self.own.keys.next_end(),
@@ -235,6 +237,15 @@ impl Session {
             }
         }
         events
+    }
+
+    /// Destroys the session keys whose time is over: before anything comes over another connection.
+    pub(super) fn destroy_keys(&mut self, now: Now) {
+        for timer in [Timer::OldKey, Timer::LastKey] {
+            if self.due(timer).is_some_and(|due| due <= now.uptime) {
+                self.fire(timer, now);
+            }
+        }
     }
 
     fn fire(&mut self, timer: Timer, now: Now) -> Vec<Event> {

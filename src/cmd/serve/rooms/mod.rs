@@ -16,7 +16,7 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 
@@ -191,14 +191,14 @@ impl Relay {
         if is_over_limit {
             places.retain(|candidate| candidate.network == newcomer);
         }
-        match choose_evicted(places, newcomer) {
+        match choose_evicted(places, newcomer, Instant::now()) {
             None if is_full => Err(Notice::RelayFull),
             evicted => Ok(evicted),
         }
     }
 
     /// Enters a member into `room`. If the room is full, a place that is kept in it may be evicted; if the
-    /// member's identity has all places that it may have, one that is kept for it.
+    /// member's identity has all places that it may have, one at which it sleeps.
     /// Returns the position of the join.
     fn enter(
         &self,
@@ -207,10 +207,11 @@ impl Relay {
         outbox: &Arc<MemberOutbox>,
     ) -> Result<u64, Notice> {
         if room.other_places(card).count() >= self.config.per_identity {
+            let now = Instant::now();
             let own = room.other_places(card).map(candidate);
-            let own = own.filter(|own| own.kept_since.is_some());
-            let longest = own.min_by_key(|own| own.kept_since);
-            if !longest.is_some_and(|longest| evict(room, longest.place)) {
+            let own = own.filter_map(|own| Some((own.asleep_since(now)?, own.place)));
+            let longest = own.min_by_key(|(since, _)| *since);
+            if !longest.is_some_and(|(_, longest)| evict(room, longest)) {
                 return Err(Notice::IdentityFull);
             }
         }
@@ -219,7 +220,7 @@ impl Relay {
             return joined;
         }
         let places = room.places().map(candidate).collect();
-        if let Some(longest) = choose_evicted(places, outbox.network()) {
+        if let Some(longest) = choose_evicted(places, outbox.network(), Instant::now()) {
             evict(room, longest);
         }
         room.join(card, outbox)
