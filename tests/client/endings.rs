@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use portable_pty::{PtySize, native_pty_system};
 
 use crate::support::peer::{Member, Peer, lobby};
-use crate::support::process::{Client, Home, Relay, wait_for};
+use crate::support::process::{Client, Home, Relay, tested_program, wait_for};
 use crate::support::screen;
 
 #[test]
@@ -161,7 +161,7 @@ fn ignoring(signals: &str, home: &Home, arguments: &[&str]) -> Command {
     home.isolate(&mut shell);
     shell
         .args(["-c", &format!(r#"trap '' {signals}; exec "$0" "$@""#)])
-        .arg(env!("CARGO_BIN_EXE_e2echat"))
+        .arg(tested_program())
         .args(arguments);
     shell
 }
@@ -224,7 +224,7 @@ fn an_identity_is_made_although_the_signals_come_that_are_to_be_ignored() {
         "$0" keygen --output id.pem &
         for signal in INT TERM HUP; do kill -$signal $!; done
         wait $!"#;
-    shell.args(["-c", script, env!("CARGO_BIN_EXE_e2echat")]);
+    shell.args(["-c", script, tested_program()]);
     let ended = Client::start_command(&mut shell).ended();
     assert_eq!(ended.code(), Some(0), "{ended:#?}");
     assert!(home.file("id.pem").exists());
@@ -251,7 +251,7 @@ fn relay_after_hang_up(home: &Home, before: &str) -> (SocketAddr, Stray) {
     let pair = native_pty_system()
         .openpty(PtySize::default())
         .expect("a pseudo-terminal");
-    let program = env!("CARGO_BIN_EXE_e2echat");
+    let program = tested_program();
     let script = format!(
         "{before} '{program}' serve --bind 127.0.0.1 --port 0 >out 2>&1 & echo $! >pid; wait"
     );

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::support::process::{Client, Ended, Home, Relay, is_message, wait_for};
+use crate::support::process::{Client, Ended, Home, Relay, is_message, tested_program, wait_for};
 use crate::support::proxy::Proxy;
 use crate::support::screen::Screen;
 
@@ -39,7 +39,7 @@ fn run_without_terminal(home: &Home, variables: &[(&str, &str)], arguments: &[&s
     let mut command = std::process::Command::new("setsid");
     home.isolate(&mut command);
     command
-        .arg(env!("CARGO_BIN_EXE_e2echat"))
+        .arg(tested_program())
         .args(arguments)
         .envs(variables.iter().copied());
     Client::start_command(&mut command).ended()

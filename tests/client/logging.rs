@@ -17,7 +17,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use crate::support::peer::{Member, Peer};
-use crate::support::process::{Client, Home, Relay, wait_for};
+use crate::support::process::{Client, Home, Relay, tested_program, wait_for};
 use crate::support::screen::{self, Screen};
 
 /// The lines of a log without the time, which each must have.
@@ -160,7 +160,7 @@ fn a_full_disk_ends_the_log_and_nothing_else() {
         // 512 or 1024 bytes, as the shell counts.
         shell
             .args(["-c", r#"trap '' XFSZ; ulimit -f 1; exec "$0" "$@""#])
-            .arg(env!("CARGO_BIN_EXE_e2echat"))
+            .arg(tested_program())
             .args(["join", &relay.address().to_string(), "--nick", "bob"])
             .args(["--log", "log"])
             .args(options);
@@ -221,7 +221,7 @@ fn nothing_is_written_unless_it_is_asked_for() {
 
 /// A relay that a shell starts, with its standard error as `redirected`, and that logs what it can.
 fn relay_logging(home: &Home, before: &str, redirected: &str) -> Relay {
-    let program = env!("CARGO_BIN_EXE_e2echat");
+    let program = tested_program();
     let options = "--bind 127.0.0.1 --port 0 -vv --stats 1 --joins-per-minute 1000000";
     let script = format!("{before} exec '{program}' serve {options} {redirected}");
     let mut shell = Command::new("sh");
@@ -350,7 +350,7 @@ fn relay_in_terminal() -> (Screen, SocketAddr) {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let program = env!("CARGO_BIN_EXE_e2echat");
+    let program = tested_program();
     let port = address.port();
     let serve = format!("exec '{program}' serve --bind 127.0.0.1 --port {port} -v --stats 1");
     let mut command = screen::command("sh");

@@ -3,13 +3,13 @@
 use std::process::Stdio;
 
 use crate::support::peer::{Member, lobby};
-use crate::support::process::{Client, Ended, Home, Relay, is_message};
+use crate::support::process::{Client, Ended, Home, Relay, is_message, tested_program};
 
 /// A shell script in which `e2echat` is the program.
 fn script(script: &str) -> Client {
     let home = Home::new();
     let mut shell = std::process::Command::new("sh");
-    let program = env!("CARGO_BIN_EXE_e2echat");
+    let program = tested_program();
     shell.args([
         "-c",
         &format!("e2echat() {{ '{program}' \"$@\"; }}\n{script}"),

@@ -44,30 +44,38 @@ impl Imports {
             .collect()
     }
 
-    /// Modules that import themselves by way of others. What a module and the folder that it is in have of
-    /// each other does not count: a folder is one thing.
+    /// Modules that import themselves by way of others; and folders that do, where what is in a folder counts
+    /// as the folder's for what is beside it.
     pub fn circular(&self) -> Vec<String> {
-        let is_within = |one: &Module, other: &Module| one.starts_with(other);
-        let next = |module: &Module| {
-            let others = self.0.get(module).into_iter().flatten();
-            let apart = others.filter(|it| !is_within(it, module) && !is_within(module, it));
-            apart.cloned().collect::<Vec<Module>>()
-        };
-        let reaches_itself = |start: &&Module| {
-            let (mut seen, mut rest) = (BTreeSet::new(), next(start));
-            while let Some(module) = rest.pop() {
-                if seen.insert(module.clone()) {
-                    rest.extend(next(&module));
+        let mut folders = BTreeMap::<_, BTreeSet<_>>::new();
+        for (one, others) in &self.0 {
+            for other in others {
+                let common = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+                if let (Some(one), Some(other)) = (one.get(..=common), other.get(..=common)) {
+                    let imported = folders.entry(one.to_vec()).or_default();
+                    imported.insert(other.to_vec());
                 }
             }
-            seen.contains(*start)
-        };
-        self.0
-            .keys()
-            .filter(reaches_itself)
-            .map(|it| it.join("::"))
-            .collect()
+        }
+        let mut circular = reaching_themselves(&self.0);
+        circular.append(&mut reaching_themselves(&folders));
+        circular.iter().map(|module| module.join("::")).collect()
     }
+}
+
+/// Those from which a way leads back to themselves.
+fn reaching_themselves(imports: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeSet<Module> {
+    let next = |module: &Module| imports.get(module).into_iter().flatten();
+    let reaches_itself = |start: &&Module| {
+        let (mut seen, mut rest) = (BTreeSet::new(), next(start).collect::<Vec<_>>());
+        while let Some(module) = rest.pop() {
+            if seen.insert(module) {
+                rest.extend(next(module));
+            }
+        }
+        seen.contains(start)
+    };
+    imports.keys().filter(reaches_itself).cloned().collect()
 }
 
 /// Reads all sources in a folder, which is this module.

@@ -7,7 +7,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::process::{Home, Relay};
+use crate::support::process::{Home, Relay, tested_program};
 use crate::support::tool::{root, run};
 
 const INSTALLED: &str = "/usr/local/bin/e2echat";
@@ -25,7 +25,7 @@ fn systemd_understands_the_service_and_finds_it_well_shut_in() {
     let unit = folder.path().join("e2echat.service");
     let text = read("packaging/e2echat.service");
     // It is not installed here.
-    let text = text.replace(INSTALLED, env!("CARGO_BIN_EXE_e2echat"));
+    let text = text.replace(INSTALLED, tested_program());
     std::fs::write(&unit, text).unwrap();
     let unit = unit.to_str().unwrap();
     let threshold = format!("--threshold={EXPOSURE}");

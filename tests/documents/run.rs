@@ -11,7 +11,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use super::socks;
-use crate::support::process::{Client, Home, Relay};
+use crate::support::process::{Client, Home, Relay, tested_program};
 
 /// What command lines need.
 pub struct Runner {
@@ -27,7 +27,7 @@ pub struct Runner {
 impl Runner {
     pub fn start() -> Self {
         let path = Home::new();
-        let program = env!("CARGO_BIN_EXE_e2echat");
+        let program = tested_program();
         std::os::unix::fs::symlink(program, path.file("e2echat")).unwrap();
         let relay = Relay::start(&[]);
         let host = Client::join(relay.address(), "host", &["--new-room"]);

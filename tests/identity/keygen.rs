@@ -9,7 +9,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::support::process::{Client, Ended, Home, Relay, wait_for};
+use crate::support::process::{Client, Ended, Home, Relay, tested_program, wait_for};
 use crate::support::screen::Screen;
 
 const PASSPHRASE: &str = "E2ECHAT_PASSPHRASE";
@@ -162,7 +162,7 @@ fn a_disk_that_is_full_leaves_what_was_there() {
     let before = fs::read(home.file("me.pem")).unwrap();
     // A limit on the size of files fails a write half way, as a full disk does.
     for (name, options) in [("me.pem", "--force"), ("new.pem", "")] {
-        let program = env!("CARGO_BIN_EXE_e2echat");
+        let program = tested_program();
         let script = format!(
             "trap '' XFSZ; ulimit -f 1; exec '{program}' keygen --output {name} {options} --bits 4096"
         );

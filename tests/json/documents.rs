@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::bot::{Bot, all, check};
 use super::schema::{SCHEMA, event, is_event, is_request};
-use super::support::process::{Client, Home, Relay};
+use super::support::process::{Client, Home, Relay, tested_program};
 
 const DOCUMENT: &str = include_str!("../../docs/JSON.md");
 const JSON: &str = include_str!("../../src/cmd/join/output/json.rs");
@@ -164,7 +164,7 @@ fn the_example_in_the_readme_works_as_written() {
     let relay = Relay::start(&[]);
     let ada = Bot::join(relay.address(), "ada", &[]);
     let script = example.replace("localhost", &relay.address().to_string());
-    let program = env!("CARGO_BIN_EXE_e2echat");
+    let program = tested_program();
     let home = Home::new();
     let mut shell = Command::new("sh");
     home.isolate(&mut shell);

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::bot::{Bot, all};
-use super::support::process::{Client, Home, Relay, wait_for};
+use super::support::process::{Client, Home, Relay, tested_program, wait_for};
 use super::support::storm::Storm;
 
 /// Whether there is a Python to run them. Says so if there is none.
@@ -34,7 +34,7 @@ fn start(name: &str, arguments: &[&str]) -> Client {
     home.isolate(&mut command);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts");
     command
-        .env("E2ECHAT", env!("CARGO_BIN_EXE_e2echat"))
+        .env("E2ECHAT", tested_program())
         .arg(folder.join(name))
         .args(arguments);
     Client::from_command(&mut command, home)

@@ -15,7 +15,7 @@ use e2echat::room::statement::{Occasion, Statement};
 use nix::errno::Errno;
 
 use crate::support::peer::{Member, Peer, identity, lobby, made_up_key};
-use crate::support::process::{Client, Home, Relay, is_message, wait_for};
+use crate::support::process::{Client, Home, Relay, is_message, tested_program, wait_for};
 use crate::support::tool::reason;
 
 /// What a stranger finds who asks for the lobby.
@@ -572,7 +572,7 @@ fn relay_after(preparation: &str, options: &str) -> Relay {
     let home = Home::new();
     let mut command = Command::new("sh");
     home.isolate(&mut command);
-    let program = env!("CARGO_BIN_EXE_e2echat");
+    let program = tested_program();
     let script =
         format!("{preparation} && exec '{program}' serve --bind 127.0.0.1 --port 0 {options}");
     command.args(["-c", &script]);
@@ -657,7 +657,7 @@ fn running_out_of_threads_refuses_newcomers_and_keeps_members() {
     command
         .uid(SOMEBODY)
         .current_dir("/")
-        .args([THREADS, env!("CARGO_BIN_EXE_e2echat")])
+        .args([THREADS, tested_program()])
         .args(["serve", "--bind", "127.0.0.1", "--port", "0"]);
     let relay = Relay::from_command(&mut command, home);
     let (mut ada, mut bob) = two_members(&relay);

@@ -11,7 +11,7 @@ use e2echat::room::notice::Notice;
 use nix::sys::signal::Signal;
 
 use crate::support::peer::{CardFields, Member, Peer, identity, lobby, made_up_key};
-use crate::support::process::{Client, Home, Relay, wait_for};
+use crate::support::process::{Client, Home, Relay, tested_program, wait_for};
 
 const DROPPED: &str = " was dropped by the relay: it did not read fast enough";
 
@@ -253,7 +253,7 @@ fn relay_with_memory(bytes: &str, options: &[&str]) -> Relay {
     home.isolate(&mut command);
     command
         .arg(format!("--data={bytes}"))
-        .arg(env!("CARGO_BIN_EXE_e2echat"))
+        .arg(tested_program())
         .args(["serve", "--bind", "127.0.0.1", "--port", "0", "-v"])
         .args(["--max-bytes", "0", "--max-blocks", "0"])
         .args(options);
@@ -298,6 +298,19 @@ fn is_taken(member: &mut Member, frames: u64) -> bool {
     false
 }
 
+/// The nicks in the line that says that this was not delivered to them: one, or several in one line.
+#[cfg(target_os = "linux")]
+fn readers_who_went<'a>(line: &'a str, said: &str) -> Option<Vec<&'a str>> {
+    let line = line.strip_prefix("not delivered to ")?;
+    let have_gone =
+        |have: &str| line.strip_suffix(&format!(", who {have} gone; say it again: {said}"));
+    let Some(readers) = have_gone("have") else {
+        return Some(vec![have_gone("has")?]);
+    };
+    let (readers, last) = readers.rsplit_once(" and ")?;
+    Some(readers.split(", ").chain([last]).collect())
+}
+
 /// Has a client leave that has said one thing, and checks what it tells at its end: to whom that was not
 /// delivered, as they went without having read it. These are all hoarders that went after it was said,
 /// perhaps others who have not read it and are gone, and nobody who has.
@@ -306,14 +319,10 @@ fn is_taken(member: &mut Member, frames: u64) -> bool {
 fn assert_told_who_went(nick: &str, client: Client, said: &str) {
     let ended = client.leave();
     let lines = &ended.stdout;
-    let end = format!(", who has gone; say it again: {said}");
-    let told: Vec<&str> = lines
-        .iter()
-        .filter_map(|line| line.strip_prefix("! "))
-        .map(|line| {
-            let reader = line.strip_prefix("not delivered to ");
-            let reader = reader.and_then(|line| line.strip_suffix(&end));
-            reader.unwrap_or_else(|| panic!("another alarm: {line}"))
+    let alarms = lines.iter().filter_map(|line| line.strip_prefix("! "));
+    let told: Vec<&str> = alarms
+        .flat_map(|line| {
+            readers_who_went(line, said).unwrap_or_else(|| panic!("another alarm: {line}"))
         })
         .collect();
     let place = lines

@@ -2,7 +2,7 @@
 
 use portable_pty::CommandBuilder;
 
-use super::process::{Client, Home, Relay};
+use super::process::{Client, Home, Relay, tested_program};
 use super::screen::{self, Screen};
 
 /// A person in the room, at a terminal.
@@ -73,7 +73,7 @@ impl Screen {
         rows: u16,
         columns: u16,
     ) -> Self {
-        let mut command = command(home, env!("CARGO_BIN_EXE_e2echat"));
+        let mut command = command(home, tested_program());
         command.args(arguments);
         for (name, value) in variables {
             command.env(name, value);
@@ -83,7 +83,7 @@ impl Screen {
 
     /// Starts a shell as this user, in which `e2echat` is our program.
     pub fn shell(home: &Home, script: &str) -> Self {
-        let program = env!("CARGO_BIN_EXE_e2echat");
+        let program = tested_program();
         let mut command = command(home, "sh");
         command.args([
             "-c",

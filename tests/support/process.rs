@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,14 @@ pub fn wait_within<T>(
     }
 }
 
+/// The program that is tested: the one that Cargo has built for that, or the one that `E2ECHAT_TESTED`
+/// names.
+pub fn tested_program() -> &'static str {
+    static PROGRAM: LazyLock<Option<String>> =
+        LazyLock::new(|| std::env::var("E2ECHAT_TESTED").ok());
+    PROGRAM.as_deref().unwrap_or(env!("CARGO_BIN_EXE_e2echat"))
+}
+
 /// A user's own empty folder, where settings would be.
 pub struct Home(TempDir);
 
@@ -61,7 +69,7 @@ impl Home {
 
     /// The program, with this folder as the user's and without our variables in the environment.
     pub fn e2echat(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_e2echat"));
+        let mut command = Command::new(tested_program());
         self.isolate(&mut command);
         command
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::support::peer::Member;
 use crate::support::person::Person;
-use crate::support::process::{Client, Home, Relay, is_message, waits_of};
+use crate::support::process::{Client, Home, Relay, is_message, tested_program, waits_of};
 use crate::support::screen::{self, Screen};
 use nix::sys::signal::Signal;
 
@@ -506,7 +506,7 @@ fn a_terminal_that_cannot_move_its_cursor_gets_lines_without_colour() {
 #[test]
 fn the_host_sits_in_the_room_it_serves() {
     let home = Home::new();
-    let mut command = screen::command(env!("CARGO_BIN_EXE_e2echat"));
+    let mut command = screen::command(tested_program());
     command.args([
         "serve",
         "--nick",

@@ -1,14 +1,32 @@
 //! Who is here, as the user was told last, and who has yet to come back.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cipher::fingerprint::Fingerprint;
 use crate::room::names::Nick;
 use crate::room::session::{Now, Session};
 
-use super::commands::complete::Nicks;
 use super::output::report::Who;
+
+/// The nicks of those who are here. The main thread writes them, and the editor's thread reads them.
+#[derive(Default)]
+pub(super) struct Nicks(Mutex<Vec<String>>);
+
+impl Nicks {
+    /// Sets who is here now.
+    pub(super) fn set(&self, nicks: Vec<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nicks;
+    }
+
+    /// Who is here now.
+    pub(super) fn get(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
 
 /// Those whom the user knows to be here, or expects back.
 pub(super) struct Here {

@@ -48,9 +48,9 @@ pub(super) use self::net::route::Route;
 use self::away::Away;
 use self::client::{Client, Happening, deliver};
 use self::clock::Clock;
-use self::commands::complete::Nicks;
+use self::commands::complete::complete;
 use self::exit::Exit;
-use self::here::Here;
+use self::here::{Here, Nicks};
 use self::net::link::{FromRelay, HANDSHAKE_TIMEOUT};
 use self::net::reconnect::{Connection, Dialler};
 use self::next_key::NextKey;
@@ -123,10 +123,13 @@ pub(super) fn join_room(
     let hurry = leave_on_signal(deliver(&sender, Happening::Typed))?;
     entered()?;
     let nicks = Arc::<Nicks>::default();
-    let deliver_input = deliver(&sender, Happening::Typed);
-    let mut screen = seat
-        .output
-        .start(format, log, Arc::clone(&nicks), deliver_input)?;
+    let shown = Arc::clone(&nicks);
+    let mut screen = seat.output.start(
+        format,
+        log,
+        move |line, cursor| complete(&shown, line, cursor),
+        deliver(&sender, Happening::Typed),
+    )?;
     let _ = hurry.set(screen.hurry());
     connection.try_for(seat.patience(screen.is_interactive()));
     let is_new = seat.new_room || is_host && room.is_invite();

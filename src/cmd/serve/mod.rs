@@ -40,7 +40,7 @@ use crate::room::text::parse_visible;
 use self::admission::limits::LimitArgs;
 use self::admission::memory::{Gauge, MemoryBudget};
 use self::logging::logger::{LogHandle, STATS};
-use self::rooms::{Relay, RelayConfig};
+use self::rooms::{KeptPlaces, Relay, RelayConfig};
 
 /// How long members have to take their last frames when the relay ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
@@ -170,13 +170,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let memory = MemoryBudget::new(gauge.measure());
     let admission = args.limits.admission_control(connections, memory)?;
     let relay = Arc::new(Relay::new(args.config(connections), admission)?);
-    start_ticking(&relay, args.stats)?;
+    let kept = Arc::new(KeptPlaces::default());
+    start_ticking(&relay, &kept, args.stats)?;
     watch_memory(&relay, gauge)?;
     for listener in listeners {
-        let relay = Arc::clone(&relay);
+        let (relay, kept) = (Arc::clone(&relay), Arc::clone(&kept));
         thread::Builder::new()
             .name("accept".into())
-            .spawn(move || accept(&listener, &relay))?;
+            .spawn(move || accept(&listener, &relay, &kept))?;
     }
     let room = args.seat.room();
     let result = match (host, addresses.first()) {
@@ -197,7 +198,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     relay.shut_down();
     let deadline = Instant::now() + DRAIN_TIMEOUT;
     while !relay.is_deserted() && Instant::now() < deadline {
-        relay.sweep();
+        kept.sweep(relay.admission.uptime());
         thread::sleep(Duration::from_millis(10));
     }
     relay.admission.catch_up();
@@ -320,14 +321,14 @@ fn loopback(address: SocketAddr) -> Vec<SocketAddr> {
 /// Starts the thread that does what is due, whether or not anybody comes: it takes members out whose
 /// places are kept no longer, and puts into the log what waits for that; and every `stats` seconds the
 /// figures, if they are wanted.
-fn start_ticking(relay: &Arc<Relay>, stats: Option<u32>) -> io::Result<()> {
-    let relay = Arc::clone(relay);
+fn start_ticking(relay: &Arc<Relay>, kept: &Arc<KeptPlaces>, stats: Option<u32>) -> io::Result<()> {
+    let (relay, kept) = (Arc::clone(relay), Arc::clone(kept));
     let stats = stats.map(|seconds| Duration::from_secs(seconds.into()));
     let keep = move || {
         let mut told = Instant::now();
         loop {
             thread::sleep(TICK);
-            relay.sweep();
+            kept.sweep(relay.admission.uptime());
             relay.admission.catch_up();
             if let Some(stats) = stats
                 && told.elapsed() >= stats
@@ -359,14 +360,14 @@ fn watch_memory(relay: &Arc<Relay>, mut gauge: Gauge) -> io::Result<()> {
     builder.spawn(watch).map(drop)
 }
 
-fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
+fn accept(listener: &TcpListener, relay: &Arc<Relay>, kept: &Arc<KeptPlaces>) {
     loop {
         let accepted = listener.accept().and_then(|(stream, peer)| {
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             let Some(pass) = relay.admission.admit(peer.ip()) else {
                 return Ok(());
             };
-            connection::spawn(Arc::clone(relay), pass, stream, peer)
+            connection::spawn(Arc::clone(relay), Arc::clone(kept), pass, stream, peer)
         });
         match accepted {
             Ok(()) => {}

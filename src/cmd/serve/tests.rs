@@ -57,7 +57,7 @@ fn start() -> SocketAddr {
     let relay = Arc::new(Relay::new(config, admission).unwrap());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
-    thread::spawn(move || accept(&listener, &relay));
+    thread::spawn(move || accept(&listener, &relay, &Arc::default()));
     address
 }
 

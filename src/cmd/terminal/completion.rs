@@ -3,6 +3,8 @@
 //! rustyline's own completion shows a list and then waits for a key, and nothing can be printed
 //! meanwhile.
 
+use std::sync::Arc;
+
 use super::edit::Edit;
 
 /// What can stand at the cursor.
@@ -13,6 +15,9 @@ pub(in crate::cmd) struct Completion {
     /// The texts of which each can replace everything from there to the cursor.
     pub(in crate::cmd) candidates: Vec<String>,
 }
+
+/// Says what can stand at a place in a line, given in bytes. The editor's thread calls it.
+pub(super) type Complete = Arc<dyn Fn(&str, usize) -> Completion + Send + Sync>;
 
 /// The candidates that one Tab after another puts into the line. Any other key ends the cycle.
 pub(super) struct CandidateCycle {

@@ -25,11 +25,13 @@ use rustyline::{
     GraphemeClusterMode, Helper,
 };
 
+use super::completion::Complete;
 use super::edit::{Edit, PendingEdit};
+use super::entry::Entry;
+use super::input::{Deliver, Input};
 use super::input_area::{EditorPhase, InputArea, Size};
 use super::keys::Keys;
 use super::queue::BoundedQueue;
-use super::{Complete, Deliver, Entry, Input};
 
 /// How long a lone Escape waits for the rest of a key's sequence.
 const KEY_SEQUENCE_MILLIS: u16 = 50;

@@ -15,12 +15,13 @@ use rustyline::{
     Movement, RepeatCount, Word,
 };
 
-use super::completion::CandidateCycle;
+use super::completion::{CandidateCycle, Complete};
 use super::edit::{Edit, PendingEdit};
+use super::entry::Entry;
 use super::history::History;
+use super::input::{Deliver, Input};
 use super::input_area::InputArea;
 use super::queue::BoundedQueue;
-use super::{Complete, Deliver, Entry, Input};
 
 /// The handler of all keys. rustyline calls it on the editor's thread.
 pub(super) struct Keys {

@@ -32,11 +32,13 @@
 //! has stopped reading. `stop` gives it up after [`PATIENCE`], and restores the mode all the same.
 
 mod completion;
+mod detect;
 mod edit;
 mod editor;
 mod entry;
 mod gutter;
 mod history;
+mod input;
 mod input_area;
 mod keys;
 mod plain;
@@ -58,14 +60,17 @@ use anyhow::Context as _;
 
 pub(super) use self::completion::Completion;
 pub(super) use self::entry::{ChatMessage, Entry, OwnWords, State};
-pub(super) use self::plain::MAX_LINE;
+pub(super) use self::input::{Input, MAX_LINE};
 #[cfg(test)]
 pub(super) use self::render::render;
 pub(super) use self::render::render_plain;
 pub(super) use self::style::{ColorChoice, Style};
 pub(super) use self::theme::{Hue, Theme};
 
+use self::completion::Complete;
+use self::detect::has_terminal;
 use self::editor::Editor;
+use self::input::Deliver;
 use self::input_area::{InputArea, Size};
 use self::printer::Printer;
 use self::queue::BoundedQueue;
@@ -81,33 +86,6 @@ const POLL: Duration = Duration::from_millis(5);
 /// How often `stop` asks the editor to end.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
-/// What comes from the user.
-#[derive(Debug)]
-pub(super) enum Input {
-    /// A line. From a terminal it is not blank, and it may contain line breaks, pasted or typed with
-    /// Alt-Enter.
-    Line {
-        /// The line, with U+FFFD in place of what is not UTF-8.
-        text: String,
-        /// Whether the line was UTF-8. A line from a terminal always is.
-        is_utf8: bool,
-        /// The last [`Entry::Mark`] that was on the screen when the user pressed Enter; 0 without a
-        /// terminal.
-        shown: u64,
-    },
-    /// A line of more than [`MAX_LINE`] bytes, of which only the size is kept. Never from a terminal.
-    TooLong {
-        /// The size in bytes.
-        bytes: u64,
-    },
-    /// The end of standard input. Never from a terminal.
-    End,
-    /// The user asks to leave, or a signal does, or the terminal is gone. This may come repeatedly.
-    Quit,
-    /// Standard output takes nothing more; [`Terminal::stop`] says why. Never from a terminal.
-    OutputClosed,
-}
-
 /// In which form input and output go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -116,12 +94,6 @@ pub(super) enum Format {
     /// As lines, even where standard input and output are terminals.
     Lines,
 }
-
-/// Says what can stand at a place in a line, given in bytes. The editor's thread calls it.
-type Complete = Arc<dyn Fn(&str, usize) -> Completion + Send + Sync>;
-
-/// Takes inputs. The editor's or the reader's thread calls it.
-type Deliver = Arc<dyn Fn(Input) + Send + Sync>;
 
 /// The running terminal. Dropping it does what [`Terminal::stop`] does.
 pub(super) struct Terminal {
@@ -337,15 +309,4 @@ fn spawn<R: Send + 'static>(
         .name(name.to_owned())
         .spawn(run)
         .with_context(|| format!("cannot start the {name}'s thread"))
-}
-
-/// Whether standard input and output are a terminal on which rustyline can edit a line.
-fn has_terminal() -> bool {
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
-}
-
-/// Whether the terminal is one that cannot move the cursor, as rustyline knows them.
-fn is_dumb() -> bool {
-    const DUMB: [&str; 3] = ["dumb", "cons25", "emacs"];
-    std::env::var("TERM").is_ok_and(|term| DUMB.iter().any(|d| term.eq_ignore_ascii_case(d)))
 }

@@ -12,15 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::entry::Entry;
+use super::input::{Deliver, Input, MAX_LINE};
 use super::queue::BoundedQueue;
 use super::render::render_plain;
 use super::style::Style;
-use super::{Deliver, Input};
 use crate::cmd::credits::Credits;
 
-/// The longest line that the reader delivers, in bytes without the line's end. Of a longer one it
-/// delivers only the size.
-pub(in crate::cmd) const MAX_LINE: usize = 64 * 1024;
 /// How long the writer waits at once; it waits again when that is over.
 const FOREVER: Duration = Duration::from_hours(1);
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use super::is_dumb;
+use super::detect::is_dumb;
 use super::theme::Theme;
 
 /// How entries look beyond their words.

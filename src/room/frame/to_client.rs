@@ -1,10 +1,12 @@
 //! The frames that a relay sends, as a client reads them.
 
 use crate::cipher::encoding::{Decoder, Digest, Malformed};
-use crate::room::card::SessionId;
 use crate::room::chain::{EntryKind, Link};
+use crate::room::names::RunId;
 
-use super::{Absence, Challenge, Departure, MAX_PASSED, RelayLimits, RunId, kind};
+use super::absence::Absence;
+use super::fields::{Challenge, RelayLimits};
+use super::kind;
 
 /// What WELCOME says (PROTOCOL §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,19 +52,8 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// Reads the entry with which the relay takes somebody out.
-///
-/// # Errors
-/// Where it is not of that form, or has a reason that is none of a relay's.
-pub fn parse_left(entry: &[u8]) -> Result<(SessionId, Departure), Malformed> {
-    let mut fields = Decoder::new(entry);
-    let left = (
-        SessionId(fields.bytes()?),
-        Departure::from_code(fields.byte()?)?,
-    );
-    fields.finish()?;
-    Ok(left)
-}
+/// The most entries for which one frame PASSED stands (PROTOCOL §8).
+pub const MAX_PASSED: usize = 4096;
 
 fn read_passed(fields: &mut Decoder<'_>) -> Result<Vec<Digest>, Malformed> {
     let count = fields.count(size_of::<Digest>())?;
@@ -70,17 +61,6 @@ fn read_passed(fields: &mut Decoder<'_>) -> Result<Vec<Digest>, Malformed> {
         return Err(Malformed);
     }
     (0..count).map(|_| fields.bytes()).collect()
-}
-
-/// Reads the entry AWAKE.
-///
-/// # Errors
-/// Where it is not of that form.
-pub fn parse_awake(entry: &[u8]) -> Result<SessionId, Malformed> {
-    let mut fields = Decoder::new(entry);
-    let sid = SessionId(fields.bytes()?);
-    fields.finish()?;
-    Ok(sid)
 }
 
 /// A frame from a relay. Fields that are not parsed further are slices of the frame.

@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::cipher::encoding::{Decoder, Malformed};
 use crate::room::card::SessionId;
 
-use super::{Part, kind};
+use super::fields::Part;
+use super::kind;
 
 /// A frame from a client. Fields that are not parsed further are slices of the frame.
 #[derive(Debug, PartialEq, Eq)]

@@ -161,7 +161,7 @@ impl OutgoingFrame {
     /// Whether it is counted for ACK (PROTOCOL §6).
     #[must_use]
     pub fn is_counted(&self) -> bool {
-        frame::is_counted_kind(self.head[4])
+        frame::kind::is_counted(self.head[4])
     }
 }
 

@@ -7,10 +7,7 @@ use std::time::Duration;
 use crate::room::card::SessionId;
 use crate::room::frame::Frame;
 
-use super::event::Event;
 use super::outbox::Outbox;
-use super::sending::Sent;
-use super::{Now, Session};
 
 /// How many bytes one reader is sent at once, and how long there is until the next: less than a relay lets
 /// through to it, so that nothing waits behind them.
@@ -37,7 +34,7 @@ impl Copies {
 
     /// A reader is to be sent what has these receipts. Whoever enters anew again and again gets no more at
     /// once for that.
-    fn begin(&mut self, origin: SessionId, receipts: VecDeque<u64>, now: Duration) {
+    pub(super) fn begin(&mut self, origin: SessionId, receipts: VecDeque<u64>, now: Duration) {
         if receipts.is_empty() {
             return;
         }
@@ -50,7 +47,7 @@ impl Copies {
 
     /// Takes the frames that carry copies that are due, with their receipts and readers: so many for each
     /// reader that what is said meanwhile is not held up. Whoever is not present gets none.
-    fn take_due(
+    pub(super) fn take_due(
         &mut self,
         outbox: &Outbox,
         present: &HashSet<SessionId>,
@@ -73,33 +70,5 @@ impl Copies {
             }
         }
         copies
-    }
-}
-
-impl Session {
-    /// Begins to send a reader, who has entered anew or to whom this member has, what it has not confirmed.
-    /// Returns what cannot be sent.
-    pub(super) fn copy_to(&mut self, origin: SessionId, was_there: bool, now: Now) -> Vec<Event> {
-        let Some(readers) = self.session_ids(origin) else {
-            return Vec::new();
-        };
-        let given_up = self.outbox.give_up_for(origin, self.senders(), readers);
-        let receipts = self.outbox.start_over(origin, was_there);
-        self.copies.begin(origin, receipts, now.uptime);
-        self.send_copies(now);
-        given_up.into_iter().map(Event::of_news).collect()
-    }
-
-    /// Sends the copies that are due.
-    pub(super) fn send_copies(&mut self, now: Now) {
-        if self.parting.said_goodbye {
-            return;
-        }
-        let present = self.members.present_origins();
-        for (receipt, origin, frame) in self.copies.take_due(&self.outbox, &present, now.uptime) {
-            let order = self.sending.next_order();
-            self.outbox.sent_alone(receipt, origin, order);
-            self.send(Sent::Frame(frame));
-        }
     }
 }

@@ -1,21 +1,18 @@
 //! From the challenge to the room, over each connection (PROTOCOL §7, §8).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
 use crate::room::card::{Card, CardError, SessionId};
 use crate::room::chain::entry_digest;
-use crate::room::frame::{Absence, Challenge, Frame, Welcome};
+use crate::room::frame::{Challenge, Frame, Welcome};
 use crate::room::roster::MAX_MEMBERS;
 
+use super::door::{CatchingUp, Entering, Phase};
 use super::event::{Disbelief, End, Event};
 use super::peer::Peer;
 use super::presence::{OwnEntry, Watch};
-use super::{Now, Phase, Session};
-
-/// Whoever is without a connection for so long is asleep (PROTOCOL §8).
-const ASLEEP_AFTER: Duration = Duration::from_mins(1);
+use super::{Now, Session};
 
 /// Positions go up to here.
 pub(super) const MAX_POSITION: u64 = u64::MAX / 2;
@@ -248,38 +245,4 @@ impl Session {
         let renamed = renamed.map(|(former, person)| Event::Renamed { former, person });
         renamed.into_iter().collect()
     }
-}
-
-/// What waited for this member is coming, as it was without a connection.
-pub(super) struct CatchingUp {
-    /// Since when it was, and for how long.
-    since: Duration,
-    out: Duration,
-    /// How many messages have come since.
-    messages: usize,
-}
-
-impl CatchingUp {
-    /// Something comes.
-    pub(super) fn count(&mut self, events: &[Event]) {
-        let is_message = |event: &&Event| matches!(event, Event::Message { .. });
-        self.messages += events.iter().filter(is_message).count();
-    }
-
-    /// Whether this member was asleep.
-    fn is_long(&self) -> bool {
-        self.out >= ASLEEP_AFTER
-    }
-}
-
-/// What the relay has said of the room to this member, which it lets in.
-pub(super) struct Entering {
-    pub(super) welcome: Welcome,
-    /// The card that it was let in with, and when that was signed, by active time.
-    pub(super) presented: Card,
-    pub(super) signed: Duration,
-    /// The cards of the others, as far as they have come.
-    pub(super) cards: Vec<Result<Card, CardError>>,
-    /// Of whom it says that they are without a connection: by how many cards had come before.
-    pub(super) absences: BTreeMap<usize, Absence>,
 }

@@ -3,7 +3,7 @@
 //!
 //! Frames and the time go in, frames and events come out. It owns the private keys.
 //!
-//! - this file: what the session is, and which frame is for what.
+//! - this file: what the session is, and which frame is for what. `door`: how far it is.
 //! - `entering`: from the challenge to the room, over each connection.
 //! - `entries`: what the relay puts into the room's chain, in its order.
 //! - `messages`, `statements`: what members sign. `streams`: the numbers of their messages.
@@ -11,14 +11,15 @@
 //! - `presence`: who shows that it is there.
 //! - `members`, `peer`: who is in the room, and what is known of each.
 //! - `own`, `own_keys`, `succession`: this member's card and keys, and the next ones.
-//! - `saying`, `outbox`: what this member says, and what has become of it at each reader. `copies`: what a
-//!   reader is sent once more.
+//! - `saying`, `outbox`: what this member says, and what has become of it at each reader. `policy`: for
+//!   whom it is. `copies`: what a reader is sent once more.
 //! - `stating`: what it states. `timers`: what is due when.
 //! - `sending`: what was sent, until the relay has taken it and given it back.
 //! - `shown`: what stands on the screen. `event`: what is told.
 
 mod claims;
 mod copies;
+mod door;
 mod entering;
 mod entries;
 mod event;
@@ -29,6 +30,7 @@ mod outbox;
 mod own;
 mod own_keys;
 mod peer;
+mod policy;
 mod presence;
 mod saying;
 mod sending;
@@ -53,11 +55,11 @@ use super::notice::Notice;
 pub use self::event::{
     Asleep, Disbelief, End, Event, Person, Presence, SayError, Standing, Written,
 };
-pub use self::outbox::{Fate, Said, Undelivered};
-pub use self::saying::{Policy, Receipt, To};
+pub use self::outbox::{Fate, Receipt, Said, Undelivered};
+pub use self::policy::{Policy, To};
 
 use self::copies::Copies;
-use self::entering::{CatchingUp, Entering};
+use self::door::{Door, Entering, Parting, Phase};
 use self::history::History;
 use self::members::Members;
 use self::outbox::Outbox;
@@ -76,47 +78,6 @@ pub struct Now {
     pub time: Time,
     /// The time since some point in the past, which only goes on.
     pub uptime: Duration,
-}
-
-/// How far the present connection is.
-enum Phase {
-    /// Nothing has come yet.
-    Begun,
-    /// This card is presented, and was signed at this active time.
-    Presented(Box<Card>, Duration),
-    /// The relay let this member in, and the cards of the others come.
-    Entering(Box<Entering>),
-    /// The room is known.
-    Inside,
-}
-
-/// How far this member is in the room, over one connection after the other.
-struct Door {
-    phase: Phase,
-    limits: RelayLimits,
-    /// Whether this member has been in the room, over whatever connection.
-    has_entered: bool,
-    /// The position of its joining, if it knows the room as it was since then: it can go on from
-    /// there.
-    joined: Option<u64>,
-    /// How many counted frames were received.
-    received: u64,
-    /// Since when this member is out of the room, if it was in it.
-    out_since: Option<Duration>,
-    /// What waited comes, after a connection has resumed.
-    catching_up: Option<CatchingUp>,
-    /// For how long it was out, the last time or several times in a short while, and from when on it is told
-    /// what came meanwhile, by active time.
-    return_of: Option<(Duration, Duration)>,
-    /// The frames that are to be sent now.
-    outgoing: Vec<Frame>,
-}
-
-/// How far this member is with leaving.
-#[derive(Default)]
-struct Parting {
-    is_leaving: bool,
-    said_goodbye: bool,
 }
 
 /// A session in a room. It outlives its connections. Each of its parts has one job, and what goes from

@@ -257,6 +257,15 @@ impl Message {
     }
 }
 
+/// What is known of a message when it has been said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Tells it from all others of this session.
+    pub number: u64,
+    /// How many can read it.
+    pub readers: usize,
+}
+
 /// A message that this member has said, and what is known of it.
 #[derive(Debug)]
 pub struct Said<'a> {

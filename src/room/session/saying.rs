@@ -9,33 +9,11 @@ use crate::room::card::SessionId;
 use crate::room::frame::Frame;
 use crate::room::message::{Header, Kind, LeftOutFor, SealedMessage, Stream};
 
-use super::event::{Event, SayError, Standing};
-use super::outbox::{Message, Reader};
-use super::peer::Peer;
+use super::event::{Event, SayError};
+use super::outbox::{Message, Reader, Receipt};
+use super::policy::{Policy, To};
 use super::sending::{Own, Sent};
 use super::{Now, Session};
-
-/// Whom a message is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum To {
-    /// Everybody who was in the room after this change of the roster, which is what was on the
-    /// user's screen, and whoever is expected back. Who came since is left out.
-    Room {
-        /// The number of the change, as [`Session::changes`] has it.
-        shown: u64,
-    },
-    /// One member.
-    Member(SessionId),
-}
-
-/// What is known of a message when it has been said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// Tells it from all others of this session.
-    pub number: u64,
-    /// How many can read it.
-    pub readers: usize,
-}
 
 /// For whom a message is, and what number it has for them.
 struct Addressees<'a> {
@@ -44,42 +22,6 @@ struct Addressees<'a> {
     origin: Option<SessionId>,
     readers: Vec<(Reader, &'a PublicKey)>,
     left_out: Vec<(SessionId, LeftOutFor)>,
-}
-
-/// Who gets messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// The least that must be known of somebody. Those whose identity has changed never get any.
-    pub at_least: Standing,
-    /// How often the session key is changed.
-    pub rekey_after: Duration,
-}
-
-impl Policy {
-    /// Whether somebody of whom this is known gets messages.
-    #[must_use]
-    pub fn admits(&self, standing: Standing) -> bool {
-        standing >= self.at_least.max(Standing::New)
-    }
-
-    /// Why a member gets no message that comes from one who has seen the roster as it was shown.
-    fn leaves_out(&self, peer: &Peer, shown: Option<u64>, now: Duration) -> Option<LeftOutFor> {
-        if peer.standing == Standing::Changed {
-            Some(LeftOutFor::OtherIdentity)
-        } else if !self.admits(peer.standing) {
-            Some(if self.at_least == Standing::Verified {
-                LeftOutFor::NotVerified
-            } else {
-                LeftOutFor::NotKnown
-            })
-        } else if peer.is_stale(now) {
-            Some(LeftOutFor::StaleKey)
-        } else if shown.is_some_and(|shown| peer.seen.shown > shown) {
-            Some(LeftOutFor::Coming)
-        } else {
-            None
-        }
-    }
 }
 
 impl Session {
@@ -264,6 +206,32 @@ impl Session {
             }
         }
         events
+    }
+
+    /// Begins to send a reader, who has entered anew or to whom this member has, what it has not confirmed.
+    /// Returns what cannot be sent.
+    pub(super) fn copy_to(&mut self, origin: SessionId, was_there: bool, now: Now) -> Vec<Event> {
+        let Some(readers) = self.session_ids(origin) else {
+            return Vec::new();
+        };
+        let given_up = self.outbox.give_up_for(origin, self.senders(), readers);
+        let receipts = self.outbox.start_over(origin, was_there);
+        self.copies.begin(origin, receipts, now.uptime);
+        self.send_copies(now);
+        given_up.into_iter().map(Event::of_news).collect()
+    }
+
+    /// Sends the copies that are due.
+    pub(super) fn send_copies(&mut self, now: Now) {
+        if self.parting.said_goodbye {
+            return;
+        }
+        let present = self.members.present_origins();
+        for (receipt, origin, frame) in self.copies.take_due(&self.outbox, &present, now.uptime) {
+            let order = self.sending.next_order();
+            self.outbox.sent_alone(receipt, origin, order);
+            self.send(Sent::Frame(frame));
+        }
     }
 
     /// The session ids under which messages reach the member that is in the room and had this one at

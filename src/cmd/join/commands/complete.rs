@@ -1,52 +1,39 @@
 //! What Tab completes: commands, their arguments, and the nicks of those who are here.
 
-use std::sync::{Mutex, PoisonError};
-
 use crate::cmd::terminal::Completion;
 
 use super::table::{self, Argument};
+use crate::cmd::join::here::Nicks;
 
-/// The nicks of those who are here. The main thread writes them, and the editor's thread reads them.
-#[derive(Default)]
-pub(in crate::cmd::join) struct Nicks(Mutex<Vec<String>>);
-
-impl Nicks {
-    /// Sets who is here now.
-    pub(in crate::cmd::join) fn set(&self, nicks: Vec<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nicks;
-    }
-
-    /// What can stand at `cursor`, which is a place in `line`, in bytes.
-    pub(in crate::cmd::join) fn complete(&self, line: &str, cursor: usize) -> Completion {
-        let before = line.get(..cursor).unwrap_or(line);
-        let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-        let word = before.get(start..).unwrap_or_default();
-        let mut words = before.get(..start).unwrap_or_default().split_whitespace();
-        let candidates = match words.next() {
-            None if word.starts_with('/') => commands_beginning(word, " "),
-            None if word.is_empty() => Vec::new(),
-            None => self.nicks_beginning(word, ": "),
-            Some(first) => match table::find(first) {
-                Some(row) if words.next().is_none() => match row.argument() {
-                    Argument::Nick => self.nicks_beginning(word, " "),
-                    Argument::Command => commands_beginning(&format!("/{word}"), "")
-                        .into_iter()
-                        .map(|name| name.trim_start_matches('/').to_owned())
-                        .collect(),
-                    Argument::OneOf(words) => beginning(words.split('|'), word, ""),
-                    Argument::Other => Vec::new(),
-                },
-                _ if word.is_empty() => Vec::new(),
-                _ => self.nicks_beginning(word, " "),
+/// What can stand at `cursor`, which is a place in `line`, in bytes, where these nicks are here.
+pub(in crate::cmd::join) fn complete(nicks: &Nicks, line: &str, cursor: usize) -> Completion {
+    let before = line.get(..cursor).unwrap_or(line);
+    let start = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let word = before.get(start..).unwrap_or_default();
+    let mut words = before.get(..start).unwrap_or_default().split_whitespace();
+    let candidates = match words.next() {
+        None if word.starts_with('/') => commands_beginning(word, " "),
+        None if word.is_empty() => Vec::new(),
+        None => nicks_beginning(nicks, word, ": "),
+        Some(first) => match table::find(first) {
+            Some(row) if words.next().is_none() => match row.argument() {
+                Argument::Nick => nicks_beginning(nicks, word, " "),
+                Argument::Command => commands_beginning(&format!("/{word}"), "")
+                    .into_iter()
+                    .map(|name| name.trim_start_matches('/').to_owned())
+                    .collect(),
+                Argument::OneOf(words) => beginning(words.split('|'), word, ""),
+                Argument::Other => Vec::new(),
             },
-        };
-        Completion { start, candidates }
-    }
+            _ if word.is_empty() => Vec::new(),
+            _ => nicks_beginning(nicks, word, " "),
+        },
+    };
+    Completion { start, candidates }
+}
 
-    fn nicks_beginning(&self, word: &str, after: &str) -> Vec<String> {
-        let nicks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        beginning(nicks.iter().map(String::as_str), word, after)
-    }
+fn nicks_beginning(nicks: &Nicks, word: &str, after: &str) -> Vec<String> {
+    beginning(nicks.get().iter().map(String::as_str), word, after)
 }
 
 fn commands_beginning(word: &str, after: &str) -> Vec<String> {
@@ -68,10 +55,10 @@ fn beginning<'a>(all: impl Iterator<Item = &'a str>, word: &str, after: &str) ->
 mod tests {
     use super::*;
 
-    fn complete(line: &str) -> (usize, Vec<String>) {
+    fn completions(line: &str) -> (usize, Vec<String>) {
         let nicks = Nicks::default();
         nicks.set(["Ada", "alan", "bob"].map(str::to_owned).to_vec());
-        let Completion { start, candidates } = nicks.complete(line, line.len());
+        let Completion { start, candidates } = complete(&nicks, line, line.len());
         (start, candidates)
     }
 
@@ -84,29 +71,35 @@ mod tests {
 
     #[test]
     fn a_nick_at_the_beginning_is_spoken_to() {
-        assert_eq!(complete("a"), owned(0, &["Ada: ", "alan: "]));
-        assert_eq!(complete("hello B"), owned(6, &["bob "]));
-        assert_eq!(complete("x"), owned(0, &[]));
-        assert_eq!(complete(""), owned(0, &[]), "Tab alone says nothing");
+        assert_eq!(completions("a"), owned(0, &["Ada: ", "alan: "]));
+        assert_eq!(completions("hello B"), owned(6, &["bob "]));
+        assert_eq!(completions("x"), owned(0, &[]));
+        assert_eq!(completions(""), owned(0, &[]), "Tab alone says nothing");
     }
 
     #[test]
     fn commands_and_what_stands_behind_them() {
-        assert_eq!(complete("/wh"), owned(0, &["/who ", "/whois "]));
-        assert_eq!(complete("/whois b"), owned(7, &["bob "]));
-        assert_eq!(complete("/ignore "), owned(8, &["Ada ", "alan ", "bob "]));
-        assert_eq!(complete("hello "), owned(6, &[]));
-        assert_eq!(complete("/help unig"), owned(6, &["unignore"]));
-        assert_eq!(complete("/notify m"), owned(8, &["mentions"]));
-        assert_eq!(complete("/notify "), owned(8, &["off", "mentions", "all"]));
-        assert_eq!(complete("/msg bob a"), owned(9, &["Ada ", "alan "]));
-        assert_eq!(complete("/quit n"), owned(6, &[]));
+        assert_eq!(completions("/wh"), owned(0, &["/who ", "/whois "]));
+        assert_eq!(completions("/whois b"), owned(7, &["bob "]));
+        assert_eq!(
+            completions("/ignore "),
+            owned(8, &["Ada ", "alan ", "bob "])
+        );
+        assert_eq!(completions("hello "), owned(6, &[]));
+        assert_eq!(completions("/help unig"), owned(6, &["unignore"]));
+        assert_eq!(completions("/notify m"), owned(8, &["mentions"]));
+        assert_eq!(
+            completions("/notify "),
+            owned(8, &["off", "mentions", "all"])
+        );
+        assert_eq!(completions("/msg bob a"), owned(9, &["Ada ", "alan "]));
+        assert_eq!(completions("/quit n"), owned(6, &[]));
     }
 
     #[test]
     fn a_cursor_in_the_middle_of_a_letter_is_no_reason_to_end() {
         let nicks = Nicks::default();
-        nicks.complete("ä", 1);
-        nicks.complete("ä", 99);
+        complete(&nicks, "ä", 1);
+        complete(&nicks, "ä", 99);
     }
 }

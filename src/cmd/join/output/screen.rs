@@ -4,17 +4,15 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::cmd::terminal::{
-    ChatMessage, ColorChoice, Entry, Format, HurryHandle, Input, State, Style, Terminal, Theme,
-    render_plain,
+    ChatMessage, ColorChoice, Completion, Entry, Format, HurryHandle, Input, State, Style,
+    Terminal, Theme, render_plain,
 };
 
 use super::json;
 use super::log_file::LogFile;
 use super::report::{Report, Speech};
-use crate::cmd::join::commands::complete::Nicks;
 
 /// How many of the latest messages `/history` can show.
 const KEPT: usize = 1000;
@@ -48,8 +46,8 @@ impl Output {
         self.log.as_deref().map(LogFile::open).transpose()
     }
 
-    /// Starts the terminal, or lines in its place. The terminal's threads call `deliver`, which must not
-    /// block.
+    /// Starts the terminal, or lines in its place. The terminal's threads call `complete` and `deliver`,
+    /// which must not block.
     ///
     /// # Errors
     /// Those of [`Terminal::start`].
@@ -57,7 +55,7 @@ impl Output {
         &self,
         format: Format,
         log: Option<LogFile>,
-        nicks: Arc<Nicks>,
+        complete: impl Fn(&str, usize) -> Completion + Send + Sync + 'static,
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Screen> {
         let style = Style {
@@ -65,7 +63,6 @@ impl Output {
             theme: self.theme.unwrap_or_else(Theme::from_env),
             timestamps: true,
         };
-        let complete = move |line: &str, cursor| nicks.complete(line, cursor);
         let mut screen = Screen {
             terminal: Terminal::start("> ", format, style, complete, deliver)?,
             is_json: format == Format::Lines,

@@ -1,12 +1,14 @@
 //! Places that are kept for members whose connections broke (PROTOCOL §8, "Sleep"). They have no
 //! threads: the relay looks at them every second.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::room::Time;
 use crate::room::frame::Departure;
 
-use super::{Membership, Relay, lock};
+use super::membership::Membership;
+use super::table::lock;
 use crate::cmd::serve::admission::control::{KeptSeat, Pass};
 
 /// A place is kept for so long at least, if any is.
@@ -16,7 +18,7 @@ const LEAST: Duration = Duration::from_mins(1);
 const TOLD_AFTER: Duration = Duration::from_mins(1);
 
 /// A place that is kept.
-pub(super) struct Kept {
+struct Kept {
     membership: Membership,
     /// The number of the connection that broke.
     connection: u64,
@@ -34,7 +36,11 @@ fn at(now: Duration, uptime: Duration) -> Time {
     Time::try_from(time).unwrap_or_default()
 }
 
-impl Relay {
+/// The places that are kept for members without connections.
+#[derive(Default)]
+pub(in crate::cmd::serve) struct KeptPlaces(Mutex<Vec<Kept>>);
+
+impl KeptPlaces {
     /// Keeps the place of a member whose connection broke: for as long as it was in the room before, but
     /// for a minute at least, and for as long as the relay has promised at most.
     pub(in crate::cmd::serve) fn keep(
@@ -44,11 +50,12 @@ impl Relay {
         departure: Departure,
         pass: Pass,
     ) {
-        let most = Duration::from_secs(self.config.grace.into());
+        let relay = membership.relay();
+        let most = Duration::from_secs(relay.config.grace.into());
         let time = membership.outbox().age().max(LEAST).min(most);
-        let since = self.admission.uptime();
+        let since = relay.admission.uptime();
         membership.park(connection, departure);
-        lock(&self.kept).push(Kept {
+        lock(&self.0).push(Kept {
             membership,
             connection,
             since,
@@ -59,10 +66,9 @@ impl Relay {
     }
 
     /// Takes members out of their rooms whose time is over, and tells the others who has had no
-    /// connection for a minute.
-    pub(in crate::cmd::serve) fn sweep(&self) {
-        let now = self.admission.uptime();
-        let mut kept = lock(&self.kept);
+    /// connection for a minute. `now` is the relay's uptime.
+    pub(in crate::cmd::serve) fn sweep(&self, now: Duration) {
+        let mut kept = lock(&self.0);
         let over = kept.extract_if(.., |place| {
             let is_over = place.until <= now;
             !place.membership.still_waits(place.connection, is_over)

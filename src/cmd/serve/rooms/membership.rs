@@ -14,7 +14,7 @@ use crate::room::names::RoomId;
 use crate::room::notice::Notice;
 use crate::room::relay::{Intake, Mailbox as _, MemberRequest, has_signature_to_check};
 
-use super::{Relay, SharedRoom, lock};
+use super::table::{Relay, SharedRoom, lock};
 use crate::cmd::serve::outbox::{CloseReason, KeptPlace, MemberOutbox};
 use crate::cmd::serve::threads::ARITHMETIC_STACK;
 

@@ -1,16 +1,16 @@
-//! What is due when (PROTOCOL §8, §10, §11).
+//! When a session has something to do, and what it does then.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::room::Time;
 use crate::room::card::SessionId;
 use crate::room::frame::Frame;
 use crate::room::names::Nick;
+use crate::room::session::event::Event;
+use crate::room::session::presence::Silence;
+use crate::room::session::{Now, Session};
 
-use super::event::Event;
-use super::presence::Silence;
-use super::{Now, Session};
+use super::{DEAF, FAILURES, Owed, Timer};
 
 /// Everybody states now and then what it sees: this often, or in a large room so seldom that
 /// checking everybody's statements takes less than 1% of a processor, at 0.1 ms each.
@@ -35,152 +35,6 @@ const KEY_TAKES: Duration = Duration::from_mins(1);
 
 /// So old a session key may be at most without a connection.
 const KEY_LASTS: Duration = Duration::from_hours(13);
-
-/// After so many messages that did not open, a new session key is due.
-const FAILURES: u32 = 64;
-
-/// After so many connections in a row over which the relay acknowledges nothing, that is told: it had to
-/// for so long, at least.
-const DEAF: u32 = 3;
-const DEAF_FOR: Duration = Duration::from_secs(10);
-
-/// Something that becomes due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Timer {
-    /// To destroy a session key that has a successor.
-    OldKey,
-    /// To make a new session key.
-    NewKey,
-    /// To destroy the present one, without a connection.
-    LastKey,
-    /// To say to an author which of its messages have come.
-    Receipt,
-    /// To send a reader once more what it has not confirmed.
-    Copies,
-    /// To state to all what was seen.
-    Beacon,
-    /// To see who is there, and what is missing or not confirmed.
-    Look,
-    /// To ask the relay for an acknowledgement.
-    Ask,
-    /// To give a connection up over which none comes.
-    Dead,
-}
-
-impl Timer {
-    /// In the order in which they are looked at: receipts go before the beacon.
-    const ALL: [Self; 9] = [
-        Self::OldKey,
-        Self::LastKey,
-        Self::NewKey,
-        Self::Receipt,
-        Self::Copies,
-        Self::Beacon,
-        Self::Look,
-        Self::Ask,
-        Self::Dead,
-    ];
-}
-
-/// A receipt that is owed to an author.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Owed {
-    due: Duration,
-    /// Whether it is to say too which of the messages to the room have come.
-    pub(super) of_room: bool,
-}
-
-/// What is due when, in this member's uptime.
-pub(super) struct Timers {
-    beacon: Duration,
-    /// When this member's last entry was sent.
-    entry: Duration,
-    /// By the first session ids of the authors.
-    receipts: BTreeMap<SessionId, Owed>,
-    look: Duration,
-    rekeyed: Duration,
-    /// When a new session key was asked for that has not come.
-    key_asked: Option<Duration>,
-    failures: u32,
-    /// When the relay last acknowledged something, or nothing was waiting for that, by active time.
-    acknowledged: Duration,
-    has_asked: bool,
-    /// Over how many connections in a row the relay acknowledged nothing, and whether that was told.
-    deaf: u32,
-    is_told_deaf: bool,
-    /// The time in the latest statement.
-    stated: Time,
-}
-
-impl Timers {
-    pub(super) fn new(now: Duration) -> Self {
-        Self {
-            beacon: now,
-            entry: now,
-            receipts: BTreeMap::new(),
-            look: now,
-            rekeyed: now,
-            key_asked: None,
-            failures: 0,
-            acknowledged: Duration::ZERO,
-            has_asked: false,
-            deaf: 0,
-            is_told_deaf: false,
-            stated: 0,
-        }
-    }
-
-    /// The time for a statement: above that of the one before, however the clock jumps.
-    pub(super) fn statement_time(&mut self, now: Time) -> Time {
-        self.stated = now.max(self.stated.saturating_add(1));
-        self.stated
-    }
-
-    /// An entry is sent now.
-    pub(super) fn entry_is_sent(&mut self, now: Duration) {
-        self.entry = now;
-    }
-
-    /// The relay has acknowledged something, or has had nothing to acknowledge, at this active time.
-    pub(super) fn acknowledged(&mut self, active: Duration) {
-        self.acknowledged = active;
-        self.has_asked = false;
-    }
-
-    /// A connection is over on which something was waiting to be acknowledged, at this active time.
-    pub(super) fn was_unanswered(&mut self, active: Duration) {
-        self.deaf += u32::from(active.saturating_sub(self.acknowledged) >= DEAF_FOR);
-    }
-
-    /// The relay answers.
-    pub(super) fn relay_answers(&mut self) {
-        (self.deaf, self.is_told_deaf) = (0, false);
-    }
-
-    /// A new session key has come. Even where nothing comes of it, the next one is not due before
-    /// its time: a relay that does not answer must not have keys made without end.
-    pub(super) fn key_has_come(&mut self, now: Duration) {
-        self.key_asked = None;
-        self.rekeyed = now;
-        self.failures = 0;
-    }
-
-    /// There is no session key any more: the next one is due now.
-    pub(super) fn key_is_gone(&mut self) {
-        self.failures = FAILURES;
-    }
-
-    /// A message did not open.
-    pub(super) fn opening_failed(&mut self) {
-        self.failures += 1;
-    }
-
-    /// Takes the receipt that is owed to an author.
-    pub(super) fn take_receipts(&mut self, until: Duration) -> Vec<(SessionId, Owed)> {
-        let due = self.receipts.extract_if(.., |_, owed| owed.due <= until);
-        due.collect()
-    }
-}
 
 impl Session {
     /// When [`Session::tick`] has something to do next, if it has.
@@ -240,7 +94,7 @@ impl Session {
     }
 
     /// Destroys the session keys whose time is over: before anything comes over another connection.
-    pub(super) fn destroy_keys(&mut self, now: Now) {
+    pub(in crate::room::session) fn destroy_keys(&mut self, now: Now) {
         for timer in [Timer::OldKey, Timer::LastKey] {
             if self.due(timer).is_some_and(|due| due <= now.uptime) {
                 self.fire(timer, now);
@@ -350,14 +204,17 @@ impl Session {
     }
 
     /// Tells how many messages these said while this member was out of the room, if any.
-    pub(super) fn meanwhile(&self, mut counts: Vec<(Nick, u64)>) -> Option<Event> {
+    pub(in crate::room::session) fn meanwhile(
+        &self,
+        mut counts: Vec<(Nick, u64)>,
+    ) -> Option<Event> {
         let (out, _) = self.door.return_of?;
         counts.retain(|(_, count)| *count > 0);
         (!counts.is_empty()).then_some(Event::Meanwhile(out, counts))
     }
 
     /// Tells how many messages of somebody's are missing: for a beacon period, or at all.
-    pub(super) fn missing(
+    pub(in crate::room::session) fn missing(
         &mut self,
         origin: SessionId,
         nick: &Nick,
@@ -374,7 +231,7 @@ impl Session {
     }
 
     /// How long it is from one beacon to the next at most.
-    pub(super) fn period(&self) -> Duration {
+    pub(in crate::room::session) fn period(&self) -> Duration {
         let members = u32::try_from(self.members.roster.len() + 1).unwrap_or(u32::MAX);
         BEACON.max(BEACON_PER_MEMBER.saturating_mul(members))
     }
@@ -389,13 +246,13 @@ impl Session {
     }
 
     /// A beacon is sent now: when the next one is.
-    pub(super) fn beacon_is_sent(&mut self, now: Duration) {
+    pub(in crate::room::session) fn beacon_is_sent(&mut self, now: Duration) {
         let period = self.period();
         self.timers.beacon = now + period * 3 / 4 + self.spread(period / 4);
     }
 
     /// Something has come that others are to know was seen.
-    pub(super) fn hurry_beacon(&mut self, now: Now) {
+    pub(in crate::room::session) fn hurry_beacon(&mut self, now: Now) {
         let members = u32::try_from(self.members.roster.len() + 1).unwrap_or(u32::MAX);
         let apart = APART.max(APART_PER_MEMBER.saturating_mul(members));
         let soon = now.uptime + HURRY + self.spread(HURRY_MORE);
@@ -404,7 +261,12 @@ impl Session {
     }
 
     /// Something of this author's has come that is confirmed to it alone.
-    pub(super) fn owe_receipt(&mut self, origin: SessionId, of_room: bool, now: Now) {
+    pub(in crate::room::session) fn owe_receipt(
+        &mut self,
+        origin: SessionId,
+        of_room: bool,
+        now: Now,
+    ) {
         let due = now.uptime + HURRY + self.spread(HURRY_MORE);
         let fresh = Owed {
             due,
@@ -415,7 +277,7 @@ impl Session {
     }
 
     /// One of the two has entered anew: what was said of direct messages may have been lost.
-    pub(super) fn owe_receipt_again(&mut self, origin: SessionId, now: Now) {
+    pub(in crate::room::session) fn owe_receipt_again(&mut self, origin: SessionId, now: Now) {
         if self.streams.has_direct(origin) {
             self.owe_receipt(origin, false, now);
         }
