@@ -841,8 +841,8 @@ fn a_newcomer_is_told_of_whoever_sleeps_right_before_the_card_and_awake_comes_on
     for frame in &frames[1..] {
         match ToClient::parse(frame).unwrap() {
             ToClient::Absent(absence) => absent = Some(absence.sid),
-            ToClient::Member(card) => {
-                let sid = Card::parse(card, lobby().id()).unwrap().sid();
+            ToClient::Member(bytes) => {
+                let sid = Card::parse(bytes, lobby().id()).unwrap().sid();
                 listed.push((sid, absent.take() == Some(sid)));
             }
             other => unreachable!("{other:?}"),

@@ -325,7 +325,7 @@ impl World {
     /// The relay tells that a member is asleep, if nobody has come back since its connection broke.
     pub fn relay_puts_to_sleep(&mut self, relay: usize, number: usize, until: Duration) {
         let time = |at: Duration| u64::try_from(at.as_millis()).unwrap();
-        let time = time(self.now - ASLEEP_AFTER)..time(until);
+        let time = time(self.now.saturating_sub(ASLEEP_AFTER))..time(until);
         let Relay { room, seats, .. } = &mut self.relays[relay];
         let seat = seats
             .get_mut(&number)

@@ -371,10 +371,7 @@ impl World {
                     self.at(self.now + Duration::from_secs(2), Happening::IsOut(who));
                 }
             }
-            Happening::IsOut(who) => {
-                let relay = self.members[&who].relay;
-                self.throw_out(relay, who);
-            }
+            Happening::IsOut(who) => self.throw_out(self.members[&who].relay, who),
             Happening::RestartedFor(who) => {
                 let relay = Relay::new(77 + u8::try_from(self.relays.len()).unwrap());
                 self.relays.push(relay);
