@@ -208,7 +208,7 @@ fn sleeps_one_after_the_other_hide_silence_no_longer_than_one() {
             );
             let is_quiet = |event: &Event| matches!(event, Event::Quiet(..));
             if events.iter().any(is_quiet) {
-                quiet_after.get_or_insert(world.now().uptime - begin);
+                quiet_after.get_or_insert(world.now().uptime.saturating_sub(begin));
             }
             told.extend(events);
             told.extend(ada.receive(&awake(&bob)));
@@ -231,7 +231,7 @@ fn sleeps_one_after_the_other_hide_silence_no_longer_than_one() {
 fn whoever_has_shown_itself_between_two_sleeps_may_sleep_for_long_again() {
     let (mut world, mut ada, mut bob, mut carol) = with_sleeper(NIGHT);
     for _ in 0..2 {
-        let told = pass(&mut world, NIGHT - HOUR, [&mut ada, &mut bob]);
+        let told = pass(&mut world, NIGHT.saturating_sub(HOUR), [&mut ada, &mut bob]);
         assert_eq!(
             told,
             [vec![still_asleep("carol")], vec![still_asleep("carol")]]
