@@ -134,7 +134,7 @@ fn with_sleeper(kept: Duration) -> (World, Member, Member, Member) {
     let until = since + millis(NIGHT).min(millis(kept) + 60_000);
     let told = Event::Asleep(nick_of("carol"), Asleep { since, until });
     for member in [&mut ada, &mut bob] {
-        assert_eq!(catch_up(member), [told.clone()]);
+        assert_eq!(catch_up(member), std::slice::from_ref(&told));
         assert_eq!(member.tick(), []);
         world.relay(member);
     }
@@ -208,7 +208,7 @@ fn sleeps_one_after_the_other_hide_silence_no_longer_than_one() {
             );
             let is_quiet = |event: &Event| matches!(event, Event::Quiet(..));
             if events.iter().any(is_quiet) {
-                quiet_after.get_or_insert(world.now().uptime - begin);
+                quiet_after.get_or_insert(world.now().uptime.saturating_sub(begin));
             }
             told.extend(events);
             told.extend(ada.receive(&awake(&bob)));
@@ -231,7 +231,7 @@ fn sleeps_one_after_the_other_hide_silence_no_longer_than_one() {
 fn whoever_has_shown_itself_between_two_sleeps_may_sleep_for_long_again() {
     let (mut world, mut ada, mut bob, mut carol) = with_sleeper(NIGHT);
     for _ in 0..2 {
-        let told = pass(&mut world, NIGHT - HOUR, [&mut ada, &mut bob]);
+        let told = pass(&mut world, NIGHT.saturating_sub(HOUR), [&mut ada, &mut bob]);
         assert_eq!(
             told,
             [vec![still_asleep("carol")], vec![still_asleep("carol")]]
@@ -280,8 +280,8 @@ fn what_is_malformed_ends_the_session() {
         assert_eq!(bob.ends(&frame), End::Malformed, "{frame:?}");
     }
     let (world, _, mut bob, _) = three();
-    let word = asleep(&world, &bob, HOUR);
-    assert_eq!(bob.ends(&word), End::Malformed, "it is connected");
+    let told = asleep(&world, &bob, HOUR);
+    assert_eq!(bob.ends(&told), End::Malformed, "it is connected");
 }
 
 #[test]
@@ -330,8 +330,8 @@ fn digests_come_for_statements_alone_and_while_one_slept() {
         carol.intercept();
         returns(&mut world, &mut carol);
         if is_said {
-            let word = own(&world, &carol);
-            assert_eq!(carol.receive(&word), [], "{what}");
+            let told = own(&world, &carol);
+            assert_eq!(carol.receive(&told), [], "{what}");
         }
         if is_taken {
             assert_eq!(carol.receive(&passed(count)), [], "{what}");
@@ -342,15 +342,15 @@ fn digests_come_for_statements_alone_and_while_one_slept() {
     // After AWAKE, and after the acknowledgement.
     let (mut world, _, _, mut carol) = three();
     returns(&mut world, &mut carol);
-    let word = own(&world, &carol);
-    assert_eq!(carol.receive(&word), []);
-    let word = awake(&carol);
-    assert_eq!(carol.receive(&word), []);
+    let told = own(&world, &carol);
+    assert_eq!(carol.receive(&told), []);
+    let told = awake(&carol);
+    assert_eq!(carol.receive(&told), []);
     assert_eq!(carol.ends(&passed(1)), End::Malformed);
     let (mut world, _, _, mut carol) = three();
     returns(&mut world, &mut carol);
-    let word = own(&world, &carol);
-    assert_eq!(carol.receive(&word), []);
+    let told = own(&world, &carol);
+    assert_eq!(carol.receive(&told), []);
     let ack = payload(&Frame::ack(carol.taken()));
     assert_eq!(carol.receive(&ack), []);
     assert_eq!(carol.ends(&passed(1)), End::Malformed);
