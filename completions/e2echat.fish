@@ -47,10 +47,10 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l theme -d 'Whic
 light\t'For a light background'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-connections -d 'The most connections at once' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-members -d 'The most members in a room' -r
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-queue -d 'The most bytes that wait for a member that does not read; then it is dropped' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-queue -d 'The most bytes that wait for a member that does not read, or has no connection; then it is dropped' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l handshake-timeout -d 'Seconds that entering a room may take' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l idle-timeout -d 'Seconds after which a connection on which nothing comes is taken for dead' -r
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l grace -d 'Seconds for which the place of a member is kept whose connection broke' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l grace -d 'The most seconds for which the place of a member is kept whose connection broke, up to 12 hours. It is kept for as long as the member was there before, and for a minute at least' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-per-address -d 'The most connections at once from one address (of IPv6, one /64); places that are kept for broken ones count, and give way to newcomers from there' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l joins-per-minute -d 'The most joins a minute from one address' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-per-identity -d 'The most places of one identity in a room' -r

@@ -270,7 +270,8 @@ impl Member {
             },
             ToClient::Ack(count) => self.taken = count,
             ToClient::Refused(_) => bail!("a REKEY that was not sent is refused"),
-            ToClient::Deliver(..) | ToClient::Receipt(_) => {}
+            ToClient::Passed(_) => bail!("statements are passed over that no sleep was for"),
+            ToClient::Absent(_) | ToClient::Deliver(..) | ToClient::Receipt(_) => {}
         }
         Ok(())
     }
@@ -296,6 +297,8 @@ impl Member {
             EntryKind::Rekeyed
             | EntryKind::Statement
             | EntryKind::Goodbye
+            | EntryKind::Asleep
+            | EntryKind::Awake
             | EntryKind::Unknown(_) => {}
         }
         Ok(())

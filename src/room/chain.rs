@@ -27,6 +27,10 @@ pub enum EntryKind {
     Statement,
     /// A statement that takes its signer out of the room: it and its signature.
     Goodbye,
+    /// The relay says that a member has no connection: [`Absence`](super::frame::Absence).
+    Asleep,
+    /// The relay says that it has one again: its session id.
+    Awake,
     /// What a later version of the protocol has.
     Unknown(u8),
 }
@@ -42,6 +46,8 @@ impl EntryKind {
             Self::Message => 3,
             Self::Statement => 4,
             Self::Goodbye => 5,
+            Self::Asleep => 6,
+            Self::Awake => 7,
             Self::Unknown(code) => code,
         }
     }
@@ -56,6 +62,8 @@ impl EntryKind {
             3 => Self::Message,
             4 => Self::Statement,
             5 => Self::Goodbye,
+            6 => Self::Asleep,
+            7 => Self::Awake,
             code => Self::Unknown(code),
         }
     }

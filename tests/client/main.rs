@@ -26,5 +26,6 @@ mod proxies;
 mod receipts;
 mod reconnecting;
 mod recording;
+mod sleeping;
 mod slow_readers;
 mod verify;

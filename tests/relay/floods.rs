@@ -344,8 +344,8 @@ fn a_statement_that_is_repeated_without_end_throws_nobody_out() {
 #[test]
 fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
     // With a limit of bytes, the relay would pass them on in more than a minute, and there would be a line
-    // for each.
-    let mut scene = Besieged::begin(&["--max-bytes", "0"]);
+    // for each. Without one, all of it may have to wait for a slow reader.
+    let mut scene = Besieged::begin(&["--max-bytes", "0", "--max-queue", "67108864"]);
     let frames: Vec<_> = (0..FLOOD).map(|number| scene.forged(number)).collect();
     scene.withstands(frames.into_iter());
     scene.assert_lines("something came under the name of mallory", 2);

@@ -19,6 +19,7 @@ mod hostile_numbers;
 mod hostile_rekey;
 mod hostile_returns;
 mod hostile_roster;
+mod hostile_sleep;
 mod hostile_statements;
 mod names;
 mod rooms;

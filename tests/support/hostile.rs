@@ -308,7 +308,7 @@ impl HostileRelay {
                 rooms.get_mut(&room)?.carry_out(intake, request).ok()
             });
             if let (None, Some(room)) = (left, lock(&self.rooms).get_mut(&room)) {
-                room.leave(intake.sid(), joined, Departure::Lost);
+                room.leave(joined, Departure::Lost);
             }
         }
         // A client that has said goodbye waits for the end.

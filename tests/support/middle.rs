@@ -283,8 +283,7 @@ impl Middle {
                 if departure == Departure::Left {
                     puppet.say_goodbye(&mut stage.room, now);
                 } else {
-                    let (sid, joined) = (puppet.intake.sid(), puppet.intake.joined());
-                    stage.room.leave(sid, joined, departure);
+                    stage.room.leave(puppet.intake.joined(), departure);
                 }
             }
         }

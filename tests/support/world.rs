@@ -10,9 +10,9 @@ use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::cipher::pem::encode;
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity, SessionId};
-use e2echat::room::chain::{Claim, EntryKind, Link, roster_digest};
+use e2echat::room::chain::{Claim, EntryKind, Link, entry_digest, roster_digest};
 use e2echat::room::frame::{
-    Challenge, Departure, Frame, RelayLimits, RunId, Signed, ToClient, left_entry,
+    Absence, Challenge, Departure, Frame, RelayLimits, RunId, Signed, ToClient, left_entry,
 };
 use e2echat::room::message::{Header, Kind, SealedMessage, Stream};
 use e2echat::room::names::Nick;
@@ -133,6 +133,12 @@ impl Member {
     /// How many counted frames the relay has taken from the member (PROTOCOL §8).
     pub fn taken(&self) -> u64 {
         self.intake.as_ref().map_or(0, Intake::received)
+    }
+
+    /// The position of its joining.
+    pub fn joined(&self) -> u64 {
+        let intake = self.intake.as_ref();
+        intake.expect("it is in the room").joined()
     }
 
     /// The member's session id.
@@ -510,8 +516,7 @@ impl World {
     /// Takes an insider out, as if its connection were lost.
     pub fn lose_insider(&mut self, insider: &Insider) {
         let intake = insider.intake.as_ref().expect("it is in the room");
-        self.room
-            .leave(intake.sid(), intake.joined(), Departure::Lost);
+        self.room.leave(intake.joined(), Departure::Lost);
     }
 
     /// Has the relay take these frames from an insider, and pass them on.
@@ -538,11 +543,32 @@ impl World {
         insider.card = card;
     }
 
+    /// Has a member's connection break, and tells the others that it has had none for a minute, and that its
+    /// place is kept for so long from now on.
+    pub fn put_to_sleep(&mut self, member: &mut Member, kept: Duration) {
+        member.disconnect();
+        let time = self.now().time;
+        let until = time + u64::try_from(kept.as_millis()).expect("not that long");
+        let since = time.saturating_sub(60_000);
+        self.room.put_to_sleep(member.joined(), since..until);
+    }
+
+    /// Has a member that was asleep come back. On their way to it are what waited, statements by the digests of
+    /// their entries, and what follows that.
+    pub fn wake(&mut self, member: &mut Member) {
+        let waiting = knock(self, member);
+        self.room.wake(member.joined());
+        let behind = member.intercept();
+        member.deliver([payload(&Frame::welcome_back(member.taken(), 0))]);
+        member.deliver(by_digests(member.sid(), waiting));
+        member.deliver(behind);
+        member.deliver([payload(&Frame::ack(member.taken()))]);
+    }
+
     /// Takes a member out, as if its connection were lost.
     pub fn lose(&mut self, member: &Member) {
         let intake = member.intake.as_ref().expect("it is in the room");
-        self.room
-            .leave(intake.sid(), intake.joined(), Departure::Lost);
+        self.room.leave(intake.joined(), Departure::Lost);
     }
 }
 
@@ -672,6 +698,41 @@ impl Insider {
     }
 }
 
+/// Has a member whose connection was broken say HELLO over another one. Returns what waits for it.
+pub fn knock(world: &World, member: &mut Member) -> Vec<Vec<u8>> {
+    member.disconnect();
+    let mut waiting = member.intercept();
+    waiting.retain(|frame| !matches!(ToClient::parse(frame), Ok(ToClient::Ack(_))));
+    assert_eq!(member.receive(&world.challenge()), []);
+    assert_eq!(member.session.take_outgoing().len(), 1, "HELLO alone");
+    waiting
+}
+
+/// What waits for whoever has this session id, as a relay keeps it that has, of the statements after its own
+/// ASLEEP, the digests of their entries alone.
+pub fn by_digests(own: SessionId, waiting: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    let (mut digests, mut sleeps) = (Vec::new(), false);
+    for frame in waiting {
+        if let Ok(ToClient::Entry { kind, entry, .. }) = ToClient::parse(&frame) {
+            if kind == EntryKind::Statement && sleeps {
+                digests.push(entry_digest(entry));
+                continue;
+            }
+            let absence = Absence::parse(entry).ok();
+            sleeps |= kind == EntryKind::Asleep && absence.is_some_and(|it| it.sid == own);
+        }
+        if !digests.is_empty() {
+            frames.push(payload(&Frame::passed(&std::mem::take(&mut digests))));
+        }
+        frames.push(frame);
+    }
+    if !digests.is_empty() {
+        frames.push(payload(&Frame::passed(&digests)));
+    }
+    frames
+}
+
 /// Whether a frame on its way to a member brings what another one states: to all, or to it alone.
 pub fn is_statement(frame: &[u8]) -> bool {
     match ToClient::parse(frame) {
@@ -706,6 +767,7 @@ pub fn person(member: &Member) -> Person {
         fingerprint: card.fingerprint(),
         is_lasting: card.is_lasting(),
         is_present: false,
+        asleep: None,
         differs: false,
         standing: Standing::New,
         sid: card.sid(),

@@ -29,6 +29,9 @@ use super::output::wording;
 use super::reply::ReplyTo;
 use super::trust::Trust;
 
+/// Where waiting takes so much longer than it should, the machine was suspended, or the program stopped.
+const STOOD_STILL: Duration = Duration::from_secs(10);
+
 /// What the other threads tell the main thread.
 pub(super) enum Happening {
     /// A line came in, or the wish to leave.
@@ -73,7 +76,13 @@ impl Client<'_> {
     /// Deals with what happens until there is a reason to end.
     pub(super) fn run(&mut self, happenings: &Receiver<Happening>) -> anyhow::Result<()> {
         loop {
-            match happenings.recv_timeout(self.idle_time()) {
+            let (idle, before) = (self.idle_time(), self.clock.now());
+            let happening = happenings.recv_timeout(idle);
+            let waited = self.clock.now().uptime.saturating_sub(before.uptime);
+            if waited.saturating_sub(idle) >= STOOD_STILL {
+                self.connection.wake();
+            }
+            match happening {
                 Ok(Happening::Typed(input)) => self.take_input(input),
                 Ok(Happening::Link(event)) => match self.take_link_event(event) {
                     Err(_) if self.exit.is_leaving() && self.session.has_said_goodbye() => {

@@ -28,7 +28,7 @@ use super::outbox::CloseReason;
 use super::threads::{ARITHMETIC_STACK, READER_STACK};
 use crate::cmd::serve::admission::connections::Network;
 use crate::cmd::serve::admission::control::Pass;
-use crate::cmd::serve::rooms::{AfterFrame, Membership, Relay};
+use crate::cmd::serve::rooms::{AfterFrame, KeptPlaces, Membership, Relay};
 
 /// The reader's buffer, in bytes: enough for all that a member sends but messages, which are read
 /// straight to where they stay.
@@ -46,6 +46,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Where the system has no thread to give.
 pub(super) fn spawn(
     relay: Arc<Relay>,
+    kept: Arc<KeptPlaces>,
     pass: Pass,
     stream: TcpStream,
     peer: SocketAddr,
@@ -54,7 +55,7 @@ pub(super) fn spawn(
         .name("handshake".into())
         .stack_size(ARITHMETIC_STACK)
         .spawn(move || {
-            if let Err(error) = handle_connection(&relay, stream, peer, pass) {
+            if let Err(error) = handle_connection(&relay, kept, stream, peer, pass) {
                 let line = format_args!("{peer}: {error}");
                 relay.admission.stranger_log.write(Level::Debug, line);
             }
@@ -94,6 +95,7 @@ impl From<io::Error> for EntryError {
 
 fn handle_connection(
     relay: &Arc<Relay>,
+    kept: Arc<KeptPlaces>,
     stream: TcpStream,
     peer: SocketAddr,
     pass: Pass,
@@ -113,7 +115,7 @@ fn handle_connection(
             thread::Builder::new()
                 .name("reader".into())
                 .stack_size(READER_STACK)
-                .spawn(move || serve_member(membership, connection, stream, pass))
+                .spawn(move || serve_member(membership, connection, stream, pass, &kept))
                 .map(drop)
                 .inspect_err(|error| relay.admission.report_shortage(error))
         }
@@ -185,7 +187,13 @@ fn enter_room(
     Ok((relay.join(room, &newcomer.card, &outbox)?, 0))
 }
 
-fn serve_member(mut membership: Membership, connection: u64, stream: Arc<TcpStream>, pass: Pass) {
+fn serve_member(
+    mut membership: Membership,
+    connection: u64,
+    stream: Arc<TcpStream>,
+    pass: Pass,
+    kept: &KeptPlaces,
+) {
     let outbox = Arc::clone(membership.outbox());
     // What was acknowledged over the connection before may not have come, and what that was for is on
     // its way once more: this comes after it.
@@ -198,8 +206,7 @@ fn serve_member(mut membership: Membership, connection: u64, stream: Arc<TcpStre
         // It fails where the client hung up first.
         let _ = stream.shutdown(Shutdown::Both);
         drop(stream);
-        let _waiting = pass.start_waiting();
-        membership.keep(connection, departure);
+        kept.keep(membership, connection, departure, pass);
     } else {
         membership.end(departure);
         outbox.wait_for_end(connection);

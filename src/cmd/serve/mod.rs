@@ -33,13 +33,14 @@ use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
 use crate::room::frame::RelayLimits;
 use crate::room::names::{Nick, RoomName};
+use crate::room::relay::DEFAULT_WEIGHT;
 use crate::room::roster::MAX_MEMBERS;
 use crate::room::text::parse_visible;
 
 use self::admission::limits::LimitArgs;
 use self::admission::memory::{Gauge, MemoryBudget};
 use self::logging::logger::{LogHandle, STATS};
-use self::rooms::{Relay, RelayConfig};
+use self::rooms::{KeptPlaces, Relay, RelayConfig};
 
 /// How long members have to take their last frames when the relay ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
@@ -49,7 +50,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often the log thread looks whether something is due.
-const LOG_TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_secs(1);
+
+/// The longest that a place is kept, in seconds: 12 hours.
+const MAX_GRACE: u32 = 12 * 3600;
 
 /// Run the relay that connects the members of rooms; it can read nothing of what they say
 #[derive(clap::Args, Debug)]
@@ -98,8 +102,8 @@ pub(super) struct Args {
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MEMBERS)))]
     max_members: u32,
 
-    /// The most bytes that wait for a member that does not read; then it is dropped
-    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20, help_heading = LIMITS)]
+    /// The most bytes that wait for a member that does not read, or has no connection; then it is dropped
+    #[arg(long, value_name = "BYTES", default_value_t = DEFAULT_WEIGHT, help_heading = LIMITS)]
     max_queue: usize,
 
     /// Seconds that entering a room may take
@@ -112,8 +116,9 @@ pub(super) struct Args {
           value_parser = clap::value_parser!(u32).range(3..))]
     idle_timeout: u32,
 
-    /// Seconds for which the place of a member is kept whose connection broke
-    #[arg(long, value_name = "SECS", default_value_t = 60, help_heading = LIMITS)]
+    /// The most seconds for which the place of a member is kept whose connection broke, up to 12 hours.
+    /// It is kept for as long as the member was there before, and for a minute at least
+    #[arg(long, value_name = "SECS", default_value_t = MAX_GRACE, help_heading = LIMITS)]
     grace: u32,
 
     #[command(flatten, next_help_heading = LIMITS)]
@@ -133,7 +138,7 @@ impl Args {
                 blocks: self.limits.blocks_per_second(),
                 bytes: self.limits.bytes_per_second(),
             },
-            grace: self.grace,
+            grace: self.grace.min(MAX_GRACE),
             queue_bytes: self.max_queue,
             handshake: Duration::from_secs(self.handshake_timeout.into()),
         }
@@ -163,17 +168,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let connections = threads::limit_connections(connections, threads);
     let mut gauge = Gauge::new();
     let memory = MemoryBudget::new(gauge.measure());
-    let admission = args
-        .limits
-        .admission_control(connections, threads, memory)?;
+    let admission = args.limits.admission_control(connections, memory)?;
     let relay = Arc::new(Relay::new(args.config(connections), admission)?);
-    keep_log(&relay, args.stats)?;
+    let kept = Arc::new(KeptPlaces::default());
+    start_ticking(&relay, &kept, args.stats)?;
     watch_memory(&relay, gauge)?;
     for listener in listeners {
-        let relay = Arc::clone(&relay);
+        let (relay, kept) = (Arc::clone(&relay), Arc::clone(&kept));
         thread::Builder::new()
             .name("accept".into())
-            .spawn(move || accept(&listener, &relay))?;
+            .spawn(move || accept(&listener, &relay, &kept))?;
     }
     let room = args.seat.room();
     let result = match (host, addresses.first()) {
@@ -194,6 +198,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     relay.shut_down();
     let deadline = Instant::now() + DRAIN_TIMEOUT;
     while !relay.is_deserted() && Instant::now() < deadline {
+        kept.sweep(relay.admission.uptime());
         thread::sleep(Duration::from_millis(10));
     }
     relay.admission.catch_up();
@@ -313,15 +318,17 @@ fn loopback(address: SocketAddr) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// Starts the thread that puts what is due into the log, whether or not anybody comes: and every
-/// `stats` seconds the figures, if they are wanted.
-fn keep_log(relay: &Arc<Relay>, stats: Option<u32>) -> io::Result<()> {
-    let relay = Arc::clone(relay);
+/// Starts the thread that does what is due, whether or not anybody comes: it takes members out whose
+/// places are kept no longer, and puts into the log what waits for that; and every `stats` seconds the
+/// figures, if they are wanted.
+fn start_ticking(relay: &Arc<Relay>, kept: &Arc<KeptPlaces>, stats: Option<u32>) -> io::Result<()> {
+    let (relay, kept) = (Arc::clone(relay), Arc::clone(kept));
     let stats = stats.map(|seconds| Duration::from_secs(seconds.into()));
     let keep = move || {
         let mut told = Instant::now();
         loop {
-            thread::sleep(LOG_TICK);
+            thread::sleep(TICK);
+            kept.sweep(relay.admission.uptime());
             relay.admission.catch_up();
             if let Some(stats) = stats
                 && told.elapsed() >= stats
@@ -331,7 +338,7 @@ fn keep_log(relay: &Arc<Relay>, stats: Option<u32>) -> io::Result<()> {
             }
         }
     };
-    let builder = thread::Builder::new().name("log".into());
+    let builder = thread::Builder::new().name("tick".into());
     builder.spawn(keep).map(drop)
 }
 
@@ -353,14 +360,14 @@ fn watch_memory(relay: &Arc<Relay>, mut gauge: Gauge) -> io::Result<()> {
     builder.spawn(watch).map(drop)
 }
 
-fn accept(listener: &TcpListener, relay: &Arc<Relay>) {
+fn accept(listener: &TcpListener, relay: &Arc<Relay>, kept: &Arc<KeptPlaces>) {
     loop {
         let accepted = listener.accept().and_then(|(stream, peer)| {
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             let Some(pass) = relay.admission.admit(peer.ip()) else {
                 return Ok(());
             };
-            connection::spawn(Arc::clone(relay), pass, stream, peer)
+            connection::spawn(Arc::clone(relay), Arc::clone(kept), pass, stream, peer)
         });
         match accepted {
             Ok(()) => {}

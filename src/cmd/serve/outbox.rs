@@ -10,10 +10,10 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cipher::encoding::Malformed;
+use crate::cipher::encoding::{Digest, Malformed};
 use crate::room::frame::Frame;
 use crate::room::notice::Notice;
-use crate::room::relay::{Backlog, Intake, Mailbox, OutgoingFrame};
+use crate::room::relay::{Backlog, Intake, Mailbox, OutgoingFrame, Overflow};
 
 use super::batch::{SendProgress, WriteBatch};
 use super::work_list::WorkList;
@@ -42,6 +42,8 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// A member's queue, and its connection.
 pub(super) struct MemberOutbox {
+    /// When the member came.
+    came: Instant,
     /// The work list of the writer that empties this outbox.
     list: Arc<WorkList<Self>>,
     state: Mutex<OutboxState>,
@@ -124,11 +126,13 @@ pub(super) enum CloseReason {
     Overflow,
 }
 
-/// How the time ended for which a place was kept.
-pub(super) enum GraceOutcome {
+/// What has become of a place that is kept.
+pub(super) enum KeptPlace {
+    /// It waits for its member.
+    Waits,
     /// The member has come back over another connection.
     Resumed,
-    /// It has not, or the outbox is closed: the member's intake, and why it is closed.
+    /// The time is over, or the outbox is closed: the member's intake, and why it is closed.
     Over(Box<Intake>, Option<CloseReason>),
 }
 
@@ -142,6 +146,7 @@ impl MemberOutbox {
         list: &Arc<WorkList<Self>>,
     ) -> Self {
         Self {
+            came: Instant::now(),
             list: Arc::clone(list),
             state: Mutex::new(OutboxState {
                 backlog: Backlog::new(max_bytes),
@@ -162,6 +167,11 @@ impl MemberOutbox {
         }
     }
 
+    /// For how long the member has been in its room.
+    pub(super) fn age(&self) -> Duration {
+        self.came.elapsed()
+    }
+
     fn lock(&self) -> MutexGuard<'_, OutboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,6 +182,18 @@ impl MemberOutbox {
             state.is_pending = true;
             self.list.enlist(Arc::clone(self));
         }
+    }
+
+    /// Posts something, or drops the member where there is no room for it.
+    fn post_with(self: &Arc<Self>, post: impl FnOnce(&mut Backlog) -> Result<(), Overflow>) {
+        let mut state = self.lock();
+        if state.closed.is_some() {
+            return;
+        }
+        if post(&mut state.backlog).is_err() {
+            self.drop_for_overflow(&mut state);
+        }
+        self.call_writer(&mut state);
     }
 
     /// Closes the outbox, after a last frame if there is one. What is in it is still sent.
@@ -373,15 +395,8 @@ impl MemberOutbox {
         drop(self.moved.wait_while(self.lock(), is_written_to));
     }
 
-    /// Keeps the intake of a member whose connection broke until the member comes back, the outbox
-    /// is closed, or `grace` is over.
-    pub(super) fn wait_for_return(
-        &self,
-        connection: u64,
-        intake: Box<Intake>,
-        grace: Duration,
-    ) -> GraceOutcome {
-        let deadline = Instant::now() + grace;
+    /// Keeps the intake of a member whose connection broke, for another connection.
+    pub(super) fn park(&self, connection: u64, intake: Box<Intake>) {
         let mut state = self.lock();
         if state.connection == connection {
             // This frees its descriptor for another connection.
@@ -390,20 +405,27 @@ impl MemberOutbox {
         state.parked = Some(intake);
         state.kept_since = Some(Instant::now());
         self.moved.notify_all();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let is_over = state.closed.is_some() || left == Duration::ZERO;
-            if state.connection != connection {
-                return GraceOutcome::Resumed;
-            }
-            if is_over && let Some(intake) = state.parked.take() {
-                return GraceOutcome::Over(intake, state.closed);
-            }
-            let (woken, _) = self
-                .moved
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = woken;
+    }
+
+    /// From now on keeps of statements the digests alone, if the member has not come back.
+    pub(super) fn sleep(&self) {
+        let mut state = self.lock();
+        if state.is_kept() {
+            state.backlog.sleep();
+        }
+    }
+
+    /// Looks what has become of the place of a member whose connection with this number broke. Where
+    /// `is_over`, its time is over.
+    pub(super) fn check_kept(&self, connection: u64, is_over: bool) -> KeptPlace {
+        let mut state = self.lock();
+        if state.connection != connection {
+            return KeptPlace::Resumed;
+        }
+        let is_over = is_over || state.closed.is_some();
+        match state.parked.take_if(|_| is_over) {
+            Some(intake) => KeptPlace::Over(intake, state.closed),
+            None => KeptPlace::Waits,
         }
     }
 
@@ -487,14 +509,11 @@ impl MemberOutbox {
 
 impl Mailbox for Arc<MemberOutbox> {
     fn post(&self, frame: OutgoingFrame) {
-        let mut state = self.lock();
-        if state.closed.is_some() {
-            return;
-        }
-        if state.backlog.post(frame).is_err() {
-            self.drop_for_overflow(&mut state);
-        }
-        self.call_writer(&mut state);
+        self.post_with(|backlog| backlog.post(frame));
+    }
+
+    fn post_statement(&self, frame: OutgoingFrame, entry: &Digest) {
+        self.post_with(|backlog| backlog.post_statement(frame, entry));
     }
 
     fn dismiss(&self, notice: Notice) {

@@ -50,7 +50,6 @@ fn start() -> SocketAddr {
     };
     let limits = ConnectionLimits {
         connections: 16,
-        threads: 16,
         per_network: 16,
         joins: Rate::new(NonZeroU32::MAX, SECOND, SECOND),
     };
@@ -58,7 +57,7 @@ fn start() -> SocketAddr {
     let relay = Arc::new(Relay::new(config, admission).unwrap());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
-    thread::spawn(move || accept(&listener, &relay));
+    thread::spawn(move || accept(&listener, &relay, &Arc::default()));
     address
 }
 

@@ -1,13 +1,14 @@
 //! Frames: what both sides send (PROTOCOL §6). What each side understands of the other's frames is
 //! in `to_relay` and `to_client`.
 
+mod absence;
 mod departure;
 mod fields;
 pub(in crate::room) mod kind;
 mod to_client;
 mod to_relay;
 
-use crate::cipher::encoding::Encoder;
+use crate::cipher::encoding::{Digest, Encoder};
 
 use super::card::SessionId;
 use super::chain::{EntryKind, Link};
@@ -15,9 +16,10 @@ use super::names::RoomId;
 
 pub use super::names::RunId;
 
+pub use self::absence::{Absence, parse_awake};
 pub use self::departure::{Departure, left_entry, parse_left};
 pub use self::fields::{Challenge, Part, RelayLimits};
-pub use self::to_client::{Signed, ToClient, Welcome};
+pub use self::to_client::{MAX_PASSED, Signed, ToClient, Welcome};
 pub use self::to_relay::{Parcel, SendFrame, StatementFrame, ToRelay};
 
 /// The first bytes of a connection: the protocol's name (PROTOCOL §6).
@@ -143,6 +145,12 @@ impl Frame {
         Self::new(kind::MEMBER, Encoder::default().string(card))
     }
 
+    /// ABSENT: the member whose card comes next has no connection.
+    #[must_use]
+    pub fn absent(absence: &Absence) -> Self {
+        Self::new(kind::ABSENT, absence.encode())
+    }
+
     /// SEND: a message, or a part of one. Each parcel is a reader and a ciphertext.
     #[must_use]
     pub fn send(
@@ -176,6 +184,14 @@ impl Frame {
     #[must_use]
     pub fn own() -> Self {
         Self::new(kind::OWN, Encoder::default())
+    }
+
+    /// PASSED: statements to all, by the digests of their entries. There are [`MAX_PASSED`] at most.
+    #[must_use]
+    pub fn passed(digests: &[Digest]) -> Self {
+        let fields = Encoder::default().count(digests.len());
+        let fields = digests.iter().fold(fields, |fields, one| fields.bytes(one));
+        Self::new(kind::PASSED, fields)
     }
 
     /// REFUSED

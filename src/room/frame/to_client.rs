@@ -1,9 +1,10 @@
 //! The frames that a relay sends, as a client reads them.
 
-use crate::cipher::encoding::{Decoder, Malformed};
+use crate::cipher::encoding::{Decoder, Digest, Malformed};
 use crate::room::chain::{EntryKind, Link};
 use crate::room::names::RunId;
 
+use super::absence::Absence;
 use super::fields::{Challenge, RelayLimits};
 use super::kind;
 
@@ -51,6 +52,17 @@ impl<'a> Signed<'a> {
     }
 }
 
+/// The most entries for which one frame PASSED stands (PROTOCOL §8).
+pub const MAX_PASSED: usize = 4096;
+
+fn read_passed(fields: &mut Decoder<'_>) -> Result<Vec<Digest>, Malformed> {
+    let count = fields.count(size_of::<Digest>())?;
+    if count == 0 || count > MAX_PASSED {
+        return Err(Malformed);
+    }
+    (0..count).map(|_| fields.bytes()).collect()
+}
+
 /// A frame from a relay. Fields that are not parsed further are slices of the frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ToClient<'a> {
@@ -60,6 +72,8 @@ pub enum ToClient<'a> {
     Welcome(Welcome),
     /// MEMBER: a card.
     Member(&'a [u8]),
+    /// ABSENT: the member whose card comes next has no connection.
+    Absent(Absence),
     /// ENTRY
     Entry {
         /// What kind of entry it is.
@@ -75,6 +89,8 @@ pub enum ToClient<'a> {
     Deliver(Signed<'a>, &'a [u8]),
     /// RECEIPT
     Receipt(Signed<'a>),
+    /// PASSED: statements to all, by the digests of their entries.
+    Passed(Vec<Digest>),
     /// REFUSED: a notice's code.
     Refused(u8),
     /// PING: the relay asks for an ACK.
@@ -116,6 +132,7 @@ impl<'a> ToClient<'a> {
                 grace: fields.u32()?,
             }),
             kind::MEMBER => Self::Member(fields.string()?),
+            kind::ABSENT => Self::Absent(Absence::read(&mut fields)?),
             kind::ENTRY => Self::Entry {
                 kind: EntryKind::from_code(fields.byte()?),
                 entry: fields.string()?,
@@ -124,6 +141,7 @@ impl<'a> ToClient<'a> {
             kind::OWN => Self::Own,
             kind::DELIVER => Self::Deliver(Signed::read(&mut fields)?, fields.string()?),
             kind::RECEIPT => Self::Receipt(Signed::read(&mut fields)?),
+            kind::PASSED => Self::Passed(read_passed(&mut fields)?),
             kind::REFUSED => Self::Refused(fields.byte()?),
             kind::PING => Self::Ping,
             kind::ACK => Self::Ack(fields.u64()?),

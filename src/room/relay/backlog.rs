@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::cipher::encoding::Malformed;
+use crate::cipher::encoding::{Digest, Malformed};
 use crate::room::chain::REMEMBERED;
-use crate::room::frame::Frame;
+use crate::room::frame::{Frame, MAX_PASSED};
 
 use super::OutgoingFrame;
 use super::bundle::{Bundle, Unsent};
@@ -21,6 +21,10 @@ const ASK_WEIGHT: usize = 128 * 1024;
 /// For how many bundles the queues keep space while they are empty.
 const KEPT: usize = 4;
 
+/// What a backlog may hold, if its relay's host says nothing else: whoever is asleep for twelve hours finds
+/// what was said meanwhile in a room of 20 with 1,000 lines, or in one of 3 with 5,000.
+pub const DEFAULT_WEIGHT: usize = 6 << 20;
+
 /// There is no room for a frame: the member does not read, or does not acknowledge.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overflow;
@@ -30,6 +34,10 @@ pub struct Overflow;
 pub struct Backlog {
     sent: VecDeque<Arc<Bundle>>,
     waiting: VecDeque<Bundle>,
+    /// Whether the member has no connection: of statements, the digests of their entries are kept alone.
+    is_asleep: bool,
+    /// Those that come after all that waits.
+    passed: Vec<Digest>,
     /// What all of them weigh, in bytes as [`OutgoingFrame::weight`] counts them.
     weight: usize,
     max_weight: usize,
@@ -50,6 +58,8 @@ impl Backlog {
         Self {
             sent: VecDeque::new(),
             waiting: VecDeque::new(),
+            is_asleep: false,
+            passed: Vec::new(),
             weight: 0,
             max_weight,
             acknowledged: 0,
@@ -92,12 +102,45 @@ impl Backlog {
         if self.weight + frame.weight() > self.max_weight || behind > REMEMBERED {
             return Err(Overflow);
         }
-        self.behind = behind;
         self.push(frame);
         Ok(())
     }
 
+    /// Adds a frame that carries a statement to all, of which this is the digest of the entry.
+    ///
+    /// # Errors
+    /// Where there is no room for it.
+    pub fn post_statement(&mut self, frame: OutgoingFrame, entry: &Digest) -> Result<(), Overflow> {
+        if !self.is_asleep {
+            return self.post(frame);
+        }
+        if self.passed.len() == MAX_PASSED {
+            self.push_passed();
+        }
+        if self.weight + entry.len() > self.max_weight {
+            return Err(Overflow);
+        }
+        self.weight += entry.len();
+        self.passed.push(*entry);
+        Ok(())
+    }
+
+    /// Makes a frame of the digests.
+    fn push_passed(&mut self) {
+        if !self.passed.is_empty() {
+            let passed = std::mem::take(&mut self.passed);
+            self.weight -= passed.as_flattened().len();
+            self.push_behind(Frame::passed(&passed).into());
+        }
+    }
+
     fn push(&mut self, frame: OutgoingFrame) {
+        self.push_passed();
+        self.push_behind(frame);
+    }
+
+    fn push_behind(&mut self, frame: OutgoingFrame) {
+        self.behind += usize::from(frame.is_counted());
         self.weight += frame.weight();
         match self.waiting.back_mut() {
             Some(last) if !last.is_full() => last.push(frame),
@@ -186,6 +229,11 @@ impl Backlog {
         Ok(done)
     }
 
+    /// The member has no connection, until [`Backlog::resume`].
+    pub fn sleep(&mut self) {
+        self.is_asleep = true;
+    }
+
     /// Goes on over a new connection, over which the member says that it has received so many
     /// counted frames: the others are sent again. Frames that are not counted belonged to the
     /// connection before, and are dropped.
@@ -194,6 +242,8 @@ impl Backlog {
     /// As [`Backlog::acknowledge`].
     pub fn resume(&mut self, received: u64) -> Result<(), Malformed> {
         self.acknowledge(received)?;
+        self.push_passed();
+        self.is_asleep = false;
         let (sent, waiting) = (
             std::mem::take(&mut self.sent),
             std::mem::take(&mut self.waiting),
@@ -202,7 +252,7 @@ impl Backlog {
         let waiting = waiting.iter().flat_map(Bundle::frames);
         let unsent = sent.chain(waiting).filter(|frame| frame.is_counted());
         let taken = std::mem::take(&mut self.taken);
-        (self.weight, self.unasked) = (0, 0);
+        (self.weight, self.unasked, self.behind) = (0, 0, 0);
         for frame in unsent.skip(taken) {
             self.push(frame.clone());
         }
@@ -219,13 +269,95 @@ impl Backlog {
     pub fn clear(&mut self) {
         self.waiting = VecDeque::new();
         self.sent = VecDeque::new();
+        self.passed = Vec::new();
         (self.weight, self.taken, self.behind) = (0, 0, 0);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::cipher::encoding::Encoder;
+    use crate::room::card::SessionId;
+    use crate::room::chain::{Claim, EntryKind, Link, signed_entry};
+    use crate::room::frame::RunId;
+    use crate::room::message::{Header, Stream};
+    use crate::room::names::RoomId;
+    use crate::room::numbers::Ranges;
+
+    const HOUR: Duration = Duration::from_hours(1);
+    const SLEEP: Duration = Duration::from_hours(12);
+
+    /// The bytes of a signature, a block of ciphertext, and a card, with keys of 2048 bits.
+    const SIGNATURE: usize = 256;
+    const BLOCK: usize = 256;
+    const CARD: usize = 1034;
+
+    /// The shortest time between two beacons that nobody has brought forward.
+    const BEACON: Duration = Duration::from_secs(45);
+
+    /// A line of at most 173 bytes, as it is passed on to one reader.
+    fn line() -> OutgoingFrame {
+        let header = Header {
+            room: RoomId([0; 32]),
+            sender: SessionId([0; 32]),
+            stream: Stream::Room,
+            number: 0,
+            time: 0,
+            flags: 0,
+            left_out: Vec::new(),
+            claim: Claim {
+                run: RunId([0; 16]),
+                link: Link {
+                    position: 0,
+                    digest: [0; 32],
+                },
+                roster: [0; 32],
+                unread: Ranges::default(),
+            },
+            commitment: [0; 32],
+        };
+        let signed = signed_entry(&header.encode(), &[0; SIGNATURE]);
+        let ciphertext = Encoder::default().string(&[0; BLOCK]).finish();
+        let (end, whole) = (signed.len(), [signed, ciphertext].concat());
+        let parts = [0..end, end..whole.len()];
+        let [signed, ciphertext] = parts;
+        OutgoingFrame::message(&Arc::new(whole.into()), signed, ciphertext)
+    }
+
+    /// How much waits for a member of a room of so many, who sleeps for twelve hours, in which the others
+    /// say so many lines: and change their keys every hour, and state as often as they may.
+    fn slept_through(members: usize, lines: usize) -> Result<usize, Overflow> {
+        let mut backlog = Backlog::new(DEFAULT_WEIGHT);
+        backlog.sleep();
+        let others = members - 1;
+        let times = |every: Duration| usize::try_from(SLEEP.as_secs() / every.as_secs()).unwrap();
+        let rekeyed = Frame::entry(EntryKind::Rekeyed, &[0; CARD]);
+        for _ in 0..others * times(HOUR) {
+            backlog.post(rekeyed.clone().into())?;
+        }
+        let by_itself = others * times(BEACON);
+        for number in 0..lines {
+            backlog.post(line())?;
+            // Each line brings forward the beacons of all who have not written it.
+            let due = by_itself * (number + 1) / lines - by_itself * number / lines;
+            for _ in 0..others - 1 + due {
+                backlog.post_statement(counted(), &[0; 32])?;
+            }
+        }
+        Ok(backlog.weight())
+    }
+
+    #[test]
+    fn what_is_said_in_twelve_hours_fits() {
+        for (members, lines) in [(20, 1000), (3, 5000)] {
+            let weight = slept_through(members, lines);
+            println!("{members} members, {lines} lines: {weight:?} of {DEFAULT_WEIGHT} bytes");
+            assert!(weight.is_ok());
+        }
+    }
 
     fn counted() -> OutgoingFrame {
         Frame::own().into()
@@ -253,6 +385,47 @@ mod tests {
         let frames = unsent.iter().flat_map(Unsent::frames);
         let is_counted: Vec<bool> = frames.map(OutgoingFrame::is_counted).collect();
         assert_eq!(is_counted, [false, true, true, true]);
+    }
+
+    #[test]
+    fn of_statements_to_who_has_no_connection_the_digests_are_kept_in_their_places() {
+        let digest = |number| [number; 32];
+        let mut backlog = Backlog::new(1 << 20);
+        backlog.post_statement(counted(), &digest(0)).unwrap();
+        assert_eq!(taken(&mut backlog), 1);
+        backlog.sleep();
+        let before = backlog.weight();
+        for number in 1..=2 {
+            backlog.post_statement(counted(), &digest(number)).unwrap();
+        }
+        assert_eq!(backlog.weight() - before, 2 * 32);
+        backlog.post(counted()).unwrap();
+        backlog.post_statement(counted(), &digest(3)).unwrap();
+        backlog.resume(1).unwrap();
+        backlog.post_statement(counted(), &digest(4)).unwrap();
+        let unsent: Vec<Unsent> = std::iter::from_fn(|| backlog.take()).collect();
+        let frames = unsent.iter().flat_map(Unsent::frames);
+        let frames: Vec<Vec<u8>> = frames.map(|frame| frame.slices().concat()).collect();
+        let passed = |digests: &[Digest]| Frame::passed(digests).encode();
+        let expected = [
+            passed(&[digest(1), digest(2)]),
+            Frame::own().encode(),
+            passed(&[digest(3)]),
+            Frame::own().encode(),
+        ];
+        assert_eq!(frames, expected);
+    }
+
+    #[test]
+    fn digests_fill_it_too() {
+        let mut backlog = Backlog::new(64 * 1024);
+        backlog.sleep();
+        let mut count = 0;
+        while backlog.post_statement(counted(), &[0; 32]).is_ok() {
+            count += 1;
+        }
+        assert_eq!(count, 64 * 1024 / 32);
+        assert_eq!(backlog.post(counted()), Err(Overflow));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::cipher::encoding::Digest;
 use crate::room::card::SessionId;
 use crate::room::chain::{EntryKind, entry_digest};
-use crate::room::frame::{Departure, Frame, left_entry};
+use crate::room::frame::{Absence, Departure, Frame, left_entry};
 
 use super::OutgoingFrame;
 
@@ -29,5 +29,15 @@ impl ChainEntry {
     /// The entry with which the relay takes somebody out.
     pub(super) fn left(sid: SessionId, departure: Departure) -> Self {
         Self::new(EntryKind::Left, &left_entry(sid, departure))
+    }
+
+    /// The entry with which the relay says that somebody has no connection.
+    pub(super) fn asleep(absence: &Absence) -> Self {
+        Self::new(EntryKind::Asleep, &absence.entry())
+    }
+
+    /// The entry with which the relay says that somebody has one again.
+    pub(super) fn awake(sid: SessionId) -> Self {
+        Self::new(EntryKind::Awake, &sid.0)
     }
 }

@@ -25,18 +25,20 @@ mod tests;
 mod throttle;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use crate::cipher::encoding::Malformed;
+use crate::cipher::encoding::{Digest, Malformed};
 use crate::cipher::fingerprint::Fingerprint;
 
+use super::Time;
 use super::card::{Card, SessionId};
 use super::chain::{EntryKind, Link};
-use super::frame::{Challenge, Departure, Frame, RelayLimits, ToRelay};
+use super::frame::{Absence, Challenge, Departure, Frame, RelayLimits, ToRelay};
 use super::names::RoomId;
 use super::notice::Notice;
 use super::roster::{Conflict, Roster};
 
-pub use self::backlog::{Backlog, Overflow};
+pub use self::backlog::{Backlog, DEFAULT_WEIGHT, Overflow};
 pub use self::bucket::{Bucket, Rate};
 pub use self::bundle::Unsent;
 pub use self::incoming::{IncomingFrame, RetentionBudget};
@@ -54,6 +56,12 @@ use self::former::FormerOwners;
 pub trait Mailbox: Clone {
     /// Takes a frame. Frames leave in the order in which they came.
     fn post(&self, frame: OutgoingFrame);
+
+    /// Takes a frame that carries a statement to all. For a member without a connection it may keep the
+    /// digest of the entry alone.
+    fn post_statement(&self, frame: OutgoingFrame, _entry: &Digest) {
+        self.post(frame);
+    }
 
     /// Takes a last frame: the member is not in the room any more.
     fn dismiss(&self, notice: Notice);
@@ -115,6 +123,8 @@ struct Occupant<M> {
     mailbox: M,
     /// The position of its joining.
     joined: u64,
+    /// What the others were told, if it is without a connection.
+    absence: Option<Absence>,
 }
 
 impl<M> Occupant<M> {
@@ -185,15 +195,14 @@ impl<M: Mailbox> Room<M> {
             .map(|(sid, occupant)| (sid, occupant.joined, &occupant.mailbox))
     }
 
-    /// How many places the identity of a card has, beside those of the card's own member, which
-    /// would give way to it.
-    #[must_use]
-    pub fn count_other_places(&self, card: &Card) -> usize {
+    /// The places that the identity of a card has, beside those of the card's own member, which would
+    /// give way to it: as [`Room::places`] has them.
+    pub fn other_places(&self, card: &Card) -> impl Iterator<Item = (SessionId, u64, &M)> {
         let (fingerprint, skeleton) = (card.fingerprint(), card.nick().skeleton());
-        let occupants = self.roster.iter().map(|(_, occupant)| occupant);
-        let own = occupants.filter(|occupant| occupant.fingerprint == fingerprint);
-        own.filter(|occupant| !occupant.is_same_member(card, &skeleton))
-            .count()
+        let own = self.roster.iter();
+        let own = own.filter(move |(_, occupant)| occupant.fingerprint == fingerprint);
+        let others = own.filter(move |(_, occupant)| !occupant.is_same_member(card, &skeleton));
+        others.map(|(sid, occupant)| (sid, occupant.joined, &occupant.mailbox))
     }
 
     /// The mailbox of the member that joined at this position, if it is of the card's identity, under
@@ -241,6 +250,9 @@ impl<M: Mailbox> Room<M> {
         }
         mailbox.post(Frame::welcome(&self.link, self.roster.len(), self.grace).into());
         for (_, other) in self.roster.iter() {
+            if let Some(absence) = &other.absence {
+                mailbox.post(Frame::absent(absence).into());
+            }
             mailbox.post(other.member.clone());
         }
         // The member is not there yet: it computes its own entry's place from WELCOME.
@@ -254,6 +266,7 @@ impl<M: Mailbox> Room<M> {
             previous: (card.generation() > 0).then(|| card.previous()),
             mailbox: mailbox.clone(),
             joined: self.link.position,
+            absence: None,
         };
         // A message may be under way to the key that the member had when it was here before.
         let previous = occupant.previous;
@@ -265,10 +278,10 @@ impl<M: Mailbox> Room<M> {
 
     /// Removes the newcomer itself, as it was when it was last heard of.
     fn replace(&mut self, newcomer: &Card) {
-        while let Some((sid, other)) = self.find_same_member(newcomer) {
+        while let Some((_, other)) = self.find_same_member(newcomer) {
             other.mailbox.dismiss(Notice::Replaced);
             let joined = other.joined;
-            self.leave(sid, joined, Departure::Lost);
+            self.leave(joined, Departure::Lost);
         }
     }
 
@@ -279,10 +292,42 @@ impl<M: Mailbox> Room<M> {
 
     /// Removes the member that joined at this position, if it is there, and tells the others why. One
     /// that says goodbye is not there any more.
-    pub fn leave(&mut self, sid: SessionId, joined: u64, departure: Departure) {
-        if self.has(sid, joined) {
+    pub fn leave(&mut self, joined: u64, departure: Departure) {
+        let mut occupants = self.roster.iter();
+        let leaver = occupants.find(|(_, occupant)| occupant.joined == joined);
+        let leaver = leaver.map(|(sid, _)| sid);
+        drop(occupants);
+        if let Some(sid) = leaver {
             self.remove(sid);
             self.append(&ChainEntry::left(sid, departure), None, |_| None);
+        }
+    }
+
+    /// Tells the others that the member that joined at this position, if it is there, is without a
+    /// connection since the beginning of this time, and has its place until the end.
+    pub fn put_to_sleep(&mut self, joined: u64, time: Range<Time>) {
+        let mut occupants = self.roster.iter_mut();
+        let sleeper = occupants.find(|(_, occupant)| occupant.joined == joined);
+        let entry = sleeper.map(|(sid, occupant)| {
+            let (since, until) = (time.start, time.end);
+            let absence = Absence { sid, since, until };
+            ChainEntry::asleep(occupant.absence.insert(absence))
+        });
+        drop(occupants);
+        if let Some(entry) = entry {
+            self.append(&entry, None, |_| None);
+        }
+    }
+
+    /// Tells the others that the member that joined at this position has a connection again, if they were
+    /// told that it had none.
+    pub fn wake(&mut self, joined: u64) {
+        let mut occupants = self.roster.iter_mut();
+        let sleeper = occupants.find(|(_, occupant)| occupant.joined == joined);
+        let woken = sleeper.and_then(|(sid, occupant)| occupant.absence.take().map(|_| sid));
+        drop(occupants);
+        if let Some(sid) = woken {
+            self.append(&ChainEntry::awake(sid), None, |_| None);
         }
     }
 
@@ -310,12 +355,14 @@ impl<M: Mailbox> Room<M> {
     ) {
         self.link = self.link.then(entry.kind, &entry.digest);
         for (sid, occupant) in self.roster.iter() {
-            let frame = if Some(sid) == author {
-                Frame::own().into()
+            let mailbox = &occupant.mailbox;
+            if Some(sid) == author {
+                mailbox.post(Frame::own().into());
+            } else if entry.kind == EntryKind::Statement {
+                mailbox.post_statement(entry.frame.clone(), &entry.digest);
             } else {
-                for_reader(sid).unwrap_or_else(|| entry.frame.clone())
-            };
-            occupant.mailbox.post(frame);
+                mailbox.post(for_reader(sid).unwrap_or_else(|| entry.frame.clone()));
+            }
         }
     }
 

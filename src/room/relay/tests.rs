@@ -11,7 +11,7 @@ use crate::cipher::keys::IdentityKey;
 use crate::cipher::pem::IdentityPem;
 use crate::room::card::{Identity, Stay};
 use crate::room::chain::{Claim, entry_digest, signed_entry};
-use crate::room::frame::{Part, RunId, Signed, ToClient, parse_left};
+use crate::room::frame::{Part, RunId, Signed, ToClient, parse_awake, parse_left};
 use crate::room::message::{Header, Stream};
 use crate::room::names::RoomName;
 use crate::room::numbers::{Had, Ranges};
@@ -78,6 +78,9 @@ enum Taken {
     Receipt,
     Refused(u8),
     Notice(u8),
+    Asleep(Absence),
+    Awake(SessionId),
+    Absent(Absence),
 }
 
 struct Person {
@@ -213,6 +216,8 @@ impl Person {
                         }
                         EntryKind::Statement => Taken::Statement,
                         EntryKind::Goodbye => Taken::Goodbye,
+                        EntryKind::Asleep => Taken::Asleep(Absence::parse(entry).unwrap()),
+                        EntryKind::Awake => Taken::Awake(parse_awake(entry).unwrap()),
                         EntryKind::Unknown(_) => unreachable!(),
                     }
                 }
@@ -231,6 +236,7 @@ impl Person {
                     Taken::Refused(code)
                 }
                 ToClient::Notice(code) => Taken::Notice(code),
+                ToClient::Absent(absence) => Taken::Absent(absence),
                 other => unreachable!("{other:?}"),
             });
         }
@@ -321,7 +327,7 @@ fn all_follow_one_chain_over_every_kind_of_entry() {
     send(&mut room, &mut bob, &late).unwrap();
     let goodbye = ada.statement(a, Purpose::ToAll(Occasion::Goodbye));
     send(&mut room, &mut ada, &goodbye).unwrap();
-    room.leave(b, bob.intake.joined(), Departure::Slow);
+    room.leave(bob.intake.joined(), Departure::Slow);
 
     assert_eq!(
         ada.take(),
@@ -419,7 +425,7 @@ fn whoever_says_goodbye_is_out_at_that_entry_and_has_no_other() {
     // Its connection ends, and nothing that still comes over that is taken.
     let beacon = ada.beacon();
     send(&mut room, &mut ada, &beacon).unwrap();
-    room.leave(ada.intake.sid(), ada.intake.joined(), Departure::Left);
+    room.leave(ada.intake.joined(), Departure::Left);
     assert_eq!(room.link(), at);
     assert_eq!(ada.take(), [Taken::Own]);
     assert_eq!(bob.take(), [Taken::Goodbye]);
@@ -605,7 +611,7 @@ fn sent_alone() -> [Taken; 3] {
 fn what_is_for_one_who_is_away_goes_to_nobody_whose_card_names_its_session_id() {
     let (mut room, [mut ada, bob, _]) = three();
     let gone = bob.card.sid();
-    room.leave(gone, bob.intake.joined(), Departure::Lost);
+    room.leave(bob.intake.joined(), Departure::Lost);
     let mut eve = eve_after(&mut room, &bob.card);
     send_alone(&mut room, &mut ada, gone);
     let message = ada.message(
@@ -623,7 +629,7 @@ fn what_is_for_one_who_is_away_goes_to_nobody_whose_card_names_its_session_id() 
 fn nobody_signs_under_the_session_id_of_one_who_is_away() {
     let (mut room, [_, bob, _]) = three();
     let gone = bob.card.sid();
-    room.leave(gone, bob.intake.joined(), Departure::Lost);
+    room.leave(bob.intake.joined(), Departure::Lost);
     let mut eve = eve_after(&mut room, &bob.card);
     let link = room.link();
     for occasion in [Occasion::Beacon, Occasion::Goodbye] {
@@ -647,7 +653,7 @@ fn who_comes_back_with_a_new_key_has_what_was_under_way_under_the_old_one() {
     let (card, rekey) = bob.rekey("bob", &key!("bob_session_3072"));
     send(&mut room, &mut bob, &rekey).unwrap();
     let old = std::mem::replace(&mut bob.card, card);
-    room.leave(bob.intake.sid(), bob.intake.joined(), Departure::Lost);
+    room.leave(bob.intake.joined(), Departure::Lost);
     let mut eve = eve_after(&mut room, &old);
     present_again(&mut room, &mut bob);
     send_alone(&mut room, &mut ada, old.sid());
@@ -691,7 +697,7 @@ fn a_relay_that_was_started_anew_keeps_nothing_from_whoever_it_is_for() {
         ..bob
     };
     present_again(&mut room, &mut bob_before);
-    room.leave(old.sid(), bob_before.intake.joined(), Departure::Lost);
+    room.leave(bob_before.intake.joined(), Departure::Lost);
     eve.take();
     send_alone(&mut room, &mut ada, old.sid());
     assert_eq!(eve.take(), []);
@@ -778,4 +784,80 @@ fn what_comes_to_all_is_paid_for_each_of_them() {
         let (cost, _) = ada.intake.throttle(Duration::ZERO);
         assert_eq!(cost.blocks, blocks);
     }
+}
+
+#[test]
+fn whoever_sleeps_and_comes_from_another_machine_takes_the_own_place() {
+    let (mut room, [mut ada, mut bob, mut cara]) = three();
+    let absence = Absence {
+        sid: cara.card.sid(),
+        since: 1000,
+        until: 5000,
+    };
+    room.put_to_sleep(cara.intake.joined(), 1000..5000);
+    assert_eq!(ada.take(), [Taken::Asleep(absence)]);
+    let other = enter(
+        &mut room,
+        "cara",
+        key!("cara_identity"),
+        &key!("bob_session_2100"),
+    );
+    let gone = Taken::Left(cara.card.sid(), Departure::Lost);
+    assert_eq!(ada.take(), [gone, Taken::Joined]);
+    let replaced = Taken::Notice(Notice::Replaced.code());
+    assert_eq!(cara.take(), [Taken::Asleep(absence), replaced]);
+    // The first machine finds its place taken, and nothing that is left of it says anything of the second.
+    assert!(room.is_replaced(&cara.card));
+    assert!(
+        room.resumable_mailbox(&cara.card, cara.intake.joined())
+            .is_none()
+    );
+    room.wake(cara.intake.joined());
+    room.put_to_sleep(cara.intake.joined(), 1000..5000);
+    room.leave(cara.intake.joined(), Departure::Lost);
+    assert_eq!(ada.take(), []);
+    bob.take();
+    assert_eq!([ada.link, bob.link], [room.link(); 2]);
+    assert_eq!(other.link, room.link());
+}
+
+#[test]
+fn a_newcomer_is_told_of_whoever_sleeps_right_before_the_card_and_awake_comes_once() {
+    let (mut room, [mut ada, mut bob, cara]) = three();
+    for _ in 0..2 {
+        room.put_to_sleep(bob.intake.joined(), 1000..5000);
+    }
+    let (identity, session) = (key!("ada_session"), key!("bob_session_2100"));
+    let identity = Identity {
+        key: identity,
+        is_lasting: true,
+    };
+    let nick = "dora".parse().unwrap();
+    let dora = Card::issue(&lobby(), &nick, &identity, session.public(), 0);
+    let inbox = Inbox::default();
+    room.join(&dora, &inbox).unwrap();
+    let frames: Vec<Vec<u8>> = inbox.0.borrow_mut().drain(..).collect();
+    let (mut absent, mut listed) = (None, Vec::new());
+    for frame in &frames[1..] {
+        match ToClient::parse(frame).unwrap() {
+            ToClient::Absent(absence) => absent = Some(absence.sid),
+            ToClient::Member(bytes) => {
+                let sid = Card::parse(bytes, lobby().id()).unwrap().sid();
+                listed.push((sid, absent.take() == Some(sid)));
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+    listed.sort();
+    let mut expected = [(&ada, false), (&bob, true), (&cara, false)]
+        .map(|(person, is_asleep)| (person.card.sid(), is_asleep));
+    expected.sort_unstable();
+    assert_eq!(listed, expected);
+    ada.take();
+    bob.take();
+    for _ in 0..2 {
+        room.wake(bob.intake.joined());
+    }
+    assert_eq!(ada.take(), [Taken::Awake(bob.card.sid())]);
+    assert_eq!(bob.take(), [Taken::Awake(bob.card.sid())]);
 }

@@ -76,7 +76,8 @@ impl Session {
             return Vec::new();
         };
         let nick = peer.nick().clone();
-        let mut events = Vec::new();
+        let wakes = peer.has_come_to(claim.link.position, active);
+        let mut events = Vec::from_iter(wakes.then(|| Event::Awake(nick.clone())));
         if let Some(entry) = covered {
             peer.watch.covers(entry);
         }
@@ -116,6 +117,9 @@ impl Session {
         }
         let first = peer.base.max(self.history.base());
         self.history.past_is_told();
+        if !self.history.is_whole(claim) {
+            return (Vec::new(), true);
+        }
         let first = At {
             run: self.history.now().run,
             position: first,

@@ -1,9 +1,12 @@
 //! How far this member is: on its way into the room, in it, or leaving.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::room::card::{Card, CardError};
-use crate::room::frame::{Frame, RelayLimits, Welcome};
+use crate::room::frame::{Absence, Frame, RelayLimits, Welcome};
+
+use super::event::Event;
 
 /// How far the present connection is.
 pub(super) enum Phase {
@@ -30,6 +33,8 @@ pub(super) struct Door {
     pub(super) received: u64,
     /// Since when this member is out of the room, if it was in it.
     pub(super) out_since: Option<Duration>,
+    /// What waited comes, after a connection has resumed.
+    pub(super) catching_up: Option<CatchingUp>,
     /// For how long it was out, the last time or several times in a short while, and from when on it is
     /// told what came meanwhile, by active time.
     pub(super) return_of: Option<(Duration, Duration)>,
@@ -52,4 +57,31 @@ pub(super) struct Entering {
     pub(super) signed: Duration,
     /// The cards of the others, as far as they have come.
     pub(super) cards: Vec<Result<Card, CardError>>,
+    /// Of whom it says that they are without a connection: by how many cards had come before.
+    pub(super) absences: BTreeMap<usize, Absence>,
+}
+
+/// Whoever is without a connection for so long is asleep (PROTOCOL §8).
+const ASLEEP_AFTER: Duration = Duration::from_mins(1);
+
+/// What waited for this member is coming, as it was without a connection.
+pub(super) struct CatchingUp {
+    /// Since when it was, and for how long.
+    pub(super) since: Duration,
+    pub(super) out: Duration,
+    /// How many messages have come since.
+    pub(super) messages: usize,
+}
+
+impl CatchingUp {
+    /// Something comes.
+    pub(super) fn count(&mut self, events: &[Event]) {
+        let is_message = |event: &&Event| matches!(event, Event::Message { .. });
+        self.messages += events.iter().filter(is_message).count();
+    }
+
+    /// Whether this member was asleep.
+    pub(super) fn is_long(&self) -> bool {
+        self.out >= ASLEEP_AFTER
+    }
 }

@@ -8,7 +8,7 @@ use crate::room::chain::entry_digest;
 use crate::room::frame::{Challenge, Frame, Welcome};
 use crate::room::roster::MAX_MEMBERS;
 
-use super::door::{Entering, Phase};
+use super::door::{CatchingUp, Entering, Phase};
 use super::event::{Disbelief, End, Event};
 use super::peer::Peer;
 use super::presence::{OwnEntry, Watch};
@@ -24,6 +24,7 @@ impl Session {
             return Err(End::Malformed);
         }
         self.presence.active.start(now.uptime);
+        self.destroy_keys(now);
         let card = if self.door.has_entered {
             let past = self.history.past();
             self.own.renewed(self.outbox.number(None), &past, now.time)
@@ -50,7 +51,22 @@ impl Session {
         // What is on its way to this member may show that an entry has come back: no ACK does that yet.
         let acknowledged = self.sending.acknowledge(welcome.received)?;
         self.door.phase = Phase::Inside;
-        self.door.out_since = None;
+        let since = self.door.out_since.take().unwrap_or(now.uptime);
+        let fresh = CatchingUp {
+            since,
+            out: Duration::ZERO,
+            messages: 0,
+        };
+        let catching_up = self.door.catching_up.get_or_insert(fresh);
+        catching_up.out = now.uptime.saturating_sub(catching_up.since);
+        if catching_up.is_long() {
+            // Others may have gone meanwhile.
+            let active = self.presence.active.get();
+            self.presence.own.begin_again(active);
+            for (_, peer) in self.members.roster.iter_mut() {
+                peer.watch.return_to(active);
+            }
+        }
         let frames = self.sending.frames(|sent| self.frames_of(sent));
         self.door.outgoing.extend(frames);
         self.timers.acknowledged(self.presence.active.get());
@@ -62,6 +78,19 @@ impl Session {
         let mut events = vec![Event::Resumed];
         events.extend((taken > 0).then_some(Event::Taken(taken)));
         Ok(events)
+    }
+
+    /// All has come that waited for this member. Returns what is told of it.
+    pub(super) fn has_caught_up(&mut self, caught_up: &CatchingUp, now: Now) -> Option<Event> {
+        if !caught_up.is_long() {
+            return None;
+        }
+        // A receipt that was under way was for a session id that its author may not have any more.
+        for origin in self.members.present_origins() {
+            self.owe_receipt_again(origin, now);
+        }
+        let (out, messages) = (caught_up.out, caught_up.messages);
+        Some(Event::CaughtUp { out, messages })
     }
 
     /// The most members that there can be, as the relay says and as this member takes.
@@ -93,6 +122,7 @@ impl Session {
             presented,
             signed,
             cards,
+            absences,
         } = entering;
         let before = self
             .members
@@ -115,12 +145,18 @@ impl Session {
             order,
         });
         let mut events = self.admit_all(cards, &before, now);
+        for absence in absences.into_values() {
+            if let Some(peer) = self.members.roster.get_mut(absence.sid) {
+                peer.fall_asleep(&absence, base, now.uptime);
+            }
+        }
         events.extend(self.history.is_cut_off().then_some(Event::CutOff));
         if former.nick() != self.own.card.nick() {
             events.push(Event::Called(self.own.card.nick().clone()));
         }
         self.roster_changed();
         self.door.joined = Some(base);
+        self.door.catching_up = None;
         self.door.phase = Phase::Inside;
         let is_return = std::mem::replace(&mut self.door.has_entered, true);
         events.extend(self.send_again(now));
@@ -197,6 +233,7 @@ impl Session {
             self.outbox.call(card.origin(), card.nick());
         }
         peer.base = base;
+        peer.come(self.history.now().position, self.presence.active.get());
         peer.has_rekeyed = false;
         peer.has_differed |= peer.watch.differs;
         peer.watch = Watch::new(self.presence.active.get());

@@ -1,9 +1,10 @@
 //! The entries of the chain, in their order: what the relay passes on of others, and what it gives back
 //! of this member's own (PROTOCOL §5, §8).
 
+use crate::cipher::encoding::Digest;
 use crate::room::card::{Card, SessionId};
 use crate::room::chain::{EntryKind, entry_digest};
-use crate::room::frame::{Departure, Signed, parse_left};
+use crate::room::frame::{Absence, Departure, Signed, parse_awake, parse_left};
 use crate::room::notice::Notice;
 
 use super::entering::MAX_POSITION;
@@ -35,6 +36,8 @@ impl Session {
             }
             EntryKind::Statement => return Ok(self.take_statement(&Signed::parse(entry)?, now)),
             EntryKind::Goodbye => self.take_goodbye(&Signed::parse(entry)?, now),
+            EntryKind::Asleep => return self.somebody_sleeps(entry, now),
+            EntryKind::Awake => return self.somebody_wakes(entry),
             EntryKind::Unknown(_) => {
                 let was_told = std::mem::replace(&mut self.history.is_relay_newer, true);
                 return Ok(Vec::from_iter((!was_told).then_some(Event::NewerRelay)));
@@ -96,6 +99,58 @@ impl Session {
         self.members.set_aside(sid, now.uptime, false);
         let left = nick.map(|nick| Event::Left { nick, departure });
         Ok(left.into_iter().collect())
+    }
+
+    /// The relay says that somebody has no connection.
+    fn somebody_sleeps(&mut self, entry: &[u8], now: Now) -> Result<Vec<Event>, End> {
+        let absence = Absence::parse(entry)?;
+        if self.own.keys.contains(absence.sid) {
+            // It had none, if what waited for it is coming.
+            if self.door.catching_up.is_none() {
+                return Err(End::Malformed);
+            }
+            self.history.fell_asleep();
+            return Ok(Vec::new());
+        }
+        let position = self.history.now().position;
+        let peer = self.members.roster.get_mut(absence.sid);
+        let asleep = peer.and_then(|peer| {
+            let asleep = peer.fall_asleep(&absence, position, now.uptime)?;
+            Some((asleep, peer.nick()))
+        });
+        let event = asleep.map(|(asleep, nick)| Event::Asleep(nick.clone(), asleep));
+        Ok(event.into_iter().collect())
+    }
+
+    /// The relay says that somebody has a connection again.
+    fn somebody_wakes(&mut self, entry: &[u8]) -> Result<Vec<Event>, End> {
+        let sid = parse_awake(entry)?;
+        if self.own.keys.contains(sid) {
+            self.history.woke_up();
+            return Ok(Vec::new());
+        }
+        self.history.somebody_woke();
+        let active = self.presence.active.get();
+        let peer = self.members.roster.get_mut(sid);
+        let woken = peer.filter(|peer| peer.is_asleep()).map(|peer| {
+            peer.wake(active);
+            Event::Awake(peer.nick().clone())
+        });
+        Ok(woken.into_iter().collect())
+    }
+
+    /// The relay has these statements to all by their digests alone, as this member had no connection.
+    pub(super) fn take_passed(&mut self, digests: &[Digest]) -> Result<(), End> {
+        if self.door.catching_up.is_none() || !self.history.sleeps() {
+            return Err(End::Malformed);
+        }
+        for digest in digests {
+            if self.is_at_the_end() {
+                return Err(End::Malformed);
+            }
+            self.history.append(EntryKind::Statement, digest);
+        }
+        Ok(())
     }
 
     /// A member presents another card. By signing it, it has given up the one before: where the new
@@ -236,7 +291,7 @@ impl Session {
             return Err(End::Malformed);
         }
         let refused = self.own.refused().ok_or(End::Malformed)?;
-        if self.own.keys.of(self.own.card.sid()).is_none() {
+        if !self.own.has_key() {
             self.timers.key_is_gone();
         }
         Ok(vec![Event::Refused(refused.nick().clone())])

@@ -26,12 +26,23 @@ pub struct Person {
     pub is_lasting: bool,
     /// Whether it has signed, within three beacon periods, that it saw something of this member's.
     pub is_present: bool,
+    /// How it is without a connection, if the relay says so.
+    pub asleep: Option<Asleep>,
     /// Whether it has signed that it was shown something else than this member.
     pub differs: bool,
     /// What is known of it.
     pub standing: Standing,
     /// The session id that it has at present.
     pub sid: SessionId,
+}
+
+/// How somebody is without a connection, as the relay says, by its clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asleep {
+    /// Since when.
+    pub since: Time,
+    /// Until when their place is kept: what is said until then waits for them.
+    pub until: Time,
 }
 
 /// How somebody is in the room, in times of this member's clock that only goes on.
@@ -91,6 +102,19 @@ pub enum Event {
     Entered(Vec<Person>),
     /// The connection goes on where it broke: nothing is lost.
     Resumed,
+    /// All has come that waited for this member, who had no connection.
+    CaughtUp {
+        /// For how long it had none: a minute or more.
+        out: Duration,
+        /// How many messages waited.
+        messages: usize,
+    },
+    /// Somebody has no connection, and what is said waits for them: so far only the relay says so.
+    Asleep(Nick, Asleep),
+    /// That has been so for an hour.
+    StillAsleep(Nick),
+    /// Somebody has a connection again.
+    Awake(Nick),
     /// This member has entered the room once more, which the relay had taken it out of.
     Returned {
         /// Who is there.

@@ -56,6 +56,12 @@ pub(super) struct History {
     /// have, and in the present stay, whatever it has claimed: somebody may have taken no notice of that.
     unread: Ranges,
     unread_in_stay: Ranges,
+    /// The position at which somebody woke last, who may not have been shown what this member had claimed
+    /// before.
+    woke: u64,
+    /// The position at which this member woke last: it may not have been shown what others had claimed
+    /// before. `None` while it is told what it slept through.
+    own_woke: Option<u64>,
     /// Whether this member has entered anew because everybody had seen something else.
     pub(super) has_given_in: bool,
     /// Whether the user has been told that the relay's program is newer than this one.
@@ -138,6 +144,7 @@ impl History {
         self.unread = Ranges::default();
         self.unread_in_stay = Ranges::default();
         self.had_company = false;
+        (self.woke, self.own_woke) = (0, Some(0));
         let run = self.run;
         let link = before.then(EntryKind::Joined, joining);
         let at = At {
@@ -225,10 +232,39 @@ impl History {
         }
     }
 
+    /// Somebody wakes at the present position: it is told once more what this member did not open.
+    pub(super) fn somebody_woke(&mut self) {
+        self.woke = self.now().position;
+        self.unread = self.unread_in_stay.clone();
+    }
+
+    /// This member slept from the present position on.
+    pub(super) fn fell_asleep(&mut self) {
+        self.own_woke = None;
+    }
+
+    /// It slept up to here, if it slept.
+    pub(super) fn woke_up(&mut self) {
+        let position = self.now().position;
+        self.own_woke.get_or_insert(position);
+    }
+
+    /// Whether what is told at present is what this member slept through.
+    pub(super) fn sleeps(&self) -> bool {
+        self.own_woke.is_none()
+    }
+
+    /// Whether a claim of the present stay says all that its signer did not open, as far as this member
+    /// does not know it from other claims: it may have slept through these.
+    pub(super) fn is_whole(&self, claim: &Claim) -> bool {
+        let woke = self.own_woke;
+        woke.is_some_and(|woke| claim.link.position >= woke)
+    }
+
     /// A claim of this member's own has come back: the others have it.
     pub(super) fn claim_came_back(&mut self, claim: &Claim) {
         let at = self.at(claim.run, claim.link.position);
-        if at.is_some_and(|at| at.run == self.now().run) {
+        if at.is_some_and(|at| at.run == self.now().run && at.position >= self.woke) {
             self.unread.remove_through(claim.link.position);
         }
     }

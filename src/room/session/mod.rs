@@ -41,6 +41,7 @@ mod streams;
 mod succession;
 mod timers;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cipher::keys::SessionKey;
@@ -51,7 +52,9 @@ use super::frame::{Frame, RelayLimits, ToClient};
 use super::names::{Nick, RoomName};
 use super::notice::Notice;
 
-pub use self::event::{Disbelief, End, Event, Person, Presence, SayError, Standing, Written};
+pub use self::event::{
+    Asleep, Disbelief, End, Event, Person, Presence, SayError, Standing, Written,
+};
 pub use self::outbox::{Fate, Receipt, Said, Undelivered};
 pub use self::policy::{Policy, To};
 
@@ -138,6 +141,7 @@ impl Session {
                 joined: None,
                 received: 0,
                 out_since: None,
+                catching_up: None,
                 return_of: None,
                 outgoing: Vec::new(),
             },
@@ -333,6 +337,7 @@ impl Session {
                     presented: *presented,
                     signed,
                     cards: Vec::new(),
+                    absences: BTreeMap::new(),
                 };
                 Ok(self.enter(entering, now))
             }
@@ -340,6 +345,11 @@ impl Session {
                 let card = Card::parse(card, self.own.card.room());
                 entering.cards.push(card);
                 Ok(self.enter(*entering, now))
+            }
+            (Phase::Entering(mut entering), ToClient::Absent(absence)) => {
+                let before = entering.absences.insert(entering.cards.len(), absence);
+                self.door.phase = Phase::Entering(entering);
+                before.map_or(Ok(Vec::new()), |_| Err(End::Malformed))
             }
             // It is answered where frames are read: after decryption, the time that the answer
             // takes would tell how that went.
@@ -367,9 +377,16 @@ impl Session {
             ToClient::Deliver(signed, ciphertext) => self.take_delivery(signed, ciphertext, now),
             ToClient::Receipt(signed) => self.take_receipt(signed, now),
             ToClient::Refused(code) => self.take_refusal(*code)?,
+            ToClient::Passed(digests) => {
+                self.take_passed(digests)?;
+                Vec::new()
+            }
             _ => return Err(End::Malformed),
         };
         self.door.received += 1;
+        if let Some(catching_up) = &mut self.door.catching_up {
+            catching_up.count(&events);
+        }
         Ok(events)
     }
 
@@ -387,6 +404,11 @@ impl Session {
         self.say_goodbye_if_due(now);
         let mut events = Vec::from_iter((taken > 0).then_some(Event::Taken(taken)));
         events.extend(acknowledged.is_swallowed.then_some(Event::Swallowed));
+        // What waited has come before the first ACK.
+        if let Some(caught_up) = self.door.catching_up.take() {
+            self.timers.acknowledged(self.presence.active.get());
+            events.extend(self.has_caught_up(&caught_up, now));
+        }
         Ok(events)
     }
 }

@@ -37,6 +37,11 @@ impl Own {
         self.card.origin()
     }
 
+    /// Whether it has a key at all: a destroyed one has no successor without a connection.
+    pub(super) fn has_key(&self) -> bool {
+        self.keys.of(self.card.sid()).is_some()
+    }
+
     /// The card with which it enters once more: the latest one, even if it is not known whether the
     /// relay has had it, as others may have seen it.
     pub(super) fn renewed(&self, next: u64, past: &[Stay], issued: Time) -> Card {

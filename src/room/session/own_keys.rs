@@ -151,6 +151,13 @@ impl OwnKeys {
         left.next().is_none_or(|own| own.listed.is_some()) && left.next().is_none()
     }
 
+    /// Destroys them all.
+    pub(super) fn destroy_all(&mut self) {
+        for own in &mut self.0 {
+            own.key = None;
+        }
+    }
+
     /// Destroys the keys whose time has come.
     pub(super) fn destroy_old(&mut self, now: Duration) {
         for own in &mut self.0 {

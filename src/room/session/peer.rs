@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::cipher::encoding::Digest;
 use crate::room::Time;
 use crate::room::card::Card;
+use crate::room::frame::Absence;
 use crate::room::names::Nick;
 use crate::room::roster::modulus_digest;
 use crate::room::text::SafeText;
 
-use super::event::{Person, Standing};
+use super::event::{Asleep, Person, Standing};
 use super::presence::Watch;
 
 /// How many of the session keys are remembered that a member had before.
@@ -18,6 +19,12 @@ const FORMER_KEYS: usize = 8;
 
 /// A session key that was first seen longer ago than this gets no more messages.
 const MAX_KEY_AGE: Duration = Duration::from_hours(24);
+
+/// No place is kept for longer.
+const LONGEST_SLEEP: Duration = Duration::from_hours(12);
+
+/// After so long it is told once more that somebody is without a connection.
+const REMIND_AFTER: Duration = Duration::from_hours(1);
 
 /// For so long it is remembered how somebody's clock compares, and for as long again.
 const LATELY: Duration = Duration::from_mins(10);
@@ -39,12 +46,36 @@ pub(super) struct Peer {
     /// changed for a while.
     former_keys: VecDeque<(Digest, Duration)>,
     pub(super) clock: TheirClock,
+    /// How it is without a connection, if the relay says so.
+    sleep: Option<Sleep>,
+    /// For how long the relay is believed that, until the member shows that it is there.
+    doubt: Option<Doubt>,
     /// The time in its latest statement, by its own clock.
     pub(super) stated: Time,
     /// Why it is not at the keyboard, if it is not.
     pub(super) away: Option<SafeText>,
     /// What has been said once, and need not be said again.
     pub(super) told: Told,
+}
+
+/// How somebody is without a connection, as the relay says.
+#[derive(Clone, Copy, Debug)]
+struct Sleep {
+    asleep: Asleep,
+    /// When it ends at the latest, in this member's uptime.
+    ends: Duration,
+}
+
+/// The relay alone has said of somebody that they slept, once or again and again, and they have shown nothing
+/// since.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    /// The position at which the relay said so last, or at which the member came.
+    position: u64,
+    /// Until when the relay is believed, and when that is told once more, if it was not, in this member's
+    /// uptime.
+    ends: Duration,
+    reminds: Option<Duration>,
 }
 
 /// When another member was first seen.
@@ -142,6 +173,8 @@ impl Peer {
             },
             former_keys: VecDeque::new(),
             clock: TheirClock::default(),
+            sleep: None,
+            doubt: None,
             stated: 0,
             away: None,
             told: Told::default(),
@@ -169,6 +202,80 @@ impl Peer {
         (before.nick() != card.nick()).then(|| before.nick().clone())
     }
 
+    /// The relay says, at this position, that it has no connection. Returns since and until when, if that
+    /// is news.
+    pub(super) fn fall_asleep(
+        &mut self,
+        absence: &Absence,
+        position: u64,
+        now: Duration,
+    ) -> Option<Asleep> {
+        let fresh = Doubt {
+            position,
+            ends: now + LONGEST_SLEEP,
+            reminds: Some(now + REMIND_AFTER),
+        };
+        let doubt = self.doubt.get_or_insert(fresh);
+        // To say it again and again does not make it last.
+        if self.sleep.is_some() || doubt.ends <= now {
+            return None;
+        }
+        doubt.position = position;
+        // By the relay's clock alone: this member's may be another.
+        let time = Duration::from_millis(absence.until.saturating_sub(absence.since));
+        let time = time.min(LONGEST_SLEEP);
+        let millis = Time::try_from(time.as_millis()).unwrap_or(Time::MAX);
+        let asleep = Asleep {
+            since: absence.since,
+            until: absence.since.saturating_add(millis),
+        };
+        let ends = doubt.ends.min(now + time);
+        self.sleep = Some(Sleep { asleep, ends });
+        Some(asleep)
+    }
+
+    pub(super) fn is_asleep(&self) -> bool {
+        self.sleep.is_some()
+    }
+
+    /// It counts as one that comes now, at this active time.
+    pub(super) fn wake(&mut self, active: Duration) {
+        self.sleep = None;
+        self.watch.begin_again(active);
+    }
+
+    /// It comes at this position and this active time, as the relay says.
+    pub(super) fn come(&mut self, position: u64, active: Duration) {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.position = position;
+        }
+        self.wake(active);
+    }
+
+    /// It has signed that it was shown the chain up to this position. Whoever was shown that it had no
+    /// connection has one again. Returns whether it wakes with that.
+    pub(super) fn has_come_to(&mut self, position: u64, active: Duration) -> bool {
+        let is_shown = self
+            .doubt
+            .take_if(|doubt| doubt.position <= position)
+            .is_some();
+        let wakes = is_shown && self.is_asleep();
+        if wakes {
+            self.wake(active);
+        }
+        wakes
+    }
+
+    /// Sees whether its sleep is over by what the relay has said. Returns whether its user is to be told
+    /// once more that so far only the relay says so.
+    pub(super) fn look_at_sleep(&mut self, active: Duration, now: Duration) -> bool {
+        if self.sleep.is_some_and(|sleep| sleep.ends <= now) {
+            self.wake(active);
+        }
+        let doubt = self.doubt.as_mut().filter(|_| self.sleep.is_some());
+        doubt.is_some_and(|doubt| doubt.reminds.take_if(|at| *at <= now).is_some())
+    }
+
     /// As a person sees it, who is present or not.
     pub(super) fn person(&self, is_present: bool) -> Person {
         Person {
@@ -176,6 +283,7 @@ impl Peer {
             fingerprint: self.card.fingerprint(),
             is_lasting: self.card.is_lasting(),
             is_present,
+            asleep: self.sleep.map(|sleep| sleep.asleep),
             differs: self.watch.differs,
             standing: self.standing,
             sid: self.card.sid(),

@@ -84,29 +84,52 @@ pub(super) struct OwnEntry {
 /// This member's own entries of the present stay, as far as others may still have to show that they saw
 /// them.
 #[derive(Default)]
-pub(super) struct OwnEntries(VecDeque<OwnEntry>);
+pub(super) struct OwnEntries {
+    entries: VecDeque<OwnEntry>,
+    /// What was signed before this active time shows nothing of how others are there now.
+    since: Duration,
+}
 
 impl OwnEntries {
     /// A stay begins with this one.
     pub(super) fn begin(&mut self, joining: OwnEntry) {
-        self.0 = VecDeque::from([joining]);
+        self.entries = VecDeque::from([joining]);
+    }
+
+    /// This member was away for long: none that was signed before this active time counts any more.
+    pub(super) fn begin_again(&mut self, active: Duration) {
+        self.entries.clear();
+        self.since = active;
     }
 
     /// One has come back. Those before it that are older than `since` need not be told apart.
     pub(super) fn push(&mut self, entry: OwnEntry, since: Duration) {
-        let before = self.0.back().map_or(Duration::ZERO, |last| last.signed);
-        self.0.push_back(OwnEntry {
+        if entry.signed < self.since {
+            return;
+        }
+        let before = self
+            .entries
+            .back()
+            .map_or(Duration::ZERO, |last| last.signed);
+        self.entries.push_back(OwnEntry {
             signed: entry.signed.max(before),
             ..entry
         });
-        while self.0.get(1).is_some_and(|second| second.signed < since) {
-            self.0.pop_front();
+        while self
+            .entries
+            .get(1)
+            .is_some_and(|second| second.signed < since)
+        {
+            self.entries.pop_front();
         }
     }
 
     /// The last one that is covered by a claim of this position.
     pub(super) fn covered_by(&self, position: u64) -> Option<OwnEntry> {
-        let covered = self.0.iter().rfind(|entry| entry.position <= position);
+        let covered = self
+            .entries
+            .iter()
+            .rfind(|entry| entry.position <= position);
         covered.copied()
     }
 }
@@ -147,6 +170,24 @@ impl Watch {
         Self {
             since: active,
             ..Self::default()
+        }
+    }
+
+    /// It counts as one that comes at this active time.
+    pub(super) fn begin_again(&mut self, active: Duration) {
+        let differs = self.differs;
+        *self = Self {
+            differs,
+            ..Self::new(active)
+        };
+    }
+
+    /// This member was away for long, and is back at this active time. Somebody who has shown nothing since
+    /// it was away before is silent for all that time: whoever breaks its connection again and again
+    /// would hide that otherwise.
+    pub(super) fn return_to(&mut self, active: Duration) {
+        if self.covered.is_some() {
+            self.begin_again(active);
         }
     }
 

@@ -10,10 +10,12 @@ use super::{Now, Session};
 
 impl Session {
     /// Whether the session key can be changed now. It cannot while an old one is still there: the
-    /// relay passes on what is under way to the key before the present one, and to no other.
+    /// relay passes on what is under way to the key before the present one, and to no other. Nor before
+    /// what waited is opened.
     #[must_use]
     pub fn can_rekey(&self) -> bool {
-        self.is_inside() && !self.parting.is_leaving && self.own.keys.is_settled()
+        let is_here = self.is_inside() && self.door.catching_up.is_none();
+        is_here && !self.parting.is_leaving && self.own.keys.is_settled()
     }
 
     /// Goes on under a new session key, once the relay has shown it to all.

@@ -66,6 +66,7 @@ struct Kind {
 
 const CALM: Troubles = Troubles {
     breaks: None,
+    grace: MINUTE,
     restarts: false,
     collisions: false,
     slowness: Duration::ZERO,
@@ -183,6 +184,21 @@ const RETURNING: Kind = Kind {
     },
     rounds: 4,
     between: Duration::from_secs(15),
+};
+
+/// People are without connections for hours, and none of them loses a place.
+const ASLEEP: Kind = Kind {
+    seeds: 95_001..95_013,
+    larger: 30,
+    troubles: Troubles {
+        breaks: Some(Duration::from_hours(5)),
+        grace: Duration::from_hours(12),
+        // The relay takes nobody out for being behind.
+        is_busy: true,
+        ..CALM
+    },
+    rounds: 3,
+    between: Duration::from_mins(90),
 };
 
 const EVERYTHING: Kind = Kind {
@@ -332,7 +348,20 @@ fn run(seed: u64, kind: &Kind, most: usize, actions: usize) {
     assert!(after.1 <= before.1, "something was said, and lost");
     let too_many = room.ledger.missed_too_many();
     assert!(too_many.is_empty(), "{too_many:#?}");
-    println!("seed {seed}: {:?} {after:?}", room.counts);
+    let counts = &room.counts;
+    if troubles
+        .breaks
+        .is_some_and(|most| most < troubles.grace / 2)
+    {
+        let lost = [
+            counts.returned,
+            counts.missing,
+            counts.quiet,
+            counts.unconfirmed,
+        ];
+        assert_eq!(lost, [0; 4], "{counts:?}");
+    }
+    println!("seed {seed}: {counts:?} {after:?}");
 }
 
 fn run_all(kind: &Kind) {
@@ -412,6 +441,11 @@ fn a_new_key_of_one_who_is_a_minute_behind_loses_nothing() {
 #[test]
 fn nobody_talks_past_those_who_come_back_later() {
     run_all(&RETURNING);
+}
+
+#[test]
+fn who_sleeps_for_hours_misses_nothing() {
+    run_all(&ASLEEP);
 }
 
 #[test]

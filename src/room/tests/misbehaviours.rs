@@ -53,10 +53,11 @@ type Combination = Vec<Misbehaviour>;
 /// For how long a run goes on when everything is done.
 const QUIET: Duration = Duration::from_secs(7 * PERIOD.as_secs());
 
-/// Of what takes too long for every day, one in so many is done. Neither is a divisor of how many there
+/// Of what takes too long for every day, one in so many is done. None is a divisor of how many there
 /// are of anything.
 const DAILY_PAIRS: usize = 7;
 const DAILY_REAL: usize = 131;
+const DAILY_SLEEP: usize = 3;
 
 /// A run of a script in which the relay does this. `puts` are those of a run in which it does nothing.
 fn play(script: &Script, combination: Combination, puts: &[Put]) -> World {
@@ -143,9 +144,8 @@ struct Plan {
 }
 
 impl Plan {
-    fn new() -> Self {
+    fn new(script: Script) -> Self {
         quick::set(true);
-        let script = script::three();
         let (honest, end) = (honest(&script), script::end(&script));
         Self {
             tricks: tricks(&honest.puts, end),
@@ -203,8 +203,27 @@ fn an_honest_relay_causes_no_alarm_and_all_is_confirmed() {
 }
 
 #[test]
+fn sleep_at_an_honest_relay_causes_no_alarm_and_all_is_confirmed() {
+    quick::set(true);
+    let world = honest(&script::sleepers());
+    assert_eq!(world.judge(None), Vec::<String>::new());
+    let rows = world.said.iter().flat_map(|said| said.readers.values());
+    let open: Vec<&oracle::Fate> = rows.filter(|row| !row.is_confirmed).collect();
+    assert!(open.is_empty(), "{} are open", open.len());
+    let put = |what| world.puts.iter().any(|put| put.what == what);
+    assert!(put(relay::What::Asleep) && put(relay::What::Awake));
+}
+
+#[test]
+fn every_misbehaviour_at_every_frame_is_noticed_while_somebody_sleeps() {
+    let plan = Plan::new(script::sleepers());
+    let alone: Vec<Combination> = plan.alone().into_iter().step_by(DAILY_SLEEP).collect();
+    assert_noticed("some while somebody sleeps", true, &plan.script, &alone);
+}
+
+#[test]
 fn every_misbehaviour_at_every_frame_is_noticed() {
-    let plan = Plan::new();
+    let plan = Plan::new(script::three());
     assert_noticed("each alone", true, &plan.script, &plan.alone());
     let pairs: Vec<Combination> = plan.pairs().into_iter().step_by(DAILY_PAIRS).collect();
     assert_noticed("some with another", true, &plan.script, &pairs);
@@ -215,15 +234,18 @@ fn every_misbehaviour_at_every_frame_is_noticed() {
 #[test]
 #[ignore = "it takes minutes"]
 fn every_misbehaviour_at_every_frame_is_noticed_with_another() {
-    let plan = Plan::new();
-    assert_noticed("each with another", true, &plan.script, &plan.pairs());
-    assert_noticed("each with arithmetic", false, &plan.script, &plan.alone());
+    for script in [script::three(), script::sleepers()] {
+        let plan = Plan::new(script);
+        assert_noticed("each alone", true, &plan.script, &plan.alone());
+        assert_noticed("each with another", true, &plan.script, &plan.pairs());
+        assert_noticed("each with arithmetic", false, &plan.script, &plan.alone());
+    }
 }
 
 #[test]
 #[ignore = "it takes minutes"]
 fn misbehaviours_by_seed_are_noticed() {
-    let plan = Plan::new();
+    let plan = Plan::new(script::three());
     let first = setting("E2ECHAT_SEED", 1);
     let seeds = first..first + setting("E2ECHAT_RUNS", 20_000);
     let all: Vec<Combination> = seeds.map(|seed| plan.by_seed(seed)).collect();

@@ -5,7 +5,8 @@ use e2echat::cipher::seal::{Body, Recipient, seal};
 use e2echat::room::card::{Card, CardError, MAX_PAST, MAX_PAST_UNREAD};
 use e2echat::room::chain::{Claim, EntryKind, signed_entry};
 use e2echat::room::frame::{
-    Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, Part, Signed, ToClient, ToRelay, left_entry, parse_left,
+    Absence, Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, Part, Signed, ToClient, ToRelay, left_entry,
+    parse_awake, parse_left,
 };
 use e2echat::room::message::Header;
 use e2echat::room::numbers::{Had, MAX_RANGES, Outcome};
@@ -74,7 +75,9 @@ fn to_client(frame: &ToClient<'_>) -> Vec<u8> {
     let written = match frame {
         ToClient::Challenge(challenge, limits) => Frame::challenge(challenge, limits),
         ToClient::Member(card) => Frame::member(card),
+        ToClient::Absent(absence) => Frame::absent(absence),
         ToClient::Own => Frame::own(),
+        ToClient::Passed(digests) => Frame::passed(digests),
         ToClient::Refused(code) => Frame::refused(*code),
         ToClient::Ping => Frame::ping(),
         ToClient::Ack(count) => Frame::ack(*count),
@@ -123,6 +126,16 @@ fn check_entry(kind: EntryKind, entry: &[u8]) {
         EntryKind::Message | EntryKind::Statement | EntryKind::Goodbye => {
             if let Ok(signed) = Signed::parse(entry) {
                 assert_eq!(signed_entry(signed.bytes, signed.signature), entry);
+            }
+        }
+        EntryKind::Asleep => {
+            if let Ok(absence) = Absence::parse(entry) {
+                assert_eq!(absence.entry(), entry);
+            }
+        }
+        EntryKind::Awake => {
+            if let Ok(sid) = parse_awake(entry) {
+                assert_eq!(sid.0, entry);
             }
         }
         EntryKind::Joined | EntryKind::Rekeyed | EntryKind::Unknown(_) => {}

@@ -9,7 +9,8 @@ use e2echat::cipher::encoding::{Digest, Encoder};
 use e2echat::room::card::{Card, SessionId};
 use e2echat::room::chain::{Claim, EntryKind, Link, entry_digest};
 use e2echat::room::frame::{
-    Departure, Frame, Part, RelayLimits, RunId, Signed, ToClient, ToRelay, parse_left,
+    Absence, Departure, Frame, Part, RelayLimits, RunId, Signed, ToClient, ToRelay, parse_awake,
+    parse_left,
 };
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::notice::Notice;
@@ -125,6 +126,7 @@ impl Post {
                 self.link = Some(welcome.before.then(EntryKind::Joined, &joining));
                 self.members_to_come = welcome.members;
             }
+            ToClient::Absent(absence) => assert_eq!((absence.since, absence.until), (5, 9)),
             ToClient::Member(card) => {
                 self.members_to_come = self.members_to_come.checked_sub(1).expect("announced");
                 self.add(card);
@@ -185,8 +187,18 @@ impl Post {
                 self.others
                     .remove(&sid.expect("who says goodbye was there"));
             }
+            EntryKind::Asleep => {
+                let absence = Absence::parse(entry).expect("one that sleeps");
+                self.check_sleeper(absence.sid);
+            }
+            EntryKind::Awake => self.check_sleeper(parse_awake(entry).expect("one that wakes")),
             EntryKind::Unknown(code) => panic!("a room has no entry of kind {code}"),
         }
+    }
+
+    /// Whoever the relay says this of is in the room.
+    fn check_sleeper(&self, sid: SessionId) {
+        assert!(sid == self.card.sid() || self.others.contains_key(&sid));
     }
 
     fn add(&mut self, card: &[u8]) {
@@ -328,7 +340,7 @@ impl World {
         if self.members[slot].is_none() {
             return self.join(slot, script);
         }
-        match script.pick(10) {
+        match script.pick(11) {
             0 => self.leave(slot, Departure::Lost),
             1 => {
                 let frame = script.bytes().to_vec();
@@ -356,6 +368,14 @@ impl World {
                 self.send(slot, frame);
             }
             8 => self.resume(slot, script),
+            9 => {
+                let joined = self.member(slot).intake.joined();
+                if script.pick(2) == 0 {
+                    self.room.put_to_sleep(joined, 5..9);
+                } else {
+                    self.room.wake(joined);
+                }
+            }
             _ => {
                 let mut post = self.member(slot).mailbox.0.borrow_mut();
                 if !post.is_closed {
@@ -416,11 +436,11 @@ impl World {
 
     fn leave(&mut self, slot: usize, departure: Departure) {
         if let Some(member) = self.members[slot].take() {
-            let (sid, joined) = (member.intake.sid(), member.intake.joined());
-            self.room.leave(sid, joined, departure);
+            let joined = member.intake.joined();
+            self.room.leave(joined, departure);
             // A connection that is replaced says so once more.
             let link = self.room.link();
-            self.room.leave(sid, joined, departure);
+            self.room.leave(joined, departure);
             assert_eq!(self.room.link(), link);
         }
     }

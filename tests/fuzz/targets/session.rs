@@ -228,8 +228,8 @@ impl Run {
 
     /// Bob is gone for good.
     fn end(mut self) -> World {
-        let (sid, joined) = (self.bob.intake.sid(), self.bob.intake.joined());
-        self.world.room.leave(sid, joined, Departure::Lost);
+        let joined = self.bob.intake.joined();
+        self.world.room.leave(joined, Departure::Lost);
         self.world.ada_catches_up(self.seconds);
         self.world
     }

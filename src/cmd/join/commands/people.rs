@@ -6,8 +6,8 @@ use crate::room::text::SafeText;
 
 use crate::cmd::join::client::Client;
 use crate::cmd::join::clock::unix_seconds;
-use crate::cmd::join::output::duration;
 use crate::cmd::join::output::report::{Report, Who};
+use crate::cmd::join::output::{clock_time, duration};
 use crate::cmd::join::trust::{Remark, Trust};
 
 impl Client<'_> {
@@ -91,7 +91,10 @@ impl Client<'_> {
             let ago = |since| duration(now.saturating_sub(since));
             lines.push(format!("seen here for {}", ago(presence.here_since)));
             lines.push(format!("session key seen for {}", ago(presence.key_since)));
-            lines.push(if person.is_present {
+            lines.push(if let Some(asleep) = person.asleep {
+                let (since, until) = (clock_time(asleep.since), clock_time(asleep.until));
+                format!("not connected since {since}, as the relay says; gets what is said until {until}")
+            } else if person.is_present {
                 format!("last heard {} ago", ago(presence.heard))
             } else if person.differs {
                 parted(&[&person.nick])
@@ -165,8 +168,11 @@ impl Client<'_> {
             let about = self.trust.introduce(self.session.policy(), person);
             let away = self.absence(person);
             let away = away.map_or(String::new(), |text| format!(", away: {text}"));
-            self.screen
-                .show(&Report::Here(person.into(), format!("{about}{away}")));
+            let asleep = person.asleep.map_or(String::new(), |asleep| {
+                format!(", not connected since {}", clock_time(asleep.since))
+            });
+            let about = format!("{about}{away}{asleep}");
+            self.screen.show(&Report::Here(person.into(), about));
         }
     }
 
@@ -188,7 +194,9 @@ impl Client<'_> {
             let differ: Vec<&Nick> = differ.iter().map(|person| &person.nick).collect();
             self.screen.notice(parted(&differ));
         }
-        let absent = others.iter().filter(|person| !person.is_present);
+        let absent = others
+            .iter()
+            .filter(|person| !person.is_present && person.asleep.is_none());
         let nicks: Vec<&str> = absent.map(|person| person.nick.as_str()).collect();
         if !nicks.is_empty() {
             self.screen.notice(format!(

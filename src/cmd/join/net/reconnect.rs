@@ -21,6 +21,9 @@ use super::route::{Route, unreachable};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// After the machine stood still pauses stay short for so long.
+const EAGER_FOR: Duration = Duration::from_mins(1);
+
 /// A link that has led into the room is a good one if it lasts for so long. If not, pauses go on growing.
 const GOOD_AFTER: Duration = Duration::from_secs(1);
 
@@ -94,6 +97,8 @@ pub(in crate::cmd::join) struct Connection {
     pace: Pace,
     /// Whether the user wants another connection at once.
     is_hurried: bool,
+    /// Until when pauses stay short.
+    eager_until: Option<Instant>,
 }
 
 impl Connection {
@@ -112,6 +117,7 @@ impl Connection {
             stirred: None,
             pace: Pace::start(Instant::now()),
             is_hurried: false,
+            eager_until: None,
         };
         connection.begin(stream, 0)?;
         Ok(connection)
@@ -230,6 +236,9 @@ impl Connection {
     pub(in crate::cmd::join) fn pause(&mut self) {
         self.broken_since.get_or_insert_with(Instant::now);
         self.forget_failures();
+        if self.eager_until.is_some_and(|until| Instant::now() < until) {
+            self.failures = 0;
+        }
         let doubled = FIRST_PAUSE.saturating_mul(1 << self.failures.min(5));
         let longest = doubled.min(LONGEST_PAUSE).as_secs_f64();
         let mut pause = rand::rng().random_range(longest / 5.0..longest);
@@ -251,6 +260,13 @@ impl Connection {
         if let LinkPhase::Up(link, _) = &self.state {
             link.give_up();
         }
+    }
+
+    /// The machine, or this program, has stood still for a while: the link is most likely dead. Another is
+    /// made at once; and as a network may take a while to come back, with short pauses for a minute.
+    pub(in crate::cmd::join) fn wake(&mut self) {
+        self.eager_until = Some(Instant::now() + EAGER_FOR);
+        self.redial();
     }
 
     /// Makes another link now.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
-use crate::room::session::{Disbelief, Event, Undelivered};
+use crate::room::session::{Asleep, Disbelief, Event, Undelivered};
 
-use super::{duration, list, names, rank};
+use super::{clock_time, duration, list, names, rank};
 
 /// `3 messages from ada and 1 message from bob`, for these.
 fn from_each(counts: &[(Nick, u64)]) -> String {
@@ -394,6 +394,30 @@ incidents! {
     Meanwhile { out: Duration, counts: Vec<(Nick, u64)> } from Meanwhile(out, counts) =>
         Notice "meanwhile", by Other, ANY a minute:
         format!("you were out of the room for {}; {} came meanwhile and are not for you: ask for what matters", duration(*out), from_each(counts));
+
+    /// A member has no connection, as the relay says (PROTOCOL §8).
+    Asleep { nick: Nick, asleep: Asleep } from Asleep(nick, asleep) =>
+        Notice "asleep" about nick, by Other, 10 a minute:
+        format!("{nick} is not connected since {}; {nick} gets what is said until {}: the relay says so", clock_time(asleep.since), clock_time(asleep.until));
+
+    /// That has been so for an hour.
+    StillAsleep { nick: Nick } from StillAsleep(nick) =>
+        Notice "still-asleep" about nick, by Other, 1 a minute:
+        format!("so far only the relay says that {nick} is not connected; if it matters, ask {nick} by another way");
+
+    /// A member has a connection again, as the relay says.
+    Awake { nick: Nick } from Awake(nick) =>
+        Notice "awake" about nick, by Other, 10 a minute:
+        format!("{nick} is connected again");
+
+    /// All has come that waited while the user had no connection for so long.
+    CaughtUp { out: Duration, messages: usize } from CaughtUp { out, messages } =>
+        Notice "caught-up", by Other, ANY a minute:
+        match messages {
+            0 => format!("you were not connected for {}", duration(*out)),
+            1 => format!("you were not connected for {}; 1 message came meanwhile", duration(*out)),
+            _ => format!("you were not connected for {}; {messages} messages came meanwhile", duration(*out)),
+        };
 
     /// A member wrote something, but not to the user.
     LeftOut { nick: Nick, reason: LeftOutFor } from LeftOut(nick, reason) =>

@@ -13,6 +13,7 @@ pub(in crate::cmd::join) mod wording;
 
 use std::time::Duration;
 
+use crate::room::Time;
 use crate::room::names::Nick;
 
 /// Nicks in a row, with commas between them.
@@ -37,6 +38,16 @@ fn names(nicks: &[Nick]) -> String {
         [others @ .., last] if !others.is_empty() => format!("{} and {last}", list(others)),
         nicks => list(nicks),
     }
+}
+
+/// A time of day as the user's clock shows it: `14:02`.
+pub(in crate::cmd::join) fn clock_time(time: Time) -> String {
+    let time = i64::try_from(time)
+        .ok()
+        .map(jiff::Timestamp::from_millisecond);
+    let time = time.and_then(Result::ok).unwrap_or(jiff::Timestamp::MAX);
+    let zoned = time.to_zoned_datetime(jiff::tz::TimeZone::system());
+    zoned.strftime("%H:%M").to_string()
 }
 
 /// A duration in its two largest units: `5 s`, `5 min`, `5 h 3 min`, `5 d 3 h`.

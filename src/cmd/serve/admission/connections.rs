@@ -22,9 +22,6 @@ const MAX_NETWORKS: usize = 4096;
 pub(in crate::cmd::serve) struct ConnectionLimits {
     /// The most connections at once.
     pub(in crate::cmd::serve) connections: usize,
-    /// The most threads at once: each connection has one, and so has each member that has no
-    /// connection and may come back.
-    pub(in crate::cmd::serve) threads: usize,
     /// The most connections at once from one network.
     pub(in crate::cmd::serve) per_network: usize,
     /// The most joins from one network.
@@ -68,7 +65,6 @@ struct NetworkUse {
 pub(in crate::cmd::serve) struct ConnectionLimiter {
     limits: ConnectionLimits,
     connections: usize,
-    waiting: usize,
     refused: usize,
     by_network: HashMap<Network, NetworkUse>,
     joins: HashMap<Network, Bucket>,
@@ -80,7 +76,6 @@ impl ConnectionLimiter {
         Self {
             limits,
             connections: 0,
-            waiting: 0,
             refused: 0,
             by_network: HashMap::new(),
             joins: HashMap::new(),
@@ -112,9 +107,7 @@ impl ConnectionLimiter {
     fn refusal(&self, network: Network) -> Option<Notice> {
         if self.usage(network).connections >= self.limits.per_network {
             Some(Notice::AddressFull)
-        } else if self.connections >= self.limits.connections
-            || self.connections + self.waiting >= self.limits.threads
-        {
+        } else if self.connections >= self.limits.connections {
             Some(Notice::RelayFull)
         } else {
             None
@@ -133,15 +126,13 @@ impl ConnectionLimiter {
         }
     }
 
-    /// Counts a thread that waits for a member to come back whose connection was from `network`.
-    pub(in crate::cmd::serve) fn start_waiting(&mut self, network: Network) {
-        self.waiting += 1;
+    /// Counts a place that is kept for a member whose connection was from `network`.
+    pub(in crate::cmd::serve) fn keep_place(&mut self, network: Network) {
         self.change(network, |usage| usage.kept += 1);
     }
 
-    /// Counts the end of such a thread.
-    pub(in crate::cmd::serve) fn end_waiting(&mut self, network: Network) {
-        self.waiting -= 1;
+    /// Counts the end of such a place.
+    pub(in crate::cmd::serve) fn release_place(&mut self, network: Network) {
         self.change(network, |usage| usage.kept -= 1);
     }
 
@@ -197,7 +188,6 @@ mod tests {
     fn limiter() -> ConnectionLimiter {
         ConnectionLimiter::new(ConnectionLimits {
             connections: 5,
-            threads: 6,
             per_network: 3,
             joins: Rate::new(NonZeroU32::new(6).unwrap(), MINUTE, MINUTE),
         })
@@ -229,32 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn those_who_may_come_back_leave_fewer_threads_for_others() {
-        let mut limiter = limiter();
-        let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
-        for _ in 0..3 {
-            assert_eq!(limiter.admit(one), Verdict::Admitted);
-            limiter.release(one, Verdict::Admitted);
-            limiter.start_waiting(one);
-        }
-        assert!((0..3).all(|_| limiter.admit(one) == Verdict::Admitted));
-        assert_eq!(limiter.admit(other), Verdict::Refused(Notice::RelayFull));
-        limiter.end_waiting(one);
-        assert_eq!(limiter.admit(other), Verdict::Admitted);
-    }
-
-    #[test]
     fn what_is_kept_counts_for_the_network_that_it_was_taken_from() {
         let mut limiter = limiter();
         let (one, other) = (network("10.0.0.1"), network("10.0.0.2"));
-        limiter.start_waiting(one);
+        limiter.keep_place(one);
         assert!((0..2).all(|_| limiter.admit(one) == Verdict::Admitted));
         assert!(!limiter.is_over_limit(one));
         // The member for whom the place is kept must be able to come back.
         assert_eq!(limiter.admit(one), Verdict::Admitted);
         assert!(limiter.is_over_limit(one));
         assert!(!limiter.is_over_limit(other));
-        limiter.end_waiting(one);
+        limiter.release_place(one);
         assert!(!limiter.is_over_limit(one));
         (0..3).for_each(|_| limiter.release(one, Verdict::Admitted));
         assert!(limiter.by_network.is_empty());

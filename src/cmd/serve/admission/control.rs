@@ -249,15 +249,14 @@ impl Pass {
         self.network
     }
 
-    /// Counts the end of the connection, and the thread that goes on waiting for its member for as
-    /// long as the returned value lives.
-    pub(in crate::cmd::serve) fn start_waiting(self) -> Waiting {
+    /// Counts the end of the connection, and the place that is kept for its member for as long as the
+    /// returned value lives.
+    pub(in crate::cmd::serve) fn keep_place(self) -> KeptSeat {
         let (admission, network) = (Arc::clone(&self.admission), self.network);
-        // The connection is given back first, so that it and the thread never count at the same
-        // time.
+        // The connection is given back first, so that it and the place never count at the same time.
         drop(self);
-        lock(&admission.limiter).start_waiting(network);
-        Waiting { admission, network }
+        lock(&admission.limiter).keep_place(network);
+        KeptSeat { admission, network }
     }
 }
 
@@ -267,14 +266,14 @@ impl Drop for Pass {
     }
 }
 
-/// A thread that waits for a member without a connection, counted until this is dropped.
-pub(in crate::cmd::serve) struct Waiting {
+/// A place that is kept for a member without a connection, counted until this is dropped.
+pub(in crate::cmd::serve) struct KeptSeat {
     admission: Arc<AdmissionControl>,
     network: Network,
 }
 
-impl Drop for Waiting {
+impl Drop for KeptSeat {
     fn drop(&mut self) {
-        lock(&self.admission.limiter).end_waiting(self.network);
+        lock(&self.admission.limiter).release_place(self.network);
     }
 }

@@ -73,19 +73,17 @@ impl LimitArgs {
         self.max_bytes
     }
 
-    /// The admission control with these limits, for at most so many connections and threads in all.
+    /// The admission control with these limits, for at most so many connections in all.
     ///
     /// # Errors
     /// Where the allow list cannot be used.
     pub(in crate::cmd::serve) fn admission_control(
         &self,
         connections: usize,
-        threads: usize,
         memory: MemoryBudget,
     ) -> anyhow::Result<AdmissionControl> {
         let limits = ConnectionLimits {
             connections,
-            threads,
             per_network: usize::try_from(self.max_per_address.get()).unwrap_or(usize::MAX),
             joins: Rate::new(self.joins_per_minute, MINUTE, MINUTE),
         };

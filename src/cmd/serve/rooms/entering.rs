@@ -2,9 +2,10 @@
 
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crate::cipher::encoding::Malformed;
-use crate::room::card::Card;
+use crate::room::card::{Card, SessionId};
 use crate::room::chain::Link;
 use crate::room::frame::Departure;
 use crate::room::names::RoomId;
@@ -14,7 +15,7 @@ use crate::room::relay::{Intake, ResumePoint, Room};
 use super::membership::{CountedMember, Membership};
 use super::table::{Relay, Rooms, SharedRoom, lock};
 use crate::cmd::serve::admission::connections::Network;
-use crate::cmd::serve::admission::eviction::choose_evicted;
+use crate::cmd::serve::admission::eviction::{Candidate, choose_evicted};
 use crate::cmd::serve::outbox::MemberOutbox;
 
 impl Relay {
@@ -51,6 +52,7 @@ impl Relay {
             rooms.by_id.insert(id, Arc::clone(&room));
             (room, joined)
         };
+        // Its member is out of its room within a second.
         if let Some(evicted) = evicted {
             evicted.release_if_kept();
         }
@@ -86,13 +88,14 @@ impl Relay {
         if is_over_limit {
             places.retain(|candidate| candidate.network == newcomer);
         }
-        match choose_evicted(places, newcomer) {
+        match choose_evicted(places, newcomer, Instant::now()) {
             None if is_full => Err(Notice::RelayFull),
             evicted => Ok(evicted),
         }
     }
 
-    /// Enters a member into `room`. If the room is full, a place that is kept in it may be evicted.
+    /// Enters a member into `room`. If the room is full, a place that is kept in it may be evicted; if the
+    /// member's identity has all places that it may have, one at which it sleeps.
     /// Returns the position of the join.
     fn enter(
         &self,
@@ -100,21 +103,22 @@ impl Relay {
         card: &Card,
         outbox: &Arc<MemberOutbox>,
     ) -> Result<u64, Notice> {
-        if room.count_other_places(card) >= self.config.per_identity {
-            return Err(Notice::IdentityFull);
+        if room.other_places(card).count() >= self.config.per_identity {
+            let now = Instant::now();
+            let own = room.other_places(card).map(candidate);
+            let own = own.filter_map(|own| Some((own.asleep_since(now)?, own.place)));
+            let longest = own.min_by_key(|(since, _)| *since);
+            if !longest.is_some_and(|(_, longest)| evict(room, longest)) {
+                return Err(Notice::IdentityFull);
+            }
         }
         let joined = room.join(card, outbox);
         if joined != Err(Notice::RoomFull) {
             return joined;
         }
-        let places = room.places().map(|(sid, joined, outbox)| {
-            let place = (sid, joined, Arc::clone(outbox));
-            outbox.candidate(place)
-        });
-        if let Some((sid, joined, kept)) = choose_evicted(places.collect(), outbox.network())
-            && kept.release_if_kept()
-        {
-            room.leave(sid, joined, Departure::Lost);
+        let places = room.places().map(candidate).collect();
+        if let Some(longest) = choose_evicted(places, outbox.network(), Instant::now()) {
+            evict(room, longest);
         }
         room.join(card, outbox)
     }
@@ -152,7 +156,24 @@ impl Relay {
         Ok(taken.map(|(intake, connection)| {
             let counted = CountedMember::count(self);
             let membership = Membership::new(id, room, outbox, intake, card, counted);
+            membership.wake();
             (membership, connection)
         }))
     }
+}
+
+/// A place in a room: the position of its member's joining, and its outbox.
+type Place = (u64, Arc<MemberOutbox>);
+
+fn candidate((_, joined, outbox): (SessionId, u64, &Arc<MemberOutbox>)) -> Candidate<Place> {
+    outbox.candidate((joined, Arc::clone(outbox)))
+}
+
+/// Takes a member out of its room whose place is kept. Returns whether it was.
+fn evict(room: &mut Room<Arc<MemberOutbox>>, (joined, outbox): Place) -> bool {
+    let is_kept = outbox.release_if_kept();
+    if is_kept {
+        room.leave(joined, Departure::Lost);
+    }
+    is_kept
 }

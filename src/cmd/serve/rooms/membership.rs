@@ -1,11 +1,13 @@
 //! A member in its room, as the reader thread of its connection has it.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cipher::encoding::Malformed;
+use crate::room::Time;
 use crate::room::card::Card;
 use crate::room::frame::{Departure, Frame};
 use crate::room::names::RoomId;
@@ -13,7 +15,7 @@ use crate::room::notice::Notice;
 use crate::room::relay::{Intake, Mailbox as _, MemberRequest, has_signature_to_check};
 
 use super::table::{Relay, SharedRoom, lock};
-use crate::cmd::serve::outbox::{CloseReason, GraceOutcome, MemberOutbox};
+use crate::cmd::serve::outbox::{CloseReason, KeptPlace, MemberOutbox};
 use crate::cmd::serve::threads::ARITHMETIC_STACK;
 
 /// The reader thread of a member that sends too fast sleeps before it reads on. This is how often it
@@ -71,7 +73,9 @@ pub(in crate::cmd::serve) struct Membership {
     id: RoomId,
     room: SharedRoom,
     outbox: Arc<MemberOutbox>,
-    /// `None` once another connection has it. It is boxed so that a thread which hands it on does
+    /// The position of its joining.
+    joined: u64,
+    /// `None` while the place is kept, and once another connection has it. It is boxed so that a thread which hands it on does
     /// not have it on its stack.
     intake: Option<Box<Intake>>,
     departure: Departure,
@@ -93,6 +97,7 @@ impl Membership {
             id,
             room,
             outbox,
+            joined: intake.joined(),
             intake: Some(intake),
             departure: Departure::Lost,
             counted,
@@ -190,6 +195,11 @@ impl Membership {
         &self.outbox
     }
 
+    /// Its relay.
+    pub(in crate::cmd::serve) fn relay(&self) -> &Arc<Relay> {
+        &self.counted.relay
+    }
+
     /// What the log calls the member: nick and fingerprint.
     pub(in crate::cmd::serve) fn who(&self) -> &str {
         &self.who
@@ -205,22 +215,47 @@ impl Membership {
         self.departure = departure;
     }
 
-    /// Keeps the place of a member whose connection broke, for as long as the relay has promised.
-    /// If the member has not come back by then, it leaves the room for the reason `departure`.
-    pub(in crate::cmd::serve) fn keep(mut self, connection: u64, departure: Departure) {
-        let grace = Duration::from_secs(self.counted.relay.config.grace.into());
-        let Some(intake) = self.intake.take() else {
-            return;
-        };
-        if let GraceOutcome::Over(intake, closed) =
-            self.outbox.wait_for_return(connection, intake, grace)
-        {
-            self.intake = Some(intake);
-            self.departure = match closed {
-                Some(CloseReason::Overflow) => Departure::Slow,
-                Some(CloseReason::Done) | None => departure,
-            };
+    /// Keeps the place of a member whose connection broke, for another connection, until
+    /// [`Membership::still_waits`] says that it is over. Then the member leaves the room for the reason
+    /// `departure`.
+    pub(super) fn park(&mut self, connection: u64, departure: Departure) {
+        self.departure = departure;
+        if let Some(intake) = self.intake.take() {
+            self.outbox.park(connection, intake);
         }
+    }
+
+    /// Tells the others in the room that the member is without a connection, if it still is, since the
+    /// beginning of this time, and has its place until the end.
+    pub(super) fn put_to_sleep(&self, connection: u64, time: Range<Time>) {
+        // Whoever comes back meanwhile waits for this lock to say so.
+        let mut room = lock(&self.room);
+        if let KeptPlace::Waits = self.outbox.check_kept(connection, false) {
+            room.put_to_sleep(self.joined, time);
+            // Statements may come by their digests alone after that.
+            self.outbox.sleep();
+        }
+    }
+
+    /// Tells the others in the room that the member has a connection again, if they were told that it had
+    /// none.
+    pub(super) fn wake(&self) {
+        lock(&self.room).wake(self.joined);
+    }
+
+    /// Looks whether the place that is kept still waits for its member.
+    pub(super) fn still_waits(&mut self, connection: u64, is_over: bool) -> bool {
+        match self.outbox.check_kept(connection, is_over) {
+            KeptPlace::Waits => return true,
+            KeptPlace::Resumed => {}
+            KeptPlace::Over(intake, closed) => {
+                self.intake = Some(intake);
+                if closed == Some(CloseReason::Overflow) {
+                    self.departure = Departure::Slow;
+                }
+            }
+        }
+        false
     }
 }
 
@@ -237,7 +272,7 @@ impl Drop for Membership {
             .log_departure(&self.who, self.departure);
         let mut rooms = lock(&self.counted.relay.rooms);
         let mut room = lock(&self.room);
-        room.leave(intake.sid(), intake.joined(), self.departure);
+        room.leave(intake.joined(), self.departure);
         // The room may have been emptied, and removed, when this member was taken out of it
         // earlier. Then the table may have a new room under the same id, which must stay.
         let there = rooms.by_id.get(&self.id);

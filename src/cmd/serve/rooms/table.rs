@@ -29,7 +29,7 @@ pub(in crate::cmd::serve) struct RelayConfig {
     pub(in crate::cmd::serve) max_members: usize,
     /// The most places of one identity in a room.
     pub(in crate::cmd::serve) per_identity: usize,
-    /// Seconds for which the place of a member is kept whose connection broke; 0 for not at all.
+    /// The most seconds for which the place of a member is kept whose connection broke; 0 for not at all.
     pub(in crate::cmd::serve) grace: u32,
     /// The most bytes that wait for one member.
     pub(in crate::cmd::serve) queue_bytes: usize,

@@ -33,6 +33,9 @@ const NEW_KEY: Duration = Duration::from_mins(1);
 /// How long it takes to make a session key, at most. If none has come by then, another is asked for.
 const KEY_TAKES: Duration = Duration::from_mins(1);
 
+/// So old a session key may be at most without a connection.
+const KEY_LASTS: Duration = Duration::from_hours(13);
+
 impl Session {
     /// When [`Session::tick`] has something to do next, if it has.
     #[must_use]
@@ -43,9 +46,13 @@ impl Session {
     /// When something is due, in this member's uptime.
     fn due(&self, timer: Timer) -> Option<Duration> {
         let timers = &self.timers;
-        let is_here = self.is_inside() && !self.parting.is_leaving;
+        // Until what waited has come, others may be other than this member knows.
+        let is_caught_up = self.door.catching_up.is_none();
+        let is_here = self.is_inside() && is_caught_up && !self.parting.is_leaving;
         let idle = Duration::from_secs(self.door.limits.idle.into());
-        let is_waiting = self.is_inside() && !self.sending.is_empty() && !idle.is_zero();
+        // After a connection has resumed the relay owes an acknowledgement unasked.
+        let is_owed = !self.sending.is_empty() || !is_caught_up;
+        let is_waiting = self.is_inside() && is_owed && !idle.is_zero();
         let unanswered_for = |time| self.presence.active.when(timers.acknowledged + time);
         match timer {
             Timer::OldKey => self.own.keys.next_end(),
@@ -57,6 +64,10 @@ impl Session {
                 };
                 let again = timers.key_asked.map(|asked| asked + KEY_TAKES);
                 Some(due.max(again.unwrap_or_default()))
+            }
+            // What waits is opened with it, by whoever is back in time.
+            Timer::LastKey if self.door.has_entered && !self.is_inside() && self.own.has_key() => {
+                Some(timers.rekeyed + KEY_LASTS)
             }
             Timer::Receipt if is_here => timers.receipts.values().map(|owed| owed.due).min(),
             Timer::Copies if self.is_inside() && !self.parting.said_goodbye => {
@@ -82,9 +93,22 @@ impl Session {
         events
     }
 
+    /// Destroys the session keys whose time is over: before anything comes over another connection.
+    pub(in crate::room::session) fn destroy_keys(&mut self, now: Now) {
+        for timer in [Timer::OldKey, Timer::LastKey] {
+            if self.due(timer).is_some_and(|due| due <= now.uptime) {
+                self.fire(timer, now);
+            }
+        }
+    }
+
     fn fire(&mut self, timer: Timer, now: Now) -> Vec<Event> {
         match timer {
             Timer::OldKey => self.own.keys.destroy_old(now.uptime),
+            Timer::LastKey => {
+                self.own.keys.destroy_all();
+                self.timers.key_is_gone();
+            }
             Timer::NewKey => {
                 self.timers.key_asked = Some(now.uptime);
                 return vec![Event::RekeyDue];
@@ -116,7 +140,12 @@ impl Session {
         let mut events = Vec::new();
         let members = &self.members;
         let peers = members.roster.iter().map(|(_, peer)| peer);
-        let here = peers.map(|peer| (peer.card.origin(), peer.watch.since()));
+        // Whoever is asleep confirms nothing, and is awaited.
+        let here = peers.map(|peer| {
+            let since = peer.watch.since();
+            let since = if peer.is_asleep() { active } else { since };
+            (peer.card.origin(), since)
+        });
         let here: HashMap<SessionId, Duration> = here.collect();
         let here_since = |origin| here.get(&origin).copied();
         let absent_since = |origin| members.absent_since(origin);
@@ -138,9 +167,17 @@ impl Session {
         if self.is_contradicted() && !std::mem::replace(&mut self.history.has_given_in, true) {
             events.push(Event::Contradicted);
         }
+        let is_caught_up = self.door.catching_up.is_none();
         for (_, peer) in self.members.roster.iter_mut() {
+            if is_caught_up && peer.look_at_sleep(active, now) {
+                events.push(Event::StillAsleep(peer.nick().clone()));
+            }
             let is_heard = now.saturating_sub(peer.seen.heard) <= period * 2;
-            let silence = peer.watch.falls_quiet(is_heard, active, period);
+            let silence = if peer.is_asleep() {
+                None
+            } else {
+                peer.watch.falls_quiet(is_heard, active, period)
+            };
             events.extend(silence.map(|silence| match silence {
                 Silence::Quiet(silence) => Event::Quiet(peer.nick().clone(), silence),
                 Silence::Blind => Event::Blind(peer.nick().clone()),

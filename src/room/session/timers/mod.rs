@@ -23,6 +23,8 @@ enum Timer {
     OldKey,
     /// To make a new session key.
     NewKey,
+    /// To destroy the present one, without a connection.
+    LastKey,
     /// To say to an author which of its messages have come.
     Receipt,
     /// To send a reader once more what it has not confirmed.
@@ -39,8 +41,9 @@ enum Timer {
 
 impl Timer {
     /// In the order in which they are looked at: receipts go before the beacon.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::OldKey,
+        Self::LastKey,
         Self::NewKey,
         Self::Receipt,
         Self::Copies,

@@ -57,6 +57,8 @@ pub struct Troubles {
     pub restarts: bool,
     /// Whether members, and newcomers, want the same nicks.
     pub collisions: bool,
+    /// How long the relay keeps a place.
+    pub grace: Duration,
     /// How much longer than others a slow reader takes at most.
     pub slowness: Duration,
     /// Whether that is because it cannot keep up: it acknowledges what has come, and the relay does not
@@ -69,12 +71,14 @@ pub struct Troubles {
 }
 
 impl Troubles {
-    /// Whether nothing gets lost: the relay keeps every member's place until it is back.
+    /// Whether nothing gets lost, or comes late: the relay keeps every member's place until it is back,
+    /// which is soon.
     pub fn are_lossless(&self) -> bool {
         let may_be_behind = self.slowness >= REMAINS;
         !self.restarts
             && !may_be_behind
             && self.stops.is_none()
+            && self.grace <= GRACE
             && self.breaks.is_none_or(|most| most < GRACE / 2)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::room::chain::entry_digest;
 use crate::room::frame::{Frame, Signed, ToClient, ToRelay};
 use crate::room::message::{Header, Stream};
 use crate::room::statement::{Occasion, Purpose, Statement};
@@ -35,10 +36,12 @@ pub enum Trick {
     AlterCiphertext,
     /// It is said to be of another kind.
     AlterKind,
+    /// The digest of its entry comes for it, as if it were a statement.
+    Digest,
 }
 
 impl Trick {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Drop,
         Self::Hold20,
         Self::Hold200,
@@ -51,6 +54,7 @@ impl Trick {
         Self::AlterSignature,
         Self::AlterCiphertext,
         Self::AlterKind,
+        Self::Digest,
     ];
 
     /// Whether it is something else than doing nothing.
@@ -72,6 +76,7 @@ impl Trick {
                 is_entry && is_signed.contains(&put.what) || is_alone
             }
             Self::AlterKind => is_entry,
+            Self::Digest => is_entry && put.what != What::Statement,
         }
     }
 
@@ -102,6 +107,13 @@ impl Trick {
             Self::AlterKind => {
                 for (_, frame) in out {
                     frame[1] ^= 1 << (number % 3);
+                }
+            }
+            Self::Digest => {
+                for (_, frame) in out {
+                    if let Ok(ToClient::Entry { entry, .. }) = ToClient::parse(frame) {
+                        *frame = payload(&Frame::passed(&[entry_digest(entry)]));
+                    }
                 }
             }
         }
@@ -192,6 +204,12 @@ pub enum Misbehaviour {
     Restart {
         at: u64,
     },
+    /// A member is said to another one to be asleep, and is not, or was said to be before.
+    SayAsleep {
+        who: usize,
+        to: usize,
+        at: u64,
+    },
 }
 
 impl Misbehaviour {
@@ -212,6 +230,7 @@ impl Misbehaviour {
             | Self::HoldUp { until: at, .. }
             | Self::ThrowOut { at, .. }
             | Self::PretendRestart { at, .. }
+            | Self::SayAsleep { at, .. }
             | Self::Restart { at } => *at,
             _ => 0,
         }
@@ -570,6 +589,8 @@ pub fn habits(members: usize, end: u64) -> Vec<Vec<Misbehaviour>> {
             all.push(vec![M::Visit { from, to, late }]);
         }
         for &since in &times {
+            let at = since;
+            all.push(vec![M::SayAsleep { who: from, to, at }]);
             for of_all in [false, true] {
                 all.push(vec![M::Starve {
                     from,
@@ -615,6 +636,8 @@ pub fn habits(members: usize, end: u64) -> Vec<Vec<Misbehaviour>> {
             all.push(std::iter::once(fork).chain(back).collect());
         }
         for who in whos() {
+            let at = since;
+            all.push(vec![M::SayAsleep { who, to: who, at }]);
             all.push(vec![M::ThrowOut { who, at: since }]);
             all.push(vec![M::PretendRestart { who, at: since }]);
             all.push(vec![M::WithholdOwn { who, since }]);

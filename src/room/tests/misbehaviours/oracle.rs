@@ -86,6 +86,7 @@ impl Alarm {
             Event::NotTaken { .. } => ("NotTaken", None, false),
             Event::Swallowed => ("Swallowed", None, false),
             Event::Deaf => ("Deaf", None, false),
+            Event::Asleep(nick, _) => ("Asleep", Some(nick), true),
             Event::Left { nick, departure } if *departure != Departure::Left => {
                 ("Left", Some(nick), true)
             }
@@ -255,7 +256,11 @@ impl World {
                 .map(|other| format!("another place, to {:?}: {}", self.said[other].text, what()));
         }
         // Who has left, or has no connection, knows that it has no word.
-        let is_known = fate.is_told || author.is_over || !author.is_up();
+        let others = author.session.others();
+        let mut asleep = others.iter().filter(|person| person.asleep.is_some());
+        // Nor has who is told that its reader sleeps, for as long as that is believed.
+        let is_awaited = asleep.any(|person| self.who_is(&person.nick) == Some(reader));
+        let is_known = fate.is_told || is_awaited || author.is_over || !author.is_up();
         (!is_known && !is_named()).then(|| format!("no end: {}", what()))
     }
 

@@ -5,15 +5,17 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::room::chain::{EntryKind, Link};
-use crate::room::frame::{Challenge, Departure, Frame, RelayLimits, RunId, ToClient, kind};
+use crate::room::chain::{EntryKind, Link, entry_digest};
+use crate::room::frame::{
+    Absence, Challenge, Departure, Frame, RelayLimits, RunId, ToClient, kind,
+};
 use crate::room::notice::Notice;
 use crate::room::relay::{Backlog, Intake, Mailbox, MemberRequest, OutgoingFrame, Room, admit};
 
 use super::world::{Happening, World, lobby, payload};
 
-/// For how many seconds the place of a member is kept whose connection broke.
-pub const GRACE: u32 = 60;
+/// When a member has had no connection for so long, the others are told, if its place is kept for longer.
+const ASLEEP_AFTER: Duration = Duration::from_mins(1);
 
 /// How many bytes the relay keeps for a member: all there are.
 const QUEUE_BYTES: usize = 1 << 30;
@@ -51,6 +53,8 @@ pub enum What {
     Message,
     Statement,
     Goodbye,
+    Asleep,
+    Awake,
     /// A message for one member alone, or a late copy.
     Direct,
     Receipt,
@@ -65,6 +69,8 @@ impl What {
             EntryKind::Rekeyed => Self::Rekeyed,
             EntryKind::Message => Self::Message,
             EntryKind::Statement => Self::Statement,
+            EntryKind::Asleep => Self::Asleep,
+            EntryKind::Awake => Self::Awake,
             EntryKind::Goodbye | EntryKind::Unknown(_) => Self::Goodbye,
         }
     }
@@ -208,7 +214,7 @@ impl World {
             Ok(newcomer) => newcomer,
             Err(notice) => return self.turn_away(who, connection, notice),
         };
-        let (limits, next_seat) = (self.limits(), self.next_seat);
+        let (limits, next_seat, grace) = (self.limits(), self.next_seat, self.grace);
         let Relay {
             run,
             room,
@@ -222,7 +228,7 @@ impl World {
                 members: 64,
                 ..limits
             };
-            Room::new(start, &real, GRACE)
+            Room::new(start, &real, grace)
         });
         if room.is_replaced(&newcomer.card) && newcomer.resume_point.is_some() {
             return self.turn_away(who, connection, Notice::Replaced);
@@ -239,9 +245,10 @@ impl World {
             (seat.connection, seat.kept) = (Some(connection), None);
             let taken = seat.intake.received();
             seat.backlog
-                .post_first(Frame::welcome_back(taken, GRACE).into());
-            let posted = seat.backlog.post(Frame::ack(taken).into());
-            posted.expect("there is room");
+                .post_first(Frame::welcome_back(taken, grace).into());
+            room.wake(seat.intake.joined());
+            self.hand_out(relay, who, What::Awake);
+            self.queue(relay, number, Frame::ack(taken).into());
             return self.flush(relay, number);
         }
         self.next_seat += 1;
@@ -277,7 +284,7 @@ impl World {
         };
         let who = seat.who;
         if let Some(room) = room {
-            room.leave(seat.intake.sid(), seat.intake.joined(), departure);
+            room.leave(seat.intake.joined(), departure);
         }
         self.hand_out(relay, who, What::Left);
         self.close_seat(relay, number);
@@ -299,11 +306,56 @@ impl World {
         let Some(number) = self.relays[relay].seat_at(who, connection) else {
             return;
         };
-        let until = self.now + Duration::from_secs(GRACE.into());
+        let until = self.now + Duration::from_secs(self.grace.into());
         if let Some(seat) = self.relays[relay].seats.get_mut(&number) {
             (seat.connection, seat.kept) = (None, Some(until));
             self.at(until, Happening::Expired { relay, number });
+            let told = self.now + ASLEEP_AFTER;
+            if told < until {
+                let asleep = Happening::FallsAsleep {
+                    relay,
+                    number,
+                    until,
+                };
+                self.at(told, asleep);
+            }
         }
+    }
+
+    /// The relay tells that a member is asleep, if nobody has come back since its connection broke.
+    pub fn relay_puts_to_sleep(&mut self, relay: usize, number: usize, until: Duration) {
+        let time = |at: Duration| u64::try_from(at.as_millis()).unwrap();
+        let time = time(self.now.saturating_sub(ASLEEP_AFTER))..time(until);
+        let Relay { room, seats, .. } = &mut self.relays[relay];
+        let seat = seats
+            .get_mut(&number)
+            .filter(|seat| seat.kept == Some(until));
+        let (Some(room), Some(seat)) = (room, seat) else {
+            return;
+        };
+        room.put_to_sleep(seat.intake.joined(), time);
+        let who = seat.who;
+        self.hand_out(relay, who, What::Asleep);
+        if let Some(seat) = self.relays[relay].seats.get_mut(&number) {
+            seat.backlog.sleep();
+        }
+    }
+
+    /// The relay says to one member alone that another one is asleep, for long.
+    pub fn say_asleep(&mut self, who: usize, to: usize) {
+        let [of, to_member] = [who, to].map(|who| self.members.get(&who));
+        let (Some(of), Some(to_member)) = (of, to_member) else {
+            return;
+        };
+        let sid = of.session.card().sid();
+        let absence = Absence {
+            sid,
+            since: 0,
+            until: u64::MAX,
+        };
+        let relay = to_member.relay;
+        let frame = Frame::entry(EntryKind::Asleep, &absence.entry());
+        self.post_late(relay, to, frame.into());
     }
 
     /// A place was kept for long enough, if nobody has come back to it.
@@ -398,8 +450,23 @@ impl World {
     }
 
     fn queue(&mut self, relay: usize, number: usize, frame: OutgoingFrame) {
+        let bytes = frame.slices().concat().split_off(4);
+        let digest = match ToClient::parse(&bytes) {
+            Ok(ToClient::Entry {
+                kind: EntryKind::Statement,
+                entry,
+                ..
+            }) => Some(entry_digest(entry)),
+            _ => None,
+        };
+        let signed = self.signed_in(&bytes);
+        self.digests.extend(digest.zip(signed));
         if let Some(seat) = self.relays[relay].seats.get_mut(&number) {
-            seat.backlog.post(frame).expect("there is room");
+            let posted = match digest {
+                Some(digest) => seat.backlog.post_statement(frame, &digest),
+                None => seat.backlog.post(frame),
+            };
+            posted.expect("there is room");
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Act {
     Rename(&'static str),
     /// Its connection breaks, and there is none for so many seconds.
     Cut(u64),
+    /// The same, and the relay keeps places for longer than that.
+    Sleep(u64),
     Leave,
 }
 
@@ -56,6 +58,36 @@ pub fn three() -> Script {
         (262, ADA, Say),
         (270, BOB, Say),
     ]
+}
+
+/// Three members, of whom one sleeps while the others go on, and another one for a while at the same time.
+pub fn sleepers() -> Script {
+    use Act::{Join, Leave, Rekey, Rename, Say, SayTo, Sleep};
+    vec![
+        (5, ADA, Join),
+        (10, BOB, Join),
+        (20, CARA, Join),
+        (30, CARA, Say),
+        (35, CARA, Sleep(300)),
+        (40, ADA, Say),
+        (110, ADA, Say),
+        (115, BOB, SayTo(CARA)),
+        (120, ADA, Rekey),
+        (130, BOB, Rename("ben")),
+        (200, BOB, Sleep(90)),
+        (210, ADA, Say),
+        (300, BOB, Say),
+        (350, ADA, Say),
+        (355, CARA, Say),
+        (360, CARA, SayTo(BOB)),
+        (380, BOB, Leave),
+    ]
+}
+
+/// For how many seconds the relay keeps the place of a member whose connection broke.
+pub fn grace(script: &Script) -> u32 {
+    let has_sleep = script.iter().any(|(.., act)| matches!(act, Act::Sleep(_)));
+    if has_sleep { 1200 } else { 60 }
 }
 
 /// When the last thing is done.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::cipher::encoding::Digest;
 use crate::cipher::keys::{IdentityKey, SessionKey};
 use crate::cipher::pem::IdentityPem;
 use crate::room::card::{Card, Identity, SessionId};
@@ -19,7 +20,7 @@ use crate::room::statement::Statement;
 use super::misbehaviour::{Misbehaviour, Misbehaviours};
 use super::oracle::{Alarm, Fate, Said};
 use super::relay::{Put, Relay};
-use super::script::{Act, NICKS, Script};
+use super::script::{self, Act, NICKS, Script};
 
 /// The longest time between two beacons of a member.
 pub const PERIOD: Duration = Duration::from_mins(1);
@@ -126,6 +127,17 @@ pub enum Happening {
         relay: usize,
         number: usize,
     },
+    /// A member has had no connection for a minute.
+    FallsAsleep {
+        relay: usize,
+        number: usize,
+        until: Duration,
+    },
+    /// The relay says to a member that another one sleeps.
+    SaidAsleep {
+        who: usize,
+        to: usize,
+    },
     /// What was held back goes into a member's queue.
     Posted {
         relay: usize,
@@ -154,7 +166,7 @@ pub struct OnScreen {
 pub struct Member {
     pub session: Session,
     /// Which relay it is led to.
-    relay: usize,
+    pub relay: usize,
     connection: u64,
     pub is_connected: bool,
     is_cut: bool,
@@ -192,6 +204,8 @@ pub struct World {
     pub next_seat: usize,
     /// How many members the relay says that there are at most.
     pub promised_members: u32,
+    /// For how many seconds the relay keeps places.
+    pub grace: u32,
     pub members: BTreeMap<usize, Member>,
     sids: HashMap<SessionId, usize>,
     names: HashMap<String, usize>,
@@ -200,6 +214,8 @@ pub struct World {
     /// What the relay has put into members' queues.
     pub puts: Vec<Put>,
     pub entries: usize,
+    /// Whose a statement is that comes by the digest of its entry, and when it was signed.
+    pub digests: HashMap<Digest, (usize, Duration)>,
     pub said: Vec<Said>,
     /// What has gone wrong so far.
     pub faults: Vec<String>,
@@ -214,6 +230,7 @@ impl World {
             relays: vec![Relay::new(1)],
             next_seat: 0,
             promised_members: 64,
+            grace: script::grace(script),
             members: BTreeMap::new(),
             sids: HashMap::new(),
             names: HashMap::new(),
@@ -221,6 +238,7 @@ impl World {
             misbehaviours,
             puts: Vec::new(),
             entries: 0,
+            digests: HashMap::new(),
             said: Vec::new(),
             faults: Vec::new(),
         };
@@ -232,6 +250,7 @@ impl World {
                 Misbehaviour::ThrowOut { who, at } => (at, Happening::ThrownOut(who)),
                 Misbehaviour::PretendRestart { who, at } => (at, Happening::RestartedFor(who)),
                 Misbehaviour::Restart { at } => (at, Happening::Restarted),
+                Misbehaviour::SayAsleep { who, to, at } => (at, Happening::SaidAsleep { who, to }),
                 _ => continue,
             };
             world.at(Duration::from_secs(at), happening);
@@ -334,6 +353,12 @@ impl World {
                 }
             }
             Happening::Expired { relay, number } => self.relay_forgets(relay, number),
+            Happening::FallsAsleep {
+                relay,
+                number,
+                until,
+            } => self.relay_puts_to_sleep(relay, number, until),
+            Happening::SaidAsleep { who, to } => self.say_asleep(who, to),
             Happening::Posted { relay, to, frame } => self.post_late(relay, to, frame),
             Happening::Ticks(who) => self.tick(who),
             Happening::Sampled => {
@@ -346,10 +371,7 @@ impl World {
                     self.at(self.now + Duration::from_secs(2), Happening::IsOut(who));
                 }
             }
-            Happening::IsOut(who) => {
-                let relay = self.members[&who].relay;
-                self.throw_out(relay, who);
-            }
+            Happening::IsOut(who) => self.throw_out(self.members[&who].relay, who),
             Happening::RestartedFor(who) => {
                 let relay = Relay::new(77 + u8::try_from(self.relays.len()).unwrap());
                 self.relays.push(relay);
@@ -399,7 +421,7 @@ impl World {
                 // Where somebody has it already, it stays what it is.
                 let _ = member.session.rename(&nick(to), key, now);
             }
-            Act::Cut(seconds) => {
+            Act::Cut(seconds) | Act::Sleep(seconds) => {
                 member.is_cut = true;
                 if member.is_connected {
                     self.disconnect(who);
@@ -577,14 +599,14 @@ impl World {
 
     fn member_takes(&mut self, who: usize, connection: u64, frame: &[u8]) {
         let clocks = self.clocks();
-        let seen = self.signed_in(frame);
+        let seen = self.all_signed_in(frame);
         let Some(member) = self.members.get_mut(&who) else {
             return;
         };
         if member.connection != connection || !member.is_connected || member.is_over {
             return;
         }
-        if let Some((from, at)) = seen {
+        for (from, at) in seen {
             let saw = member.saw.entry(from).or_default();
             *saw = at.min(self.now).max(*saw);
         }
@@ -623,7 +645,16 @@ impl World {
     }
 
     /// Whose is what a frame brings, and when was it signed?
-    fn signed_in(&self, frame: &[u8]) -> Option<(usize, Duration)> {
+    fn all_signed_in(&self, frame: &[u8]) -> Vec<(usize, Duration)> {
+        if let Ok(ToClient::Passed(digests)) = ToClient::parse(frame) {
+            let known = digests.iter().filter_map(|digest| self.digests.get(digest));
+            return known.copied().collect();
+        }
+        self.signed_in(frame).into_iter().collect()
+    }
+
+    /// The same of one that brings one thing.
+    pub fn signed_in(&self, frame: &[u8]) -> Option<(usize, Duration)> {
         let (sender, time) = match ToClient::parse(frame).ok()? {
             ToClient::Entry { entry, .. } => {
                 if let Ok(signed) = Signed::parse(entry) {

@@ -1,18 +1,21 @@
 //! Messages as a member receives them: the family `message`.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::cipher::encoding::Encoder;
 use crate::cipher::keys::{DECRYPTIONS, SessionKey};
 use crate::room::card::{Card, Identity};
 use crate::room::chain::{Link, signed_entry};
-use crate::room::frame::{Challenge, Departure, Frame, RelayLimits, RunId};
+use crate::room::frame::{Challenge, Departure, Frame, RelayLimits, RunId, ToRelay};
 use crate::room::message::{Kind, OpenError};
 use crate::room::names::RoomName;
+use crate::room::numbers::Ranges;
 use crate::room::session::{End, Event, Now, Policy, Session, Standing};
+use crate::room::statement::Statement;
 use crate::room::text::SafeText;
 
-use super::{Vector, family, key_called, reason};
+use super::{Vector, family, key_called, ranges_in, reason};
 
 const RUN: RunId = RunId([0x11; 16]);
 
@@ -27,7 +30,15 @@ const POLICY: Policy = Policy {
 #[test]
 fn messages() {
     for vector in family("message") {
-        let mut reader = Reader::enter(&vector);
+        let enters = vector.all("enters").next().unwrap_or("yes");
+        let mut reader = match Reader::enter(&vector) {
+            Ok(reader) => reader,
+            Err(end) => {
+                assert_eq!((end, enters), (End::Malformed, "error"), "{}", vector.name);
+                continue;
+            }
+        };
+        assert_eq!(enters, "yes", "{}", vector.name);
         let mut fields = vector.fields.iter().peekable();
         let is_step = |name: &str| name == "frame";
         while fields.next_if(|(name, _)| !is_step(name)).is_some() {}
@@ -52,7 +63,7 @@ fn messages() {
 #[test]
 fn a_thousand_blocks_without_a_valid_signature_cost_no_private_key_operation() {
     let vector = Vector::read("message_one_block");
-    let mut bob = Reader::enter(&vector).session;
+    let mut bob = Reader::enter(&vector).unwrap().session;
     let [header, signature] = ["header", "signature"].map(|field| vector.bytes(field));
     let forged: Vec<u8> = signature.iter().map(|byte| byte ^ 1).collect();
     let mut decryptions = |signature: &[u8], blocks: usize| {
@@ -111,6 +122,17 @@ impl Step<'_> {
         fields.finish()
     }
 
+    /// PASSED, which says that it has so many digests. No function of the program makes one of another
+    /// number.
+    fn passed(&self, count: u32) -> Vec<u8> {
+        let digests = self.fields.iter().filter(|(field, _)| *field == "digest");
+        let digests = digests.flat_map(|(field, value)| self.vector.decode(field, value));
+        let digests: Vec<u8> = digests.collect();
+        let times = self.find("times").map_or(1, |times| times.parse().unwrap());
+        let frame = Encoder::default().byte(0x18).u32(count);
+        [frame.finish(), digests.repeat(times)].concat()
+    }
+
     /// The frame that comes: its type and fields.
     fn frame(&self) -> Vec<u8> {
         let words: Vec<&str> = self.frame.split(' ').collect();
@@ -125,19 +147,41 @@ impl Step<'_> {
             }
             ["deliver"] => self.strings(0x13, &["header", "signature", "ciphertext"]),
             ["receipt"] => self.strings(0x16, &["statement", "signature"]),
+            ["passed", count] => self.passed(count.parse().unwrap()),
+            ["ack"] => fields_of(&Frame::ack(0)),
             _ => panic!("{}: what is {}?", self.is_at, self.frame),
         }
     }
+}
+
+/// The type and the fields of a frame.
+fn fields_of(frame: &Frame) -> Vec<u8> {
+    frame.encode().split_off(4)
+}
+
+fn challenge() -> Frame {
+    let challenge = Challenge {
+        nonce: [0; 32],
+        run: RUN,
+    };
+    let limits = RelayLimits {
+        members: 10,
+        idle: 86_400,
+        ..RelayLimits::default()
+    };
+    Frame::challenge(&challenge, &limits)
 }
 
 /// Bob's session in the lobby, which the others entered before him.
 struct Reader {
     session: Session,
     seconds: u64,
+    /// What his statements to all list as unread, of which none is back.
+    unread: VecDeque<Ranges>,
 }
 
 impl Reader {
-    fn enter(vector: &Vector) -> Self {
+    fn enter(vector: &Vector) -> Result<Self, End> {
         let identity = Identity {
             key: key_called("bob_identity"),
             is_lasting: false,
@@ -146,51 +190,91 @@ impl Reader {
         let lobby: RoomName = "lobby".parse().unwrap();
         let card = Card::parse(&vector.bytes("card"), lobby.id()).unwrap();
         let mut session = Session::with_card(identity, key, card, &lobby, POLICY, now(0));
-        let challenge = Challenge {
-            nonce: [0; 32],
-            run: RUN,
-        };
-        let limits = RelayLimits {
-            members: 10,
-            idle: 86_400,
-            ..RelayLimits::default()
-        };
         let chain = Vector::read("chain_before_the_reader");
         let before = Link {
             position: BEFORE,
             digest: *chain.arrays("chain").last().unwrap(),
         };
         let others = ["card_good", "card_of_cara"].map(|name| Vector::read(name).bytes("card"));
-        let mut frames = vec![
-            Frame::challenge(&challenge, &limits),
-            Frame::welcome(&before, others.len(), 60),
-        ];
-        frames.extend(others.iter().map(|card| Frame::member(card)));
+        let welcome = Frame::welcome(&before, others.len(), 60);
+        let mut frames = vec![fields_of(&challenge()), fields_of(&welcome)];
+        let members = others
+            .iter()
+            .map(|card| Some(fields_of(&Frame::member(card))));
+        // The last place is behind the last card.
+        for (place, member) in (1..).zip(members.chain([None])) {
+            frames.extend(absences(vector, place));
+            frames.extend(member);
+        }
         for frame in frames {
-            let [_, _, _, _, frame @ ..] = &*frame.encode() else {
-                panic!("a frame without a length");
-            };
-            session.receive(frame, now(0)).unwrap();
+            session.receive(&frame, now(0))?;
         }
         assert_eq!(session.others().len(), others.len());
-        Self {
+        let mut reader = Self {
             session,
             seconds: 0,
+            unread: VecDeque::new(),
+        };
+        reader.take_statements();
+        Ok(reader)
+    }
+
+    /// Sees what he states to all.
+    fn take_statements(&mut self) {
+        for frame in self.session.take_outgoing() {
+            if let Ok(ToRelay::Statement(signed)) = ToRelay::parse(&fields_of(&frame)) {
+                let statement = Statement::parse(signed.statement).unwrap();
+                self.unread.push_back(statement.claim.unread);
+            }
         }
+    }
+
+    /// His oldest statement comes back, after the time that passes until he makes one. It lists these as
+    /// unread.
+    fn take_own(&mut self, step: &Step<'_>) -> Vec<Event> {
+        let mut events = Vec::new();
+        while self.unread.is_empty() {
+            events.extend(self.wait(1));
+        }
+        let unread = self.unread.pop_front().unwrap();
+        assert_eq!(unread, ranges_in(step.get("unread")), "{}", step.is_at);
+        let own = self
+            .session
+            .receive(&fields_of(&Frame::own()), now(self.seconds));
+        events.extend(own.unwrap());
+        events
+    }
+
+    /// Another connection goes on where the one before broke.
+    fn resume(&mut self) -> Result<Vec<Event>, End> {
+        let mut events = Vec::new();
+        for frame in [challenge(), Frame::welcome_back(0, 60)] {
+            let frame = fields_of(&frame);
+            events.extend(self.session.receive(&frame, now(self.seconds))?);
+        }
+        Ok(events)
     }
 
     /// Takes a step, and checks what comes of it.
     fn take(&mut self, step: &Step<'_>) {
         let (is_at, expected) = (&step.is_at, step.get("expect"));
-        let events = if let Some(seconds) = step.frame.strip_prefix("wait ") {
-            self.wait(seconds.parse().unwrap())
+        let received = if let Some(seconds) = step.frame.strip_prefix("wait ") {
+            Ok(self.wait(seconds.parse().unwrap()))
+        } else if step.frame == "own" {
+            Ok(self.take_own(step))
+        } else if step.frame == "break" {
+            self.session.disconnect(now(self.seconds));
+            Ok(Vec::new())
+        } else if step.frame == "resume" {
+            self.resume()
         } else {
-            match self.session.receive(&step.frame(), now(self.seconds)) {
-                Ok(events) => events,
-                Err(end) => {
-                    assert_eq!((end, expected), (End::Malformed, "error"), "{is_at}");
-                    return;
-                }
+            self.session.receive(&step.frame(), now(self.seconds))
+        };
+        let events = match received {
+            Ok(events) => events,
+            Err(end) => {
+                assert_eq!((end, expected), (End::Malformed, "error"), "{is_at}");
+                return;
             }
         };
         let outcomes: Vec<String> = events.iter().filter_map(outcome_of).collect();
@@ -221,9 +305,19 @@ impl Reader {
         for _ in 0..seconds {
             self.seconds += 1;
             events.extend(self.session.tick(now(self.seconds)));
+            self.take_statements();
         }
         events
     }
+}
+
+/// The frames ABSENT that come right before the card at this place.
+fn absences(vector: &Vector, place: usize) -> impl Iterator<Item = Vec<u8>> {
+    let absences = vector.all("absent").filter_map(move |absence| {
+        let (before, fields) = absence.split_once(' ').unwrap_or((absence, ""));
+        (before == place.to_string()).then(|| vector.decode("absent", fields))
+    });
+    absences.map(|fields| [vec![0x05], fields].concat())
 }
 
 /// The type and the fields of an ENTRY frame. No function of the program makes one in one piece.
@@ -262,6 +356,10 @@ fn outcome_of(event: &Event) -> Option<String> {
         },
         Event::Rekeyed(_) | Event::Renamed { .. } => "rekeyed".to_owned(),
         Event::Disbelieved(_) | Event::CastOut(..) => "refused".to_owned(),
+        Event::Asleep(..) => "asleep".to_owned(),
+        Event::Awake(_) => "awake".to_owned(),
+        Event::Resumed => "resumed".to_owned(),
+        Event::CaughtUp { messages, .. } => format!("caught up {messages}"),
         Event::Newer(_) => "newer program".to_owned(),
         Event::NewerRelay => "newer relay".to_owned(),
         // What a header says of other readers is no outcome for this one, nor is who is there, or that

@@ -14,6 +14,7 @@ use crate::room::statement::Statement;
 use crate::room::tests::honest_rooms::ledger::{Fate, SaidMessage, Told};
 
 use super::members::is_same_person;
+use super::relay::GRACE;
 use super::{SAMPLE, STEP, Simulation, lobby};
 
 /// The longest time between two beacons of a member.
@@ -55,6 +56,8 @@ pub struct View {
     pub active: Duration,
     /// How long it had when each of the others came, or this member did.
     came: HashMap<usize, Duration>,
+    /// Who has no connection, as this member was told.
+    asleep: BTreeSet<usize>,
     /// How long it had when each of the others was last seen to do so too.
     saw: HashMap<usize, Duration>,
     /// How long it had whenever one who was on its screen was seen not to.
@@ -144,7 +147,10 @@ impl Simulation {
                         return Some(Expected::Left(who, Departure::Left));
                     }
                     EntryKind::Message => {}
-                    EntryKind::Statement | EntryKind::Unknown(_) => return None,
+                    EntryKind::Statement
+                    | EntryKind::Asleep
+                    | EntryKind::Awake
+                    | EntryKind::Unknown(_) => return None,
                 }
                 let signed = Signed::parse(entry).expect("an honest relay");
                 (signed, true, !ciphertext.is_empty())
@@ -255,6 +261,7 @@ impl Simulation {
                 view.gone.remove(&who);
                 view.met.entry(who).or_insert(view.run);
                 view.came.insert(who, view.active);
+                view.asleep.remove(&who);
                 let generation = self.owners.generation(person.sid);
                 view.generations.insert(who, generation);
                 Some(Expected::Joined(who))
@@ -330,6 +337,11 @@ impl Simulation {
             }
             // Whom others leave out follows from who has joined meanwhile.
             Event::Taken(_) | Event::LeftOthersOut(..) | Event::Resumed => Ok(()),
+            // Who is without a connection for a minute is told to the others.
+            Event::CaughtUp { out, .. } if out >= GRACE => Ok(()),
+            Event::Asleep(nick, _) => self.falls_asleep(number, &nick),
+            Event::StillAsleep(nick) => self.sleeps(number, &nick).map(drop),
+            Event::Awake(nick) => self.wakes(number, &nick),
             Event::Meanwhile(..) if !is_lossless => Ok(()),
             Event::Called(nick) if nick == *self.members[number].session.card().nick() => Ok(()),
             Event::Entered(people) | Event::Returned { people, .. } => {
@@ -434,6 +446,33 @@ impl Simulation {
             .ok_or_else(|| format!("{:?} is confirmed, and {reader} never had it", message.text))
     }
 
+    /// Checks that it is news that somebody has no connection.
+    fn falls_asleep(&mut self, number: usize, nick: &Nick) -> Result<(), String> {
+        let view = &mut self.members[number].view;
+        let who = view.people.get(nick.as_str()).map(|(who, _)| *who);
+        let who = who.ok_or_else(|| format!("{nick} sleeps, and is nobody"))?;
+        let is_news = view.asleep.insert(who);
+        is_news
+            .then_some(())
+            .ok_or_else(|| format!("{nick} sleeps already"))
+    }
+
+    /// Checks that this member was told that somebody has no connection. Returns who that is.
+    fn sleeps(&self, number: usize, nick: &Nick) -> Result<usize, String> {
+        let view = &self.members[number].view;
+        let who = view.people.get(nick.as_str()).map(|(who, _)| *who);
+        who.filter(|who| view.asleep.contains(who))
+            .ok_or_else(|| format!("{nick} does not sleep"))
+    }
+
+    fn wakes(&mut self, number: usize, nick: &Nick) -> Result<(), String> {
+        let who = self.sleeps(number, nick)?;
+        let view = &mut self.members[number].view;
+        view.asleep.remove(&who);
+        view.came.insert(who, view.active);
+        Ok(())
+    }
+
     /// Checks that somebody was not there, of late, so long that nothing of it need have come.
     fn was_away(&self, number: usize, who: usize) -> Result<(), String> {
         let was_away = self.members[number].view.was_away(who);
@@ -521,6 +560,11 @@ impl Simulation {
                 .insert(who, self.owners.generation(person.sid));
             view.came.insert(who, view.active);
             view.gone.remove(&who);
+            if person.asleep.is_some() {
+                view.asleep.insert(who);
+            } else {
+                view.asleep.remove(&who);
+            }
         }
         let before = std::mem::take(&mut view.people);
         let since: HashMap<usize, u64> = before.values().copied().collect();
@@ -621,6 +665,8 @@ impl Simulation {
             for (reader, fate) in open {
                 let is_overdue = if let Some(gone) = view.gone.get(reader) {
                     self.now > looks.max(gone.gives_up(message) + LOOK + SLIP)
+                } else if view.asleep.contains(reader) {
+                    false
                 } else {
                     let came = view.came.get(reader).copied().unwrap_or_default();
                     let since = view.active.saturating_sub(message.active.max(came));

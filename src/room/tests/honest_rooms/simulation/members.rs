@@ -23,6 +23,7 @@ use crate::room::tests::honest_rooms::ledger::{Fate, SaidMessage, Told};
 
 use super::expected::View;
 use super::links::{IDLE, SimulatedLink, ToMember};
+use super::relay::GRACE;
 use super::relay::RelaySide;
 use super::{Simulation, lobby, payload};
 
@@ -198,6 +199,10 @@ impl Simulation {
 
     /// Has a member vanish without a goodbye.
     pub fn lose(&mut self, number: usize) {
+        // Its place would outlast the run.
+        if self.troubles.grace > GRACE {
+            return;
+        }
         self.members[number].is_here = false;
         self.cut(number);
         self.counts.losses += 1;

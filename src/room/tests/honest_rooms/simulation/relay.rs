@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
+use crate::cipher::encoding::Digest;
 use crate::room::chain::Link;
 use crate::room::frame::{Departure, Frame, RunId, kind};
 use crate::room::notice::Notice;
@@ -18,7 +19,8 @@ use crate::room::relay::{
 use super::links::{DelayQueue, ToMember, ToServer};
 use super::{LIMITS, Simulation, lobby, payload};
 
-/// How long the relay keeps the place of a member whose connection is broken.
+/// How long the relay keeps the place of a member whose connection is broken, if not for longer; and after
+/// how long the others are told.
 pub const GRACE: Duration = Duration::from_mins(1);
 
 /// How long a member that is connected may be behind in acknowledging.
@@ -51,6 +53,11 @@ impl Mailbox for Inbox {
         posted.expect("there is room");
     }
 
+    fn post_statement(&self, frame: OutgoingFrame, entry: &Digest) {
+        let posted = self.0.borrow_mut().post_statement(frame, entry);
+        posted.expect("there is room");
+    }
+
     fn dismiss(&self, notice: Notice) {
         self.post(Frame::notice(notice.code()).into());
     }
@@ -66,6 +73,8 @@ pub struct RelaySide {
     pub unnoticed: Option<(u64, Duration)>,
     /// Until when the relay keeps the place of a member that has no connection.
     kept: Option<Duration>,
+    /// When the others are told that it has none.
+    sleeps: Option<Duration>,
     /// What the relay takes from the member, from its joining on.
     intake: Option<Intake>,
     is_in_room: bool,
@@ -85,7 +94,14 @@ impl RelaySide {
     pub fn next_due(&self) -> Option<Duration> {
         let unnoticed = self.unnoticed.map(|(_, at)| at);
         let behind = self.behind.map(|since| since + BEHIND);
-        let due = [unnoticed, self.kept, self.acknowledges, self.asks, behind];
+        let due = [
+            unnoticed,
+            self.kept,
+            self.sleeps,
+            self.acknowledges,
+            self.asks,
+            behind,
+        ];
         due.into_iter().flatten().min()
     }
 }
@@ -150,10 +166,11 @@ impl Simulation {
     }
 
     fn relay_loses(&mut self, number: usize) {
-        let until = self.now + GRACE;
+        let (told, until) = (self.now + GRACE, self.now + self.troubles.grace);
         let side = &mut self.members[number].relay_side;
         (side.served, side.behind, side.asks) = (None, None, None);
         side.kept = side.is_in_room.then_some(until);
+        side.sleeps = side.kept.map(|_| told);
     }
 
     fn relay_admits(&mut self, number: usize, connection: u64, hello: &[u8]) {
@@ -178,7 +195,9 @@ impl Simulation {
             // What was acknowledged over the connection before may not have come.
             inbox.post(Frame::ack(taken).into());
             (side.served, side.kept, side.behind) = (Some(connection), None, None);
-            side.sent = received;
+            (side.sent, side.sleeps) = (received, None);
+            let joined = side.intake.as_ref().map(Intake::joined);
+            self.room.wake(joined.expect("it has a place"));
             self.counts.resumed += 1;
             return;
         }
@@ -276,6 +295,17 @@ impl Simulation {
             member.link.down.push(at, (connection, ToMember::Down));
             self.relay_loses(number);
         }
+        let time = u64::try_from(now.as_millis()).unwrap() + 3_600_000;
+        let side = &mut self.members[number].relay_side;
+        if side.sleeps.take_if(|at| *at <= now).is_some()
+            && let Some((until, intake)) = side.kept.zip(side.intake.as_ref())
+        {
+            let minute = u64::try_from(GRACE.as_millis()).unwrap();
+            let left = u64::try_from(until.saturating_sub(now).as_millis()).unwrap();
+            self.room
+                .put_to_sleep(intake.joined(), time - minute..time + left);
+            side.inbox.0.borrow_mut().sleep();
+        }
         let side = &mut self.members[number].relay_side;
         if side.kept.take_if(|until| *until <= now).is_some() {
             self.relay_drops(number, Departure::Lost);
@@ -288,7 +318,7 @@ impl Simulation {
         if std::mem::take(&mut side.is_in_room)
             && let Some(intake) = &side.intake
         {
-            self.room.leave(intake.sid(), intake.joined(), departure);
+            self.room.leave(intake.joined(), departure);
         }
     }
 
