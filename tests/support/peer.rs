@@ -43,7 +43,7 @@ pub fn identity(number: usize) -> &'static IdentityKey {
 /// A copy of a shared identity, for somebody who owns it: another one at each call in one test.
 pub fn next_identity() -> IdentityKey {
     thread_local! {
-        /// A test has a thread of its own, or is one after the other in one.
+        /// Each test has a thread of its own, or all follow each other in one.
         static NEXT: Cell<usize> = const { Cell::new(0) };
     }
     let number = NEXT.replace(NEXT.get() + 1);
