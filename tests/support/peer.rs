@@ -1,5 +1,6 @@
 //! A peer, which speaks the protocol by hand and can therefore break any of its rules.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::AsRawFd as _;
@@ -8,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
+use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, SessionId, Stay};
 use e2echat::room::chain::{Claim, EntryKind, Link, entry_digest, roster_digest};
@@ -28,11 +30,28 @@ pub fn lobby() -> RoomName {
     "lobby".parse().expect("a name")
 }
 
+/// How many identities the tests of a program share.
+const IDENTITIES: usize = 32;
+
 /// One of a few identities, by its number. The tests of a program share them, as keys take long to make.
 pub fn identity(number: usize) -> &'static IdentityKey {
-    static KEYS: [OnceLock<IdentityKey>; 32] = [const { OnceLock::new() }; 32];
-    let key = KEYS.get(number).expect("there are 32");
+    static KEYS: [OnceLock<IdentityKey>; IDENTITIES] = [const { OnceLock::new() }; IDENTITIES];
+    let key = KEYS.get(number).expect("there are as many");
     key.get_or_init(|| IdentityKey::generate(KeySize::Bits2048))
+}
+
+/// A copy of a shared identity, for somebody who owns it: another one at each call in one test.
+pub fn next_identity() -> IdentityKey {
+    thread_local! {
+        /// Each test has a thread of its own, or all follow each other in one.
+        static NEXT: Cell<usize> = const { Cell::new(0) };
+    }
+    let number = NEXT.replace(NEXT.get() + 1);
+    if number >= IDENTITIES {
+        return IdentityKey::generate(KeySize::Bits2048);
+    }
+    let file = IdentityPem::parse(encode(identity(number), None)).expect("a key file");
+    file.open().expect("a key without a passphrase")
 }
 
 /// One of a few session keys, by its number, shared like the identities.

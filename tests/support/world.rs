@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use e2echat::cipher::encoding::Encoder;
-use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
+use e2echat::cipher::keys::{KeySize, PublicKey, SessionKey};
 use e2echat::cipher::pem::encode;
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity, SessionId};
@@ -25,7 +25,7 @@ use e2echat::room::session::{
 use e2echat::room::statement::{Occasion, Purpose, Statement};
 use e2echat::room::text::SafeText;
 
-use super::peer::lobby;
+use super::peer::{lobby, next_identity};
 
 const CHALLENGE: Challenge = Challenge {
     nonce: [1; 32],
@@ -108,7 +108,7 @@ pub struct Member {
 impl Member {
     fn new(nick: &str, clock: &Clock) -> Self {
         let identity = Identity {
-            key: IdentityKey::generate(KeySize::Bits2048),
+            key: next_identity(),
             is_lasting: true,
         };
         let file = encode(&identity.key, None);
@@ -602,7 +602,7 @@ impl Insider {
     /// Makes an insider who is in no room yet.
     pub fn new(nick: &str) -> Self {
         let identity = Identity {
-            key: IdentityKey::generate(KeySize::Bits2048),
+            key: next_identity(),
             is_lasting: true,
         };
         let key = SessionKey::generate(KeySize::Bits2048);
