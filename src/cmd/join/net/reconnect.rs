@@ -97,6 +97,8 @@ pub(in crate::cmd::join) struct Connection {
     pace: Pace,
     /// Whether the user wants another connection at once.
     is_hurried: bool,
+    /// Whether the present link ends because this program has stood still.
+    is_woken: bool,
     /// Until when pauses stay short.
     eager_until: Option<Instant>,
 }
@@ -117,6 +119,7 @@ impl Connection {
             stirred: None,
             pace: Pace::start(Instant::now()),
             is_hurried: false,
+            is_woken: false,
             eager_until: None,
         };
         connection.begin(stream, 0)?;
@@ -242,7 +245,7 @@ impl Connection {
         let doubled = FIRST_PAUSE.saturating_mul(1 << self.failures.min(5));
         let longest = doubled.min(LONGEST_PAUSE).as_secs_f64();
         let mut pause = rand::rng().random_range(longest / 5.0..longest);
-        if std::mem::take(&mut self.is_hurried) {
+        if std::mem::take(&mut self.is_hurried) | std::mem::take(&mut self.is_woken) {
             pause = 0.0;
         }
         self.failures += 1;
@@ -266,7 +269,12 @@ impl Connection {
     /// made at once; and as a network may take a while to come back, with short pauses for a minute.
     pub(in crate::cmd::join) fn wake(&mut self) {
         self.eager_until = Some(Instant::now() + EAGER_FOR);
-        self.redial();
+        self.is_woken = true;
+        match &mut self.state {
+            LinkPhase::Up(link, _) => link.give_up(),
+            LinkPhase::Pausing(until) => *until = Instant::now(),
+            LinkPhase::Dialling => {}
+        }
     }
 
     /// Makes another link now.
