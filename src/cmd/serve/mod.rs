@@ -49,7 +49,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// something, so that it does not ask again in a tight loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often the log thread looks whether something is due.
+/// How often the relay looks whether something is due.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The longest that a place is kept, in seconds: 12 hours.
