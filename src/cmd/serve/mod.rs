@@ -1,7 +1,7 @@
 //! `e2echat serve`: the relay, and with `--nick` somebody who sits in it.
 //!
 //! Threads that live as long as the process: one per listening socket that accepts; a few that
-//! write (see [`writer`]); one that does what is due every second, and one that writes it (see
+//! write (see [`writer`]); one that does what is due every second, and one that writes the log (see
 //! [`logging::logger`]); one that watches the memory. One thread per connection (see
 //! [`connection`]). For a moment: one that checks a member's new card or statement, and one that
 //! announces the relay. The main thread waits for a signal, or for the host to leave.
