@@ -232,7 +232,7 @@ fn all_strangers(company: &Company) -> anyhow::Result<Vec<Strangers>> {
     let unproven: Vec<Vec<u8>> = (0..100)
         .map(|number| {
             let card = company.card(&room, 10_000 + number)?;
-            let hello = Frame::hello(card.bytes(), None, 0, &[1; 256]);
+            let hello = Frame::hello(card.bytes(), None, 0, 300, &[1; 256]);
             Ok(and(&hello.encode()))
         })
         .collect::<anyhow::Result<_>>()?;

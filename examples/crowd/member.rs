@@ -81,7 +81,13 @@ impl Company {
     /// The answer to a relay's challenge.
     fn hello(&self, card: &Card, challenge: &Challenge) -> Frame {
         let possession = challenge.possession(card.sid(), 0);
-        Frame::hello(card.bytes(), None, 0, &self.identity.key.sign(&possession))
+        Frame::hello(
+            card.bytes(),
+            None,
+            0,
+            300,
+            &self.identity.key.sign(&possession),
+        )
     }
 }
 

@@ -176,7 +176,7 @@ impl PublicKey {
     /// # Panics
     /// Where `block` is longer.
     #[must_use]
-    pub(super) fn encrypt(&self, label: &[u8], block: &[u8]) -> Vec<u8> {
+    pub(crate) fn encrypt(&self, label: &[u8], block: &[u8]) -> Vec<u8> {
         #[cfg(test)]
         if quick::is_on() {
             return quick::encrypt(self, label, block);

@@ -262,7 +262,7 @@ fn a_proof_of_possession_that_was_made_for_another_connection() {
     };
     let mut peer = Peer::connect(relay.address());
     peer.knock(lobby().id());
-    peer.write(&Frame::hello(&good().sign(identity(0)), None, 0, &proof).encode());
+    peer.write(&Frame::hello(&good().sign(identity(0)), None, 0, 300, &proof).encode());
     peer.assert_told(Notice::Possession);
 }
 

@@ -274,7 +274,7 @@ fn gets_in(relay: &Relay) -> bool {
         panic!("no challenge: {:?}", ToClient::parse(&frame));
     };
     let proof = identity(2).sign(&challenge.possession(fields.sid(), 0));
-    peer.write(&Frame::hello(&fields.sign(identity(2)), None, 0, &proof).encode());
+    peer.write(&Frame::hello(&fields.sign(identity(2)), None, 0, 300, &proof).encode());
     let frame = peer.read().expect("an answer");
     match ToClient::parse(&frame) {
         Ok(ToClient::Welcome(_)) => true,

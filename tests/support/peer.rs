@@ -266,7 +266,7 @@ impl Peer {
     pub fn present(&mut self, card: &[u8], sid: SessionId, signer: &IdentityKey) {
         let challenge = self.knock(lobby().id());
         let proof = signer.sign(&challenge.possession(sid, 0));
-        assert!(self.write(&Frame::hello(card, None, 0, &proof).encode()));
+        assert!(self.write(&Frame::hello(card, None, 0, 300, &proof).encode()));
     }
 }
 
@@ -315,7 +315,7 @@ impl Member {
         let proof = identity.sign(&challenge.possession(fields.sid(), 0));
         let card = fields.sign(identity);
         let position = resumes.map(|joined| joined.position);
-        assert!(peer.write(&Frame::hello(&card, position, 0, &proof).encode()));
+        assert!(peer.write(&Frame::hello(&card, position, 0, 300, &proof).encode()));
         let frame = peer.read().expect("a welcome");
         let welcome = match ToClient::parse(&frame) {
             Ok(ToClient::Welcome(welcome)) => welcome,

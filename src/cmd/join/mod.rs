@@ -17,6 +17,7 @@
 
 mod args;
 mod away;
+mod capacity;
 mod client;
 mod clock;
 pub(super) mod commands;
@@ -108,7 +109,9 @@ pub(super) fn join_room(
     let key = SessionKey::generate(seat.bits);
     let clock = Clock::start();
     let policy = seat.policy();
+    let opens = capacity::measure(&key);
     let mut session = Session::new(identity, key, nick, room, policy, clock.now());
+    session.set_opens(opens);
     let (sender, happenings) = channel();
     let dialler = Dialler {
         relay: relay.to_owned(),

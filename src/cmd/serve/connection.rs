@@ -178,13 +178,17 @@ fn enter_room(
     room: RoomId,
     newcomer: &Newcomer,
 ) -> Result<(Membership, u64), EntryError> {
-    if let Some(resume_point) = newcomer.resume_point
-        && let Some(resumed) = relay.resume(room, &newcomer.card, resume_point, stream, network)?
-    {
-        return Ok(resumed);
-    }
-    let outbox = relay.outbox(stream, network);
-    Ok((relay.join(room, &newcomer.card, &outbox)?, 0))
+    let card = &newcomer.card;
+    let resumed = match newcomer.resume_point {
+        Some(resume_point) => relay.resume(room, card, resume_point, stream, network)?,
+        None => None,
+    };
+    let (membership, connection) = match resumed {
+        Some(resumed) => resumed,
+        None => (relay.join(room, card, &relay.outbox(stream, network))?, 0),
+    };
+    membership.set_opens(newcomer.opens);
+    Ok((membership, connection))
 }
 
 fn serve_member(

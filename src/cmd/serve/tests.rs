@@ -193,7 +193,7 @@ fn connect(
         unreachable!()
     };
     let proof = identity.key.sign(&challenge.possession(card.sid(), 0));
-    let hello = Frame::hello(card.bytes(), resumes, 0, &proof);
+    let hello = Frame::hello(card.bytes(), resumes, 0, 300, &proof);
     stream.write_all(&hello.encode()).unwrap();
     let frame = read_frame(&mut stream, MAX_FRAME).unwrap();
     let Ok(ToClient::Welcome(welcome)) = ToClient::parse(&frame) else {

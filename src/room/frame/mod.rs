@@ -101,13 +101,20 @@ impl Frame {
     }
 
     /// HELLO. A client that resumes says at which position it joined: the relay may have let it in
-    /// anew since, without the client's knowing.
+    /// anew since, without the client's knowing. It says how many blocks a second it can open.
     #[must_use]
-    pub fn hello(card: &[u8], resumes: Option<u64>, received: u64, proof: &[u8]) -> Self {
+    pub fn hello(
+        card: &[u8],
+        resumes: Option<u64>,
+        received: u64,
+        opens: u32,
+        proof: &[u8],
+    ) -> Self {
         let fields = Encoder::default()
             .string(card)
             .u64(resumes.unwrap_or(0))
             .u64(received)
+            .u32(opens)
             .string(proof);
         Self::new(kind::HELLO, fields)
     }

@@ -19,6 +19,8 @@ pub enum ToRelay<'a> {
         resumes: Option<u64>,
         /// How many counted frames it has received since then.
         received: u64,
+        /// How many blocks a second it can open.
+        opens: u32,
         /// The signature over [`Challenge::possession`](super::Challenge::possession).
         proof: &'a [u8],
     },
@@ -89,6 +91,7 @@ impl<'a> ToRelay<'a> {
                 card: fields.string()?,
                 resumes: Some(fields.u64()?).filter(|joined| *joined > 0),
                 received: fields.u64()?,
+                opens: fields.u32()?,
                 proof: fields.string()?,
             },
             kind::SEND => {

@@ -16,7 +16,7 @@ use super::OutgoingFrame;
 use super::entry::ChainEntry;
 use super::incoming::IncomingFrame;
 use super::reassembly::{ReassembledMessage, Reassembly};
-use super::throttle::{Cost, Throttle};
+use super::throttle::{Cost, Share, Throttle};
 
 /// A statement to all, as it is to be forwarded.
 #[derive(Debug)]
@@ -124,6 +124,8 @@ pub struct Intake {
     /// The most blocks that any one reader has to open of the frames so far of an incomplete
     /// message.
     opened: u64,
+    /// Whether the latest frame is of a message.
+    is_message: bool,
 }
 
 impl Intake {
@@ -139,6 +141,7 @@ impl Intake {
             throttle: Throttle::new(limits),
             cost: Cost::default(),
             opened: 0,
+            is_message: false,
         }
     }
 
@@ -175,6 +178,7 @@ impl Intake {
         let frame = frame.into();
         let parsed = ToRelay::parse(&frame)?;
         self.cost = Cost::of(frame.len(), &parsed);
+        self.is_message = matches!(parsed, ToRelay::Send(_));
         let request = match parsed {
             ToRelay::Ping => return Ok(MemberRequest::Acknowledge),
             ToRelay::Ack(count) => return Ok(MemberRequest::Forget(count)),
@@ -237,10 +241,18 @@ impl Intake {
         }
     }
 
+    /// Whether the latest frame is charged by the member's share of the room.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.is_message && self.throttle.is_shared()
+    }
+
     /// Charges the member for the latest frame. Returns what it cost, and how long the next one has
-    /// to wait for that. `uptime` is the time since any moment, the same moment for all calls.
-    pub fn throttle(&mut self, uptime: Duration) -> (Cost, Duration) {
-        (self.cost, self.throttle.take(&self.cost, uptime))
+    /// to wait for that, when the member has this share of the room, or nobody else speaks. `uptime` is the
+    /// time since any moment, the same moment for all calls.
+    pub fn throttle(&mut self, share: Option<Share>, uptime: Duration) -> (Cost, Duration) {
+        let share = share.unwrap_or(Share::WHOLE);
+        (self.cost, self.throttle.take(&self.cost, &share, uptime))
     }
 
     /// The session ids under which the member may sign: what it sends may be from before it changed

@@ -6,6 +6,7 @@
 //! - this file: entering, and a room.
 //! - `intake`: what one member sends; `reassembly`: its messages, frame by frame; `incoming`: the
 //!   bytes of frames; `throttle`, `bucket`: how much it may send.
+//! - `speakers`: who has spoken lately, among whom that is divided.
 //! - `former`: whose the session ids were that nobody has any more.
 //! - `entry`: what gets a place in the room's chain.
 //! - `backlog`: what is on its way to one member; `bundle`: frames that are sent together;
@@ -20,12 +21,14 @@ mod incoming;
 mod intake;
 mod outgoing;
 mod reassembly;
+mod speakers;
 #[cfg(test)]
 mod tests;
 mod throttle;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::time::Duration;
 
 use crate::cipher::encoding::{Digest, Malformed};
 use crate::cipher::fingerprint::Fingerprint;
@@ -47,10 +50,12 @@ pub use self::intake::{
 };
 pub use self::outgoing::OutgoingFrame;
 pub use self::reassembly::ReassembledMessage;
-pub use self::throttle::{Cost, Throttle};
+pub use self::throttle::{Cost, Share, Throttle};
 
 use self::entry::ChainEntry;
 use self::former::FormerOwners;
+use self::speakers::Speakers;
+use self::throttle::{LEAST_OPENED, OPENED};
 
 /// Where a room puts frames for a member. Putting one there must not block.
 pub trait Mailbox: Clone {
@@ -74,6 +79,8 @@ pub struct Newcomer {
     pub card: Card,
     /// Where it wants to resume, if it does.
     pub resume_point: Option<ResumePoint>,
+    /// How many blocks a second it can open, as it says.
+    pub opens: u32,
 }
 
 /// The resume point of a member: how far it has come in its room (PROTOCOL §8).
@@ -94,6 +101,7 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Newcom
         card,
         resumes,
         received,
+        opens,
         proof,
     }) = ToRelay::parse(frame)
     else {
@@ -105,6 +113,7 @@ pub fn admit(frame: &[u8], challenge: &Challenge, room: RoomId) -> Result<Newcom
         Ok(Newcomer {
             card,
             resume_point: resumes.map(|joined| ResumePoint { joined, received }),
+            opens,
         })
     } else {
         Err(Notice::Possession)
@@ -125,6 +134,8 @@ struct Occupant<M> {
     joined: u64,
     /// What the others were told, if it is without a connection.
     absence: Option<Absence>,
+    /// How many blocks a second it can open.
+    opens: u32,
 }
 
 impl<M> Occupant<M> {
@@ -147,6 +158,7 @@ pub struct Room<M> {
     /// them may still be under way. Whose they really were is in `former`.
     successors: BTreeSet<(SessionId, SessionId)>,
     former: FormerOwners,
+    speakers: Speakers,
 }
 
 impl<M: Mailbox> Room<M> {
@@ -161,6 +173,7 @@ impl<M: Mailbox> Room<M> {
             roster: Roster::default(),
             successors: BTreeSet::new(),
             former: FormerOwners::default(),
+            speakers: Speakers::default(),
         }
     }
 
@@ -267,6 +280,7 @@ impl<M: Mailbox> Room<M> {
             mailbox: mailbox.clone(),
             joined: self.link.position,
             absence: None,
+            opens: OPENED,
         };
         // A message may be under way to the key that the member had when it was here before.
         let previous = occupant.previous;
@@ -328,6 +342,25 @@ impl<M: Mailbox> Room<M> {
         drop(occupants);
         if let Some(sid) = woken {
             self.append(&ChainEntry::awake(sid), None, |_| None);
+        }
+    }
+
+    /// The member that joined at this position says that it can open so many blocks a second.
+    pub fn set_opens(&mut self, joined: u64, opens: u32) {
+        let mut occupants = self.roster.iter_mut();
+        if let Some((_, occupant)) = occupants.find(|(_, occupant)| occupant.joined == joined) {
+            occupant.opens = opens.max(LEAST_OPENED);
+        }
+    }
+
+    /// The member that joined at this position has spoken now. Returns its share of what readers can take.
+    pub fn share(&mut self, joined: u64, uptime: Duration) -> Share {
+        let readers = self.roster.iter().map(|(_, occupant)| occupant);
+        let awake = readers.filter(|occupant| occupant.absence.is_none());
+        let opens = awake.map(|occupant| occupant.opens);
+        Share {
+            speakers: self.speakers.count(joined, uptime),
+            opened: opens.min().unwrap_or(OPENED),
         }
     }
 

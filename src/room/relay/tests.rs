@@ -687,7 +687,7 @@ fn a_relay_that_was_started_anew_keeps_nothing_from_whoever_it_is_for() {
     let parcels = [(old.sid(), &[1; 3][..])];
     let copy = ada.message(ada.card.sid(), Stream::Room, 0, Part::Again, &parcels);
     send(&mut room, &mut ada, &copy).unwrap();
-    let (cost, _) = ada.intake.throttle(Duration::ZERO);
+    let (cost, _) = ada.intake.throttle(None, Duration::ZERO);
     assert_eq!(cost.blocks, 2, "it goes to both");
     let message = bob.message(old.sid(), Stream::Room, 0, Part::Last, &[]);
     send(&mut room, &mut bob, &message).unwrap();
@@ -781,7 +781,7 @@ fn what_comes_to_all_is_paid_for_each_of_them() {
     ];
     for (frame, blocks) in frames {
         send(&mut room, &mut ada, &frame).unwrap();
-        let (cost, _) = ada.intake.throttle(Duration::ZERO);
+        let (cost, _) = ada.intake.throttle(None, Duration::ZERO);
         assert_eq!(cost.blocks, blocks);
     }
 }

@@ -14,21 +14,26 @@ const BLOCK: usize = 256;
 /// The bytes of the length that the field `ciphertext` begins with.
 const LENGTH: usize = 4;
 
-/// How many blocks a second a member may send to any one reader, who has to decrypt them, at some
-/// 3 ms each. The limit of a member's blocks in all does not prevent too many: in a small room, all
-/// of them could be for one reader, who would never come to the end.
-/// `OPENED_BURST` is the time in which a member earns what may come at once: a long text that is
-/// pasted.
-const OPENED: u32 = 100;
-const OPENED_BURST: Duration = Duration::from_secs(4);
+/// The share of what readers can take that each of those who speak in a room gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// How many members have spoken lately, the one that is charged included: at least one.
+    pub speakers: u32,
+    /// How many blocks a second the slowest reader in the room can open.
+    pub opened: u32,
+}
 
-/// How many bytes a second a member may send to any one reader, whose link has to carry them. The limit of
-/// a member's bytes in all does not prevent too many: an entry goes to all, so that whoever has a slow
-/// link would not come after, and be dropped for that. `CARRIED_BURST` is the time in which a member earns
-/// what may come at once: 1 MiB, a quarter of what may wait for a reader by default.
-const CARRIED: u32 = 128 * 1024;
-const CARRIED_BURST: Duration = Duration::from_secs(8);
-
+/// How many blocks a second all who speak in a room together may send to any one reader, who has to open
+/// them: what one core does in 2.4 ms each, and something to spare. A reader that says it can open less
+/// is sent less, but not less than the second of the two: a member must not silence its room.
+pub(super) const OPENED: u32 = 300;
+pub(super) const LEAST_OPENED: u32 = 100;
+/// How many bytes a second they may send to any one reader, whose link has to carry them: an entry goes to
+/// all, so that whoever has a slow link would not come after, and be dropped for that.
+const CARRIED: u32 = 384 * 1024;
+/// The time in which what may come at once is earned. Ten members who flood have sent a reader no more at
+/// once than it opens in some 1.3 seconds, so that nobody's line waits longer behind them.
+const SHARED_BURST: Duration = Duration::from_millis(125);
 /// The most blocks of a ciphertext, however long its reader's key is: 6,144 bytes (PROTOCOL §8).
 /// Readers do not open a longer one.
 const LONGEST: usize = 24;
@@ -69,6 +74,14 @@ pub struct Cost {
     pub parcels: u64,
     /// New cards.
     pub cards: u64,
+}
+
+impl Share {
+    /// That of a member while nobody else speaks.
+    pub(super) const WHOLE: Self = Self {
+        speakers: 1,
+        opened: OPENED,
+    };
 }
 
 impl Cost {
@@ -116,8 +129,9 @@ impl Cost {
 pub struct Throttle {
     blocks: (Option<Rate>, Bucket),
     bytes: (Option<Rate>, Bucket),
-    opened: (Option<Rate>, Bucket),
-    carried: (Option<Rate>, Bucket),
+    /// What a member may send to any one reader, if nobody else speaks.
+    opened: (u32, Bucket),
+    carried: (u32, Bucket),
     cards: (Option<Rate>, Bucket),
 }
 
@@ -133,24 +147,38 @@ impl Throttle {
         Self {
             blocks: a_second(limits.blocks, BURST),
             bytes: a_second(limits.bytes, BURST),
-            opened: a_second(limits.blocks.min(OPENED), OPENED_BURST),
-            carried: a_second(limits.bytes.min(CARRIED), CARRIED_BURST),
+            opened: (limits.blocks.min(OPENED), Bucket::default()),
+            carried: (limits.bytes.min(CARRIED), Bucket::default()),
             cards: ((limits.blocks > 0).then_some(cards), Bucket::default()),
         }
     }
 
-    /// Charges the member for a frame. Returns for how long nothing more is to be taken from it.
-    /// `now` is the time since any moment, the same moment for all calls.
-    pub fn take(&mut self, cost: &Cost, now: Duration) -> Duration {
-        let wait = |(rate, bucket): &mut (Option<Rate>, Bucket), amount| match rate {
-            Some(rate) => bucket.take(rate, amount, now),
-            None => Duration::ZERO,
+    /// Whether what a member may send depends on its share.
+    pub(super) fn is_shared(&self) -> bool {
+        self.opened.0 > 0 || self.carried.0 > 0
+    }
+
+    /// Charges the member for a frame, when it has this share of the room. Returns for how long nothing
+    /// more is to be taken from it. `now` is the time since any moment, the same moment for all calls.
+    pub fn take(&mut self, cost: &Cost, share: &Share, now: Duration) -> Duration {
+        let speakers = share.speakers.max(1);
+        let shared = |limit| {
+            let limit = NonZeroU32::new(limit)?;
+            Some(Rate::new(limit, SECOND * speakers, SHARED_BURST * speakers))
         };
-        wait(&mut self.blocks, cost.blocks)
-            .max(wait(&mut self.bytes, cost.bytes))
-            .max(wait(&mut self.opened, cost.opened))
-            .max(wait(&mut self.carried, cost.carried))
-            .max(wait(&mut self.cards, cost.cards))
+        let opened = self.opened.0.min(share.opened);
+        let wait = |rate: Option<Rate>, bucket: &mut Bucket, amount| {
+            rate.map_or(Duration::ZERO, |rate| bucket.take(&rate, amount, now))
+        };
+        wait(self.blocks.0, &mut self.blocks.1, cost.blocks)
+            .max(wait(self.bytes.0, &mut self.bytes.1, cost.bytes))
+            .max(wait(shared(opened), &mut self.opened.1, cost.opened))
+            .max(wait(
+                shared(self.carried.0),
+                &mut self.carried.1,
+                cost.carried,
+            ))
+            .max(wait(self.cards.0, &mut self.cards.1, cost.cards))
     }
 }
 
@@ -223,14 +251,69 @@ mod tests {
             ..RelayLimits::default()
         });
         let long = to(&[22 * 256]);
-        // 64 KiB in lines as long as they may be.
-        for _ in 0..16 {
-            assert_eq!(throttle.take(&long, SECOND), Duration::ZERO);
+        assert_eq!(throttle.take(&long, &Share::WHOLE, SECOND), Duration::ZERO);
+        let wait = |blocks: u32| SECOND * blocks / OPENED - SHARED_BURST;
+        let (first, second) = (wait(44), wait(66));
+        let about = |wait: Duration, other: Duration| wait.abs_diff(other) < SECOND / 1000;
+        assert!(about(throttle.take(&long, &Share::WHOLE, SECOND), first));
+        assert!(about(throttle.take(&long, &Share::WHOLE, SECOND), second));
+    }
+
+    #[test]
+    fn all_who_speak_together_send_a_reader_what_it_can_open() {
+        let limits = RelayLimits {
+            blocks: 5000,
+            ..RelayLimits::default()
+        };
+        for (speakers, opened) in [(1, 300), (10, 300), (10, 100), (200, 1000)] {
+            let share = Share { speakers, opened };
+            let line = Cost {
+                opened: 1,
+                ..Cost::default()
+            };
+            let mut throttles = vec![Throttle::new(&limits); usize::try_from(speakers).unwrap()];
+            let sent = throttles.iter_mut().map(|throttle| {
+                let (mut now, mut lines) = (SECOND, 0);
+                while now < 11 * SECOND {
+                    lines += 1;
+                    now += throttle.take(&line, &share, now);
+                }
+                lines
+            });
+            // In ten seconds: as much as that is, and what may come at once of each.
+            let most = opened.min(OPENED);
+            let sent = sent.sum::<u32>();
+            assert!(
+                (most * 10..=most * 10 + speakers * (most / 8 + 2)).contains(&sent),
+                "{sent}"
+            );
         }
-        throttle.take(&long, SECOND);
-        throttle.take(&long, SECOND);
-        assert_eq!(throttle.take(&long, SECOND), 18 * SECOND / 100);
-        assert_eq!(throttle.take(&long, SECOND), 40 * SECOND / 100);
+    }
+
+    #[test]
+    fn a_line_now_and_then_never_waits() {
+        let mut throttle = Throttle::new(&RelayLimits {
+            blocks: 5000,
+            bytes: 4 << 20,
+            ..RelayLimits::default()
+        });
+        let share = Share {
+            speakers: 11,
+            opened: LEAST_OPENED,
+        };
+        let line = Cost {
+            blocks: 1,
+            bytes: 900,
+            opened: 1,
+            carried: 900,
+            ..Cost::default()
+        };
+        for second in 1..100 {
+            assert_eq!(
+                throttle.take(&line, &share, SECOND * second),
+                Duration::ZERO
+            );
+        }
     }
 
     #[test]
@@ -246,13 +329,10 @@ mod tests {
             bytes: 4 << 20,
             ..RelayLimits::default()
         });
-        let entry = cost(&Frame::send(&vec![0; 128 << 10], b"", Part::Last, &[]));
-        for _ in 0..7 {
-            assert_eq!(throttle.take(&entry, SECOND), Duration::ZERO);
-        }
-        throttle.take(&entry, SECOND);
-        let wait = throttle.take(&entry, SECOND);
-        assert!(wait > SECOND && wait < SECOND * 11 / 10, "{wait:?}");
+        let entry = cost(&Frame::send(&vec![0; 48 << 10], b"", Part::Last, &[]));
+        throttle.take(&entry, &Share::WHOLE, SECOND);
+        let wait = throttle.take(&entry, &Share::WHOLE, SECOND);
+        assert!(wait > SECOND / 8 && wait < SECOND / 7, "{wait:?}");
     }
 
     #[test]
@@ -263,15 +343,15 @@ mod tests {
         });
         let cost = cost(&Frame::rekey(b"card"));
         for _ in 0..5 {
-            assert_eq!(throttle.take(&cost, SECOND), Duration::ZERO);
+            assert_eq!(throttle.take(&cost, &Share::WHOLE, SECOND), Duration::ZERO);
         }
-        assert_eq!(throttle.take(&cost, SECOND), MINUTE / 10);
+        assert_eq!(throttle.take(&cost, &Share::WHOLE, SECOND), MINUTE / 10);
         // With a smaller limit a second, it is the blocks that are short.
         let mut throttle = Throttle::new(&RelayLimits {
             blocks: 256,
             ..RelayLimits::default()
         });
-        assert_eq!(throttle.take(&cost, SECOND), 2 * SECOND);
+        assert_eq!(throttle.take(&cost, &Share::WHOLE, SECOND), 2 * SECOND);
     }
 
     #[test]
@@ -287,7 +367,7 @@ mod tests {
                 bytes,
                 ..Cost::default()
             };
-            throttle.take(&cost, SECOND)
+            throttle.take(&cost, &Share::WHOLE, SECOND)
         };
         assert_eq!(wait(20, 2000), Duration::ZERO);
         assert_eq!(wait(10, 500), SECOND);
@@ -305,7 +385,7 @@ mod tests {
             cards: u64::MAX,
             parcels: 0,
         };
-        assert_eq!(throttle.take(&cost, SECOND), Duration::ZERO);
-        assert_eq!(throttle.take(&cost, SECOND), Duration::ZERO);
+        assert_eq!(throttle.take(&cost, &Share::WHOLE, SECOND), Duration::ZERO);
+        assert_eq!(throttle.take(&cost, &Share::WHOLE, SECOND), Duration::ZERO);
     }
 }

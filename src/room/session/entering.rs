@@ -35,7 +35,7 @@ impl Session {
         let received = resumes.map_or(0, |_| self.door.received);
         let possession = challenge.possession(card.sid(), received);
         let proof = self.own.identity.key.sign(&possession);
-        let hello = Frame::hello(card.bytes(), resumes, received, &proof);
+        let hello = Frame::hello(card.bytes(), resumes, received, self.own.opens, &proof);
         self.own.keys.present(self.history.run());
         self.door.outgoing.push(hello);
         let signed = self.presence.active.get();

@@ -155,6 +155,12 @@ impl Session {
         &self.own.card
     }
 
+    /// The relay is told that this member can open so many blocks a second: those who speak divide that
+    /// among them (PROTOCOL §7). Before that it is told of no bound.
+    pub fn set_opens(&mut self, blocks: u32) {
+        self.own.opens = blocks;
+    }
+
     /// What the relay asks of its clients, once it has said so.
     #[must_use]
     pub fn limits(&self) -> &RelayLimits {

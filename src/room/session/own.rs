@@ -19,6 +19,8 @@ pub(super) struct Own {
     /// A card that follows it, and that has not come back from the relay.
     pub(super) next_card: Option<Card>,
     pub(super) keys: OwnKeys,
+    /// How many blocks a second it can open, as it tells the relay.
+    pub(super) opens: u32,
 }
 
 impl Own {
@@ -29,6 +31,7 @@ impl Own {
             keys: OwnKeys::new(card.sid(), key),
             card,
             next_card: None,
+            opens: u32::MAX,
         }
     }
 

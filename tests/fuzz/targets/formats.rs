@@ -40,8 +40,9 @@ fn to_relay(bytes: &[u8], frame: &ToRelay<'_>) -> Vec<u8> {
             card,
             resumes,
             received,
+            opens,
             proof,
-        } => payload(&Frame::hello(card, *resumes, *received, proof)),
+        } => payload(&Frame::hello(card, *resumes, *received, *opens, proof)),
         ToRelay::Send(send) => {
             assert!(bytes[send.signed.clone()][4..].starts_with(&bytes[send.header.clone()]));
             let mut fields = Encoder::default()

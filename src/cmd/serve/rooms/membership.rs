@@ -153,10 +153,19 @@ impl Membership {
             return Duration::ZERO;
         };
         let admission = &self.counted.relay.admission;
-        let (cost, pause) = intake.throttle(admission.uptime());
+        let uptime = admission.uptime();
+        let share = intake
+            .is_shared()
+            .then(|| lock(&self.room).share(self.joined, uptime));
+        let (cost, pause) = intake.throttle(share, uptime);
         admission.stats.deliveries.add(cost.parcels);
         admission.stats.bytes.add(cost.bytes);
         pause
+    }
+
+    /// The member says how many blocks a second it can open.
+    pub(in crate::cmd::serve) fn set_opens(&self, opens: u32) {
+        lock(&self.room).set_opens(self.joined, opens);
     }
 
     /// Leaves the member unread for so long. Returns whether its connection is still wanted then:

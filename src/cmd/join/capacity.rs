@@ -1,0 +1,33 @@
+//! How much this machine can open.
+
+use std::time::{Duration, Instant};
+
+use crate::cipher::keys::SessionKey;
+
+/// How many blocks are opened to find out.
+const BLOCKS: u32 = 3;
+
+/// How many blocks a second one core opens that are encrypted to a key like this one.
+pub(super) fn measure(key: &SessionKey) -> u32 {
+    let block = key.public().encrypt(&[], &[]);
+    let begun = Instant::now();
+    for _ in 0..BLOCKS {
+        key.decrypt(&[], &block);
+    }
+    let each = (begun.elapsed() / BLOCKS).max(Duration::from_micros(1));
+    u32::try_from(Duration::from_secs(1).as_micros() / each.as_micros()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cipher::keys::KeySize;
+
+    use super::*;
+
+    #[test]
+    fn a_longer_key_opens_less() {
+        let [short, long] =
+            [KeySize::Bits2048, KeySize::Bits4096].map(|size| measure(&SessionKey::generate(size)));
+        assert!(long < short && short < 1_000_000, "{long} {short}");
+    }
+}
