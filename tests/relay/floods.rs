@@ -386,6 +386,71 @@ fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
     }
 }
 
+/// How many members flood the room together, and how many lines each of them has.
+const FLOODERS: usize = 10;
+const LINES: u64 = 100;
+
+#[test]
+fn a_line_now_and_then_does_not_wait_behind_ten_members_who_flood() {
+    let relay = Relay::start(&[]);
+    let (mut ada, mut bob) = two_members(&relay);
+    let mut flooders: Vec<Member> = (0..FLOODERS)
+        .map(|number| {
+            let nick = format!("flooder{number}");
+            let flooder = Member::join_with(relay.address(), &nick, number % 3, &made_up_key());
+            ada.meets(&nick);
+            bob.meets(&nick);
+            flooder
+        })
+        .collect();
+    let is_flooder = |card: &Card| card.nick().as_str().starts_with("flooder");
+    let line = |flooder: &Member, number| {
+        let (header, body) = flooder.compose(number, "flood");
+        let readers = flooder.others.iter().filter(|card| !is_flooder(card));
+        let keys: Vec<_> = readers.map(|card| (card.sid(), card.session())).collect();
+        SealedMessage::seal(&header, &body, flooder.identity(), &keys)
+    };
+    // They are made before, as that takes longer than to send them.
+    let floods = flooders.iter_mut().map(|flooder| {
+        let lines: Vec<_> = (0..LINES).map(|number| line(flooder, number)).collect();
+        (flooder, lines)
+    });
+    let floods: Vec<_> = floods.collect();
+    thread::scope(|scope| {
+        for (flooder, lines) in floods {
+            scope.spawn(move || {
+                for line in lines {
+                    flooder.send(line);
+                }
+                flooder.wait_for_ack(LINES);
+            });
+        }
+        ada.wait_for_line("the flood", |line| line.ends_with("> flood"));
+        assert_chatting(&mut ada, &mut bob);
+        ada.say("/ignore flooder0");
+        let ignored = |line: &str| line.contains("flooder0") && line.contains("ignore");
+        ada.wait_for_line("the answer", ignored);
+    });
+    let (all, lines) = (FLOODERS * LINES as usize, bob.lines());
+    let is_flood = |line: &&String| line.ends_with("> flood");
+    let until = |text: &str| {
+        let before = lines.iter().take_while(|line| !line.contains(text));
+        before.filter(is_flood).count()
+    };
+    let words = ada.lines();
+    let answered = words.iter().take_while(|line| !line.contains("here I am"));
+    assert!(
+        until("here I am") < all / 2,
+        "{} of {all}",
+        until("here I am")
+    );
+    assert!(answered.filter(is_flood).count() < all / 2);
+    assert_chatting(&mut ada, &mut bob);
+    assert_eq!(bob.lines().iter().filter(is_flood).count(), all);
+    assert_eq!(relay.log(), [""; 0]);
+    assert!(ada.leave().status.success() && bob.leave().status.success());
+}
+
 #[test]
 fn statements_as_fast_as_they_can_be_made_throw_nobody_out() {
     let mut scene = Besieged::begin(&[]);
