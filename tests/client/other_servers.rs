@@ -1,6 +1,6 @@
 //! Relays that are not there, or are something else: the client says so in one line, and ends.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use e2echat::room::frame::{Challenge, Frame, PREAMBLE, RelayLimits, RunId};
 use e2echat::room::notice::Notice;
 
 use crate::support::peer::frame;
-use crate::support::process::{Ended, Home};
+use crate::support::process::{Client, Ended, Home, Relay};
 
 /// Where a room begins.
 const START: Link = Link {
@@ -114,14 +114,50 @@ fn ports_that_say_nothing_too_little_or_too_slowly_hold_the_client_for_10_second
     });
     let announced = Frame::welcome(&START, 199, 0).encode();
     let unfinished = scripted([challenge(), announced].concat());
+    let no_answer = |address| format!("no answer from {address} within 10 seconds");
+    let too_slow = |address| {
+        format!("the line to {address} is too slow: of the 199 others in the room 0 came")
+    };
+    let cases = [
+        (silent, no_answer(silent)),
+        (slow, no_answer(slow)),
+        (unfinished, too_slow(unfinished)),
+    ];
     thread::scope(|scope| {
-        for address in [silent, slow, unfinished] {
-            scope.spawn(move || {
-                join(address)
-                    .assert_failure(&format!("no answer from {address} within 10 seconds"));
-            });
+        for (address, error) in &cases {
+            scope.spawn(|| join(*address).assert_failure(error));
         }
     });
+}
+
+/// How long a slow line takes for each piece of what leads into a room: twice that is more than a client
+/// waits for one frame.
+const SLOWNESS: Duration = Duration::from_secs(6);
+
+#[test]
+fn a_slow_line_leads_into_the_room_as_long_as_something_comes() {
+    let relay = Relay::start(&[]);
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let to = relay.address();
+    let line = server(move |mut near| {
+        let mut far = TcpStream::connect(to).expect("the relay is there");
+        let (mut from, mut back) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+        thread::spawn(move || io::copy(&mut from, &mut back));
+        // CHALLENGE comes at once, then WELCOME, then the cards.
+        let mut frame = vec![0; challenge().len()];
+        for pause in [Duration::ZERO, SLOWNESS, SLOWNESS] {
+            far.read_exact(&mut frame).expect("the relay says so much");
+            thread::sleep(pause);
+            near.write_all(&frame).expect("the client reads it");
+            frame = vec![0; Frame::welcome(&START, 1, 0).encode().len()];
+        }
+        let _ = io::copy(&mut far, &mut near);
+    });
+    let mut bob = Client::join(line, "bob", &[]);
+    bob.say("what a line");
+    ada.wait_for_message("bob", "what a line");
+    ada.say("welcome");
+    bob.wait_for_message("ada", "welcome");
 }
 
 #[test]

@@ -34,13 +34,12 @@ pub(super) mod trust;
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cipher::keys::SessionKey;
 use crate::room::card::{Card, Identity};
 use crate::room::names::Nick;
 use crate::room::session::{End, Event, Session};
-use crate::room::stream::ReadError;
 
 pub(super) use self::args::{Args, Seat};
 pub(super) use self::destination::Destination;
@@ -52,7 +51,7 @@ use self::clock::Clock;
 use self::commands::complete::complete;
 use self::exit::Exit;
 use self::here::{Here, Nicks};
-use self::net::link::{FromRelay, HANDSHAKE_TIMEOUT};
+use self::net::link::FromRelay;
 use self::net::reconnect::{Connection, Dialler};
 use self::next_key::NextKey;
 use self::outbox::Outbox;
@@ -205,19 +204,28 @@ fn enter(
     session: &mut Session,
     clock: &Clock,
 ) -> anyhow::Result<Vec<Event>> {
-    let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
     let mut events = Vec::new();
     while !session.is_inside() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let event = match happenings.recv_timeout(left) {
+        let due = connection.next_due();
+        let idle = due.map_or(Duration::MAX, |at| {
+            at.saturating_duration_since(Instant::now())
+        });
+        let event = match happenings.recv_timeout(idle) {
             Ok(Happening::Link(event)) => event,
             // Nothing else can happen yet.
             Ok(_) => continue,
-            Err(_) => return Err(wording::handshake_failed(relay, ReadError::TimedOut)),
+            // A link that is given up says so.
+            Err(_) => {
+                connection.tick(false);
+                continue;
+            }
         };
         let frame = match connection.take(event, session.received()) {
             Some(FromRelay::Frame(frame)) => frame,
-            Some(FromRelay::Down(error)) => return Err(wording::handshake_failed(relay, error)),
+            Some(FromRelay::Down(error)) => {
+                let come = session.cards_come();
+                return Err(wording::handshake_failed(relay, error, come));
+            }
             None => continue,
         };
         let received = session.receive(&frame, clock.now());

@@ -173,6 +173,16 @@ impl Session {
         matches!(self.door.phase, Phase::Inside)
     }
 
+    /// How many cards of those who are in the room have come, and how many there are, while this member
+    /// enters it.
+    #[must_use]
+    pub fn cards_come(&self) -> Option<(usize, u32)> {
+        match &self.door.phase {
+            Phase::Entering(entering) => Some((entering.cards.len(), entering.welcome.members)),
+            _ => None,
+        }
+    }
+
     /// Whether the goodbye is said: the connection may end.
     #[must_use]
     pub fn has_said_goodbye(&self) -> bool {

@@ -21,7 +21,7 @@ use crate::room::frame::{
 use crate::room::names::RoomId;
 use crate::room::stream::{ReadError, read_frame};
 
-/// How long connecting may take, and then entering the room.
+/// How long connecting may take, and then each frame until this member is in the room.
 pub(in crate::cmd::join) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many frames may wait for the main thread before the socket is left unread.

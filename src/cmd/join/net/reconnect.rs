@@ -21,6 +21,10 @@ use super::route::{Route, unreachable};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// How long entering the room may take, however often something comes. Over a slow line the cards of a
+/// large room take minutes.
+const ENTERING: Duration = Duration::from_mins(5);
+
 /// After the machine stood still pauses stay short for so long.
 const EAGER_FOR: Duration = Duration::from_mins(1);
 
@@ -69,11 +73,32 @@ impl Dialler {
 
 /// How far the present link is.
 enum LinkPhase {
-    /// There is a link. Where it has not led into the room by this time, it is given up.
-    Up(Link, Option<Instant>),
+    /// There is a link. Until it has led into the room, it has a deadline.
+    Up(Link, Option<Deadline>),
     Dialling,
     /// The next attempt is made at this time.
     Pausing(Instant),
+}
+
+/// When a link is given up that has not led into the room.
+struct Deadline {
+    /// If nothing more comes.
+    idle: Instant,
+    /// In any case.
+    last: Instant,
+}
+
+impl Deadline {
+    fn start(now: Instant) -> Self {
+        Self {
+            idle: now + HANDSHAKE_TIMEOUT,
+            last: now + ENTERING,
+        }
+    }
+
+    fn at(&self) -> Instant {
+        self.idle.min(self.last)
+    }
 }
 
 /// The connection to the relay.
@@ -145,7 +170,7 @@ impl Connection {
             deliver(LinkEvent { number, what });
         })?;
         self.stirred = None;
-        self.state = LinkPhase::Up(link, Some(Instant::now() + HANDSHAKE_TIMEOUT));
+        self.state = LinkPhase::Up(link, Some(Deadline::start(Instant::now())));
         Ok(())
     }
 
@@ -195,8 +220,11 @@ impl Connection {
     /// Says that a frame has been dealt with, so that another may be read.
     pub(in crate::cmd::join) fn credit_frame(&mut self) {
         self.stirred = self.stirred.map(|_| Instant::now());
-        if let LinkPhase::Up(link, _) = &self.state {
+        if let LinkPhase::Up(link, deadline) = &mut self.state {
             link.credit();
+            if let Some(deadline) = deadline {
+                deadline.idle = Instant::now() + HANDSHAKE_TIMEOUT;
+            }
         }
     }
 
@@ -294,7 +322,7 @@ impl Connection {
         match &self.state {
             LinkPhase::Up(_, deadline) => {
                 let stalled = self.stirred.map(|stirred| stirred + STALL);
-                deadline.iter().copied().chain(stalled).min()
+                deadline.iter().map(Deadline::at).chain(stalled).min()
             }
             LinkPhase::Dialling => self.hopeless_at(),
             LinkPhase::Pausing(until) => {
@@ -327,7 +355,7 @@ impl Connection {
                 self.spawn_dial();
             }
             LinkPhase::Up(link, deadline) => {
-                let is_late = deadline.take_if(|deadline| *deadline <= now).is_some();
+                let is_late = deadline.take_if(|deadline| deadline.at() <= now).is_some();
                 let is_stalled = |stirred: &mut Instant| *stirred + STALL <= now;
                 if is_late || self.stirred.take_if(is_stalled).is_some() {
                     link.give_up();

@@ -79,8 +79,20 @@ pub(in crate::cmd::join) fn is_final(end: End) -> bool {
 }
 
 /// The error for a handshake that came to nothing.
-pub(in crate::cmd::join) fn handshake_failed(name: &str, error: ReadError) -> anyhow::Error {
+///
+/// `cards` is how many cards of members had come, and how many there are, where that had begun.
+pub(in crate::cmd::join) fn handshake_failed(
+    name: &str,
+    error: ReadError,
+    cards: Option<(usize, u32)>,
+) -> anyhow::Error {
     let seconds = HANDSHAKE_TIMEOUT.as_secs();
+    if let (ReadError::TimedOut, Some((come, all))) = (&error, cards) {
+        return failure(
+            format!("the line to {name} is too slow: of the {all} others in the room {come} came"),
+            "try again later, or over another line",
+        );
+    }
     match error {
         ReadError::TimedOut => failure(
             format!("no answer from {name} within {seconds} seconds"),
