@@ -3,9 +3,10 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
-use crate::cipher::keys::{IdentityKey, KeySize};
+use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::cmd::identity;
 use crate::cmd::prompt::Prompt;
 use crate::cmd::terminal::Format;
@@ -157,20 +158,28 @@ impl Seat {
         }
     }
 
-    /// The saved identity, or one for this run only. It may ask for a passphrase, so it is called before
-    /// any other thread is started.
-    pub(in crate::cmd) fn identity(&self) -> anyhow::Result<Identity> {
+    /// The saved identity, or one for this run only, and a session key. It may ask for a passphrase, so it
+    /// is called before any other thread is started.
+    pub(in crate::cmd) fn keys(&self) -> anyhow::Result<(Identity, SessionKey)> {
         let saved = self.identity.clone().or_else(|| {
             let path = identity::default_path().ok()?;
             path.try_exists().unwrap_or(true).then_some(path)
         });
-        Ok(Identity {
-            is_lasting: saved.is_some(),
-            key: match saved {
-                Some(path) => identity::load(&path)?,
-                None => IdentityKey::generate(KeySize::default()),
-            },
-        })
+        let is_lasting = saved.is_some();
+        let make_session_key = || SessionKey::generate(self.bits);
+        let (key, session_key) = match saved {
+            Some(path) => (identity::load(&path)?, make_session_key()),
+            // To make both takes as long as to make one.
+            None => thread::scope(|scope| {
+                let session_key = scope.spawn(make_session_key);
+                let key = IdentityKey::generate(KeySize::default());
+                (
+                    key,
+                    session_key.join().expect("making a key does not panic"),
+                )
+            }),
+        };
+        Ok((Identity { key, is_lasting }, session_key))
     }
 }
 

@@ -77,9 +77,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         Some(proxy) => Route::Proxy(proxy, relay),
         None => Route::Host(relay),
     };
+    let (identity, session_key) = args.seat.keys()?;
     let member = Member {
         nick: &args.nick,
-        identity: args.seat.identity()?,
+        identity,
+        session_key,
     };
     let (seat, format) = (&args.seat, args.format());
     join_room(destination, route, member, seat, format, || Ok(()))
@@ -89,6 +91,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 pub(super) struct Member<'a> {
     pub(super) nick: &'a Nick,
     pub(super) identity: Identity,
+    pub(super) session_key: SessionKey,
 }
 
 /// Joins a room, and stays there until there is a reason to end. Calls `entered` before anything is
@@ -96,7 +99,7 @@ pub(super) struct Member<'a> {
 pub(super) fn join_room(
     destination: Destination<'_>,
     route: Route,
-    Member { nick, identity }: Member<'_>,
+    member: Member<'_>,
     seat: &Seat,
     format: Format,
     entered: impl FnOnce() -> anyhow::Result<()>,
@@ -105,11 +108,15 @@ pub(super) fn join_room(
     let people = KnownPeopleFile::open(relay, room.id())?;
     let is_host = matches!(route, Route::Addresses(_));
     let log = seat.output.open_log()?;
-    let key = SessionKey::generate(seat.bits);
     let clock = Clock::start();
     let policy = seat.policy();
-    let opens = capacity::measure(&key);
-    let mut session = Session::new(identity, key, nick, room, policy, clock.now());
+    let Member {
+        nick,
+        identity,
+        session_key,
+    } = member;
+    let opens = capacity::measure(&session_key);
+    let mut session = Session::new(identity, session_key, nick, room, policy, clock.now());
     session.set_opens(opens);
     let (sender, happenings) = channel();
     let dialler = Dialler {

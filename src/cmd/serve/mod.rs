@@ -154,8 +154,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         .transpose()?;
     let listeners = listen(&args.bind, args.port)?;
     let host = args.nick.as_ref().map(|nick| {
-        let identity = args.seat.identity()?;
-        anyhow::Ok(Member { nick, identity })
+        let (identity, session_key) = args.seat.keys()?;
+        anyhow::Ok(Member {
+            nick,
+            identity,
+            session_key,
+        })
     });
     let host = host.transpose()?;
     let addresses = listeners
