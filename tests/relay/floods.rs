@@ -381,7 +381,7 @@ fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
     // has said nothing either.
     for alarm in others {
         assert_eq!(alarm["kind"], "undelivered", "{alarm}");
-        let text = "not delivered to ada, who has gone; say it again: loud and clear, 1";
+        let text = "not confirmed by ada, who has gone; say it again: loud and clear, 1";
         assert_eq!(alarm["text"], text);
     }
 }

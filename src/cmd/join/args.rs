@@ -37,8 +37,8 @@ Environment:
   E2ECHAT_PASSPHRASE                            the identity's passphrase, instead of being asked
   NO_COLOR                                      no colour, if it is not empty
 
-Exit status: 0 after a clean end, 1 after a failure or if something was not delivered, 2 for wrong
-usage.
+Exit status: 0 after a clean end; 1 after a failure, or if something has not reached somebody who
+had not left; 2 for wrong usage.
 
 Examples:
   e2echat join chat.example.org --nick ada

@@ -155,6 +155,7 @@ pub(super) fn join_room(
             deliver(&sender, |key| Happening::KeyMade(Box::new(key))),
         ),
         exit: Exit::default(),
+        came_on_waking: 0,
     };
     client.tell_events(on_the_way);
     let end = client.run(&happenings);

@@ -113,6 +113,18 @@ impl Members {
         self.absent.get(&origin).map(|absent| absent.since)
     }
 
+    /// Under which session ids at first those are away who have come with this card instead: the relay lets
+    /// one identity have a nick once.
+    pub(super) fn replaced_by(&self, card: &Card) -> Vec<SessionId> {
+        let is_same = |before: &Card| {
+            let is_other = before.origin() != card.origin();
+            is_other && before.nick() == card.nick() && before.identity() == card.identity()
+        };
+        let cards = self.absent.values().map(|absent| &absent.peer.card);
+        let replaced = cards.filter(|before| is_same(before));
+        replaced.map(Card::origin).collect()
+    }
+
     /// Under which session id a member is in the roster that has this one, or by its card had it before,
     /// and that signed this. Anybody's card can say that it had somebody else's.
     pub(super) fn author(&self, sid: SessionId, signed: &Signed<'_>) -> Option<SessionId> {

@@ -67,6 +67,8 @@ pub enum Undelivered {
     Unopened,
     /// The reader has left, or has not come back.
     Gone,
+    /// The reader was started anew, and has come back as somebody without the key for it.
+    CameAnew,
     /// A session key has changed before it came, the author's or the reader's: the relay does not pass it
     /// on any more.
     KeyChanged,
@@ -457,10 +459,10 @@ impl Outbox {
         }
     }
 
-    /// A reader is gone for good.
-    pub(super) fn is_gone(&mut self, origin: SessionId) -> Vec<News> {
-        let gone = Fate::Undelivered(Undelivered::Gone);
-        self.settle(|_, reader| (reader.origin == origin).then_some(gone))
+    /// What a reader has not confirmed does not come any more, for this reason.
+    pub(super) fn give_up_reader(&mut self, origin: SessionId, why: Undelivered) -> Vec<News> {
+        let lost = Fate::Undelivered(why);
+        self.settle(|_, reader| (reader.origin == origin).then_some(lost))
     }
 
     /// What a reader, who has entered anew or to whom this member has, has not confirmed and is not sent

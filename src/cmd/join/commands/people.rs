@@ -7,7 +7,7 @@ use crate::room::text::SafeText;
 use crate::cmd::join::client::Client;
 use crate::cmd::join::clock::unix_seconds;
 use crate::cmd::join::output::report::{Report, Who};
-use crate::cmd::join::output::{clock_time, duration};
+use crate::cmd::join::output::{clock_time, duration, list, sort};
 use crate::cmd::join::trust::{Remark, Trust};
 
 impl Client<'_> {
@@ -36,8 +36,20 @@ impl Client<'_> {
     /// Lists who is here, the user first.
     pub(super) fn names(&mut self) {
         self.own_fingerprint();
+        if let Some(seen) = self.here.last_seen(&self.session) {
+            self.screen.notice(format!(
+                "there is no connection at the moment: this is who was here at {}",
+                clock_time(seen)
+            ));
+        }
         let others = self.session.others();
         self.list_people(&others);
+        let mut missing = self.session.expected(self.clock.now());
+        if !missing.is_empty() {
+            sort(&mut missing);
+            self.screen
+                .notice(format!("still missing: {}", list(&missing)));
+        }
         self.tell_absent(&others);
     }
 

@@ -259,6 +259,8 @@ enum StandingWord {
 enum ReasonWord {
     Unopened,
     Gone,
+    NotBack,
+    CameAnew,
     GivenUp,
     NotTaken,
 }
@@ -267,7 +269,9 @@ impl From<Reason> for ReasonWord {
     fn from(reason: Reason) -> Self {
         match reason {
             Reason::Unopened => Self::Unopened,
-            Reason::Gone => Self::Gone,
+            Reason::Gone | Reason::NickTaken => Self::Gone,
+            Reason::NotBack => Self::NotBack,
+            Reason::CameAnew => Self::CameAnew,
             Reason::KeyChanged | Reason::TooMuch | Reason::TooLong => Self::GivenUp,
             Reason::NotTaken => Self::NotTaken,
         }

@@ -496,6 +496,17 @@ impl Simulation {
                 let gone = self.members[message.from].view.gone.get(&reader);
                 gone.is_some_and(|gone| gone.gives_up(message) <= self.now)
             }
+            Undelivered::CameAnew => {
+                let author = &self.members[message.from];
+                let gone = author.view.gone.get(&reader);
+                let mut there = author.session.others().into_iter();
+                gone.is_some_and(|gone| {
+                    there.any(|person| {
+                        let who = self.owners.of(person.sid);
+                        person.nick.as_str() == gone.nick && is_same_person(who, reader)
+                    })
+                })
+            }
             Undelivered::KeyChanged => {
                 is_old(message.from, message.generation) || is_old(reader, fate.generation)
             }
