@@ -98,7 +98,10 @@ macro_rules! incidents {
                     | Event::Renamed { .. } | Event::Called(_) | Event::Away(..)
                     | Event::Message { .. } | Event::Taken(_) | Event::NotTaken { .. }
                     | Event::Confirmed { .. } | Event::Unconfirmed { .. } | Event::Undelivered { .. }
-                    | Event::Quiet(..) | Event::Contradicted | Event::Dead | Event::Refused(_) => None,
+                    | Event::Quiet(..) | Event::Contradicted | Event::Dead | Event::Refused(_)
+                    | Event::Shares { .. } | Event::HandedOn(_) | Event::NotHandedOn { .. }
+                    | Event::ShareOver { .. } | Event::ShareDone { .. }
+                    | Event::AsksToCatchUp(_) => None,
                 }
             }
 
