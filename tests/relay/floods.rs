@@ -274,6 +274,7 @@ impl Besieged {
         let message = SealedMessage {
             header: header.encode(),
             signature: vec![1; 256],
+            nonce: [0; 16],
             parcels: Vec::new(),
         };
         message.frames().remove(0).encode()

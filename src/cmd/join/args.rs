@@ -145,6 +145,7 @@ impl Seat {
                 Standing::New
             },
             rekey_after: Duration::from_secs(60 * u64::from(self.rekey)),
+            no_share: false,
         }
     }
 

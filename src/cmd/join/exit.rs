@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cipher::seal::MAX_TEXT;
 use crate::cmd::failure;
+use crate::room::content::MAX_TEXT;
 
 /// How long the relay has for a last acknowledgement when somebody leaves by hand.
 const GOODBYE: Duration = Duration::from_secs(3);

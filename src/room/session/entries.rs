@@ -251,7 +251,11 @@ impl Session {
                 let digest = entry_digest(&message.entry());
                 claim = Some(message.claim().clone());
                 self.history.append(EntryKind::Message, &digest);
+                let copy = message.copy();
                 self.outbox.came_back(receipt, self.history.now());
+                if let Some(copy) = copy {
+                    self.keep(copy, None, now);
+                }
                 self.shown
                     .push(self.history.now().position, self.own.origin());
             }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
+use crate::cipher::fingerprint::Fingerprint;
 use crate::room::card::{Card, SessionId};
 use crate::room::chain::roster_digest;
 use crate::room::frame::Signed;
@@ -83,6 +84,14 @@ impl Members {
         let known = present.chain(absent);
         let named = known.map(|peer| (peer.card.origin(), peer.nick().clone()));
         named.collect()
+    }
+
+    /// Whose session id this is, of all who are in the room or may come back.
+    pub(super) fn identity(&self, sid: SessionId) -> Option<Fingerprint> {
+        let absent = || self.absent.values().map(|absent| &absent.peer);
+        let peer = self.roster.get(sid);
+        let peer = peer.or_else(|| absent().find(|peer| peer.card.sid() == sid));
+        peer.map(|peer| peer.card.fingerprint())
     }
 
     /// All who are in the room, by their first session ids.

@@ -1,6 +1,6 @@
 //! Texts, and the commands that say something: to whom it goes, and what is told if it cannot be said.
 
-use crate::cipher::seal::MAX_TEXT;
+use crate::room::content::MAX_TEXT;
 use crate::room::message::Kind;
 use crate::room::session::{Person, Receipt, SayError, To};
 

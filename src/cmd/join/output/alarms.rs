@@ -98,7 +98,9 @@ macro_rules! incidents {
                     | Event::Renamed { .. } | Event::Called(_) | Event::Away(..)
                     | Event::Message { .. } | Event::Taken(_) | Event::NotTaken { .. }
                     | Event::Confirmed { .. } | Event::Unconfirmed { .. } | Event::Undelivered { .. }
-                    | Event::Quiet(..) | Event::CaughtUp { .. } | Event::Contradicted | Event::Dead | Event::Refused(_) => None,
+                    | Event::Quiet(..) | Event::CaughtUp { .. } | Event::Contradicted | Event::Dead | Event::Refused(_)
+                    | Event::Shares { .. } | Event::HandedOn(_) | Event::ShareOver { .. }
+                    | Event::ShareDone { .. } | Event::AsksToCatchUp(_) => None,
                 }
             }
 

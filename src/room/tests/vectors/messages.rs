@@ -25,6 +25,7 @@ const BEFORE: u64 = 6;
 const POLICY: Policy = Policy {
     at_least: Standing::New,
     rekey_after: Duration::from_hours(1),
+    no_share: false,
 };
 
 #[test]

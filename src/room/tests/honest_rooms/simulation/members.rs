@@ -151,6 +151,7 @@ impl Simulation {
         let policy = Policy {
             at_least: Standing::New,
             rekey_after: rekey_after[self.rng.random_range(0..2)],
+            no_share: false,
         };
         let skew = self.rng.random_range(1..10_000_000);
         let key = self.keys.take();
