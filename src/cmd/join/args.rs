@@ -14,6 +14,7 @@ use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Policy, Standing};
 use crate::room::text::parse_visible;
 
+use crate::cmd::join::catch_up::Answering;
 use crate::cmd::join::net::address::{Address, RoomAddress, RoomOrInvite};
 use crate::cmd::join::net::pasted;
 use crate::cmd::join::net::socks5::Proxy;
@@ -34,6 +35,7 @@ Environment:
   E2ECHAT_NICK, E2ECHAT_ROOM, E2ECHAT_IDENTITY  instead of the options; E2ECHAT_ROOM may be an invite
   E2ECHAT_PROXY                                 the same; unlike in an option, others on this machine
                                                 do not see a password in it
+  E2ECHAT_CATCHUP                               instead of --catchup
   E2ECHAT_PASSPHRASE                            the identity's passphrase, instead of being asked
   NO_COLOR                                      no colour, if it is not empty
 
@@ -107,6 +109,23 @@ pub(in crate::cmd) struct Seat {
     #[arg(long)]
     only_verified: bool,
 
+    /// Ask others not to hand on what you say; honest programs obey, as they also do with
+    /// --only-known and --only-verified
+    #[arg(long)]
+    no_share: bool,
+
+    /// Whom the program by itself hands what they missed, where they ask for it with /catchup: nobody,
+    /// or those whom you have verified
+    #[arg(
+        long,
+        env = "E2ECHAT_CATCHUP",
+        hide_env = true,
+        value_name = "off|verified",
+        default_value = "off",
+        hide_possible_values = true
+    )]
+    pub(super) catchup: Answering,
+
     /// Length of the session key, with which others encrypt to you
     #[arg(long, default_value = "2048", value_name = "2048|3072|4096")]
     pub(super) bits: KeySize,
@@ -145,7 +164,7 @@ impl Seat {
                 Standing::New
             },
             rekey_after: Duration::from_secs(60 * u64::from(self.rekey)),
-            no_share: false,
+            no_share: self.no_share,
         }
     }
 

@@ -13,10 +13,12 @@ use crate::room::notice::Notice;
 use crate::room::session::{End, Fate, Session};
 
 use super::away::Away;
+use super::catch_up::CatchUp;
 use super::clock::Clock;
 use super::destination::Destination;
 use super::exit::Exit;
 use super::here::Here;
+use super::incoming::Incoming;
 use super::net::link::FromRelay;
 use super::net::reconnect::{Connection, LinkEvent};
 use super::next_key::NextKey;
@@ -68,6 +70,8 @@ pub(super) struct Client<'a> {
     pub(super) outbox: Outbox,
     pub(super) reply_to: ReplyTo,
     pub(super) away: Away,
+    pub(super) catch_up: CatchUp,
+    pub(super) incoming: Incoming,
     pub(super) next_key: NextKey,
     pub(super) exit: Exit,
     /// How many messages came over the connection of before, when the program had stood still: they were
@@ -211,6 +215,7 @@ impl Client<'_> {
             self.exit.deadline(),
             self.connection.next_due(),
             self.away.next_due(),
+            self.catch_up.next_due(),
             self.filter.next_due(),
             self.outbox.next_due(),
             self.session.next_due().and_then(|due| self.clock.at(due)),
@@ -237,6 +242,7 @@ impl Client<'_> {
         if let Some(reason) = self.away.take_due() {
             self.announce(Kind::Away, &reason);
         }
+        self.answer_catch_up();
         self.tell_held_back(false);
         let due = self.session.tick(self.clock.now());
         self.tell_events(due);

@@ -11,8 +11,10 @@ use super::client::Client;
 use super::clock::unix_seconds;
 use super::next_key::nick_is_taken;
 use super::output::alarms::{Incident, Reason};
-use super::output::report::{LinkState, Report, Speech, Who, mentions};
+use super::output::handed::Shared;
+use super::output::report::{LinkState, Report};
 use super::output::sort;
+use super::output::speech::{Speech, Who, mentions};
 use super::output::wording;
 use super::trust::{Remark, Trust};
 
@@ -28,6 +30,7 @@ impl Client<'_> {
         let parted = who_said_goodbye(&events);
         let mut found = Vec::new();
         for event in events {
+            self.note_attendance(&event);
             if let Some(incident) = self.find(&event) {
                 if is_failure(&incident, &parted) {
                     self.note_undelivered();
@@ -236,6 +239,25 @@ impl Client<'_> {
             Event::Confirmed { receipt, .. } => {
                 self.outbox.note_confirmed(receipt, &mut self.screen);
             }
+            Event::Shares { by, with, count } => self.tell_share(&by, with, count),
+            Event::HandedOn(handed) => self.tell_handed_on(handed),
+            Event::ShareOver {
+                by,
+                shown,
+                had,
+                refused,
+                missing,
+            } => self.tell_share_end(&by, [shown, had, refused, missing]),
+            Event::ShareDone {
+                reader: to,
+                delivered,
+                count,
+            } => self.screen.show(&Report::Shared(Shared {
+                to,
+                delivered,
+                count,
+            })),
+            Event::AsksToCatchUp(nick) => self.tell_catch_up(&nick),
             Event::RekeyDue => self.next_key.make(&mut self.screen),
             Event::Refused(nick) => self.screen.refuse(None, nick_is_taken(&nick)),
             Event::Contradicted => {
@@ -364,7 +386,7 @@ impl Client<'_> {
     }
 
     /// Who has this nick at present.
-    fn who(&self, nick: &Nick) -> Option<Who> {
+    pub(super) fn who(&self, nick: &Nick) -> Option<Who> {
         self.session.person(nick).as_ref().map(Who::from)
     }
 }

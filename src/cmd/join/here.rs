@@ -8,7 +8,7 @@ use crate::room::Time;
 use crate::room::names::Nick;
 use crate::room::session::{Now, Session};
 
-use super::output::report::Who;
+use super::output::speech::Who;
 
 /// The nicks of those who are here. The main thread writes them, and the editor's thread reads them.
 #[derive(Default)]

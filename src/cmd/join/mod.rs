@@ -9,14 +9,15 @@
 //! - `args`: what the command line asks for. `destination`: the room that is joined.
 //! - `client`: the main thread's loop.
 //! - `commands`: what is done about what the user types. `events`: what is told of what happens in the
-//!   room.
+//!   room. `late`: what is told of what is handed on to whoever comes late.
 //! - `net`: how frames get to the relay and back.
 //! - `output`: all that is told, in words and as JSON, and where it goes.
 //! - `trust`: what is known of others, and the file that remembers it.
-//! - What the client keeps besides: `here`, `outbox`, `reply`, `away`, `next_key`, `exit`, `clock`.
+//! - What the client keeps besides: `here`, `outbox`, `reply`, `away`, `catch_up`, `next_key`, `exit`, `clock`.
 
 mod args;
 mod away;
+mod catch_up;
 mod client;
 mod clock;
 pub(super) mod commands;
@@ -24,6 +25,8 @@ mod destination;
 mod events;
 mod exit;
 mod here;
+mod incoming;
+mod late;
 pub(super) mod net;
 mod next_key;
 mod outbox;
@@ -46,11 +49,13 @@ pub(super) use self::destination::Destination;
 pub(super) use self::net::route::Route;
 
 use self::away::Away;
+use self::catch_up::CatchUp;
 use self::client::{Client, Happening, deliver};
 use self::clock::Clock;
 use self::commands::complete::complete;
 use self::exit::Exit;
 use self::here::{Here, Nicks};
+use self::incoming::Incoming;
 use self::net::link::{FromRelay, HANDSHAKE_TIMEOUT};
 use self::net::reconnect::{Connection, Dialler};
 use self::next_key::NextKey;
@@ -150,6 +155,8 @@ pub(super) fn join_room(
         outbox: Outbox::default(),
         reply_to: ReplyTo::default(),
         away: Away::default(),
+        catch_up: CatchUp::new(seat.catchup),
+        incoming: Incoming::default(),
         next_key: NextKey::new(
             seat.bits,
             deliver(&sender, |key| Happening::KeyMade(Box::new(key))),

@@ -6,9 +6,10 @@
 //! not taken the user's own words, `unsent` stands in place of the time. A `~` behind it, as
 //! in `21:04~ <bob> yes`, says that the author had not seen all that stands above: in a lively room that
 //! is nothing special, so the sign is small. In its place stands, before the user's own words, a `-` where
-//! somebody has not confirmed them for too long, and an `x` where they have not reached somebody. A nick
-//! can contain none of these signs, but `-` and `x`, and words only come behind the gutter, so nobody can
-//! forge one.
+//! somebody has not confirmed them for too long, and an `x` where they have not reached somebody. What
+//! somebody else than its author has handed on has a `"` there: the time is then the author's, shown in any
+//! case, and before it stands the date, where that is not today. A nick can contain none of these signs, but
+//! `-` and `x`, and words only come behind the gutter, so nobody can forge one.
 
 use jiff::civil::Time;
 
@@ -27,6 +28,8 @@ const CROSSED: &str = "~ ";
 const LATE: &str = "- ";
 /// Stands there where the user's own words have not reached somebody.
 const UNDELIVERED: &str = "x ";
+/// Stands there where somebody else than the author has handed the words on.
+const HANDED_ON: &str = "\" ";
 
 /// A gutter in its two parts, which differ in colour.
 pub(super) struct Gutter {
@@ -44,8 +47,9 @@ impl Gutter {
         let is_unsent = message.state() == Some(State::Unsent);
         let before = if is_unsent {
             WAITING.to_owned()
-        } else if timestamps {
-            clock(message.time)
+        } else if timestamps || message.is_handed_on {
+            let date = message.date.map(|date| format!("{date} "));
+            date.unwrap_or_default() + &clock(message.time)
         } else {
             String::new()
         };
@@ -99,6 +103,7 @@ fn sign(message: &ChatMessage) -> Option<&'static str> {
     match message.state() {
         Some(State::Late) => Some(LATE),
         Some(State::Undelivered) => Some(UNDELIVERED),
+        _ if message.is_handed_on => Some(HANDED_ON),
         _ if message.unseen > 0 => Some(CROSSED),
         _ => None,
     }

@@ -6,7 +6,8 @@ use crate::room::text::SafeText;
 
 use crate::cmd::join::client::Client;
 use crate::cmd::join::clock::unix_seconds;
-use crate::cmd::join::output::report::{Report, Who};
+use crate::cmd::join::output::report::Report;
+use crate::cmd::join::output::speech::Who;
 use crate::cmd::join::output::{clock_time, duration, list, sort};
 use crate::cmd::join::trust::{Remark, Trust};
 

@@ -5,8 +5,8 @@ use crate::room::message::Kind;
 use crate::room::session::{Person, Receipt, SayError, To};
 
 use crate::cmd::join::client::Client;
-use crate::cmd::join::output::report::{Speech, Who};
 use crate::cmd::join::output::screen::Screen;
+use crate::cmd::join::output::speech::{Speech, Who};
 use crate::cmd::terminal::{OwnWords, State};
 
 /// What is said of an absence for which the user gives no reason.

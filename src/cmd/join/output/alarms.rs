@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::room::handed::Refusal;
 use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::session::{Asleep, Disbelief, Event, Undelivered};
@@ -411,6 +412,14 @@ incidents! {
     Unopened { nick: Nick, reason: OpenError } from Unopened(nick, reason) =>
         Alarm "unopened" about nick, by Sender, 1 a minute:
         format!("something came under the name of {nick} and is not shown: {reason}; ask {nick} to say it again");
+
+    /// A member has handed on so many messages that are not shown.
+    NotHandedOn { by: Nick, reason: Refusal, count: u32 } from NotHandedOn { by, reason, count } =>
+        Alarm "not-handed-on" about by, by Sender, 1 a minute:
+        match count {
+            1 => format!("a message that {by} hands on is not shown, as {reason}; take no word of {by}'s for it"),
+            _ => format!("{count} messages that {by} hands on are not shown, of each of them as {reason}; take no word of {by}'s for them"),
+        };
 
     /// Something came from nobody in the room.
     Stray {} from Stray =>
