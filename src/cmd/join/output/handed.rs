@@ -99,18 +99,18 @@ impl Share {
 
 impl ShareEnd {
     pub(super) fn words(&self) -> String {
-        let mut words = format!("that was all from {}: {} shown", self.by.nick, self.shown);
-        for (count, what) in [
+        let (by, shown) = (&self.by.nick, self.shown);
+        let others = [
             (self.had, "you had"),
             (self.ignored, "from people whom you ignore"),
             (self.refused, "not shown"),
             (self.missing, "not come"),
-        ] {
-            if count > 0 {
-                words.push_str(&format!(", {count} {what}"));
-            }
-        }
-        words
+        ];
+        let others = others.iter().filter(|(count, _)| *count > 0);
+        let others: String = others
+            .map(|(count, what)| format!(", {count} {what}"))
+            .collect();
+        format!("that was all from {by}: {shown} shown{others}")
     }
 }
 
