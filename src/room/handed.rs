@@ -1,5 +1,5 @@
 //! What is handed on by somebody else than its author: the proof that its author wrote it, and for whom
-//! (PROTOCOL §9).
+//! (PROTOCOL §5, Handing on).
 
 use crate::cipher::encoding::Digest;
 use crate::cipher::seal::Body;
@@ -69,10 +69,10 @@ impl Authors {
         Self(good.collect())
     }
 
-    /// The card with this session id, or one that follows it.
-    fn card_of(&self, sender: SessionId) -> Option<&Card> {
-        let mut cards = self.0.iter();
-        cards.find(|card| card.sid() == sender || card.has_previous(sender))
+    /// The cards with this session id, or that say that they follow it: anybody's card can say so.
+    fn cards_of(&self, sender: SessionId) -> impl Iterator<Item = &Card> {
+        let is_its = move |card: &&Card| card.sid() == sender || card.has_previous(sender);
+        self.0.iter().filter(is_its)
     }
 }
 
@@ -124,9 +124,11 @@ impl<'a> Proven<'a> {
         if body.is_none_or(|body| body.commitment() != header.commitment) {
             return Err(Refusal::Commitment);
         }
-        let author = authors.card_of(header.sender).ok_or(Refusal::Card)?;
-        verify(&message.header, &message.signature, author.identity())
-            .map_err(|_| Refusal::Signature)?;
+        let mut cards = authors.cards_of(header.sender).peekable();
+        cards.peek().ok_or(Refusal::Card)?;
+        let has_signed =
+            |card: &&Card| verify(&message.header, &message.signature, card.identity()).is_ok();
+        let author = cards.find(has_signed).ok_or(Refusal::Signature)?;
         Ok(Self {
             author,
             digest: header_digest(&message.header),

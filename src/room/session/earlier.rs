@@ -1,4 +1,4 @@
-//! What was said to the room earlier, as far as this member may hand it on (PROTOCOL §9).
+//! What was said to the room earlier, as far as this member may hand it on (PROTOCOL §5, Handing on).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

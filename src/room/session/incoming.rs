@@ -1,4 +1,4 @@
-//! What others hand on to this member (PROTOCOL §9). It changes nothing but what is on the screen.
+//! What others hand on to this member (PROTOCOL §5, Handing on). It changes nothing but what is on the screen.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

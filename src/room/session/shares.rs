@@ -1,5 +1,5 @@
 //! What this member hands on: it announces it to the room, and sends one bundle after the other
-//! (PROTOCOL §9).
+//! (PROTOCOL §5, Handing on).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
