@@ -89,7 +89,12 @@ fn a_newcomer_is_handed_what_was_said_and_all_are_told() {
     carol.screen.sees("<ada> four");
     ada.screen.enter("/share carol 2");
     carol.is_told("* that was all from ada: 0 shown, 2 you had");
-    ada.screen.enter("/share carol since 00:00");
+    ada.is_told("* carol has got all 2 messages");
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let minutes = seconds.as_secs() / 60 - 60;
+    let (hour, minute) = (minutes / 60 % 24, minutes % 60);
+    ada.screen
+        .enter(&format!("/share carol since {hour:02}:{minute:02}"));
     carol.is_told("* that was all from ada: 0 shown, 4 you had");
     carol.screen.enter("/clear");
     carol.screen.enter("/history");
