@@ -99,20 +99,8 @@ pub(in crate::cmd) struct Seat {
     #[arg(long, env = "E2ECHAT_IDENTITY", hide_env = true, value_name = "FILE")]
     identity: Option<PathBuf>,
 
-    /// Write only to people whom you know: you met them here before, without this option, or have
-    /// accepted them with /trust or /verify; the others see that they are left out
-    #[arg(long)]
-    pub(super) only_known: bool,
-
-    /// Write only to people whom you have verified with /verify or /code; the others see that they
-    /// are left out
-    #[arg(long)]
-    only_verified: bool,
-
-    /// Ask others not to hand on what you say; honest programs obey, as they also do with
-    /// --only-known and --only-verified
-    #[arg(long)]
-    no_share: bool,
+    #[command(flatten)]
+    audience: Audience,
 
     /// Whom the program by itself hands what they missed, where they ask for it with /catchup: nobody,
     /// or those whom you have verified
@@ -144,6 +132,25 @@ pub(in crate::cmd) struct Seat {
     pub(super) output: Output,
 }
 
+/// For whom one's words are.
+#[derive(clap::Args, Debug)]
+struct Audience {
+    /// Write only to people whom you know: you met them here before, without this option, or have
+    /// accepted them with /trust or /verify; the others see that they are left out
+    #[arg(long)]
+    only_known: bool,
+
+    /// Write only to people whom you have verified with /verify or /code; the others see that they
+    /// are left out
+    #[arg(long)]
+    only_verified: bool,
+
+    /// Ask others not to hand on what you say; honest programs obey, as they also do with
+    /// --only-known and --only-verified
+    #[arg(long)]
+    no_share: bool,
+}
+
 impl Seat {
     /// The room that the options name. An invite in the arguments may name another.
     pub(in crate::cmd) fn room(&self) -> RoomName {
@@ -154,17 +161,22 @@ impl Seat {
         }
     }
 
+    /// Whether somebody new is somebody known the next time.
+    pub(super) fn remembers_new(&self) -> bool {
+        !self.audience.only_known
+    }
+
     pub(super) fn policy(&self) -> Policy {
         Policy {
-            at_least: if self.only_verified {
+            at_least: if self.audience.only_verified {
                 Standing::Verified
-            } else if self.only_known {
+            } else if self.audience.only_known {
                 Standing::Known
             } else {
                 Standing::New
             },
             rekey_after: Duration::from_secs(60 * u64::from(self.rekey)),
-            no_share: self.no_share,
+            no_share: self.audience.no_share,
         }
     }
 

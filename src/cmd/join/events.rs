@@ -11,7 +11,6 @@ use super::client::Client;
 use super::clock::unix_seconds;
 use super::next_key::nick_is_taken;
 use super::output::alarms::{Incident, Reason};
-use super::output::handed::Shared;
 use super::output::report::{LinkState, Report};
 use super::output::sort;
 use super::output::speech::{Speech, Who, mentions};
@@ -239,25 +238,6 @@ impl Client<'_> {
             Event::Confirmed { receipt, .. } => {
                 self.outbox.note_confirmed(receipt, &mut self.screen);
             }
-            Event::Shares { by, with, count } => self.tell_share(&by, with, count),
-            Event::HandedOn(handed) => self.tell_handed_on(handed),
-            Event::ShareOver {
-                by,
-                shown,
-                had,
-                refused,
-                missing,
-            } => self.tell_share_end(&by, [shown, had, refused, missing]),
-            Event::ShareDone {
-                reader: to,
-                delivered,
-                count,
-            } => self.screen.show(&Report::Shared(Shared {
-                to,
-                delivered,
-                count,
-            })),
-            Event::AsksToCatchUp(nick) => self.tell_catch_up(&nick),
             Event::RekeyDue => self.next_key.make(&mut self.screen),
             Event::Refused(nick) => self.screen.refuse(None, nick_is_taken(&nick)),
             Event::Contradicted => {
@@ -267,7 +247,8 @@ impl Client<'_> {
             }
             Event::Dead => self.connection.give_up(),
             event => {
-                if let Some(incident) = Incident::of(event) {
+                let incident = self.tell_late(event).and_then(Incident::of);
+                if let Some(incident) = incident {
                     self.raise(&incident.into());
                 }
             }
@@ -410,21 +391,19 @@ fn bundle(found: Vec<Incident>) -> Vec<Incident> {
     for key in found.iter().filter_map(Incident::undelivered_to) {
         *numbers.entry(key).or_default() += 1;
     }
-    let is_many = |it: &Incident| {
+    let is_one_of_many = |it: &Incident| {
         let number = it.undelivered_to().and_then(|key| numbers.get(&key));
         number.is_some_and(|number| *number > MANY)
     };
-    let (many, mut bundled): (Vec<Incident>, Vec<Incident>) =
-        found.iter().cloned().partition(is_many);
-    let mut bundles: Vec<Incident> = Vec::new();
+    let (many, mut told): (Vec<_>, Vec<_>) = found.into_iter().partition(is_one_of_many);
+    let single = told.len();
     for incident in many {
-        let mut before = bundles.iter_mut();
+        let mut before = told.iter_mut().skip(single);
         if !before.any(|before| before.add_message(&incident)) {
-            bundles.push(incident);
+            told.push(incident);
         }
     }
-    bundled.extend(bundles);
-    bundled
+    told
 }
 
 /// Who has signed a goodbye, of these events.

@@ -7,7 +7,7 @@ use crate::room::names::Nick;
 use crate::room::session::{Author, Event, Handed, SharedWith, Standing, Which};
 
 use super::client::Client;
-use super::output::handed::{HandedOn, Share, ShareEnd, messages};
+use super::output::handed::{HandedOn, Share, ShareEnd, Shared, messages};
 use super::output::report::Report;
 use super::output::speech::{Speech, Who};
 
@@ -50,8 +50,35 @@ impl Client<'_> {
         }
     }
 
+    /// Tells what is handed on, and who asks for it. Returns an event that is about something else.
+    pub(super) fn tell_late(&mut self, event: Event) -> Option<Event> {
+        match event {
+            Event::Shares { by, with, count } => self.tell_share(&by, with, count),
+            Event::HandedOn(handed) => self.tell_handed_on(handed),
+            Event::ShareOver {
+                by,
+                shown,
+                had,
+                refused,
+                missing,
+            } => self.tell_share_end(&by, [shown, had, refused, missing]),
+            Event::ShareDone {
+                reader: to,
+                delivered,
+                count,
+            } => self.screen.show(&Report::Shared(Shared {
+                to,
+                delivered,
+                count,
+            })),
+            Event::AsksToCatchUp(nick) => self.tell_catch_up(&nick),
+            event => return Some(event),
+        }
+        None
+    }
+
     /// Tells that somebody hands on earlier messages.
-    pub(super) fn tell_share(&mut self, by: &Nick, with: SharedWith, count: u32) {
+    fn tell_share(&mut self, by: &Nick, with: SharedWith, count: u32) {
         let Some(by) = self.who(by) else {
             return;
         };
@@ -77,7 +104,7 @@ impl Client<'_> {
     }
 
     /// Shows what somebody hands on.
-    pub(super) fn tell_handed_on(&mut self, handed: Handed) {
+    fn tell_handed_on(&mut self, handed: Handed) {
         let Some(by) = self.who(&handed.by) else {
             return;
         };
@@ -151,7 +178,7 @@ impl Client<'_> {
 
     /// Tells that all has come that somebody hands on. Of the messages so many were shown, had before,
     /// refused, and have not come.
-    pub(super) fn tell_share_end(&mut self, by: &Nick, counts: [u32; 4]) {
+    fn tell_share_end(&mut self, by: &Nick, counts: [u32; 4]) {
         let [shown, had, refused, missing] = counts;
         let Some(by) = self.who(by) else {
             return;
@@ -171,7 +198,7 @@ impl Client<'_> {
     }
 
     /// Tells that somebody asks to be handed what they missed, and answers, if the user wants that.
-    pub(super) fn tell_catch_up(&mut self, nick: &Nick) {
+    fn tell_catch_up(&mut self, nick: &Nick) {
         let Some(who) = self.who(nick) else {
             return;
         };

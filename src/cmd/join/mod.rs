@@ -139,7 +139,7 @@ pub(super) fn join_room(
     connection.try_for(seat.patience(screen.is_interactive()));
     let is_new = seat.new_room || is_host && room.is_invite();
     introduce(&mut screen, destination, is_new, session.card());
-    let trust = Trust::new(people, !seat.only_known);
+    let trust = Trust::new(people, seat.remembers_new());
     if let Some(damage) = trust.damage() {
         screen.show(&Report::Failure(damage));
     }

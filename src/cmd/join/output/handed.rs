@@ -107,10 +107,10 @@ impl ShareEnd {
             (self.missing, "not come"),
         ];
         let others = others.iter().filter(|(count, _)| *count > 0);
-        let others: String = others
+        let others: Vec<String> = others
             .map(|(count, what)| format!(", {count} {what}"))
             .collect();
-        format!("that was all from {by}: {shown} shown{others}")
+        format!("that was all from {by}: {shown} shown{}", others.concat())
     }
 }
 

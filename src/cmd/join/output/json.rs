@@ -11,6 +11,7 @@ use crate::room::names::Nick;
 use crate::room::session::Standing;
 
 use super::alarms::{Incident, Reason};
+use super::handed::{HandedOn, Share, ShareEnd};
 use super::report::{LinkState, Report, words_with_count};
 use super::speech::{Speech, Who};
 
@@ -353,26 +354,9 @@ impl<'a> JsonEvent<'a> {
             Report::Away(who, None) => Self::Back(who.into()),
             Report::Said(speech) if speech.own.is_some() => return None,
             Report::Said(speech) => Self::said(speech),
-            Report::Share(share) => Self::Share {
-                who: (&share.by).into(),
-                to: share.to.as_ref().map(Nick::as_str),
-                count: share.count,
-            },
-            Report::HandedOn(handed) => Self::HandedOn {
-                who: (&handed.speech.who).into(),
-                by: handed.by.as_str(),
-                text: &handed.speech.text,
-                action: handed.speech.kind == Kind::Action,
-                written: time_of_day(handed.time),
-            },
-            Report::ShareEnd(end) => Self::ShareEnd {
-                who: (&end.by).into(),
-                shown: end.shown,
-                had: end.had,
-                ignored: end.ignored,
-                refused: end.refused,
-                missing: end.missing,
-            },
+            Report::Share(share) => Self::of_share(share),
+            Report::HandedOn(handed) => Self::of_handed_on(handed),
+            Report::ShareEnd(end) => Self::of_share_end(end),
             Report::Shared(shared) => Self::Shared {
                 to: shared.to.as_str(),
                 count: shared.count,
@@ -426,6 +410,35 @@ impl<'a> JsonEvent<'a> {
             Report::Answer(text) => Self::Answer(told(text, answered)),
             Report::Here(..) | Report::Aside(_) => return None,
         })
+    }
+
+    fn of_share(share: &'a Share) -> Self {
+        Self::Share {
+            who: (&share.by).into(),
+            to: share.to.as_ref().map(Nick::as_str),
+            count: share.count,
+        }
+    }
+
+    fn of_handed_on(handed: &'a HandedOn) -> Self {
+        Self::HandedOn {
+            who: (&handed.speech.who).into(),
+            by: handed.by.as_str(),
+            text: &handed.speech.text,
+            action: handed.speech.kind == Kind::Action,
+            written: time_of_day(handed.time),
+        }
+    }
+
+    fn of_share_end(end: &'a ShareEnd) -> Self {
+        Self::ShareEnd {
+            who: (&end.by).into(),
+            shown: end.shown,
+            had: end.had,
+            ignored: end.ignored,
+            refused: end.refused,
+            missing: end.missing,
+        }
     }
 
     fn said(speech: &'a Speech) -> Self {
