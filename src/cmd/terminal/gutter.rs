@@ -138,6 +138,7 @@ fn shortened(nick: &str, columns: usize) -> String {
 mod tests {
     use super::*;
     use crate::cmd::terminal::entry::OwnWords;
+    use jiff::civil::Date;
 
     fn from(nick: &str) -> ChatMessage {
         ChatMessage::sample(nick, "")
@@ -182,6 +183,14 @@ mod tests {
         }
     }
 
+    fn handed_on(date: Option<Date>, message: ChatMessage) -> ChatMessage {
+        ChatMessage {
+            date,
+            is_handed_on: true,
+            ..message
+        }
+    }
+
     fn at(columns: usize, message: &ChatMessage) -> String {
         let gutter = Gutter::new(message, true, columns);
         gutter.before + &gutter.author
@@ -189,6 +198,7 @@ mod tests {
 
     #[test]
     fn the_forms() {
+        let date = Date::constant(2026, 11, 26);
         for (message, gutter) in [
             (from("bob"), "21:04 <bob>"),
             (action(from("bob")), "21:04 * bob"),
@@ -212,6 +222,12 @@ mod tests {
             (crossed(from("bob")), "21:04~ <bob>"),
             (crossed(action(from("bob"))), "21:04~ * bob"),
             (crossed(mention(from("bob"))), "21:04~ <bob @you>"),
+            (handed_on(None, from("bob")), "21:04\" <bob>"),
+            (handed_on(None, action(from("bob"))), "21:04\" * bob"),
+            (
+                handed_on(Some(date), from("bob")),
+                "2026-11-26 21:04\" <bob>",
+            ),
         ] {
             assert_eq!(at(80, &message), gutter);
         }
@@ -231,6 +247,7 @@ mod tests {
             (own(State::Late, from(long)), "- <alexandr…>"),
             (own(State::Undelivered, from(long)), "x <alexandr…>"),
             (crossed(from(long)), "~ <alexandr…>"),
+            (handed_on(None, from(long)), "\" <alexandr…>"),
         ] {
             assert_eq!(at(24, &message), gutter);
         }
@@ -259,5 +276,8 @@ mod tests {
         }
         let gutter = Gutter::new(&crossed(action(from("bob"))), false, 80);
         assert_eq!(gutter.before + &gutter.author, "~ * bob");
+        // When it was handed on says nothing of when it was said.
+        let gutter = Gutter::new(&handed_on(None, from("bob")), false, 80);
+        assert_eq!(gutter.before + &gutter.author, "21:04\" <bob>");
     }
 }

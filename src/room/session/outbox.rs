@@ -378,7 +378,7 @@ impl Outbox {
     ) -> Vec<(u64, Vec<Nick>, &str)> {
         let mut waiting = Vec::new();
         let taken = self.messages.iter().filter(|message| message.is_taken);
-        for message in taken.filter(|message| message.has_words()) {
+        for message in taken.filter(|message| message.is_speech()) {
             let readers = message.readers.iter();
             let absent = readers.filter(|reader| reader.is_open() && is_absent(reader.origin));
             let nicks: Vec<Nick> = absent.map(|reader| reader.nick.clone()).collect();
