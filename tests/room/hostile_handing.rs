@@ -200,19 +200,30 @@ fn another_rooms_message_a_direct_one_and_what_its_author_keeps_from_others() {
     let eve = scene.eve.card.clone();
     let bob = scene.bob.sid();
     let elsewhere = "elsewhere".parse::<RoomName>().unwrap().id();
-    let cases: [(Refusal, &dyn Fn(&mut Header)); 5] = [
-        (Refusal::Room, &|header| header.room = elsewhere),
-        (Refusal::Direct, &|header| {
-            header.stream = Stream::Direct(bob);
-        }),
-        (Refusal::Forbidden, &|header| header.flags = 1),
-        (Refusal::Forbidden, &|header| header.flags = 0xff),
-        (Refusal::LeavesOut, &|header| {
-            header.left_out = vec![(bob, LeftOutFor::NotKnown)];
-        }),
+    let left_out = vec![(bob, LeftOutFor::NotKnown)];
+    let cases = [
+        (
+            Refusal::Room,
+            scene.wrote_otherwise(|header| header.room = elsewhere),
+        ),
+        (
+            Refusal::Direct,
+            scene.wrote_otherwise(|header| header.stream = Stream::Direct(bob)),
+        ),
+        (
+            Refusal::Forbidden,
+            scene.wrote_otherwise(|header| header.flags = 1),
+        ),
+        (
+            Refusal::Forbidden,
+            scene.wrote_otherwise(|header| header.flags = 0xff),
+        ),
+        (
+            Refusal::LeavesOut,
+            scene.wrote_otherwise(|header| header.left_out = left_out),
+        ),
     ];
-    for (reason, change) in cases {
-        let message = scene.wrote_otherwise(change);
+    for (reason, message) in cases {
         scene.is_refused(&[&eve], message, reason);
     }
     // The other flags mean nothing, and it matters to nobody who else is left out.

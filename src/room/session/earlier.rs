@@ -268,7 +268,7 @@ mod tests {
             many.keep(kept(number, 0, 1));
         }
         let all = numbers(&many.select(Which::Last(u32::MAX), &carol, MAX_CONTENT));
-        assert_eq!(all, Vec::from_iter(100..1100));
+        assert_eq!(all, (100..1100).collect::<Vec<u64>>());
         let mut long = Earlier::default();
         for number in 0..900 {
             long.keep(kept(number, 0, 10_000));

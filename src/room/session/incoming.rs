@@ -127,7 +127,7 @@ impl Session {
             let own = &self.own.keys;
             let proven = Proven::prove(message, &authors, room, |sid| own.contains(sid));
             let fate = proven.map_or_else(Fate::Refused, |it| {
-                self.weigh_handed(&nick, it, &mut incoming)
+                self.weigh_handed(&nick, &it, &mut incoming)
             });
             match fate {
                 Fate::Shown(event) => {
@@ -171,7 +171,7 @@ impl Session {
     }
 
     /// Sees what becomes of a message that its author has written.
-    fn weigh_handed(&mut self, by: &Nick, it: Proven<'_>, incoming: &mut Incoming) -> Fate {
+    fn weigh_handed(&mut self, by: &Nick, it: &Proven<'_>, incoming: &mut Incoming) -> Fate {
         let (origin, number) = (it.author.origin(), it.header.number);
         let before = incoming.numbers.insert(origin, number);
         if before.is_some_and(|before| before >= number) {

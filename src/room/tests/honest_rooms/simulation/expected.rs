@@ -336,19 +336,22 @@ impl Simulation {
                 Ok(())
             }
             // Whom others leave out follows from who has joined meanwhile.
-            Event::Taken(_) | Event::LeftOthersOut(..) | Event::Resumed => Ok(()),
+            Event::Taken(_)
+            | Event::LeftOthersOut(..)
+            | Event::Resumed
+            | Event::Shares { .. }
+            | Event::ShareDone { .. }
+            | Event::ShareOver {
+                refused: 0,
+                missing: 0,
+                ..
+            } => Ok(()),
             // Who is without a connection for a minute is told to the others.
             Event::CaughtUp { out, .. } if out >= GRACE => Ok(()),
             Event::Asleep(nick, _) => self.falls_asleep(number, &nick),
             Event::StillAsleep(nick) => self.sleeps(number, &nick).map(drop),
             Event::Awake(nick) => self.wakes(number, &nick),
-            Event::Shares { .. } | Event::ShareDone { .. } => Ok(()),
             Event::HandedOn(handed) => self.is_handed(number, &handed),
-            Event::ShareOver {
-                refused: 0,
-                missing: 0,
-                ..
-            } => Ok(()),
             Event::Meanwhile(..) if !is_lossless => Ok(()),
             Event::Called(nick) if nick == *self.members[number].session.card().nick() => Ok(()),
             Event::Entered(people) | Event::Returned { people, .. } => {
