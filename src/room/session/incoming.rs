@@ -37,6 +37,11 @@ impl Incoming {
         }
     }
 
+    /// What is told where no more comes, if more was announced.
+    pub(super) fn break_off(&self, by: &Nick) -> Option<Event> {
+        (self.left > 0).then(|| self.end(by))
+    }
+
     /// What is told at the end.
     fn end(&self, by: &Nick) -> Event {
         Event::ShareOver {
@@ -94,7 +99,7 @@ impl Session {
         let nick = peer.nick().clone();
         let with = if is_to_me {
             let before = std::mem::replace(&mut peer.hands_on, Incoming::announced(share.count));
-            events.extend((before.left > 0).then(|| before.end(&nick)));
+            events.extend(before.break_off(&nick));
             SharedWith::Me
         } else {
             reader.map_or(SharedWith::SomebodyGone, SharedWith::Other)
@@ -110,7 +115,8 @@ impl Session {
     /// A member hands these on. They are shown as far as the room was told of them, and as they prove that
     /// their authors wrote them for the room.
     pub(super) fn take_bundle(&mut self, by: SessionId, bundle: Bundle) -> Vec<Event> {
-        let Some(peer) = self.members.roster.get_mut(by) else {
+        let peer = self.members.roster.get_mut(by);
+        let Some(peer) = peer.filter(|peer| !peer.is_ignored) else {
             return Vec::new();
         };
         let nick = peer.nick().clone();

@@ -272,6 +272,14 @@ impl Session {
         }
     }
 
+    /// Tells whether the user ignores a member: what it hands on is dropped, so that it may be shown when
+    /// somebody else hands it on.
+    pub fn set_ignored(&mut self, sid: SessionId, is_ignored: bool) {
+        if let Some(peer) = self.members.roster.get_mut(sid) {
+            peer.is_ignored = is_ignored;
+        }
+    }
+
     /// What this member has said lately, oldest first: all of which something may still become known, and
     /// the latest others.
     pub fn said(&self) -> impl Iterator<Item = Said<'_>> {

@@ -88,7 +88,8 @@ impl Session {
             return Err(ShareError::LeftOut(reason));
         }
         let (reader, nick) = (peer.card.origin(), peer.nick().clone());
-        if self.shares.0.iter().any(|sharing| sharing.reader == reader) {
+        let is_under_way = |sharing: &Sharing| sharing.reader == reader && !sharing.rest.is_empty();
+        if self.shares.0.iter().any(is_under_way) {
             return Err(ShareError::Busy);
         }
         let most = longest_bundle(self.door.limits.members);
