@@ -11,8 +11,6 @@ use crate::room::content::{Bundle, MAX_SHARED, Unproven};
 use crate::room::handed::NOT_TO_BE_HANDED_ON;
 use crate::room::message::Header;
 
-use super::{Now, Session};
-
 /// How much is kept: the latest messages, and no more bytes than these.
 const MOST: usize = 1000;
 const MOST_BYTES: usize = 4 << 20;
@@ -88,23 +86,6 @@ impl Kept {
     /// How many bytes it takes in a bundle without other messages.
     fn alone(&self) -> usize {
         AROUND + AROUND_CARD + self.card.len() + self.message.len()
-    }
-}
-
-impl Session {
-    /// Keeps a message to the room that was opened, or this member's own that has come back. Its author has
-    /// this session id, or is this member.
-    pub(super) fn keep(&mut self, message: Unproven, author: Option<SessionId>, now: Now) {
-        let of_another = |sid| self.members.roster.get(sid).map(|peer| &peer.card);
-        let author = author.map_or(Some(&self.own.card), of_another);
-        let (Some(author), Ok(header)) = (author, Header::parse(&message.header)) else {
-            return;
-        };
-        let identity = |sid| self.members.identity(sid);
-        let kept = Kept::new(message, &header, author, now.time, identity);
-        if let Some(kept) = kept {
-            self.earlier.keep(kept);
-        }
     }
 }
 
