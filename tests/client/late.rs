@@ -211,9 +211,11 @@ fn whose_identity_is_not_the_one_that_one_knows_is_marked() {
 fn whom_one_ignores_one_is_handed_nothing_by_and_nothing_of() {
     let relay = Relay::start(&[]);
     let mut ada = Person::join(&relay, "ada");
-    let mut bob = ada.welcomes(&relay, "bob");
+    let mut bob = Person::join(&relay, "bob");
+    ada.meets("bob");
     ada.tells_all("one");
-    bob.say("two");
+    bob.screen.sees("<ada> one");
+    bob.screen.enter("two");
     ada.screen.sees("<bob> two");
     let mut carol = Person::join(&relay, "carol");
     ada.meets("carol");
@@ -236,6 +238,11 @@ fn whom_one_ignores_one_is_handed_nothing_by_and_nothing_of() {
         .iter()
         .any(|row| row.contains("handed on") || row.contains("that was all"));
     assert!(!told && handed_on(&rows).is_empty(), "{rows:#?}");
+    // What ada has handed on in vain comes from somebody else.
+    bob.meets("dave");
+    bob.screen.enter("/share dave");
+    dave.is_told("* that was all from bob: 1 shown, 1 from people whom you ignore");
+    assert_eq!(handed_on(&dave.screen.transcript()), ["<bob> two"]);
 }
 
 #[test]

@@ -5,15 +5,17 @@ use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, SessionId};
 use e2echat::room::content::{Bundle, Share, Unproven};
+use e2echat::room::frame::Departure;
 use e2echat::room::handed::Refusal;
 use e2echat::room::message::{Header, Kind, LeftOutFor, OpenError, Stream};
 use e2echat::room::names::RoomName;
 use e2echat::room::session::{Author, Event, Handed, SharedWith};
+use e2echat::room::statement::Occasion;
 use e2echat::room::text::SafeText;
 
 use crate::handing_on::{share_over, shares};
 use crate::support::peer::lobby;
-use crate::support::world::{Insider, Member, World, catch_up, nick_of, said, three};
+use crate::support::world::{Insider, Member, World, catch_up, left, nick_of, said, three};
 
 /// Mallory, who hands on what the test wants to Bob, and Eve, who has written it and has gone.
 struct Scene {
@@ -200,19 +202,30 @@ fn another_rooms_message_a_direct_one_and_what_its_author_keeps_from_others() {
     let eve = scene.eve.card.clone();
     let bob = scene.bob.sid();
     let elsewhere = "elsewhere".parse::<RoomName>().unwrap().id();
-    let cases: [(Refusal, &dyn Fn(&mut Header)); 5] = [
-        (Refusal::Room, &|header| header.room = elsewhere),
-        (Refusal::Direct, &|header| {
-            header.stream = Stream::Direct(bob);
-        }),
-        (Refusal::Forbidden, &|header| header.flags = 1),
-        (Refusal::Forbidden, &|header| header.flags = 0xff),
-        (Refusal::LeavesOut, &|header| {
-            header.left_out = vec![(bob, LeftOutFor::NotKnown)];
-        }),
+    let left_out = vec![(bob, LeftOutFor::NotKnown)];
+    let cases = [
+        (
+            Refusal::Room,
+            scene.wrote_otherwise(|header| header.room = elsewhere),
+        ),
+        (
+            Refusal::Direct,
+            scene.wrote_otherwise(|header| header.stream = Stream::Direct(bob)),
+        ),
+        (
+            Refusal::Forbidden,
+            scene.wrote_otherwise(|header| header.flags = 1),
+        ),
+        (
+            Refusal::Forbidden,
+            scene.wrote_otherwise(|header| header.flags = 0xff),
+        ),
+        (
+            Refusal::LeavesOut,
+            scene.wrote_otherwise(|header| header.left_out = left_out),
+        ),
     ];
-    for (reason, change) in cases {
-        let message = scene.wrote_otherwise(change);
+    for (reason, message) in cases {
         scene.is_refused(&[&eve], message, reason);
     }
     // The other flags mean nothing, and it matters to nobody who else is left out.
@@ -453,6 +466,52 @@ fn a_share_to_one_alone_a_bundle_to_all_and_what_has_another_form() {
         let seen = scene.send(kind, content, is_direct);
         assert_eq!(seen, std::slice::from_ref(&unopened), "{kind}");
     }
+}
+
+#[test]
+fn what_somebody_hands_on_who_is_ignored_is_shown_when_another_one_does() {
+    let mut scene = scene();
+    let eve = scene.eve.card.clone();
+    let message = scene.wrote(0, "hello");
+    let mallory = scene.mallory.card.sid();
+    scene.bob.session.set_ignored(mallory, true);
+    assert_eq!(scene.hand_one(&[&eve], message.clone()), []);
+    // What was announced then has not come.
+    scene.bob.session.set_ignored(mallory, false);
+    let over = |shown, missing| Event::ShareOver {
+        by: nick_of("mallory"),
+        shown,
+        had: 0,
+        refused: 0,
+        missing,
+    };
+    let bob = scene.bob.sid();
+    let announced = shares("mallory", SharedWith::Me, 1);
+    assert_eq!(scene.announce(bob, 1), [over(0, 1), announced]);
+    let seen = scene.hand(&bundle(&[&eve], &[message]));
+    assert_eq!(seen, [handed(&eve, "hello"), over(1, 0)]);
+}
+
+#[test]
+fn who_hands_on_and_says_goodbye_is_told_to_have_handed_on_less() {
+    let mut scene = scene();
+    let eve = scene.eve.card.clone();
+    let bob = scene.bob.sid();
+    assert_eq!(scene.announce(bob, 3).len(), 1);
+    let one = bundle(&[&eve], &[scene.wrote(0, "one")]);
+    assert_eq!(scene.hand(&one), [handed(&eve, "one")]);
+    let goodbye = scene.mallory.statement(&scene.world, Occasion::Goodbye);
+    let goodbye = scene.mallory.state(&goodbye);
+    scene.world.pass_on_from(&mut scene.mallory, vec![goodbye]);
+    let over = Event::ShareOver {
+        by: nick_of("mallory"),
+        shown: 1,
+        had: 0,
+        refused: 0,
+        missing: 2,
+    };
+    let seen = catch_up(&mut scene.bob);
+    assert_eq!(seen, [over, left("mallory", Departure::Left)]);
 }
 
 #[test]

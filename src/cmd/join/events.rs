@@ -349,6 +349,8 @@ impl Client<'_> {
         let mut remarks = Vec::new();
         for person in people {
             remarks.extend(self.trust.meet(&mut self.session, person, now));
+            let is_ignored = self.filter.is_ignored(person.fingerprint);
+            self.session.set_ignored(person.sid, is_ignored);
         }
         remarks
     }

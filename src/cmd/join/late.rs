@@ -108,9 +108,6 @@ impl Client<'_> {
         let Some(by) = self.who(&handed.by) else {
             return;
         };
-        if self.filter.is_ignored(by.fingerprint) {
-            return;
-        }
         let author = &handed.author;
         if self.filter.is_ignored(author.fingerprint) {
             return self.incoming.note_ignored(by.fingerprint);

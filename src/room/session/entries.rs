@@ -190,6 +190,7 @@ impl Session {
             let origin = peer.card.origin();
             self.members.refuse(&card);
             let mut events = vec![Event::CastOut(nick.clone(), disbelief)];
+            events.extend(peer.hands_on.break_off(&nick));
             events.extend(self.is_gone(origin, nick, Departure::Misbehaved));
             return Ok(events);
         }

@@ -202,7 +202,8 @@ pub enum Event {
         had: u32,
         /// How many were not shown for a reason that was told.
         refused: u32,
-        /// How many were announced and have not come: 0, unless something else is announced since.
+        /// How many were announced and have not come: 0, unless something else is announced since, or whoever
+        /// hands it on has left.
         missing: u32,
     },
     /// What this member handed on to somebody is with them, or does not come any more.
@@ -412,7 +413,7 @@ pub enum ShareError {
     Asleep,
     /// They get nothing that this member writes, for this reason.
     LeftOut(LeftOutFor),
-    /// Something is being handed on to them already.
+    /// Something is being handed on to them already, which is not sent yet.
     Busy,
     /// There is nothing that they may have.
     Nothing,

@@ -13,8 +13,8 @@
 //! - `own`, `own_keys`, `succession`: this member's card and keys, and the next ones.
 //! - `saying`, `outbox`: what this member says, and what has become of it at each reader. `policy`: for
 //!   whom it is. `copies`: what a reader is sent once more.
-//! - `earlier`: what was said, for handing it on. `shares`: what is handed on to somebody. `incoming`: what
-//!   others hand on to this member.
+//! - `handing`: what is handed on, by this member and to it. `earlier`: what was said, for that. `shares`,
+//!   `incoming`: how much has come of it there, and here.
 //! - `stating`: what it states. `timers`: what is due when.
 //! - `sending`: what was sent, until the relay has taken it and given it back.
 //! - `shown`: what stands on the screen. `event`: what is told.
@@ -26,6 +26,7 @@ mod earlier;
 mod entering;
 mod entries;
 mod event;
+mod handing;
 mod history;
 mod incoming;
 mod members;
@@ -269,6 +270,14 @@ impl Session {
     pub fn set_standing(&mut self, sid: SessionId, standing: Standing) {
         if let Some(peer) = self.members.roster.get_mut(sid) {
             peer.standing = standing;
+        }
+    }
+
+    /// Tells whether the user ignores a member: what it hands on is dropped, so that it may be shown when
+    /// somebody else hands it on.
+    pub fn set_ignored(&mut self, sid: SessionId, is_ignored: bool) {
+        if let Some(peer) = self.members.roster.get_mut(sid) {
+            peer.is_ignored = is_ignored;
         }
     }
 

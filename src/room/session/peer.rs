@@ -55,8 +55,9 @@ pub(super) struct Peer {
     pub(super) stated: Time,
     /// Why it is not at the keyboard, if it is not.
     pub(super) away: Option<SafeText>,
-    /// What it hands on to this member.
+    /// What it hands on to this member, and whether the user wants none of it.
     pub(super) hands_on: Incoming,
+    pub(super) is_ignored: bool,
     /// What has been said once, and need not be said again.
     pub(super) told: Told,
 }
@@ -181,6 +182,7 @@ impl Peer {
             stated: 0,
             away: None,
             hands_on: Incoming::default(),
+            is_ignored: false,
             told: Told::default(),
         }
     }

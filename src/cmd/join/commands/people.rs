@@ -223,6 +223,7 @@ impl Client<'_> {
     pub(super) fn ignore(&mut self, person: &Person) {
         let nick = &person.nick;
         self.filter.ignore(person.fingerprint, nick);
+        self.heed_ignored();
         self.screen.notice(format!(
             "nothing that {nick} says is shown from now on, under whatever nick; /unignore {nick} ends that"
         ));
@@ -240,11 +241,21 @@ impl Client<'_> {
     /// Shows again what somebody says who has this nick, or had it when the user ignored them.
     pub(super) fn unignore(&mut self, nick: &str) {
         let present = self.find_person(nick).ok().map(|person| person.fingerprint);
-        self.screen.notice(if self.filter.unignore(present, nick) {
+        let is_over = self.filter.unignore(present, nick);
+        self.heed_ignored();
+        self.screen.notice(if is_over {
             format!("what {nick} says is shown again")
         } else {
             format!("you do not ignore {nick}")
         });
+    }
+
+    /// Whom the user ignores has changed: the session takes nothing that these hand on.
+    fn heed_ignored(&mut self) {
+        for person in self.session.others() {
+            let is_ignored = self.filter.is_ignored(person.fingerprint);
+            self.session.set_ignored(person.sid, is_ignored);
+        }
     }
 }
 
