@@ -41,7 +41,7 @@ impl Mailbox for Counting {
 /// A message of one block from the first of `cards` to all the others, as frames.
 fn message(cards: &[Card], identity: &Identity) -> Vec<Frame> {
     let (sender, others) = cards.split_first().expect("a sender");
-    let body = Body::new(Kind::Text.code(), "a usual line of chat".into()).expect("a text");
+    let body = Body::new(Kind::Text.code(), "a usual line of chat").expect("a text");
     let header = Header {
         room: sender.room(),
         sender: sender.sid(),

@@ -131,7 +131,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__join)
-            opts="-h --nick --proxy --json --room --new-room --identity --only-known --only-verified --bits --rekey --reconnect --log --color --theme --help"
+            opts="-h --nick --proxy --json --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -151,6 +151,10 @@ _e2echat() {
                     ;;
                 --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --catchup)
+                    COMPREPLY=($(compgen -W "off verified" -- "${cur}"))
                     return 0
                     ;;
                 --bits)
@@ -211,7 +215,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__serve)
-            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --bits --rekey --reconnect --log --color --theme --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-per-identity --max-blocks --max-bytes --allow --help"
+            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-per-identity --max-blocks --max-bytes --allow --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -239,6 +243,10 @@ _e2echat() {
                     ;;
                 --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --catchup)
+                    COMPREPLY=($(compgen -W "off verified" -- "${cur}"))
                     return 0
                     ;;
                 --bits)

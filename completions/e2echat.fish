@@ -36,6 +36,8 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l nick -d 'Sit i
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l stats -d 'Log a line of figures every so many seconds' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l room -d 'The room, which everybody can enter who knows or guesses its name [default: lobby]' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l identity -d 'File with your identity [default: what `e2echat keygen` saved, or one for this run only]' -r -F
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l catchup -d 'Whom the program by itself hands what they missed, where they ask for it with /catchup: nobody, or those whom you have verified' -r -f -a "off\t''
+verified\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l bits -d 'Length of the session key, with which others encrypt to you' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l rekey -d 'Minutes after which a new session key takes the place of the old one' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l reconnect -d 'Seconds for which to try to get a broken connection back [default: without end on a terminal, 300 without one]' -r
@@ -61,11 +63,14 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s v -l verbose -
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out'
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l no-share -d 'Ask others not to hand on what you say; honest programs obey, as they also do with --only-known and --only-verified'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l nick -d 'What you are called in the room: 1 to 24 letters, digits and any of `_-.`' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l proxy -d 'Connect through this SOCKS5 proxy, such as Tor\'s, which looks up the relay\'s name; the port is 1080 if none is given' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l room -d 'The room, which everybody can enter who knows or guesses its name [default: lobby]' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l identity -d 'File with your identity [default: what `e2echat keygen` saved, or one for this run only]' -r -F
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l catchup -d 'Whom the program by itself hands what they missed, where they ask for it with /catchup: nobody, or those whom you have verified' -r -f -a "off\t''
+verified\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l bits -d 'Length of the session key, with which others encrypt to you' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l rekey -d 'Minutes after which a new session key takes the place of the old one' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l reconnect -d 'Seconds for which to try to get a broken connection back [default: without end on a terminal, 300 without one]' -r
@@ -79,6 +84,7 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l json -d 'Speak 
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out'
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l no-share -d 'Ask others not to hand on what you say; honest programs obey, as they also do with --only-known and --only-verified'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -s o -l output -d 'File to save it in [default: identity.pem in this user\'s settings folder]' -r -F
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -l bits -d 'Length of the key' -r

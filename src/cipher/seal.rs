@@ -6,45 +6,59 @@ use super::encoding::{Digest, Encoder};
 use super::keys::{PublicKey, SessionKey, max_block};
 use super::parallel;
 
-/// The most bytes of a sealed text.
-pub const MAX_TEXT: usize = 4096;
+/// The most bytes of sealed content.
+pub const MAX_CONTENT: usize = 12_288;
 
 const NONCE: usize = 16;
 
-/// What is sealed: a text and its kind, and 16 random bytes that keep the commitment from giving
-/// the text away.
+/// The random bytes of a body.
+pub type Nonce = [u8; NONCE];
+
+/// What is sealed: content and its kind, and 16 random bytes that keep the commitment from giving
+/// the content away.
 #[derive(PartialEq, Eq)]
 pub struct Body {
-    nonce: [u8; NONCE],
+    nonce: Nonce,
     kind: u8,
-    text: String,
+    content: Vec<u8>,
 }
 
 impl Body {
-    /// A body with a fresh nonce, or `None` where the text has 0 or over [`MAX_TEXT`] bytes.
+    /// A body with a fresh nonce, or `None` where the content has 0 or over [`MAX_CONTENT`] bytes.
     #[must_use]
-    pub fn new(kind: u8, text: String) -> Option<Self> {
+    pub fn new(kind: u8, content: impl Into<Vec<u8>>) -> Option<Self> {
         let mut nonce = [0; NONCE];
         rand::rng().fill_bytes(&mut nonce);
-        Self::with_nonce(nonce, kind, text)
+        Self::with_nonce(nonce, kind, content)
     }
 
-    pub(crate) fn with_nonce(nonce: [u8; NONCE], kind: u8, text: String) -> Option<Self> {
-        (1..=MAX_TEXT)
-            .contains(&text.len())
-            .then_some(Self { nonce, kind, text })
+    /// A body with this nonce, as in [`Body::new`].
+    #[must_use]
+    pub fn with_nonce(nonce: Nonce, kind: u8, content: impl Into<Vec<u8>>) -> Option<Self> {
+        let content = content.into();
+        (1..=MAX_CONTENT).contains(&content.len()).then_some(Self {
+            nonce,
+            kind,
+            content,
+        })
     }
 
-    /// The kind of the text, a number that the room gives a meaning to.
+    /// The nonce. Whoever has it and the content can show that the header is for them.
+    #[must_use]
+    pub fn nonce(&self) -> &Nonce {
+        &self.nonce
+    }
+
+    /// The kind of the content, a number that the room gives a meaning to.
     #[must_use]
     pub fn kind(&self) -> u8 {
         self.kind
     }
 
-    /// The text.
+    /// The content.
     #[must_use]
-    pub fn into_text(self) -> String {
-        self.text
+    pub fn into_content(self) -> Vec<u8> {
+        self.content
     }
 
     /// The commitment: a digest that binds the signed header to this body without telling it
@@ -54,26 +68,26 @@ impl Body {
         Encoder::tagged("e2echat/1 commitment")
             .bytes(&self.nonce)
             .byte(self.kind)
-            .string(self.text.as_bytes())
+            .string(&self.content)
             .digest()
     }
 
     fn shifted_for(&self, key: &PublicKey) -> Vec<u8> {
-        let mut text = self.text.clone().into_bytes();
-        key.caesar().encrypt(&mut text);
+        let mut content = self.content.clone();
+        key.caesar().encrypt(&mut content);
         Encoder::default()
             .bytes(&self.nonce)
             .byte(self.kind)
-            .bytes(&text)
+            .bytes(&content)
             .finish()
     }
 
     fn unshifted(plain: &[u8], key: &PublicKey) -> Option<Self> {
         let (nonce, rest) = plain.split_first_chunk()?;
-        let (kind, text) = rest.split_first()?;
-        let mut text = text.to_vec();
-        key.caesar().decrypt(&mut text);
-        Self::with_nonce(*nonce, *kind, String::from_utf8(text).ok()?)
+        let (kind, content) = rest.split_first()?;
+        let mut content = content.to_vec();
+        key.caesar().decrypt(&mut content);
+        Self::with_nonce(*nonce, *kind, content)
     }
 }
 
@@ -145,7 +159,7 @@ pub fn open(
 
 /// Whether a ciphertext of `length` bytes can be that of a body, for a modulus of `size` bytes.
 fn is_plausible_length(length: usize, size: usize) -> bool {
-    let most_blocks = (NONCE + 1 + MAX_TEXT).div_ceil(max_block(size));
+    let most_blocks = (NONCE + 1 + MAX_CONTENT).div_ceil(max_block(size));
     length.is_multiple_of(size) && (1..=most_blocks).contains(&(length / size))
 }
 
@@ -181,7 +195,7 @@ mod tests {
     #[test]
     fn texts_of_every_number_of_blocks_open_again() {
         let key = SessionKey::generate(KeySize::Bits2048);
-        for bytes in [1, 173, 174, 363, 364, MAX_TEXT] {
+        for bytes in [1, 173, 174, 363, 364, MAX_CONTENT] {
             let body = body(&"x".repeat(bytes));
             let ciphertext = sealed(&body, &key);
             assert_eq!(ciphertext.len(), (bytes + 17).div_ceil(190) * 256);
@@ -208,7 +222,7 @@ mod tests {
             ("block missing", HEADER, commitment, ID, &good[..256]),
             ("byte missing", HEADER, commitment, ID, &good[1..]),
             ("nothing", HEADER, commitment, ID, &[]),
-            ("too long", HEADER, commitment, ID, &good.repeat(12)),
+            ("too long", HEADER, commitment, ID, &good.repeat(33)),
         ] {
             let opened = open(header, &commitment, &id, &key, ciphertext);
             assert!(opened == Err(CannotOpen), "{what}");
@@ -232,8 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_text_has_a_plausible_length_under_a_key_of_any() {
-        let longest = vec![0; NONCE + 1 + MAX_TEXT];
+    fn the_longest_content_has_a_plausible_length_under_a_key_of_any() {
+        let longest = vec![0; NONCE + 1 + MAX_CONTENT];
         for size in 256..=512 {
             let blocks = longest.chunks(max_block(size)).count();
             assert!(is_plausible_length(blocks * size, size), "{size}");
@@ -242,9 +256,9 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_0_bytes_and_of_4_kib_and_1_are_not_sealed() {
+    fn content_of_0_bytes_and_of_12_kib_and_1_is_not_sealed() {
         assert!(Body::new(0, String::new()).is_none());
-        assert!(Body::new(0, "x".repeat(MAX_TEXT + 1)).is_none());
+        assert!(Body::new(0, "x".repeat(MAX_CONTENT + 1)).is_none());
     }
 
     #[test]

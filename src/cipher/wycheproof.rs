@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::keys::{IdentityKey, KeyError, PublicKey, SessionKey};
 use super::pem::IdentityPem;
-use super::seal::{self, Body, MAX_TEXT, Recipient};
+use super::seal::{self, Body, MAX_CONTENT, Recipient};
 
 /// The files of OAEP, and how many of their cases open and do not.
 const OAEP: [(&str, Tally); 6] = [
@@ -178,7 +178,7 @@ fn what_the_keys_seal_and_sign_opens_and_holds() {
             }
             let session = SessionKey::from_identity(identity);
             let id = [7; 32];
-            for bytes in [1, MAX_TEXT] {
+            for bytes in [1, MAX_CONTENT] {
                 let body = Body::new(0, "x".repeat(bytes)).unwrap();
                 let reader = Recipient {
                     id: &id,

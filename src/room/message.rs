@@ -4,14 +4,17 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cipher::encoding::{Decoder, Digest, Encoder, Malformed};
 use crate::cipher::keys::{IdentityKey, PublicKey, SessionKey};
-use crate::cipher::seal::{self, Body, CannotOpen, Recipient};
+use crate::cipher::seal::{self, Body, CannotOpen, Nonce, Recipient};
 
 use super::Time;
 use super::card::SessionId;
 use super::chain::{Claim, signed_entry};
+use super::content::Content;
 use super::frame::{Frame, MAX_FRAME, Part};
 use super::names::RoomId;
 use super::numbers::MAX_RANGES;
+
+pub use super::content::Kind;
 
 const TAG: &str = "e2echat/2 message";
 
@@ -114,44 +117,6 @@ impl LeftOutFor {
     }
 }
 
-/// What the text of a message is (PROTOCOL §5, Body).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// What the sender says.
-    Text,
-    /// What the sender does, in the third person.
-    Action,
-    /// Why the sender is not at the keyboard.
-    Away,
-    /// That the sender is back at the keyboard; the text is not shown.
-    Back,
-}
-
-impl Kind {
-    /// The kind's number in a body.
-    #[must_use]
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Text => 0,
-            Self::Action => 1,
-            Self::Away => 2,
-            Self::Back => 3,
-        }
-    }
-
-    /// The kind with this number, or `None` where this version knows none.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::Text),
-            1 => Some(Self::Action),
-            2 => Some(Self::Away),
-            3 => Some(Self::Back),
-            _ => None,
-        }
-    }
-}
-
 /// The part of a message that the relay sees and the sender signs. Its fields are the rows of the
 /// table in PROTOCOL §5, in that order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,6 +211,8 @@ pub struct SealedMessage {
     pub header: Vec<u8>,
     /// The sender's signature of them.
     pub signature: Vec<u8>,
+    /// What opens the header's commitment, for handing the message on.
+    pub nonce: Nonce,
     /// Each reader's ciphertext, or nothing for a member that gets the header alone.
     pub parcels: Vec<(SessionId, Vec<u8>)>,
 }
@@ -271,6 +238,7 @@ impl SealedMessage {
             parcels: readers.zip(ciphertexts).collect(),
             header,
             signature,
+            nonce: *body.nonce(),
         }
     }
 
@@ -280,7 +248,7 @@ impl SealedMessage {
     #[must_use]
     pub fn frames(&self) -> Vec<Frame> {
         let overhead = 1 + 4 + self.header.len() + 4 + self.signature.len() + 1 + 4;
-        // One parcel is far shorter than a frame: at most 22 blocks of 256 bytes, or 10 of 512.
+        // One parcel is far shorter than a frame: at most 65 blocks of 256 bytes, or 28 of 512.
         let space = MAX_FRAME.saturating_sub(overhead);
         let mut parts: Vec<&[(SessionId, Vec<u8>)]> = Vec::new();
         let (mut start, mut used) = (0, 0);
@@ -368,9 +336,9 @@ impl From<CannotOpen> for OpenError {
 /// What a message with a good signature brings to one reader.
 #[derive(PartialEq, Eq)]
 pub enum Opened {
-    /// A text.
-    Text(Kind, String),
-    /// Only that there is a text, which the sender kept from this reader, and why.
+    /// What it says, and the nonce with which that fits the header.
+    Content(Content, Nonce),
+    /// Only that there is a message, which the sender kept from this reader, and why.
     LeftOut(LeftOutFor),
 }
 
@@ -411,8 +379,17 @@ pub fn open(
     }
     let key = key.ok_or(OpenError::KeyDestroyed)?;
     let body = seal::open(header_bytes, &header.commitment, &sid.0, key, ciphertext)?;
-    let kind = Kind::from_code(body.kind()).ok_or(OpenError::Kind)?;
-    Ok(Opened::Text(kind, body.into_text()))
+    let (kind, nonce) = (body.kind(), *body.nonce());
+    let content = Content::parse(kind, body.into_content())
+        .map_err(|Malformed| OpenError::CannotOpen)?
+        .ok_or(OpenError::Kind)?;
+    let is_placed = match header.stream {
+        Stream::Room => content.may_be_to_room(),
+        Stream::Direct(_) => content.may_be_direct(),
+    };
+    is_placed
+        .then_some(Opened::Content(content, nonce))
+        .ok_or(OpenError::CannotOpen)
 }
 
 #[cfg(test)]
@@ -482,7 +459,8 @@ mod tests {
         let open = |reader, key, ciphertext: &[u8]| {
             super::open(&sealed.header, &header, reader, key, ciphertext)
         };
-        let said = || Ok(Opened::Text(Kind::Action, "waves".to_owned()));
+        let content = Content::Text(Kind::Action, "waves".to_owned());
+        let said = || Ok(Opened::Content(content.clone(), *body.nonce()));
         for (number, key, (reader, ciphertext)) in [(1, &bob, for_bob), (2, &cara, for_cara)] {
             assert_eq!(*reader, sid(number));
             assert!(open(*reader, Some(key), ciphertext) == said());
@@ -505,6 +483,7 @@ mod tests {
         let message = SealedMessage {
             header: vec![1; 300],
             signature: vec![2; 256],
+            nonce: [0; 16],
             parcels: parcels
                 .map(|(reader, length)| (sid(reader), vec![3; *length]))
                 .collect(),
@@ -583,15 +562,5 @@ mod tests {
         let digest = header_digest(b"abc");
         assert_eq!(digest[..4], [0xba, 0x78, 0x16, 0xbf]);
         assert_eq!(digest[28..], [0xf2, 0x00, 0x15, 0xad]);
-    }
-
-    #[test]
-    fn every_kind_has_a_number_of_its_own() {
-        let kinds = [Kind::Text, Kind::Action, Kind::Away, Kind::Back];
-        for (number, kind) in (0..).zip(kinds) {
-            assert_eq!(kind.code(), number);
-            assert_eq!(Kind::from_code(number), Some(kind));
-        }
-        assert_eq!(Kind::from_code(4), None);
     }
 }

@@ -17,7 +17,9 @@
 pub mod card;
 pub mod chain;
 pub mod comparison;
+pub mod content;
 pub mod frame;
+pub mod handed;
 pub mod message;
 pub mod names;
 pub mod notice;

@@ -18,6 +18,7 @@ mod commands;
 mod endings;
 mod hostile_relay;
 mod invites;
+mod late;
 mod logging;
 mod other_servers;
 mod people;

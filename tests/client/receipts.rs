@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::peer::Member;
 use crate::support::person::Person;
-use crate::support::process::{Client, Relay, wait_within};
+use crate::support::process::{Client, Home, Relay, wait_within};
 use crate::support::storm::Storm;
 
 /// How long it takes at most until all programs that run have confirmed what was said.
@@ -88,12 +88,12 @@ fn seen_tells_who_has_confirmed_and_who_has_not_and_a_sign_who_never_will() {
     );
     let goodbye = carol.state(&carol.statement(Occasion::Goodbye, 1));
     assert!(carol.peer.write(&goodbye));
-    ada.sees("! not delivered to carol, who has gone; say it again: shall we meet at seven?");
+    ada.sees("! not confirmed by carol, who has gone; say it again: shall we meet at seven?");
     ada.learns(
         "/seen 9",
         &[
             "|   confirmed by bob",
-            "|   not delivered, as they have gone, to carol",
+            "|   gone without confirming it: carol",
         ],
     );
     // A long one is shown in part, and of more messages only the last.
@@ -212,7 +212,7 @@ fn who_is_cut_off_and_has_not_confirmed_is_named_in_one_line_a_message_when_one_
     assert_eq!(told.len(), 2, "{ended:#?}");
     for (line, text) in told.iter().zip(["one", "two"]) {
         let expected =
-            format!("! not delivered to carol and dave, who have gone; say it again: {text}");
+            format!("! not confirmed by carol and dave, who have gone; say it again: {text}");
         assert_eq!(**line, expected);
     }
     assert_eq!(notices(&ended.stdout), [""; 0]);
@@ -351,10 +351,125 @@ fn a_pipe_that_ends_names_those_who_do_not_come_back() {
     let waited = start.elapsed().as_secs();
     assert!((29..45).contains(&waited), "{waited} s");
     ended.assert_failure("not everything that was said was delivered");
-    let line = "! not delivered to bob, who has gone; say it again: meet at the station at 8";
+    let line =
+        "! not confirmed by bob, who is not back yet; say it again: meet at the station at 8";
     let told = ended.stdout.iter().filter(|told| *told == line);
     assert_eq!(told.count(), 1, "{ended:#?}");
     assert_eq!(notices(&ended.stdout), [""; 0]);
+}
+
+/// Bob, who has stopped before he could confirm what is said from now on, and whose folder this is.
+struct Stopped {
+    bob: Client,
+    home: Home,
+    identity: String,
+}
+
+impl Stopped {
+    fn join(relay: &Relay) -> Self {
+        let home = Home::new();
+        let (identity, _) = home.identity("bob.pem");
+        let options = ["--identity", identity.as_str()];
+        let bob = Client::join_from(&home, relay.address(), "bob", &options);
+        Self {
+            bob,
+            home,
+            identity,
+        }
+    }
+
+    /// Is killed, and started anew.
+    fn start_anew(self, relay: &Relay) -> Client {
+        self.bob.signal(Signal::SIGKILL);
+        drop(self.bob);
+        let options = ["--identity", self.identity.as_str()];
+        Client::join_from(&self.home, relay.address(), "bob", &options)
+    }
+}
+
+#[test]
+fn who_comes_anew_without_a_message_is_named_at_once_and_the_exit_status_tells_a_script() {
+    let relay = Relay::start(&[]);
+    let mut bot = Client::join(relay.address(), "bot", &[]);
+    let mut ada = Person::join(&relay, "ada");
+    let stopped = Stopped::join(&relay);
+    bot.meets("bob");
+    ada.meets("bob");
+    stopped.bob.signal(Signal::SIGSTOP);
+    bot.say("one");
+    bot.wait_for_message("bot", "one");
+    ada.says("two");
+    let bob = stopped.start_anew(&relay);
+    let line = "! not confirmed by bob, who has come anew since; say it again: one";
+    bot.wait_for_line("report", |told| told == line);
+    ada.sees("! not confirmed by bob, who has come anew since; say it again: two");
+    ada.learns("/seen", &["|   come anew without confirming it: bob"]);
+    bot.say("three");
+    bob.wait_for_message("bot", "three");
+    bot.leave()
+        .assert_failure("not everything that was said was delivered");
+    // Whoever sits at a keyboard has seen it.
+    ada.screen.enter("/quit");
+    assert!(ada.screen.wait_exit().success());
+}
+
+#[test]
+fn who_has_the_nick_of_somebody_who_has_gone_is_not_taken_for_them() {
+    let relay = Relay::start(&["--grace", "1"]);
+    let mut bot = Client::join(relay.address(), "bot", &[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    bot.meets("bob");
+    bob.signal(Signal::SIGSTOP);
+    bot.say("one");
+    bot.wait_for_message("bot", "one");
+    drop(bob);
+    bot.wait_for_line("bob", |line| line == "* bob lost the connection");
+    let _another = Client::join(relay.address(), "bob", &[]);
+    let joined = |line: &&String| line.starts_with("* bob joined ");
+    wait_within(
+        SOON,
+        || (bot.lines().iter().filter(joined).count() == 2).then_some(()),
+        || format!("{:#?}", bot.lines()),
+    );
+    let ended = bot.leave();
+    ended.assert_failure("not everything that was said was delivered");
+    let line = "! not confirmed by the former bob, who has gone; whoever is called so now is somebody else: one";
+    assert!(ended.stdout.iter().any(|told| told == line), "{ended:#?}");
+}
+
+#[test]
+fn of_many_messages_one_line_tells_whom_they_have_not_reached() {
+    let relay = Relay::start(&["--grace", "1"]);
+    let mut bot = Client::join(relay.address(), "bot", &[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    bot.meets("bob");
+    bob.signal(Signal::SIGSTOP);
+    for number in 1..=20 {
+        bot.say(&format!("line {number}"));
+    }
+    bot.wait_for_message("bot", "line 20");
+    drop(bob);
+    bot.wait_for_line("bob", |line| line == "* bob lost the connection");
+    let ended = bot.leave();
+    let told = ended.stdout.iter().filter(|line| line.starts_with("! "));
+    let told: Vec<&String> = told.collect();
+    let line = "! for 20 messages, of which this is the last: not confirmed by bob, who has gone; say it again: line 20";
+    assert_eq!(told, [line], "{ended:#?}");
+}
+
+#[test]
+fn a_goodbye_before_the_confirmation_is_no_failure() {
+    let relay = Relay::start(&[]);
+    let mut bot = Client::join(relay.address(), "bot", &[]);
+    let mut carol = Member::join(relay.address(), "carol", 0);
+    bot.meets("carol");
+    bot.say("one");
+    bot.wait_for_message("bot", "one");
+    let goodbye = carol.state(&carol.statement(Occasion::Goodbye, 1));
+    assert!(carol.peer.write(&goodbye));
+    let line = "! not confirmed by carol, who has gone; say it again: one";
+    bot.wait_for_line("report", |told| told == line);
+    assert_eq!(bot.leave().code(), Some(0));
 }
 
 /// Waits for minutes for a row on a screen.
@@ -412,7 +527,7 @@ fn who_does_not_come_back_is_told_once_after_five_minutes() {
     wait_long(&ada, "departure", |row| row == "* not here any more: bob");
     let waited = start.elapsed().as_secs();
     assert!((290..310).contains(&waited), "{waited} s");
-    let line = "! not delivered to bob, who has gone; say it again: meet at the station at 8";
+    let line = "! not confirmed by bob, who has gone; say it again: meet at the station at 8";
     wait_long(&ada, "report", |row| row == line);
     assert_eq!(ada.said_by("ada"), ["x <ada> meet at the station at 8"]);
     let rows = ada.screen.transcript();

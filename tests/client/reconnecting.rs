@@ -329,3 +329,78 @@ fn a_message_that_nobody_acknowledges_shows_that_the_way_is_dead() {
     assert_eq!(words.count(), said, "{lines:#?}");
     assert_eq!(ada.warnings(), [""; 0]);
 }
+
+/// Ada was out of the room for so long that her place is gone, and comes back to a room in which somebody
+/// else has taken it.
+fn come_back_too_late(options: &[&str], nick: &str) -> (Scene, Client) {
+    let scene = Scene::set(&[&["--grace", "1"], options].concat());
+    scene.break_link();
+    scene
+        .bob
+        .wait_for_line("ada", |line| line == "* ada lost the connection");
+    let other = Client::join(scene.relay.address(), nick, &[]);
+    scene.storm.block(false);
+    (scene, other)
+}
+
+#[test]
+fn a_room_that_is_full_meanwhile_is_told_once_and_tried_again() {
+    let (mut scene, carl) = come_back_too_late(&["--max-members", "2"], "carl");
+    let refused = format!(
+        "* no way back yet: the room is full ({}); your program goes on trying",
+        scene.storm.address()
+    );
+    scene.ada.wait_for_row("refusal", |row| row == refused);
+    scene.ada.enter("kept");
+    // Some attempts later.
+    thread::sleep(Duration::from_secs(5));
+    assert_eq!(scene.rows("* no way back"), [refused]);
+    assert_eq!(carl.leave().code(), Some(0));
+    scene.ada.wait_for_row("return", is_again);
+    scene.bob.wait_for_message("ada", "kept");
+    assert_eq!(scene.rows("! "), [""; 0]);
+}
+
+#[test]
+fn a_nick_that_is_taken_meanwhile_ends_the_program_with_the_reason() {
+    let (scene, _other) = come_back_too_late(&[], "ADA");
+    let mut scene = scene;
+    assert_eq!(scene.ada.wait_exit().exit_code(), 1);
+    let error = format!(
+        "e2echat: error: you were out of the room, and somebody else has the nick ada by now, or one that looks like it ({})",
+        scene.storm.address()
+    );
+    scene.ada.wait_for_row("error", |row| row == error);
+    let hint = "join again with another --nick";
+    scene.ada.wait_for_row("hint", |row| row.contains(hint));
+}
+
+#[test]
+fn names_says_what_it_knows_without_a_connection_and_who_is_missing() {
+    let scene = Scene::set(&[]);
+    scene.break_link();
+    let Scene {
+        relay,
+        storm,
+        mut ada,
+        bob,
+        _home,
+    } = scene;
+    ada.enter("/names");
+    ada.wait_for_row("time", |row| {
+        row.starts_with("* there is no connection at the moment: this is who was here at ")
+    });
+    ada.wait_for_row("bob", |row| row.starts_with("* here: bob "));
+    // The relay is started anew, and bob does not find back.
+    let port = relay.address().port().to_string();
+    bob.signal(Signal::SIGSTOP);
+    relay.end(Signal::SIGKILL);
+    let _relay = Relay::start_with(&["--bind", "127.0.0.1", "--port", &port]);
+    storm.block(false);
+    ada.wait_for_row("return", |row| row.contains("; still missing: bob;"));
+    ada.enter("/clear");
+    ada.enter("/names");
+    ada.wait_for_row("missing", |row| row == "* still missing: bob");
+    let shown = ada.contents();
+    assert!(!shown.contains("* there is no connection"), "{shown}");
+}

@@ -99,3 +99,22 @@ fn whoever_sleeps_finds_what_was_said_meanwhile_and_the_others_see_it() {
         assert_eq!(person.warnings(), [""; 0], "{:#?}", person.lines());
     }
 }
+
+#[test]
+#[ignore = "it takes minutes"]
+fn what_lay_unread_when_the_program_stood_still_is_counted_too() {
+    let relay = Relay::start(&["--idle-timeout", "600"]);
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let bob = Client::join(relay.address(), "bob", &[]);
+    ada.meets("bob");
+    bob.signal(Signal::SIGSTOP);
+    for text in ["one", "two", "three"] {
+        ada.say(text);
+    }
+    thread::sleep(STAY);
+    bob.signal(Signal::SIGCONT);
+    bob.wait_for_line("account", |line| {
+        line == "* you were not connected for 1 min; 3 messages came meanwhile"
+    });
+    assert_eq!(bob.warnings(), [""; 0]);
+}

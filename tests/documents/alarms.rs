@@ -3,7 +3,7 @@
 use super::markdown::Document;
 
 /// Where the words are, those of alarms first.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 20] = [
     include_str!("../../src/cmd/join/output/alarms.rs"),
     include_str!("../../src/cmd/join/trust/mod.rs"),
     include_str!("../../src/cmd/join/events.rs"),
@@ -20,6 +20,10 @@ const WORDS: [&str; 16] = [
     include_str!("../../src/cmd/join/next_key.rs"),
     include_str!("../../src/cmd/join/destination.rs"),
     include_str!("../../src/cmd/join/mod.rs"),
+    include_str!("../../src/cmd/join/output/handed.rs"),
+    include_str!("../../src/cmd/join/output/speech.rs"),
+    include_str!("../../src/cmd/join/late.rs"),
+    include_str!("../../src/cmd/join/commands/share.rs"),
 ];
 
 /// The texts in a source, as they are written there.

@@ -128,6 +128,7 @@ targets! {
     card: 2000,
     commands: 4000,
     frame: 4000,
+    content: 4000,
     header: 4000,
     key_file: 500,
     known_people: 2000,

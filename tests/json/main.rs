@@ -16,6 +16,7 @@ mod bot;
 mod chaos;
 mod documents;
 mod events;
+mod late;
 mod links;
 mod receipts;
 mod requests;

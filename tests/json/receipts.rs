@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::bot::{Bot, all};
 use super::support::peer::Member;
-use super::support::process::Relay;
+use super::support::process::{Client, Home, Relay};
 
 #[test]
 fn each_message_is_confirmed_once_when_the_last_reader_has_it() {
@@ -75,7 +75,7 @@ fn what_does_not_reach_somebody_is_named_with_its_id_and_is_not_confirmed() {
         "nicks": ["carol"],
         "reason": "gone",
         "said": "lunch?",
-        "text": "not delivered to carol, who has gone; say it again: lunch?",
+        "text": "not confirmed by carol, who has gone; say it again: lunch?",
     }));
     // Bob's receipt comes before that of this.
     ada.ask(&json!({"type": "say", "text": "later", "id": "8"}));
@@ -101,6 +101,37 @@ fn who_is_cut_off_and_has_not_confirmed_is_named_when_the_script_ends() {
         "type": "alarm", "kind": "undelivered", "id": "7", "nicks": ["bob"], "reason": "gone"
     });
     assert_eq!(all(events, &alarm).len(), 1);
+}
+
+#[test]
+fn of_many_messages_that_did_not_reach_somebody_each_is_an_event() {
+    let relay = Relay::start(&[]);
+    let mut ada = Bot::join(relay.address(), "ada", &[]);
+    let home = Home::new();
+    let (identity, _) = home.identity("bob.pem");
+    let join = || {
+        let options = ["--identity", identity.as_str()];
+        Client::join_from(&home, relay.address(), "bob", &options)
+    };
+    let bob = join();
+    ada.wait_for(&json!({"type": "join", "nick": "bob"}));
+    bob.signal(Signal::SIGSTOP);
+    let ids: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    for id in &ids {
+        ada.ask(&json!({"type": "say", "text": "hello", "id": id}));
+        ada.wait_for(&json!({"type": "ack", "id": id, "readers": 1}));
+    }
+    drop(bob);
+    let _anew = join();
+    for id in &ids {
+        ada.wait_for(&json!({
+            "type": "alarm", "kind": "undelivered", "id": id, "nicks": ["bob"], "reason": "came-anew"
+        }));
+    }
+    let (ended, events) = ada.leave();
+    ended.assert_failure("not everything that was said was delivered");
+    let told = all(events, &json!({"type": "alarm", "kind": "undelivered"}));
+    assert_eq!(told.len(), ids.len(), "{told:#?}");
 }
 
 #[test]

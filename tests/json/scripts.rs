@@ -49,7 +49,7 @@ fn usage() {
     if !has_python() {
         return;
     }
-    for name in ["echo-bot.py", "mirror.py"] {
+    for name in ["echo-bot.py", "mirror.py", "catchup-bot.py"] {
         let help = start(name, &["--help"]).ended();
         assert_eq!(help.code(), Some(0), "{help:#?}");
         let nothing = start(name, &[]).ended();
@@ -315,4 +315,57 @@ fn a_mirror_loses_and_doubles_nothing_when_the_relay_is_killed() {
     let ended = mirror.ended();
     assert_eq!(ended.code(), Some(0), "{ended:#?}");
     scene.wait_for_all();
+}
+
+#[test]
+fn the_bot_for_those_who_come_late_serves_the_identities_on_its_list_and_nobody_else() {
+    if !has_python() {
+        return;
+    }
+    let relay = Relay::start(&[]);
+    let address = relay.address();
+    let home = Home::new();
+    let (identity, fingerprint) = home.identity("bob.pem");
+    let list = home.file("list");
+    fs::write(&list, format!("{fingerprint} bob\n\n")).unwrap();
+    let list = list.to_str().unwrap();
+    let bot = start(
+        "catchup-bot.py",
+        &[list, &address.to_string(), "--nick", "bot"],
+    );
+    let mut ada = Bot::join(address, "ada", &[]);
+    let here = json!({"type": "join", "nick": "bot"});
+    if ada.all(&json!({"type": "here"}))[0]["people"] == json!([]) {
+        ada.wait_for(&here);
+    }
+    for number in 0..100 {
+        ada.ask(&json!({"type": "say", "text": format!("line {number}"), "id": "said"}));
+    }
+    // The bot has confirmed all.
+    ada.ask(&json!({"type": "say", "text": "the last", "id": "last"}));
+    ada.wait_for(&json!({"type": "confirmed", "id": "last"}));
+    let mut eve = Bot::join(address, "eve", &[]);
+    let mut bob = Bot::join(address, "bob", &["--identity", &identity]);
+    eve.wait_for(&json!({"type": "join", "nick": "bob"}));
+    for asker in [&mut eve, &mut bob] {
+        asker.ask(&json!({"type": "command", "text": "/catchup", "id": "c"}));
+        asker.wait_for(&json!({"type": "ack", "id": "c"}));
+    }
+    bob.wait_for(&json!({
+        "type": "share-end", "nick": "bot", "shown": 101, "had": 0, "refused": 0, "missing": 0
+    }));
+    let handed = bob.all(&json!({"type": "handed-on", "by": "bot", "nick": "ada"}));
+    let texts: Vec<_> = handed.iter().map(|event| event["text"].clone()).collect();
+    let mut expected: Vec<_> = (0..100)
+        .map(|number| json!(format!("line {number}")))
+        .collect();
+    expected.push(json!("the last"));
+    assert_eq!(texts, expected);
+    eve.wait_for(&json!({"type": "share", "nick": "bot", "to": "bob", "count": 101}));
+    assert_eq!(eve.all(&json!({"type": "handed-on"})).len(), 0);
+    ada.wait_for(&json!({"type": "catchup", "nick": "eve"}));
+    bot.signal(Signal::SIGTERM);
+    let ended = bot.ended();
+    assert_eq!(ended.code(), Some(0), "{ended:#?}");
+    assert_eq!(ended.stderr.len(), 0, "{ended:#?}");
 }

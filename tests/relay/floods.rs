@@ -274,6 +274,7 @@ impl Besieged {
         let message = SealedMessage {
             header: header.encode(),
             signature: vec![1; 256],
+            nonce: [0; 16],
             parcels: Vec::new(),
         };
         message.frames().remove(0).encode()
@@ -381,7 +382,7 @@ fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
     // has said nothing either.
     for alarm in others {
         assert_eq!(alarm["kind"], "undelivered", "{alarm}");
-        let text = "not delivered to ada, who has gone; say it again: loud and clear, 1";
+        let text = "not confirmed by ada, who has gone; say it again: loud and clear, 1";
         assert_eq!(alarm["text"], text);
     }
 }

@@ -298,10 +298,10 @@ fn is_taken(member: &mut Member, frames: u64) -> bool {
     false
 }
 
-/// The nicks in the line that says that this was not delivered to them: one, or several in one line.
+/// The nicks in the line that says that this was not confirmed by them: one, or several in one line.
 #[cfg(target_os = "linux")]
 fn readers_who_went<'a>(line: &'a str, said: &str) -> Option<Vec<&'a str>> {
-    let line = line.strip_prefix("not delivered to ")?;
+    let line = line.strip_prefix("not confirmed by ")?;
     let have_gone =
         |have: &str| line.strip_suffix(&format!(", who {have} gone; say it again: {said}"));
     let Some(readers) = have_gone("have") else {

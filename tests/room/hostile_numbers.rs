@@ -225,6 +225,7 @@ fn thousands_of_forged_messages_keep_nobody_from_being_heard() {
         let forged = SealedMessage {
             header: header.encode(),
             signature: vec![1; 256],
+            nonce: [0; 16],
             parcels: Vec::new(),
         };
         world.pass_on_from(&mut mallory, forged.frames());
@@ -267,6 +268,7 @@ fn a_message_that_leaves_thousands_out_is_sent_in_whole_frames_or_not_at_all() {
         let message = SealedMessage {
             header: header.encode(),
             signature: vec![0; 256],
+            nonce: [0; 16],
             parcels: vec![(bob.sid(), vec![0; 512]); 1000],
         };
         let frames = message.frames();

@@ -12,8 +12,10 @@
 mod support;
 
 mod forward_secrecy;
+mod handing_on;
 mod hostile_cards;
 mod hostile_entries;
+mod hostile_handing;
 mod hostile_messages;
 mod hostile_numbers;
 mod hostile_rekey;

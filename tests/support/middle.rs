@@ -56,6 +56,7 @@ impl Puppet {
         let policy = Policy {
             at_least: Standing::New,
             rekey_after: Duration::from_hours(1),
+            no_share: false,
         };
         let key = SessionKey::generate(KeySize::Bits2048);
         let (nick, room, now) = (card.nick(), RoomName::lobby(), stage.clock.now());

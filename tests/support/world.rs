@@ -48,6 +48,7 @@ pub const NOW: Now = Now {
 const POLICY: Policy = Policy {
     at_least: Standing::New,
     rekey_after: Duration::from_hours(1),
+    no_share: false,
 };
 
 /// The time of a world, which all its members share.

@@ -15,6 +15,7 @@ use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Policy, Standing};
 use crate::room::text::parse_visible;
 
+use crate::cmd::join::catch_up::Answering;
 use crate::cmd::join::net::address::{Address, RoomAddress, RoomOrInvite};
 use crate::cmd::join::net::pasted;
 use crate::cmd::join::net::socks5::Proxy;
@@ -35,11 +36,12 @@ Environment:
   E2ECHAT_NICK, E2ECHAT_ROOM, E2ECHAT_IDENTITY  instead of the options; E2ECHAT_ROOM may be an invite
   E2ECHAT_PROXY                                 the same; unlike in an option, others on this machine
                                                 do not see a password in it
+  E2ECHAT_CATCHUP                               instead of --catchup
   E2ECHAT_PASSPHRASE                            the identity's passphrase, instead of being asked
   NO_COLOR                                      no colour, if it is not empty
 
-Exit status: 0 after a clean end, 1 after a failure or if something was not delivered, 2 for wrong
-usage.
+Exit status: 0 after a clean end; 1 after a failure, or if something has not reached somebody who
+had not left; 2 for wrong usage.
 
 Examples:
   e2echat join chat.example.org --nick ada
@@ -98,15 +100,20 @@ pub(in crate::cmd) struct Seat {
     #[arg(long, env = "E2ECHAT_IDENTITY", hide_env = true, value_name = "FILE")]
     identity: Option<PathBuf>,
 
-    /// Write only to people whom you know: you met them here before, without this option, or have
-    /// accepted them with /trust or /verify; the others see that they are left out
-    #[arg(long)]
-    pub(super) only_known: bool,
+    #[command(flatten)]
+    audience: Audience,
 
-    /// Write only to people whom you have verified with /verify or /code; the others see that they
-    /// are left out
-    #[arg(long)]
-    only_verified: bool,
+    /// Whom the program by itself hands what they missed, where they ask for it with /catchup: nobody,
+    /// or those whom you have verified
+    #[arg(
+        long,
+        env = "E2ECHAT_CATCHUP",
+        hide_env = true,
+        value_name = "off|verified",
+        default_value = "off",
+        hide_possible_values = true
+    )]
+    pub(super) catchup: Answering,
 
     /// Length of the session key, with which others encrypt to you
     #[arg(long, default_value = "2048", value_name = "2048|3072|4096")]
@@ -126,6 +133,25 @@ pub(in crate::cmd) struct Seat {
     pub(super) output: Output,
 }
 
+/// For whom one's words are.
+#[derive(clap::Args, Debug)]
+struct Audience {
+    /// Write only to people whom you know: you met them here before, without this option, or have
+    /// accepted them with /trust or /verify; the others see that they are left out
+    #[arg(long)]
+    only_known: bool,
+
+    /// Write only to people whom you have verified with /verify or /code; the others see that they
+    /// are left out
+    #[arg(long)]
+    only_verified: bool,
+
+    /// Ask others not to hand on what you say; honest programs obey, as they also do with
+    /// --only-known and --only-verified
+    #[arg(long)]
+    no_share: bool,
+}
+
 impl Seat {
     /// The room that the options name. An invite in the arguments may name another.
     pub(in crate::cmd) fn room(&self) -> RoomName {
@@ -136,16 +162,22 @@ impl Seat {
         }
     }
 
+    /// Whether somebody new is somebody known the next time.
+    pub(super) fn remembers_new(&self) -> bool {
+        !self.audience.only_known
+    }
+
     pub(super) fn policy(&self) -> Policy {
         Policy {
-            at_least: if self.only_verified {
+            at_least: if self.audience.only_verified {
                 Standing::Verified
-            } else if self.only_known {
+            } else if self.audience.only_known {
                 Standing::Known
             } else {
                 Standing::New
             },
             rekey_after: Duration::from_secs(60 * u64::from(self.rekey)),
+            no_share: self.audience.no_share,
         }
     }
 

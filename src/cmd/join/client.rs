@@ -9,22 +9,24 @@ use crate::cipher::keys::SessionKey;
 use crate::cmd::terminal::Input;
 use crate::cmd::unwritable;
 use crate::room::message::Kind;
+use crate::room::notice::Notice;
 use crate::room::session::{End, Fate, Session};
 
 use super::away::Away;
+use super::catch_up::CatchUp;
 use super::clock::Clock;
 use super::destination::Destination;
 use super::exit::Exit;
 use super::here::Here;
+use super::incoming::Incoming;
 use super::net::link::FromRelay;
 use super::net::reconnect::{Connection, LinkEvent};
 use super::next_key::NextKey;
 use super::outbox::Outbox;
-use super::output::alarms::{Incident, Reason};
+use super::output::alarms::Incident;
 use super::output::filter::Filter;
 use super::output::report::{LinkState, Report};
 use super::output::screen::Screen;
-use super::output::sort;
 use super::output::wording;
 use super::reply::ReplyTo;
 use super::trust::Trust;
@@ -68,8 +70,13 @@ pub(super) struct Client<'a> {
     pub(super) outbox: Outbox,
     pub(super) reply_to: ReplyTo,
     pub(super) away: Away,
+    pub(super) catch_up: CatchUp,
+    pub(super) incoming: Incoming,
     pub(super) next_key: NextKey,
     pub(super) exit: Exit,
+    /// How many messages came over the connection of before, when the program had stood still: they were
+    /// here already, unread.
+    pub(super) came_on_waking: usize,
 }
 
 impl Client<'_> {
@@ -81,6 +88,7 @@ impl Client<'_> {
             let waited = self.clock.now().uptime.saturating_sub(before.uptime);
             if waited.saturating_sub(idle) >= STOOD_STILL {
                 self.connection.wake();
+                self.came_on_waking = 0;
             }
             match happening {
                 Ok(Happening::Typed(input)) => self.take_input(input),
@@ -142,7 +150,20 @@ impl Client<'_> {
                 let is_refused = matches!(end, End::Notice(refusal)
                     if self.next_key.retreat(refusal, session, now, &mut self.screen));
                 if !is_refused && wording::is_final(end) {
-                    return Err(error);
+                    return Err(match end {
+                        End::Notice(Notice::NickTaken) => {
+                            let nick = self.session.card().nick();
+                            wording::nick_lost(self.destination.relay, nick)
+                        }
+                        _ => error,
+                    });
+                }
+                if let End::Notice(refusal) = end
+                    && self.connection.is_broken()
+                    && self.connection.note_refusal(refusal)
+                {
+                    self.screen
+                        .notice(wording::refused_again(self.destination.relay, refusal));
                 }
                 if was_inside && end == End::Malformed {
                     return self.leave_bad_link(error);
@@ -168,6 +189,12 @@ impl Client<'_> {
         if self.session.has_said_goodbye() || self.connection.is_hopeless() {
             return Err(error);
         }
+        if self.session.is_inside() {
+            self.here.lose_sight(self.clock.now());
+            if !self.connection.is_woken() {
+                self.came_on_waking = 0;
+            }
+        }
         // Of many attempts that fail only the first loss is news.
         if !self.connection.is_broken() && !self.connection.is_hurried() {
             let why = error.to_string();
@@ -188,6 +215,7 @@ impl Client<'_> {
             self.exit.deadline(),
             self.connection.next_due(),
             self.away.next_due(),
+            self.catch_up.next_due(),
             self.filter.next_due(),
             self.outbox.next_due(),
             self.session.next_due().and_then(|due| self.clock.at(due)),
@@ -214,6 +242,7 @@ impl Client<'_> {
         if let Some(reason) = self.away.take_due() {
             self.announce(Kind::Away, &reason);
         }
+        self.answer_catch_up();
         self.tell_held_back(false);
         let due = self.session.tick(self.clock.now());
         self.tell_events(due);
@@ -255,23 +284,15 @@ impl Client<'_> {
     pub(super) fn finish(mut self, end: anyhow::Result<()>) -> anyhow::Result<()> {
         self.outbox.settle(&self.session, &mut self.screen);
         self.tell_held_back(true);
-        let mut undelivered = self.outbox.tell_untaken(&self.session, &mut self.screen);
-        let waiting = self.session.undelivered();
-        let is_told = |receipt| waiting.iter().any(|(waits, ..)| *waits == receipt);
-        let unconfirmed = unconfirmed(&self.session);
-        let unconfirmed = unconfirmed.filter(|receipt| !is_told(*receipt)).count();
-        undelivered += waiting.len();
-        for (receipt, mut readers, text) in waiting {
-            sort(&mut readers);
-            let incident = Incident::Undelivered {
-                receipt,
-                id: self.outbox.id(receipt),
-                readers,
-                text: text.to_owned(),
-                reason: Reason::Gone,
-            };
-            self.screen.show(&incident.into());
+        let untaken = self.outbox.tell_untaken(&self.session, &mut self.screen);
+        let told = self.tell_waiting();
+        if untaken + told.len() > 0 {
+            self.exit.note_undelivered();
         }
+        let unconfirmed = unconfirmed(&self.session);
+        let unconfirmed = unconfirmed
+            .filter(|receipt| !told.contains(receipt))
+            .count();
         if unconfirmed > 0 {
             self.screen.notice(wording::unconfirmed(unconfirmed));
         }
@@ -283,7 +304,7 @@ impl Client<'_> {
         {
             return Err(unwritable(&error));
         }
-        self.exit.status(undelivered, is_json)
+        self.exit.status(is_json)
     }
 }
 

@@ -1,5 +1,8 @@
 //! What happens in the room, told to the user, and what follows from it.
 
+use std::collections::HashMap;
+
+use crate::room::frame::Departure;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
 use crate::room::session::{Event, Person, Written};
@@ -8,10 +11,14 @@ use super::client::Client;
 use super::clock::unix_seconds;
 use super::next_key::nick_is_taken;
 use super::output::alarms::{Incident, Reason};
-use super::output::report::{LinkState, Report, Speech, Who, mentions};
+use super::output::report::{LinkState, Report};
 use super::output::sort;
+use super::output::speech::{Speech, Who, mentions};
 use super::output::wording;
 use super::trust::{Remark, Trust};
+
+/// Of more messages than so many that one reason keeps from the same readers, one line tells.
+const MANY: usize = 5;
 
 impl Client<'_> {
     /// Tells what happened, and takes note that it was told.
@@ -19,9 +26,14 @@ impl Client<'_> {
         if events.is_empty() {
             return;
         }
+        let parted = who_said_goodbye(&events);
         let mut found = Vec::new();
         for event in events {
+            self.note_attendance(&event);
             if let Some(incident) = self.find(&event) {
+                if is_failure(&incident, &parted) {
+                    self.note_undelivered();
+                }
                 found.push(incident);
             } else {
                 self.tell_event(event);
@@ -69,11 +81,58 @@ impl Client<'_> {
                     id,
                     readers: vec![reader.clone()],
                     text: text.clone(),
-                    reason: (*reason).into(),
+                    reason: self.cause(reader, (*reason).into()),
+                    messages: 1,
                 }
             }
             _ => return None,
         })
+    }
+
+    /// Why something has not reached a reader who is not in the room: whoever has its nick there is
+    /// somebody else.
+    fn cause(&self, reader: &Nick, reason: Reason) -> Reason {
+        match reason {
+            Reason::Gone | Reason::NotBack if self.who(reader).is_some() => Reason::NickTaken,
+            reason => reason,
+        }
+    }
+
+    /// Something that was said has not reached a reader. Where nobody sits who could say it again, the exit
+    /// status says it.
+    fn note_undelivered(&mut self) {
+        if !self.screen.has_keyboard() {
+            self.exit.note_undelivered();
+        }
+    }
+
+    /// Tells what waits for those who are not in the room, as the program ends. Returns the receipts of it.
+    pub(super) fn tell_waiting(&mut self) -> Vec<u64> {
+        let expected = self.session.expected(self.clock.now());
+        let mut receipts = Vec::new();
+        let mut found = Vec::new();
+        for (receipt, readers, text) in self.session.undelivered() {
+            receipts.push(receipt);
+            let told = readers.into_iter().map(|reader| {
+                let is_expected = expected.contains(&reader);
+                let reason = if is_expected {
+                    Reason::NotBack
+                } else {
+                    Reason::Gone
+                };
+                Incident::Undelivered {
+                    receipt,
+                    id: self.outbox.id(receipt),
+                    reason: self.cause(&reader, reason),
+                    readers: vec![reader],
+                    text: text.to_owned(),
+                    messages: 1,
+                }
+            });
+            found.extend(put_together(told));
+        }
+        self.tell_found(found);
+        receipts
     }
 
     /// Tells what was found in one look: a person has it in as few lines as it fits into; a program has
@@ -85,7 +144,7 @@ impl Client<'_> {
             found.extend(together);
         } else {
             // First by message, and then by reader.
-            found = put_together(put_together(found));
+            found = bundle(put_together(put_together(found)));
         }
         for incident in found {
             self.raise(&incident.into());
@@ -162,6 +221,7 @@ impl Client<'_> {
                 unseen,
             } => {
                 let text = text.as_str().to_owned();
+                self.came_on_waking += usize::from(self.connection.is_woken());
                 self.tell_message(&from, direct, kind, text, written, unseen);
             }
             // The outbox asks the session which messages these are.
@@ -171,6 +231,10 @@ impl Client<'_> {
                 readers,
                 text,
             } => self.tell_not_taken(receipt, readers, text),
+            Event::CaughtUp { out, messages } => {
+                let messages = messages + std::mem::take(&mut self.came_on_waking);
+                self.raise(&Incident::CaughtUp { out, messages }.into());
+            }
             Event::Confirmed { receipt, .. } => {
                 self.outbox.note_confirmed(receipt, &mut self.screen);
             }
@@ -183,7 +247,8 @@ impl Client<'_> {
             }
             Event::Dead => self.connection.give_up(),
             event => {
-                if let Some(incident) = Incident::of(event) {
+                let incident = self.tell_late(event).and_then(Incident::of);
+                if let Some(incident) = incident {
                     self.raise(&incident.into());
                 }
             }
@@ -233,12 +298,14 @@ impl Client<'_> {
         if readers.is_empty() {
             return;
         }
+        self.note_undelivered();
         let incident = Incident::Undelivered {
             receipt,
             id,
             readers,
             text,
             reason: Reason::NotTaken,
+            messages: 1,
         };
         self.raise(&incident.into());
     }
@@ -282,6 +349,8 @@ impl Client<'_> {
         let mut remarks = Vec::new();
         for person in people {
             remarks.extend(self.trust.meet(&mut self.session, person, now));
+            let is_ignored = self.filter.is_ignored(person.fingerprint);
+            self.session.set_ignored(person.sid, is_ignored);
         }
         remarks
     }
@@ -300,7 +369,7 @@ impl Client<'_> {
     }
 
     /// Who has this nick at present.
-    fn who(&self, nick: &Nick) -> Option<Who> {
+    pub(super) fn who(&self, nick: &Nick) -> Option<Who> {
         self.session.person(nick).as_ref().map(Who::from)
     }
 }
@@ -316,6 +385,52 @@ fn put_together(found: impl IntoIterator<Item = Incident>) -> Vec<Incident> {
         }
     }
     together
+}
+
+/// Has one line tell of many messages that one reason keeps from the same readers.
+fn bundle(found: Vec<Incident>) -> Vec<Incident> {
+    let mut numbers: HashMap<_, usize> = HashMap::new();
+    for key in found.iter().filter_map(Incident::undelivered_to) {
+        *numbers.entry(key).or_default() += 1;
+    }
+    let is_one_of_many = |it: &Incident| {
+        let number = it.undelivered_to().and_then(|key| numbers.get(&key));
+        number.is_some_and(|number| *number > MANY)
+    };
+    let (many, mut told): (Vec<_>, Vec<_>) = found.into_iter().partition(is_one_of_many);
+    let single = told.len();
+    for incident in many {
+        let mut before = told.iter_mut().skip(single);
+        if !before.any(|before| before.add_message(&incident)) {
+            told.push(incident);
+        }
+    }
+    told
+}
+
+/// Who has signed a goodbye, of these events.
+fn who_said_goodbye(events: &[Event]) -> Vec<Nick> {
+    let parted = events.iter().filter_map(|event| match event {
+        Event::Left {
+            nick,
+            departure: Departure::Left,
+        } => Some(nick.clone()),
+        _ => None,
+    });
+    parted.collect()
+}
+
+/// Whether something has not reached a reader, other than one of these, who have signed a goodbye.
+fn is_failure(incident: &Incident, parted: &[Nick]) -> bool {
+    match incident {
+        Incident::Undelivered {
+            readers,
+            reason: Reason::Gone,
+            ..
+        } => !readers.iter().all(|reader| parted.contains(reader)),
+        Incident::Undelivered { .. } => true,
+        _ => false,
+    }
 }
 
 impl From<Remark> for Report {

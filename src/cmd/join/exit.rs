@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cipher::seal::MAX_TEXT;
 use crate::cmd::failure;
+use crate::room::content::MAX_TEXT;
 
 /// How long the relay has for a last acknowledgement when somebody leaves by hand.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -24,6 +24,8 @@ pub(super) struct Exit {
     /// Whether something that a pipe or a script wanted was not done. Nobody sits there who could try
     /// otherwise, so the exit status says it.
     is_incomplete: bool,
+    /// Whether something that a pipe or a script said has not reached somebody.
+    is_undelivered: bool,
 }
 
 impl Exit {
@@ -67,12 +69,17 @@ impl Exit {
         self.is_incomplete = true;
     }
 
-    /// What the exit status tells: whether all was done, and all but so many messages delivered.
+    /// Something that was said has not reached somebody.
+    pub(super) fn note_undelivered(&mut self) {
+        self.is_undelivered = true;
+    }
+
+    /// What the exit status tells: whether all was done, and all delivered.
     ///
     /// # Errors
     /// Where not.
-    pub(super) fn status(&self, undelivered: usize, is_json: bool) -> anyhow::Result<()> {
-        let (error, hint) = if undelivered > 0 {
+    pub(super) fn status(&self, is_json: bool) -> anyhow::Result<()> {
+        let (error, hint) = if self.is_undelivered {
             (
                 "not everything that was said was delivered",
                 "join again and say it again".to_owned(),

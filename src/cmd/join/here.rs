@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cipher::fingerprint::Fingerprint;
+use crate::room::Time;
 use crate::room::names::Nick;
 use crate::room::session::{Now, Session};
 
-use super::output::report::Who;
+use super::output::speech::Who;
 
 /// The nicks of those who are here. The main thread writes them, and the editor's thread reads them.
 #[derive(Default)]
@@ -38,6 +39,8 @@ pub(super) struct Here {
     nicks: Arc<Nicks>,
     /// Whom the session expects back, and at which time that was looked at last.
     missing: Option<(Vec<Nick>, Now)>,
+    /// When the user was last connected, if that is not so now.
+    seen: Option<Time>,
 }
 
 impl Here {
@@ -48,7 +51,18 @@ impl Here {
             people: HashMap::new(),
             nicks,
             missing: None,
+            seen: None,
         }
+    }
+
+    /// The connection is lost: who is here is what was known now.
+    pub(super) fn lose_sight(&mut self, now: Now) {
+        self.seen = Some(now.time);
+    }
+
+    /// When the user was last connected, if that is not so now.
+    pub(super) fn last_seen(&self, session: &Session) -> Option<Time> {
+        self.seen.filter(|_| !session.is_inside())
     }
 
     /// What was told so far is what the session knows now.

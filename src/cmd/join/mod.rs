@@ -9,15 +9,16 @@
 //! - `args`: what the command line asks for. `destination`: the room that is joined.
 //! - `client`: the main thread's loop.
 //! - `commands`: what is done about what the user types. `events`: what is told of what happens in the
-//!   room.
+//!   room. `late`: what is told of what is handed on to whoever comes late.
 //! - `net`: how frames get to the relay and back.
 //! - `output`: all that is told, in words and as JSON, and where it goes.
 //! - `trust`: what is known of others, and the file that remembers it.
-//! - What the client keeps besides: `here`, `outbox`, `reply`, `away`, `next_key`, `exit`, `clock`.
+//! - What the client keeps besides: `here`, `outbox`, `reply`, `away`, `catch_up`, `next_key`, `exit`, `clock`.
 
 mod args;
 mod away;
 mod capacity;
+mod catch_up;
 mod client;
 mod clock;
 pub(super) mod commands;
@@ -25,6 +26,8 @@ mod destination;
 mod events;
 mod exit;
 mod here;
+mod incoming;
+mod late;
 pub(super) mod net;
 mod next_key;
 mod outbox;
@@ -46,11 +49,13 @@ pub(super) use self::destination::Destination;
 pub(super) use self::net::route::Route;
 
 use self::away::Away;
+use self::catch_up::CatchUp;
 use self::client::{Client, Happening, deliver};
 use self::clock::Clock;
 use self::commands::complete::complete;
 use self::exit::Exit;
 use self::here::{Here, Nicks};
+use self::incoming::Incoming;
 use self::net::link::FromRelay;
 use self::net::reconnect::{Connection, Dialler};
 use self::next_key::NextKey;
@@ -143,7 +148,7 @@ pub(super) fn join_room(
     connection.try_for(seat.patience(screen.is_interactive()));
     let is_new = seat.new_room || is_host && room.is_invite();
     introduce(&mut screen, destination, is_new, session.card());
-    let trust = Trust::new(people, !seat.only_known);
+    let trust = Trust::new(people, seat.remembers_new());
     if let Some(damage) = trust.damage() {
         screen.show(&Report::Failure(damage));
     }
@@ -159,11 +164,14 @@ pub(super) fn join_room(
         outbox: Outbox::default(),
         reply_to: ReplyTo::default(),
         away: Away::default(),
+        catch_up: CatchUp::new(seat.catchup),
+        incoming: Incoming::default(),
         next_key: NextKey::new(
             seat.bits,
             deliver(&sender, |key| Happening::KeyMade(Box::new(key))),
         ),
         exit: Exit::default(),
+        came_on_waking: 0,
     };
     client.tell_events(on_the_way);
     let end = client.run(&happenings);

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use crate::cmd::terminal::{OwnWords, State};
 use crate::room::session::{Receipt, Session};
 
-use super::output::report::{Report, Speech};
+use super::output::report::Report;
 use super::output::screen::Screen;
+use super::output::speech::Speech;
 
 /// The user's own words are shown when the relay has taken them; or after this time, as words that it
 /// has not.

@@ -1,6 +1,6 @@
 //! What can be shown. `render` decides how it looks.
 
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
 
 use super::style::Style;
 use super::theme::Hue;
@@ -63,6 +63,10 @@ pub(in crate::cmd) struct OwnWords {
 pub(in crate::cmd) struct ChatMessage {
     /// Its time, in the user's time zone.
     pub(in crate::cmd) time: Time,
+    /// Its date, if that is to be shown.
+    pub(in crate::cmd) date: Option<Date>,
+    /// Whether somebody else than its author has handed it on.
+    pub(in crate::cmd) is_handed_on: bool,
     /// Its author's nick, behind a `?` where the user has not accepted the identity.
     pub(in crate::cmd) nick: String,
     /// The author's colour.
@@ -104,6 +108,8 @@ impl ChatMessage {
     pub(super) fn sample(nick: &str, text: &str) -> Self {
         Self {
             time: Time::constant(21, 4, 59, 0),
+            date: None,
+            is_handed_on: false,
             nick: nick.to_owned(),
             hue: Hue::of(&[0; 32]),
             own: None,

@@ -6,9 +6,10 @@
 //! not taken the user's own words, `unsent` stands in place of the time. A `~` behind it, as
 //! in `21:04~ <bob> yes`, says that the author had not seen all that stands above: in a lively room that
 //! is nothing special, so the sign is small. In its place stands, before the user's own words, a `-` where
-//! somebody has not confirmed them for too long, and an `x` where they have not reached somebody. A nick
-//! can contain none of these signs, but `-` and `x`, and words only come behind the gutter, so nobody can
-//! forge one.
+//! somebody has not confirmed them for too long, and an `x` where they have not reached somebody. What
+//! somebody else than its author has handed on has a `"` there: the time is then the author's, shown in any
+//! case, and before it stands the date, where that is not today. A nick can contain none of these signs, but
+//! `-` and `x`, and words only come behind the gutter, so nobody can forge one.
 
 use jiff::civil::Time;
 
@@ -27,6 +28,8 @@ const CROSSED: &str = "~ ";
 const LATE: &str = "- ";
 /// Stands there where the user's own words have not reached somebody.
 const UNDELIVERED: &str = "x ";
+/// Stands there where somebody else than the author has handed the words on.
+const HANDED_ON: &str = "\" ";
 
 /// A gutter in its two parts, which differ in colour.
 pub(super) struct Gutter {
@@ -44,8 +47,9 @@ impl Gutter {
         let is_unsent = message.state() == Some(State::Unsent);
         let before = if is_unsent {
             WAITING.to_owned()
-        } else if timestamps {
-            clock(message.time)
+        } else if timestamps || message.is_handed_on {
+            let date = message.date.map(|date| format!("{date} "));
+            date.unwrap_or_default() + &clock(message.time)
         } else {
             String::new()
         };
@@ -99,6 +103,7 @@ fn sign(message: &ChatMessage) -> Option<&'static str> {
     match message.state() {
         Some(State::Late) => Some(LATE),
         Some(State::Undelivered) => Some(UNDELIVERED),
+        _ if message.is_handed_on => Some(HANDED_ON),
         _ if message.unseen > 0 => Some(CROSSED),
         _ => None,
     }
@@ -133,6 +138,7 @@ fn shortened(nick: &str, columns: usize) -> String {
 mod tests {
     use super::*;
     use crate::cmd::terminal::entry::OwnWords;
+    use jiff::civil::Date;
 
     fn from(nick: &str) -> ChatMessage {
         ChatMessage::sample(nick, "")
@@ -177,6 +183,14 @@ mod tests {
         }
     }
 
+    fn handed_on(date: Option<Date>, message: ChatMessage) -> ChatMessage {
+        ChatMessage {
+            date,
+            is_handed_on: true,
+            ..message
+        }
+    }
+
     fn at(columns: usize, message: &ChatMessage) -> String {
         let gutter = Gutter::new(message, true, columns);
         gutter.before + &gutter.author
@@ -184,6 +198,7 @@ mod tests {
 
     #[test]
     fn the_forms() {
+        let date = Date::constant(2026, 11, 26);
         for (message, gutter) in [
             (from("bob"), "21:04 <bob>"),
             (action(from("bob")), "21:04 * bob"),
@@ -207,6 +222,12 @@ mod tests {
             (crossed(from("bob")), "21:04~ <bob>"),
             (crossed(action(from("bob"))), "21:04~ * bob"),
             (crossed(mention(from("bob"))), "21:04~ <bob @you>"),
+            (handed_on(None, from("bob")), "21:04\" <bob>"),
+            (handed_on(None, action(from("bob"))), "21:04\" * bob"),
+            (
+                handed_on(Some(date), from("bob")),
+                "2026-11-26 21:04\" <bob>",
+            ),
         ] {
             assert_eq!(at(80, &message), gutter);
         }
@@ -226,6 +247,7 @@ mod tests {
             (own(State::Late, from(long)), "- <alexandr…>"),
             (own(State::Undelivered, from(long)), "x <alexandr…>"),
             (crossed(from(long)), "~ <alexandr…>"),
+            (handed_on(None, from(long)), "\" <alexandr…>"),
         ] {
             assert_eq!(at(24, &message), gutter);
         }
@@ -254,5 +276,8 @@ mod tests {
         }
         let gutter = Gutter::new(&crossed(action(from("bob"))), false, 80);
         assert_eq!(gutter.before + &gutter.author, "~ * bob");
+        // When it was handed on says nothing of when it was said.
+        let gutter = Gutter::new(&handed_on(None, from("bob")), false, 80);
+        assert_eq!(gutter.before + &gutter.author, "21:04\" <bob>");
     }
 }

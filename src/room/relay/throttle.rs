@@ -34,9 +34,9 @@ const CARRIED: u32 = 384 * 1024;
 /// The time in which what may come at once is earned. Ten members who flood have sent a reader no more at
 /// once than it opens in some 1.3 seconds, so that nobody's line waits longer behind them.
 const SHARED_BURST: Duration = Duration::from_millis(125);
-/// The most blocks of a ciphertext, however long its reader's key is: 6,144 bytes (PROTOCOL §8).
-/// Readers do not open a longer one.
-const LONGEST: usize = 24;
+/// The most blocks of a ciphertext, however long its reader's key is: that of the longest content takes
+/// 16,770 bytes at most. Readers do not open a longer one.
+const LONGEST: usize = 66;
 
 /// What a new card costs, in blocks: as much as the longest frame. All members check it, and may
 /// write into a file who is called what: a member that changes its card all the time would have
@@ -244,7 +244,8 @@ mod tests {
         };
         // Of all readers the one with the most to open counts, and what nobody opens does not.
         assert_eq!(to(&[256, 3 * 256, 0]).opened, 3);
-        assert_eq!(to(&[0, 25 * 256]).opened, 0);
+        assert_eq!(to(&[0, 67 * 256]).opened, 0);
+        assert_eq!(to(&[66 * 256]).opened, 66, "as the longest content");
         assert_eq!(cost(&Frame::statement(b"", b"")).opened, 0);
         let mut throttle = Throttle::new(&RelayLimits {
             blocks: 5000,

@@ -10,6 +10,7 @@ use crate::room::roster::MAX_MEMBERS;
 
 use super::door::{CatchingUp, Entering, Phase};
 use super::event::{Disbelief, End, Event};
+use super::outbox::Undelivered;
 use super::peer::Peer;
 use super::presence::{OwnEntry, Watch};
 use super::{Now, Session};
@@ -207,6 +208,7 @@ impl Session {
         }
         for card in &good {
             events.extend(self.learn_past(card));
+            events.extend(self.give_up_replaced(card));
         }
         events
     }
@@ -244,5 +246,13 @@ impl Session {
         let renamed = former.zip(person);
         let renamed = renamed.map(|(former, person)| Event::Renamed { former, person });
         renamed.into_iter().collect()
+    }
+
+    /// Somebody has come with this card: what was said to those whom it replaces does not reach them.
+    pub(super) fn give_up_replaced(&mut self, card: &Card) -> Vec<Event> {
+        let replaced = self.members.replaced_by(card).into_iter();
+        let news =
+            replaced.flat_map(|before| self.outbox.give_up_reader(before, Undelivered::CameAnew));
+        news.map(Event::of_news).collect()
     }
 }

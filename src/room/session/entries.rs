@@ -9,6 +9,7 @@ use crate::room::notice::Notice;
 
 use super::entering::MAX_POSITION;
 use super::event::{Disbelief, End, Event};
+use super::outbox::Undelivered;
 use super::presence::OwnEntry;
 use super::sending::{NotBack, Own};
 use super::{Now, Session};
@@ -82,6 +83,7 @@ impl Session {
         let mut events = self.admit(card, base, Some(changes), now);
         let person = self.person_of(card.sid());
         events.extend(person.map(if is_back { Event::Back } else { Event::Joined }));
+        events.extend(self.give_up_replaced(card));
         events.extend(self.learn_past(card));
         self.streams.unsettle(card.origin());
         events.extend(self.copy_to(card.origin(), true, now));
@@ -188,6 +190,7 @@ impl Session {
             let origin = peer.card.origin();
             self.members.refuse(&card);
             let mut events = vec![Event::CastOut(nick.clone(), disbelief)];
+            events.extend(peer.hands_on.break_off(&nick));
             events.extend(self.is_gone(origin, nick, Departure::Misbehaved));
             return Ok(events);
         }
@@ -212,7 +215,7 @@ impl Session {
         departure: Departure,
     ) -> Vec<Event> {
         let mut events = vec![Event::Left { nick, departure }];
-        let news = self.outbox.is_gone(origin);
+        let news = self.outbox.give_up_reader(origin, Undelivered::Gone);
         events.extend(news.into_iter().map(Event::of_news));
         events
     }
@@ -249,7 +252,11 @@ impl Session {
                 let digest = entry_digest(&message.entry());
                 claim = Some(message.claim().clone());
                 self.history.append(EntryKind::Message, &digest);
+                let copy = message.copy();
                 self.outbox.came_back(receipt, self.history.now());
+                if let Some(copy) = copy {
+                    self.keep(copy, None, now);
+                }
                 self.shown
                     .push(self.history.now().position, self.own.origin());
             }

@@ -7,6 +7,7 @@ use crate::cipher::fingerprint::Fingerprint;
 use crate::room::Time;
 use crate::room::card::{CardError, SessionId};
 use crate::room::frame::Departure;
+use crate::room::handed::Refusal;
 use crate::room::message::{Kind, LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
@@ -171,6 +172,51 @@ pub enum Event {
         /// How many of the messages of others that stand above it they had not seen when they wrote it.
         unseen: usize,
     },
+    /// Somebody tells the room that they hand on earlier messages.
+    Shares {
+        /// Who.
+        by: Nick,
+        /// To whom.
+        with: SharedWith,
+        /// How many.
+        count: u32,
+    },
+    /// Somebody hands on to this member what somebody else wrote to the room earlier.
+    HandedOn(Handed),
+    /// What somebody handed on to this member is not shown: so many messages.
+    NotHandedOn {
+        /// Who.
+        by: Nick,
+        /// Why.
+        reason: Refusal,
+        /// How many.
+        count: u32,
+    },
+    /// That was all that somebody hands on to this member, for now.
+    ShareOver {
+        /// Who.
+        by: Nick,
+        /// How many messages were shown.
+        shown: u32,
+        /// How many this member has or had: they were not shown again.
+        had: u32,
+        /// How many were not shown for a reason that was told.
+        refused: u32,
+        /// How many were announced and have not come: 0, unless something else is announced since, or whoever
+        /// hands it on has left.
+        missing: u32,
+    },
+    /// What this member handed on to somebody is with them, or does not come any more.
+    ShareDone {
+        /// To whom.
+        reader: Nick,
+        /// How many messages the reader has confirmed.
+        delivered: u32,
+        /// How many were announced.
+        count: u32,
+    },
+    /// Somebody asks to be handed what they missed.
+    AsksToCatchUp(Nick),
     /// Somebody wrote, and left this member out on purpose.
     LeftOut(Nick, LeftOutFor),
     /// What somebody wrote leaves these others out, who were not left out before.
@@ -280,6 +326,43 @@ impl Event {
     }
 }
 
+/// To whom somebody hands something on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SharedWith {
+    /// To this member.
+    Me,
+    /// To another one.
+    Other(Nick),
+    /// To somebody who is not in the room any more.
+    SomebodyGone,
+}
+
+/// Who wrote what is handed on, as their card said then: they need not be in the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// What they were called.
+    pub nick: Nick,
+    /// The fingerprint of their identity.
+    pub fingerprint: Fingerprint,
+    /// Whether that identity outlives the session.
+    pub is_lasting: bool,
+}
+
+/// An earlier message to the room, of which it is proven who wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handed {
+    /// Who hands it on.
+    pub by: Nick,
+    /// Who wrote it.
+    pub author: Author,
+    /// What the text is: [`Kind::Text`] or [`Kind::Action`].
+    pub kind: Kind,
+    /// What they wrote, made harmless.
+    pub text: SafeText,
+    /// When they wrote it, by their clock.
+    pub time: Time,
+}
+
 /// When something was written that is told later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -311,7 +394,7 @@ impl From<Malformed> for End {
 pub enum SayError {
     /// There is nothing in it.
     Empty,
-    /// It has so many bytes, which is more than [`MAX_TEXT`](crate::cipher::seal::MAX_TEXT).
+    /// It has so many bytes, which is more than [`MAX_TEXT`](crate::room::content::MAX_TEXT).
     TooLong(usize),
     /// So many are left out that their names do not fit into a frame.
     TooManyLeftOut,
@@ -319,4 +402,27 @@ pub enum SayError {
     NotInRoom,
     /// Whom it is for is not in the room, or is not trusted.
     NotThere,
+}
+
+/// Why nothing is handed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShareError {
+    /// Whom it is for is not in the room.
+    NotThere,
+    /// They have no connection.
+    Asleep,
+    /// They get nothing that this member writes, for this reason.
+    LeftOut(LeftOutFor),
+    /// Something is being handed on to them already, which is not sent yet.
+    Busy,
+    /// There is nothing that they may have.
+    Nothing,
+    /// The announcement cannot be sent.
+    Unsaid(SayError),
+}
+
+impl From<SayError> for ShareError {
+    fn from(error: SayError) -> Self {
+        Self::Unsaid(error)
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::cipher::encoding::Digest;
+use crate::cipher::fingerprint::Fingerprint;
 use crate::room::card::{Card, SessionId};
 use crate::room::chain::roster_digest;
 use crate::room::frame::Signed;
@@ -85,6 +86,14 @@ impl Members {
         named.collect()
     }
 
+    /// Whose session id this is, of all who are in the room or may come back.
+    pub(super) fn identity(&self, sid: SessionId) -> Option<Fingerprint> {
+        let absent = || self.absent.values().map(|absent| &absent.peer);
+        let peer = self.roster.get(sid);
+        let peer = peer.or_else(|| absent().find(|peer| peer.card.sid() == sid));
+        peer.map(|peer| peer.card.fingerprint())
+    }
+
     /// All who are in the room, by their first session ids.
     pub(super) fn present_origins(&self) -> HashSet<SessionId> {
         self.roster
@@ -111,6 +120,18 @@ impl Members {
     /// Since when the member that had this session id at first is away, if it is and may come back.
     pub(super) fn absent_since(&self, origin: SessionId) -> Option<Duration> {
         self.absent.get(&origin).map(|absent| absent.since)
+    }
+
+    /// Under which session ids at first those are away who have come with this card instead: the relay lets
+    /// one identity have a nick once.
+    pub(super) fn replaced_by(&self, card: &Card) -> Vec<SessionId> {
+        let is_same = |before: &Card| {
+            let is_other = before.origin() != card.origin();
+            is_other && before.nick() == card.nick() && before.identity() == card.identity()
+        };
+        let cards = self.absent.values().map(|absent| &absent.peer.card);
+        let replaced = cards.filter(|before| is_same(before));
+        replaced.map(Card::origin).collect()
     }
 
     /// Under which session id a member is in the roster that has this one, or by its card had it before,

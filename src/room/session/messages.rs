@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::room::Time;
 use crate::room::card::SessionId;
 use crate::room::chain::{Claim, roster_digest};
+use crate::room::content::{Content, Unproven};
 use crate::room::frame::Signed;
 use crate::room::message::{Header, Kind, OpenError, Opened, Stream, header_digest, open, verify};
 use crate::room::names::Nick;
@@ -289,16 +290,36 @@ impl Session {
         now: Now,
     ) -> Vec<Event> {
         let (header, author) = (&arrived.header, parties.author);
-        let (kind, text) = match opened {
+        let (content, nonce) = match opened {
             Opened::LeftOut(reason) => return vec![Event::LeftOut(parties.nick.clone(), reason)],
-            Opened::Text(kind, text) => (kind, SafeText::new(&text)),
+            Opened::Content(content, nonce) => (content, nonce),
         };
+        let (kind, said) = match content {
+            Content::Text(kind, text) => (kind, text),
+            Content::Share(share) => return self.take_share(author, share),
+            Content::Bundle(bundle) => return self.take_bundle(author, bundle),
+        };
+        let text = SafeText::new(&said);
         let mut events = Vec::from_iter(self.left_others_out(author, header));
         let away = match kind {
             Kind::Away => Some(text.clone()),
             Kind::Back => None,
+            Kind::CatchUp => {
+                events.push(Event::AsksToCatchUp(parties.nick.clone()));
+                return events;
+            }
             Kind::Text | Kind::Action => {
                 let direct = arrived.is_direct();
+                if !direct {
+                    let copy = Unproven {
+                        header: arrived.signed.bytes.to_vec(),
+                        signature: arrived.signed.signature.to_vec(),
+                        nonce,
+                        kind: kind.code(),
+                        text: said.into_bytes(),
+                    };
+                    self.keep(copy, Some(author), now);
+                }
                 // Whom a reply would go to changes with it.
                 self.members.changes += u64::from(direct);
                 events.push(Event::Message {

@@ -13,6 +13,8 @@
 //! - `own`, `own_keys`, `succession`: this member's card and keys, and the next ones.
 //! - `saying`, `outbox`: what this member says, and what has become of it at each reader. `policy`: for
 //!   whom it is. `copies`: what a reader is sent once more.
+//! - `handing`: what is handed on, by this member and to it. `earlier`: what was said, for that. `shares`,
+//!   `incoming`: how much has come of it there, and here.
 //! - `stating`: what it states. `timers`: what is due when.
 //! - `sending`: what was sent, until the relay has taken it and given it back.
 //! - `shown`: what stands on the screen. `event`: what is told.
@@ -20,10 +22,13 @@
 mod claims;
 mod copies;
 mod door;
+mod earlier;
 mod entering;
 mod entries;
 mod event;
+mod handing;
 mod history;
+mod incoming;
 mod members;
 mod messages;
 mod outbox;
@@ -34,6 +39,7 @@ mod policy;
 mod presence;
 mod saying;
 mod sending;
+mod shares;
 mod shown;
 mod statements;
 mod stating;
@@ -52,21 +58,27 @@ use super::frame::{Frame, RelayLimits, ToClient};
 use super::names::{Nick, RoomName};
 use super::notice::Notice;
 
+pub use self::earlier::Which;
 pub use self::event::{
-    Asleep, Disbelief, End, Event, Person, Presence, SayError, Standing, Written,
+    Asleep, Author, Disbelief, End, Event, Handed, Person, Presence, SayError, ShareError,
+    SharedWith, Standing, Written,
 };
 pub use self::outbox::{Fate, Receipt, Said, Undelivered};
 pub use self::policy::{Policy, To};
+pub use self::shares::Shared;
 
 use self::copies::Copies;
 use self::door::{Door, Entering, Parting, Phase};
+use self::earlier::Earlier;
 use self::history::History;
+use self::incoming::HandedBefore;
 use self::members::Members;
 use self::outbox::Outbox;
 use self::own::Own;
 use self::peer::Peer;
 use self::presence::OwnPresence;
 use self::sending::Sending;
+use self::shares::Shares;
 use self::shown::Shown;
 use self::streams::AllStreams;
 use self::timers::Timers;
@@ -89,6 +101,9 @@ pub struct Session {
     streams: AllStreams,
     outbox: Outbox,
     copies: Copies,
+    earlier: Earlier,
+    shares: Shares,
+    handed_before: HandedBefore,
     sending: Sending,
     presence: OwnPresence,
     shown: Shown,
@@ -129,6 +144,9 @@ impl Session {
             streams: AllStreams::default(),
             outbox: Outbox::default(),
             copies: Copies::default(),
+            earlier: Earlier::default(),
+            shares: Shares::default(),
+            handed_before: HandedBefore::default(),
             sending: Sending::default(),
             presence: OwnPresence::default(),
             shown: Shown::default(),
@@ -271,6 +289,14 @@ impl Session {
         }
     }
 
+    /// Tells whether the user ignores a member: what it hands on is dropped, so that it may be shown when
+    /// somebody else hands it on.
+    pub fn set_ignored(&mut self, sid: SessionId, is_ignored: bool) {
+        if let Some(peer) = self.members.roster.get_mut(sid) {
+            peer.is_ignored = is_ignored;
+        }
+    }
+
     /// What this member has said lately, oldest first: all of which something may still become known, and
     /// the latest others.
     pub fn said(&self) -> impl Iterator<Item = Said<'_>> {
@@ -279,7 +305,8 @@ impl Session {
 
     /// The texts that were sent and that the relay has not taken, in order.
     pub fn untaken(&self) -> impl Iterator<Item = &str> {
-        self.outbox.untaken().map(outbox::Message::text)
+        let words = self.outbox.untaken().filter(|message| message.has_words());
+        words.map(outbox::Message::text)
     }
 
     /// The receipts and texts of what the relay has taken, and that waits for these to come back.
@@ -329,6 +356,11 @@ impl Session {
     /// # Errors
     /// Where the session is over.
     pub fn receive(&mut self, frame: &[u8], now: Now) -> Result<Vec<Event>, End> {
+        let events = self.receive_frame(frame, now)?;
+        Ok(self.go_on_sharing(events, now))
+    }
+
+    fn receive_frame(&mut self, frame: &[u8], now: Now) -> Result<Vec<Event>, End> {
         self.presence.active.advance(now.uptime);
         let frame = ToClient::parse(frame)?;
         let phase = std::mem::replace(&mut self.door.phase, Phase::Begun);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::room::card::{Card, SessionId};
 use crate::room::chain::Claim;
+use crate::room::content::Unproven;
 use crate::room::frame::Frame;
 use crate::room::message::{Header, Kind, SealedMessage, Stream};
 use crate::room::names::Nick;
@@ -67,6 +68,8 @@ pub enum Undelivered {
     Unopened,
     /// The reader has left, or has not come back.
     Gone,
+    /// The reader was started anew, and has come back as somebody without the key for it.
+    CameAnew,
     /// A session key has changed before it came, the author's or the reader's: the relay does not pass it
     /// on any more.
     KeyChanged,
@@ -106,10 +109,21 @@ pub(super) struct News {
     pub(super) fate: Fate,
 }
 
+/// What a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Matter {
+    /// It says something.
+    Words(Kind),
+    /// It announces what is handed on.
+    Share,
+    /// It hands that on.
+    Bundle,
+}
+
 /// A message that was said.
 pub(super) struct Message {
     receipt: u64,
-    kind: Kind,
+    matter: Matter,
     stream: Stream,
     number: u64,
     sender: SessionId,
@@ -133,12 +147,12 @@ impl Message {
         receipt: u64,
         sealed: SealedMessage,
         header: &Header,
-        (kind, text): (Kind, String),
+        (matter, text): (Matter, String),
         readers: Vec<Reader>,
     ) -> Self {
         Self {
             receipt,
-            kind,
+            matter,
             stream: header.stream,
             number: header.number,
             sender: header.sender,
@@ -169,6 +183,30 @@ impl Message {
 
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// What of it can be handed on, once it is in the chain.
+    pub(super) fn copy(&self) -> Option<Unproven> {
+        let (Matter::Words(kind), Some(sealed)) = (self.matter, &self.sealed) else {
+            return None;
+        };
+        (self.is_speech() && self.is_to_room()).then(|| Unproven {
+            header: sealed.header.clone(),
+            signature: sealed.signature.clone(),
+            nonce: sealed.nonce,
+            kind: kind.code(),
+            text: self.text.clone().into_bytes(),
+        })
+    }
+
+    /// Whether somebody may want to know what has become of it.
+    fn is_speech(&self) -> bool {
+        matches!(self.matter, Matter::Words(Kind::Text | Kind::Action))
+    }
+
+    /// Whether it says anything.
+    pub(super) fn has_words(&self) -> bool {
+        matches!(self.matter, Matter::Words(_))
     }
 
     /// Under which session id it was written.
@@ -222,7 +260,7 @@ impl Message {
         let reader = self.readers.get_mut(reader)?;
         reader.fate = Some(fate);
         let nick = reader.nick.clone();
-        let is_worth_telling = matches!(self.kind, Kind::Text | Kind::Action);
+        let is_worth_telling = self.is_speech() || self.matter == Matter::Bundle;
         is_worth_telling.then(|| News {
             receipt: self.receipt,
             text: self.text.clone(),
@@ -339,7 +377,8 @@ impl Outbox {
         is_absent: impl Fn(SessionId) -> bool,
     ) -> Vec<(u64, Vec<Nick>, &str)> {
         let mut waiting = Vec::new();
-        for message in self.messages.iter().filter(|message| message.is_taken) {
+        let taken = self.messages.iter().filter(|message| message.is_taken);
+        for message in taken.filter(|message| message.is_speech()) {
             let readers = message.readers.iter();
             let absent = readers.filter(|reader| reader.is_open() && is_absent(reader.origin));
             let nicks: Vec<Nick> = absent.map(|reader| reader.nick.clone()).collect();
@@ -404,8 +443,8 @@ impl Outbox {
 
     /// The latest messages of which somebody may want to know what has become of them, oldest first.
     pub(super) fn latest(&self) -> impl Iterator<Item = Said<'_>> {
-        let worth_it = |message: &&Message| matches!(message.kind, Kind::Text | Kind::Action);
-        self.messages.iter().filter(worth_it).map(|message| Said {
+        let speech = self.messages.iter().filter(|message| message.is_speech());
+        speech.map(|message| Said {
             receipt: message.receipt,
             text: &message.text,
             to: message
@@ -457,10 +496,10 @@ impl Outbox {
         }
     }
 
-    /// A reader is gone for good.
-    pub(super) fn is_gone(&mut self, origin: SessionId) -> Vec<News> {
-        let gone = Fate::Undelivered(Undelivered::Gone);
-        self.settle(|_, reader| (reader.origin == origin).then_some(gone))
+    /// What a reader has not confirmed does not come any more, for this reason.
+    pub(super) fn give_up_reader(&mut self, origin: SessionId, why: Undelivered) -> Vec<News> {
+        let lost = Fate::Undelivered(why);
+        self.settle(|_, reader| (reader.origin == origin).then_some(lost))
     }
 
     /// What a reader, who has entered anew or to whom this member has, has not confirmed and is not sent

@@ -12,6 +12,7 @@ use crate::room::roster::modulus_digest;
 use crate::room::text::SafeText;
 
 use super::event::{Asleep, Person, Standing};
+use super::incoming::Incoming;
 use super::presence::Watch;
 
 /// How many of the session keys are remembered that a member had before.
@@ -54,6 +55,9 @@ pub(super) struct Peer {
     pub(super) stated: Time,
     /// Why it is not at the keyboard, if it is not.
     pub(super) away: Option<SafeText>,
+    /// What it hands on to this member, and whether the user wants none of it.
+    pub(super) hands_on: Incoming,
+    pub(super) is_ignored: bool,
     /// What has been said once, and need not be said again.
     pub(super) told: Told,
 }
@@ -177,6 +181,8 @@ impl Peer {
             doubt: None,
             stated: 0,
             away: None,
+            hands_on: Incoming::default(),
+            is_ignored: false,
             told: Told::default(),
         }
     }

@@ -28,6 +28,8 @@ pub struct Policy {
     pub at_least: Standing,
     /// How often the session key is changed.
     pub rekey_after: Duration,
+    /// Whether readers are asked not to hand messages on, to anybody.
+    pub no_share: bool,
 }
 
 impl Policy {
@@ -35,6 +37,12 @@ impl Policy {
     #[must_use]
     pub fn admits(&self, standing: Standing) -> bool {
         standing >= self.at_least.max(Standing::New)
+    }
+
+    /// Whether readers are asked not to hand messages on: also where not everybody gets them.
+    #[must_use]
+    pub fn forbids_sharing(&self) -> bool {
+        self.no_share || self.at_least > Standing::New
     }
 
     /// Why a member gets no message that comes from one who has seen the roster as it was shown.

@@ -6,11 +6,13 @@ use crate::cipher::keys::PublicKey;
 use crate::cipher::seal::Body;
 use crate::room::Time;
 use crate::room::card::SessionId;
+use crate::room::content::MAX_TEXT;
 use crate::room::frame::Frame;
+use crate::room::handed::NOT_TO_BE_HANDED_ON;
 use crate::room::message::{Header, Kind, LeftOutFor, SealedMessage, Stream};
 
 use super::event::{Event, SayError};
-use super::outbox::{Message, Reader, Receipt};
+use super::outbox::{Matter, Message, Reader, Receipt};
 use super::policy::{Policy, To};
 use super::sending::{Own, Sent};
 use super::{Now, Session};
@@ -46,21 +48,34 @@ impl Session {
         if text.is_empty() {
             return Err(SayError::Empty);
         }
-        let Some(body) = Body::new(kind.code(), text.to_owned()) else {
-            return Err(SayError::TooLong(text.len()));
-        };
+        let body = Body::new(kind.code(), text).filter(|_| text.len() <= MAX_TEXT);
+        let body = body.ok_or(SayError::TooLong(text.len()))?;
+        let words = (Matter::Words(kind), text.to_owned());
+        let policy = self.policy;
+        self.send_body(to, &policy, &body, words, now)
+    }
+
+    /// Seals something for those who get it under this policy, and sends it.
+    pub(super) fn send_body(
+        &mut self,
+        to: To,
+        policy: &Policy,
+        body: &Body,
+        says: (Matter, String),
+        now: Now,
+    ) -> Result<Receipt, SayError> {
         if !self.door.has_entered || self.parting.is_leaving {
             return Err(SayError::NotInRoom);
         }
         self.presence.active.advance(now.uptime);
-        let addressees = self.addressees(to, now.uptime)?;
-        let header = self.header(&addressees, &body, now.time)?;
+        let addressees = self.addressees(to, policy, now.uptime)?;
+        let header = self.header(&addressees, body, now.time)?;
         let keys: Vec<(SessionId, &PublicKey)> = addressees
             .readers
             .iter()
             .map(|(reader, key)| (reader.sid, *key))
             .collect();
-        let sealed = SealedMessage::seal(&header, &body, &self.own.identity.key, &keys);
+        let sealed = SealedMessage::seal(&header, body, &self.own.identity.key, &keys);
         let origin = addressees.origin;
         let readers = addressees.readers.into_iter();
         let readers: Vec<Reader> = readers.map(|(reader, _)| reader).collect();
@@ -69,21 +84,20 @@ impl Session {
             number: self.outbox.count(origin),
         };
         let order = self.sending.next_order();
-        let message = Message::new(
-            receipt.number,
-            sealed,
-            &header,
-            (kind, text.to_owned()),
-            readers,
-        )
-        .at(self.presence.active.get(), now.uptime);
+        let message = Message::new(receipt.number, sealed, &header, says, readers)
+            .at(self.presence.active.get(), now.uptime);
         self.outbox.push(message);
         self.send_message(receipt.number, order, now);
         Ok(receipt)
     }
 
     /// For whom a message is that is said now.
-    fn addressees(&self, to: To, now: Duration) -> Result<Addressees<'_>, SayError> {
+    fn addressees(
+        &self,
+        to: To,
+        policy: &Policy,
+        now: Duration,
+    ) -> Result<Addressees<'_>, SayError> {
         match to {
             To::Room { shown } => {
                 let mut addressees = Addressees {
@@ -93,7 +107,7 @@ impl Session {
                     left_out: Vec::new(),
                 };
                 for (sid, peer) in self.members.roster.iter() {
-                    match self.policy.leaves_out(peer, Some(shown), now) {
+                    match policy.leaves_out(peer, Some(shown), now) {
                         None => addressees
                             .readers
                             .push((Reader::new(&peer.card), peer.card.session())),
@@ -102,7 +116,7 @@ impl Session {
                 }
                 // It is kept for them, until they are back under the session that they had.
                 for peer in self.members.expected(now) {
-                    if self.policy.leaves_out(peer, Some(shown), now).is_none() {
+                    if policy.leaves_out(peer, Some(shown), now).is_none() {
                         addressees
                             .readers
                             .push((Reader::new(&peer.card), peer.card.session()));
@@ -115,7 +129,7 @@ impl Session {
                     .members
                     .roster
                     .get(sid)
-                    .filter(|peer| self.policy.leaves_out(peer, None, now).is_none());
+                    .filter(|peer| policy.leaves_out(peer, None, now).is_none());
                 let peer = peer.ok_or(SayError::NotThere)?;
                 Ok(Addressees {
                     stream: Stream::Direct(sid),
@@ -134,7 +148,7 @@ impl Session {
             stream: to.stream,
             number: self.outbox.number(to.origin),
             time,
-            flags: 0,
+            flags: u8::from(self.policy.forbids_sharing()) * NOT_TO_BE_HANDED_ON,
             left_out: to.left_out.clone(),
             claim: self.claim().ok_or(SayError::NotInRoom)?,
             commitment: body.commitment(),

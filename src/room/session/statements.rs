@@ -54,6 +54,7 @@ impl Session {
             let active = self.presence.active.get();
             let meanwhile = self.streams.take_meanwhile(origin, active, Duration::ZERO);
             events.extend(self.meanwhile(vec![(nick.clone(), meanwhile)]));
+            events.extend(peer.hands_on.break_off(&nick));
             events.extend(self.is_gone(origin, nick, Departure::Left));
         }
         events

@@ -209,6 +209,18 @@ impl AllStreams {
         self.of.entry(origin).or_default()
     }
 
+    /// What the number of a message of that member's to the room says of it, if anything is known of that
+    /// member.
+    pub(super) fn turn_in_room(
+        &self,
+        origin: SessionId,
+        number: u64,
+        digest: Digest,
+    ) -> Option<Turn> {
+        let streams = self.of.get(&origin)?;
+        Some(streams.room.turn(number, digest))
+    }
+
     /// What has come of the direct messages from that member, if anything has come from it.
     pub(super) fn has_direct(&self, origin: SessionId) -> bool {
         let streams = self.of.get(&origin);

@@ -259,6 +259,7 @@ fn happen(room: &mut Simulation, actions: usize, most: usize) {
             (7..17, Some(number)) => room.rekey(number),
             (17..50, Some(number)) => room.whisper(number),
             (50..52, Some(number)) => room.say(number, 2_000),
+            (52..56, Some(number)) if room.can_share() => room.share(number),
             (_, Some(number)) => room.say(number, 0),
             (_, None) => {}
         }

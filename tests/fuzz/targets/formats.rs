@@ -4,11 +4,13 @@ use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::seal::{Body, Recipient, seal};
 use e2echat::room::card::{Card, CardError, MAX_PAST, MAX_PAST_UNREAD};
 use e2echat::room::chain::{Claim, EntryKind, signed_entry};
+use e2echat::room::content::{Bundle, Content, MAX_SHARED, MAX_TEXT, Share};
 use e2echat::room::frame::{
     Absence, Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, Part, Signed, ToClient, ToRelay, left_entry,
     parse_awake, parse_left,
 };
-use e2echat::room::message::Header;
+use e2echat::room::handed::{Authors, Proven};
+use e2echat::room::message::{Header, Stream};
 use e2echat::room::numbers::{Had, MAX_RANGES, Outcome};
 use e2echat::room::statement::{Purpose, Receipt, Statement};
 use e2echat::room::stream::read_frame;
@@ -250,4 +252,38 @@ pub fn header(bytes: &[u8]) {
         assert!(header.number < u64::MAX);
         check_claim(&header.claim, MAX_RANGES);
     }
+}
+
+/// What a body says: its kind, and its content. Of what is handed on, whatever that proves.
+pub fn content(bytes: &[u8]) {
+    let Some((kind, content)) = bytes.split_first() else {
+        return;
+    };
+    let written = match Content::parse(*kind, content.to_vec()) {
+        Ok(Some(Content::Text(kind, text))) => {
+            assert!((1..=MAX_TEXT).contains(&text.len()));
+            (kind.code(), text.into_bytes())
+        }
+        Ok(Some(Content::Share(share))) => {
+            assert!((1..=MAX_SHARED).contains(&share.count));
+            (Share::CODE, share.encode())
+        }
+        Ok(Some(Content::Bundle(bundle))) => {
+            assert!(!bundle.messages.is_empty());
+            let written = bundle.encode();
+            let authors = Authors::read(&bundle.cards, room().id(), &room().key());
+            for message in bundle.messages {
+                let proven = Proven::prove(message, &authors, room().id(), |_| false);
+                if let Ok(proven) = proven {
+                    let header = proven.header;
+                    assert!(header.stream == Stream::Room && header.flags & 1 == 0);
+                    let author = proven.author;
+                    assert!(author.sid() == header.sender || author.has_previous(header.sender));
+                }
+            }
+            (Bundle::CODE, written)
+        }
+        Ok(None) | Err(_) => return,
+    };
+    assert_eq!(written, (*kind, content.to_vec()));
 }

@@ -19,7 +19,7 @@ mod written;
 
 use e2echat::room::frame::Frame;
 
-pub use self::formats::{card, frame, header, statement};
+pub use self::formats::{card, content, frame, header, statement};
 pub use self::relay::relay;
 pub use self::session::session;
 pub use self::written::{allow, commands, key_file, known_people, text};

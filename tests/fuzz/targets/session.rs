@@ -41,6 +41,7 @@ const CHALLENGE: Challenge = Challenge {
 const POLICY: Policy = Policy {
     at_least: Standing::New,
     rekey_after: Duration::from_hours(1),
+    no_share: false,
 };
 /// So much is done with one session: what libFuzzer makes is longer.
 const MAX_STEPS: usize = 64;

@@ -140,6 +140,8 @@ impl Client<'_> {
             Command::Unignore(nick) => self.unignore(nick),
             Command::Away(text) => self.go_away(text),
             Command::Back => self.come_back(),
+            Command::Share { nick, which } => self.share(nick, which),
+            Command::CatchUp => self.ask_to_catch_up(),
             Command::Clear => screen.clear(),
             Command::History(count) => display::history(screen, count),
             Command::Seen(count) => display::seen(screen, session, count),

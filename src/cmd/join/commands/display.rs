@@ -23,7 +23,7 @@ const MOST_SEEN: usize = 20;
 const SHOWN: usize = 60;
 
 /// What `/seen` says of the readers at whom this has become of a message.
-const FATES: [(&str, &[Option<Fate>]); 7] = [
+const FATES: [(&str, &[Option<Fate>]); 8] = [
     ("confirmed by", &[Some(Fate::Confirmed)]),
     ("not confirmed yet by", &[None, Some(Fate::Unconfirmed)]),
     (
@@ -31,8 +31,12 @@ const FATES: [(&str, &[Option<Fate>]); 7] = [
         &[Some(Fate::Undelivered(Undelivered::Unopened))],
     ),
     (
-        "not delivered, as they have gone, to",
+        "gone without confirming it:",
         &[Some(Fate::Undelivered(Undelivered::Gone))],
+    ),
+    (
+        "come anew without confirming it:",
+        &[Some(Fate::Undelivered(Undelivered::CameAnew))],
     ),
     (
         "given up, as a session key has changed, for",

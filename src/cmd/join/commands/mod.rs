@@ -13,4 +13,5 @@ mod display;
 pub(in crate::cmd) mod line;
 mod people;
 mod say;
+mod share;
 pub(in crate::cmd) mod table;

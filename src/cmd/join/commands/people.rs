@@ -6,8 +6,9 @@ use crate::room::text::SafeText;
 
 use crate::cmd::join::client::Client;
 use crate::cmd::join::clock::unix_seconds;
-use crate::cmd::join::output::report::{Report, Who};
-use crate::cmd::join::output::{clock_time, duration};
+use crate::cmd::join::output::report::Report;
+use crate::cmd::join::output::speech::Who;
+use crate::cmd::join::output::{clock_time, duration, list, sort};
 use crate::cmd::join::trust::{Remark, Trust};
 
 impl Client<'_> {
@@ -36,8 +37,20 @@ impl Client<'_> {
     /// Lists who is here, the user first.
     pub(super) fn names(&mut self) {
         self.own_fingerprint();
+        if let Some(seen) = self.here.last_seen(&self.session) {
+            self.screen.notice(format!(
+                "there is no connection at the moment: this is who was here at {}",
+                clock_time(seen)
+            ));
+        }
         let others = self.session.others();
         self.list_people(&others);
+        let mut missing = self.session.expected(self.clock.now());
+        if !missing.is_empty() {
+            sort(&mut missing);
+            self.screen
+                .notice(format!("still missing: {}", list(&missing)));
+        }
         self.tell_absent(&others);
     }
 
@@ -210,6 +223,7 @@ impl Client<'_> {
     pub(super) fn ignore(&mut self, person: &Person) {
         let nick = &person.nick;
         self.filter.ignore(person.fingerprint, nick);
+        self.heed_ignored();
         self.screen.notice(format!(
             "nothing that {nick} says is shown from now on, under whatever nick; /unignore {nick} ends that"
         ));
@@ -227,11 +241,21 @@ impl Client<'_> {
     /// Shows again what somebody says who has this nick, or had it when the user ignored them.
     pub(super) fn unignore(&mut self, nick: &str) {
         let present = self.find_person(nick).ok().map(|person| person.fingerprint);
-        self.screen.notice(if self.filter.unignore(present, nick) {
+        let is_over = self.filter.unignore(present, nick);
+        self.heed_ignored();
+        self.screen.notice(if is_over {
             format!("what {nick} says is shown again")
         } else {
             format!("you do not ignore {nick}")
         });
+    }
+
+    /// Whom the user ignores has changed: the session takes nothing that these hand on.
+    fn heed_ignored(&mut self) {
+        for person in self.session.others() {
+            let is_ignored = self.filter.is_ignored(person.fingerprint);
+            self.session.set_ignored(person.sid, is_ignored);
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Texts, and the commands that say something: to whom it goes, and what is told if it cannot be said.
 
-use crate::cipher::seal::MAX_TEXT;
+use crate::room::content::MAX_TEXT;
 use crate::room::message::Kind;
 use crate::room::session::{Person, Receipt, SayError, To};
 
 use crate::cmd::join::client::Client;
-use crate::cmd::join::output::report::{Speech, Who};
 use crate::cmd::join::output::screen::Screen;
+use crate::cmd::join::output::speech::{Speech, Who};
 use crate::cmd::terminal::{OwnWords, State};
 
 /// What is said of an absence for which the user gives no reason.

@@ -21,6 +21,15 @@ pub enum Command<'a> {
     },
     /// To say something to whoever was the last to say something to this member alone.
     Reply(&'a str),
+    /// To hand earlier messages on to somebody.
+    Share {
+        /// To whom.
+        nick: &'a str,
+        /// Which, as it was typed.
+        which: &'a str,
+    },
+    /// To ask to be handed what this member missed.
+    CatchUp,
     /// To take another nick.
     Nick(&'a str),
     /// To show nothing of what somebody says; or, if nobody is named, to list whose words are not shown.
@@ -231,6 +240,22 @@ const TABLE: &[Row] = &[
         alias: None,
         help: "show who has got your last N messages, or 5",
         parse: |rest| with_number(rest, Command::Seen),
+    },
+    Row {
+        usage: "/share NICK [N|since HH:MM]",
+        alias: None,
+        help: "hand on to somebody the last N messages, or 20; all are told",
+        parse: |rest| {
+            let (nick, which) = rest.split_once(' ').unwrap_or((rest, ""));
+            let which = which.trim();
+            (!nick.is_empty()).then_some(Command::Share { nick, which })
+        },
+    },
+    Row {
+        usage: "/catchup",
+        alias: None,
+        help: "ask all to hand on to you what you missed",
+        parse: |rest| without_argument(rest, Command::CatchUp),
     },
     Row {
         usage: "/clear",

@@ -11,6 +11,7 @@ use rand::RngExt as _;
 
 use crate::room::frame::Frame;
 use crate::room::names::RoomId;
+use crate::room::notice::Notice;
 
 use super::link::{self, FromRelay, HANDSHAKE_TIMEOUT, Link};
 use super::pace::Pace;
@@ -124,6 +125,8 @@ pub(in crate::cmd::join) struct Connection {
     is_hurried: bool,
     /// Whether the present link ends because this program has stood still.
     is_woken: bool,
+    /// Why the relay did not let the member in the last time, since a connection broke.
+    refused: Option<Notice>,
     /// Until when pauses stay short.
     eager_until: Option<Instant>,
 }
@@ -145,6 +148,7 @@ impl Connection {
             pace: Pace::start(Instant::now()),
             is_hurried: false,
             is_woken: false,
+            refused: None,
             eager_until: None,
         };
         connection.begin(stream, 0)?;
@@ -169,7 +173,7 @@ impl Connection {
             let what = LinkOutcome::Relayed(from_relay);
             deliver(LinkEvent { number, what });
         })?;
-        self.stirred = None;
+        (self.stirred, self.is_woken) = (None, false);
         self.state = LinkPhase::Up(link, Some(Deadline::start(Instant::now())));
         Ok(())
     }
@@ -237,7 +241,13 @@ impl Connection {
             let now = Instant::now();
             (self.settled, self.pace) = (Some(now), Pace::start(now));
         }
-        self.broken_since = None;
+        (self.broken_since, self.refused) = (None, None);
+    }
+
+    /// The relay did not let the member in again. Returns whether that is for another reason than the time
+    /// before.
+    pub(in crate::cmd::join) fn note_refusal(&mut self, refusal: Notice) -> bool {
+        self.refused.replace(refusal) != Some(refusal)
     }
 
     /// What no relay sends has come over the present link. Returns whether that was so over too many
@@ -284,6 +294,11 @@ impl Connection {
     /// Whether the present link ends because the user wants another one.
     pub(in crate::cmd::join) fn is_hurried(&self) -> bool {
         self.is_hurried
+    }
+
+    /// Whether the present link ends because this program has stood still.
+    pub(in crate::cmd::join) fn is_woken(&self) -> bool {
+        self.is_woken
     }
 
     /// Ends the present link, which is dead.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::room::handed::Refusal;
 use crate::room::message::{LeftOutFor, OpenError};
 use crate::room::names::Nick;
 use crate::room::session::{Asleep, Disbelief, Event, Undelivered};
@@ -98,7 +99,9 @@ macro_rules! incidents {
                     | Event::Renamed { .. } | Event::Called(_) | Event::Away(..)
                     | Event::Message { .. } | Event::Taken(_) | Event::NotTaken { .. }
                     | Event::Confirmed { .. } | Event::Unconfirmed { .. } | Event::Undelivered { .. }
-                    | Event::Quiet(..) | Event::Contradicted | Event::Dead | Event::Refused(_) => None,
+                    | Event::Quiet(..) | Event::CaughtUp { .. } | Event::Contradicted | Event::Dead | Event::Refused(_)
+                    | Event::Shares { .. } | Event::HandedOn(_) | Event::ShareOver { .. }
+                    | Event::ShareDone { .. } | Event::AsksToCatchUp(_) => None,
                 }
             }
 
@@ -128,12 +131,18 @@ macro_rules! incidents {
 }
 
 /// Why a message has not reached somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::cmd::join) enum Reason {
     /// It could not be opened there.
     Unopened,
     /// The reader has gone.
     Gone,
+    /// The reader has gone, and somebody else has the nick now.
+    NickTaken,
+    /// The reader is expected back, and the program ends.
+    NotBack,
+    /// The reader has come anew, as somebody without the key for it.
+    CameAnew,
     /// A session key has changed before it came.
     KeyChanged,
     /// Too much else is waiting.
@@ -149,6 +158,7 @@ impl From<Undelivered> for Reason {
         match undelivered {
             Undelivered::Unopened => Self::Unopened,
             Undelivered::Gone => Self::Gone,
+            Undelivered::CameAnew => Self::CameAnew,
             Undelivered::KeyChanged => Self::KeyChanged,
             Undelivered::TooMuch => Self::TooMuch,
             Undelivered::TooLong => Self::TooLong,
@@ -195,6 +205,48 @@ impl Incident {
         }
     }
 
+    /// Whom something has not reached and why, if it tells of that.
+    pub(in crate::cmd::join) fn undelivered_to(&self) -> Option<(String, Reason)> {
+        match self {
+            Self::Undelivered {
+                readers, reason, ..
+            } => Some((list(readers), *reason)),
+            _ => None,
+        }
+    }
+
+    /// Takes a later message into this one, if it has not reached the same readers for the same reason.
+    /// Returns whether that is so.
+    pub(in crate::cmd::join) fn add_message(&mut self, later: &Self) -> bool {
+        if self.undelivered_to() != later.undelivered_to() {
+            return false;
+        }
+        let (
+            Self::Undelivered {
+                receipt,
+                id,
+                text,
+                messages,
+                ..
+            },
+            Self::Undelivered {
+                receipt: last,
+                id: last_id,
+                text: last_text,
+                messages: more,
+                ..
+            },
+        ) = (self, later)
+        else {
+            return false;
+        };
+        *receipt = *last;
+        id.clone_from(last_id);
+        text.clone_from(last_text);
+        *messages += more;
+        true
+    }
+
     /// Takes a later incident into this one, where one line can tell both. Returns whether it can.
     pub(in crate::cmd::join) fn take_in(&mut self, later: &Self) -> bool {
         let is_same = self.nick() == later.nick();
@@ -217,12 +269,14 @@ impl Incident {
                     receipt,
                     readers,
                     reason,
+                    messages: 1,
                     ..
                 },
                 Self::Undelivered {
                     receipt: same,
                     readers: more,
                     reason: other,
+                    messages: 1,
                     ..
                 },
             ) if receipt == same && reason == other => add(readers, more),
@@ -359,6 +413,14 @@ incidents! {
         Alarm "unopened" about nick, by Sender, 1 a minute:
         format!("something came under the name of {nick} and is not shown: {reason}; ask {nick} to say it again");
 
+    /// A member has handed on so many messages that are not shown.
+    NotHandedOn { by: Nick, reason: Refusal, count: u32 } from NotHandedOn { by, reason, count } =>
+        Alarm "not-handed-on" about by, by Sender, 1 a minute:
+        match count {
+            1 => format!("a message that {by} hands on is not shown, as {reason}; take no word of {by}'s for it"),
+            _ => format!("{count} messages that {by} hands on are not shown, of each of them as {reason}; take no word of {by}'s for them"),
+        };
+
     /// Something came from nobody in the room.
     Stray {} from Stray =>
         Alarm "stray", by Other, 1 a minute:
@@ -366,18 +428,25 @@ incidents! {
 
     /// What the user said has not reached these members, and will not. The words have the text, so that the
     /// user can say it again.
-    Undelivered { receipt: u64, id: Option<String>, readers: Vec<Nick>, text: String, reason: Reason } =>
+    Undelivered { receipt: u64, id: Option<String>, readers: Vec<Nick>, text: String, reason: Reason, messages: u64 } =>
         Alarm "undelivered", by Other, ANY a minute:
         {
             let (to, is_one) = (names(readers), readers.len() == 1);
-            let (programs, have) = if is_one { ("program", "has") } else { ("programs", "have") };
-            match reason {
+            let (programs, have, are) = if is_one { ("program", "has", "is") } else { ("programs", "have", "are") };
+            let told = match reason {
                 Reason::Unopened => format!("not delivered to {to}, whose {programs} could not open it; say it again: {text}"),
-                Reason::Gone => format!("not delivered to {to}, who {have} gone; say it again: {text}"),
+                Reason::Gone => format!("not confirmed by {to}, who {have} gone; say it again: {text}"),
+                Reason::NickTaken => format!("not confirmed by the former {to}, who {have} gone; whoever is called so now is somebody else: {text}"),
+                Reason::NotBack => format!("not confirmed by {to}, who {are} not back yet; say it again: {text}"),
+                Reason::CameAnew => format!("not confirmed by {to}, who {have} come anew since; say it again: {text}"),
                 Reason::KeyChanged => format!("not delivered to {to}, as far as is known: a session key has changed before it came; say it again: {text}"),
                 Reason::TooMuch => format!("not delivered to {to}, as far as is known: so much else waits that your program has given it up; say it again: {text}"),
                 Reason::TooLong => format!("not delivered to {to}, as far as is known: it was not confirmed for a day; say it again: {text}"),
                 Reason::NotTaken => format!("not delivered to {to}, as your nick or key has changed before the relay took it; say it again: {text}"),
+            };
+            match messages {
+                1 => told,
+                _ => format!("for {messages} messages, of which this is the last: {told}"),
             }
         };
 
@@ -411,7 +480,7 @@ incidents! {
         format!("{nick} is connected again");
 
     /// All has come that waited while the user had no connection for so long.
-    CaughtUp { out: Duration, messages: usize } from CaughtUp { out, messages } =>
+    CaughtUp { out: Duration, messages: usize } =>
         Notice "caught-up", by Other, ANY a minute:
         match messages {
             0 => format!("you were not connected for {}", duration(*out)),

@@ -8,8 +8,9 @@ use crate::cipher::fingerprint::Fingerprint;
 use crate::room::names::Nick;
 
 use super::repeats::Repeats;
-use super::report::{Report, Who};
+use super::report::Report;
 use super::screen::Screen;
+use super::speech::Who;
 
 /// Whom the user ignores, and what was told lately.
 #[derive(Default)]

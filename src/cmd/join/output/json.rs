@@ -11,7 +11,9 @@ use crate::room::names::Nick;
 use crate::room::session::Standing;
 
 use super::alarms::{Incident, Reason};
-use super::report::{LinkState, Report, Speech, Who, words_with_count};
+use super::handed::{HandedOn, Share, ShareEnd};
+use super::report::{LinkState, Report, words_with_count};
+use super::speech::{Speech, Who};
 
 /// A line of standard input, understood (docs/JSON.md).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +172,35 @@ enum JsonEvent<'a> {
         action: bool,
         written: Option<String>,
     },
+    Share {
+        #[serde(flatten)]
+        who: JsonPerson<'a>,
+        to: Option<&'a str>,
+        count: u32,
+    },
+    HandedOn {
+        #[serde(flatten)]
+        who: JsonPerson<'a>,
+        by: &'a str,
+        text: &'a str,
+        action: bool,
+        written: String,
+    },
+    ShareEnd {
+        #[serde(flatten)]
+        who: JsonPerson<'a>,
+        shown: u32,
+        had: u32,
+        ignored: u32,
+        refused: u32,
+        missing: u32,
+    },
+    Shared {
+        to: &'a str,
+        count: u32,
+        delivered: u32,
+    },
+    Catchup(JsonPerson<'a>),
     Ack {
         readers: Option<usize>,
         id: Option<&'a str>,
@@ -259,6 +290,8 @@ enum StandingWord {
 enum ReasonWord {
     Unopened,
     Gone,
+    NotBack,
+    CameAnew,
     GivenUp,
     NotTaken,
 }
@@ -267,7 +300,9 @@ impl From<Reason> for ReasonWord {
     fn from(reason: Reason) -> Self {
         match reason {
             Reason::Unopened => Self::Unopened,
-            Reason::Gone => Self::Gone,
+            Reason::Gone | Reason::NickTaken => Self::Gone,
+            Reason::NotBack => Self::NotBack,
+            Reason::CameAnew => Self::CameAnew,
             Reason::KeyChanged | Reason::TooMuch | Reason::TooLong => Self::GivenUp,
             Reason::NotTaken => Self::NotTaken,
         }
@@ -319,6 +354,15 @@ impl<'a> JsonEvent<'a> {
             Report::Away(who, None) => Self::Back(who.into()),
             Report::Said(speech) if speech.own.is_some() => return None,
             Report::Said(speech) => Self::said(speech),
+            Report::Share(share) => Self::of_share(share),
+            Report::HandedOn(handed) => Self::of_handed_on(handed),
+            Report::ShareEnd(end) => Self::of_share_end(end),
+            Report::Shared(shared) => Self::Shared {
+                to: shared.to.as_str(),
+                count: shared.count,
+                delivered: shared.delivered,
+            },
+            Report::CatchUp(who) => Self::Catchup(who.into()),
             Report::Done { id, readers } => Self::Ack {
                 readers: *readers,
                 id: id.as_deref(),
@@ -366,6 +410,35 @@ impl<'a> JsonEvent<'a> {
             Report::Answer(text) => Self::Answer(told(text, answered)),
             Report::Here(..) | Report::Aside(_) => return None,
         })
+    }
+
+    fn of_share(share: &'a Share) -> Self {
+        Self::Share {
+            who: (&share.by).into(),
+            to: share.to.as_ref().map(Nick::as_str),
+            count: share.count,
+        }
+    }
+
+    fn of_handed_on(handed: &'a HandedOn) -> Self {
+        Self::HandedOn {
+            who: (&handed.speech.who).into(),
+            by: handed.by.as_str(),
+            text: &handed.speech.text,
+            action: handed.speech.kind == Kind::Action,
+            written: time_of_day(handed.time),
+        }
+    }
+
+    fn of_share_end(end: &'a ShareEnd) -> Self {
+        Self::ShareEnd {
+            who: (&end.by).into(),
+            shown: end.shown,
+            had: end.had,
+            ignored: end.ignored,
+            refused: end.refused,
+            missing: end.missing,
+        }
     }
 
     fn said(speech: &'a Speech) -> Self {

@@ -1,14 +1,16 @@
-//! All that a client tells: typed (`report`), in words (`wording`, and `alarms` for what goes wrong), as
+//! All that a client tells: typed (`report`, `speech`, `handed`), in words (`wording`, and `alarms` for what goes wrong), as
 //! JSON (`json`), on the terminal (`screen`) and into a file (`log_file`); and what is told once a minute
 //! at most (`repeats`), or not at all of those whom the user ignores (`filter`).
 
 pub(in crate::cmd) mod alarms;
 pub(in crate::cmd::join) mod filter;
+pub(in crate::cmd::join) mod handed;
 pub(in crate::cmd) mod json;
 pub(in crate::cmd::join) mod log_file;
 mod repeats;
 pub(in crate::cmd::join) mod report;
 pub(in crate::cmd::join) mod screen;
+pub(in crate::cmd::join) mod speech;
 pub(in crate::cmd::join) mod wording;
 
 use std::time::Duration;

@@ -19,8 +19,9 @@ const LISTED: usize = 100;
 /// says how many there were.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// How many lines there may be in that time about whether a member is away: people change their mind.
-const ABSENCES: u64 = 10;
+/// How many lines there may be in that time about whether a member is away, as people change their mind; and
+/// about what it hands on, or asks for.
+const WISHES: u64 = 10;
 
 /// Whom, or what, a report is about. Reports of one kind and one subject are counted together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl Repeat {
     fn line_limit(&self) -> u64 {
         match &self.report {
             Report::Incident { what, .. } => what.row().per_minute,
-            _ => ABSENCES,
+            _ => WISHES,
         }
     }
 
@@ -215,6 +216,8 @@ fn topic(report: &Report, about: Option<Fingerprint>) -> Option<(&'static str, S
         }
         Report::Incident { what, .. } => Some((what.row().kind, member)),
         Report::Away(who, _) => Some(("away", Subject::Member(who.fingerprint))),
+        Report::Share(share) => Some(("share", Subject::Member(share.by.fingerprint))),
+        Report::CatchUp(who) => Some(("catch-up", Subject::Member(who.fingerprint))),
         _ => None,
     }
 }
@@ -353,6 +356,7 @@ mod tests {
                 readers: vec![mallory()],
                 text: "hello".to_owned(),
                 reason,
+                messages: 1,
             };
             let report = undelivered.into();
             for _ in 0..3 {

@@ -1,68 +1,18 @@
 //! Reports: what a client tells its user, typed. This module puts them into words for a person; `json`
 //! writes them for a program.
 
-use std::time::Duration;
-
-use jiff::ZonedDateTime;
 use serde::Serialize;
 
 use crate::cipher::fingerprint::Fingerprint;
-use crate::cmd::terminal::{ChatMessage, Entry, Hue, OwnWords};
+use crate::cmd::terminal::Entry;
 use crate::room::card::Card;
 use crate::room::frame::Departure;
-use crate::room::message::Kind;
 use crate::room::names::Nick;
-use crate::room::session::{Person, Standing, Written};
 use crate::room::text::SafeText;
 
 use super::alarms::{Cause, Incident, Severity};
-
-/// A person, as far as reports tell of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cmd::join) struct Who {
-    pub(in crate::cmd::join) nick: Nick,
-    pub(in crate::cmd::join) fingerprint: Fingerprint,
-    pub(in crate::cmd::join) standing: Standing,
-}
-
-impl Who {
-    /// The user, with this card. Users need not verify themselves.
-    pub(in crate::cmd::join) fn user(own: &Card) -> Self {
-        Self {
-            nick: own.nick().clone(),
-            fingerprint: own.fingerprint(),
-            standing: Standing::Verified,
-        }
-    }
-}
-
-impl From<&Person> for Who {
-    fn from(person: &Person) -> Self {
-        Self {
-            nick: person.nick.clone(),
-            fingerprint: person.fingerprint,
-            standing: person.standing,
-        }
-    }
-}
-
-/// What somebody said or did.
-#[derive(Clone, Debug)]
-pub(in crate::cmd::join) struct Speech {
-    pub(in crate::cmd::join) who: Who,
-    /// What has become of it, if the user said it.
-    pub(in crate::cmd::join) own: Option<OwnWords>,
-    /// The one reader of a direct message; `None` for what goes to everybody.
-    pub(in crate::cmd::join) to: Option<Nick>,
-    pub(in crate::cmd::join) kind: Kind,
-    pub(in crate::cmd::join) text: String,
-    /// Whether it mentions the user.
-    pub(in crate::cmd::join) mentions: bool,
-    /// When it was written, if that was not just now.
-    pub(in crate::cmd::join) written: Option<Written>,
-    /// How many of the messages above it its author had not seen.
-    pub(in crate::cmd::join) unseen: usize,
-}
+use super::handed::{HandedOn, Share, ShareEnd, Shared};
+use super::speech::{Speech, Who};
 
 /// What became of the connection to the relay: the `state` of `link` in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -115,6 +65,16 @@ pub(in crate::cmd::join) enum Report {
     Rekeyed(Who),
     /// Somebody said something.
     Said(Speech),
+    /// Somebody hands on earlier messages.
+    Share(Share),
+    /// One of those that come to the user.
+    HandedOn(HandedOn),
+    /// All of these have come.
+    ShareEnd(ShareEnd),
+    /// What has become of what the user hands on.
+    Shared(Shared),
+    /// Somebody asks to be handed what they missed.
+    CatchUp(Who),
     /// The client has done what a script asked for under this `id`. If that was to say something, the relay
     /// has taken it, and this many can read it.
     Done {
@@ -172,7 +132,8 @@ impl Report {
     pub(in crate::cmd::join) fn about(&self) -> Option<&Nick> {
         match self {
             Self::Incident { what, .. } => what.nick(),
-            Self::Away(who, _) => Some(&who.nick),
+            Self::Away(who, _) | Self::CatchUp(who) => Some(&who.nick),
+            Self::Share(share) => Some(&share.by.nick),
             _ => None,
         }
     }
@@ -186,7 +147,7 @@ impl Report {
     pub(in crate::cmd::join) fn is_of_sender(&self) -> bool {
         match self {
             Self::Incident { what, .. } => what.row().cause == Cause::Sender,
-            Self::Away(..) => true,
+            Self::Away(..) | Self::Share(_) | Self::CatchUp(_) => true,
             _ => false,
         }
     }
@@ -195,6 +156,14 @@ impl Report {
     pub(in crate::cmd::join) fn entry(&self) -> Option<Entry> {
         let text = match self {
             Self::Said(speech) => return Some(Entry::Message(speech.message())),
+            Self::HandedOn(handed) => return Some(handed.entry()),
+            Self::Share(share) => share.words(),
+            Self::ShareEnd(end) => end.words(),
+            Self::Shared(shared) => shared.words(),
+            Self::CatchUp(who) => format!(
+                "{0} asks for what was said earlier: /share {0} hands it on",
+                who.nick
+            ),
             Self::Answer(text) => return Some(Entry::Block(SafeText::new(text))),
             Self::Refusal { text, .. } | Self::Failure(text) => {
                 return Some(Entry::Warning(SafeText::new(text)));
@@ -254,106 +223,5 @@ pub(super) fn words_with_count(what: &Incident, count: u64) -> String {
     match count {
         1 => what.words(),
         _ => format!("{} ({count} times in the last minute)", what.words()),
-    }
-}
-
-impl Speech {
-    /// The author's nick. A `?`, which no nick can have, marks an identity that the user has not accepted.
-    fn author(&self) -> String {
-        let nick = &self.who.nick;
-        if self.who.standing == Standing::Changed {
-            format!("?{nick}")
-        } else {
-            nick.to_string()
-        }
-    }
-
-    fn message(&self) -> ChatMessage {
-        ChatMessage {
-            time: ZonedDateTime::now().time(),
-            nick: self.author(),
-            hue: Hue::of(self.who.fingerprint.as_bytes()),
-            own: self.own,
-            to: self.to.as_ref().map(|nick| {
-                if self.own.is_some() {
-                    nick.to_string()
-                } else {
-                    "you".to_owned()
-                }
-            }),
-            action: self.kind == Kind::Action,
-            mentions: self.mentions,
-            unseen: self.unseen,
-            remark: self.written.map(|written| {
-                let (ago, nick) = (ago(written.ago), &self.who.nick);
-                SafeText::new(&format!("written {ago} ago by {nick}'s clock"))
-            }),
-            text: SafeText::new(&self.text),
-        }
-    }
-}
-
-/// A duration in its largest unit, spelled out: `7 minutes`.
-fn ago(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (number, unit) = match seconds {
-        0 => return "a moment".to_owned(),
-        1..60 => (seconds, "second"),
-        60..3600 => (seconds / 60, "minute"),
-        3600..86_400 => (seconds / 3600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{number} {unit}{ending}")
-}
-
-/// Whether a text contains a nick as a word of its own, in capitals or not.
-pub(in crate::cmd::join) fn mentions(text: &str, nick: &Nick) -> bool {
-    let is_of_nicks = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
-    let (text, nick) = (text.to_lowercase(), nick.as_str().to_lowercase());
-    text.match_indices(&nick).any(|(start, found)| {
-        let before = text.get(..start).and_then(|text| text.chars().next_back());
-        let after = text.get(start + found.len()..);
-        let after = after.and_then(|text| text.chars().next());
-        !before.is_some_and(is_of_nicks) && !after.is_some_and(is_of_nicks)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn how_long_ago_something_was() {
-        for (seconds, words) in [
-            (0, "a moment"),
-            (1, "1 second"),
-            (59, "59 seconds"),
-            (119, "1 minute"),
-            (450, "7 minutes"),
-            (7200, "2 hours"),
-            (86_400, "1 day"),
-            (u64::MAX, "213503982334601 days"),
-        ] {
-            assert_eq!(ago(Duration::from_secs(seconds)), words);
-        }
-    }
-
-    #[test]
-    fn a_nick_is_mentioned_where_it_is_a_word() {
-        let ada: Nick = "ada".parse().unwrap();
-        for text in [
-            "ada: hi",
-            "hi Ada!",
-            "is ADA there?",
-            "so, ada.",
-            "@ada",
-            "ada",
-        ] {
-            assert!(mentions(text, &ada), "{text}");
-        }
-        for text in ["adagio", "Granada", "ada-lovelace", "ada_", "", "bob"] {
-            assert!(!mentions(text, &ada), "{text}");
-        }
     }
 }

@@ -12,7 +12,8 @@ use crate::cmd::terminal::{
 
 use super::json;
 use super::log_file::LogFile;
-use super::report::{Report, Speech};
+use super::report::Report;
+use super::speech::Speech;
 
 /// How many of the latest messages `/history` can show.
 const KEPT: usize = 1000;

@@ -166,6 +166,21 @@ pub(in crate::cmd::join) fn session_ended(name: &str, end: End) -> anyhow::Error
     failure(format!("{notice} ({name})"), hint)
 }
 
+/// That the relay does not let the user in again for now.
+pub(in crate::cmd::join) fn refused_again(name: &str, refusal: Notice) -> String {
+    format!("no way back yet: {refusal} ({name}); your program goes on trying")
+}
+
+/// The error for a member who cannot come back under its nick.
+pub(in crate::cmd::join) fn nick_lost(name: &str, nick: &Nick) -> anyhow::Error {
+    failure(
+        format!(
+            "you were out of the room, and somebody else has the nick {nick} by now, or one that looks like it ({name})"
+        ),
+        "join again with another --nick",
+    )
+}
+
 /// The error for a client that could not connect again for as long as it was to try.
 pub(in crate::cmd::join) fn reconnect_failed(name: &str, patience: Duration) -> anyhow::Error {
     let seconds = patience.as_secs();

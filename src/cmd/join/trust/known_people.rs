@@ -205,11 +205,11 @@ impl KnownPeopleFile {
         self.known.get(nick)
     }
 
-    /// How the identity of a person stands to what the records say of the nick.
-    pub(in crate::cmd::join) fn standing(&self, person: &Person) -> Standing {
-        match self.get(&person.nick) {
+    /// How an identity stands to what the records say of the nick.
+    pub(in crate::cmd::join) fn standing(&self, nick: &Nick, fingerprint: Fingerprint) -> Standing {
+        match self.get(nick) {
             None => Standing::New,
-            Some(known) if known.fingerprint != person.fingerprint.to_string() => Standing::Changed,
+            Some(known) if known.fingerprint != fingerprint.to_string() => Standing::Changed,
             Some(known) if known.is_verified => Standing::Verified,
             Some(_) => Standing::Known,
         }

@@ -47,6 +47,19 @@ impl Trust {
         self.people.damage()
     }
 
+    fn standing(&self, person: &Person) -> Standing {
+        self.people.standing(&person.nick, person.fingerprint)
+    }
+
+    /// The standing of an identity that had this nick, whether it is there or not.
+    pub(in crate::cmd::join) fn standing_of(
+        &self,
+        nick: &Nick,
+        fingerprint: Fingerprint,
+    ) -> Standing {
+        self.people.standing(nick, fingerprint)
+    }
+
     /// Finds the standing of somebody who is there, and sets it in `person` and in the session. Remembers
     /// somebody new, at `now` in seconds since 1970. Returns what to say about it.
     pub(in crate::cmd::join) fn meet(
@@ -56,7 +69,7 @@ impl Trust {
         now: i64,
     ) -> Option<Remark> {
         let was_refused = person.standing == Standing::Changed;
-        person.standing = match self.people.standing(person) {
+        person.standing = match self.standing(person) {
             // Nothing goes to them under one nick, so nothing goes to them under another.
             Standing::New if was_refused => Standing::Changed,
             standing => standing,
@@ -90,11 +103,11 @@ impl Trust {
             Standing::Known => RecordKind::Accepted,
             Standing::New | Standing::Changed => return self.meet(session, person, now),
         };
-        if self.people.standing(person) != Standing::New {
+        if self.standing(person) != Standing::New {
             return self.meet(session, person, now);
         }
         let written = self.people.remember(kind, person, now);
-        person.standing = self.people.standing(person);
+        person.standing = self.standing(person);
         session.set_standing(person.sid, person.standing);
         written
             .err()
@@ -267,7 +280,7 @@ impl Trust {
     ) -> Remark {
         let nick = &person.nick;
         let written = self.people.remember(kind, person, now);
-        let standing = self.people.standing(person);
+        let standing = self.standing(person);
         session.set_standing(person.sid, standing);
         match (written, kind) {
             (Err(error), _) => Remark::Refusal(format!("{error}. It counts until you leave")),

@@ -90,7 +90,7 @@ impl Session {
                 events.extend(self.fire(timer, now));
             }
         }
-        events
+        self.go_on_sharing(events, now)
     }
 
     /// Destroys the session keys whose time is over: before anything comes over another connection.

@@ -76,9 +76,29 @@ impl Ledger {
         self.by_receipt.insert((from, receipt), place);
     }
 
-    /// The place of a message, by the number that its author gave it.
-    pub fn find(&self, from: usize, to: Option<usize>, number: u64) -> usize {
-        self.by_number[&(from, to, number)]
+    /// Records that somebody has used a number for what it hands on, or for announcing that.
+    pub fn record_handing(&mut self, from: usize, to: Option<usize>) {
+        *self.counts.entry((from, to)).or_default() += 1;
+    }
+
+    /// Whether something has this number that was said, or handed on.
+    pub fn is_used(&self, from: usize, to: Option<usize>, number: u64) -> bool {
+        self.counts
+            .get(&(from, to))
+            .is_some_and(|next| number < *next)
+    }
+
+    /// The place of a message, by the number that its author gave it; `None` for what is handed on.
+    pub fn find(&self, from: usize, to: Option<usize>, number: u64) -> Option<usize> {
+        let place = self.by_number.get(&(from, to, number)).copied();
+        assert!(place.is_some() || self.is_used(from, to, number));
+        place
+    }
+
+    /// The place of what somebody said to the room, by its text.
+    pub fn find_text(&self, text: &str) -> Option<usize> {
+        let mut messages = self.messages.iter();
+        messages.position(|message| message.to.is_none() && message.text == text)
     }
 
     /// Records that an author was told that somebody is called like this from now on.

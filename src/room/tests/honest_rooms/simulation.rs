@@ -8,7 +8,7 @@ mod links;
 mod members;
 mod relay;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -91,6 +91,8 @@ pub struct Simulation {
     challenge: Challenge,
     troubles: Troubles,
     pub ledger: Ledger,
+    /// To whom which message was handed on.
+    handed: HashSet<(usize, usize)>,
     members: Vec<SimulatedMember>,
     owners: Owners,
     keys: SessionKeys,
@@ -132,6 +134,8 @@ pub struct Counts {
     pub rekeys: usize,
     pub messages: usize,
     pub directs: usize,
+    pub shares: usize,
+    pub handed: usize,
     pub told: usize,
     pub left_out: usize,
     pub breaks: usize,
@@ -166,6 +170,7 @@ impl Simulation {
             },
             troubles,
             ledger: Ledger::default(),
+            handed: HashSet::new(),
             members: Vec::new(),
             owners: Owners::default(),
             keys,

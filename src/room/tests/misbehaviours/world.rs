@@ -442,6 +442,7 @@ impl World {
         let policy = Policy {
             at_least: Standing::New,
             rekey_after: Duration::from_hours(9),
+            no_share: false,
         };
         let now = self.clocks();
         let session = Session::new(identity, key, &nick(called), &lobby(), policy, now);

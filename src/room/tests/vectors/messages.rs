@@ -8,10 +8,11 @@ use crate::cipher::keys::{DECRYPTIONS, SessionKey};
 use crate::room::card::{Card, Identity};
 use crate::room::chain::{Link, signed_entry};
 use crate::room::frame::{Challenge, Departure, Frame, RelayLimits, RunId, ToRelay};
+use crate::room::handed::Refusal;
 use crate::room::message::{Kind, OpenError};
 use crate::room::names::RoomName;
 use crate::room::numbers::Ranges;
-use crate::room::session::{End, Event, Now, Policy, Session, Standing};
+use crate::room::session::{End, Event, Now, Policy, Session, SharedWith, Standing};
 use crate::room::statement::Statement;
 use crate::room::text::SafeText;
 
@@ -25,6 +26,7 @@ const BEFORE: u64 = 6;
 const POLICY: Policy = Policy {
     at_least: Standing::New,
     rekey_after: Duration::from_hours(1),
+    no_share: false,
 };
 
 #[test]
@@ -283,6 +285,12 @@ impl Reader {
             outcomes => outcomes.to_owned(),
         };
         assert_eq!(outcome, expected, "{is_at}");
+        let handed: Vec<String> = events.iter().filter_map(handed_of).collect();
+        let is_handed = |(field, value): &(&str, &str)| {
+            (*field == "handed").then(|| SafeText::new(value).to_string())
+        };
+        let expected: Vec<String> = step.fields.iter().filter_map(is_handed).collect();
+        assert_eq!(handed, expected, "{is_at}");
         for event in &events {
             let (kind, text) = match event {
                 Event::Message { kind, text, .. } => (*kind, text),
@@ -326,6 +334,15 @@ fn entry(kind: u8, entry: &[u8], ciphertext: &[u8]) -> Vec<u8> {
     fields.string(entry).string(ciphertext).finish()
 }
 
+/// What is handed on: its author, kind and text.
+fn handed_of(event: &Event) -> Option<String> {
+    let Event::HandedOn(handed) = event else {
+        return None;
+    };
+    let (nick, kind) = (&handed.author.nick, handed.kind.code());
+    Some(format!("{nick} {kind} {}", handed.text))
+}
+
 /// What the vectors call what has happened; nothing for what they do not tell of.
 fn outcome_of(event: &Event) -> Option<String> {
     Some(match event {
@@ -360,6 +377,41 @@ fn outcome_of(event: &Event) -> Option<String> {
         Event::Awake(_) => "awake".to_owned(),
         Event::Resumed => "resumed".to_owned(),
         Event::CaughtUp { messages, .. } => format!("caught up {messages}"),
+        Event::Shares { with, count, .. } => match with {
+            SharedWith::Me => format!("share {count}"),
+            SharedWith::Other(_) => format!("share {count} to another"),
+            SharedWith::SomebodyGone => format!("share {count} to nobody"),
+        },
+        Event::HandedOn(_) => "handed on".to_owned(),
+        Event::NotHandedOn { reason, count, .. } => {
+            let reason = match reason {
+                Refusal::Malformed => "malformed",
+                Refusal::Room => "room",
+                Refusal::Direct => "direct",
+                Refusal::Forbidden => "forbidden",
+                Refusal::LeavesOut => "leaves out",
+                Refusal::Commitment => "commitment",
+                Refusal::Card => "card",
+                Refusal::Signature => "signature",
+                Refusal::Order => "order",
+                Refusal::Unannounced => "unannounced",
+            };
+            format!("not handed on {reason} {count}")
+        }
+        Event::ShareOver {
+            shown,
+            had,
+            refused,
+            missing,
+            ..
+        } => {
+            let over = format!("share over {shown} {had} {refused}");
+            match missing {
+                0 => over,
+                missing => format!("{over} missing {missing}"),
+            }
+        }
+        Event::AsksToCatchUp(_) => "asks to catch up".to_owned(),
         Event::Newer(_) => "newer program".to_owned(),
         Event::NewerRelay => "newer relay".to_owned(),
         // What a header says of other readers is no outcome for this one, nor is who is there, or that

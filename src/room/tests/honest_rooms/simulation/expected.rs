@@ -9,7 +9,7 @@ use crate::room::chain::EntryKind;
 use crate::room::frame::{Departure, Signed, ToClient, parse_left};
 use crate::room::message::{Header, LeftOutFor, Stream};
 use crate::room::names::Nick;
-use crate::room::session::{Event, Person, Undelivered};
+use crate::room::session::{Event, Handed, Person, Undelivered};
 use crate::room::statement::Statement;
 use crate::room::tests::honest_rooms::ledger::{Fate, SaidMessage, Told};
 
@@ -165,7 +165,7 @@ impl Simulation {
         };
         let place = self
             .ledger
-            .find(self.owners.of(header.sender), to, header.number);
+            .find(self.owners.of(header.sender), to, header.number)?;
         let message = &self.ledger.messages[place];
         assert!(is_entry || has_part, "{:?} without a part", message.text);
         if message.left_out.get(&number) == Some(&false) {
@@ -336,12 +336,22 @@ impl Simulation {
                 Ok(())
             }
             // Whom others leave out follows from who has joined meanwhile.
-            Event::Taken(_) | Event::LeftOthersOut(..) | Event::Resumed => Ok(()),
+            Event::Taken(_)
+            | Event::LeftOthersOut(..)
+            | Event::Resumed
+            | Event::Shares { .. }
+            | Event::ShareDone { .. }
+            | Event::ShareOver {
+                refused: 0,
+                missing: 0,
+                ..
+            } => Ok(()),
             // Who is without a connection for a minute is told to the others.
             Event::CaughtUp { out, .. } if out >= GRACE => Ok(()),
             Event::Asleep(nick, _) => self.falls_asleep(number, &nick),
             Event::StillAsleep(nick) => self.sleeps(number, &nick).map(drop),
             Event::Awake(nick) => self.wakes(number, &nick),
+            Event::HandedOn(handed) => self.is_handed(number, &handed),
             Event::Meanwhile(..) if !is_lossless => Ok(()),
             Event::Called(nick) if nick == *self.members[number].session.card().nick() => Ok(()),
             Event::Entered(people) | Event::Returned { people, .. } => {
@@ -437,6 +447,27 @@ impl Simulation {
         self.ledger.record_told(place, reader, told).and(checked)
     }
 
+    /// Checks that something was said that is handed on to somebody, to whom it is news and whom it does
+    /// not leave out.
+    fn is_handed(&mut self, number: usize, handed: &Handed) -> Result<(), String> {
+        let place = self.ledger.find_text(handed.text.as_str());
+        let place = place.ok_or_else(|| format!("nobody said {handed:?}"))?;
+        let message = &self.ledger.messages[place];
+        let at = u64::try_from(message.at.as_millis()).unwrap();
+        let has_it = message
+            .fates
+            .get(&number)
+            .is_some_and(|fate| fate.has_arrived);
+        let is_news = !has_it && self.handed.insert((number, place));
+        let is_right = handed.time == self.members[message.from].skew + at
+            && message.from != number
+            && !message.left_out.contains_key(&number);
+        self.counts.handed += 1;
+        (is_right && is_news)
+            .then_some(())
+            .ok_or_else(|| format!("{handed:?}"))
+    }
+
     /// Checks that somebody has a message that it is said to have.
     fn has_it(&self, place: usize, reader: usize) -> Result<(), String> {
         let message = &self.ledger.messages[place];
@@ -495,6 +526,17 @@ impl Simulation {
             Undelivered::Gone => {
                 let gone = self.members[message.from].view.gone.get(&reader);
                 gone.is_some_and(|gone| gone.gives_up(message) <= self.now)
+            }
+            Undelivered::CameAnew => {
+                let author = &self.members[message.from];
+                let gone = author.view.gone.get(&reader);
+                let mut there = author.session.others().into_iter();
+                gone.is_some_and(|gone| {
+                    there.any(|person| {
+                        let who = self.owners.of(person.sid);
+                        person.nick.as_str() == gone.nick && is_same_person(who, reader)
+                    })
+                })
             }
             Undelivered::KeyChanged => {
                 is_old(message.from, message.generation) || is_old(reader, fate.generation)

@@ -13,12 +13,12 @@ use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::cipher::pem::IdentityPem;
-use crate::room::card::{Card, Identity};
+use crate::room::card::{Card, Identity, SessionId};
 use crate::room::frame::{RunId, ToClient, ToRelay, is_ping};
-use crate::room::message::Kind;
+use crate::room::message::{Header, Kind, Stream};
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
-use crate::room::session::{End, Now, Policy, Session, Standing, To};
+use crate::room::session::{End, Now, Policy, Session, Standing, To, Which};
 use crate::room::tests::honest_rooms::ledger::{Fate, SaidMessage, Told};
 
 use super::expected::View;
@@ -151,6 +151,7 @@ impl Simulation {
         let policy = Policy {
             at_least: Standing::New,
             rekey_after: rekey_after[self.rng.random_range(0..2)],
+            no_share: false,
         };
         let skew = self.rng.random_range(1..10_000_000);
         let key = self.keys.take();
@@ -299,18 +300,45 @@ impl Simulation {
 
     /// Has a member say something to one of those on its screen.
     pub fn whisper(&mut self, number: usize) {
+        let Some((nick, who, sid)) = self.somebody_seen_by(number) else {
+            return;
+        };
+        let to = To::Member(sid);
+        self.say_to(number, to, 0, &[(nick, who)], BTreeMap::new());
+        self.counts.directs += 1;
+    }
+
+    /// One of those on a member's screen.
+    fn somebody_seen_by(&mut self, number: usize) -> Option<(String, usize, SessionId)> {
         let people = &self.members[number].view.people;
         if people.is_empty() {
-            return;
+            return None;
         }
         let place = self.rng.random_range(0..people.len());
         let people = &self.members[number].view.people;
         let (nick, (who, _)) = people.iter().nth(place).expect("one of them");
-        let reader = (nick.clone(), *who);
         let person = self.members[number].session.person(&nick_of(nick));
-        let to = To::Member(person.expect("somebody is on the screen").sid);
-        self.say_to(number, to, 0, &[reader], BTreeMap::new());
-        self.counts.directs += 1;
+        let sid = person.expect("somebody is on the screen").sid;
+        Some((nick.clone(), *who, sid))
+    }
+
+    /// Whether members hand things on: not where something may be missing, as of that nobody keeps count.
+    pub fn can_share(&self) -> bool {
+        self.troubles.are_lossless()
+    }
+
+    /// Has a member hand something on to one of those on its screen, if it can.
+    pub fn share(&mut self, number: usize) {
+        let Some((_, _, sid)) = self.somebody_seen_by(number) else {
+            return;
+        };
+        let which = Which::Last(self.rng.random_range(1..50));
+        let now = self.clocks(number);
+        if self.members[number].session.share(sid, which, now).is_ok() {
+            self.ledger.record_handing(number, None);
+            self.counts.shares += 1;
+        }
+        self.collect(number);
     }
 
     fn say_to(
@@ -359,8 +387,20 @@ impl Simulation {
     fn collect(&mut self, number: usize) {
         let frames = self.members[number].session.take_outgoing();
         for frame in &frames {
-            let card = match ToRelay::parse(&payload(frame)) {
+            let bytes = payload(frame);
+            let card = match ToRelay::parse(&bytes) {
                 Ok(ToRelay::Hello { card, .. } | ToRelay::Rekey(card)) => card.to_vec(),
+                Ok(ToRelay::Send(send)) => {
+                    let header = Header::parse(&bytes[send.header]).expect("its own");
+                    if let Stream::Direct(sid) = header.stream {
+                        let to = Some(self.owners.of(sid));
+                        // What it says is known already.
+                        if !self.ledger.is_used(number, to, header.number) {
+                            self.ledger.record_handing(number, to);
+                        }
+                    }
+                    continue;
+                }
                 _ => continue,
             };
             let card = Card::parse(&card, lobby().id()).expect("its own card");
