@@ -779,6 +779,7 @@ pub fn left(nick: &str, departure: Departure) -> Event {
     Event::Left {
         nick: nick_of(nick),
         departure,
+        asleep: None,
     }
 }
 

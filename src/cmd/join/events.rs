@@ -133,9 +133,14 @@ impl Client<'_> {
                 self.tell_remarks(remarks);
                 self.away.expect_newcomers();
             }
-            Event::Left { nick, departure } => {
+            Event::Left {
+                nick,
+                departure,
+                asleep,
+            } => {
                 if let Some(who) = self.here.find(&nick) {
-                    self.screen.show(&Report::Left(who.clone(), departure));
+                    let left = Report::Left(who.clone(), departure, asleep);
+                    self.screen.show(&left);
                 }
             }
             Event::Renamed { former, person } => self.tell_renamed(former, person),

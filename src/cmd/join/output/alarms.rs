@@ -25,6 +25,14 @@ fn from_each(counts: &[(Nick, u64)]) -> String {
     }
 }
 
+/// A duration, in words that make sense where it is less than a second, too.
+fn at_least_a_moment(time: Duration) -> String {
+    match time.as_secs() {
+        0 => "a moment".to_owned(),
+        _ => duration(time),
+    }
+}
+
 /// How much an incident matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -134,6 +142,8 @@ pub(in crate::cmd::join) enum Reason {
     Unopened,
     /// The reader has gone.
     Gone,
+    /// The reader had used one session key for too long.
+    StaleKey,
     /// A session key has changed before it came.
     KeyChanged,
     /// Too much else is waiting.
@@ -149,6 +159,7 @@ impl From<Undelivered> for Reason {
         match undelivered {
             Undelivered::Unopened => Self::Unopened,
             Undelivered::Gone => Self::Gone,
+            Undelivered::StaleKey => Self::StaleKey,
             Undelivered::KeyChanged => Self::KeyChanged,
             Undelivered::TooMuch => Self::TooMuch,
             Undelivered::TooLong => Self::TooLong,
@@ -374,6 +385,7 @@ incidents! {
             match reason {
                 Reason::Unopened => format!("not delivered to {to}, whose {programs} could not open it; say it again: {text}"),
                 Reason::Gone => format!("not delivered to {to}, who {have} gone; say it again: {text}"),
+                Reason::StaleKey => format!("not delivered to {to}, who {have} used one session key for more than a day; say it again: {text}"),
                 Reason::KeyChanged => format!("not delivered to {to}, as far as is known: a session key has changed before it came; say it again: {text}"),
                 Reason::TooMuch => format!("not delivered to {to}, as far as is known: so much else waits that your program has given it up; say it again: {text}"),
                 Reason::TooLong => format!("not delivered to {to}, as far as is known: it was not confirmed for a day; say it again: {text}"),
@@ -393,7 +405,7 @@ incidents! {
     /// So many messages were said by these while the user was out of the room for so long.
     Meanwhile { out: Duration, counts: Vec<(Nick, u64)> } from Meanwhile(out, counts) =>
         Notice "meanwhile", by Other, ANY a minute:
-        format!("you were out of the room for {}; {} came meanwhile and are not for you: ask for what matters", duration(*out), from_each(counts));
+        format!("you were out of the room for {}; {} came meanwhile and are not for you: ask for what matters", at_least_a_moment(*out), from_each(counts));
 
     /// A member has no connection, as the relay says (PROTOCOL §8).
     Asleep { nick: Nick, asleep: Asleep } from Asleep(nick, asleep) =>

@@ -268,7 +268,9 @@ impl From<Reason> for ReasonWord {
         match reason {
             Reason::Unopened => Self::Unopened,
             Reason::Gone => Self::Gone,
-            Reason::KeyChanged | Reason::TooMuch | Reason::TooLong => Self::GivenUp,
+            Reason::StaleKey | Reason::KeyChanged | Reason::TooMuch | Reason::TooLong => {
+                Self::GivenUp
+            }
             Reason::NotTaken => Self::NotTaken,
         }
     }
@@ -303,7 +305,7 @@ impl<'a> JsonEvent<'a> {
             Report::Joined(who, _) => Self::Join(who.into()),
             Report::Back { who, .. } => Self::Return(who.into()),
             Report::Rekeyed(who) => Self::Rekey(who.into()),
-            Report::Left(who, departure) => Self::Leave {
+            Report::Left(who, departure, _) => Self::Leave {
                 who: who.into(),
                 reason: *departure,
                 signed: *departure == Departure::Left,

@@ -15,7 +15,7 @@ use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::cipher::pem::IdentityPem;
 use crate::room::card::{Card, Identity};
 use crate::room::frame::{RunId, ToClient, ToRelay, is_ping};
-use crate::room::message::Kind;
+use crate::room::message::{Header, Kind, Stream};
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
 use crate::room::session::{End, Now, Policy, Session, Standing, To};
@@ -343,6 +343,7 @@ impl Simulation {
             to: matches!(to, To::Member(_)).then(|| readers[0].1),
             text,
             at: self.now,
+            is_sent: false,
             run: view.run,
             active: view.active,
             untaken: self.now,
@@ -359,8 +360,13 @@ impl Simulation {
     fn collect(&mut self, number: usize) {
         let frames = self.members[number].session.take_outgoing();
         for frame in &frames {
-            let card = match ToRelay::parse(&payload(frame)) {
+            let payload = payload(frame);
+            let card = match ToRelay::parse(&payload) {
                 Ok(ToRelay::Hello { card, .. } | ToRelay::Rekey(card)) => card.to_vec(),
+                Ok(ToRelay::Send(send)) => {
+                    self.note_sent(number, &payload[send.header]);
+                    continue;
+                }
                 _ => continue,
             };
             let card = Card::parse(&card, lobby().id()).expect("its own card");
@@ -370,6 +376,26 @@ impl Simulation {
         }
         if !frames.is_empty() {
             self.send(number, frames);
+        }
+    }
+
+    /// A member sends a message: the first time, that has just been sealed for the keys that it knows.
+    fn note_sent(&mut self, number: usize, header: &[u8]) {
+        let header = Header::parse(header).expect("its own header");
+        let to = match header.stream {
+            Stream::Room => None,
+            Stream::Direct(sid) => Some(self.owners.of(sid)),
+        };
+        let place = self.ledger.find(number, to, header.number);
+        let message = &mut self.ledger.messages[place];
+        if std::mem::replace(&mut message.is_sent, true) {
+            return;
+        }
+        let member = &self.members[number];
+        (message.run, message.active) = (member.view.run, member.view.active);
+        message.generation = member.session.card().generation();
+        for (reader, fate) in &mut message.fates {
+            fate.generation = member.view.generations[reader];
         }
     }
 
