@@ -25,12 +25,23 @@ pub(super) const MAX_SIGNATURE: usize = 512;
 /// beside parcels.
 pub(super) const MAX_HEADER: usize = MAX_FRAME / 2;
 
+/// How many bytes a header to the room has at most beside those whom it leaves out: 4,188 of them are its
+/// claim.
+const MOST_BESIDE: usize = 4330;
+
 /// The longest header, in bytes, in a room that has so many members at most (PROTOCOL §8). It leaves out
-/// each of them at most, for 33 bytes; its claim has at most 4.1 KiB, and all else in it 200 bytes.
+/// each of them at most, for 33 bytes.
 #[must_use]
 pub(super) fn max_header(members: u32) -> usize {
     let members = usize::try_from(members).unwrap_or(usize::MAX);
     MAX_HEADER.min(members.saturating_mul(33).saturating_add(8192))
+}
+
+/// Whether a header can leave out so many in a room that has so many members at most, whatever it claims.
+#[must_use]
+pub(super) fn can_leave_out(count: usize, members: u32) -> bool {
+    let length = count.saturating_mul(33).saturating_add(MOST_BESIDE);
+    length <= max_header(members)
 }
 
 /// The stream of messages that a message belongs to: its sequence numbers count there.
@@ -553,6 +564,8 @@ mod tests {
             header.claim.link.position = 1000;
             header.claim.unread = (0..256).map(|range| (2 * range, 2 * range)).collect();
             assert!(header.fits(u32::try_from(members).unwrap()), "{members}");
+            header.stream = Stream::Room;
+            assert_eq!(header.encode().len(), 33 * members + MOST_BESIDE);
         }
     }
 

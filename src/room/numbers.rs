@@ -16,6 +16,12 @@ impl Ranges {
         self.0.last().map(|(_, last)| *last)
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a number is among them.
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {

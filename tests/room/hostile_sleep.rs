@@ -6,6 +6,7 @@ use std::time::Duration;
 use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::room::chain::{EntryKind, entry_digest};
 use e2echat::room::frame::{Absence, Departure, Frame, ToClient};
+use e2echat::room::message::LeftOutFor;
 use e2echat::room::session::{Asleep, End, Event, To, Undelivered};
 
 use crate::support::world::{
@@ -54,6 +55,21 @@ fn still_asleep(nick: &str) -> Event {
 
 fn woke(nick: &str) -> Event {
     Event::Awake(nick_of(nick))
+}
+
+/// How Carol is without a connection, as a member was told.
+fn how_carol_sleeps(member: &Member) -> Asleep {
+    let carol = member.session.person(&nick_of("carol")).unwrap();
+    carol.asleep.expect("she sleeps")
+}
+
+/// The event that the relay has taken a sleeper out.
+fn left_asleep(nick: &str, departure: Departure, asleep: Asleep) -> Event {
+    Event::Left {
+        nick: nick_of(nick),
+        departure,
+        asleep: Some(asleep),
+    }
 }
 
 /// Lets time go by in the longest steps that count in full, while the relay passes on what it chooses.
@@ -481,9 +497,11 @@ fn a_queue_is_dropped_while_its_owner_sleeps() {
 #[test]
 fn a_place_is_given_away_and_its_owner_is_told_that_it_goes_on() {
     let (mut world, mut ada, mut bob, mut carol) = with_sleeper(NIGHT);
+    let asleep = how_carol_sleeps(&ada);
     world.lose(&carol);
     for member in [&mut ada, &mut bob] {
-        assert_eq!(catch_up(member), [left("carol", Departure::Lost)]);
+        let left = left_asleep("carol", Departure::Lost, asleep);
+        assert_eq!(catch_up(member), [left]);
     }
     returns(&mut world, &mut carol);
     let ack = payload(&Frame::ack(carol.taken()));
@@ -603,12 +621,14 @@ fn it_is_not_said_that_somebody_is_awake() {
 #[test]
 fn a_place_is_kept_for_so_long_and_no_longer() {
     let (mut world, mut ada, mut bob, mut carol) = with_sleeper(HOUR);
+    let asleep = how_carol_sleeps(&ada);
     world.say(&mut ada, "too late");
     world.say_to(&mut ada, carol.sid(), "that too");
     pass(&mut world, HOUR, [&mut ada, &mut bob]);
     world.lose(&carol);
     for member in [&mut ada, &mut bob] {
-        assert_eq!(catch_up(member), [left("carol", Departure::Lost)]);
+        let left = left_asleep("carol", Departure::Lost, asleep);
+        assert_eq!(catch_up(member), [left]);
     }
     let [a, _] = pass(&mut world, Duration::from_mins(6), [&mut ada, &mut bob]);
     for (receipt, text) in [(1, "too late"), (2, "that too")] {
@@ -769,6 +789,7 @@ fn two_sleep_and_wake_in_either_order() {
         pass(&mut world, REMAINS * 2, [&mut ada, &mut dora]);
         world.say(&mut ada, "ada to all");
         pass(&mut world, REMAINS, [&mut ada, &mut dora]);
+        let (mut told_ada, mut told_dora) = (Vec::new(), Vec::new());
         let (mut told_bob, mut told_carol) = (Vec::new(), Vec::new());
         for is_bob in [bob_first, !bob_first] {
             let (sleeper, told) = if is_bob {
@@ -779,7 +800,9 @@ fn two_sleep_and_wake_in_either_order() {
             world.wake(sleeper);
             told.extend(catch_up(sleeper));
             world.relay(sleeper);
-            let [.., more] = pass(&mut world, REMAINS, [&mut ada, &mut dora, sleeper]);
+            let [a, d, more] = pass(&mut world, REMAINS, [&mut ada, &mut dora, sleeper]);
+            told_ada.extend(a);
+            told_dora.extend(d);
             told.extend(more);
         }
         let [a, d, b, c] = pass(
@@ -787,6 +810,8 @@ fn two_sleep_and_wake_in_either_order() {
             BEACON_PERIOD * 5,
             [&mut ada, &mut dora, &mut bob, &mut carol],
         );
+        told_ada.extend(a);
+        told_dora.extend(d);
         told_bob.extend(b);
         told_carol.extend(c);
         let is_trouble = |event: &&Event| {
@@ -804,7 +829,7 @@ fn two_sleep_and_wake_in_either_order() {
                     | Event::Swallowed
             )
         };
-        for told in [&a, &d, &told_bob, &told_carol] {
+        for told in [&told_ada, &told_dora, &told_bob, &told_carol] {
             let trouble: Vec<&Event> = told.iter().filter(is_trouble).collect();
             assert!(trouble.is_empty(), "{trouble:?}");
         }
@@ -822,13 +847,17 @@ fn two_sleep_and_wake_in_either_order() {
         let to_carol = ["ada to all", "bob offline", "for carol"];
         assert_eq!(texts(&told_carol), to_carol);
         assert_eq!(ada.confirmed_by(1), ["bob", "carol", "dora"]);
-        // Ada has changed her key more than once since they wrote, and that is told.
-        for (member, told, other) in [(&bob, told_bob, "carol"), (&carol, told_carol, "bob")] {
-            assert_eq!(member.confirmed_by(1), [other]);
+        // Ada has changed her key more than once since they wrote, and reads it all the same. Dora has come
+        // since.
+        assert_eq!(texts(&told_ada), ["bob offline", "carol offline"]);
+        for nick in ["bob", "carol"] {
+            let left_out = Event::LeftOut(nick_of(nick), LeftOutFor::Coming);
+            assert!(told_dora.contains(&left_out), "{told_dora:?}");
+        }
+        assert_eq!(texts(&told_dora), [""; 0]);
+        for (member, other) in [(&bob, "carol"), (&carol, "bob")] {
+            assert_eq!(member.confirmed_by(1), ["ann", other]);
             assert_eq!(member.confirmed_by(2), [other]);
-            let nick = if other == "carol" { "bob" } else { "carol" };
-            let lost = unopened_by("ann", 1, &format!("{nick} offline"));
-            assert!(told.contains(&lost), "{told:?}");
         }
     }
 }

@@ -25,3 +25,4 @@ mod hostile_sleep;
 mod hostile_statements;
 mod names;
 mod rooms;
+mod written_offline;

@@ -348,8 +348,13 @@ fn whoever_was_out_of_the_room_is_told_for_how_long_and_what_came_meanwhile() {
         .iter()
         .filter(|event| !matches!(event, Event::Confirmed { .. }))
         .collect();
-    let meanwhile = Event::Meanwhile(*out, vec![(nick_of("ada"), 3)]);
-    assert_eq!(told, [&meanwhile], "she never had anything of bob's before");
+    let [Event::Meanwhile(told_out, counts)] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    let mut counts = counts.clone();
+    counts.sort_by_key(|(nick, _)| nick.to_string());
+    let came = vec![(nick_of("ada"), 3), (nick_of("bob"), 1)];
+    assert_eq!((told_out, counts), (out, came));
     for events in [a, b] {
         assert_eq!(events, [Event::Back(person(&carol))]);
     }
@@ -397,6 +402,37 @@ fn what_came_while_somebody_was_out_again_and_again_is_told_together() {
             assert_eq!(told, [[]; 0]);
             world.lose(&carol);
         }
+    }
+}
+
+#[test]
+fn what_came_meanwhile_is_told_within_seconds_and_with_the_time_that_one_was_out() {
+    let (mut world, [mut ada, mut bob, mut carol]) = without_carol();
+    for (out, texts) in [(4 * BEACON_PERIOD, 3), (SETTLED, 1)] {
+        carol.disconnect();
+        for member in [&mut ada, &mut bob] {
+            catch_up(member);
+            for _ in 0..texts {
+                world.say(member, "meanwhile");
+            }
+        }
+        world.pass(out, [&mut ada, &mut bob]);
+        world.enter_again(&mut carol).unwrap();
+        let members = [&mut ada, &mut bob, &mut carol];
+        let [.., c] = world.pass(Duration::from_secs(8), members);
+        let told = c.iter().filter_map(|event| match event {
+            Event::Meanwhile(out, counts) => Some((*out, counts.clone())),
+            _ => None,
+        });
+        let mut told: Vec<_> = told.collect();
+        for (_, counts) in &mut told {
+            counts.sort_by_key(|(nick, _)| nick.to_string());
+        }
+        // What brings her back comes a second later.
+        let out = out + Duration::from_secs(1);
+        let counts = vec![(nick_of("ada"), texts), (nick_of("bob"), texts)];
+        assert_eq!(told, [(out, counts)]);
+        world.lose(&carol);
     }
 }
 

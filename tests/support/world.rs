@@ -780,6 +780,7 @@ pub fn left(nick: &str, departure: Departure) -> Event {
     Event::Left {
         nick: nick_of(nick),
         departure,
+        asleep: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What happens in the room, told to the user, and what follows from it.
 
+use std::time::Duration;
+
 use std::collections::HashMap;
 
 use crate::room::frame::Departure;
@@ -171,17 +173,7 @@ impl Client<'_> {
                 let text = "connected again".to_owned();
                 self.screen.show(&Report::Link(LinkState::Resumed, text));
             }
-            Event::Returned { mut people, out } => {
-                let remarks = self.meet(&mut people);
-                let now = self.clock.now();
-                let mut missing = self.session.expected(now);
-                sort(&mut missing);
-                self.screen
-                    .show(&wording::entered_again(&people, &missing, out));
-                self.report_roster(&people);
-                self.tell_remarks(remarks);
-                self.here.expect_back(missing, now);
-            }
+            Event::Returned { people, out } => self.tell_return(people, out),
             Event::Back(mut person) => {
                 let remarks = self.meet([&mut person]);
                 // Where the relay has been away, everybody comes back: that is said once.
@@ -192,9 +184,14 @@ impl Client<'_> {
                 self.tell_remarks(remarks);
                 self.away.expect_newcomers();
             }
-            Event::Left { nick, departure } => {
+            Event::Left {
+                nick,
+                departure,
+                asleep,
+            } => {
                 if let Some(who) = self.here.find(&nick) {
-                    self.screen.show(&Report::Left(who.clone(), departure));
+                    let left = Report::Left(who.clone(), departure, asleep);
+                    self.screen.show(&left);
                 }
             }
             Event::Renamed { former, person } => self.tell_renamed(former, person),
@@ -253,6 +250,19 @@ impl Client<'_> {
                 }
             }
         }
+    }
+
+    /// This member has entered the room once more, after so long, and these are there.
+    fn tell_return(&mut self, mut people: Vec<Person>, out: Duration) {
+        let remarks = self.meet(&mut people);
+        let now = self.clock.now();
+        let mut missing = self.session.expected(now);
+        sort(&mut missing);
+        self.screen
+            .show(&wording::entered_again(&people, &missing, out));
+        self.report_roster(&people);
+        self.tell_remarks(remarks);
+        self.here.expect_back(missing, now);
     }
 
     /// Enters the room anew, over another connection.
@@ -414,6 +424,7 @@ fn who_said_goodbye(events: &[Event]) -> Vec<Nick> {
         Event::Left {
             nick,
             departure: Departure::Left,
+            ..
         } => Some(nick.clone()),
         _ => None,
     });

@@ -23,7 +23,9 @@ impl Client<'_> {
             Event::Joined(person) | Event::Back(person) => {
                 self.catch_up.note_here(person.fingerprint);
             }
-            Event::Left { nick, departure } => {
+            Event::Left {
+                nick, departure, ..
+            } => {
                 let unnoticed = if *departure == Departure::Left {
                     0
                 } else {

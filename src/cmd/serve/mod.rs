@@ -7,6 +7,7 @@
 //! announces the relay. The main thread waits for a signal, or for the host to leave.
 
 pub(super) mod admission;
+mod attendance;
 mod batch;
 mod connection;
 mod logging;

@@ -15,6 +15,7 @@ use crate::room::frame::Frame;
 use crate::room::notice::Notice;
 use crate::room::relay::{Backlog, Intake, Mailbox, OutgoingFrame, Overflow};
 
+use super::attendance::Attendance;
 use super::batch::{SendProgress, WriteBatch};
 use super::work_list::WorkList;
 use crate::cmd::serve::admission::connections::Network;
@@ -42,8 +43,6 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// A member's queue, and its connection.
 pub(super) struct MemberOutbox {
-    /// When the member came.
-    came: Instant,
     /// The work list of the writer that empties this outbox.
     list: Arc<WorkList<Self>>,
     state: Mutex<OutboxState>,
@@ -76,8 +75,7 @@ struct OutboxState {
     is_contested: bool,
     /// What the last connection's reader thread left here, until another connection takes it.
     parked: Option<Box<Intake>>,
-    /// When the last connection broke.
-    kept_since: Option<Instant>,
+    attendance: Attendance,
 }
 
 impl OutboxState {
@@ -146,7 +144,6 @@ impl MemberOutbox {
         list: &Arc<WorkList<Self>>,
     ) -> Self {
         Self {
-            came: Instant::now(),
             list: Arc::clone(list),
             state: Mutex::new(OutboxState {
                 backlog: Backlog::new(max_bytes),
@@ -161,15 +158,15 @@ impl MemberOutbox {
                 sent_at: None,
                 is_contested: false,
                 parked: None,
-                kept_since: None,
+                attendance: Attendance::new(Instant::now()),
             }),
             moved: Condvar::new(),
         }
     }
 
-    /// For how long the member has been in its room.
-    pub(super) fn age(&self) -> Duration {
-        self.came.elapsed()
+    /// For how long the member was in its room with a connection.
+    pub(super) fn time_there(&self, now: Instant) -> Duration {
+        self.lock().attendance.time(now)
     }
 
     fn lock(&self) -> MutexGuard<'_, OutboxState> {
@@ -395,15 +392,15 @@ impl MemberOutbox {
         drop(self.moved.wait_while(self.lock(), is_written_to));
     }
 
-    /// Keeps the intake of a member whose connection broke, for another connection.
-    pub(super) fn park(&self, connection: u64, intake: Box<Intake>) {
+    /// Keeps the intake of a member whose connection broke now, for another connection.
+    pub(super) fn park(&self, connection: u64, intake: Box<Intake>, now: Instant) {
         let mut state = self.lock();
         if state.connection == connection {
             // This frees its descriptor for another connection.
             drop(state.end_connection());
         }
         state.parked = Some(intake);
-        state.kept_since = Some(Instant::now());
+        state.attendance.interrupt(now);
         self.moved.notify_all();
     }
 
@@ -440,7 +437,7 @@ impl MemberOutbox {
         let state = self.lock();
         Candidate {
             network: state.network,
-            kept_since: state.kept_since.filter(|_| state.is_kept()),
+            kept_since: state.attendance.away_since().filter(|_| state.is_kept()),
             place,
         }
     }
@@ -456,8 +453,8 @@ impl MemberOutbox {
         is_kept
     }
 
-    /// Goes on over another connection, over which the member says that it has received so many
-    /// counted frames. Returns the member's intake and the connection's number, or `None` if the
+    /// Goes on over another connection, which is there now, and over which the member says that it has
+    /// received so many counted frames. Returns the member's intake and the connection's number, or `None` if the
     /// outbox is closed or the connection before does not end in time.
     ///
     /// # Errors
@@ -468,6 +465,7 @@ impl MemberOutbox {
         network: Network,
         received: u64,
         grace: u32,
+        now: Instant,
     ) -> Result<Option<(Box<Intake>, u64)>, Malformed> {
         let is_waiting = |state: &mut OutboxState| {
             let is_waiting = state.parked.is_none() && state.closed.is_none();
@@ -498,6 +496,7 @@ impl MemberOutbox {
         state.stream = Some(Arc::clone(stream));
         state.network = network;
         state.connection += 1;
+        state.attendance.resume(now);
         state.sent_at = None;
         // The writer may still be busy with the connection before.
         state.stalled = None;

@@ -11,12 +11,13 @@ use crate::room::chain::{Claim, EntryKind, Link, entry_digest, signed_entry};
 use crate::room::frame::{Frame, MAX_FRAME, RunId, ToClient, Welcome, preamble};
 use crate::room::notice::Notice;
 use crate::room::numbers::Ranges;
-use crate::room::relay::Rate;
+use crate::room::relay::{Intake, Rate};
 use crate::room::statement::{Occasion, Purpose, Statement};
 use crate::room::stream::{ReadError, read_frame};
 
-use super::admission::connections::ConnectionLimits;
+use super::admission::connections::{ConnectionLimits, Network};
 use super::admission::control::AdmissionControl;
+use super::outbox::MemberOutbox;
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -271,4 +272,36 @@ fn a_room_that_begins_again_goes_on_above_all_that_have_been() {
             Link::start(first.run, again.room.id(), end.position)
         );
     }
+}
+
+#[test]
+fn time_in_which_a_place_was_kept_does_not_count_for_the_next_time() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let stream = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+    let network = Network::from(IpAddr::from(Ipv4Addr::LOCALHOST));
+    let outbox = Arc::new(MemberOutbox::new(
+        1 << 20,
+        Arc::clone(&stream),
+        network,
+        &Arc::default(),
+    ));
+    let identity = Identity {
+        key: key!("ada_identity"),
+        is_lasting: true,
+    };
+    let (room, nick) = ("lobby".parse().unwrap(), "ada".parse().unwrap());
+    let card = Card::issue(&room, &nick, &identity, key!("ada_session").public(), 0);
+    let limits = RelayLimits::default();
+    let mut intake = Box::new(Intake::new(&card, RunId([0; 16]), 1, &limits));
+    // It is there for a minute, and then again and again for a second.
+    let mut now = Instant::now() + 60 * SECOND;
+    for (connection, away) in (0..).zip([60, 120, 240]) {
+        outbox.park(connection, intake, now);
+        now += away * SECOND;
+        let taken = outbox.take_over(&stream, network, 0, 0, now);
+        (intake, _) = taken.unwrap().unwrap();
+        now += SECOND;
+    }
+    let there = outbox.time_there(now);
+    assert!((63 * SECOND..64 * SECOND).contains(&there), "{there:?}");
 }

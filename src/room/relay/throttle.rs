@@ -253,7 +253,7 @@ mod tests {
         });
         let long = to(&[22 * 256]);
         assert_eq!(throttle.take(&long, &Share::WHOLE, SECOND), Duration::ZERO);
-        let wait = |blocks: u32| SECOND * blocks / OPENED - SHARED_BURST;
+        let wait = |blocks: u32| (SECOND * blocks / OPENED).saturating_sub(SHARED_BURST);
         let (first, second) = (wait(44), wait(66));
         let about = |wait: Duration, other: Duration| wait.abs_diff(other) < SECOND / 1000;
         assert!(about(throttle.take(&long, &Share::WHOLE, SECOND), first));

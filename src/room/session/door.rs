@@ -35,11 +35,19 @@ pub(super) struct Door {
     pub(super) out_since: Option<Duration>,
     /// What waited comes, after a connection has resumed.
     pub(super) catching_up: Option<CatchingUp>,
-    /// For how long it was out, the last time or several times in a short while, and from when on it is
-    /// told what came meanwhile, by active time.
-    pub(super) return_of: Option<(Duration, Duration)>,
+    /// How it came back, until it is told what came meanwhile.
+    pub(super) return_of: Option<Return>,
     /// The frames that are to be sent now.
     pub(super) outgoing: Vec<Frame>,
+}
+
+/// This member has entered anew, having been out of the room.
+#[derive(Clone, Copy)]
+pub(super) struct Return {
+    /// For how long it was out, the last time or several times in a short while.
+    pub(super) out: Duration,
+    /// Until when it is waited for those who have yet to say what came meanwhile, by active time.
+    pub(super) ends: Duration,
 }
 
 /// How far this member is with leaving.

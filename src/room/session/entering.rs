@@ -8,11 +8,12 @@ use crate::room::chain::entry_digest;
 use crate::room::frame::{Challenge, Frame, Welcome};
 use crate::room::roster::MAX_MEMBERS;
 
-use super::door::{CatchingUp, Entering, Phase};
+use super::door::{CatchingUp, Entering, Phase, Return};
 use super::event::{Disbelief, End, Event};
 use super::outbox::Undelivered;
 use super::peer::Peer;
 use super::presence::{OwnEntry, Watch};
+use super::streams::Out;
 use super::{Now, Session};
 
 /// Positions go up to here.
@@ -135,8 +136,8 @@ impl Session {
         self.history.enter(&welcome.before, &digest);
         let former = self.own.listed(presented, self.history.now(), now.uptime);
         let base = self.history.now().position;
+        let out = self.come_back(now);
         self.members.clear(&self.own.card, now.uptime);
-        self.streams.unsettle_all();
         self.shown.clear();
         self.sending.begin_again();
         let order = self.sending.next_order();
@@ -161,22 +162,40 @@ impl Session {
         self.door.phase = Phase::Inside;
         let is_return = std::mem::replace(&mut self.door.has_entered, true);
         events.extend(self.send_again(now));
+        events.extend(self.send_drafts(now));
         self.timers.acknowledged(self.presence.active.get());
         self.state_to_all(now);
         self.say_goodbye_if_due(now);
         let people = self.others();
         events.push(if is_return {
-            let out_since = self.door.out_since.take();
-            let out = now.uptime.saturating_sub(out_since.unwrap_or(now.uptime));
-            let active = self.presence.active.get();
-            let untold = self.door.return_of.filter(|(_, told)| *told > active);
-            let before = untold.map_or(Duration::ZERO, |(out, _)| out);
-            self.door.return_of = Some((before + out, active + self.period()));
-            Event::Returned { people, out }
+            self.door.return_of = Some(Return {
+                out: out.in_all,
+                ends: self.presence.active.get() + self.period(),
+            });
+            Event::Returned {
+                people,
+                out: out.last,
+            }
         } else {
             Event::Entered(people)
         });
         events
+    }
+
+    /// This member is back in the room, or is in it for the first time. Returns for how long it was out.
+    fn come_back(&mut self, now: Now) -> Out {
+        let since = self.door.out_since.take().unwrap_or(now.uptime);
+        let last = now.uptime.saturating_sub(since);
+        let before = self.door.return_of.map(|back| back.out);
+        let out = Out {
+            last,
+            in_all: before.unwrap_or_default() + last,
+        };
+        let peers = self.members.roster.iter().map(|(_, peer)| peer);
+        let joined = peers.filter(|peer| peer.base > 0);
+        let joined = joined.map(|peer| (peer.card.origin(), peer.card.next()));
+        self.streams.come_back(&joined.collect(), out);
+        out
     }
 
     /// Adds those whom the relay lists. Those of `before` are on the user's screen already.

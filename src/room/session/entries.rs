@@ -97,9 +97,13 @@ impl Session {
         if self.own.keys.contains(sid) {
             return Err(End::Malformed);
         }
-        let nick = self.members.roster.get(sid).map(|peer| peer.nick().clone());
+        let peer = self.members.roster.get(sid);
+        let left = peer.map(|peer| Event::Left {
+            nick: peer.nick().clone(),
+            departure,
+            asleep: peer.asleep(),
+        });
         self.members.set_aside(sid, now.uptime, false);
-        let left = nick.map(|nick| Event::Left { nick, departure });
         Ok(left.into_iter().collect())
     }
 
@@ -214,7 +218,11 @@ impl Session {
         nick: crate::room::names::Nick,
         departure: Departure,
     ) -> Vec<Event> {
-        let mut events = vec![Event::Left { nick, departure }];
+        let mut events = vec![Event::Left {
+            nick,
+            departure,
+            asleep: None,
+        }];
         let news = self.outbox.give_up_reader(origin, Undelivered::Gone);
         events.extend(news.into_iter().map(Event::of_news));
         events
@@ -250,15 +258,15 @@ impl Session {
                     return Err(End::Malformed);
                 };
                 let digest = entry_digest(&message.entry());
-                claim = Some(message.claim().clone());
+                claim = message.claim().cloned();
                 self.history.append(EntryKind::Message, &digest);
                 let copy = message.copy();
                 self.outbox.came_back(receipt, self.history.now());
                 if let Some(copy) = copy {
                     self.keep(copy, None, now);
                 }
-                self.shown
-                    .push(self.history.now().position, self.own.origin());
+                let position = self.history.now().position;
+                self.shown.push(position, self.own.origin(), now.uptime);
             }
         }
         if let Some(claim) = claim {

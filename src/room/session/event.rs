@@ -136,6 +136,8 @@ pub enum Event {
         nick: Nick,
         /// Why: as they signed, or as the relay says.
         departure: Departure,
+        /// How they were without a connection, if the relay has said so.
+        asleep: Option<Asleep>,
     },
     /// Somebody has another session key.
     Rekeyed(Nick),

@@ -74,7 +74,7 @@ impl Session {
         };
         let room = To::Room { shown: u64::MAX };
         let matter = (Matter::Share, String::new());
-        let announced = self.send_body(room, &everybody, &body, matter, now);
+        let announced = self.write(room, &everybody, body, matter, now);
         let sharing = Sharing::announced(reader, nick, announced?, rest, count);
         self.shares.0.push(sharing);
         Ok(Shared { count, too_long })
@@ -102,7 +102,8 @@ impl Session {
     /// Sends the next bundle, if the relay has taken the one before. What its user says meanwhile waits for
     /// one of them at most.
     fn send_next(&mut self, sharing: &mut Sharing, now: Now) {
-        if self.awaits(&sharing.last) || !self.is_inside() || sharing.rest.is_empty() {
+        let can_send = self.is_inside() && self.door.catching_up.is_none();
+        if self.awaits(&sharing.last) || !can_send || sharing.rest.is_empty() {
             return;
         }
         let Some(sid) = self.members.present(sharing.reader) else {
@@ -121,7 +122,7 @@ impl Session {
         let policy = self.policy;
         let sent = body.ok_or(SayError::Empty).and_then(|body| {
             let matter = (Matter::Bundle, String::new());
-            self.send_body(To::Member(sid), &policy, &body, matter, now)
+            self.write(To::Member(sid), &policy, body, matter, now)
         });
         match sent {
             Ok(receipt) => sharing.sent(receipt, messages),

@@ -117,6 +117,11 @@ impl Members {
         missing.filter(|peer| !is_back(peer)).collect()
     }
 
+    /// The member that had this session id at first, if it is away and may come back.
+    pub(super) fn absent(&self, origin: SessionId) -> Option<&Peer> {
+        self.absent.get(&origin).map(|absent| &absent.peer)
+    }
+
     /// Since when the member that had this session id at first is away, if it is and may come back.
     pub(super) fn absent_since(&self, origin: SessionId) -> Option<Duration> {
         self.absent.get(&origin).map(|absent| absent.since)

@@ -322,17 +322,22 @@ impl Session {
                 }
                 // Whom a reply would go to changes with it.
                 self.members.changes += u64::from(direct);
+                let ago = self.age(author, header.time, now);
+                let written = now.uptime.saturating_sub(ago);
                 events.push(Event::Message {
                     from: parties.nick.clone(),
                     direct,
                     kind,
                     text,
-                    written: self.written(author, header.time, is_late, now),
-                    unseen: self.unseen(&header.claim, parties.origin),
+                    written: (is_late || ago > OLD).then_some(Written {
+                        time: header.time,
+                        ago,
+                    }),
+                    unseen: self.unseen(&header.claim, parties.origin, written),
                 });
                 if arrived.is_entry {
                     let position = self.history.now().position;
-                    self.shown.push(position, parties.origin);
+                    self.shown.push(position, parties.origin, written);
                 }
                 return events;
             }
@@ -344,15 +349,16 @@ impl Session {
         events
     }
 
-    /// How many of the others' messages on the screen somebody had not seen who makes this claim.
-    fn unseen(&self, claim: &Claim, author: SessionId) -> usize {
+    /// How many of the others' messages on the screen its author had not seen who wrote something at this
+    /// time, in this member's uptime, and makes this claim.
+    fn unseen(&self, claim: &Claim, author: SessionId, written: Duration) -> usize {
         let is_of_this_run = self.history.is_of_this_run(claim);
         let seen = if is_of_this_run {
             claim.link.position
         } else {
             0
         };
-        self.shown.unseen(seen, author)
+        self.shown.unseen(seen, author, written)
     }
 
     /// The session ids under which the author of a message to the room may have known this member when it
@@ -374,11 +380,10 @@ impl Session {
         }
     }
 
-    /// When something that has come now was written, if it was not just then.
-    fn written(&mut self, sid: SessionId, time: Time, is_late: bool, now: Now) -> Option<Written> {
-        let peer = self.members.roster.get_mut(sid)?;
-        let ago = peer.clock.age(time, now.uptime);
-        (is_late || ago > OLD).then_some(Written { time, ago })
+    /// How long ago something was written that has come now, as far as its author's clock tells.
+    fn age(&mut self, sid: SessionId, time: Time, now: Now) -> Duration {
+        let peer = self.members.roster.get_mut(sid);
+        peer.map_or(Duration::ZERO, |peer| peer.clock.age(time, now.uptime))
     }
 
     /// Something came from nobody who is known here. Of those whose cards were refused the user was told

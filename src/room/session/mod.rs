@@ -321,13 +321,14 @@ impl Session {
         std::mem::take(&mut self.door.outgoing)
     }
 
-    /// The connection is over. What is said meanwhile is sent over the next one.
+    /// The connection is over. What is said meanwhile is sealed and sent over the next one.
     pub fn disconnect(&mut self, now: Now) {
         if self.is_inside() {
             self.presence.active.advance(now.uptime);
             let since = self.presence.active.out_since(now.uptime);
             self.door.out_since.get_or_insert(since);
-            if self.is_waiting() {
+            let is_owed = self.is_waiting() || self.outbox.untaken().next().is_some();
+            if is_owed {
                 self.timers.was_unanswered(self.presence.active.get());
             }
         }
@@ -456,6 +457,7 @@ impl Session {
         if let Some(caught_up) = self.door.catching_up.take() {
             self.timers.acknowledged(self.presence.active.get());
             events.extend(self.has_caught_up(&caught_up, now));
+            events.extend(self.send_drafts(now));
         }
         Ok(events)
     }

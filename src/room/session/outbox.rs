@@ -1,14 +1,16 @@
 //! What this member has said: every message with what has become of it at each of its readers
 //! (PROTOCOL §8).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use crate::cipher::seal::Body;
+use crate::room::Time;
 use crate::room::card::{Card, SessionId};
 use crate::room::chain::Claim;
 use crate::room::content::Unproven;
 use crate::room::frame::Frame;
-use crate::room::message::{Header, Kind, SealedMessage, Stream};
+use crate::room::message::{Header, Kind, LeftOutFor, SealedMessage};
 use crate::room::names::Nick;
 use crate::room::numbers::{Had, Outcome};
 
@@ -27,8 +29,9 @@ const KNOWN_BYTES: usize = 32 << 20;
 /// Somebody for whom a message is, and what has become of it there.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
-    /// The session id that it had.
-    pub(super) sid: SessionId,
+    /// The session id that it had when the message was sealed, or written, and its card's generation.
+    sid: SessionId,
+    generation: u32,
     /// The session id that it had at first, by which it is known.
     origin: SessionId,
     nick: Nick,
@@ -44,6 +47,7 @@ impl Reader {
     pub(super) fn new(card: &Card) -> Self {
         Self {
             sid: card.sid(),
+            generation: card.generation(),
             origin: card.origin(),
             nick: card.nick().clone(),
             alone: None,
@@ -53,6 +57,12 @@ impl Reader {
 
     fn is_open(&self) -> bool {
         matches!(self.fate, None | Some(Fate::Unconfirmed))
+    }
+
+    /// Whether whoever has this card, of the same origin, is the one whom the author saw: under that session
+    /// id, or one that it has changed to since. A relay may bring an older card back.
+    pub(super) fn goes_on_as(&self, card: &Card) -> bool {
+        card.sid() == self.sid || card.generation() > self.generation
     }
 
     /// Whether it is still open, though the reader was sent it alone before this.
@@ -70,6 +80,8 @@ pub enum Undelivered {
     Gone,
     /// The reader was started anew, and has come back as somebody without the key for it.
     CameAnew,
+    /// The reader had used one session key for too long when it could be sent.
+    StaleKey,
     /// A session key has changed before it came, the author's or the reader's: the relay does not pass it
     /// on any more.
     KeyChanged,
@@ -120,20 +132,49 @@ pub(super) enum Matter {
     Bundle,
 }
 
+/// For whom a message is, as that stood on the author's screen, by first session ids: no newcomer is added
+/// to them.
+pub(super) struct Audience {
+    /// Whether it is for one alone.
+    pub(super) is_direct: bool,
+    pub(super) readers: Vec<Reader>,
+    pub(super) left_out: HashMap<SessionId, LeftOutFor>,
+}
+
+/// What is kept of a message until it can be sent.
+pub(super) struct Draft {
+    pub(super) body: Body,
+    /// When it was written, by the clock that others are told.
+    pub(super) time: Time,
+    pub(super) left_out: HashMap<SessionId, LeftOutFor>,
+}
+
+/// What a message is since it could be sent.
+struct Sealed {
+    number: u64,
+    sender: SessionId,
+    claim: Claim,
+    /// When it was signed, by active time.
+    signed: Duration,
+    /// Dropped when too much is kept: then it is not sent again.
+    bytes: Option<SealedMessage>,
+}
+
+/// How far a message is. What may have reached the relay is never sealed anew.
+enum Form {
+    Draft(Draft),
+    Sealed(Sealed),
+}
+
 /// A message that was said.
 pub(super) struct Message {
     receipt: u64,
     matter: Matter,
-    stream: Stream,
-    number: u64,
-    sender: SessionId,
+    is_direct: bool,
     text: String,
-    claim: Claim,
-    /// Dropped when too much is kept: then it is not sent again.
-    sealed: Option<SealedMessage>,
-    /// When it was signed, by active time and by this member's uptime.
-    pub(super) signed: Duration,
+    /// When it was written, by this member's uptime.
     said: Duration,
+    form: Form,
     /// Where in the chain it stands, once it has come back.
     place: Option<At>,
     /// Whether the relay has taken it.
@@ -142,38 +183,21 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// What has just been said.
-    pub(super) fn new(
-        receipt: u64,
-        sealed: SealedMessage,
-        header: &Header,
-        (matter, text): (Matter, String),
-        readers: Vec<Reader>,
-    ) -> Self {
-        Self {
-            receipt,
-            matter,
-            stream: header.stream,
-            number: header.number,
-            sender: header.sender,
-            claim: header.claim.clone(),
-            text,
-            sealed: Some(sealed),
-            signed: Duration::ZERO,
-            said: Duration::ZERO,
-            place: None,
-            is_taken: false,
-            readers,
+    fn sealed(&self) -> Option<&Sealed> {
+        match &self.form {
+            Form::Draft(_) => None,
+            Form::Sealed(sealed) => Some(sealed),
         }
     }
 
-    /// When it is said, by active time and uptime.
-    #[must_use]
-    pub(super) fn at(self, signed: Duration, said: Duration) -> Self {
-        Self {
-            signed,
-            said,
-            ..self
+    fn sealed_bytes(&self) -> Option<&SealedMessage> {
+        self.sealed()?.bytes.as_ref()
+    }
+
+    /// It is not sent again.
+    fn drop_bytes(&mut self) {
+        if let Form::Sealed(sealed) = &mut self.form {
+            sealed.bytes = None;
         }
     }
 
@@ -187,10 +211,10 @@ impl Message {
 
     /// What of it can be handed on, once it is in the chain.
     pub(super) fn copy(&self) -> Option<Unproven> {
-        let (Matter::Words(kind), Some(sealed)) = (self.matter, &self.sealed) else {
+        let (Matter::Words(kind), Some(sealed)) = (self.matter, self.sealed_bytes()) else {
             return None;
         };
-        (self.is_speech() && self.is_to_room()).then(|| Unproven {
+        (self.is_speech() && !self.is_direct).then(|| Unproven {
             header: sealed.header.clone(),
             signature: sealed.signature.clone(),
             nonce: sealed.nonce,
@@ -209,36 +233,42 @@ impl Message {
         matches!(self.matter, Matter::Words(_))
     }
 
-    /// Under which session id it was written.
-    pub(super) fn sender(&self) -> SessionId {
-        self.sender
+    /// Under which session id it was sealed, if it was.
+    pub(super) fn sender(&self) -> Option<SessionId> {
+        self.sealed().map(|sealed| sealed.sender)
     }
 
-    pub(super) fn claim(&self) -> &Claim {
-        &self.claim
+    pub(super) fn claim(&self) -> Option<&Claim> {
+        self.sealed().map(|sealed| &sealed.claim)
     }
 
-    pub(super) fn is_to_room(&self) -> bool {
-        self.stream == Stream::Room
+    /// When it was signed, by active time.
+    pub(super) fn signed(&self) -> Option<Duration> {
+        self.sealed().map(|sealed| sealed.signed)
     }
 
-    /// Whom it is for, by the session id at first, if it is for one alone.
-    pub(super) fn direct_reader(&self) -> Option<SessionId> {
-        let reader = self.readers.first().filter(|_| !self.is_to_room())?;
-        Some(reader.origin)
+    /// Whom it is for, by the session ids at first and as far as is known now, if it is for one alone.
+    pub(super) fn direct_reader(&self) -> Option<(SessionId, SessionId)> {
+        let reader = self.readers.first().filter(|_| self.is_direct)?;
+        Some((reader.origin, reader.sid))
     }
 
     /// The frames that carry it.
     pub(super) fn frames(&self) -> Vec<Frame> {
-        self.sealed
-            .as_ref()
+        self.sealed_bytes()
             .map_or_else(Vec::new, SealedMessage::frames)
     }
 
     /// What is hashed of it as an entry.
     pub(super) fn entry(&self) -> Vec<u8> {
-        let sealed = self.sealed.as_ref();
-        sealed.map_or_else(Vec::new, SealedMessage::entry)
+        self.sealed_bytes()
+            .map_or_else(Vec::new, SealedMessage::entry)
+    }
+
+    /// Those, by their first session ids, of whom it is not known what has become of it there.
+    pub(super) fn open_readers(&self) -> HashMap<SessionId, &Reader> {
+        let open = self.readers.iter().filter(|reader| reader.is_open());
+        open.map(|reader| (reader.origin, reader)).collect()
     }
 
     pub(super) fn readers(&self) -> impl Iterator<Item = &Nick> {
@@ -247,12 +277,6 @@ impl Message {
 
     fn reader(&self, origin: SessionId) -> Option<&Reader> {
         self.readers.iter().find(|reader| reader.origin == origin)
-    }
-
-    /// Whether the member with this first session id is a reader of it under one of these that it has.
-    pub(super) fn is_for(&self, origin: SessionId, sids: [SessionId; 2]) -> bool {
-        let reader = self.reader(origin);
-        reader.is_some_and(|reader| sids.contains(&reader.sid))
     }
 
     /// This has become of it at a reader.
@@ -272,11 +296,9 @@ impl Message {
     /// The frames that carry it to a reader alone, if that is open.
     fn copies(&self, origin: SessionId) -> Vec<Frame> {
         let open = self.reader(origin).filter(|reader| reader.is_open());
-        match (open, &self.sealed) {
-            (Some(reader), Some(sealed)) if self.is_to_room() => {
-                sealed.late_copy(reader.sid).into_iter().collect()
-            }
-            (Some(_), Some(sealed)) => sealed.frames(),
+        match (open, self.sealed_bytes()) {
+            (Some(_), Some(sealed)) if self.is_direct => sealed.frames(),
+            (Some(reader), Some(sealed)) => sealed.late_copy(reader.sid).into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -291,7 +313,7 @@ impl Message {
     }
 
     fn bytes(&self) -> usize {
-        self.sealed.as_ref().map_or(0, SealedMessage::len)
+        self.sealed_bytes().map_or(0, SealedMessage::len)
     }
 }
 
@@ -340,19 +362,92 @@ impl Outbox {
         })
     }
 
-    /// A number is used. Returns that of the receipt.
-    pub(super) fn count(&mut self, origin: Option<SessionId>) -> u64 {
-        match origin {
-            None => self.next += 1,
-            Some(origin) => *self.direct.entry(origin).or_default() += 1,
-        }
+    /// Something is written: when, by the clock that others are told, and by this member's uptime.
+    pub(super) fn write(
+        &mut self,
+        (matter, text): (Matter, String),
+        body: Body,
+        audience: Audience,
+        (time, said): (Time, Duration),
+    ) -> Receipt {
         self.receipts += 1;
-        self.receipts
+        let receipt = Receipt {
+            number: self.receipts,
+            readers: audience.readers.len(),
+        };
+        self.messages.push_back(Message {
+            receipt: receipt.number,
+            matter,
+            is_direct: audience.is_direct,
+            text,
+            said,
+            form: Form::Draft(Draft {
+                body,
+                time,
+                left_out: audience.left_out,
+            }),
+            place: None,
+            is_taken: false,
+            readers: audience.readers,
+        });
+        receipt
     }
 
-    /// Something is said.
-    pub(super) fn push(&mut self, message: Message) {
-        self.messages.push_back(message);
+    /// The oldest message that was never sent.
+    pub(super) fn next_draft(&self) -> Option<(&Message, &Draft)> {
+        self.messages
+            .iter()
+            .find_map(|message| match &message.form {
+                Form::Draft(draft) => Some((message, draft)),
+                Form::Sealed(_) => None,
+            })
+    }
+
+    /// A draft is signed, at this active time, and sealed for readers who have these session ids now. Its
+    /// number is used.
+    pub(super) fn seal(
+        &mut self,
+        receipt: u64,
+        header: &Header,
+        bytes: SealedMessage,
+        readers: &HashMap<SessionId, SessionId>,
+        signed: Duration,
+    ) {
+        let Some(message) = self.get_mut(receipt) else {
+            return;
+        };
+        message.form = Form::Sealed(Sealed {
+            number: header.number,
+            sender: header.sender,
+            claim: header.claim.clone(),
+            signed,
+            bytes: Some(bytes),
+        });
+        for reader in &mut message.readers {
+            reader.sid = readers.get(&reader.origin).copied().unwrap_or(reader.sid);
+        }
+        match message.direct_reader() {
+            None => self.next = header.number + 1,
+            Some((origin, _)) => {
+                self.direct.insert(origin, header.number + 1);
+            }
+        }
+    }
+
+    /// A draft is for none of these readers in the end, for this reason.
+    pub(super) fn leave_out(
+        &mut self,
+        receipt: u64,
+        readers: &HashSet<SessionId>,
+        reason: Undelivered,
+    ) -> Vec<News> {
+        if readers.is_empty() {
+            return Vec::new();
+        }
+        self.settle(|message, reader| {
+            let is_it = message.receipt == receipt && readers.contains(&reader.origin);
+            is_it.then_some(Fate::Undelivered(reason))
+        })
     }
 
     pub(super) fn get(&self, receipt: u64) -> Option<&Message> {
@@ -400,7 +495,7 @@ impl Outbox {
     /// The relay has taken it. One to the room has come back before, if all is well.
     pub(super) fn taken(&mut self, receipt: u64) {
         if let Some(message) = self.get_mut(receipt) {
-            message.is_taken |= !message.is_to_room();
+            message.is_taken |= message.is_direct;
         }
     }
 
@@ -434,7 +529,7 @@ impl Outbox {
             if !message.is_over() {
                 return true;
             }
-            message.sealed = None;
+            message.drop_bytes();
             let is_kept = excess == 0;
             excess = excess.saturating_sub(1);
             is_kept
@@ -479,8 +574,8 @@ impl Outbox {
         room: Option<&Had>,
     ) -> Vec<News> {
         self.settle(|message, reader| {
-            let had = if message.is_to_room() { room? } else { direct };
-            let outcome = had.outcome(message.number)?;
+            let had = if message.is_direct { direct } else { room? };
+            let outcome = had.outcome(message.sealed()?.number)?;
             (reader.origin == origin).then(|| Fate::of(outcome == Outcome::Opened))
         })
     }
@@ -515,8 +610,9 @@ impl Outbox {
             if reader.origin != origin || !message.is_taken {
                 return None;
             }
-            let is_passed_on = senders.contains(&message.sender) && readers.contains(&reader.sid);
-            match message.sealed {
+            let sealed = message.sealed()?;
+            let is_passed_on = senders.contains(&sealed.sender) && readers.contains(&reader.sid);
+            match sealed.bytes {
                 Some(_) if is_passed_on => None,
                 Some(_) => Some(Fate::Undelivered(Undelivered::KeyChanged)),
                 None => Some(Fate::Undelivered(Undelivered::TooMuch)),
@@ -531,7 +627,8 @@ impl Outbox {
     pub(super) fn start_over(&mut self, origin: SessionId, was_there: bool) -> VecDeque<u64> {
         let mut receipts = VecDeque::new();
         for message in &mut self.messages {
-            let may_be_taken = message.is_taken || was_there && !message.is_to_room();
+            let is_sent = message.sealed().is_some();
+            let may_be_taken = message.is_taken || was_there && message.is_direct && is_sent;
             let readers = message.readers.iter_mut();
             let mut open = readers.filter(|it| it.origin == origin && may_be_taken && it.is_open());
             if let Some(reader) = open.next() {
@@ -599,14 +696,12 @@ impl Outbox {
         absent_since: impl Fn(SessionId) -> Option<Duration>,
     ) -> Vec<News> {
         let mut news = self.settle(|message, reader| {
-            if !message.is_taken {
-                return None;
-            }
+            let sealed = message.sealed().filter(|_| message.is_taken)?;
             let away = absent_since(reader.origin);
             let here = here_since(reader.origin).unwrap_or_default();
             let is_gone =
                 away.is_some_and(|since| now.saturating_sub(since.max(message.said)) >= HELD);
-            let is_overdue = active.saturating_sub(message.signed.max(here)) > patience;
+            let is_overdue = active.saturating_sub(sealed.signed.max(here)) > patience;
             if is_gone {
                 Some(Fate::Undelivered(Undelivered::Gone))
             } else if now.saturating_sub(message.said) >= KEPT {
@@ -628,7 +723,7 @@ impl Outbox {
         for message in self.messages.iter_mut().filter(|message| message.is_taken) {
             if bytes > KEPT_BYTES {
                 bytes -= message.bytes();
-                message.sealed = None;
+                message.drop_bytes();
             }
             if known > KNOWN_BYTES {
                 known -= message.known_bytes();

@@ -244,6 +244,11 @@ impl Peer {
         self.sleep.is_some()
     }
 
+    /// How it is without a connection, if the relay says so.
+    pub(super) fn asleep(&self) -> Option<Asleep> {
+        self.sleep.map(|sleep| sleep.asleep)
+    }
+
     /// It counts as one that comes now, at this active time.
     pub(super) fn wake(&mut self, active: Duration) {
         self.sleep = None;
@@ -289,7 +294,7 @@ impl Peer {
             fingerprint: self.card.fingerprint(),
             is_lasting: self.card.is_lasting(),
             is_present,
-            asleep: self.sleep.map(|sleep| sleep.asleep),
+            asleep: self.asleep(),
             differs: self.watch.differs,
             standing: self.standing,
             sid: self.card.sid(),

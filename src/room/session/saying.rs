@@ -1,29 +1,44 @@
-//! What this member says, to whom, and how it is sent again as it was (PROTOCOL §5, §8).
+//! What this member says, to whom, how it is sealed once it can be sent, and how it is sent again as it
+//! was (PROTOCOL §5, §8).
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::cipher::keys::PublicKey;
 use crate::cipher::seal::Body;
-use crate::room::Time;
-use crate::room::card::SessionId;
+use crate::room::card::{Card, SessionId};
 use crate::room::content::MAX_TEXT;
 use crate::room::frame::Frame;
 use crate::room::handed::NOT_TO_BE_HANDED_ON;
-use crate::room::message::{Header, Kind, LeftOutFor, SealedMessage, Stream};
+use crate::room::message::{Header, Kind, LeftOutFor, SealedMessage, Stream, can_leave_out};
 
 use super::event::{Event, SayError};
-use super::outbox::{Matter, Message, Reader, Receipt};
+use super::outbox::{Audience, Draft, Matter, Message, Reader, Receipt, Undelivered};
+use super::peer::Peer;
 use super::policy::{Policy, To};
 use super::sending::{Own, Sent};
 use super::{Now, Session};
 
-/// For whom a message is, and what number it has for them.
+/// Whom a draft reaches now.
 struct Addressees<'a> {
-    stream: Stream,
-    /// By whom the stream is counted: the reader's first session id, if it is for one alone.
-    origin: Option<SessionId>,
-    readers: Vec<(Reader, &'a PublicKey)>,
+    readers: Vec<&'a Card>,
     left_out: Vec<(SessionId, LeftOutFor)>,
+    /// The first session ids of readers whose keys are too old, and of those of whom nothing is known any
+    /// more.
+    stale: HashSet<SessionId>,
+    gone: HashSet<SessionId>,
+}
+
+impl<'a> Addressees<'a> {
+    /// Adds a reader, unless its key is too old. Returns why it is left out, if it is.
+    fn add(&mut self, peer: &'a Peer, now: Duration) -> Option<LeftOutFor> {
+        if peer.is_stale(now) {
+            self.stale.insert(peer.card.origin());
+            return Some(LeftOutFor::StaleKey);
+        }
+        self.readers.push(&peer.card);
+        None
+    }
 }
 
 impl Session {
@@ -40,7 +55,7 @@ impl Session {
         &self.policy
     }
 
-    /// Says something.
+    /// Says something: now, or once there is a connection, to those who are on the screen now.
     ///
     /// # Errors
     /// Where it is not sent.
@@ -52,15 +67,15 @@ impl Session {
         let body = body.ok_or(SayError::TooLong(text.len()))?;
         let words = (Matter::Words(kind), text.to_owned());
         let policy = self.policy;
-        self.send_body(to, &policy, &body, words, now)
+        self.write(to, &policy, body, words, now)
     }
 
-    /// Seals something for those who get it under this policy, and sends it.
-    pub(super) fn send_body(
+    /// Says something to those who get it under this policy.
+    pub(super) fn write(
         &mut self,
         to: To,
         policy: &Policy,
-        body: &Body,
+        body: Body,
         says: (Matter, String),
         now: Now,
     ) -> Result<Receipt, SayError> {
@@ -68,96 +83,165 @@ impl Session {
             return Err(SayError::NotInRoom);
         }
         self.presence.active.advance(now.uptime);
-        let addressees = self.addressees(to, policy, now.uptime)?;
-        let header = self.header(&addressees, body, now.time)?;
-        let keys: Vec<(SessionId, &PublicKey)> = addressees
-            .readers
-            .iter()
-            .map(|(reader, key)| (reader.sid, *key))
-            .collect();
-        let sealed = SealedMessage::seal(&header, body, &self.own.identity.key, &keys);
-        let origin = addressees.origin;
-        let readers = addressees.readers.into_iter();
-        let readers: Vec<Reader> = readers.map(|(reader, _)| reader).collect();
-        let receipt = Receipt {
-            readers: readers.len(),
-            number: self.outbox.count(origin),
-        };
-        let order = self.sending.next_order();
-        let message = Message::new(receipt.number, sealed, &header, says, readers)
-            .at(self.presence.active.get(), now.uptime);
-        self.outbox.push(message);
-        self.send_message(receipt.number, order, now);
+        let audience = self.audience(to, policy, now.uptime)?;
+        let written = (now.time, now.uptime);
+        let receipt = self.outbox.write(says, body, audience, written);
+        self.send_drafts(now);
         Ok(receipt)
     }
 
-    /// For whom a message is that is said now.
-    fn addressees(
-        &self,
-        to: To,
-        policy: &Policy,
-        now: Duration,
-    ) -> Result<Addressees<'_>, SayError> {
+    /// For whom a message is that is written now.
+    fn audience(&self, to: To, policy: &Policy, now: Duration) -> Result<Audience, SayError> {
+        let mut audience = Audience {
+            is_direct: matches!(to, To::Member(_)),
+            readers: Vec::new(),
+            left_out: HashMap::new(),
+        };
         match to {
             To::Room { shown } => {
-                let mut addressees = Addressees {
-                    stream: Stream::Room,
-                    origin: None,
-                    readers: Vec::new(),
-                    left_out: Vec::new(),
-                };
-                for (sid, peer) in self.members.roster.iter() {
-                    match policy.leaves_out(peer, Some(shown), now) {
-                        None => addressees
-                            .readers
-                            .push((Reader::new(&peer.card), peer.card.session())),
-                        Some(reason) => addressees.left_out.push((sid, reason)),
+                let leaves_out = |peer| policy.leaves_out(peer, Some(shown), now);
+                for (_, peer) in self.members.roster.iter() {
+                    match leaves_out(peer) {
+                        None => audience.readers.push(Reader::new(&peer.card)),
+                        Some(reason) => {
+                            audience.left_out.insert(peer.card.origin(), reason);
+                        }
                     }
                 }
-                // It is kept for them, until they are back under the session that they had.
-                for peer in self.members.expected(now) {
-                    if policy.leaves_out(peer, Some(shown), now).is_none() {
-                        addressees
-                            .readers
-                            .push((Reader::new(&peer.card), peer.card.session()));
-                    }
+                let expected = self.members.expected(now).into_iter();
+                let expected = expected.filter(|peer| leaves_out(peer).is_none());
+                audience
+                    .readers
+                    .extend(expected.map(|peer| Reader::new(&peer.card)));
+                if !can_leave_out(audience.left_out.len(), self.door.limits.members) {
+                    return Err(SayError::TooManyLeftOut);
                 }
-                Ok(addressees)
             }
             To::Member(sid) => {
-                let peer = self
-                    .members
-                    .roster
-                    .get(sid)
-                    .filter(|peer| policy.leaves_out(peer, None, now).is_none());
+                let peer = self.members.roster.get(sid);
+                let peer = peer.filter(|peer| policy.leaves_out(peer, None, now).is_none());
                 let peer = peer.ok_or(SayError::NotThere)?;
-                Ok(Addressees {
-                    stream: Stream::Direct(sid),
-                    origin: Some(peer.card.origin()),
-                    readers: vec![(Reader::new(&peer.card), peer.card.session())],
-                    left_out: Vec::new(),
-                })
+                audience.readers.push(Reader::new(&peer.card));
             }
         }
+        Ok(audience)
     }
 
-    fn header(&self, to: &Addressees, body: &Body, time: Time) -> Result<Header, SayError> {
+    /// Signs, seals and sends what was never sent, oldest first, if it can be: others may have another session
+    /// key than this member knows, until all has come that waited for it. Returns what cannot be sent.
+    pub(super) fn send_drafts(&mut self, now: Now) -> Vec<Event> {
+        let mut events = Vec::new();
+        if !self.is_inside() || self.door.catching_up.is_some() {
+            return events;
+        }
+        while let Some(told) = self.send_next_draft(now) {
+            events.extend(told);
+        }
+        events
+    }
+
+    /// Sends the oldest draft, if there is one. Returns what is told of it.
+    fn send_next_draft(&mut self, now: Now) -> Option<Vec<Event>> {
+        let (message, draft) = self.outbox.next_draft()?;
+        let (receipt, direct) = (message.receipt(), message.direct_reader());
+        let Addressees {
+            readers,
+            left_out,
+            stale,
+            gone,
+        } = self.addressees(message, draft, now.uptime);
+        let sids: HashMap<SessionId, SessionId> = readers
+            .iter()
+            .map(|card| (card.origin(), card.sid()))
+            .collect();
+        let stream = direct.map_or(Stream::Room, |(origin, sid)| {
+            Stream::Direct(sids.get(&origin).copied().unwrap_or(sid))
+        });
         let header = Header {
             room: self.own.card.room(),
             sender: self.own.card.sid(),
-            stream: to.stream,
-            number: self.outbox.number(to.origin),
-            time,
+            stream,
+            number: self.outbox.number(direct.map(|(origin, _)| origin)),
+            time: draft.time,
             flags: u8::from(self.policy.forbids_sharing()) * NOT_TO_BE_HANDED_ON,
-            left_out: to.left_out.clone(),
-            claim: self.claim().ok_or(SayError::NotInRoom)?,
-            commitment: body.commitment(),
+            left_out,
+            claim: self.claim()?,
+            commitment: draft.body.commitment(),
         };
-        if header.fits(self.door.limits.members) {
-            Ok(header)
-        } else {
-            Err(SayError::TooManyLeftOut)
+        if !header.fits(self.door.limits.members) {
+            return Some(Vec::from_iter(self.give_up(receipt)));
         }
+        let keys: Vec<(SessionId, &PublicKey)> = readers
+            .iter()
+            .map(|card| (card.sid(), card.session()))
+            .collect();
+        let bytes = SealedMessage::seal(&header, &draft.body, &self.own.identity.key, &keys);
+        let active = self.presence.active.get();
+        self.outbox.seal(receipt, &header, bytes, &sids, active);
+        let mut news = self
+            .outbox
+            .leave_out(receipt, &stale, Undelivered::StaleKey);
+        news.extend(self.outbox.leave_out(receipt, &gone, Undelivered::Gone));
+        let order = self.sending.next_order();
+        self.send_message(receipt, order, now);
+        Some(news.into_iter().map(Event::of_news).collect())
+    }
+
+    /// Whom a draft reaches now: those for whom it was written, under the session keys that they have now.
+    /// It leaves out whoever has come since.
+    fn addressees(&self, message: &Message, draft: &Draft, now: Duration) -> Addressees<'_> {
+        let mut addressees = Addressees {
+            readers: Vec::new(),
+            left_out: Vec::new(),
+            stale: HashSet::new(),
+            gone: HashSet::new(),
+        };
+        let is_to_room = message.direct_reader().is_none();
+        let mut open = message.open_readers();
+        for (sid, peer) in self.members.roster.iter() {
+            let origin = peer.card.origin();
+            let reader = open.get(&origin);
+            let reason = if reader.is_some_and(|reader| reader.goes_on_as(&peer.card)) {
+                open.remove(&origin);
+                addressees.add(peer, now)
+            } else {
+                let before = draft.left_out.get(&origin);
+                Some(before.copied().unwrap_or(LeftOutFor::Coming))
+            };
+            let reason = reason.filter(|_| is_to_room);
+            let left_out = reason.map(|reason| (sid, reason));
+            addressees.left_out.extend(left_out);
+        }
+        // Those who are left out and may come back are told so, too.
+        let absent = draft.left_out.iter().filter_map(|(origin, reason)| {
+            let peer = self.members.absent(*origin)?;
+            Some((peer.card.sid(), *reason))
+        });
+        addressees.left_out.extend(absent);
+        addressees.left_out.sort_unstable_by_key(|(sid, _)| *sid);
+        addressees.left_out.dedup_by_key(|(sid, _)| *sid);
+        // It is kept for those who may come back, until they do under the session that they had.
+        for origin in open.into_keys() {
+            match self.members.absent(origin) {
+                Some(peer) => {
+                    addressees.add(peer, now);
+                }
+                None => {
+                    addressees.gone.insert(origin);
+                }
+            }
+        }
+        addressees
+    }
+
+    /// Gives a message up that cannot be sent.
+    fn give_up(&mut self, receipt: u64) -> Option<Event> {
+        let message = self.outbox.give_up(receipt)?;
+        Some(Event::NotTaken {
+            receipt,
+            readers: message.readers().cloned().collect(),
+            text: message.text().to_owned(),
+        })
     }
 
     /// Whether the relay has yet to take what has this receipt, or it has yet to be told that it will
@@ -187,9 +271,10 @@ impl Session {
     pub(super) fn send_again(&mut self, now: Now) -> Vec<Event> {
         let senders = self.senders();
         let untaken = self.outbox.untaken();
-        let untaken: Vec<(u64, bool)> = untaken
-            .map(|message| {
-                let can_be_sent = senders.contains(&message.sender()) && self.can_reach(message);
+        let sealed = untaken.filter_map(|message| Some((message, message.sender()?)));
+        let sealed: Vec<(u64, bool)> = sealed
+            .map(|(message, sender)| {
+                let can_be_sent = senders.contains(&sender) && self.can_reach(message);
                 (message.receipt(), can_be_sent)
             })
             .collect();
@@ -203,20 +288,14 @@ impl Session {
             events.extend(self.copy_to(origin, false, now));
             self.owe_receipt_again(origin, now);
         }
-        for (receipt, can_be_sent) in untaken {
+        for (receipt, can_be_sent) in sealed {
             if can_be_sent {
                 let order = self.sending.next_order();
                 self.send_message(receipt, order, now);
-                continue;
-            }
-            // The relay takes what was written under this session id and the one before alone, and
-            // passes it on to readers under these of theirs.
-            if let Some(message) = self.outbox.give_up(receipt) {
-                events.push(Event::NotTaken {
-                    receipt,
-                    readers: message.readers().cloned().collect(),
-                    text: message.text().to_owned(),
-                });
+            } else {
+                // The relay takes what was sealed under this session id and the one before alone, and
+                // passes it on to readers under these of theirs.
+                events.extend(self.give_up(receipt));
             }
         }
         events
@@ -269,19 +348,22 @@ impl Session {
     /// Whether a message can reach anybody: a direct one cannot whose reader has changed its session key
     /// twice since.
     fn can_reach(&self, message: &Message) -> bool {
-        let reader = message.direct_reader();
-        let now = reader.and_then(|origin| Some((origin, self.session_ids(origin)?)));
-        now.is_none_or(|(origin, sids)| message.is_for(origin, sids))
+        let Some((origin, sid)) = message.direct_reader() else {
+            return true;
+        };
+        let now = self.session_ids(origin);
+        now.is_none_or(|sids| sids.contains(&sid))
     }
 
     /// Sends a message of the outbox.
     fn send_message(&mut self, receipt: u64, order: u64, now: Now) {
         let message = self.outbox.get(receipt);
-        let Some((reader, signed)) = message.map(|m| (m.direct_reader(), m.signed)) else {
+        let Some((reader, signed)) = message.and_then(|m| Some((m.direct_reader(), m.signed()?)))
+        else {
             return;
         };
         self.send(Sent::Message(receipt));
-        if let Some(origin) = reader {
+        if let Some((origin, _)) = reader {
             self.outbox.sent_alone(receipt, origin, order);
         } else {
             self.sending
@@ -290,16 +372,14 @@ impl Session {
         }
     }
 
-    /// Sends something now, or over the next connection.
+    /// Sends something.
     pub(super) fn send(&mut self, sent: Sent) {
         let frames = self.frames_of(&sent);
         if self.sending.is_empty() {
             self.timers.acknowledged(self.presence.active.get());
         }
         self.sending.push(sent, frames.len());
-        if self.is_inside() {
-            self.door.outgoing.extend(frames);
-        }
+        self.door.outgoing.extend(frames);
     }
 
     /// The frames that carry something.

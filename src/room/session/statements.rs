@@ -51,9 +51,7 @@ impl Session {
         if let Some(peer) = self.members.remove(sid) {
             let (origin, nick) = (peer.card.origin(), peer.nick().clone());
             events.extend(self.missing(origin, &nick, true));
-            let active = self.presence.active.get();
-            let meanwhile = self.streams.take_meanwhile(origin, active, Duration::ZERO);
-            events.extend(self.meanwhile(vec![(nick.clone(), meanwhile)]));
+            events.extend(self.meanwhile(vec![(origin, nick.clone())], Duration::ZERO));
             events.extend(peer.hands_on.break_off(&nick));
             events.extend(self.is_gone(origin, nick, Departure::Left));
         }

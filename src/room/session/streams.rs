@@ -47,8 +47,19 @@ struct Meanwhile {
     from: Option<u64>,
     /// Those that are not told yet, of each time that it was out.
     known: Ranges,
-    /// When the latest of them were learnt.
+    /// When the latest of them were learnt, or one of them came after all.
     since: Duration,
+    /// For how long it was out, all the times together of which something is not told yet.
+    out: Duration,
+}
+
+/// How long this member was out of the room.
+#[derive(Clone, Copy)]
+pub(super) struct Out {
+    /// The last time.
+    pub(super) last: Duration,
+    /// All the times together of which nothing is told yet.
+    pub(super) in_all: Duration,
 }
 
 /// The messages of one member to the room, or to this member.
@@ -88,6 +99,8 @@ impl NumberedStream {
     ) {
         if number >= self.had.next && fits {
             self.settle(number, active);
+        } else if self.meanwhile.known.contains(number) {
+            self.meanwhile.since = active;
         }
         if has_content {
             self.had.take(number, Outcome::Unopened);
@@ -141,21 +154,40 @@ impl NumberedStream {
         self.is_settled = false;
     }
 
-    /// This member is back in the room. What was used before anything had come is nothing to it.
-    fn come_back(&mut self) {
-        if self.had.next > 0 {
-            self.meanwhile.from.get_or_insert(self.had.next);
-        }
+    /// This member is back in the room. It knows which number was next when it went: by what its sender
+    /// has said; or, if it saw that come and nothing of it yet, by the card that it `joined` with. What was
+    /// used before it knew that is nothing to it.
+    fn come_back(&mut self, joined: Option<u64>, out: Out) {
+        let is_known = self.is_settled || self.had.next > 0;
+        let next = if is_known {
+            Some(self.had.next)
+        } else {
+            joined
+        };
+        let is_untold = self.is_awaited() || !self.meanwhile.known.is_empty();
+        self.meanwhile.out = if is_untold {
+            self.meanwhile.out + out.last
+        } else {
+            out.in_all
+        };
+        self.meanwhile.from = self.meanwhile.from.or(next);
     }
 
-    /// Takes how many messages were said while this member was out of the room, and have not come since, if
-    /// that is known for so long.
-    fn take_meanwhile(&mut self, active: Duration, patience: Duration) -> u64 {
+    /// Whether its sender has yet to say which number is next, so that it is known what was said while this
+    /// member was out of the room.
+    fn is_awaited(&self) -> bool {
+        self.meanwhile.from.is_some()
+    }
+
+    /// Takes how many messages were said while this member was out of the room, and have not come since, and
+    /// for how long it was out, if that is known for so long.
+    fn take_meanwhile(&mut self, active: Duration, patience: Duration) -> (Duration, u64) {
+        let out = self.meanwhile.out;
         if active.saturating_sub(self.meanwhile.since) < patience {
-            return 0;
+            return (out, 0);
         }
         let known = std::mem::take(&mut self.meanwhile.known);
-        self.had.missing.count_common(&known)
+        (out, self.had.missing.count_common(&known))
     }
 
     /// What has come.
@@ -235,25 +267,37 @@ impl AllStreams {
         }
     }
 
-    /// This member has entered anew.
-    pub(super) fn unsettle_all(&mut self) {
-        for streams in self.of.values_mut() {
+    /// This member has entered anew. It saw these members come before, with cards that said which number
+    /// was next.
+    pub(super) fn come_back(&mut self, joined: &HashMap<SessionId, u64>, out: Out) {
+        for origin in joined.keys() {
+            self.of(*origin, || joined.keys().copied().collect());
+        }
+        for (origin, streams) in &mut self.of {
+            streams.room.come_back(joined.get(origin).copied(), out);
             streams.room.unsettle();
             streams.direct.unsettle();
-            streams.room.come_back();
         }
     }
 
+    /// Whether that member has yet to say how many messages it said to the room while this one was out of it.
+    pub(super) fn is_awaited(&self, origin: SessionId) -> bool {
+        let streams = self.of.get(&origin);
+        streams.is_some_and(|streams| streams.room.is_awaited())
+    }
+
     /// Takes how many messages that member said to the room while this one was out of it, of those that
-    /// have not come since, if that is known for so long.
+    /// have not come since, and for how long it was out, if that is known for so long.
     pub(super) fn take_meanwhile(
         &mut self,
         origin: SessionId,
         active: Duration,
         patience: Duration,
-    ) -> u64 {
+    ) -> (Duration, u64) {
         let streams = self.of.get_mut(&origin);
-        streams.map_or(0, |streams| streams.room.take_meanwhile(active, patience))
+        streams.map_or((Duration::ZERO, 0), |streams| {
+            streams.room.take_meanwhile(active, patience)
+        })
     }
 
     /// Takes how many messages from that member have been missing for so long.
@@ -363,9 +407,13 @@ mod tests {
     #[test]
     fn what_was_said_each_time_that_this_member_was_out_is_counted_until_it_is_told() {
         let mut some = stream(&[0]);
+        let out = |returned| Out {
+            last: seconds(10 * returned),
+            in_all: seconds(10 * returned),
+        };
         for (returned, next) in [(1, 3), (2, 4), (3, 9)] {
+            some.come_back(None, out(returned));
             some.unsettle();
-            some.come_back();
             if returned == 1 {
                 // It was written before, and for this member.
                 some.take(2, ONE, true, false, seconds(returned));
@@ -375,11 +423,39 @@ mod tests {
         }
         some.take(6, ONE, true, false, seconds(4));
         some.opened(6);
-        assert_eq!(some.take_meanwhile(seconds(62), P), 0);
+        let in_all = seconds(10 + 20 + 30);
+        assert_eq!(some.take_meanwhile(seconds(63), P), (in_all, 0));
         let meanwhile = 1 + 1 + 4;
-        assert_eq!(some.take_meanwhile(seconds(63), P), meanwhile);
-        assert_eq!(some.take_meanwhile(seconds(999), P), 0);
+        assert_eq!(
+            some.take_meanwhile(seconds(64), P),
+            (in_all, meanwhile),
+            "one of them came after all, at 4 s"
+        );
+        assert_eq!(some.take_meanwhile(seconds(999), P), (in_all, 0));
         assert_eq!(some.take_missing(seconds(999), P), 0);
+    }
+
+    #[test]
+    fn what_was_said_meanwhile_is_counted_from_what_was_known_of_its_author() {
+        let out = Out {
+            last: seconds(10),
+            in_all: seconds(15),
+        };
+        // It has said that it has said nothing; it was seen to join, with this number; nothing was known.
+        for (is_settled, joined, count) in [(true, None, 7), (false, Some(4), 3), (false, None, 0)]
+        {
+            let mut some = NumberedStream::default();
+            if is_settled {
+                some.expect_next(0, seconds(0));
+            }
+            some.come_back(joined, out);
+            some.unsettle();
+            assert_eq!(some.is_awaited(), count > 0);
+            some.expect_next(7, seconds(1));
+            assert!(!some.is_awaited());
+            let told = some.take_meanwhile(seconds(61), P);
+            assert_eq!(told, (seconds(15), count));
+        }
     }
 
     #[test]

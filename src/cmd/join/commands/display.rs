@@ -23,7 +23,7 @@ const MOST_SEEN: usize = 20;
 const SHOWN: usize = 60;
 
 /// What `/seen` says of the readers at whom this has become of a message.
-const FATES: [(&str, &[Option<Fate>]); 8] = [
+const FATES: [(&str, &[Option<Fate>]); 9] = [
     ("confirmed by", &[Some(Fate::Confirmed)]),
     ("not confirmed yet by", &[None, Some(Fate::Unconfirmed)]),
     (
@@ -37,6 +37,10 @@ const FATES: [(&str, &[Option<Fate>]); 8] = [
     (
         "come anew without confirming it:",
         &[Some(Fate::Undelivered(Undelivered::CameAnew))],
+    ),
+    (
+        "not sent, as they had used one session key for more than a day, to",
+        &[Some(Fate::Undelivered(Undelivered::StaleKey))],
     ),
     (
         "given up, as a session key has changed, for",

@@ -26,6 +26,14 @@ fn from_each(counts: &[(Nick, u64)]) -> String {
     }
 }
 
+/// A duration, in words that make sense where it is less than a second, too.
+fn at_least_a_moment(time: Duration) -> String {
+    match time.as_secs() {
+        0 => "a moment".to_owned(),
+        _ => duration(time),
+    }
+}
+
 /// How much an incident matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -143,6 +151,8 @@ pub(in crate::cmd::join) enum Reason {
     NotBack,
     /// The reader has come anew, as somebody without the key for it.
     CameAnew,
+    /// The reader had used one session key for too long.
+    StaleKey,
     /// A session key has changed before it came.
     KeyChanged,
     /// Too much else is waiting.
@@ -159,6 +169,7 @@ impl From<Undelivered> for Reason {
             Undelivered::Unopened => Self::Unopened,
             Undelivered::Gone => Self::Gone,
             Undelivered::CameAnew => Self::CameAnew,
+            Undelivered::StaleKey => Self::StaleKey,
             Undelivered::KeyChanged => Self::KeyChanged,
             Undelivered::TooMuch => Self::TooMuch,
             Undelivered::TooLong => Self::TooLong,
@@ -439,6 +450,7 @@ incidents! {
                 Reason::NickTaken => format!("not confirmed by the former {to}, who {have} gone; whoever is called so now is somebody else: {text}"),
                 Reason::NotBack => format!("not confirmed by {to}, who {are} not back yet; say it again: {text}"),
                 Reason::CameAnew => format!("not confirmed by {to}, who {have} come anew since; say it again: {text}"),
+                Reason::StaleKey => format!("not delivered to {to}, who {have} used one session key for more than a day; say it again: {text}"),
                 Reason::KeyChanged => format!("not delivered to {to}, as far as is known: a session key has changed before it came; say it again: {text}"),
                 Reason::TooMuch => format!("not delivered to {to}, as far as is known: so much else waits that your program has given it up; say it again: {text}"),
                 Reason::TooLong => format!("not delivered to {to}, as far as is known: it was not confirmed for a day; say it again: {text}"),
@@ -462,7 +474,7 @@ incidents! {
     /// So many messages were said by these while the user was out of the room for so long.
     Meanwhile { out: Duration, counts: Vec<(Nick, u64)> } from Meanwhile(out, counts) =>
         Notice "meanwhile", by Other, ANY a minute:
-        format!("you were out of the room for {}; {} came meanwhile and are not for you: ask for what matters", duration(*out), from_each(counts));
+        format!("you were out of the room for {}; {} came meanwhile and are not for you: ask for what matters", at_least_a_moment(*out), from_each(counts));
 
     /// A member has no connection, as the relay says (PROTOCOL §8).
     Asleep { nick: Nick, asleep: Asleep } from Asleep(nick, asleep) =>

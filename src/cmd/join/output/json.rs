@@ -303,7 +303,9 @@ impl From<Reason> for ReasonWord {
             Reason::Gone | Reason::NickTaken => Self::Gone,
             Reason::NotBack => Self::NotBack,
             Reason::CameAnew => Self::CameAnew,
-            Reason::KeyChanged | Reason::TooMuch | Reason::TooLong => Self::GivenUp,
+            Reason::StaleKey | Reason::KeyChanged | Reason::TooMuch | Reason::TooLong => {
+                Self::GivenUp
+            }
             Reason::NotTaken => Self::NotTaken,
         }
     }
@@ -338,7 +340,7 @@ impl<'a> JsonEvent<'a> {
             Report::Joined(who, _) => Self::Join(who.into()),
             Report::Back { who, .. } => Self::Return(who.into()),
             Report::Rekeyed(who) => Self::Rekey(who.into()),
-            Report::Left(who, departure) => Self::Leave {
+            Report::Left(who, departure, _) => Self::Leave {
                 who: who.into(),
                 reason: *departure,
                 signed: *departure == Departure::Left,

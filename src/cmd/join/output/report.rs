@@ -8,9 +8,11 @@ use crate::cmd::terminal::Entry;
 use crate::room::card::Card;
 use crate::room::frame::Departure;
 use crate::room::names::Nick;
+use crate::room::session::Asleep;
 use crate::room::text::SafeText;
 
 use super::alarms::{Cause, Incident, Severity};
+use super::clock_time;
 use super::handed::{HandedOn, Share, ShareEnd, Shared};
 use super::speech::{Speech, Who};
 
@@ -55,8 +57,8 @@ pub(in crate::cmd::join) enum Report {
     /// Somebody came back whose connection was broken for long. It is expected where the user has come
     /// back too.
     Back { who: Who, is_expected: bool },
-    /// Somebody went.
-    Left(Who, Departure),
+    /// Somebody went, who was without a connection perhaps.
+    Left(Who, Departure, Option<Asleep>),
     /// Somebody with this former nick has another one.
     Renamed(Nick, Who),
     /// Somebody is away, with this text, or is not away any more.
@@ -200,7 +202,7 @@ impl Report {
             Self::Here(who, about) => format!("here: {} {about}", who.nick),
             Self::Joined(who, about) => format!("{} joined {about}", who.nick),
             Self::Back { who, .. } => format!("{} is back", who.nick),
-            Self::Left(who, departure) => format!("{} {departure}", who.nick),
+            Self::Left(who, departure, asleep) => left(&who.nick, *departure, *asleep),
             Self::Renamed(former, who) => {
                 format!("{former} is called {} now, and is still the same", who.nick)
             }
@@ -223,5 +225,51 @@ pub(super) fn words_with_count(what: &Incident, count: u64) -> String {
     match count {
         1 => what.words(),
         _ => format!("{} ({count} times in the last minute)", what.words()),
+    }
+}
+
+/// That somebody has gone. Whoever was without a connection has neither lost it now, nor read too slowly.
+fn left(nick: &Nick, departure: Departure, asleep: Option<Asleep>) -> String {
+    let Some(asleep) = asleep else {
+        return format!("{nick} {departure}");
+    };
+    match departure {
+        Departure::Slow => format!(
+            "{nick} is gone: {nick} was not connected, and more waited for {nick} than the relay keeps"
+        ),
+        Departure::Lost | Departure::Silent => format!(
+            "{nick} is gone: {nick} was not connected since {}, and the relay kept the place until {} at the latest",
+            clock_time(asleep.since),
+            clock_time(asleep.until)
+        ),
+        Departure::Left | Departure::Misbehaved => format!("{nick} {departure}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_gone_while_asleep_has_not_lost_the_connection_now_nor_read_too_slowly() {
+        let ada: Nick = "ada".parse().unwrap();
+        let asleep = Asleep {
+            since: 0,
+            until: 60_000,
+        };
+        let words = |departure| left(&ada, departure, Some(asleep));
+        let (since, until) = (clock_time(asleep.since), clock_time(asleep.until));
+        let kept = format!(
+            "ada is gone: ada was not connected since {since}, and the relay kept the place until {until} at the latest"
+        );
+        assert_eq!(words(Departure::Lost), kept);
+        assert_eq!(words(Departure::Silent), kept);
+        assert_eq!(
+            words(Departure::Slow),
+            "ada is gone: ada was not connected, and more waited for ada than the relay keeps"
+        );
+        assert_eq!(words(Departure::Left), "ada left");
+        let slow = left(&ada, Departure::Slow, None);
+        assert_eq!(slow, format!("ada {}", Departure::Slow));
     }
 }

@@ -151,7 +151,8 @@ impl Relay {
         let Some(outbox) = outbox else {
             return Ok(None);
         };
-        let taken = outbox.take_over(stream, network, resume_point.received, self.config.grace);
+        let (received, grace) = (resume_point.received, self.config.grace);
+        let taken = outbox.take_over(stream, network, received, grace, Instant::now());
         let taken = taken.map_err(|Malformed| Notice::Malformed)?;
         Ok(taken.map(|(intake, connection)| {
             let counted = CountedMember::count(self);

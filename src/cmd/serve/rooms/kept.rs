@@ -2,7 +2,7 @@
 //! threads: the relay looks at them every second.
 
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::room::Time;
 use crate::room::frame::Departure;
@@ -41,8 +41,8 @@ fn at(now: Duration, uptime: Duration) -> Time {
 pub(in crate::cmd::serve) struct KeptPlaces(Mutex<Vec<Kept>>);
 
 impl KeptPlaces {
-    /// Keeps the place of a member whose connection broke: for as long as it was in the room before, but
-    /// for a minute at least, and for as long as the relay has promised at most.
+    /// Keeps the place of a member whose connection broke: for as long as it was in the room before with a
+    /// connection, but for a minute at least, and for as long as the relay has promised at most.
     pub(in crate::cmd::serve) fn keep(
         &self,
         mut membership: Membership,
@@ -52,7 +52,8 @@ impl KeptPlaces {
     ) {
         let relay = membership.relay();
         let most = Duration::from_secs(relay.config.grace.into());
-        let time = membership.outbox().age().max(LEAST).min(most);
+        let time = membership.outbox().time_there(Instant::now());
+        let time = time.max(LEAST).min(most);
         let since = relay.admission.uptime();
         membership.park(connection, departure);
         lock(&self.0).push(Kept {

@@ -230,7 +230,7 @@ impl Membership {
     pub(super) fn park(&mut self, connection: u64, departure: Departure) {
         self.departure = departure;
         if let Some(intake) = self.intake.take() {
-            self.outbox.park(connection, intake);
+            self.outbox.park(connection, intake, Instant::now());
         }
     }
 

@@ -1,6 +1,6 @@
 //! When a session has something to do, and what it does then.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::room::card::SessionId;
@@ -26,6 +26,10 @@ const APART_PER_MEMBER: Duration = Duration::from_millis(300);
 
 /// How often it is looked at who is there, and what is missing or not confirmed.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// What was not for this member, as it was out of the room, is told when no late copy of it has come for so
+/// long: they come every second (PROTOCOL §8).
+const COPIES_TAKE: Duration = Duration::from_secs(3);
 
 /// A session key that is too old is reported after this time: who comes back with one, changes it.
 const NEW_KEY: Duration = Duration::from_mins(1);
@@ -188,29 +192,47 @@ impl Session {
                 events.push(Event::StaleKey(peer.nick().clone()));
             }
         }
-        let is_told = self.door.return_of.is_some_and(|(_, told)| told <= active);
-        let mut meanwhile = Vec::new();
-        for (origin, nick) in self.members.known() {
-            events.extend(self.missing(origin, &nick, false));
-            if is_told {
-                // What was learnt within a few seconds is told together.
-                let patience = period * 3 / 4;
-                let count = self.streams.take_meanwhile(origin, active, patience);
-                meanwhile.push((nick, count));
-            }
+        let known = self.members.known();
+        for (origin, nick) in &known {
+            events.extend(self.missing(*origin, nick, false));
         }
-        events.extend(self.meanwhile(meanwhile));
+        if !self.awaits_numbers() {
+            events.extend(self.meanwhile(known, COPIES_TAKE));
+        }
         events
     }
 
-    /// Tells how many messages these said while this member was out of the room, if any.
+    /// Whether it is to be waited until those who are there have said how many messages they said while this
+    /// member was out of the room: what becomes known within a beacon period is told together.
+    fn awaits_numbers(&mut self) -> bool {
+        let active = self.presence.active.get();
+        self.door.return_of.take_if(|back| back.ends <= active);
+        let mut there = self.members.roster.iter().map(|(_, peer)| peer);
+        self.door.return_of.is_some()
+            && there.any(|peer| !peer.is_asleep() && self.streams.is_awaited(peer.card.origin()))
+    }
+
+    /// Tells how many messages these said while this member was out of the room, if any: of which nothing
+    /// has changed for so long.
     pub(in crate::room::session) fn meanwhile(
-        &self,
-        mut counts: Vec<(Nick, u64)>,
-    ) -> Option<Event> {
-        let (out, _) = self.door.return_of?;
-        counts.retain(|(_, count)| *count > 0);
-        (!counts.is_empty()).then_some(Event::Meanwhile(out, counts))
+        &mut self,
+        authors: Vec<(SessionId, Nick)>,
+        patience: Duration,
+    ) -> Vec<Event> {
+        let active = self.presence.active.get();
+        // In one line for each time that it was out.
+        let mut counts: BTreeMap<Duration, Vec<(Nick, u64)>> = BTreeMap::new();
+        for (origin, nick) in authors {
+            let (out, count) = self.streams.take_meanwhile(origin, active, patience);
+            if count > 0 {
+                counts.entry(out).or_default().push((nick, count));
+                self.door.return_of = None;
+            }
+        }
+        let counts = counts.into_iter();
+        counts
+            .map(|(out, counts)| Event::Meanwhile(out, counts))
+            .collect()
     }
 
     /// Tells how many messages of somebody's are missing: for a beacon period, or at all.

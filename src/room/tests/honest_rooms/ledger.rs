@@ -17,7 +17,7 @@ pub enum Told {
 
 /// What became of a message, for one reader.
 pub struct Fate {
-    /// How many session keys the reader had had, as its author knew.
+    /// How many session keys the reader had had, as its author knew when it was sealed.
     pub generation: u32,
     pub has_arrived: bool,
     pub told: Told,
@@ -35,10 +35,13 @@ pub struct SaidMessage {
     /// The reader, if it is for one alone.
     pub to: Option<usize>,
     pub text: String,
+    /// When it was written.
     pub at: Duration,
+    /// Whether it was sent, and so sealed. What follows is of then.
+    pub is_sent: bool,
     /// In which run of the relay its author was.
     pub run: u8,
-    /// For how long its author had been active then.
+    /// For how long its author had been active.
     pub active: Duration,
     /// When its author was last seen not to know that the relay has taken it.
     pub untaken: Duration,

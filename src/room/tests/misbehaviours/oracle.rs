@@ -87,9 +87,9 @@ impl Alarm {
             Event::Swallowed => ("Swallowed", None, false),
             Event::Deaf => ("Deaf", None, false),
             Event::Asleep(nick, _) => ("Asleep", Some(nick), true),
-            Event::Left { nick, departure } if *departure != Departure::Left => {
-                ("Left", Some(nick), true)
-            }
+            Event::Left {
+                nick, departure, ..
+            } if *departure != Departure::Left => ("Left", Some(nick), true),
             _ => return None,
         };
         Some(Self {

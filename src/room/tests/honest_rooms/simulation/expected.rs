@@ -168,8 +168,13 @@ impl Simulation {
             .find(self.owners.of(header.sender), to, header.number)?;
         let message = &self.ledger.messages[place];
         assert!(is_entry || has_part, "{:?} without a part", message.text);
-        if message.left_out.get(&number) == Some(&false) {
-            return Some(Expected::LeftOut(place));
+        // Or it has come since that was written.
+        let mut named = header.left_out.iter();
+        let is_newcomer = named.any(|(sid, _)| self.owners.of(*sid) == number);
+        match message.left_out.get(&number) {
+            Some(false) => return Some(Expected::LeftOut(place)),
+            None if is_newcomer => return Some(Expected::LeftOut(place)),
+            Some(true) | None => {}
         }
         let is_news = message
             .fates
@@ -266,7 +271,9 @@ impl Simulation {
                 view.generations.insert(who, generation);
                 Some(Expected::Joined(who))
             }
-            Event::Left { nick, departure } => {
+            Event::Left {
+                nick, departure, ..
+            } => {
                 let (who, came) = view.people.remove(nick.as_str())?;
                 let why = if departure == Departure::Left {
                     Why::Goodbye
@@ -542,7 +549,7 @@ impl Simulation {
                 is_old(message.from, message.generation) || is_old(reader, fate.generation)
             }
             // No room is so busy, and none lasts for so long.
-            Undelivered::TooMuch | Undelivered::TooLong => false,
+            Undelivered::TooMuch | Undelivered::TooLong | Undelivered::StaleKey => false,
         };
         is_right
             .then_some(())

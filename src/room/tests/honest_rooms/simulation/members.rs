@@ -371,6 +371,7 @@ impl Simulation {
             to: matches!(to, To::Member(_)).then(|| readers[0].1),
             text,
             at: self.now,
+            is_sent: false,
             run: view.run,
             active: view.active,
             untaken: self.now,
@@ -391,14 +392,7 @@ impl Simulation {
             let card = match ToRelay::parse(&bytes) {
                 Ok(ToRelay::Hello { card, .. } | ToRelay::Rekey(card)) => card.to_vec(),
                 Ok(ToRelay::Send(send)) => {
-                    let header = Header::parse(&bytes[send.header]).expect("its own");
-                    if let Stream::Direct(sid) = header.stream {
-                        let to = Some(self.owners.of(sid));
-                        // What it says is known already.
-                        if !self.ledger.is_used(number, to, header.number) {
-                            self.ledger.record_handing(number, to);
-                        }
-                    }
+                    self.note_sent(number, &bytes[send.header]);
                     continue;
                 }
                 _ => continue,
@@ -410,6 +404,32 @@ impl Simulation {
         }
         if !frames.is_empty() {
             self.send(number, frames);
+        }
+    }
+
+    /// A member sends a message: the first time, that has just been sealed for the keys that it knows.
+    fn note_sent(&mut self, number: usize, header: &[u8]) {
+        let header = Header::parse(header).expect("its own header");
+        let to = match header.stream {
+            Stream::Room => None,
+            Stream::Direct(sid) => Some(self.owners.of(sid)),
+        };
+        // What was said is known already: this hands something on.
+        if to.is_some() && !self.ledger.is_used(number, to, header.number) {
+            self.ledger.record_handing(number, to);
+        }
+        let Some(place) = self.ledger.find(number, to, header.number) else {
+            return;
+        };
+        let message = &mut self.ledger.messages[place];
+        if std::mem::replace(&mut message.is_sent, true) {
+            return;
+        }
+        let member = &self.members[number];
+        (message.run, message.active) = (member.view.run, member.view.active);
+        message.generation = member.session.card().generation();
+        for (reader, fate) in &mut message.fates {
+            fate.generation = member.view.generations[reader];
         }
     }
 
