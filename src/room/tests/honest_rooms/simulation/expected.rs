@@ -340,12 +340,19 @@ impl Simulation {
             | Event::LeftOthersOut(..)
             | Event::Resumed
             | Event::Shares { .. }
-            | Event::ShareDone { .. }
-            | Event::ShareOver {
+            | Event::ShareDone { .. } => Ok(()),
+            Event::ShareOver {
+                by,
                 refused: 0,
-                missing: 0,
+                missing,
                 ..
-            } => Ok(()),
+            } => {
+                let (who, _) = self.members[number].view.people[by.as_str()];
+                let is_right = missing == 0 || self.members[who].is_leaving;
+                is_right
+                    .then_some(())
+                    .ok_or_else(|| format!("{missing} messages that {by} announced are missing"))
+            }
             // Who is without a connection for a minute is told to the others.
             Event::CaughtUp { out, .. } if out >= GRACE => Ok(()),
             Event::Asleep(nick, _) => self.falls_asleep(number, &nick),
