@@ -33,6 +33,8 @@ pub enum Refusal {
     Signature,
     /// It comes behind one that its author wrote later.
     Order,
+    /// Its author, who is not here, has signed another one for its place.
+    Equivocal,
     /// The room was told of fewer.
     Unannounced,
 }
@@ -49,6 +51,7 @@ impl std::fmt::Display for Refusal {
             Self::Card => "its author's card is missing or not accepted",
             Self::Signature => "its signature is wrong",
             Self::Order => "it is out of its author's order",
+            Self::Equivocal => "its author has signed another one for its place",
             Self::Unannounced => "the room was told of fewer",
         })
     }

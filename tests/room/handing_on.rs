@@ -11,7 +11,7 @@ use e2echat::room::session::{
 use e2echat::room::text::SafeText;
 
 use crate::support::world::{
-    BEACON_PERIOD, Member, SETTLED, World, catch_up, nick_of, person, said, three,
+    BEACON_PERIOD, Member, POLICY, SETTLED, World, catch_up, nick_of, person, said, three,
 };
 
 /// The event that somebody hands on what an author said to the room at this time.
@@ -360,14 +360,30 @@ fn who_leaves_meanwhile_gets_no_more_and_that_is_told() {
 }
 
 #[test]
-fn who_restricts_readers_or_wants_no_share_is_not_handed_on() {
-    let policy = |at_least, no_share| Policy {
-        at_least,
-        rekey_after: Duration::from_hours(1),
-        no_share,
+fn what_somebody_says_who_wants_no_share_or_restricts_readers_is_not_handed_on() {
+    let no_share = Policy {
+        no_share: true,
+        ..POLICY
     };
-    assert!(!policy(Standing::New, false).forbids_sharing());
-    assert!(policy(Standing::New, true).forbids_sharing());
-    assert!(policy(Standing::Known, false).forbids_sharing());
-    assert!(policy(Standing::Verified, false).forbids_sharing());
+    let restricted = |at_least| Policy { at_least, ..POLICY };
+    let policies = [
+        (POLICY, Ok(all_of(1))),
+        (no_share, Err(ShareError::Nothing)),
+        (restricted(Standing::Known), Err(ShareError::Nothing)),
+        (restricted(Standing::Verified), Err(ShareError::Nothing)),
+    ];
+    for (policy, expected) in policies {
+        let mut world = World::new();
+        let mut ada = world.enter("ada").expect("there is room");
+        let mut bob = world.enter_with("bob", policy).expect("there is room");
+        for member in [&mut ada, &mut bob] {
+            catch_up(member);
+        }
+        bob.session.set_standing(ada.sid(), Standing::Verified);
+        assert_eq!(world.say(&mut bob, "between us"), 1);
+        assert_eq!(catch_up(&mut ada), [said("bob", "between us")]);
+        let carol = world.enter("carol").expect("there is room");
+        catch_up(&mut ada);
+        assert_eq!(share(&mut world, &mut ada, &carol, 9), expected);
+    }
 }

@@ -422,6 +422,15 @@ fn an_author_who_says_one_thing_to_the_room_and_another_through_somebody_else() 
         share_over("mallory", 0, 0, 1),
     ];
     assert_eq!(scene.hand_one(&[&eve], no), expected);
+    // Who has that nick later is not blamed.
+    scene.world.lose_insider(&scene.eve);
+    let another = scene.world.enter_insider("eve");
+    catch_up(&mut scene.bob);
+    let maybe = scene.wrote(0, "maybe");
+    scene.is_refused(&[&eve], maybe, Refusal::Equivocal);
+    scene.world.lose_insider(&another);
+    scene.world.admit_insider(&mut scene.eve);
+    catch_up(&mut scene.bob);
     // What Bob has had is not shown again, and no number is taken by what is handed on.
     let yes = copy(&scene.eve, (header, body));
     let seen = scene.hand_one(&[&eve], yes);

@@ -45,7 +45,8 @@ pub const NOW: Now = Now {
     uptime: Duration::ZERO,
 };
 
-const POLICY: Policy = Policy {
+/// The policy of members of which a test says nothing else.
+pub const POLICY: Policy = Policy {
     at_least: Standing::New,
     rekey_after: Duration::from_hours(1),
     no_share: false,
@@ -107,7 +108,7 @@ pub struct Member {
 }
 
 impl Member {
-    fn new(nick: &str, clock: &Clock) -> Self {
+    fn new(nick: &str, policy: Policy, clock: &Clock) -> Self {
         let identity = Identity {
             key: next_identity(),
             is_lasting: true,
@@ -115,7 +116,7 @@ impl Member {
         let file = encode(&identity.key, None);
         let key = SessionKey::generate(KeySize::Bits2048);
         let now = clock.get();
-        let session = Session::new(identity, key, &nick_of(nick), &lobby(), POLICY, now);
+        let session = Session::new(identity, key, &nick_of(nick), &lobby(), policy, now);
         Self {
             clock: Rc::clone(clock),
             intake: None,
@@ -345,7 +346,12 @@ impl World {
 
     /// Lets somebody in. WELCOME and the roster are then on their way to the new member.
     pub fn enter(&mut self, nick: &str) -> Result<Member, Notice> {
-        let mut member = Member::new(nick, &self.clock);
+        self.enter_with(nick, POLICY)
+    }
+
+    /// Lets somebody in who writes to others under this policy.
+    pub fn enter_with(&mut self, nick: &str, policy: Policy) -> Result<Member, Notice> {
+        let mut member = Member::new(nick, policy, &self.clock);
         self.admit(&mut member)?;
         Ok(member)
     }

@@ -214,6 +214,15 @@ impl Session {
         events
     }
 
+    /// An author has signed two messages for one place. Where it is not here, its nick may be another one's.
+    fn equivocal(&self, origin: SessionId) -> Fate {
+        let present = self.members.present(origin);
+        match present.and_then(|sid| self.members.roster.get(sid)) {
+            Some(peer) => Fate::Equivocal(Event::Equivocation(peer.nick().clone())),
+            None => Fate::Refused(Refusal::Equivocal),
+        }
+    }
+
     /// Sees what becomes of a message that its author has written.
     fn weigh_handed(&mut self, by: &Nick, it: &Proven<'_>, incoming: &mut Incoming) -> Fate {
         let (origin, number) = (it.author.origin(), it.header.number);
@@ -230,7 +239,7 @@ impl Session {
         };
         match self.streams.turn_in_room(origin, number, it.digest) {
             Some(Turn::Repeated) => return Fate::Had,
-            Some(Turn::Taken) => return Fate::Equivocal(Event::Equivocation(author.nick)),
+            Some(Turn::Taken) => return self.equivocal(origin),
             _ => {}
         }
         if !self.handed_before.insert(it.digest) {

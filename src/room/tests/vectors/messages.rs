@@ -394,6 +394,7 @@ fn outcome_of(event: &Event) -> Option<String> {
                 Refusal::Card => "card",
                 Refusal::Signature => "signature",
                 Refusal::Order => "order",
+                Refusal::Equivocal => "equivocal",
                 Refusal::Unannounced => "unannounced",
             };
             format!("not handed on {reason} {count}")
