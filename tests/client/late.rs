@@ -345,7 +345,7 @@ fn what_is_not_proven_is_not_shown_and_whoever_hands_it_on_is_named() {
     let message = mallory.seal(&header, &body);
     mallory.send(message);
     carol.wait_for_line("alarm", |line| {
-        line == "! 2 messages that mallory hands on are not shown, of each of them as the room was told of fewer; take no word of mallory's for them"
+        line == "! 2 messages that mallory hands on are not shown, of each of them as the room was told of fewer; ask somebody else what was said"
     });
     assert!(!carol.lines().iter().any(|line| line.contains("has lost")));
 }

@@ -428,8 +428,8 @@ incidents! {
     NotHandedOn { by: Nick, reason: Refusal, count: u32 } from NotHandedOn { by, reason, count } =>
         Alarm "not-handed-on" about by, by Sender, 1 a minute:
         match count {
-            1 => format!("a message that {by} hands on is not shown, as {reason}; take no word of {by}'s for it"),
-            _ => format!("{count} messages that {by} hands on are not shown, of each of them as {reason}; take no word of {by}'s for them"),
+            1 => format!("a message that {by} hands on is not shown, as {reason}; ask somebody else what was said"),
+            _ => format!("{count} messages that {by} hands on are not shown, of each of them as {reason}; ask somebody else what was said"),
         };
 
     /// Something came from nobody in the room.
