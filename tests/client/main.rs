@@ -19,6 +19,7 @@ mod endings;
 mod hostile_relay;
 mod invites;
 mod logging;
+mod memory;
 mod other_servers;
 mod people;
 mod pipes;
