@@ -164,7 +164,9 @@ fn check_and_open(lines: usize) -> anyhow::Result<Duration> {
     let start = Instant::now();
     for _ in 0..lines {
         let bytes = black_box(&message.header);
-        verify(bytes, &message.signature, identity.public()).ok().context("a signature")?;
+        verify(bytes, &message.signature, identity.public())
+            .ok()
+            .context("a signature")?;
         let opened = open(bytes, &header, reader, Some(&key), ciphertext);
         black_box(opened).ok().context("a line")?;
     }

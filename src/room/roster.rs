@@ -43,7 +43,8 @@ pub const MAX_MEMBERS: u32 = 4096;
 /// The members of a room, ascending by session id, each with a `T`.
 #[derive(Debug)]
 pub struct Roster<T> {
-    members: BTreeMap<SessionId, RosterEntry<T>>,
+    /// Boxed, as a tree sets space aside for eleven at once: most rooms have fewer.
+    members: BTreeMap<SessionId, Box<RosterEntry<T>>>,
     skeletons: HashSet<String>,
     moduli: HashSet<Digest>,
 }
@@ -56,12 +57,12 @@ struct RosterEntry<T> {
 }
 
 impl<T> RosterEntry<T> {
-    fn of(card: &Card, value: T) -> Self {
-        Self {
+    fn of(card: &Card, value: T) -> Box<Self> {
+        Box::new(Self {
             skeleton: card.nick().skeleton(),
             modulus: modulus_digest(card),
             value,
-        }
+        })
     }
 }
 
@@ -139,13 +140,13 @@ impl<T> Roster<T> {
         self.take(sid).map(|member| member.value)
     }
 
-    fn put(&mut self, sid: SessionId, member: RosterEntry<T>) {
+    fn put(&mut self, sid: SessionId, member: Box<RosterEntry<T>>) {
         self.skeletons.insert(member.skeleton.clone());
         self.moduli.insert(member.modulus);
         self.members.insert(sid, member);
     }
 
-    fn take(&mut self, sid: SessionId) -> Option<RosterEntry<T>> {
+    fn take(&mut self, sid: SessionId) -> Option<Box<RosterEntry<T>>> {
         let member = self.members.remove(&sid)?;
         self.skeletons.remove(&member.skeleton);
         self.moduli.remove(&member.modulus);

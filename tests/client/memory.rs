@@ -222,7 +222,13 @@ impl Filler {
     }
 
     /// What this author says to the client under this number, with this text or these bytes for one.
-    fn compose(&self, author: &Author<'_>, number: u64, said: Said<'_>, is_direct: bool) -> Delivery {
+    fn compose(
+        &self,
+        author: &Author<'_>,
+        number: u64,
+        said: Said<'_>,
+        is_direct: bool,
+    ) -> Delivery {
         let wire = self.wire();
         let reader = wire.client.sid();
         let text = match said {
@@ -335,7 +341,10 @@ fn whatever_a_relay_sends_the_memory_stays_below_what_is_promised() {
     };
     let filler = Filler::let_in(listener.accept().unwrap().0, 0, some);
     let (_, full) = others.split_at(others.len() - FULL);
-    let authors = full.iter().map(|(sid, _)| Author { sid: *sid, identity: few });
+    let authors = full.iter().map(|(sid, _)| Author {
+        sid: *sid,
+        identity: few,
+    });
     let authors: Vec<Author<'_>> = authors.collect();
 
     // All go who are there, and as many others come.
@@ -372,7 +381,11 @@ fn whatever_a_relay_sends_the_memory_stays_below_what_is_promised() {
     // What the user has said is taken, and confirmed by nobody.
     let reader = Card::parse(&others[0].1, lobby().id()).unwrap();
     for text in 0..TEXTS {
-        ada.say(&format!("/msg {} {text} {}", reader.nick(), "x".repeat(4080)));
+        ada.say(&format!(
+            "/msg {} {text} {}",
+            reader.nick(),
+            "x".repeat(4080)
+        ));
     }
     let last = format!("{} {}", TEXTS - 1, "x".repeat(4080));
     wait_within(
@@ -433,6 +446,9 @@ fn whatever_a_relay_sends_the_memory_stays_below_what_is_promised() {
     drop(filler);
 
     let most = memory_of(id).peak + (AUTHORS - FULL) * AUTHOR;
-    println!("{:>4} MiB at most, if as much were known of all authors", most >> 20);
+    println!(
+        "{:>4} MiB at most, if as much were known of all authors",
+        most >> 20
+    );
     assert!(most < FIGURE, "{most}");
 }

@@ -195,7 +195,10 @@ pub fn memory_of(pid: u32) -> Memory {
     let field = |name: &str| -> usize {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         let number = line.and_then(|line| line.split_whitespace().next());
-        1024 * number.expect("this is Linux").parse::<usize>().expect("a number")
+        1024 * number
+            .expect("this is Linux")
+            .parse::<usize>()
+            .expect("a number")
     };
     Memory {
         resident: field("VmRSS:"),
