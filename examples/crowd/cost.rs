@@ -1,4 +1,4 @@
-//! What a room of real clients costs when nobody says anything, and when others come.
+//! What a room of real clients costs when nobody says anything, and when one more comes.
 //!
 //! Several programs can be compared: each has a room of its own, and all are measured over the same
 //! time, so that what else the machine does meets all alike. What counts is deliveries, bytes and
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use e2echat::room::frame::is_counted_frame;
 use e2echat::room::names::Nick;
 
@@ -29,9 +29,9 @@ const TOGETHER: usize = 4;
 /// How long the rooms are left alone before they are measured. A beacon is due in it.
 const SETTLE: Duration = Duration::from_secs(65);
 
-/// How long a room is measured in which others join, and as long without. They make their keys in it, and
-/// whoever has a beacon brought forward in a small room has sent it by its end.
-const JOINING: Duration = Duration::from_secs(20);
+/// How long a room is measured after somebody has joined, and as long without. Whoever has a beacon
+/// brought forward in a small room has sent it by then.
+const JOINING: Duration = Duration::from_secs(10);
 
 /// What the clients of a room were sent, and what they sent.
 #[derive(Default)]
@@ -123,16 +123,14 @@ impl Site {
     }
 }
 
-/// Measures rooms of so many clients: one of each program. Into each, so many come so many times: what the
-/// beacons of a room cost is more than one newcomer does, and is not the same in each stretch of time.
+/// Measures rooms of so many clients: one of each program.
 pub fn measure(
     programs: Vec<PathBuf>,
     members: usize,
     seconds: u32,
     joins: usize,
-    newcomers: usize,
 ) -> anyhow::Result<()> {
-    let most = members + joins * newcomers;
+    let most = members + joins;
     // For each client two connections, which are open twice here, and its input and output.
     allow_descriptors(4 * programs.len() * most)?;
     let mut sites = programs
@@ -168,27 +166,23 @@ pub fn measure(
         );
     }
     if joins > 0 {
-        println!(
-            "{newcomers} join them: what the others spend on each, beyond what they spend anyhow"
-        );
+        println!("one more joins them: what the others spend on it, beyond what they spend anyhow");
         println!("  deliveries   bytes down   bytes up    clients     relay   program");
     }
     for turn in 0..joins * sites.len() {
         let turn = turn % sites.len();
         let joining = over(&mut sites, JOINING, |sites| {
             let site = sites.get_mut(turn).context("no such room")?;
-            for _ in 0..newcomers {
-                site.call()?;
-            }
-            site.clients.iter_mut().try_for_each(Client::wait_until_in)
+            site.call()?;
+            let newcomer = site.clients.last_mut().context("nobody has come")?;
+            newcomer.wait_until_in()
         })?;
         let anyhow = over(&mut sites, JOINING, |_| Ok(()))?;
         let of_turn = sites.iter().zip(joining.iter().zip(anyhow)).nth(turn);
         let (site, (joining, anyhow)) = of_turn.context("no such room")?;
-        let newcomers = precise(newcomers as u64);
-        let more = |of: fn(&Cost) -> f64| (of(joining) - of(&anyhow)) / newcomers;
+        let more = |of: fn(&Cost) -> f64| of(joining) - of(&anyhow);
         println!(
-            "  {:>10.0} {:>12.0} {:>10.0} {:>7.0} ms {:>6.1} ms   {}",
+            "  {:>10} {:>12} {:>10} {:>7.0} ms {:>6.0} ms   {}",
             more(|cost| precise(cost.deliveries)),
             more(|cost| precise(cost.down)),
             more(|cost| precise(cost.up)),
@@ -215,7 +209,6 @@ fn over(
     };
     let before = cost(sites)?;
     act(sites)?;
-    ensure!(start.elapsed() < time, "not done in {time:.0?}");
     thread::sleep(time.saturating_sub(start.elapsed()));
     let after = cost(sites)?;
     Ok(after.into_iter().zip(before).map(|(a, b)| a - b).collect())

@@ -7,7 +7,7 @@
 //!     target/release/examples/crowd load       # as many messages as go: deliveries/s, time for each
 //!     target/release/examples/crowd latency    # 20 messages/s: to the last reader, and without a relay
 //!     target/release/examples/crowd attack     # the same, while strangers and members do their worst
-//!     target/release/examples/crowd cost       # 200 real clients: idle, and when others join
+//!     target/release/examples/crowd cost       # 200 real clients: idle, and when one more joins
 //!     target/release/examples/crowd receipts   # real clients: until all have confirmed a message
 //!     target/release/examples/crowd sleepers   # 1000 members asleep: what their places cost
 //!     target/release/examples/crowd waking     # a real client wakes: until 5000 lines are shown
@@ -99,19 +99,16 @@ enum Command {
         #[arg(long, default_value = "")]
         only: String,
     },
-    /// What real clients cost that say nothing, and what it costs them when others join
+    /// What real clients cost that say nothing, and what it costs them when one more joins
     Cost {
         #[arg(long, default_value_t = 200)]
         members: usize,
         /// For how long the idle room is measured
         #[arg(long, default_value_t = 60)]
         seconds: u32,
-        /// How many times others join
+        /// How many join in turn
         #[arg(long, default_value_t = 5)]
         joins: usize,
-        /// How many join at once
-        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
-        newcomers: u16,
         /// The program to measure; several are measured over the same time
         #[arg(long)]
         program: Vec<PathBuf>,
@@ -173,13 +170,12 @@ fn main() -> anyhow::Result<()> {
             members,
             seconds,
             joins,
-            newcomers,
             mut program,
         } => {
             if program.is_empty() {
                 program.push(relay::program()?);
             }
-            cost::measure(program, members, seconds.max(1), joins, newcomers.into())
+            cost::measure(program, members, seconds.max(1), joins)
         }
         Command::Receipts {
             members,

@@ -80,16 +80,23 @@ fn an_empty_place_costs_the_relay_little() {
 #[ignore = "it takes minutes"]
 fn sleepers_by_the_hundred_from_one_address_give_way_to_whoever_comes() {
     const MEMBERS: usize = 200;
+    let identities = (0..MEMBERS - 2).map(|_| IdentityKey::generate(KeySize::Bits2048));
+    let identities: Vec<IdentityKey> = identities.collect();
     let members = MEMBERS.to_string();
-    let relay = Relay::start(&["--max-members", &members, "--max-per-address", &members]);
+    let relay = Relay::start(&[
+        "--max-members",
+        &members,
+        "--max-per-address",
+        &members,
+        "--idle-timeout",
+        "600",
+    ]);
     let mut ada = Client::join(relay.address(), "ada", &[]);
     let bob = Client::join(relay.address(), "bob", &[]);
-    let sleepers: Vec<Peer> = (0..MEMBERS - 2)
-        .map(|number| {
-            let identity = IdentityKey::generate(KeySize::Bits2048);
-            enter(&relay, lobby().id(), &format!("s-{number:x}"), &identity)
-        })
-        .collect();
+    let enter_all = identities.iter().enumerate();
+    let enter_all = enter_all
+        .map(|(number, identity)| enter(&relay, lobby().id(), &format!("s-{number:x}"), identity));
+    let sleepers: Vec<Peer> = enter_all.collect();
     thread::sleep(STAY);
     for sleeper in sleepers {
         break_off(&relay, sleeper);

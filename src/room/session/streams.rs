@@ -141,11 +141,13 @@ impl NumberedStream {
         self.is_settled = false;
     }
 
-    /// This member is back in the room. What was used before anything had come is nothing to it.
+    /// This member is back in the room, and a stay begins. What was used before anything was known of the
+    /// sender is nothing to it; but that the sender had said nothing may be known.
     fn come_back(&mut self) {
-        if self.had.next > 0 {
+        if self.had.next > 0 || self.is_settled {
             self.meanwhile.from.get_or_insert(self.had.next);
         }
+        self.unsettle();
     }
 
     /// Takes how many messages were said while this member was out of the room, and have not come since, if
@@ -226,9 +228,8 @@ impl AllStreams {
     /// This member has entered anew.
     pub(super) fn unsettle_all(&mut self) {
         for streams in self.of.values_mut() {
-            streams.room.unsettle();
-            streams.direct.unsettle();
             streams.room.come_back();
+            streams.direct.unsettle();
         }
     }
 
@@ -352,7 +353,6 @@ mod tests {
     fn what_was_said_each_time_that_this_member_was_out_is_counted_until_it_is_told() {
         let mut some = stream(&[0]);
         for (returned, next) in [(1, 3), (2, 4), (3, 9)] {
-            some.unsettle();
             some.come_back();
             if returned == 1 {
                 // It was written before, and for this member.
@@ -368,6 +368,18 @@ mod tests {
         assert_eq!(some.take_meanwhile(seconds(63), P), meanwhile);
         assert_eq!(some.take_meanwhile(seconds(999), P), 0);
         assert_eq!(some.take_missing(seconds(999), P), 0);
+    }
+
+    #[test]
+    fn what_was_said_by_somebody_who_had_said_nothing_before_is_counted() {
+        let mut known = stream(&[]);
+        known.expect_next(0, seconds(0));
+        let mut unknown = stream(&[]);
+        for (stream, meanwhile) in [(&mut known, 40), (&mut unknown, 0)] {
+            stream.come_back();
+            stream.expect_next(40, seconds(1));
+            assert_eq!(stream.take_meanwhile(seconds(61), P), meanwhile);
+        }
     }
 
     #[test]
@@ -396,7 +408,6 @@ mod tests {
         for stream in [&mut streams.room, &mut streams.direct] {
             for number in 0..count {
                 // Each time that this member is back, it learns of a number that it has missed.
-                stream.unsettle();
                 stream.come_back();
                 stream.take(4 * number, ONE, true, true, seconds(0));
                 stream.take(4 * number + 2, ONE, true, true, seconds(0));
