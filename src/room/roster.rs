@@ -57,12 +57,12 @@ struct RosterEntry<T> {
 }
 
 impl<T> RosterEntry<T> {
-    fn of(card: &Card, value: T) -> Box<Self> {
-        Box::new(Self {
+    fn of(card: &Card, value: T) -> Self {
+        Self {
             skeleton: card.nick().skeleton(),
             modulus: modulus_digest(card),
             value,
-        })
+        }
     }
 }
 
@@ -140,17 +140,17 @@ impl<T> Roster<T> {
         self.take(sid).map(|member| member.value)
     }
 
-    fn put(&mut self, sid: SessionId, member: Box<RosterEntry<T>>) {
+    fn put(&mut self, sid: SessionId, member: RosterEntry<T>) {
         self.skeletons.insert(member.skeleton.clone());
         self.moduli.insert(member.modulus);
-        self.members.insert(sid, member);
+        self.members.insert(sid, Box::new(member));
     }
 
-    fn take(&mut self, sid: SessionId) -> Option<Box<RosterEntry<T>>> {
+    fn take(&mut self, sid: SessionId) -> Option<RosterEntry<T>> {
         let member = self.members.remove(&sid)?;
         self.skeletons.remove(&member.skeleton);
         self.moduli.remove(&member.modulus);
-        Some(member)
+        Some(*member)
     }
 
     /// The `T` of a member.
