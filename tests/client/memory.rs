@@ -326,12 +326,12 @@ fn cards(identity: &IdentityKey, few: &IdentityKey) -> Vec<(SessionId, Vec<u8>)>
     })
 }
 
-#[test]
 #[ignore = "it takes minutes"]
 #[allow(
     clippy::too_many_lines,
     reason = "one relay does all of it, one thing after the other"
 )]
+#[test]
 fn whatever_a_relay_sends_the_memory_stays_below_what_is_promised() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let relay = listener.local_addr().unwrap();
