@@ -9,6 +9,8 @@
 //!     target/release/examples/crowd attack     # the same, while strangers and members do their worst
 //!     target/release/examples/crowd cost       # 200 real clients: idle, and when one more joins
 //!     target/release/examples/crowd receipts   # real clients: until all have confirmed a message
+//!     target/release/examples/crowd sleepers   # 1000 members asleep: what their places cost
+//!     target/release/examples/crowd waking     # a real client wakes: until 5000 lines are shown
 //!
 //! Every command has a --help. The relay is the `e2echat` beside this program's folder. The figures
 //! of processes come from Linux's /proc. `memory` opens two descriptors a member, one in each
@@ -30,6 +32,8 @@ mod member;
 mod receipts;
 mod relay;
 mod siege;
+mod sleepers;
+mod waking;
 
 use std::path::PathBuf;
 use std::thread;
@@ -123,6 +127,20 @@ enum Command {
         #[arg(long, default_value_t = 6)]
         pause: u64,
     },
+    /// What it costs to keep places for members without a connection
+    Sleepers {
+        #[arg(long, default_value_t = 1000)]
+        members: usize,
+    },
+    /// How long it takes until a real client that wakes shows what was said meanwhile
+    Waking {
+        /// How many members speak
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+        speakers: u16,
+        /// How many lines they say in all
+        #[arg(long, default_value_t = 5000)]
+        lines: usize,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -168,6 +186,8 @@ fn main() -> anyhow::Result<()> {
             let pause = Duration::from_secs(pause);
             receipts::measure(&members, speakers, messages, pause)
         }
+        Command::Sleepers { members } => sleepers::measure(members.max(1)),
+        Command::Waking { speakers, lines } => waking::measure(speakers.into(), lines),
     }
 }
 

@@ -66,6 +66,11 @@ impl Relay {
         Self::with(program, options)
     }
 
+    /// Starts a relay of this program, with its usual limits, that soon notices when a client is stopped.
+    pub fn for_sleepers(program: &Path) -> anyhow::Result<Self> {
+        Self::with(program, [["--idle-timeout", "10"]])
+    }
+
     /// Starts a relay with its usual limits, but for two: members who only read may be silent here,
     /// and all have one identity. It logs as much as it can.
     pub fn with_usual_limits() -> anyhow::Result<Self> {

@@ -98,11 +98,25 @@ impl Ranges {
             let joined = (*first, *last);
             self.0.splice(place..=place + 1, [joined]);
         }
+        self.give_back_space();
     }
 
     /// Takes the lowest range if there are more than [`MAX_RANGES`].
     fn take_excess(&mut self) -> Option<(u64, u64)> {
-        (self.0.len() > MAX_RANGES).then(|| self.0.remove(0))
+        let excess = (self.0.len() > MAX_RANGES).then(|| self.0.remove(0));
+        self.give_back_space();
+        excess
+    }
+
+    /// Gives back the space for one range too many, which is as much again: whoever wants the memory of
+    /// others has them keep many of these.
+    fn give_back_space(&mut self) {
+        self.0.shrink_to(MAX_RANGES);
+    }
+
+    /// How many bytes of memory it takes.
+    pub(super) fn memory(&self) -> usize {
+        self.0.capacity() * size_of::<(u64, u64)>()
     }
 
     /// Adds its fields to a structure.

@@ -43,7 +43,8 @@ pub const MAX_MEMBERS: u32 = 4096;
 /// The members of a room, ascending by session id, each with a `T`.
 #[derive(Debug)]
 pub struct Roster<T> {
-    members: BTreeMap<SessionId, RosterEntry<T>>,
+    /// Boxed, as a tree sets space aside for eleven at once: most rooms have fewer.
+    members: BTreeMap<SessionId, Box<RosterEntry<T>>>,
     skeletons: HashSet<String>,
     moduli: HashSet<Digest>,
 }
@@ -142,14 +143,14 @@ impl<T> Roster<T> {
     fn put(&mut self, sid: SessionId, member: RosterEntry<T>) {
         self.skeletons.insert(member.skeleton.clone());
         self.moduli.insert(member.modulus);
-        self.members.insert(sid, member);
+        self.members.insert(sid, Box::new(member));
     }
 
     fn take(&mut self, sid: SessionId) -> Option<RosterEntry<T>> {
         let member = self.members.remove(&sid)?;
         self.skeletons.remove(&member.skeleton);
         self.moduli.remove(&member.modulus);
-        Some(member)
+        Some(*member)
     }
 
     /// The `T` of a member.

@@ -152,6 +152,15 @@ impl SafeText {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// So many characters of it, and a sign where it goes on.
+    #[must_use]
+    pub fn beginning(&self, most: usize) -> Self {
+        if self.0.chars().nth(most).is_none() {
+            return self.clone();
+        }
+        Self(self.0.chars().take(most).chain(['…']).collect())
+    }
 }
 
 /// Reads a value from what a person typed or copied, by what can be seen of it: messengers and web
@@ -315,6 +324,13 @@ mod tests {
             safe("21:04 <ada> no\r21:04 <bob> yes"),
             "21:04 <ada> no\n21:04 <bob> yes"
         );
+    }
+
+    #[test]
+    fn a_beginning_says_that_it_goes_on() {
+        let text = SafeText::new("at lünch");
+        assert_eq!(text.beginning(8), text);
+        assert_eq!(text.beginning(5).as_str(), "at lü…");
     }
 
     #[test]

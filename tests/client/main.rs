@@ -20,6 +20,7 @@ mod hostile_relay;
 mod invites;
 mod late;
 mod logging;
+mod memory;
 mod other_servers;
 mod people;
 mod pipes;

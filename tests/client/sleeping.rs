@@ -19,6 +19,13 @@ const SOON: Duration = Duration::from_secs(30);
 /// told.
 const STAY: Duration = Duration::from_secs(75);
 
+/// Authors send again to whoever was out of the room for no longer than this.
+const HELD: Duration = Duration::from_mins(5);
+
+/// So many lines of each of two authors are more than this queue takes.
+const LINES: usize = 40;
+const SHORT_QUEUE: [&str; 2] = ["--max-queue", "60000"];
+
 #[test]
 fn a_program_that_stood_still_makes_its_connection_again_at_once() {
     let relay = Relay::start(&[]);
@@ -117,4 +124,77 @@ fn what_lay_unread_when_the_program_stood_still_is_counted_too() {
         line == "* you were not connected for 1 min; 3 messages came meanwhile"
     });
     assert_eq!(bob.warnings(), [""; 0]);
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn when_too_much_waits_for_a_sleeper_it_and_the_authors_are_told_what_is_not_delivered() {
+    let relay = Relay::start(&SHORT_QUEUE);
+    let storm = Storm::start(relay.address(), 0);
+    let mut authors = ["ada", "carol"].map(|nick| Client::join(relay.address(), nick, &[]));
+    let bob = Client::join(storm.address(), "bob", &["--reconnect", "3600"]);
+    for author in &authors {
+        author.meets("bob");
+    }
+    thread::sleep(STAY);
+    storm.block(true);
+    bob.wait_for_line("loss", |line| line.starts_with("* lost the connection"));
+    for author in &authors {
+        wait_within(
+            STAY,
+            || {
+                let lines = author.lines();
+                let is_told = |line: &String| line.starts_with("* bob is not connected since ");
+                lines.iter().any(is_told).then_some(())
+            },
+            || format!("{:#?}", author.lines()),
+        );
+    }
+    for number in 0..LINES {
+        for author in &mut authors {
+            author.say(&format!("line {number}"));
+        }
+    }
+    for author in &authors {
+        author.wait_for_line("drop", |line| {
+            line == "* bob is gone: bob was not connected, and more waited for bob than the relay keeps"
+        });
+    }
+    // Bob might come back, so until then nothing is lost.
+    let undelivered = |author: &Client| -> Vec<String> {
+        let begin = "! not confirmed by bob, who has gone; say it again: ";
+        let warnings = author.warnings();
+        let texts = warnings.iter().filter_map(|line| line.strip_prefix(begin));
+        texts.map(str::to_owned).collect()
+    };
+    let said: Vec<String> = (0..LINES).map(|number| format!("line {number}")).collect();
+    for author in &authors {
+        wait_within(
+            HELD + STAY,
+            || (undelivered(author) == said).then_some(()),
+            || format!("{:#?}", author.lines()),
+        );
+    }
+    storm.block(false);
+    bob.wait_for_line("return", |line| {
+        line.starts_with("* connected again after ") && line.ends_with("; here: ada, carol")
+    });
+    wait_within(
+        2 * STAY,
+        || {
+            let count = format!("{LINES} messages from");
+            let what = format!(
+                "; {count} ada and {count} carol came meanwhile and are not for you: ask for what matters"
+            );
+            let is_it =
+                |line: &String| line.starts_with("* you were out ") && line.ends_with(&what);
+            bob.lines().iter().any(is_it).then_some(())
+        },
+        || format!("{:#?}", bob.lines()),
+    );
+    assert_eq!(bob.warnings(), [""; 0]);
+    for author in &authors {
+        assert_eq!(undelivered(author), said, "each is told once");
+        assert_eq!(author.warnings().len(), LINES, "{:#?}", author.lines());
+    }
 }

@@ -413,7 +413,10 @@ fn a_line_now_and_then_does_not_wait_behind_ten_members_who_flood() {
     };
     // They are made before, as that takes longer than to send them.
     let floods = flooders.iter_mut().map(|flooder| {
-        let lines: Vec<_> = (0..).take(LINES).map(|number| line(flooder, number)).collect();
+        let lines: Vec<_> = (0..)
+            .take(LINES)
+            .map(|number| line(flooder, number))
+            .collect();
         (flooder, lines)
     });
     let floods: Vec<_> = floods.collect();

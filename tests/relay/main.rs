@@ -9,4 +9,5 @@ mod allow;
 mod cards;
 mod floods;
 mod limits;
+mod sleepers;
 mod strangers;

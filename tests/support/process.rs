@@ -181,6 +181,31 @@ pub fn waits_of(pid: u32) -> u64 {
     waits.sum()
 }
 
+/// The memory that a running program has, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Now, and the most that it has had so far.
+    pub resident: usize,
+    pub peak: usize,
+}
+
+/// What a running program has of memory. Linux alone tells.
+pub fn memory_of(pid: u32) -> Memory {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the program runs");
+    let field = |name: &str| -> usize {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        1024 * number
+            .expect("this is Linux")
+            .parse::<usize>()
+            .expect("a number")
+    };
+    Memory {
+        resident: field("VmRSS:"),
+        peak: field("VmHWM:"),
+    }
+}
+
 /// A running program. Dropping it kills the program.
 struct Process {
     child: Child,
@@ -518,6 +543,11 @@ impl Client {
     /// What it has written so far.
     pub fn lines(&self) -> Vec<String> {
         self.process.stdout.all()
+    }
+
+    /// Whether it has written such a line: without a copy of all lines, which may be very many.
+    pub fn has_shown(&self, expected: impl Fn(&str) -> bool) -> bool {
+        self.process.stdout.lock().iter().any(|line| expected(line))
     }
 
     /// Has nobody take what it writes, until what this returns is dropped.

@@ -232,6 +232,9 @@ impl Backlog {
     /// The member has no connection, until [`Backlog::resume`].
     pub fn sleep(&mut self) {
         self.is_asleep = true;
+        // Of sleepers there may be many, and mostly nothing waits for them.
+        self.waiting.shrink_to_fit();
+        self.sent.shrink_to_fit();
     }
 
     /// Goes on over a new connection, over which the member says that it has received so many

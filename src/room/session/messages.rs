@@ -20,6 +20,9 @@ use super::{Now, Session};
 /// A message that is older than this when it comes was kept back somewhere.
 const OLD: Duration = Duration::from_mins(1);
 
+/// So many characters are kept of why somebody is away. When it comes, it is told whole.
+const REASON: usize = 250;
+
 /// A message that has come.
 struct Arrived<'a> {
     signed: Signed<'a>,
@@ -302,7 +305,7 @@ impl Session {
         let text = SafeText::new(&said);
         let mut events = Vec::from_iter(self.left_others_out(author, header));
         let away = match kind {
-            Kind::Away => Some(text.clone()),
+            Kind::Away => Some(text),
             Kind::Back => None,
             Kind::CatchUp => {
                 events.push(Event::AsksToCatchUp(parties.nick.clone()));
@@ -342,9 +345,10 @@ impl Session {
                 return events;
             }
         };
+        let kept = away.as_ref().map(|text| text.beginning(REASON));
         let peer = self.members.roster.get_mut(author);
-        let before = peer.map(|peer| std::mem::replace(&mut peer.away, away.clone()));
-        let is_news = before.is_some_and(|before| before != away);
+        let before = peer.map(|peer| std::mem::replace(&mut peer.away, kept.clone()));
+        let is_news = before.is_some_and(|before| before != kept);
         events.extend(is_news.then(|| Event::Away(parties.nick.clone(), away)));
         events
     }

@@ -32,8 +32,9 @@ pub(super) enum Own {
     Message(u64),
 }
 
-/// How many bytes of statements and copies are kept that the relay has not acknowledged. A relay that
-/// takes none of them cannot fill the memory: this member enters anew, and they are gone.
+/// How many bytes of statements and copies are kept that the relay has not acknowledged, or of which it
+/// has not told their places. A relay that takes none of them, or puts none into the chain, cannot fill the
+/// memory: this member enters anew, and they are gone.
 const MOST_BYTES: usize = 64 << 20;
 
 /// An entry that has not come back.
@@ -45,6 +46,17 @@ pub(super) struct NotBack {
     pub(super) order: u64,
     /// How many counted frames were sent with its last one.
     through: u64,
+}
+
+impl NotBack {
+    /// About how many bytes of memory it takes. A message is in the outbox.
+    fn memory(&self) -> usize {
+        let claimed = match &self.own {
+            Own::Statement { claim, .. } => claim.unread.memory(),
+            Own::Rekey(_) | Own::Message(_) => 0,
+        };
+        size_of::<Self>() + claimed
+    }
 }
 
 /// What an ACK says.
@@ -76,13 +88,15 @@ impl Sending {
         self.unacknowledged.is_empty()
     }
 
-    /// Whether more is waiting for an acknowledgement than can be kept. Messages are kept elsewhere.
+    /// Whether more is waiting for an acknowledgement, or to come back, than can be kept. Messages are kept
+    /// elsewhere.
     pub(super) fn is_overrun(&self) -> bool {
-        let sizes = self.unacknowledged.iter().map(|(_, sent)| match sent {
+        let unacknowledged = self.unacknowledged.iter().map(|(_, sent)| match sent {
             Sent::Frame(frame) => frame.size(),
             Sent::Message(_) => 0,
         });
-        sizes.sum::<usize>() > MOST_BYTES
+        let not_back = self.not_back.iter().map(NotBack::memory);
+        unacknowledged.chain(not_back).sum::<usize>() > MOST_BYTES
     }
 
     /// The number of the next thing that this member sends, over all its stays.
@@ -171,6 +185,8 @@ impl Sending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::room::chain::Link;
+    use crate::room::names::{RoomId, RunId};
 
     fn message(sending: &mut Sending, receipt: u64, frames: usize) {
         sending.push(Sent::Message(receipt), frames);
@@ -224,6 +240,37 @@ mod tests {
         assert!(sending.is_overrun());
         sending.begin_again();
         assert!(!sending.is_overrun());
+    }
+
+    #[test]
+    fn a_relay_that_acknowledges_all_and_gives_nothing_back_does_not_fill_the_memory() {
+        let mut sending = Sending::default();
+        let run = RunId([0; 16]);
+        let claim = Claim {
+            run,
+            link: Link::start(run, RoomId([0; 32]), 1000),
+            roster: [0; 32],
+            unread: (0..256).map(|number| (2 * number, 2 * number)).collect(),
+        };
+        let statement = Frame::statement(&[], &[]);
+        let most = MOST_BYTES / (256 * size_of::<(u64, u64)>());
+        for number in 1..=most {
+            assert!(!sending.is_overrun(), "after {number}");
+            sending.push(Sent::Frame(statement.clone()), 1);
+            let own = Own::Statement {
+                kind: EntryKind::Statement,
+                digest: [0; 32],
+                claim: claim.clone(),
+            };
+            let order = sending.next_order();
+            sending.expect_back(own, Duration::ZERO, order);
+            let count = number.try_into().unwrap();
+            assert!(sending.acknowledge(count).is_ok_and(|it| it.is_swallowed));
+            if sending.is_overrun() {
+                return;
+            }
+        }
+        panic!("{most} claims are kept");
     }
 
     #[test]

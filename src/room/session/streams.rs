@@ -465,6 +465,42 @@ mod tests {
         assert_eq!(some.take_missing(seconds(100), P), u64::MAX - 2);
     }
 
+    /// How many bytes of memory a stream takes.
+    fn memory(stream: &NumberedStream) -> usize {
+        let Had {
+            missing, unopened, ..
+        } = &stream.had;
+        let ranges = [missing, unopened, &stream.meanwhile.known];
+        size_of_val(stream)
+            + ranges.map(Ranges::memory).iter().sum::<usize>()
+            + stream.gaps.capacity() * size_of::<Gap>()
+            + stream.recent.capacity() * size_of::<(u64, Digest)>()
+    }
+
+    #[test]
+    fn what_is_known_of_one_author_takes_no_more_than_27_kib() {
+        let mut streams = Streams::default();
+        let out = Out {
+            last: seconds(1),
+            in_all: seconds(1),
+        };
+        let count = 4 * u64::try_from(MAX_RANGES).unwrap();
+        for stream in [&mut streams.room, &mut streams.direct] {
+            for number in 0..count {
+                // Each time that this member is back, it learns of a number that it has missed.
+                stream.come_back(None, out);
+                stream.unsettle();
+                stream.take(4 * number, ONE, true, true, seconds(0));
+                stream.take(4 * number + 2, ONE, true, true, seconds(0));
+            }
+        }
+        let all = memory(&streams.room) + memory(&streams.direct);
+        // Nobody counts what was said to this member alone while it was out.
+        let all = all - streams.direct.meanwhile.known.memory();
+        println!("{all} bytes");
+        assert!((24 << 10..27 << 10).contains(&all), "{all}");
+    }
+
     #[test]
     fn the_memory_is_bounded() {
         let mut all = AllStreams::default();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::room::card::SessionId;
 use crate::room::frame::Frame;
 use crate::room::names::Nick;
+use crate::room::roster::MAX_MEMBERS;
 use crate::room::session::event::Event;
 use crate::room::session::presence::Silence;
 use crate::room::session::{Now, Session};
@@ -36,6 +37,9 @@ const NEW_KEY: Duration = Duration::from_mins(1);
 
 /// How long it takes to make a session key, at most. If none has come by then, another is asked for.
 const KEY_TAKES: Duration = Duration::from_mins(1);
+
+/// To so many authors receipts may be owed before those who have gone are forgotten.
+const MOST_OWED: usize = 2 * MAX_MEMBERS as usize;
 
 /// So old a session key may be at most without a connection.
 const KEY_LASTS: Duration = Duration::from_hours(13);
@@ -294,6 +298,12 @@ impl Session {
             due,
             of_room: false,
         };
+        // Those who have gone get none. It is owed again when they come back.
+        if self.timers.receipts.len() >= MOST_OWED {
+            let present = self.members.present_origins();
+            let receipts = &mut self.timers.receipts;
+            receipts.retain(|origin, _| present.contains(origin));
+        }
         let owed = self.timers.receipts.entry(origin).or_insert(fresh);
         owed.of_room |= of_room;
     }
