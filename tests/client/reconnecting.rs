@@ -96,10 +96,17 @@ fn what_is_typed_without_a_connection_is_sent_when_it_is_back() {
     let again = notices.iter().filter(|row| is_again(row)).count();
     assert_eq!((lost, again), (1, 1), "{notices:#?}");
     assert_eq!(scene.rows("! "), [""; 0]);
-    // To the others nothing has happened.
+    // To the others nothing has happened, but that carl is not among the readers.
     let lines = scene.bob.lines();
     let notices = lines.iter().filter(|line| line.starts_with("* ada "));
-    assert_eq!(notices.count(), 1, "{lines:#?}");
+    let [joined, leaves_out] = notices.collect::<Vec<_>>()[..] else {
+        panic!("{lines:#?}");
+    };
+    assert!(joined.starts_with("* ada joined "));
+    assert_eq!(
+        leaves_out,
+        "* ada leaves out carl, who cannot read what follows"
+    );
     for other in [&scene.bob, &carl] {
         assert_eq!(other.warnings(), [""; 0]);
     }

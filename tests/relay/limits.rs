@@ -302,8 +302,11 @@ fn is_taken(member: &mut Member, frames: u64) -> bool {
 #[cfg(target_os = "linux")]
 fn readers_who_went<'a>(line: &'a str, said: &str) -> Option<Vec<&'a str>> {
     let line = line.strip_prefix("not confirmed by ")?;
-    let have_gone =
-        |have: &str| line.strip_suffix(&format!(", who {have} gone; say it again: {said}"));
+    let have_gone = |have: &str| {
+        ["gone", "come anew since"].iter().find_map(|what| {
+            line.strip_suffix(&format!(", who {have} {what}; say it again: {said}"))
+        })
+    };
     let Some(readers) = have_gone("have") else {
         return Some(vec![have_gone("has")?]);
     };
