@@ -340,12 +340,13 @@ impl Simulation {
             | Event::LeftOthersOut(..)
             | Event::Resumed
             | Event::Shares { .. }
-            | Event::ShareDone { .. }
-            | Event::ShareOver {
+            | Event::ShareDone { .. } => Ok(()),
+            Event::ShareOver {
+                by,
                 refused: 0,
-                missing: 0,
+                missing,
                 ..
-            } => Ok(()),
+            } => self.has_handed(number, &by, missing),
             // Who is without a connection for a minute is told to the others.
             Event::CaughtUp { out, .. } if out >= GRACE => Ok(()),
             Event::Asleep(nick, _) => self.falls_asleep(number, &nick),
@@ -466,6 +467,15 @@ impl Simulation {
         (is_right && is_news)
             .then_some(())
             .ok_or_else(|| format!("{handed:?}"))
+    }
+
+    /// Checks that somebody has handed on all that it announced, or leaves before that.
+    fn has_handed(&self, number: usize, by: &Nick, missing: u32) -> Result<(), String> {
+        let (who, _) = self.members[number].view.people[by.as_str()];
+        let is_right = missing == 0 || self.members[who].is_leaving;
+        is_right
+            .then_some(())
+            .ok_or_else(|| format!("{missing} messages that {by} announced are missing"))
     }
 
     /// Checks that somebody has a message that it is said to have.
