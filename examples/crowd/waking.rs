@@ -125,9 +125,12 @@ fn wake(
     let mut answers = Vec::new();
     // When the command was typed that has no answer, and when the next one is.
     let (mut asked, mut next): (Option<Instant>, _) = (None, start);
-    let (mut come, mut last) = (0, start);
+    let (mut come, mut last, mut other) = (0, start, String::new());
     while come < lines {
-        ensure!(start.elapsed() < PATIENCE, "{come} of {lines} lines came");
+        ensure!(
+            start.elapsed() < PATIENCE,
+            "{come} of {lines} lines came, and then: {other}"
+        );
         if asked.is_none() && next <= Instant::now() {
             sleeper.say(r#"{"type":"command","text":"/whois nobody"}"#)?;
             asked = Some(Instant::now());
@@ -143,6 +146,8 @@ fn wake(
         {
             answers.push(at.saturating_duration_since(asked));
             next = at + TYPING;
+        } else {
+            other = line;
         }
     }
     Ok((last.saturating_duration_since(start), answers))

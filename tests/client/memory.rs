@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use e2echat::cipher::encoding::Encoder;
 use e2echat::cipher::keys::{IdentityKey, KeySize, PublicKey, SessionKey};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, MAX_PAST, MAX_PAST_UNREAD, SessionId, Stay};
@@ -82,7 +83,7 @@ fn card(number: usize, identity: &IdentityKey, model: &PublicKey) -> (SessionId,
     let stay = |number| Stay {
         first: 1,
         claim: Claim {
-            run: RunId([number; 16]),
+            run: RunId([100 + number; 16]),
             unread: ranges(MAX_PAST_UNREAD),
             ..nothing()
         },
@@ -111,8 +112,9 @@ fn nothing() -> Claim {
 struct Wire {
     stream: TcpStream,
     link: Link,
-    /// The client's present card.
+    /// The client's present card, and who else is there.
     client: Card,
+    others: Vec<SessionId>,
     /// How many counted frames have come, and how many of these are receipts.
     received: u64,
     receipts: u64,
@@ -127,6 +129,19 @@ impl Wire {
     fn enter(&mut self, kind: EntryKind, entry: &[u8]) {
         self.link = self.link.then(kind, &entry_digest(entry));
         self.send(&Frame::entry(kind, entry));
+    }
+
+    /// What whoever has seen all of it claims.
+    fn claim(&self) -> Claim {
+        let mut roster = self.others.clone();
+        roster.push(self.client.sid());
+        roster.sort_unstable();
+        Claim {
+            run: CHALLENGE.run,
+            link: self.link,
+            roster: roster_digest(&roster),
+            unread: Ranges::default(),
+        }
     }
 
     /// Gives an entry of the client's own its place.
@@ -172,11 +187,7 @@ impl Wire {
 }
 
 /// A relay with one client, who is in the room.
-struct Filler {
-    wire: Arc<Mutex<Wire>>,
-    /// What all others claim that they have seen: the client's joining.
-    seen: Claim,
-}
+struct Filler(Arc<Mutex<Wire>>);
 
 impl Filler {
     /// Lets the client that connects in at a place after this one, into a room with these members.
@@ -191,6 +202,7 @@ impl Filler {
             stream: stream.try_clone().unwrap(),
             link: before.then(EntryKind::Joined, &entry_digest(client.bytes())),
             client,
+            others: cards.iter().map(|(sid, _)| *sid).collect(),
             received: 0,
             receipts: 0,
             is_silent: false,
@@ -199,15 +211,6 @@ impl Filler {
         for (_, card) in cards {
             wire.send(&Frame::member(card));
         }
-        let mut roster: Vec<SessionId> = cards.iter().map(|(sid, _)| *sid).collect();
-        roster.push(wire.client.sid());
-        roster.sort_unstable();
-        let seen = Claim {
-            run: CHALLENGE.run,
-            link: wire.link,
-            roster: roster_digest(&roster),
-            unread: Ranges::default(),
-        };
         let wire = Arc::new(Mutex::new(wire));
         let taking = Arc::clone(&wire);
         thread::spawn(move || {
@@ -215,22 +218,23 @@ impl Filler {
                 lock(&taking).take(&frame);
             }
         });
-        Self { wire, seen }
+        Self(wire)
     }
 
     fn wire(&self) -> MutexGuard<'_, Wire> {
-        lock(&self.wire)
+        lock(&self.0)
     }
 
-    /// What this author says to the client under this number, with this text or these bytes for one.
-    fn compose(
-        &self,
-        author: &Author<'_>,
-        number: u64,
-        said: Said<'_>,
-        is_direct: bool,
-    ) -> Delivery {
-        let wire = self.wire();
+    /// Says that somebody comes.
+    fn admit(&self, (sid, card): &(SessionId, Vec<u8>)) {
+        let mut wire = self.wire();
+        wire.others.push(*sid);
+        wire.enter(EntryKind::Joined, card);
+    }
+
+    /// Has this author say something to the client under this number. Returns whether the client takes it.
+    fn say(&self, author: &Author<'_>, number: u64, said: Said<'_>, is_direct: bool) -> bool {
+        let mut wire = self.wire();
         let reader = wire.client.sid();
         let text = match said {
             Said::Text(text) => text,
@@ -249,14 +253,13 @@ impl Filler {
             time: 0,
             flags: 0,
             left_out: Vec::new(),
-            claim: self.seen.clone(),
+            claim: wire.claim(),
             commitment: body.commitment(),
         };
-        let session = wire.client.session().clone();
-        drop(wire);
-        let sealed = SealedMessage::seal(&header, &body, author.identity, &[(reader, &session)]);
+        let readers = [(reader, wire.client.session())];
+        let sealed = SealedMessage::seal(&header, &body, author.identity, &readers);
         let [(_, ciphertext)] = sealed.parcels.try_into().unwrap();
-        Delivery {
+        let delivery = Delivery {
             header: sealed.header,
             signature: sealed.signature,
             ciphertext: match said {
@@ -265,21 +268,18 @@ impl Filler {
                 Said::Garbage => vec![0],
             },
             is_entry: !is_direct,
-        }
-    }
-
-    fn deliver(&self, delivery: &Delivery) {
-        let mut wire = self.wire();
+        };
         if delivery.is_entry {
             let entry = signed_entry(&delivery.header, &delivery.signature);
             wire.link = wire.link.then(EntryKind::Message, &entry_digest(&entry));
         }
-        wire.stream.write_all(&delivery.frame()).unwrap();
+        let framed = Encoder::default().string(&delivery.frame()).finish();
+        wire.stream.write_all(&framed).is_ok()
     }
 
     /// Waits until the client has shown this, which an author says last.
     fn settle(&self, client: &Client, author: &Author<'_>, number: u64, what: &str) {
-        self.deliver(&self.compose(author, number, Said::Text(what), false));
+        assert!(self.say(author, number, Said::Text(what), false));
         wait_within(
             PATIENCE,
             || client.has_shown(|line| line.contains(what)).then_some(()),
@@ -357,8 +357,9 @@ fn whatever_a_relay_sends_the_memory_stays_below_what_is_promised() {
         let left = left_entry(*sid, Departure::Lost);
         filler.wire().enter(EntryKind::Left, &left);
     }
-    for (_, card) in others {
-        filler.wire().enter(EntryKind::Joined, card);
+    filler.wire().others.clear();
+    for newcomer in others {
+        filler.admit(newcomer);
     }
     filler.settle(&ada, &authors[0], 0, "all have come");
     peak("all members and as many who may come back");
@@ -368,7 +369,7 @@ fn whatever_a_relay_sends_the_memory_stays_below_what_is_promised() {
     for author in &authors {
         for number in garbage.clone() {
             for is_direct in [false, true] {
-                filler.deliver(&filler.compose(author, number, Said::Garbage, is_direct));
+                assert!(filler.say(author, number, Said::Garbage, is_direct));
             }
         }
     }
@@ -385,14 +386,22 @@ fn whatever_a_relay_sends_the_memory_stays_below_what_is_promised() {
 
     // What the user has said is taken, and confirmed by nobody.
     let reader = Card::parse(&others[0].1, lobby().id()).unwrap();
-    for text in 0..TEXTS {
-        let text = format!("{text} {}", "x".repeat(4080));
-        ada.say(&json!({"type": "direct", "to": reader.nick().as_str(), "text": text}).to_string());
+    for number in 0..TEXTS {
+        let request = json!({
+            "type": "direct",
+            "to": reader.nick().as_str(),
+            "text": "x".repeat(4096),
+            "id": number.to_string(),
+        });
+        ada.say(&request.to_string());
     }
-    let last = format!("{} {}", TEXTS - 1, "x".repeat(4080));
+    let last = format!("\"id\":\"{}\"", TEXTS - 1);
     wait_within(
         PATIENCE,
-        || ada.has_shown(|line| line.contains(&last)).then_some(()),
+        || {
+            let is_ack = |line: &str| line.contains(&last) && line.contains("\"ack\"");
+            ada.has_shown(is_ack).then_some(())
+        },
         || "the user's own words are not taken".to_owned(),
     );
     peak("all of the user's words");
@@ -401,7 +410,7 @@ fn whatever_a_relay_sends_the_memory_stays_below_what_is_promised() {
     let longest = "\t".repeat(4096);
     for _ in 0..LONG {
         number += 1;
-        filler.deliver(&filler.compose(&authors[0], number, Said::Text(&longest), false));
+        assert!(filler.say(&authors[0], number, Said::Text(&longest), false));
     }
     let largest = vec![0; MAX_FRAME - 16];
     for _ in 0..AHEAD {
@@ -419,10 +428,8 @@ fn whatever_a_relay_sends_the_memory_stays_below_what_is_promised() {
         || {
             let before = filler.wire().receipts;
             for author in &authors {
-                let direct = filler.compose(author, number, Said::Garbage, true);
-                let mut wire = filler.wire();
                 // It fails once the client has hung up.
-                let _ = wire.stream.write_all(&direct.frame());
+                filler.say(author, number, Said::Garbage, true);
             }
             number += 2;
             wait_within(

@@ -182,12 +182,12 @@ fn when_too_much_waits_for_a_sleeper_it_and_the_authors_are_told_what_is_not_del
     wait_within(
         2 * STAY,
         || {
-            let count = format!("{LINES} messages from");
-            let what = format!(
-                "; {count} ada and {count} carol came meanwhile and are not for you: ask for what matters"
-            );
-            let is_it =
-                |line: &String| line.starts_with("* you were out ") && line.ends_with(&what);
+            let counts = ["ada", "carol"].map(|nick| format!("{LINES} messages from {nick}"));
+            let is_it = |line: &String| {
+                line.starts_with("* you were out of the room for ")
+                    && counts.iter().all(|count| line.contains(count))
+                    && line.ends_with(" came meanwhile and are not for you: ask for what matters")
+            };
             bob.lines().iter().any(is_it).then_some(())
         },
         || format!("{:#?}", bob.lines()),
