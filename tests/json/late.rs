@@ -42,6 +42,21 @@ fn what_is_handed_on_is_told_with_its_author_and_by_whom() {
 }
 
 #[test]
+fn a_script_that_closes_its_input_hands_all_on_before_it_leaves() {
+    let relay = Relay::start(&[]);
+    let mut ada = Bot::join(relay.address(), "ada", &[]);
+    let text = "x".repeat(1000);
+    for number in 0..60 {
+        ada.ask(&json!({"type": "say", "text": format!("{number} {text}")}));
+    }
+    let carol = Bot::join(relay.address(), "carol", &[]);
+    ada.wait_for(&json!({"type": "join", "nick": "carol"}));
+    ada.ask(&json!({"type": "command", "text": "/share carol 60"}));
+    ada.leave();
+    carol.wait_for(&json!({"type": "share-end", "shown": 60, "missing": 0}));
+}
+
+#[test]
 fn what_is_said_meanwhile_waits_for_one_part_of_what_is_handed_on_at_most() {
     let relay = Relay::start(&[]);
     let mut ada = Bot::join(relay.address(), "ada", &[]);

@@ -257,7 +257,7 @@ impl Client<'_> {
     /// Returns whether somebody who leaves waits: until the relay has taken everything, and for a while for
     /// those who are missing and for whom something waits. Outside the room anybody may be missing.
     fn wait_to_leave(&mut self) -> bool {
-        if self.session.untaken().next().is_some() {
+        if self.session.untaken().next().is_some() || self.session.is_handing_on() {
             return true;
         }
         let is_missing = if self.session.is_inside() {

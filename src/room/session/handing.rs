@@ -80,6 +80,12 @@ impl Session {
         Ok(Shared { count, too_long })
     }
 
+    /// Whether something of what this member hands on is not sent yet.
+    #[must_use]
+    pub fn is_handing_on(&self) -> bool {
+        self.shares.is_sending()
+    }
+
     /// Takes out of these events what is about what this member hands on, and sends what is to be sent of
     /// that now.
     pub(super) fn go_on_sharing(&mut self, mut events: Vec<Event>, now: Now) -> Vec<Event> {

@@ -76,6 +76,11 @@ impl Shares {
         its.any(|sharing| !sharing.rest.is_empty())
     }
 
+    /// Whether anything is handed on of which not all is sent.
+    pub(super) fn is_sending(&self) -> bool {
+        self.0.iter().any(|sharing| !sharing.rest.is_empty())
+    }
+
     /// Takes note of what has become of a bundle or its announcement. Returns whether the event was about
     /// one: then nothing else is told of it.
     pub(super) fn take_note(&mut self, event: &Event) -> bool {
