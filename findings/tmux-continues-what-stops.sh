@@ -33,6 +33,6 @@ outside=$!
 check 'the program of a pane' "$(stops "$own")" 'runs on'
 check 'a job of a shell in a pane' "$(stops "$(cat job)")" 'stopped'
 check 'a program outside tmux' "$(stops "$outside")" 'stopped'
-kill -KILL "$outside" "$(cat job)"
+{ kill -KILL "$outside" "$(cat job)" && wait "$outside"; } 2> /dev/null || true
 tmux kill-server
 exit "$same"
