@@ -107,8 +107,8 @@ fn whoever_sleeps_finds_what_was_said_meanwhile_and_the_others_see_it() {
     }
 }
 
-#[test]
 #[ignore = "it takes minutes"]
+#[test]
 fn when_too_much_waits_for_a_sleeper_it_and_the_authors_are_told_what_is_not_delivered() {
     let relay = Relay::start(&SHORT_QUEUE);
     let storm = Storm::start(relay.address(), 0);

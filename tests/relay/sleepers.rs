@@ -76,8 +76,8 @@ fn an_empty_place_costs_the_relay_little() {
     assert!(each <= PLACE, "{each}");
 }
 
-#[test]
 #[ignore = "it takes minutes"]
+#[test]
 fn sleepers_by_the_hundred_from_one_address_give_way_to_whoever_comes() {
     const MEMBERS: usize = 200;
     let identities = (0..MEMBERS - 2).map(|_| IdentityKey::generate(KeySize::Bits2048));
