@@ -69,7 +69,7 @@ fn an_empty_place_costs_the_relay_little() {
         memory_of(relay.id()).resident
     };
     // What the first few take is there once.
-    let (few, more) = (100, 400);
+    let (few, more) = (100, 200);
     let before = sleep(0..few);
     let each = sleep(few..few + more).saturating_sub(before) / more;
     println!("{each} bytes for each place");
