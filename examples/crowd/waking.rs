@@ -23,8 +23,9 @@ use super::relay::{Relay, figures, program};
 
 const ROOM: &str = "room";
 
-/// Whoever was there for longer than a minute sleeps for longer than a minute, and is called asleep then.
-const STAY: Duration = Duration::from_secs(75);
+/// How long the sleeper is there at first. Its place is kept for so long: until it is called asleep, which
+/// takes a minute, and all is said.
+const STAY: Duration = Duration::from_mins(4);
 
 /// How long anything may take before it is taken for a failure.
 const PATIENCE: Duration = Duration::from_mins(5);
