@@ -265,3 +265,58 @@ fn a_card_from_before_that_the_relay_brings_back_gets_none_of_it() {
     assert_eq!(readers.len(), 2);
     assert!(readers.contains(&present) && readers.contains(&carol.sid()));
 }
+
+#[test]
+fn what_waited_for_longer_than_a_day_is_confirmed_like_any_other() {
+    for how in [Return::Resumed, Return::Anew] {
+        let (mut world, mut ada, mut bob, mut carol) = three();
+        ada.disconnect();
+        ada.say("to all").unwrap();
+        world.advance(Duration::from_hours(25));
+        for _ in 0..2 {
+            world.rekey(&mut bob);
+            world.rekey(&mut carol);
+            catch_up(&mut bob);
+            catch_up(&mut carol);
+        }
+        come_back(&mut world, &mut ada, how);
+        let [a, b, c] = world.pass(2 * BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+        for told in [&b, &c] {
+            let is_old = |ago: &Option<u64>| ago.is_some_and(|ago| ago >= 25 * 60 * 60);
+            let [("to all", ago)] = &shown(told)[..] else {
+                panic!("{how:?}: {told:?}");
+            };
+            assert!(is_old(ago), "{how:?}: {told:?}");
+        }
+        let is_undelivered = |event: &Event| matches!(event, Event::Undelivered { .. });
+        assert!(!a.iter().any(is_undelivered), "{how:?}: {a:?}");
+        assert_eq!(ada.confirmed_by(1), ["bob", "carol"], "{how:?}");
+    }
+}
+
+#[test]
+fn what_is_not_sent_to_one_alone_uses_no_number() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say_to(&mut ada, bob.sid(), "one");
+    world.pass(SETTLED, [&mut ada, &mut bob, &mut carol]);
+    world.advance(Duration::from_mins(24 * 60 - 2));
+    ada.disconnect();
+    ada.say_to(To::Member(bob.sid()), "two").unwrap();
+    world.advance(3 * BEACON_PERIOD);
+    world.wake(&mut ada);
+    let mut a = catch_up(&mut ada);
+    world.relay(&mut ada);
+    a.extend(catch_up(&mut ada));
+    assert!(
+        a.contains(&undelivered("bob", 2, "two", Undelivered::StaleKey)),
+        "{a:?}"
+    );
+    world.rekey(&mut bob);
+    catch_up(&mut bob);
+    catch_up(&mut ada);
+    world.say_to(&mut ada, bob.sid(), "three");
+    let [_, b, _] = world.pass(BEACON_PERIOD * 2, [&mut ada, &mut bob, &mut carol]);
+    assert_eq!(shown(&b), [("three", None)], "{b:?}");
+    let is_missing = |event: &Event| matches!(event, Event::Missing(..));
+    assert!(!b.iter().any(is_missing), "{b:?}");
+}

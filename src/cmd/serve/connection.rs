@@ -233,10 +233,7 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
             Err(ReadError::TimedOut) => return Departure::Silent,
             Err(ReadError::Length) => return Departure::Misbehaved,
             Err(ReadError::Closed | ReadError::Broken | ReadError::Io(_)) => {
-                return match membership.outbox().close_reason() {
-                    Some(CloseReason::Overflow) => Departure::Slow,
-                    _ => Departure::Lost,
-                };
+                return lost(membership);
             }
         };
         let next = membership.take(frame);
@@ -258,8 +255,17 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
         if let AfterFrame::End(departure) = next {
             return departure;
         }
+        // Of a member that was dropped nothing is taken any more, though much may be on its way.
         if !membership.wait_out(pause) {
-            return Departure::Lost;
+            return lost(membership);
         }
+    }
+}
+
+/// Why the connection of this member is over.
+fn lost(membership: &Membership) -> Departure {
+    match membership.outbox().close_reason() {
+        Some(CloseReason::Overflow) => Departure::Slow,
+        _ => Departure::Lost,
     }
 }

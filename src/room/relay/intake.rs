@@ -16,7 +16,7 @@ use super::OutgoingFrame;
 use super::entry::ChainEntry;
 use super::incoming::IncomingFrame;
 use super::reassembly::{ReassembledMessage, Reassembly};
-use super::throttle::{Cost, Share, Throttle};
+use super::throttle::{Cost, Portion, Throttle};
 
 /// A statement to all, as it is to be forwarded.
 #[derive(Debug)]
@@ -241,18 +241,18 @@ impl Intake {
         }
     }
 
-    /// Whether the latest frame is charged by the member's share of the room.
+    /// Whether the latest frame is charged by the member's portion of the room.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.is_message && self.throttle.is_shared()
     }
 
     /// Charges the member for the latest frame. Returns what it cost, and how long the next one has
-    /// to wait for that, when the member has this share of the room, or nobody else speaks. `uptime` is the
-    /// time since any moment, the same moment for all calls.
-    pub fn throttle(&mut self, share: Option<Share>, uptime: Duration) -> (Cost, Duration) {
-        let share = share.unwrap_or(Share::WHOLE);
-        (self.cost, self.throttle.take(&self.cost, &share, uptime))
+    /// to wait for that, when the member has this portion of the room. `uptime` is the time since any
+    /// moment, the same moment for all calls.
+    pub fn throttle(&mut self, portion: Option<Portion>, uptime: Duration) -> (Cost, Duration) {
+        let wait = self.throttle.take(&self.cost, portion.as_ref(), uptime);
+        (self.cost, wait)
     }
 
     /// The session ids under which the member may sign: what it sends may be from before it changed

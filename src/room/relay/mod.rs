@@ -50,7 +50,7 @@ pub use self::intake::{
 };
 pub use self::outgoing::OutgoingFrame;
 pub use self::reassembly::ReassembledMessage;
-pub use self::throttle::{Cost, Share, Throttle};
+pub use self::throttle::{Cost, Portion, Throttle};
 
 use self::entry::ChainEntry;
 use self::former::FormerOwners;
@@ -353,12 +353,12 @@ impl<M: Mailbox> Room<M> {
         }
     }
 
-    /// The member that joined at this position has spoken now. Returns its share of what readers can take.
-    pub fn share(&mut self, joined: u64, uptime: Duration) -> Share {
+    /// The member that joined at this position has spoken now. Returns its portion of what readers can take.
+    pub fn portion(&mut self, joined: u64, uptime: Duration) -> Portion {
         let readers = self.roster.iter().map(|(_, occupant)| occupant);
         let awake = readers.filter(|occupant| occupant.absence.is_none());
         let opens = awake.map(|occupant| occupant.opens);
-        Share {
+        Portion {
             speakers: self.speakers.count(joined, uptime),
             opened: opens.min().unwrap_or(OPENED),
         }
@@ -366,6 +366,7 @@ impl<M: Mailbox> Room<M> {
 
     fn remove(&mut self, sid: SessionId) {
         if let Some(occupant) = self.roster.remove(sid) {
+            self.speakers.forget(occupant.joined);
             self.retire(sid, occupant.previous, occupant.fingerprint);
         }
     }

@@ -18,6 +18,11 @@ impl Speakers {
         self.0.insert(joined, uptime);
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
+
+    /// This member is out of the room.
+    pub(super) fn forget(&mut self, joined: u64) {
+        self.0.remove(&joined);
+    }
 }
 
 #[cfg(test)]
@@ -33,5 +38,8 @@ mod tests {
         assert_eq!(speakers.count(2, 2 * second), 2);
         assert_eq!(speakers.count(3, 3 * second), 2, "the first is silent");
         assert_eq!(speakers.count(3, 9 * second), 1);
+        assert_eq!(speakers.count(4, 9 * second), 2);
+        speakers.forget(3);
+        assert_eq!(speakers.count(4, 9 * second), 1, "the other one has gone");
     }
 }

@@ -14,9 +14,9 @@ const BLOCK: usize = 256;
 /// The bytes of the length that the field `ciphertext` begins with.
 const LENGTH: usize = 4;
 
-/// The share of what readers can take that each of those who speak in a room gets.
+/// The portion that each of those who speak in a room has of what its readers can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
+pub struct Portion {
     /// How many members have spoken lately, the one that is charged included: at least one.
     pub speakers: u32,
     /// How many blocks a second the slowest reader in the room can open.
@@ -24,16 +24,25 @@ pub struct Share {
 }
 
 /// How many blocks a second all who speak in a room together may send to any one reader, who has to open
-/// them: what one core does in 2.4 ms each, and something to spare. A reader that says it can open less
-/// is sent less, but not less than the second of the two: a member must not silence its room.
+/// them: what one core does in 2.4 ms each, and something to spare.
 pub(super) const OPENED: u32 = 300;
+/// How many it is at least, however little a reader says that it can open: by saying 0 a member would
+/// silence its room.
 pub(super) const LEAST_OPENED: u32 = 100;
 /// How many bytes a second they may send to any one reader, whose link has to carry them: an entry goes to
 /// all, so that whoever has a slow link would not come after, and be dropped for that.
 const CARRIED: u32 = 384 * 1024;
-/// The time in which what may come at once is earned. Ten members who flood have sent a reader no more at
-/// once than it opens in some 1.3 seconds, so that nobody's line waits longer behind them.
-const SHARED_BURST: Duration = Duration::from_millis(125);
+/// The time in which a member earns of its portion what may come at once. Ten who begin to flood together
+/// send a reader what it opens in some 1.5 seconds, so that nobody's line waits longer behind them.
+const PORTION_BURST: Duration = Duration::from_millis(500);
+/// How long a member waits for its portion at most, before the relay reads on: what it acknowledges stands
+/// behind what it has to wait for, and the relay drops whoever acknowledges nothing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// How many bytes of statements and receipts a second a member may send, and the time in which it earns
+/// what may come at once. They go to all, and whoever says nothing else does not count among those who
+/// speak.
+const STATED: u32 = 16 * 1024;
+const STATED_BURST: Duration = Duration::from_secs(8);
 /// The most blocks of a ciphertext, however long its reader's key is: that of the longest content takes
 /// 16,770 bytes at most. Readers do not open a longer one.
 const LONGEST: usize = 66;
@@ -68,20 +77,14 @@ pub struct Cost {
     pub bytes: u64,
     /// The most blocks that any one reader has to open.
     pub opened: u64,
-    /// The most bytes that any one reader is sent.
+    /// The most bytes of a message that any one reader is sent.
     pub carried: u64,
+    /// Bytes of a statement or receipt.
+    pub stated: u64,
     /// Parcels: ciphertexts, empty ones too.
     pub parcels: u64,
     /// New cards.
     pub cards: u64,
-}
-
-impl Share {
-    /// That of a member while nobody else speaks.
-    pub(super) const WHOLE: Self = Self {
-        speakers: 1,
-        opened: OPENED,
-    };
 }
 
 impl Cost {
@@ -107,10 +110,14 @@ impl Cost {
             },
             bytes: count(length),
             opened: count(opened.unwrap_or(0)),
-            carried: count(match frame {
-                ToRelay::Send(send) => send.signed.len() + ciphertexts.max().unwrap_or(0),
-                _ => length,
-            }),
+            carried: match frame {
+                ToRelay::Send(send) => count(send.signed.len() + ciphertexts.max().unwrap_or(0)),
+                _ => 0,
+            },
+            stated: match frame {
+                ToRelay::Statement(_) => count(length),
+                _ => 0,
+            },
             parcels: count(parcels.len()),
             cards: u64::from(matches!(frame, ToRelay::Rekey(_))),
         }
@@ -132,6 +139,7 @@ pub struct Throttle {
     /// What a member may send to any one reader, if nobody else speaks.
     opened: (u32, Bucket),
     carried: (u32, Bucket),
+    stated: (Option<Rate>, Bucket),
     cards: (Option<Rate>, Bucket),
 }
 
@@ -149,36 +157,40 @@ impl Throttle {
             bytes: a_second(limits.bytes, BURST),
             opened: (limits.blocks.min(OPENED), Bucket::default()),
             carried: (limits.bytes.min(CARRIED), Bucket::default()),
+            stated: a_second(limits.bytes.min(STATED), STATED_BURST),
             cards: ((limits.blocks > 0).then_some(cards), Bucket::default()),
         }
     }
 
-    /// Whether what a member may send depends on its share.
+    /// Whether what a member may say depends on who else speaks.
     pub(super) fn is_shared(&self) -> bool {
         self.opened.0 > 0 || self.carried.0 > 0
     }
 
-    /// Charges the member for a frame, when it has this share of the room. Returns for how long nothing
+    /// Charges the member for a frame: for one of a message, of its portion. Returns for how long nothing
     /// more is to be taken from it. `now` is the time since any moment, the same moment for all calls.
-    pub fn take(&mut self, cost: &Cost, share: &Share, now: Duration) -> Duration {
-        let speakers = share.speakers.max(1);
-        let shared = |limit| {
-            let limit = NonZeroU32::new(limit)?;
-            Some(Rate::new(limit, SECOND * speakers, SHARED_BURST * speakers))
+    pub fn take(&mut self, cost: &Cost, portion: Option<&Portion>, now: Duration) -> Duration {
+        let wait = |(rate, bucket): &mut (Option<Rate>, Bucket), amount| match rate {
+            Some(rate) => bucket.take(rate, amount, now),
+            None => Duration::ZERO,
         };
-        let opened = self.opened.0.min(share.opened);
-        let wait = |rate: Option<Rate>, bucket: &mut Bucket, amount| {
-            rate.map_or(Duration::ZERO, |rate| bucket.take(&rate, amount, now))
+        let own = wait(&mut self.blocks, cost.blocks)
+            .max(wait(&mut self.bytes, cost.bytes))
+            .max(wait(&mut self.stated, cost.stated))
+            .max(wait(&mut self.cards, cost.cards));
+        let Some(portion) = portion else {
+            return own;
         };
-        wait(self.blocks.0, &mut self.blocks.1, cost.blocks)
-            .max(wait(self.bytes.0, &mut self.bytes.1, cost.bytes))
-            .max(wait(shared(opened), &mut self.opened.1, cost.opened))
-            .max(wait(
-                shared(self.carried.0),
-                &mut self.carried.1,
-                cost.carried,
-            ))
-            .max(wait(self.cards.0, &mut self.cards.1, cost.cards))
+        let shared = |limit: u32, bucket: &mut Bucket, amount| {
+            let limit = NonZeroU32::new(limit);
+            limit.map_or(Duration::ZERO, |limit| {
+                let rate = Rate::new(limit, SECOND * portion.speakers.max(1), PORTION_BURST);
+                bucket.take(&rate, amount, now).min(LONGEST_PAUSE)
+            })
+        };
+        let opened = self.opened.0.min(portion.opened);
+        own.max(shared(opened, &mut self.opened.1, cost.opened))
+            .max(shared(self.carried.0, &mut self.carried.1, cost.carried))
     }
 }
 
@@ -187,6 +199,12 @@ mod tests {
     use super::*;
     use crate::room::card::SessionId;
     use crate::room::frame::{Frame, Part};
+
+    /// The portion of a member while nobody else speaks.
+    const WHOLE: Portion = Portion {
+        speakers: 1,
+        opened: OPENED,
+    };
 
     fn cost(frame: &Frame) -> Cost {
         let bytes = frame.encode();
@@ -252,12 +270,71 @@ mod tests {
             ..RelayLimits::default()
         });
         let long = to(&[22 * 256]);
-        assert_eq!(throttle.take(&long, &Share::WHOLE, SECOND), Duration::ZERO);
-        let wait = |blocks: u32| (SECOND * blocks / OPENED).saturating_sub(SHARED_BURST);
-        let (first, second) = (wait(44), wait(66));
-        let about = |wait: Duration, other: Duration| wait.abs_diff(other) < SECOND / 1000;
-        assert!(about(throttle.take(&long, &Share::WHOLE, SECOND), first));
-        assert!(about(throttle.take(&long, &Share::WHOLE, SECOND), second));
+        // Half a second's worth comes at once.
+        for _ in 0..6 {
+            assert_eq!(throttle.take(&long, Some(&WHOLE), SECOND), Duration::ZERO);
+        }
+        for blocks in [7 * 22, 8 * 22] {
+            let wait = (SECOND * blocks / OPENED).saturating_sub(PORTION_BURST);
+            let pause = throttle.take(&long, Some(&WHOLE), SECOND);
+            assert!(pause.abs_diff(wait) < SECOND / 1000, "{pause:?} {wait:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_waits_for_its_portion_is_heard_every_few_seconds() {
+        let mut throttle = Throttle::new(&RelayLimits {
+            blocks: 5000,
+            bytes: 4 << 20,
+            ..RelayLimits::default()
+        });
+        let portion = Portion {
+            speakers: 200,
+            opened: LEAST_OPENED,
+        };
+        let longest = Cost {
+            opened: 66,
+            carried: 17_000,
+            ..Cost::default()
+        };
+        let pause = throttle.take(&longest, Some(&portion), SECOND);
+        assert_eq!(pause, LONGEST_PAUSE);
+        // What it acknowledges does not wait for what it says.
+        let acknowledgement = cost(&Frame::ack(1));
+        assert_eq!(
+            throttle.take(&acknowledgement, None, SECOND),
+            Duration::ZERO
+        );
+    }
+
+    #[test]
+    fn statements_are_no_way_round_the_portions() {
+        let mut throttle = Throttle::new(&RelayLimits {
+            blocks: 5000,
+            bytes: 4 << 20,
+            ..RelayLimits::default()
+        });
+        let longest = cost(&Frame::statement(&vec![0; 4600], &[0; 256]));
+        let (mut now, mut bytes) = (SECOND, 0);
+        while now < 11 * SECOND {
+            bytes += longest.bytes;
+            now += throttle.take(&longest, None, now);
+        }
+        let most = u64::from(STATED) * 18 + 2 * longest.bytes;
+        assert!(bytes <= most, "{bytes}");
+        // A beacon or a receipt every second never waits.
+        let mut throttle = Throttle::new(&RelayLimits {
+            blocks: 5000,
+            bytes: 4 << 20,
+            ..RelayLimits::default()
+        });
+        let beacon = cost(&Frame::statement(&[0; 400], &[0; 512]));
+        for second in 1..100 {
+            assert_eq!(
+                throttle.take(&beacon, None, SECOND * second),
+                Duration::ZERO
+            );
+        }
     }
 
     #[test]
@@ -267,7 +344,7 @@ mod tests {
             ..RelayLimits::default()
         };
         for (speakers, opened) in [(1, 300), (10, 300), (10, 100), (200, 1000)] {
-            let share = Share { speakers, opened };
+            let portion = Portion { speakers, opened };
             let line = Cost {
                 opened: 1,
                 ..Cost::default()
@@ -277,15 +354,15 @@ mod tests {
                 let (mut now, mut lines) = (SECOND, 0);
                 while now < 11 * SECOND {
                     lines += 1;
-                    now += throttle.take(&line, &share, now);
+                    now += throttle.take(&line, Some(&portion), now);
                 }
                 lines
             });
-            // In ten seconds: as much as that is, and what may come at once of each.
+            // In ten seconds: as much as that is, what may come at once, and two lines of each.
             let most = opened.min(OPENED);
             let sent = sent.sum::<u32>();
             assert!(
-                (most * 10..=most * 10 + speakers * (most / 8 + 2)).contains(&sent),
+                (most * 10..=most * 10 + most / 2 + 2 * speakers).contains(&sent),
                 "{sent}"
             );
         }
@@ -298,7 +375,7 @@ mod tests {
             bytes: 4 << 20,
             ..RelayLimits::default()
         });
-        let share = Share {
+        let portion = Portion {
             speakers: 11,
             opened: LEAST_OPENED,
         };
@@ -311,7 +388,7 @@ mod tests {
         };
         for second in 1..100 {
             assert_eq!(
-                throttle.take(&line, &share, SECOND * second),
+                throttle.take(&line, Some(&portion), SECOND * second),
                 Duration::ZERO
             );
         }
@@ -325,14 +402,16 @@ mod tests {
         let bare = cost(&Frame::send(b"header", b"signature", Part::Last, &[]));
         assert_eq!(bare.carried, 4 + 6 + 4 + 9);
         let statement = cost(&Frame::statement(&vec![0; 20_000], b""));
-        assert_eq!(statement.carried, statement.bytes);
+        assert_eq!(statement.stated, statement.bytes);
         let mut throttle = Throttle::new(&RelayLimits {
             bytes: 4 << 20,
             ..RelayLimits::default()
         });
         let entry = cost(&Frame::send(&vec![0; 48 << 10], b"", Part::Last, &[]));
-        throttle.take(&entry, &Share::WHOLE, SECOND);
-        let wait = throttle.take(&entry, &Share::WHOLE, SECOND);
+        for _ in 0..4 {
+            throttle.take(&entry, Some(&WHOLE), SECOND);
+        }
+        let wait = throttle.take(&entry, Some(&WHOLE), SECOND);
         assert!(wait > SECOND / 8 && wait < SECOND / 7, "{wait:?}");
     }
 
@@ -344,15 +423,15 @@ mod tests {
         });
         let cost = cost(&Frame::rekey(b"card"));
         for _ in 0..5 {
-            assert_eq!(throttle.take(&cost, &Share::WHOLE, SECOND), Duration::ZERO);
+            assert_eq!(throttle.take(&cost, Some(&WHOLE), SECOND), Duration::ZERO);
         }
-        assert_eq!(throttle.take(&cost, &Share::WHOLE, SECOND), MINUTE / 10);
+        assert_eq!(throttle.take(&cost, Some(&WHOLE), SECOND), MINUTE / 10);
         // With a smaller limit a second, it is the blocks that are short.
         let mut throttle = Throttle::new(&RelayLimits {
             blocks: 256,
             ..RelayLimits::default()
         });
-        assert_eq!(throttle.take(&cost, &Share::WHOLE, SECOND), 2 * SECOND);
+        assert_eq!(throttle.take(&cost, Some(&WHOLE), SECOND), 2 * SECOND);
     }
 
     #[test]
@@ -368,7 +447,7 @@ mod tests {
                 bytes,
                 ..Cost::default()
             };
-            throttle.take(&cost, &Share::WHOLE, SECOND)
+            throttle.take(&cost, Some(&WHOLE), SECOND)
         };
         assert_eq!(wait(20, 2000), Duration::ZERO);
         assert_eq!(wait(10, 500), SECOND);
@@ -384,9 +463,10 @@ mod tests {
             opened: u64::MAX,
             carried: u64::MAX,
             cards: u64::MAX,
+            stated: u64::MAX,
             parcels: 0,
         };
-        assert_eq!(throttle.take(&cost, &Share::WHOLE, SECOND), Duration::ZERO);
-        assert_eq!(throttle.take(&cost, &Share::WHOLE, SECOND), Duration::ZERO);
+        assert_eq!(throttle.take(&cost, Some(&WHOLE), SECOND), Duration::ZERO);
+        assert_eq!(throttle.take(&cost, Some(&WHOLE), SECOND), Duration::ZERO);
     }
 }

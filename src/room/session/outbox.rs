@@ -172,8 +172,8 @@ pub(super) struct Message {
     matter: Matter,
     is_direct: bool,
     text: String,
-    /// When it was written, by this member's uptime.
-    said: Duration,
+    /// Since when it waits for its readers, by this member's uptime: since it was sealed, if it was.
+    waits_since: Duration,
     form: Form,
     /// Where in the chain it stands, once it has come back.
     place: Option<At>,
@@ -380,7 +380,7 @@ impl Outbox {
             matter,
             is_direct: audience.is_direct,
             text,
-            said,
+            waits_since: said,
             form: Form::Draft(Draft {
                 body,
                 time,
@@ -403,19 +403,20 @@ impl Outbox {
             })
     }
 
-    /// A draft is signed, at this active time, and sealed for readers who have these session ids now. Its
-    /// number is used.
+    /// A draft is signed, at this active time and uptime, and sealed for readers who have these session ids
+    /// now. Its number is used.
     pub(super) fn seal(
         &mut self,
         receipt: u64,
         header: &Header,
         bytes: SealedMessage,
         readers: &HashMap<SessionId, SessionId>,
-        signed: Duration,
+        (signed, now): (Duration, Duration),
     ) {
         let Some(message) = self.get_mut(receipt) else {
             return;
         };
+        message.waits_since = now;
         message.form = Form::Sealed(Sealed {
             number: header.number,
             sender: header.sender,
@@ -699,12 +700,12 @@ impl Outbox {
             let sealed = message.sealed().filter(|_| message.is_taken)?;
             let away = absent_since(reader.origin);
             let here = here_since(reader.origin).unwrap_or_default();
-            let is_gone =
-                away.is_some_and(|since| now.saturating_sub(since.max(message.said)) >= HELD);
+            let is_gone = away
+                .is_some_and(|since| now.saturating_sub(since.max(message.waits_since)) >= HELD);
             let is_overdue = active.saturating_sub(sealed.signed.max(here)) > patience;
             if is_gone {
                 Some(Fate::Undelivered(Undelivered::Gone))
-            } else if now.saturating_sub(message.said) >= KEPT {
+            } else if now.saturating_sub(message.waits_since) >= KEPT {
                 Some(Fate::Undelivered(Undelivered::TooLong))
             } else {
                 let is_news = is_overdue && away.is_none() && reader.fate.is_none();

@@ -99,20 +99,15 @@ impl Session {
         };
         match to {
             To::Room { shown } => {
-                let leaves_out = |peer| policy.leaves_out(peer, Some(shown), now);
-                for (_, peer) in self.members.roster.iter() {
-                    match leaves_out(peer) {
+                let present = self.members.roster.iter().map(|(_, peer)| peer);
+                for peer in present.chain(self.members.expected(now)) {
+                    match policy.leaves_out(peer, Some(shown), now) {
                         None => audience.readers.push(Reader::new(&peer.card)),
                         Some(reason) => {
                             audience.left_out.insert(peer.card.origin(), reason);
                         }
                     }
                 }
-                let expected = self.members.expected(now).into_iter();
-                let expected = expected.filter(|peer| leaves_out(peer).is_none());
-                audience
-                    .readers
-                    .extend(expected.map(|peer| Reader::new(&peer.card)));
                 if !can_leave_out(audience.left_out.len(), self.door.limits.members) {
                     return Err(SayError::TooManyLeftOut);
                 }
@@ -154,6 +149,12 @@ impl Session {
             .iter()
             .map(|card| (card.origin(), card.sid()))
             .collect();
+        if direct.is_some() && sids.is_empty() {
+            // A number that nobody gets would be missed.
+            let events = self.leave_out(receipt, &stale, &gone);
+            self.outbox.give_up(receipt);
+            return Some(events);
+        }
         let stream = direct.map_or(Stream::Room, |(origin, sid)| {
             Stream::Direct(sids.get(&origin).copied().unwrap_or(sid))
         });
@@ -177,14 +178,25 @@ impl Session {
             .collect();
         let bytes = SealedMessage::seal(&header, &draft.body, &self.own.identity.key, &keys);
         let active = self.presence.active.get();
-        self.outbox.seal(receipt, &header, bytes, &sids, active);
-        let mut news = self
-            .outbox
-            .leave_out(receipt, &stale, Undelivered::StaleKey);
-        news.extend(self.outbox.leave_out(receipt, &gone, Undelivered::Gone));
+        let times = (active, now.uptime);
+        self.outbox.seal(receipt, &header, bytes, &sids, times);
+        let events = self.leave_out(receipt, &stale, &gone);
         let order = self.sending.next_order();
         self.send_message(receipt, order, now);
-        Some(news.into_iter().map(Event::of_news).collect())
+        Some(events)
+    }
+
+    /// A draft does not reach these readers, whose keys are too old, and those who are gone.
+    fn leave_out(
+        &mut self,
+        receipt: u64,
+        stale: &HashSet<SessionId>,
+        gone: &HashSet<SessionId>,
+    ) -> Vec<Event> {
+        let outbox = &mut self.outbox;
+        let mut news = outbox.leave_out(receipt, stale, Undelivered::StaleKey);
+        news.extend(outbox.leave_out(receipt, gone, Undelivered::Gone));
+        news.into_iter().map(Event::of_news).collect()
     }
 
     /// Whom a draft reaches now: those for whom it was written, under the session keys that they have now.
