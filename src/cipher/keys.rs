@@ -327,7 +327,7 @@ impl Drop for SessionKey {
     clippy::large_stack_arrays,
     reason = "it is the stack that is to be overwritten"
 )]
-fn overwrite_stack() {
+pub fn overwrite_stack() {
     let mut below = [0_u8; 256 * 1024];
     std::hint::black_box(&mut below);
 }
