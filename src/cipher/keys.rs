@@ -267,6 +267,7 @@ impl IdentityKey {
 }
 
 /// The key pair of one session. It only decrypts, and is never stored.
+#[cfg_attr(test, derive(Clone))]
 pub struct SessionKey(KeyPair);
 
 impl SessionKey {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::room::Time;
 use crate::room::card::SessionId;
-use crate::room::chain::{Claim, roster_digest};
+use crate::room::chain::{Claim, entry_digest, roster_digest, signed_entry};
 use crate::room::content::{Content, Unproven};
 use crate::room::frame::Signed;
 use crate::room::message::{Header, Kind, OpenError, Opened, Stream, header_digest, verify};
@@ -17,6 +17,7 @@ use super::event::{Event, Written};
 use super::history::At;
 use super::jobs::{Candidate, Done, Found, Job, Parcel, Place, Work, open_for};
 use super::peer::Peer;
+use super::signatures::Signature;
 use super::streams::{NumberedStream, Turn};
 use super::{Now, Session};
 
@@ -174,7 +175,10 @@ impl Session {
     fn work_for(&mut self, frame: &Arc<[u8]>, shown: At) -> Option<(Place, Work)> {
         let arrived = Arrived::read(Parcel::parse(frame)?, None)?;
         let sender = arrived.header.sender;
-        self.members.roster.get(sender)?;
+        let peer = self.members.roster.get(sender)?;
+        if peer.wrong.are_many() {
+            return None;
+        }
         let parties = self.find_parties(&arrived, shown).ok()?;
         let place = self.place(&arrived, &parties);
         let can_open = place.is_right() && matches!(place.turn, Turn::New | Turn::Late);
@@ -297,9 +301,10 @@ impl Session {
             }
             return Err(Outcome::settled(Vec::new()));
         }
-        if !self.is_signed(arrived, parties) {
-            let event = Event::Unopened(nick(), OpenError::Signature);
-            return Err(Outcome::unread([event]));
+        let found = arrived.found.as_ref();
+        let signature = self.look_at(parties.author, arrived.signed, found, now);
+        if let Err(events) = signature {
+            return Err(Outcome::unread(events));
         }
         if !place.is_right() {
             let event = Event::Unopened(nick(), OpenError::NotForMe);
@@ -333,19 +338,35 @@ impl Session {
         }
     }
 
-    /// Whether its author signed a message.
-    fn is_signed(&self, arrived: &Arrived<'_>, parties: &Parties) -> bool {
-        let Some(peer) = self.members.roster.get(parties.author) else {
-            return false;
+    /// Looks at what somebody is said to have signed, who is in the roster under this session id.
+    ///
+    /// # Errors
+    /// With what is told where it is wrong, or not looked at.
+    pub(super) fn look_at(
+        &mut self,
+        author: SessionId,
+        signed: Signed<'_>,
+        found: Option<&Found>,
+        now: Now,
+    ) -> Result<(), Vec<Event>> {
+        let Some(peer) = self.members.roster.get_mut(author) else {
+            return Err(Vec::new());
         };
+        let Signed { bytes, signature } = signed;
+        let digest = entry_digest(&signed_entry(bytes, signature));
         let identity = peer.card.identity();
-        let found = arrived.found.as_ref();
-        found
-            .and_then(|found| found.is_signed_by(identity))
-            .unwrap_or_else(|| {
-                let Signed { bytes, signature } = arrived.signed;
-                verify(bytes, signature, identity).is_ok()
-            })
+        let look = || {
+            let is_signed = found.and_then(|found| found.is_signed_by(identity));
+            is_signed.unwrap_or_else(|| verify(bytes, signature, identity).is_ok())
+        };
+        let looked = peer.wrong.look(digest, now.uptime, look);
+        let error = match looked {
+            Signature::Right => return Ok(()),
+            Signature::Wrong => OpenError::Signature,
+            Signature::WrongAgain => OpenError::SignatureAgain,
+            Signature::Unknown => return Err(Vec::new()),
+        };
+        Err(vec![Event::Unopened(peer.nick().clone(), error)])
     }
 
     /// Uses up the number of a message whose signature was verified. If it came to this member alone,

@@ -8,7 +8,8 @@
 //!   `jobs`: what is done of a message beside, before that.
 //! - `entering`: from the challenge to the room, over each connection.
 //! - `entries`: what the relay puts into the room's chain, in its order.
-//! - `messages`, `statements`: what members sign. `streams`: the numbers of their messages.
+//! - `messages`, `statements`: what members sign. `signatures`: wrong ones. `streams`: the numbers of their
+//!   messages.
 //! - `history`: the chain as this member saw it. `claims`: what others say of it is compared.
 //! - `presence`: who shows that it is there.
 //! - `members`, `peer`: who is in the room, and what is known of each.
@@ -46,6 +47,7 @@ mod saying;
 mod sending;
 mod shares;
 mod shown;
+mod signatures;
 mod statements;
 mod stating;
 mod streams;
