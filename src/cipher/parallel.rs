@@ -3,6 +3,8 @@
 use std::num::NonZero;
 use std::thread;
 
+use super::keys::overwrite_stack;
+
 /// The results of `work` for all items, in their order, on as many threads as there are cores. So many items
 /// are worth a thread: fewer cost less on one.
 pub(super) fn map<T: Sync, R: Send>(
@@ -25,7 +27,14 @@ pub(super) fn map<T: Sync, R: Send>(
     thread::scope(|scope| {
         let workers: Vec<_> = items
             .chunks(items.len().div_ceil(threads))
-            .map(|chunk| scope.spawn(move || chunk.iter().map(work).collect::<Vec<R>>()))
+            .map(|chunk| {
+                scope.spawn(move || {
+                    let results = chunk.iter().map(work).collect::<Vec<R>>();
+                    // The system keeps the stack for another thread.
+                    overwrite_stack();
+                    results
+                })
+            })
             .collect();
         workers
             .into_iter()
