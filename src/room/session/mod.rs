@@ -56,6 +56,7 @@ mod timers;
 
 use std::time::Duration;
 
+use crate::cipher::fingerprint::Fingerprint;
 use crate::cipher::keys::SessionKey;
 
 use super::Time;
@@ -237,6 +238,21 @@ impl Session {
         let mut others: Vec<Person> = peers.map(|peer| self.person_from(peer)).collect();
         others.sort_by_key(|person| person.nick.as_str().to_ascii_lowercase());
         others
+    }
+
+    /// How many others are in the room.
+    #[must_use]
+    pub fn count_others(&self) -> usize {
+        self.members.roster.len()
+    }
+
+    /// Whoever is in the room with this identity; of several the first one by nick.
+    #[must_use]
+    pub fn person_with(&self, fingerprint: Fingerprint) -> Option<Person> {
+        let peers = self.members.roster.iter().map(|(_, peer)| peer);
+        let same = peers.filter(|peer| peer.card.fingerprint() == fingerprint);
+        let first = same.min_by_key(|peer| peer.nick().as_str().to_ascii_lowercase());
+        first.map(|peer| self.person_from(peer))
     }
 
     /// Whom this member expects back: they were there when it entered anew, and nobody has said since that
