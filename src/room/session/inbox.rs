@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::jobs::{Done, Found, Job, Place, Work};
 use super::sending::CameBack;
@@ -51,10 +52,21 @@ pub(super) enum Progress {
     Found(Found, Place),
 }
 
+/// Something that waits.
+struct Waiting {
+    arrival: Arrival,
+    /// For how many entries of the chain it stands.
+    entries: u64,
+    /// When it came, in this member's uptime.
+    came: Duration,
+}
+
 /// What waits, oldest first.
 #[derive(Default)]
 pub(super) struct Inbox {
-    arrivals: VecDeque<(Arrival, u64)>,
+    arrivals: VecDeque<Waiting>,
+    /// When the latest was taken that waits no more.
+    taken: Duration,
     weight: usize,
     /// How many entries of the chain are among them.
     entries: u64,
@@ -64,21 +76,27 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// Something has come that stands for so many entries of the chain.
-    pub(super) fn push(&mut self, arrival: Arrival, entries: u64) {
+    pub(super) fn push(&mut self, arrival: Arrival, entries: u64, now: Duration) {
         self.weight += arrival.weight();
         self.entries += entries;
-        self.arrivals.push_back((arrival, entries));
+        self.arrivals.push_back(Waiting {
+            arrival,
+            entries,
+            came: now,
+        });
     }
 
-    /// Takes the oldest, unless a job for it is under way.
-    pub(super) fn pop(&mut self) -> Option<Arrival> {
-        let is_ready = |(arrival, _): &mut (Arrival, u64)| {
-            !matches!(arrival, Arrival::Frame(_, Progress::UnderWay(..)))
+    /// Takes the oldest, unless a job for it is under way. Returns also since when it was its turn: how long
+    /// it took to open is not to show in what this member does then, and when.
+    pub(super) fn pop(&mut self, now: Duration) -> Option<(Arrival, Duration)> {
+        let is_ready = |waiting: &mut Waiting| {
+            !matches!(waiting.arrival, Arrival::Frame(_, Progress::UnderWay(..)))
         };
-        let (arrival, entries) = self.arrivals.pop_front_if(is_ready)?;
-        self.weight -= arrival.weight();
-        self.entries -= entries;
-        Some(arrival)
+        let waiting = self.arrivals.pop_front_if(is_ready)?;
+        self.weight -= waiting.arrival.weight();
+        self.entries -= waiting.entries;
+        let since = std::mem::replace(&mut self.taken, now);
+        Some((waiting.arrival, since.max(waiting.came)))
     }
 
     /// Nothing of it counts any more.
@@ -106,8 +124,8 @@ impl Inbox {
     ) -> Vec<Job> {
         let mut places: Vec<Place> = Vec::new();
         let mut jobs = Vec::new();
-        for (arrival, _) in self.arrivals.iter_mut().take(AHEAD) {
-            let Arrival::Frame(frame, progress) = arrival else {
+        for waiting in self.arrivals.iter_mut().take(AHEAD) {
+            let Arrival::Frame(frame, progress) = &mut waiting.arrival else {
                 continue;
             };
             if matches!(progress, Progress::Waiting) {
@@ -130,18 +148,14 @@ impl Inbox {
     /// A job is done.
     pub(super) fn put(&mut self, done: Done) {
         let Done { number, found } = done;
-        let mut oldest = self.arrivals.iter_mut().take(AHEAD);
-        let progress = oldest.find_map(|(arrival, _)| match arrival {
-            Arrival::Frame(_, progress) => match progress {
-                Progress::UnderWay(under_way, place) if *under_way == number => {
-                    Some((*place, progress))
-                }
-                _ => None,
-            },
-            _ => None,
-        });
-        if let Some((place, progress)) = progress {
-            *progress = Progress::Found(found, place);
+        for waiting in self.arrivals.iter_mut().take(AHEAD) {
+            if let Arrival::Frame(_, progress) = &mut waiting.arrival
+                && let Progress::UnderWay(under_way, place) = *progress
+                && under_way == number
+            {
+                *progress = Progress::Found(found, place);
+                return;
+            }
         }
     }
 }

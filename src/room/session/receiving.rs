@@ -49,9 +49,13 @@ impl Session {
 
     /// Deals with the oldest frame that waits, if there is one and no job for it is under way.
     pub fn deal(&mut self, now: Now) -> Option<Result<Vec<Event>, End>> {
-        let arrival = self.inbox.pop()?;
+        let (arrival, since) = self.inbox.pop(now.uptime)?;
         self.presence.active.advance(now.uptime);
-        let dealt = self.deal_with(arrival, now);
+        let begun = Now {
+            uptime: since,
+            ..now
+        };
+        let dealt = self.deal_with(arrival, begun);
         Some(dealt.map(|events| self.go_on_sharing(events, now)))
     }
 
@@ -139,7 +143,7 @@ impl Session {
                 (Arrival::Frame(frame.into(), Progress::Waiting), entries)
             }
         };
-        self.inbox.push(arrival, entries);
+        self.inbox.push(arrival, entries, now.uptime);
         events
     }
 
