@@ -267,6 +267,7 @@ impl IdentityKey {
 }
 
 /// The key pair of one session. It only decrypts, and is never stored.
+#[cfg_attr(test, derive(Clone))]
 pub struct SessionKey(KeyPair);
 
 impl SessionKey {
@@ -327,7 +328,7 @@ impl Drop for SessionKey {
     clippy::large_stack_arrays,
     reason = "it is the stack that is to be overwritten"
 )]
-fn overwrite_stack() {
+pub fn overwrite_stack() {
     let mut below = [0_u8; 256 * 1024];
     std::hint::black_box(&mut below);
 }

@@ -3,11 +3,15 @@
 use std::num::NonZero;
 use std::thread;
 
-/// How many items are worth a thread. Fewer cost less on one: an RSA encryption takes some 70 µs.
-const WORTH_A_THREAD: usize = 4;
+use super::keys::overwrite_stack;
 
-/// The results of `work` for all items, in their order, on as many threads as there are cores.
-pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// The results of `work` for all items, in their order, on as many threads as there are cores. So many items
+/// are worth a thread: fewer cost less on one.
+pub(super) fn map<T: Sync, R: Send>(
+    items: &[T],
+    worth_a_thread: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     // Only this thread knows of it.
     #[cfg(test)]
     if super::keys::quick::is_on() {
@@ -15,7 +19,7 @@ pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) 
     }
     let threads = thread::available_parallelism()
         .map_or(1, NonZero::get)
-        .min(items.len() / WORTH_A_THREAD);
+        .min(items.len() / worth_a_thread);
     if threads < 2 {
         return items.iter().map(work).collect();
     }
@@ -23,7 +27,14 @@ pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) 
     thread::scope(|scope| {
         let workers: Vec<_> = items
             .chunks(items.len().div_ceil(threads))
-            .map(|chunk| scope.spawn(move || chunk.iter().map(work).collect::<Vec<R>>()))
+            .map(|chunk| {
+                scope.spawn(move || {
+                    let results = chunk.iter().map(work).collect::<Vec<R>>();
+                    // The system keeps the stack for another thread.
+                    overwrite_stack();
+                    results
+                })
+            })
             .collect();
         workers
             .into_iter()
@@ -36,11 +47,15 @@ pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) 
 mod tests {
     use super::*;
 
+    const WORTH_A_THREAD: usize = 4;
+
     #[test]
     fn many_items_are_work_for_all_cores_and_few_for_one() {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let threads = |items| {
-            let mut threads = map(&vec![(); items], |()| thread::current().id());
+            let mut threads = map(&vec![(); items], WORTH_A_THREAD, |()| {
+                thread::current().id()
+            });
             threads.dedup();
             threads.len()
         };
@@ -53,8 +68,8 @@ mod tests {
     fn results_are_in_the_order_of_the_items() {
         let items: Vec<usize> = (0..1000).collect();
         let expected: Vec<usize> = items.iter().map(|item| item * 2).collect();
-        assert_eq!(map(&items, |item| item * 2), expected);
-        assert_eq!(map(&[1], |item| item * 2), [2]);
-        assert!(map(&[], |item: &u8| *item).is_empty());
+        assert_eq!(map(&items, WORTH_A_THREAD, |item| item * 2), expected);
+        assert_eq!(map(&[1], WORTH_A_THREAD, |item| item * 2), [2]);
+        assert!(map(&[], WORTH_A_THREAD, |item: &u8| *item).is_empty());
     }
 }

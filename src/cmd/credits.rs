@@ -3,39 +3,42 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Counts how many more things may be under way.
+/// Counts how much is under way.
 pub(super) struct Credits {
-    left: Mutex<usize>,
+    most: usize,
+    taken: Mutex<usize>,
     given: Condvar,
 }
 
 impl Credits {
     /// A semaphore with so many credits.
-    pub(super) fn new(credits: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self {
-            left: Mutex::new(credits),
+            most,
+            taken: Mutex::new(0),
             given: Condvar::new(),
         }
     }
 
-    /// Waits for a credit and takes it.
-    pub(super) fn take(&self) {
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut left = self
+    /// Waits until there are any, and takes so many, though there may be fewer.
+    pub(super) fn take(&self, count: usize) {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self
             .given
-            .wait_while(left, |left| *left == 0)
+            .wait_while(taken, |taken| *taken >= self.most)
             .unwrap_or_else(PoisonError::into_inner);
-        *left -= 1;
+        *taken = taken.saturating_add(count);
     }
 
-    /// How many are left.
-    pub(super) fn left(&self) -> usize {
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether none is taken.
+    pub(super) fn are_all_there(&self) -> bool {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) == 0
     }
 
-    /// Gives a credit back.
-    pub(super) fn give(&self) {
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    /// Gives so many back.
+    pub(super) fn give(&self, count: usize) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        *taken = taken.saturating_sub(count);
         self.given.notify_one();
     }
 }

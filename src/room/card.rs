@@ -131,6 +131,7 @@ pub struct Card {
     origin: SessionId,
     nick: Nick,
     identity: PublicKey,
+    fingerprint: Fingerprint,
     is_lasting: bool,
     session: PublicKey,
     generation: u32,
@@ -313,6 +314,7 @@ impl Card {
             origin: SessionId::origin(sid, first, identity.key.public()),
             nick: nick.clone(),
             identity: identity.key.public().clone(),
+            fingerprint: identity.key.public().fingerprint(),
             is_lasting: identity.is_lasting,
             session: session.clone(),
             generation,
@@ -378,6 +380,7 @@ impl Card {
             sid,
             origin: SessionId::origin(sid, first, &identity),
             nick,
+            fingerprint: identity.fingerprint(),
             identity,
             is_lasting,
             session,
@@ -448,7 +451,7 @@ impl Card {
     /// The fingerprint of the identity.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        self.identity.fingerprint()
+        self.fingerprint
     }
 
     /// How many session keys the member has had before.

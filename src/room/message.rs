@@ -313,6 +313,8 @@ impl SealedMessage {
 pub enum OpenError {
     /// The signature is not the sender's.
     Signature,
+    /// It is not the sender's once more: of what comes in that name, hardly any is looked at for a while.
+    SignatureAgain,
     /// It was not written for this reader.
     NotForMe,
     /// It came without a ciphertext, and its sender did not leave this reader out.
@@ -329,6 +331,9 @@ impl std::fmt::Display for OpenError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Signature => "its signature is wrong",
+            Self::SignatureAgain => {
+                "its signature is wrong like others before it, by the sender's doing or the relay's; until one is right, one a minute is looked at"
+            }
             Self::NotForMe => "it was not written for you",
             Self::NoCiphertext => "it came without its content",
             Self::CannotOpen => "it cannot be opened",

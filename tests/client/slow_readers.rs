@@ -156,3 +156,36 @@ fn what_the_relay_says_of_it_is_read_though_the_connection_was_reset_meanwhile()
     ada.wait_for_line("return", |line| line.starts_with("* connected again"));
     assert_eq!(ada.warnings(), [""; 0]);
 }
+
+#[test]
+fn whoever_is_far_behind_has_own_words_taken_and_leaves_before_all_is_opened() {
+    let relay = Relay::start(&["--max-bytes", "0", "--max-blocks", "0"]);
+    let mut ada = Client::join(relay.address(), "ada", &[]);
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.wait_for_line("bob", |line| line.starts_with("* bob joined "));
+    bob.signal(Signal::SIGSTOP);
+    // Each is 22 blocks: some 2000 are to be opened.
+    let long = "x".repeat(4000);
+    for _ in 0..100 {
+        ada.say(&long);
+    }
+    ada.say("that was all");
+    ada.wait_for_message("ada", "that was all");
+    bob.say("enough");
+    bob.signal(Signal::SIGCONT);
+    bob.wait_for_message("bob", "enough");
+    // As /quit does.
+    bob.signal(Signal::SIGTERM);
+    let ended = bob.ended();
+    assert_eq!(ended.code(), Some(0), "{ended:#?}");
+    let has_shown = |text: &str| ended.stdout.iter().any(|line| line.contains(text));
+    assert!(!has_shown("<ada> that was all"));
+    assert!(!has_shown("not delivered"), "{ended:#?}");
+    ada.wait_for_message("bob", "enough");
+    ada.wait_for_line("goodbye", |line| line.starts_with("* bob left"));
+    // What he did not open, he did not confirm.
+    let told = ada.wait_for_line("what he missed", |line| {
+        line.contains("not confirmed by bob, who has gone; say it again: that was all")
+    });
+    assert_eq!(ada.warnings(), [told]);
+}

@@ -10,7 +10,8 @@ use crate::cmd::terminal::Input;
 use crate::cmd::unwritable;
 use crate::room::message::Kind;
 use crate::room::notice::Notice;
-use crate::room::session::{End, Fate, Session};
+use crate::room::session::{Done, End, Event, Fate, Session};
+use crate::room::stream::ReadError;
 
 use super::away::Away;
 use super::catch_up::CatchUp;
@@ -22,6 +23,7 @@ use super::incoming::Incoming;
 use super::net::link::FromRelay;
 use super::net::reconnect::{Connection, LinkEvent};
 use super::next_key::NextKey;
+use super::openers::Openers;
 use super::outbox::Outbox;
 use super::output::alarms::Incident;
 use super::output::filter::Filter;
@@ -42,6 +44,8 @@ pub(super) enum Happening {
     Link(LinkEvent),
     /// A session key is made that was asked for.
     KeyMade(Box<SessionKey>),
+    /// What there was to do beside for a message is done.
+    Opened(Done),
 }
 
 /// Delivers things of one kind to the main thread, for as long as that runs.
@@ -74,6 +78,9 @@ pub(super) struct Client<'a> {
     pub(super) incoming: Incoming,
     pub(super) next_key: NextKey,
     pub(super) exit: Exit,
+    pub(super) openers: Openers,
+    /// Why the link is down, while what came over it before is not dealt with.
+    pub(super) down: Option<ReadError>,
     /// How many messages came over the connection of before, when the program had stood still: they were
     /// here already, unread.
     pub(super) came_on_waking: usize,
@@ -84,27 +91,21 @@ impl Client<'_> {
     pub(super) fn run(&mut self, happenings: &Receiver<Happening>) -> anyhow::Result<()> {
         loop {
             let (idle, before) = (self.idle_time(), self.clock.now());
-            let happening = happenings.recv_timeout(idle);
+            let happening = match happenings.recv_timeout(idle) {
+                Ok(happening) => Some(happening),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
             let waited = self.clock.now().uptime.saturating_sub(before.uptime);
             if waited.saturating_sub(idle) >= STOOD_STILL {
                 self.connection.wake();
                 self.came_on_waking = 0;
             }
-            match happening {
-                Ok(Happening::Typed(input)) => self.take_input(input),
-                Ok(Happening::Link(event)) => match self.take_link_event(event) {
-                    Err(_) if self.exit.is_leaving() && self.session.has_said_goodbye() => {
-                        return Ok(());
-                    }
-                    taken => taken?,
-                },
-                Ok(Happening::KeyMade(key)) => {
-                    let now = self.clock.now();
-                    self.next_key
-                        .take(*key, &mut self.session, now, &mut self.screen);
+            match self.take(happening) {
+                Err(_) if self.exit.is_leaving() && self.session.has_said_goodbye() => {
+                    return Ok(());
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                taken => taken?,
             }
             if self.exit.deadline().is_some_and(|at| at <= Instant::now()) {
                 if self.exit.is_leaving() {
@@ -120,22 +121,58 @@ impl Client<'_> {
         }
     }
 
-    fn take_link_event(&mut self, event: LinkEvent) -> anyhow::Result<()> {
-        match self.connection.take(event, self.session.received()) {
-            Some(FromRelay::Frame(frame)) => self.take_frame(&frame),
-            Some(FromRelay::Down(error)) => {
-                let slow_for = self.connection.slow_for();
-                let relay = self.destination.relay;
-                self.lose_connection(wording::connection_lost(relay, &error, slow_for))
+    fn take(&mut self, happening: Option<Happening>) -> anyhow::Result<()> {
+        match happening {
+            Some(Happening::Typed(input)) => self.take_input(input),
+            Some(Happening::Link(event)) => {
+                match self.connection.take(event, self.session.received()) {
+                    Some(FromRelay::Frame(frame)) => {
+                        let events = self.session.take_in(&frame, self.clock.now());
+                        self.take_events(events)?;
+                    }
+                    Some(FromRelay::Down(error)) => self.down = Some(error),
+                    None => return Ok(()),
+                }
+                return self.deal();
             }
-            None => Ok(()),
+            Some(Happening::Opened(done)) => {
+                self.session.take_done(done);
+                return self.deal();
+            }
+            Some(Happening::KeyMade(key)) => {
+                let now = self.clock.now();
+                self.next_key
+                    .take(*key, &mut self.session, now, &mut self.screen);
+            }
+            None => {}
         }
+        Ok(())
     }
 
-    fn take_frame(&mut self, frame: &[u8]) -> anyhow::Result<()> {
-        let was_inside = self.session.is_inside();
-        let events = self.session.receive(frame, self.clock.now());
-        self.connection.credit_frame();
+    /// Deals with what has come, as far as it is verified and opened; and then with the end of the connection,
+    /// if that has come: whoever leaves by hand does not wait for what came before it.
+    fn deal(&mut self) -> anyhow::Result<()> {
+        loop {
+            self.openers.hand_out(self.session.take_jobs());
+            let Some(events) = self.session.deal(self.clock.now()) else {
+                break;
+            };
+            self.take_events(events)?;
+        }
+        let waiting = self.session.backlog();
+        self.connection.credit(waiting);
+        let is_in_a_hurry = self.exit.deadline().is_some() && self.session.has_said_goodbye();
+        let is_over = waiting == 0 || is_in_a_hurry;
+        let Some(error) = self.down.take_if(|_| is_over) else {
+            return Ok(());
+        };
+        let slow_for = self.connection.slow_for();
+        let relay = self.destination.relay;
+        self.lose_connection(wording::connection_lost(relay, &error, slow_for))
+    }
+
+    /// Tells what came of a frame, or what is to be told of the session's end.
+    fn take_events(&mut self, events: Result<Vec<Event>, End>) -> anyhow::Result<()> {
         match events {
             Ok(events) => {
                 if self.session.is_inside() {
@@ -165,7 +202,7 @@ impl Client<'_> {
                     self.screen
                         .notice(wording::refused_again(self.destination.relay, refusal));
                 }
-                if was_inside && end == End::Malformed {
+                if self.session.is_inside() && end == End::Malformed {
                     return self.leave_bad_link(error);
                 }
                 self.lose_connection(error)
@@ -206,6 +243,7 @@ impl Client<'_> {
         }
         self.session.disconnect(self.clock.now());
         self.connection.pause();
+        self.down = None;
         Ok(())
     }
 

@@ -138,13 +138,11 @@ impl Client<'_> {
     /// Who wrote an earlier message, and what is to be said of them.
     fn meet_author(&self, author: &Author) -> (Who, Option<String>) {
         let (nick, fingerprint) = (&author.nick, author.fingerprint);
-        let others = self.session.others();
-        let present = others.iter().find(|it| it.fingerprint == fingerprint);
+        let present = self.session.person_with(fingerprint);
         let is_user = self.session.card().fingerprint() == fingerprint;
-        let has_nick_of_another = others.iter().any(|other| {
-            other.nick.skeleton() == nick.skeleton() && other.fingerprint != fingerprint
-        });
-        let standing = match present {
+        let namesake = self.session.person(nick);
+        let has_nick_of_another = namesake.is_some_and(|it| it.fingerprint != fingerprint);
+        let standing = match &present {
             _ if is_user => Standing::Verified,
             Some(person) => person.standing,
             None if has_nick_of_another => Standing::Changed,
@@ -164,6 +162,7 @@ impl Client<'_> {
                 Some(format!("{nick} was {fingerprint} ({kind})"))
             }
             _ => present
+                .as_ref()
                 .filter(|person| person.nick != *nick)
                 .map(|person| format!("{nick} is called {} now", person.nick)),
         };
@@ -213,8 +212,7 @@ impl Client<'_> {
     /// Hands on to those whose turn it is what they missed.
     pub(super) fn answer_catch_up(&mut self) {
         for asker in self.catch_up.take_due() {
-            let mut others = self.session.others().into_iter();
-            let person = others.find(|person| person.fingerprint == asker);
+            let person = self.session.person_with(asker);
             let person = person.filter(|person| person.standing == Standing::Verified);
             let (Some(person), Some(since)) = (person, self.catch_up.missed_since(asker)) else {
                 continue;

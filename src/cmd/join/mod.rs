@@ -2,7 +2,7 @@
 //!
 //! The main thread owns the [`Session`] and decides everything. All that happens reaches it
 //! through one channel: what is typed (from the terminal's threads), frames (from the link's
-//! reading thread), signals. What it decides goes to the link's writing thread and to the
+//! reading thread), what was found in them (from the openers), signals. What it decides goes to the link's writing thread and to the
 //! terminal, each through a queue of its own. The channel is not bounded, because the terminal's
 //! threads must never wait; credits bound what can be in it.
 //!
@@ -30,6 +30,7 @@ mod incoming;
 mod late;
 pub(super) mod net;
 mod next_key;
+mod openers;
 mod outbox;
 pub(super) mod output;
 mod reply;
@@ -59,6 +60,7 @@ use self::incoming::Incoming;
 use self::net::link::FromRelay;
 use self::net::reconnect::{Connection, Dialler};
 use self::next_key::NextKey;
+use self::openers::Openers;
 use self::outbox::Outbox;
 use self::output::filter::Filter;
 use self::output::report::Report;
@@ -134,6 +136,7 @@ pub(super) fn join_room(
     let mut connection = Connection::start(dialler, stream)?;
     let on_the_way = enter(relay, &mut connection, &happenings, &mut session, &clock)?;
 
+    let openers = Openers::start(deliver(&sender, Happening::Opened))?;
     let hurry = leave_on_signal(deliver(&sender, Happening::Typed))?;
     entered()?;
     let nicks = Arc::<Nicks>::default();
@@ -171,6 +174,8 @@ pub(super) fn join_room(
             deliver(&sender, |key| Happening::KeyMade(Box::new(key))),
         ),
         exit: Exit::default(),
+        openers,
+        down: None,
         came_on_waking: 0,
     };
     client.tell_events(on_the_way);
@@ -244,7 +249,7 @@ fn enter(
             None => continue,
         };
         let received = session.receive(&frame, clock.now());
-        connection.credit_frame();
+        connection.credit(session.backlog());
         events.extend(received.map_err(|end| match end {
             End::Malformed => wording::not_a_relay(relay),
             end => wording::session_ended(relay, end),

@@ -235,7 +235,7 @@ impl Terminal {
     /// Where somebody types it changes nothing.
     pub(super) fn credit(&self) {
         if let Some(credits) = &self.credits {
-            credits.give();
+            credits.give(1);
         }
     }
 

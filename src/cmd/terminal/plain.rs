@@ -27,7 +27,7 @@ pub(super) fn read_lines(input: impl BufRead, credits: Option<&Credits>, deliver
     // An input that fails gives nothing more, like one that ends.
     while let Ok(Some(line)) = lines.next() {
         if let Some(credits) = credits {
-            credits.take();
+            credits.take(1);
         }
         deliver(line);
     }
@@ -198,7 +198,7 @@ mod tests {
         }
         assert_eq!(seen, CREDITS);
         (0..2 * CREDITS).for_each(|_| {
-            credits.give();
+            credits.give(1);
             assert!(receiver.recv().is_ok());
         });
         assert!(reading.join().is_ok());

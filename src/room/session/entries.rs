@@ -9,9 +9,11 @@ use crate::room::notice::Notice;
 
 use super::entering::MAX_POSITION;
 use super::event::{Disbelief, End, Event};
+use super::history::At;
+use super::jobs::{Found, Parcel};
 use super::outbox::Undelivered;
 use super::presence::OwnEntry;
-use super::sending::{NotBack, Own};
+use super::sending::{CameBack, NotBack, Own};
 use super::{Now, Session};
 
 impl Session {
@@ -21,6 +23,7 @@ impl Session {
         kind: EntryKind,
         entry: &[u8],
         ciphertext: &[u8],
+        found: Option<Found>,
         now: Now,
     ) -> Result<Vec<Event>, End> {
         let may_have_ciphertext = matches!(kind, EntryKind::Message | EntryKind::Unknown(_));
@@ -33,7 +36,12 @@ impl Session {
             EntryKind::Left => self.somebody_left(entry, now)?,
             EntryKind::Rekeyed => self.somebody_rekeyed(entry, now)?,
             EntryKind::Message => {
-                return Ok(self.take_message_entry(&Signed::parse(entry)?, ciphertext, now));
+                let parcel = Parcel {
+                    signed: Signed::parse(entry)?,
+                    ciphertext,
+                    is_entry: true,
+                };
+                return Ok(self.take_message_entry(parcel, found, now));
             }
             EntryKind::Statement => return Ok(self.take_statement(&Signed::parse(entry)?, now)),
             EntryKind::Goodbye => self.take_goodbye(&Signed::parse(entry)?, now),
@@ -228,54 +236,73 @@ impl Session {
         events
     }
 
-    /// This member's oldest entry that was not back has its place here.
-    pub(super) fn take_own(&mut self, now: Now) -> Result<Vec<Event>, End> {
-        if self.is_at_the_end() {
-            return Err(End::Malformed);
-        }
+    /// This member's oldest entry that was not back has its place behind all that waits.
+    pub(super) fn take_back(&mut self) -> Result<CameBack, End> {
         let NotBack {
             own, signed, order, ..
         } = self.sending.take_back().ok_or(End::Malformed)?;
-        let mut events = Vec::new();
-        let mut claim = None;
-        match own {
+        let came_back = |kind, digest, claim| CameBack {
+            kind,
+            digest,
+            claim,
+            card: None,
+            copy: None,
+            signed,
+            order,
+        };
+        Ok(match own {
             Own::Statement {
                 kind,
                 digest,
-                claim: signed,
-            } => {
-                self.history.append(kind, &digest);
-                claim = Some(signed);
-            }
-            Own::Rekey(card) => {
-                self.history
-                    .append(EntryKind::Rekeyed, &entry_digest(card.bytes()));
-                events.extend(self.own_card_is_listed(*card, now)?);
-                self.roster_changed();
-            }
+                claim,
+            } => came_back(kind, digest, Some(claim)),
+            Own::Rekey(card) => CameBack {
+                card: Some(card.clone()),
+                ..came_back(EntryKind::Rekeyed, entry_digest(card.bytes()), None)
+            },
             Own::Message(receipt) => {
-                let Some(message) = self.outbox.get(receipt) else {
-                    return Err(End::Malformed);
-                };
+                let message = self.outbox.get(receipt).ok_or(End::Malformed)?;
                 let digest = entry_digest(&message.entry());
-                claim = message.claim().cloned();
-                self.history.append(EntryKind::Message, &digest);
-                let copy = message.copy();
-                self.outbox.came_back(receipt, self.history.now());
-                if let Some(copy) = copy {
-                    self.keep(copy, None, now);
-                }
-                let position = self.history.now().position;
-                self.shown.push(position, self.own.origin(), now.uptime);
+                let came_back = CameBack {
+                    copy: message.copy(),
+                    ..came_back(EntryKind::Message, digest, message.claim().cloned())
+                };
+                let now = self.history.now();
+                let place = At {
+                    position: now.position.saturating_add(self.inbox.entries() + 1),
+                    ..now
+                };
+                self.outbox.came_back(receipt, place);
+                came_back
             }
+        })
+    }
+
+    /// An entry of this member's own has its place here.
+    pub(super) fn take_own(&mut self, own: CameBack, now: Now) -> Result<Vec<Event>, End> {
+        if self.is_at_the_end() {
+            return Err(End::Malformed);
         }
-        if let Some(claim) = claim {
+        self.history.append(own.kind, &own.digest);
+        let mut events = Vec::new();
+        if let Some(card) = own.card {
+            events.extend(self.own_card_is_listed(*card, now)?);
+            self.roster_changed();
+        }
+        if let Some(copy) = own.copy {
+            self.keep(copy, None, now);
+        }
+        let position = self.history.now().position;
+        if own.kind == EntryKind::Message {
+            self.shown.push(position, self.own.origin(), now.uptime);
+        }
+        if let Some(claim) = own.claim {
             self.history.claim_came_back(&claim);
         }
         let entry = OwnEntry {
-            position: self.history.now().position,
-            signed,
-            order,
+            position,
+            signed: own.signed,
+            order: own.order,
         };
         let patience = self.period() * 8;
         let since = self.presence.active.get().saturating_sub(patience);
@@ -296,7 +323,7 @@ impl Session {
     }
 
     /// The relay has refused this member's next card: nothing has changed.
-    pub(super) fn take_refusal(&mut self, code: u8) -> Result<Vec<Event>, End> {
+    pub(super) fn take_refusal(&mut self, code: u8) -> Result<Event, End> {
         let next = self.own.next_card.as_ref().ok_or(End::Malformed)?;
         // Nobody else can have the nick that this member has, or a key that it has just made: a relay that
         // says so wants it to keep the key before.
@@ -309,6 +336,6 @@ impl Session {
         if !self.own.has_key() {
             self.timers.key_is_gone();
         }
-        Ok(vec![Event::Refused(refused.nick().clone())])
+        Ok(Event::Refused(refused.nick().clone()))
     }
 }

@@ -1,19 +1,23 @@
 //! What members sign: messages and statements, checked in the order of PROTOCOL §5 and §10.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::room::Time;
 use crate::room::card::SessionId;
-use crate::room::chain::{Claim, roster_digest};
+use crate::room::chain::{Claim, entry_digest, roster_digest, signed_entry};
 use crate::room::content::{Content, Unproven};
 use crate::room::frame::Signed;
-use crate::room::message::{Header, Kind, OpenError, Opened, Stream, header_digest, open, verify};
+use crate::room::message::{Header, Kind, OpenError, Opened, Stream, header_digest, verify};
 use crate::room::names::Nick;
 use crate::room::text::SafeText;
 
 use super::claims::What;
 use super::event::{Event, Written};
+use super::history::At;
+use super::jobs::{Candidate, Done, Found, Job, Parcel, Place, Work, open_for};
 use super::peer::Peer;
+use super::signatures::Signature;
 use super::streams::{NumberedStream, Turn};
 use super::{Now, Session};
 
@@ -30,9 +34,28 @@ struct Arrived<'a> {
     ciphertext: &'a [u8],
     /// Whether it is an entry of the chain; if not, it has come to this member alone.
     is_entry: bool,
+    /// What was found of it beside.
+    found: Option<Found>,
 }
 
-impl Arrived<'_> {
+impl<'a> Arrived<'a> {
+    /// `None` if it cannot be read.
+    fn read(parcel: Parcel<'a>, found: Option<Found>) -> Option<Self> {
+        let Parcel {
+            signed,
+            ciphertext,
+            is_entry,
+        } = parcel;
+        let header = Header::parse(signed.bytes).ok()?;
+        Some(Self {
+            signed,
+            header,
+            ciphertext,
+            is_entry,
+            found,
+        })
+    }
+
     /// Whether it has come to all, and without content for this member.
     fn may_be_for_others(&self) -> bool {
         self.is_entry && self.ciphertext.is_empty()
@@ -55,6 +78,20 @@ struct Parties {
     /// Whether it was written in a run in which this member never was, by somebody whom it met only later:
     /// it may be for this member, or one of its readers has encrypted it again.
     is_unplaced: bool,
+}
+
+/// What is known of a message before its signature is looked at.
+struct Placed {
+    is_for_me: bool,
+    /// Whether it is a copy that nobody has a reason to send.
+    has_no_reason: bool,
+    turn: Turn,
+}
+
+impl Placed {
+    fn is_right(&self) -> bool {
+        self.is_for_me && !self.has_no_reason
+    }
 }
 
 /// What becomes of a message.
@@ -86,21 +123,13 @@ impl Session {
     /// A message to the room has come, as an entry.
     pub(super) fn take_message_entry(
         &mut self,
-        signed: &Signed<'_>,
-        ciphertext: &[u8],
+        parcel: Parcel<'_>,
+        found: Option<Found>,
         now: Now,
     ) -> Vec<Event> {
-        let outcome = match Header::parse(signed.bytes) {
-            Ok(header) => {
-                let arrived = Arrived {
-                    signed: *signed,
-                    header,
-                    ciphertext,
-                    is_entry: true,
-                };
-                self.take_message(&arrived, now)
-            }
-            Err(_) => Outcome::unread([Event::Stray]),
+        let outcome = match Arrived::read(parcel, found) {
+            Some(arrived) => self.take_message(arrived, now),
+            None => Outcome::unread([Event::Stray]),
         };
         if !outcome.is_settled {
             self.history.note_unread();
@@ -112,41 +141,77 @@ impl Session {
     /// A message for this member alone has come: a direct one, or a late copy of one to the room.
     pub(super) fn take_delivery(
         &mut self,
-        signed: &Signed<'_>,
-        ciphertext: &[u8],
+        parcel: Parcel<'_>,
+        found: Option<Found>,
         now: Now,
     ) -> Vec<Event> {
-        let Ok(header) = Header::parse(signed.bytes) else {
-            return vec![Event::Stray];
+        match Arrived::read(parcel, found) {
+            Some(arrived) => self.take_message(arrived, now).events,
+            None => vec![Event::Stray],
+        }
+    }
+
+    /// The work of verifying and opening that can be done beside now, for whatever threads: of the messages
+    /// that wait, as far as they are right in their place by what is known so far.
+    pub fn take_jobs(&mut self) -> Vec<Job> {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        let now = self.history.now();
+        let shown = At {
+            position: now.position.saturating_add(inbox.entries()),
+            ..now
         };
-        let arrived = Arrived {
-            signed: *signed,
-            header,
-            ciphertext,
-            is_entry: false,
+        let jobs = inbox.hand_out(|frame| self.work_for(frame, shown));
+        self.inbox = inbox;
+        jobs
+    }
+
+    /// A job is done, in whatever order.
+    pub fn take_done(&mut self, done: Done) {
+        self.inbox.put(done);
+    }
+
+    /// What is to be done for a message, if a frame brings one that is worth it: when it is dealt with, this
+    /// member will have been `shown` more, and so may know it better.
+    fn work_for(&mut self, frame: &Arc<[u8]>, shown: At) -> Option<(Place, Work)> {
+        let arrived = Arrived::read(Parcel::parse(frame)?, None)?;
+        let sender = arrived.header.sender;
+        let peer = self.members.roster.get(sender)?;
+        if peer.wrong.are_many() {
+            return None;
+        }
+        let parties = self.find_parties(&arrived, shown).ok()?;
+        let place = self.place(&arrived, &parties);
+        let can_open = place.is_right() && matches!(place.turn, Turn::New | Turn::Late);
+        if !can_open || arrived.ciphertext.is_empty() || parties.is_unplaced {
+            return None;
+        }
+        let work = Work {
+            frame: Arc::clone(frame),
+            identity: self.members.roster.get(sender)?.card.identity().clone(),
+            readers: self.candidates(&parties),
         };
-        self.take_message(&arrived, now).events
+        Some(((sender, arrived.header.stream, arrived.header.number), work))
     }
 
     /// A message has come: the steps of PROTOCOL §5.
-    fn take_message(&mut self, arrived: &Arrived<'_>, now: Now) -> Outcome {
-        let parties = match self.find_parties(arrived) {
+    fn take_message(&mut self, mut arrived: Arrived<'_>, now: Now) -> Outcome {
+        let parties = match self.find_parties(&arrived, self.history.now()) {
             Ok(parties) => parties,
             Err(events) => return Outcome::unread(events),
         };
-        let turn = match self.check_turn(arrived, &parties, now) {
+        let turn = match self.check_turn(&arrived, &parties, now) {
             Ok(turn) => turn,
             Err(outcome) => return outcome,
         };
-        let claim = &arrived.header.claim;
+        let (found, claim) = (arrived.found.take(), &arrived.header.claim);
         let (mut events, fits) = self.weigh(parties.author, claim, What::Message, now);
-        self.take_number(arrived, &parties, fits && turn == Turn::New, now);
-        match self.open(arrived, &parties) {
+        self.take_number(&arrived, &parties, fits && turn == Turn::New, now);
+        match self.open(&arrived, &parties, found) {
             Ok(opened) => {
                 let number = arrived.header.number;
-                self.stream_of(arrived, &parties).opened(number);
+                self.stream_of(&arrived, &parties).opened(number);
                 let is_late = turn == Turn::Late || self.is_from_before(parties.author, claim);
-                events.extend(self.show(arrived, &parties, opened, is_late, now));
+                events.extend(self.show(&arrived, &parties, opened, is_late, now));
                 Outcome::settled(events)
             }
             // It may be for others alone, who were there when this member was not.
@@ -161,37 +226,41 @@ impl Session {
     }
 
     /// Opens a message with the key that it is for, so far as this member knows which that is.
-    fn open(&self, arrived: &Arrived<'_>, parties: &Parties) -> Result<Opened, OpenError> {
+    fn open(
+        &self,
+        arrived: &Arrived<'_>,
+        parties: &Parties,
+        found: Option<Found>,
+    ) -> Result<Opened, OpenError> {
+        if parties.is_unplaced && !arrived.ciphertext.is_empty() {
+            return Err(OpenError::KeyDestroyed);
+        }
+        let readers = self.candidates(parties);
+        let opened = found.and_then(|found| found.opened(&readers));
+        opened.unwrap_or_else(|| {
+            let bytes = arrived.signed.bytes;
+            open_for(bytes, &arrived.header, &readers, arrived.ciphertext)
+        })
+    }
+
+    /// The keys with which a message may open.
+    fn candidates(&self, parties: &Parties) -> Vec<Candidate> {
         let present = [self.own.card.sid()];
         let readers = match parties.readers.as_slice() {
             [] => &present,
             readers => readers,
         };
-        if parties.is_unplaced && !arrived.ciphertext.is_empty() {
-            return Err(OpenError::KeyDestroyed);
-        }
-        let mut failure = OpenError::NoCiphertext;
-        for reader in readers {
-            let key = self.own.keys.of(*reader);
-            let (bytes, header) = (arrived.signed.bytes, &arrived.header);
-            match open(bytes, header, *reader, key, arrived.ciphertext) {
-                // A relay passes on nothing that is for a key which was given up long ago.
-                Err(OpenError::NoCiphertext) if key.is_none() => failure = OpenError::KeyDestroyed,
-                Err(OpenError::NoCiphertext) => {}
-                // It may have been for a key that is gone.
-                Err(OpenError::CannotOpen) if failure == OpenError::KeyDestroyed => {}
-                Err(error @ (OpenError::CannotOpen | OpenError::KeyDestroyed)) => failure = error,
-                opened => return opened,
-            }
-        }
-        Err(failure)
+        let keys = &self.own.keys;
+        let with_key = |reader: &SessionId| (*reader, keys.of(*reader).cloned());
+        readers.iter().map(with_key).collect()
     }
 
-    /// Finds who wrote a message to this room, and as whom this member reads it.
+    /// Finds who wrote a message to this room, and as whom this member reads it, which is shown all up to a
+    /// position before.
     ///
     /// # Errors
     /// With what is told of one from nobody who is here.
-    fn find_parties(&self, arrived: &Arrived<'_>) -> Result<Parties, Vec<Event>> {
+    fn find_parties(&self, arrived: &Arrived<'_>, shown: At) -> Result<Parties, Vec<Event>> {
         let Arrived { signed, header, .. } = arrived;
         let is_its_room = header.room == self.own.card.room();
         let author = self.members.author(header.sender, signed);
@@ -202,7 +271,7 @@ impl Session {
         };
         let (readers, is_unplaced) = match header.stream {
             Stream::Direct(reader) => (vec![reader], false),
-            Stream::Room => self.known_at(header, peer),
+            Stream::Room => self.known_at(header, peer, shown),
         };
         Ok(Parties {
             author,
@@ -224,6 +293,31 @@ impl Session {
         now: Now,
     ) -> Result<Turn, Outcome> {
         let nick = || parties.nick.clone();
+        let place = self.place(arrived, parties);
+        // It would be dropped in any case, so it is not worth the work of looking at the signature.
+        if place.is_for_me && place.turn == Turn::Repeated {
+            if !arrived.is_entry {
+                self.owe_receipt(parties.origin, !arrived.is_direct(), now);
+            }
+            return Err(Outcome::settled(Vec::new()));
+        }
+        let found = arrived.found.as_ref();
+        let signature = self.look_at(parties.author, arrived.signed, found, now);
+        if let Err(events) = signature {
+            return Err(Outcome::unread(events));
+        }
+        if !place.is_right() {
+            let event = Event::Unopened(nick(), OpenError::NotForMe);
+            return Err(Outcome::unread([event]));
+        }
+        if place.turn == Turn::Taken {
+            return Err(Outcome::unread([Event::Equivocation(nick())]));
+        }
+        Ok(place.turn)
+    }
+
+    /// Whether a message is for this member, and which number it has.
+    fn place(&mut self, arrived: &Arrived<'_>, parties: &Parties) -> Placed {
         // What is for one alone is no entry.
         let is_misplaced = arrived.is_entry && arrived.is_direct();
         // Whoever has read a message could encrypt it again for those who came later.
@@ -232,33 +326,47 @@ impl Session {
             [] => arrived.ciphertext.is_empty(),
             readers => !is_misplaced && readers.iter().all(is_own),
         };
-        let digest = header_digest(arrived.signed.bytes);
-        let number = arrived.header.number;
-        let turn = self.stream_of(arrived, parties).turn(number, digest);
-        // It would be dropped in any case, so it is not worth the work of looking at the signature.
-        if is_for_me && turn == Turn::Repeated {
-            if !arrived.is_entry {
-                self.owe_receipt(parties.origin, !arrived.is_direct(), now);
-            }
-            return Err(Outcome::settled(Vec::new()));
-        }
-        let identity = self.members.roster.get(parties.author);
-        let identity = identity.map(|peer| peer.card.identity());
-        let Signed { bytes, signature } = arrived.signed;
-        if let Some(Err(error)) = identity.map(|key| verify(bytes, signature, key)) {
-            return Err(Outcome::unread([Event::Unopened(nick(), error)]));
-        }
         // A message to the room is an entry. It comes to one alone only after one of the two has entered anew.
         let is_copy = !arrived.is_entry && !arrived.is_direct();
         let has_no_reason = is_copy && !self.is_from_before(parties.author, &arrived.header.claim);
-        if !is_for_me || has_no_reason {
-            let event = Event::Unopened(nick(), OpenError::NotForMe);
-            return Err(Outcome::unread([event]));
+        let digest = header_digest(arrived.signed.bytes);
+        let number = arrived.header.number;
+        Placed {
+            is_for_me,
+            has_no_reason,
+            turn: self.stream_of(arrived, parties).turn(number, digest),
         }
-        if turn == Turn::Taken {
-            return Err(Outcome::unread([Event::Equivocation(nick())]));
-        }
-        Ok(turn)
+    }
+
+    /// Looks at what somebody is said to have signed, who is in the roster under this session id.
+    ///
+    /// # Errors
+    /// With what is told where it is wrong, or not looked at.
+    pub(super) fn look_at(
+        &mut self,
+        author: SessionId,
+        signed: Signed<'_>,
+        found: Option<&Found>,
+        now: Now,
+    ) -> Result<(), Vec<Event>> {
+        let Some(peer) = self.members.roster.get_mut(author) else {
+            return Err(Vec::new());
+        };
+        let Signed { bytes, signature } = signed;
+        let digest = entry_digest(&signed_entry(bytes, signature));
+        let identity = peer.card.identity();
+        let look = || {
+            let is_signed = found.and_then(|found| found.is_signed_by(identity));
+            is_signed.unwrap_or_else(|| verify(bytes, signature, identity).is_ok())
+        };
+        let looked = peer.wrong.look(digest, now.uptime, look);
+        let error = match looked {
+            Signature::Right => return Ok(()),
+            Signature::Wrong => OpenError::Signature,
+            Signature::WrongAgain => OpenError::SignatureAgain,
+            Signature::Unknown => return Err(Vec::new()),
+        };
+        Err(vec![Event::Unopened(peer.nick().clone(), error)])
     }
 
     /// Uses up the number of a message whose signature was verified. If it came to this member alone,
@@ -367,12 +475,13 @@ impl Session {
 
     /// The session ids under which the author of a message to the room may have known this member when it
     /// wrote that; and whether this member can only guess that it may.
-    fn known_at(&self, header: &Header, author: &Peer) -> (Vec<SessionId>, bool) {
+    fn known_at(&self, header: &Header, author: &Peer, shown: At) -> (Vec<SessionId>, bool) {
         let present = self.history.run();
         let claim = &header.claim;
         match self.history.at(claim.run, claim.link.position) {
             Some(at) => {
-                let was_shown = self.history.stay_around(at).is_some();
+                let is_coming = self.history.now() < at && at <= shown;
+                let was_shown = is_coming || self.history.stay_around(at).is_some();
                 (self.own.keys.perhaps_at(at, was_shown), false)
             }
             // In a run in which this member never was, somebody may have expected it back who had met it

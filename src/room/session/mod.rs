@@ -3,10 +3,13 @@
 //!
 //! Frames and the time go in, frames and events come out. It owns the private keys.
 //!
-//! - this file: what the session is, and which frame is for what. `door`: how far it is.
+//! - this file: what the session is. `door`: how far it is.
+//! - `receiving`: what comes from the relay, and which frame is for what. `inbox`: what waits of that.
+//!   `jobs`: what is done of a message beside, before that.
 //! - `entering`: from the challenge to the room, over each connection.
 //! - `entries`: what the relay puts into the room's chain, in its order.
-//! - `messages`, `statements`: what members sign. `streams`: the numbers of their messages.
+//! - `messages`, `statements`: what members sign. `signatures`: wrong ones. `streams`: the numbers of their
+//!   messages.
 //! - `history`: the chain as this member saw it. `claims`: what others say of it is compared.
 //! - `presence`: who shows that it is there.
 //! - `members`, `peer`: who is in the room, and what is known of each.
@@ -28,7 +31,9 @@ mod entries;
 mod event;
 mod handing;
 mod history;
+mod inbox;
 mod incoming;
+mod jobs;
 mod members;
 mod messages;
 mod outbox;
@@ -37,40 +42,44 @@ mod own_keys;
 mod peer;
 mod policy;
 mod presence;
+mod receiving;
 mod saying;
 mod sending;
 mod shares;
 mod shown;
+mod signatures;
 mod statements;
 mod stating;
 mod streams;
 mod succession;
 mod timers;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::cipher::fingerprint::Fingerprint;
 use crate::cipher::keys::SessionKey;
 
 use super::Time;
 use super::card::{Card, Identity, SessionId};
-use super::frame::{Frame, RelayLimits, ToClient};
+use super::frame::{Frame, RelayLimits};
 use super::names::{Nick, RoomName};
-use super::notice::Notice;
 
 pub use self::earlier::Which;
 pub use self::event::{
     Asleep, Author, Disbelief, End, Event, Handed, Person, Presence, SayError, ShareError,
     SharedWith, Standing, Written,
 };
+pub use self::inbox::weight;
+pub use self::jobs::{Done, Job};
 pub use self::outbox::{Fate, Receipt, Said, Undelivered};
 pub use self::policy::{Policy, To};
 pub use self::shares::Shared;
 
 use self::copies::Copies;
-use self::door::{Door, Entering, Parting, Phase};
+use self::door::{Door, Parting, Phase};
 use self::earlier::Earlier;
 use self::history::History;
+use self::inbox::Inbox;
 use self::incoming::HandedBefore;
 use self::members::Members;
 use self::outbox::Outbox;
@@ -97,6 +106,7 @@ pub struct Now {
 pub struct Session {
     own: Own,
     members: Members,
+    inbox: Inbox,
     history: History,
     streams: AllStreams,
     outbox: Outbox,
@@ -140,6 +150,7 @@ impl Session {
         Self {
             members: Members::around(&card),
             own: Own::new(identity, room.key(), card, key),
+            inbox: Inbox::default(),
             history: History::default(),
             streams: AllStreams::default(),
             outbox: Outbox::default(),
@@ -227,6 +238,21 @@ impl Session {
         let mut others: Vec<Person> = peers.map(|peer| self.person_from(peer)).collect();
         others.sort_by_key(|person| person.nick.as_str().to_ascii_lowercase());
         others
+    }
+
+    /// How many others are in the room.
+    #[must_use]
+    pub fn count_others(&self) -> usize {
+        self.members.roster.len()
+    }
+
+    /// Whoever is in the room with this identity; of several the first one by nick.
+    #[must_use]
+    pub fn person_with(&self, fingerprint: Fingerprint) -> Option<Person> {
+        let peers = self.members.roster.iter().map(|(_, peer)| peer);
+        let same = peers.filter(|peer| peer.card.fingerprint() == fingerprint);
+        let first = same.min_by_key(|peer| peer.nick().as_str().to_ascii_lowercase());
+        first.map(|peer| self.person_from(peer))
     }
 
     /// Whom this member expects back: they were there when it entered anew, and nobody has said since that
@@ -333,6 +359,7 @@ impl Session {
             }
         }
         self.door.phase = Phase::Begun;
+        self.inbox.clear();
         self.presence.active.stop(now.uptime);
         self.door.outgoing.clear();
     }
@@ -350,115 +377,5 @@ impl Session {
         let (contradict, others): (Vec<_>, Vec<_>) = watches.partition(|watch| watch.differs);
         let may_agree = others.iter().any(|watch| watch.may_be_here(active, period));
         contradict.len() > 1 && !may_agree
-    }
-
-    /// Takes a frame from the relay: its type and fields.
-    ///
-    /// # Errors
-    /// Where the session is over.
-    pub fn receive(&mut self, frame: &[u8], now: Now) -> Result<Vec<Event>, End> {
-        let events = self.receive_frame(frame, now)?;
-        Ok(self.go_on_sharing(events, now))
-    }
-
-    fn receive_frame(&mut self, frame: &[u8], now: Now) -> Result<Vec<Event>, End> {
-        self.presence.active.advance(now.uptime);
-        let frame = ToClient::parse(frame)?;
-        let phase = std::mem::replace(&mut self.door.phase, Phase::Begun);
-        match (phase, frame) {
-            (_, ToClient::Notice(code)) => {
-                Err(Notice::from_code(code).map_or(End::UnknownNotice(code), End::Notice))
-            }
-            (Phase::Begun, ToClient::Challenge(challenge, limits)) => {
-                self.door.limits = limits;
-                self.present(&challenge, now)?;
-                Ok(Vec::new())
-            }
-            (Phase::Presented(presented, signed), ToClient::Welcome(welcome)) => {
-                if welcome.resumed {
-                    return self.resume(&welcome, now);
-                }
-                self.check(&welcome)?;
-                // Whatever breaks from here on, what the connection before brought is over.
-                (self.door.joined, self.door.received) = (None, 0);
-                let entering = Entering {
-                    welcome,
-                    presented: *presented,
-                    signed,
-                    cards: Vec::new(),
-                    absences: BTreeMap::new(),
-                };
-                Ok(self.enter(entering, now))
-            }
-            (Phase::Entering(mut entering), ToClient::Member(card)) => {
-                let card = Card::parse(card, self.own.card.room());
-                entering.cards.push(card);
-                Ok(self.enter(*entering, now))
-            }
-            (Phase::Entering(mut entering), ToClient::Absent(absence)) => {
-                let before = entering.absences.insert(entering.cards.len(), absence);
-                self.door.phase = Phase::Entering(entering);
-                before.map_or(Ok(Vec::new()), |_| Err(End::Malformed))
-            }
-            // It is answered where frames are read: after decryption, the time that the answer
-            // takes would tell how that went.
-            (phase @ (Phase::Entering(..) | Phase::Inside), ToClient::Ping) => {
-                self.door.phase = phase;
-                Ok(Vec::new())
-            }
-            (Phase::Inside, frame) => {
-                self.door.phase = Phase::Inside;
-                self.receive_inside(&frame, now)
-            }
-            _ => Err(End::Malformed),
-        }
-    }
-
-    fn receive_inside(&mut self, frame: &ToClient<'_>, now: Now) -> Result<Vec<Event>, End> {
-        let events = match frame {
-            ToClient::Ack(count) => return self.take_ack(*count, now),
-            ToClient::Entry {
-                kind,
-                entry,
-                ciphertext,
-            } => self.take_entry(*kind, entry, ciphertext, now)?,
-            ToClient::Own => self.take_own(now)?,
-            ToClient::Deliver(signed, ciphertext) => self.take_delivery(signed, ciphertext, now),
-            ToClient::Receipt(signed) => self.take_receipt(signed, now),
-            ToClient::Refused(code) => self.take_refusal(*code)?,
-            ToClient::Passed(digests) => {
-                self.take_passed(digests)?;
-                Vec::new()
-            }
-            _ => return Err(End::Malformed),
-        };
-        self.door.received += 1;
-        if let Some(catching_up) = &mut self.door.catching_up {
-            catching_up.count(&events);
-        }
-        Ok(events)
-    }
-
-    /// The relay has taken so many frames.
-    fn take_ack(&mut self, count: u64, now: Now) -> Result<Vec<Event>, End> {
-        let acknowledged = self.sending.acknowledge(count)?;
-        if acknowledged.is_news {
-            self.timers.acknowledged(self.presence.active.get());
-            self.timers.relay_answers();
-        }
-        let taken = acknowledged.messages.len();
-        for receipt in acknowledged.messages {
-            self.outbox.taken(receipt);
-        }
-        self.say_goodbye_if_due(now);
-        let mut events = Vec::from_iter((taken > 0).then_some(Event::Taken(taken)));
-        events.extend(acknowledged.is_swallowed.then_some(Event::Swallowed));
-        // What waited has come before the first ACK.
-        if let Some(caught_up) = self.door.catching_up.take() {
-            self.timers.acknowledged(self.presence.active.get());
-            events.extend(self.has_caught_up(&caught_up, now));
-            events.extend(self.send_drafts(now));
-        }
-        Ok(events)
     }
 }

@@ -1,5 +1,6 @@
 //! A member's own session keys: the present one, and those that messages may still be under way to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cipher::keys::SessionKey;
@@ -31,8 +32,8 @@ struct OwnKey {
     presented: Option<usize>,
     /// When it is destroyed, if its successor has been announced.
     ends: Option<Duration>,
-    /// `None` once it is destroyed.
-    key: Option<SessionKey>,
+    /// `None` once it is destroyed. A job that opens with it keeps it until then.
+    key: Option<Arc<SessionKey>>,
 }
 
 impl OwnKeys {
@@ -44,7 +45,7 @@ impl OwnKeys {
             listed: None,
             presented: None,
             ends: None,
-            key: Some(key),
+            key: Some(Arc::new(key)),
         }])
     }
 
@@ -72,7 +73,7 @@ impl OwnKeys {
             listed: None,
             presented: None,
             ends: None,
-            key: Some(key),
+            key: Some(Arc::new(key)),
         });
     }
 
@@ -129,7 +130,7 @@ impl OwnKeys {
     }
 
     /// The key that a session id of this member's has, if it is not destroyed.
-    pub(super) fn of(&self, sid: SessionId) -> Option<&SessionKey> {
+    pub(super) fn of(&self, sid: SessionId) -> Option<&Arc<SessionKey>> {
         let own = self.0.iter().find(|own| own.sid == sid)?;
         own.key.as_ref()
     }

@@ -14,6 +14,7 @@ use crate::room::text::SafeText;
 use super::event::{Asleep, Person, Standing};
 use super::incoming::Incoming;
 use super::presence::Watch;
+use super::signatures::WrongSignatures;
 
 /// How many of the session keys are remembered that a member had before.
 const FORMER_KEYS: usize = 8;
@@ -58,6 +59,8 @@ pub(super) struct Peer {
     /// What it hands on to this member, and whether the user wants none of it.
     pub(super) hands_on: Incoming,
     pub(super) is_ignored: bool,
+    /// The wrong signatures that came in its name.
+    pub(super) wrong: WrongSignatures,
     /// What has been said once, and need not be said again.
     pub(super) told: Told,
 }
@@ -183,6 +186,7 @@ impl Peer {
             away: None,
             hands_on: Incoming::default(),
             is_ignored: false,
+            wrong: WrongSignatures::default(),
             told: Told::default(),
         }
     }

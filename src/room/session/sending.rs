@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::cipher::encoding::{Digest, Malformed};
 use crate::room::card::Card;
 use crate::room::chain::{Claim, EntryKind};
+use crate::room::content::Unproven;
 use crate::room::frame::Frame;
 
 /// Something that is counted.
@@ -57,6 +58,23 @@ impl NotBack {
         };
         size_of::<Self>() + claimed
     }
+}
+
+/// An entry that has come back: all that is known of it, as the outbox may forget it before its place in the
+/// chain is reached.
+pub(super) struct CameBack {
+    pub(super) kind: EntryKind,
+    pub(super) digest: Digest,
+    /// What it claims, unless it is a card.
+    pub(super) claim: Option<Claim>,
+    /// The card that it is, if it is one.
+    pub(super) card: Option<Box<Card>>,
+    /// What of it can be handed on.
+    pub(super) copy: Option<Unproven>,
+    /// When it was signed, by active time.
+    pub(super) signed: Duration,
+    /// Which of the things that this member has sent it is.
+    pub(super) order: u64,
 }
 
 /// What an ACK says.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::room::card::SessionId;
 use crate::room::frame::{Departure, Signed};
-use crate::room::message::verify;
 use crate::room::statement::{Occasion, Purpose, Statement};
 
 use super::claims::What;
@@ -99,7 +98,7 @@ impl Session {
             .members
             .author(statement.sender, signed)
             .filter(|_| is_its_room);
-        let Some((sid, peer)) = sid.and_then(|sid| Some((sid, self.members.roster.get_mut(sid)?)))
+        let Some((sid, peer)) = sid.and_then(|sid| Some((sid, self.members.roster.get(sid)?)))
         else {
             return Err(self.stray(statement.sender));
         };
@@ -109,16 +108,16 @@ impl Session {
             // It was there before, and is no sign of life. Who signed it makes no difference.
             return Err(Vec::new());
         }
-        if let Err(error) = verify(signed.bytes, signed.signature, peer.card.identity()) {
-            return Err(vec![Event::Unopened(peer.nick().clone(), error)]);
-        }
+        let origin = peer.card.origin();
+        self.look_at(sid, *signed, None, now)?;
         if is_old {
             // Nobody takes a goodbye back, whatever time it has.
             return Ok((sid, Vec::new()));
         }
-        peer.stated = statement.time;
-        peer.clock.age(statement.time, now.uptime);
-        let origin = peer.card.origin();
+        if let Some(peer) = self.members.roster.get_mut(sid) {
+            peer.stated = statement.time;
+            peer.clock.age(statement.time, now.uptime);
+        }
         let (events, fits) = self.weigh(sid, &statement.claim, what, now);
         if fits && what == What::Beacon {
             let active = self.presence.active.get();

@@ -99,8 +99,7 @@ impl Client<'_> {
                 format!("not sent: somebody else has written to you alone while you typed{back}"),
             );
         }
-        let mut others = self.session.others().into_iter();
-        match others.find(|person| person.fingerprint == fingerprint) {
+        match self.session.person_with(fingerprint) {
             Some(person) => self.say_to_one(&person, text, shown),
             None => self
                 .screen
@@ -158,7 +157,7 @@ impl Client<'_> {
         }
         // Whoever is expected back gets it then.
         let expected = self.session.expected(self.clock.now()).len();
-        let others = self.session.others().len() + expected;
+        let others = self.session.count_others() + expected;
         if others == 0 {
             Some("nobody else is here, so nobody reads this".to_owned())
         } else if readers < others {

@@ -53,7 +53,7 @@ impl Client<'_> {
 
     /// Asks everybody to hand on what the user missed.
     pub(super) fn ask_to_catch_up(&mut self) {
-        if self.session.others().is_empty() {
+        if self.session.count_others() == 0 {
             return self
                 .screen
                 .refuse(None, "nobody else is here who could hand anything on");

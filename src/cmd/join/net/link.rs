@@ -19,13 +19,15 @@ use crate::room::frame::{
     Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, ToClient, is_counted_frame, is_ping, preamble,
 };
 use crate::room::names::RoomId;
+use crate::room::session::weight;
 use crate::room::stream::{ReadError, read_frame};
 
 /// How long connecting may take, and then each frame until this member is in the room.
 pub(in crate::cmd::join) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many frames may wait for the main thread before the socket is left unread.
-const FRAMES: usize = 1024;
+/// How many bytes of memory frames may take that the main thread has not dealt with, before the socket is
+/// left unread: what the relay says of the user's own words comes behind them.
+const MOST_BYTES: usize = 8 << 20;
 
 /// The most bytes that are written at once.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -37,7 +39,7 @@ const MIN_IDLE: u32 = 3;
 /// What comes from the relay.
 #[derive(Debug)]
 pub(in crate::cmd::join) enum FromRelay {
-    /// A frame. Whoever has dealt with it calls [`Link::credit`].
+    /// A frame. Whoever has it tells [`Link::credit`] how much waits.
     Frame(Vec<u8>),
     /// The connection is over.
     Down(ReadError),
@@ -68,6 +70,8 @@ pub(in crate::cmd::join) struct Link {
     stream: Arc<TcpStream>,
     to_write: Sender<ToWrite>,
     credits: Arc<Credits>,
+    /// How many bytes of memory the delivered frames take that are not dealt with.
+    waiting: usize,
     /// Whether this end has ended the connection.
     is_given_up: Arc<AtomicBool>,
 }
@@ -89,7 +93,8 @@ impl Link {
         let link = Self {
             stream: Arc::new(stream),
             to_write: to_write.clone(),
-            credits: Arc::new(Credits::new(FRAMES)),
+            credits: Arc::new(Credits::new(MOST_BYTES)),
+            waiting: 0,
             is_given_up: Arc::default(),
         };
         let reader = LinkReader {
@@ -124,15 +129,21 @@ impl Link {
         }
     }
 
-    /// Says that a frame has been dealt with, so that another may be read.
-    pub(in crate::cmd::join) fn credit(&self) {
-        self.credits.give();
+    /// Says that this frame has been taken.
+    pub(in crate::cmd::join) fn note_taken(&mut self, frame: &[u8]) {
+        self.waiting += weight(frame);
     }
 
-    /// Whether all that was read has been dealt with. The reading thread has one credit while it waits for
-    /// more.
+    /// Says that frames which take so many bytes of memory still wait, of those that were taken: for the
+    /// others, more may be read.
+    pub(in crate::cmd::join) fn credit(&mut self, waiting: usize) {
+        self.credits.give(self.waiting.saturating_sub(waiting));
+        self.waiting = waiting;
+    }
+
+    /// Whether all that was read has been dealt with.
     pub(in crate::cmd::join) fn is_caught_up(&self) -> bool {
-        self.credits.left() + 1 >= FRAMES
+        self.credits.are_all_there()
     }
 
     /// Ends the connection, as nothing has come over it for too long. What did come is still
@@ -147,7 +158,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.give_up();
-        self.credits.give();
+        self.credits.give(usize::MAX);
     }
 }
 
@@ -165,7 +176,6 @@ impl LinkReader {
         let mut reader = BufReader::new(&*self.stream);
         let mut limit = MAX_HANDSHAKE_FRAME;
         loop {
-            self.credits.take();
             let frame = match self.wait(&mut reader, limit == MAX_FRAME) {
                 Ok(()) => read_frame(&mut reader, limit),
                 Err(error) => Err(error),
@@ -198,6 +208,7 @@ impl LinkReader {
                 // It fails when the socket has, which is about to show here too.
                 let _ = self.to_write.send(ToWrite::Ack);
             }
+            self.credits.take(weight(&frame));
             deliver(FromRelay::Frame(frame));
         }
     }

@@ -189,7 +189,14 @@ impl Connection {
             return None;
         }
         match event.what {
-            LinkOutcome::Relayed(from_relay) => return Some(from_relay),
+            LinkOutcome::Relayed(from_relay) => {
+                if let (FromRelay::Frame(frame), LinkPhase::Up(link, _)) =
+                    (&from_relay, &mut self.state)
+                {
+                    link.note_taken(frame);
+                }
+                return Some(from_relay);
+            }
             LinkOutcome::Dialled(stream) => {
                 let begun = stream.and_then(|stream| self.begin(stream, received));
                 if begun.is_err() {
@@ -221,11 +228,12 @@ impl Connection {
         self.pace.slow_for(Instant::now())
     }
 
-    /// Says that a frame has been dealt with, so that another may be read.
-    pub(in crate::cmd::join) fn credit_frame(&mut self) {
+    /// Says that frames which take so many bytes of memory still wait, of those that came: for the others,
+    /// more may be read.
+    pub(in crate::cmd::join) fn credit(&mut self, waiting: usize) {
         self.stirred = self.stirred.map(|_| Instant::now());
         if let LinkPhase::Up(link, deadline) = &mut self.state {
-            link.credit();
+            link.credit(waiting);
             if let Some(deadline) = deadline {
                 deadline.idle = Instant::now() + HANDSHAKE_TIMEOUT;
             }

@@ -233,7 +233,9 @@ impl KnownPeopleFile {
             return Ok(());
         }
         let line = self.known.line(kind, nick, fingerprint, now);
-        self.append(&line).map_err(|error| {
+        // A stranger who passes by is not worth the wait; what the user has decided is.
+        let can_wait = kind == RecordKind::Seen;
+        self.append(&line, can_wait).map_err(|error| {
             let path = self.path.as_deref().unwrap_or("the file".as_ref());
             anyhow::anyhow!(
                 "cannot write down in {} who {} is, so a change would not be noticed the next time: {}",
@@ -244,7 +246,8 @@ impl KnownPeopleFile {
         })
     }
 
-    fn append(&self, line: &str) -> io::Result<()> {
+    /// Appends a line; unless it `can_wait`, it is on the disk then.
+    fn append(&self, line: &str, can_wait: bool) -> io::Result<()> {
         let Some(path) = &self.path else {
             return Err(io::ErrorKind::NotFound.into());
         };
@@ -265,7 +268,7 @@ impl KnownPeopleFile {
         }
         let repair = if last == *b"\n" { "" } else { "\n" };
         file.write_all(format!("{repair}{line}").as_bytes())?;
-        file.sync_data()
+        if can_wait { Ok(()) } else { file.sync_data() }
     }
 }
 

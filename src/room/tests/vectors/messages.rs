@@ -356,7 +356,9 @@ fn outcome_of(event: &Event) -> Option<String> {
         Event::Away(_, Some(_)) => "away".to_owned(),
         Event::LeftOut(..) => "left out".to_owned(),
         Event::Stray => "stray".to_owned(),
-        Event::Unopened(_, OpenError::Signature) => "signature".to_owned(),
+        Event::Unopened(_, OpenError::Signature | OpenError::SignatureAgain) => {
+            "signature".to_owned()
+        }
         Event::Unopened(_, OpenError::NotForMe) => "not for this reader".to_owned(),
         Event::Unopened(_, OpenError::NoCiphertext) => "no ciphertext".to_owned(),
         Event::Unopened(_, OpenError::CannotOpen) => "cannot open".to_owned(),

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Measures how fast readers that were stopped show what waits for them, for several programs side by side.
+
+    behind.py [--lines 1000] [--bytes 40] [--rounds 5] PROGRAM...
+
+The first program serves and speaks. In each round, a reader of each program in turn is stopped, is sent the
+lines, and goes on: the time is from there to its last line. To open one line of 3783 bytes, 20 blocks are
+decrypted.
+"""
+
+import argparse
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+
+
+def start(command, **options):
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
+
+
+def wait_for(process, is_it):
+    for line in process.stdout:
+        if is_it(line):
+            return
+    raise SystemExit("a program has ended")
+
+
+def join(program, address, nick, home):
+    command = [program, "join", address, "--room", "room", "--nick", nick]
+    environment = {"HOME": home, "XDG_DATA_HOME": home}
+    return start(command, stdin=subprocess.PIPE, env=environment)
+
+
+def say(client, line):
+    client.stdin.write(line + "\n")
+    client.stdin.flush()
+
+
+def measure(program, speaker, address, nick, lines, length, home):
+    reader = join(program, address, nick, home)
+    wait_for(speaker, lambda line: f"* {nick} joined " in line)
+    # It enters a room by the time that others see it; and what it does then is done.
+    time.sleep(2)
+    reader.send_signal(signal.SIGSTOP)
+    for number in range(lines):
+        last = f"{number} of {nick} "
+        say(speaker, last.ljust(length, "x"))
+    wait_for(speaker, lambda line: f"> {last}" in line)
+    begun = time.monotonic()
+    reader.send_signal(signal.SIGCONT)
+    wait_for(reader, lambda line: f"> {last}" in line)
+    took = time.monotonic() - begun
+    reader.stdin.close()
+    reader.wait()
+    return took
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--lines", type=int, default=1000)
+    arguments.add_argument("--bytes", type=int, default=40)
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("programs", nargs="+")
+    given = arguments.parse_args()
+    first = given.programs[0]
+    unlimited = ["--max-bytes", "0", "--max-blocks", "0", "--joins-per-minute", "1000"]
+    relay = start([first, "serve", "--bind", "127.0.0.1", "--port", "0", *unlimited], stderr=subprocess.DEVNULL)
+    address = next(word for word in relay.stdout.readline().split() if word.startswith("127.0.0.1:"))
+    times = {program: [] for program in given.programs}
+    with tempfile.TemporaryDirectory() as home:
+        speaker = join(first, address, "speaker", home)
+        wait_for(speaker, lambda line: "* nobody else is here" in line)
+        for number in range(given.rounds):
+            for place, program in enumerate(given.programs):
+                nick = f"reader-{number}-{place}"
+                took = measure(program, speaker, address, nick, given.lines, given.bytes, home)
+                times[program].append(took)
+        speaker.kill()
+    relay.kill()
+    for program, all_times in times.items():
+        median = statistics.median(all_times)
+        print(f"{median:6.3f} s, from {min(all_times):.3f} to {max(all_times):.3f}: {program}")
+
+
+main()
