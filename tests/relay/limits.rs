@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use crate::support::peer::{CardFields, Member, Peer, identity, lobby, made_up_key};
 use crate::support::process::{Client, Home, Relay, tested_program, wait_for};
 
-const DROPPED: &str = " was dropped by the relay: it did not read fast enough";
+const DROPPED: &str = " was dropped by the relay: more waited for it than the relay keeps";
 
 #[test]
 fn a_nick_that_is_taken_or_looks_like_one_that_is() {

@@ -117,7 +117,8 @@ impl Session {
             return Ok((sid, Vec::new()));
         }
         peer.stated = statement.time;
-        peer.clock.age(statement.time, now.uptime);
+        let has_waited = self.door.catching_up.is_some();
+        peer.clock.age(statement.time, has_waited, now);
         let origin = peer.card.origin();
         let (events, fits) = self.weigh(sid, &statement.claim, what, now);
         if fits && what == What::Beacon {
