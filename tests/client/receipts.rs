@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::peer::Member;
 use crate::support::person::Person;
-use crate::support::process::{Client, Home, Relay, wait_within};
+use crate::support::process::{Client, Home, Relay, is_message, wait_within};
 use crate::support::storm::Storm;
 
 /// How long it takes at most until all programs that run have confirmed what was said.
@@ -308,6 +308,38 @@ fn a_pipe_that_ends_waits_for_those_who_are_missing_but_not_for_ever() {
     let ended = leaving.join().unwrap();
     assert_eq!(ended.code(), Some(0), "{ended:#?}");
     assert!(start.elapsed() < Duration::from_secs(29));
+}
+
+#[test]
+fn a_pipe_that_ends_delivers_all_to_those_who_are_back_however_long_that_takes() {
+    let relay = Relay::start(&[]);
+    let storm = Storm::start(relay.address(), 0);
+    let mut bot = Client::join(relay.address(), "bot", &[]);
+    let bob = Client::join(storm.address(), "bob", &[]);
+    bot.meets("bob");
+    let restart = Restart::of(relay, storm, bob);
+    bot.wait_for_line("return", |line| line.ends_with(MISSING));
+    // More than a program sends at once to somebody who is back.
+    let texts: Vec<String> = (0..10)
+        .map(|n| format!("{n} {}", "x".repeat(4000)))
+        .collect();
+    for text in &texts {
+        bot.say(text);
+    }
+    bot.wait_for_message("bot", &texts[9]);
+    restart.storm.block(false);
+    bot.wait_for_line("bob", |line| line == "* everybody is back");
+    let ended = bot.leave();
+    assert_eq!(ended.code(), Some(0), "{ended:#?}");
+    let bob = restart.bob;
+    bob.wait_for_line("departure", |line| line == "* bot left");
+    for text in &texts {
+        assert!(
+            bob.has_shown(|line| is_message(line, "bot", text)),
+            "{:#?}",
+            bob.lines()
+        );
+    }
 }
 
 /// The relay has taken what the pipe said, and died before it passed that on.

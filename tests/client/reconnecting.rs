@@ -143,14 +143,13 @@ fn a_new_connection_on_demand() {
     scene.ada.enter("/reconnect");
     scene.ada.enter("second");
     scene.ada.enter("/rekey");
-    scene.ada.wait_for_row("excuse", |row| {
-        row.starts_with("* there is no connection at the moment")
-    });
+    let refusal = "! there is no connection at the moment; try again when it is back";
+    scene.ada.wait_for_row("refusal", |row| row == refusal);
     scene.storm.block(false);
     scene.ada.enter("/reconnect");
     scene.bob.wait_for_message("ada", "second");
     assert_eq!(scene.rows("* connected again").len(), 2);
-    assert_eq!(scene.rows("! "), [""; 0]);
+    assert_eq!(scene.rows("! "), [refusal]);
 }
 
 #[test]

@@ -27,8 +27,9 @@ fn impatient_relay() -> Relay {
 /// Has ada talk until the relay has let these go: so many short messages first, and then long ones.
 fn talk(ada: &mut Client, short: usize, slow: &[&str]) {
     let long = "x".repeat(4000);
-    let dropped =
-        |nick: &&str| format!("* {nick} was dropped by the relay: it did not read fast enough");
+    let dropped = |nick: &&str| {
+        format!("* {nick} was dropped by the relay: more waited for it than the relay keeps")
+    };
     let dropped: Vec<String> = slow.iter().map(dropped).collect();
     let is_over = |told: &[String]| dropped.iter().all(|line| told.contains(line));
     let mut said = 0;

@@ -19,6 +19,10 @@ fn what_is_asked_for_without_a_connection_is_done_when_it_goes_on() {
     ada.ask(&json!({"type": "command", "text": "/fingerprint", "id": "f"}));
     ada.wait_for(&json!({"type": "ack", "id": "f"}));
     assert_eq!(ada.all(&json!({"id": "m"})).len(), 0);
+    // A session key is not changed then, and not later either.
+    ada.ask(&json!({"type": "command", "text": "/rekey", "id": "r"}));
+    ada.wait_for(&json!({"type": "error", "id": "r"}));
+    assert_eq!(ada.all(&json!({"id": "r"})).len(), 1);
     storm.block(false);
     ada.wait_for(&json!({"type": "link", "state": "resumed"}));
     ada.wait_for(&json!({"type": "ack", "id": "m", "readers": 1}));

@@ -631,6 +631,12 @@ fn limits_under_which_no_client_could_live_are_refused() {
 }
 
 #[test]
+fn to_keep_places_for_longer_than_can_be_is_refused_and_the_most_is_named() {
+    let ended = Home::new().run(&["serve", "--grace", "43201"]);
+    ended.assert_misused("43201 is not in 0..=43200");
+}
+
+#[test]
 fn figures_are_logged_and_nothing_else_unless_asked_for() {
     let relay = Relay::start(&["--stats", "1"]);
     let mut ada = Client::join(relay.address(), "ada", &[]);

@@ -11,7 +11,7 @@ use e2echat::room::session::{Asleep, End, Event, To, Undelivered};
 
 use crate::support::world::{
     BEACON_PERIOD, Delivery, Member, SETTLED, World, by_digests, catch_up, is_statement, knock,
-    left, nick_of, other_view, payload, said, three, unconfirmed_by, unopened_by,
+    left, nick_of, other_view, payload, said, three, unconfirmed_by, unopened_by, written_at,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -328,6 +328,33 @@ fn returns(world: &mut World, carol: &mut Member) -> Vec<Vec<u8>> {
     let welcome = payload(&Frame::welcome_back(carol.taken(), 0));
     assert_eq!(carol.receive(&welcome), [Event::Resumed]);
     waiting
+}
+
+#[test]
+fn what_somebody_says_who_came_while_one_slept_is_as_old_as_it_is() {
+    let (mut world, mut ada, mut bob, mut carol) = with_sleeper(NIGHT);
+    let mut dora = world.enter("dora").unwrap();
+    for member in [&mut ada, &mut bob, &mut dora] {
+        catch_up(member);
+    }
+    let written = world.now();
+    for text in ["one", "two"] {
+        world.say(&mut dora, text);
+        pass(&mut world, HOUR / 2, [&mut ada, &mut bob, &mut dora]);
+    }
+    world.wake(&mut carol);
+    let ago = millis(world.now().uptime.saturating_sub(written.uptime));
+    let later = millis(HOUR / 2);
+    let mut told = catch_up(&mut carol);
+    told.retain(|event| matches!(event, Event::Message { .. }));
+    let expected = [
+        written_at(written.time, ago, said("dora", "one")),
+        written_at(written.time + later, ago - later, said("dora", "two")),
+    ];
+    assert_eq!(told, expected);
+    // What is said now is of now.
+    world.say(&mut dora, "three");
+    assert_eq!(catch_up(&mut carol), [said("dora", "three")]);
 }
 
 #[test]

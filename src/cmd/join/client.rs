@@ -292,10 +292,13 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Returns whether somebody who leaves waits: until the relay has taken everything, and for a while for
-    /// those who are missing and for whom something waits. Outside the room anybody may be missing.
+    /// Returns whether somebody who leaves waits: until the relay has taken everything, late copies for those
+    /// who are back among it; and for a while for those who are missing and for whom something waits. Outside
+    /// the room anybody may be missing.
     fn wait_to_leave(&mut self) -> bool {
-        if self.session.untaken().next().is_some() || self.session.is_handing_on() {
+        let session = &self.session;
+        let is_untaken = session.untaken().next().is_some();
+        if is_untaken || session.is_handing_on() || session.is_copying() {
             return true;
         }
         let is_missing = if self.session.is_inside() {

@@ -46,7 +46,7 @@ impl NextKey {
         if session.can_rekey() {
             self.make(screen);
         } else {
-            screen.notice(why_not_now(session));
+            screen.refuse(None, why_not_now(session));
         }
     }
 

@@ -119,7 +119,8 @@ pub(super) struct Args {
 
     /// The most seconds for which the place of a member is kept whose connection broke, up to 12 hours.
     /// It is kept for as long as the member was there before, and for a minute at least
-    #[arg(long, value_name = "SECS", default_value_t = MAX_GRACE, help_heading = LIMITS)]
+    #[arg(long, value_name = "SECS", default_value_t = MAX_GRACE, help_heading = LIMITS,
+          value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_GRACE)))]
     grace: u32,
 
     #[command(flatten, next_help_heading = LIMITS)]
@@ -139,7 +140,7 @@ impl Args {
                 blocks: self.limits.blocks_per_second(),
                 bytes: self.limits.bytes_per_second(),
             },
-            grace: self.grace.min(MAX_GRACE),
+            grace: self.grace,
             queue_bytes: self.max_queue,
             handshake: Duration::from_secs(self.handshake_timeout.into()),
         }

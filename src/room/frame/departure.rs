@@ -10,7 +10,7 @@ pub enum Departure {
     Left,
     /// Its connection ended without a goodbye: reason 1.
     Lost,
-    /// It did not read fast enough: reason 2.
+    /// More waited for it than the relay keeps, with or without a connection: reason 2.
     Slow,
     /// It broke the protocol: reason 3.
     Misbehaved,
@@ -23,7 +23,7 @@ impl std::fmt::Display for Departure {
         f.write_str(match self {
             Self::Left => "left",
             Self::Lost => "lost the connection",
-            Self::Slow => "was dropped by the relay: it did not read fast enough",
+            Self::Slow => "was dropped by the relay: more waited for it than the relay keeps",
             Self::Misbehaved => "was dropped: it broke the protocol",
             Self::Silent => "was dropped by the relay: nothing was heard of it for too long",
         })

@@ -32,6 +32,14 @@ impl Copies {
         waiting.map(|queue| queue.due).min()
     }
 
+    /// Whether anybody who is present is still to be sent copies.
+    pub(super) fn is_sending_to_any(&self, present: &HashSet<SessionId>) -> bool {
+        let waits = |(origin, queue): (&SessionId, &Queue)| {
+            present.contains(origin) && !queue.receipts.is_empty()
+        };
+        self.0.iter().any(waits)
+    }
+
     /// A reader is to be sent what has these receipts. Whoever enters anew again and again gets no more at
     /// once for that.
     pub(super) fn begin(&mut self, origin: SessionId, receipts: VecDeque<u64>, now: Duration) {

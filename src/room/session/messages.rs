@@ -495,8 +495,9 @@ impl Session {
 
     /// How long ago something was written that has come now, as far as its author's clock tells.
     fn age(&mut self, sid: SessionId, time: Time, now: Now) -> Duration {
+        let has_waited = self.door.catching_up.is_some();
         let peer = self.members.roster.get_mut(sid);
-        peer.map_or(Duration::ZERO, |peer| peer.clock.age(time, now.uptime))
+        peer.map_or(Duration::ZERO, |peer| peer.clock.age(time, has_waited, now))
     }
 
     /// Something came from nobody who is known here. Of those whose cards were refused the user was told

@@ -274,6 +274,13 @@ impl Session {
             .is_empty()
     }
 
+    /// Whether anybody who is in the room is still to be sent late copies of what was said.
+    #[must_use]
+    pub fn is_copying(&self) -> bool {
+        let present = self.members.present_origins();
+        self.copies.is_sending_to_any(&present)
+    }
+
     /// Whoever is in the room and has this nick, or one that looks like it.
     #[must_use]
     pub fn person(&self, nick: &Nick) -> Option<Person> {

@@ -114,9 +114,10 @@ impl Session {
             // Nobody takes a goodbye back, whatever time it has.
             return Ok((sid, Vec::new()));
         }
+        let has_waited = self.door.catching_up.is_some();
         if let Some(peer) = self.members.roster.get_mut(sid) {
             peer.stated = statement.time;
-            peer.clock.age(statement.time, now.uptime);
+            peer.clock.age(statement.time, has_waited, now);
         }
         let (events, fits) = self.weigh(sid, &statement.claim, what, now);
         if fits && what == What::Beacon {

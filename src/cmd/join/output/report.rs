@@ -228,7 +228,7 @@ pub(super) fn words_with_count(what: &Incident, count: u64) -> String {
     }
 }
 
-/// That somebody has gone. Whoever was without a connection has neither lost it now, nor read too slowly.
+/// That somebody has gone. Whoever was without a connection has not lost it now.
 fn left(nick: &Nick, departure: Departure, asleep: Option<Asleep>) -> String {
     let Some(asleep) = asleep else {
         return format!("{nick} {departure}");
@@ -238,9 +238,8 @@ fn left(nick: &Nick, departure: Departure, asleep: Option<Asleep>) -> String {
             "{nick} is gone: {nick} was not connected, and more waited for {nick} than the relay keeps"
         ),
         Departure::Lost | Departure::Silent => format!(
-            "{nick} is gone: {nick} was not connected since {}, and the relay kept the place until {} at the latest",
-            clock_time(asleep.since),
-            clock_time(asleep.until)
+            "{nick} is gone: {nick} was not connected since {}, and the relay has given the place up",
+            clock_time(asleep.since)
         ),
         Departure::Left | Departure::Misbehaved => format!("{nick} {departure}"),
     }
@@ -258,18 +257,22 @@ mod tests {
             until: 60_000,
         };
         let words = |departure| left(&ada, departure, Some(asleep));
-        let (since, until) = (clock_time(asleep.since), clock_time(asleep.until));
-        let kept = format!(
-            "ada is gone: ada was not connected since {since}, and the relay kept the place until {until} at the latest"
+        let since = clock_time(asleep.since);
+        // The relay does not say whether the time is over, or the place was needed.
+        let given_up = format!(
+            "ada is gone: ada was not connected since {since}, and the relay has given the place up"
         );
-        assert_eq!(words(Departure::Lost), kept);
-        assert_eq!(words(Departure::Silent), kept);
+        assert_eq!(words(Departure::Lost), given_up);
+        assert_eq!(words(Departure::Silent), given_up);
         assert_eq!(
             words(Departure::Slow),
             "ada is gone: ada was not connected, and more waited for ada than the relay keeps"
         );
         assert_eq!(words(Departure::Left), "ada left");
-        let slow = left(&ada, Departure::Slow, None);
-        assert_eq!(slow, format!("ada {}", Departure::Slow));
+        // Of a connection that broke a moment ago the others are not told.
+        assert_eq!(
+            left(&ada, Departure::Slow, None),
+            "ada was dropped by the relay: more waited for it than the relay keeps"
+        );
     }
 }
