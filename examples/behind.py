@@ -3,9 +3,9 @@
 
     behind.py [--lines 1000] [--bytes 40] [--rounds 5] PROGRAM...
 
-The first program serves and speaks. In each round, a reader of each program in turn is stopped, is sent the
-lines, and goes on: the time is from there to its last line. To open one line of 3783 bytes, 20 blocks are
-decrypted.
+Each program serves, speaks and reads in a room of its own. In each round, a reader of each in turn is stopped,
+is sent the lines, and goes on: the time is from there to its last line. To open one line of 3783 bytes, 20 blocks
+are decrypted.
 """
 
 import argparse
@@ -57,6 +57,17 @@ def measure(program, speaker, address, nick, lines, length, home):
     return took
 
 
+def serve(program, home):
+    unlimited = ["--max-bytes", "0", "--max-blocks", "0", "--joins-per-minute", "1000"]
+    command = [program, "serve", "--bind", "127.0.0.1", "--port", "0", *unlimited]
+    relay = start(command, stderr=subprocess.DEVNULL)
+    words = relay.stdout.readline().split()
+    address = next(word for word in words if word.startswith("127.0.0.1:"))
+    speaker = join(program, address, "speaker", home)
+    wait_for(speaker, lambda line: "* nobody else is here" in line)
+    return relay, address, speaker
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--lines", type=int, default=1000)
@@ -64,21 +75,17 @@ def main():
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("programs", nargs="+")
     given = arguments.parse_args()
-    first = given.programs[0]
-    unlimited = ["--max-bytes", "0", "--max-blocks", "0", "--joins-per-minute", "1000"]
-    relay = start([first, "serve", "--bind", "127.0.0.1", "--port", "0", *unlimited], stderr=subprocess.DEVNULL)
-    address = next(word for word in relay.stdout.readline().split() if word.startswith("127.0.0.1:"))
     times = {program: [] for program in given.programs}
     with tempfile.TemporaryDirectory() as home:
-        speaker = join(first, address, "speaker", home)
-        wait_for(speaker, lambda line: "* nobody else is here" in line)
+        sites = [serve(program, home) for program in given.programs]
         for number in range(given.rounds):
-            for place, program in enumerate(given.programs):
-                nick = f"reader-{number}-{place}"
+            for program, (relay, address, speaker) in zip(given.programs, sites):
+                nick = f"reader-{number}"
                 took = measure(program, speaker, address, nick, given.lines, given.bytes, home)
                 times[program].append(took)
-        speaker.kill()
-    relay.kill()
+        for relay, _, speaker in sites:
+            speaker.kill()
+            relay.kill()
     for program, all_times in times.items():
         median = statistics.median(all_times)
         print(f"{median:6.3f} s, from {min(all_times):.3f} to {max(all_times):.3f}: {program}")
