@@ -154,8 +154,9 @@ struct Sealed {
     number: u64,
     sender: SessionId,
     claim: Claim,
-    /// When it was signed, by active time.
+    /// When it was signed, by active time and by this member's uptime.
     signed: Duration,
+    at: Duration,
     /// Dropped when too much is kept: then it is not sent again.
     bytes: Option<SealedMessage>,
 }
@@ -172,8 +173,8 @@ pub(super) struct Message {
     matter: Matter,
     is_direct: bool,
     text: String,
-    /// Since when it waits for its readers, by this member's uptime: since it was sealed, if it was.
-    waits_since: Duration,
+    /// When it was written, by this member's uptime.
+    said: Duration,
     form: Form,
     /// Where in the chain it stands, once it has come back.
     place: Option<At>,
@@ -380,7 +381,7 @@ impl Outbox {
             matter,
             is_direct: audience.is_direct,
             text,
-            waits_since: said,
+            said,
             form: Form::Draft(Draft {
                 body,
                 time,
@@ -411,17 +412,17 @@ impl Outbox {
         header: &Header,
         bytes: SealedMessage,
         readers: &HashMap<SessionId, SessionId>,
-        (signed, now): (Duration, Duration),
+        (signed, at): (Duration, Duration),
     ) {
         let Some(message) = self.get_mut(receipt) else {
             return;
         };
-        message.waits_since = now;
         message.form = Form::Sealed(Sealed {
             number: header.number,
             sender: header.sender,
             claim: header.claim.clone(),
             signed,
+            at,
             bytes: Some(bytes),
         });
         for reader in &mut message.readers {
@@ -700,12 +701,12 @@ impl Outbox {
             let sealed = message.sealed().filter(|_| message.is_taken)?;
             let away = absent_since(reader.origin);
             let here = here_since(reader.origin).unwrap_or_default();
-            let is_gone = away
-                .is_some_and(|since| now.saturating_sub(since.max(message.waits_since)) >= HELD);
+            let is_gone =
+                away.is_some_and(|since| now.saturating_sub(since.max(message.said)) >= HELD);
             let is_overdue = active.saturating_sub(sealed.signed.max(here)) > patience;
             if is_gone {
                 Some(Fate::Undelivered(Undelivered::Gone))
-            } else if now.saturating_sub(message.waits_since) >= KEPT {
+            } else if now.saturating_sub(sealed.at) >= KEPT {
                 Some(Fate::Undelivered(Undelivered::TooLong))
             } else {
                 let is_news = is_overdue && away.is_none() && reader.fate.is_none();
