@@ -117,8 +117,9 @@ impl Session {
             return Ok((sid, Vec::new()));
         }
         peer.stated = statement.time;
-        let has_waited = self.door.catching_up.is_some();
-        peer.clock.age(statement.time, has_waited, now);
+        if self.door.catching_up.is_none() {
+            peer.clock.age(statement.time, now.uptime);
+        }
         let origin = peer.card.origin();
         let (events, fits) = self.weigh(sid, &statement.claim, what, now);
         if fits && what == What::Beacon {
