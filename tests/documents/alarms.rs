@@ -26,6 +26,9 @@ const WORDS: [&str; 20] = [
     include_str!("../../src/cmd/join/commands/share.rs"),
 ];
 
+/// Where the words are of why somebody is gone. The nick stands before them.
+const DEPARTURES: &str = include_str!("../../src/room/frame/departure.rs");
+
 /// The texts in a source, as they are written there.
 fn literals(source: &str) -> Vec<String> {
     let code = source.split("#[cfg(test)]").next().unwrap_or_default();
@@ -100,7 +103,10 @@ fn shown(document: &Document, sign: char) -> Vec<String> {
 /// Warnings and notices in a document that the program does not say. A text that is nearly all names
 /// would fit everything, so it does not count.
 pub fn never_said(document: &Document) -> Vec<String> {
-    let texts: Vec<String> = WORDS.into_iter().flat_map(literals).collect();
+    let departures = literals(DEPARTURES).into_iter();
+    let departures = departures.map(|text| format!("{{nick}} {text}"));
+    let texts = WORDS.into_iter().flat_map(literals);
+    let texts: Vec<String> = texts.chain(departures).collect();
     let of = |sign, least| {
         let is_said = |line: &String| {
             let telling = texts

@@ -493,11 +493,19 @@ impl Session {
         }
     }
 
-    /// How long ago something was written that has come now, as far as its author's clock tells.
+    /// How long ago something was written that has come now, as far as its author's clock tells. Of what has
+    /// waited for this member its own clock tells that, where nothing shows how they compare.
     fn age(&mut self, sid: SessionId, time: Time, now: Now) -> Duration {
         let has_waited = self.door.catching_up.is_some();
-        let peer = self.members.roster.get_mut(sid);
-        peer.map_or(Duration::ZERO, |peer| peer.clock.age(time, has_waited, now))
+        let Some(peer) = self.members.roster.get_mut(sid) else {
+            return Duration::ZERO;
+        };
+        if !has_waited {
+            return peer.clock.age(time, now.uptime);
+        }
+        let by_own_clock = || Duration::from_millis(now.time.saturating_sub(time));
+        let age = peer.clock.age_of_waiting(time, now.uptime);
+        age.unwrap_or_else(by_own_clock)
     }
 
     /// Something came from nobody who is known here. Of those whose cards were refused the user was told

@@ -11,7 +11,6 @@ use crate::room::names::Nick;
 use crate::room::roster::modulus_digest;
 use crate::room::text::SafeText;
 
-use super::Now;
 use super::event::{Asleep, Person, Standing};
 use super::incoming::Incoming;
 use super::presence::Watch;
@@ -143,27 +142,40 @@ pub(super) struct TheirClock {
 }
 
 impl TheirClock {
-    /// Something signed at its time `signed` has come now. Returns how old it is by the author's clock: how
-    /// much longer it took than what came at once, lately. A clock may be set. Nothing that has waited for
-    /// this member shows how the clocks compare: as long as nothing else of the author has come, it is as
-    /// old as by this member's clock.
-    pub(super) fn age(&mut self, signed: Time, has_waited: bool, now: Now) -> Duration {
-        let uptime = now.uptime;
-        let offset = i128::try_from(uptime.as_millis()).unwrap_or(i128::MAX) - i128::from(signed);
-        if !has_waited {
-            if uptime.saturating_sub(self.since) >= LATELY {
-                self.before = self.least.take();
-                self.since = uptime;
-            }
-            let least = self.least.map_or(offset, |least| least.min(offset));
-            self.least = Some(least);
+    /// Something signed at its time `signed` has come at once at `now`, in this member's uptime, unless it was
+    /// kept back. Returns how old it is by the author's clock: how much longer it took than what came at
+    /// once, lately. A clock may be set.
+    pub(super) fn age(&mut self, signed: Time, now: Duration) -> Duration {
+        let offset = offset(signed, now);
+        if now.saturating_sub(self.since) >= LATELY {
+            self.before = self.least.take();
+            self.since = now;
         }
-        let Some(least) = self.least.into_iter().chain(self.before).min() else {
-            return Duration::from_millis(now.time.saturating_sub(signed));
-        };
-        let age = (offset - least).max(0);
-        Duration::from_millis(u64::try_from(age).unwrap_or(u64::MAX))
+        let least = self.least.map_or(offset, |least| least.min(offset));
+        self.least = Some(least);
+        self.age_by_offset(offset).unwrap_or_default()
     }
+
+    /// Something signed at its time `signed` has come at `now`, in this member's uptime, having waited for
+    /// this member: it does not show how the clocks compare. Returns how old it is by the author's clock,
+    /// if anything has come at once that shows that.
+    pub(super) fn age_of_waiting(&self, signed: Time, now: Duration) -> Option<Duration> {
+        self.age_by_offset(offset(signed, now))
+    }
+
+    /// How old something is that has this offset.
+    fn age_by_offset(&self, offset: i128) -> Option<Duration> {
+        let least = self.least.into_iter().chain(self.before).min()?;
+        let age = (offset - least).max(0);
+        Some(Duration::from_millis(
+            u64::try_from(age).unwrap_or(u64::MAX),
+        ))
+    }
+}
+
+/// The milliseconds from the time at which something was signed to the uptime at which it comes.
+fn offset(signed: Time, now: Duration) -> i128 {
+    i128::try_from(now.as_millis()).unwrap_or(i128::MAX) - i128::from(signed)
 }
 
 impl Peer {
@@ -323,36 +335,26 @@ impl Peer {
 mod tests {
     use super::*;
 
-    /// At this uptime, as far as that is all that counts.
-    fn at_uptime(uptime: Duration) -> Now {
-        Now { time: 0, uptime }
-    }
-
     #[test]
     fn what_was_kept_back_is_told_from_a_clock_that_is_wrong() {
         let mut clock = TheirClock::default();
         let hour = 3_600_000;
-        let age = Duration::from_millis;
-        let at = |uptime| at_uptime(age(uptime));
+        let (at, age) = (Duration::from_millis, Duration::from_millis);
         assert_eq!(
-            clock.age(5 * hour, false, at(1000)),
+            clock.age(5 * hour, at(1000)),
             age(0),
             "whatever their clock shows"
         );
-        assert_eq!(clock.age(5 * hour + 1, false, at(61_001)), age(60_000));
-        assert_eq!(clock.age(5 * hour + 2, false, at(61_003)), age(60_001));
+        assert_eq!(clock.age(5 * hour + 1, at(61_001)), age(60_000));
+        assert_eq!(clock.age(5 * hour + 2, at(61_003)), age(60_001));
+        assert_eq!(clock.age(7 * hour, at(61_004)), age(0), "it was set right");
+        assert_eq!(clock.age(5 * hour, at(61_004)), age(2 * hour));
         assert_eq!(
-            clock.age(7 * hour, false, at(61_004)),
-            age(0),
-            "it was set right"
-        );
-        assert_eq!(clock.age(5 * hour, false, at(61_004)), age(2 * hour));
-        assert_eq!(
-            clock.age(0, false, at_uptime(Duration::MAX)),
+            clock.age(0, Duration::MAX),
             age(u64::MAX),
             "more than there is"
         );
-        assert_eq!(clock.age(u64::MAX, false, at(0)), age(0));
+        assert_eq!(clock.age(u64::MAX, at(0)), age(0));
     }
 
     #[test]
@@ -360,62 +362,29 @@ mod tests {
         let mut clock = TheirClock::default();
         let minutes = Duration::from_mins;
         let hour = 3_600_000;
-        assert_eq!(
-            clock.age(9 * hour, false, at_uptime(minutes(0))),
-            minutes(0)
-        );
+        assert_eq!(clock.age(9 * hour, minutes(0)), minutes(0));
         let signed = |after: u64| 8 * hour + after * 60_000;
+        assert_eq!(clock.age(signed(1), minutes(1)), minutes(60));
         assert_eq!(
-            clock.age(signed(1), false, at_uptime(minutes(1))),
-            minutes(60)
-        );
-        assert_eq!(
-            clock.age(signed(10), false, at_uptime(minutes(10))),
+            clock.age(signed(10), minutes(10)),
             minutes(60),
             "it may be kept back"
         );
-        assert_eq!(
-            clock.age(signed(21), false, at_uptime(minutes(21))),
-            minutes(0)
-        );
+        assert_eq!(clock.age(signed(21), minutes(21)), minutes(0));
     }
 
     #[test]
     fn what_has_waited_is_no_measure_of_what_comes_at_once() {
         let hours = |count| Duration::from_hours(count);
         let hour: Time = 3_600_000;
-        // This member's clock shows nine; the other one's is two hours slow.
-        let nine = |uptime| Now {
-            time: 9 * hour,
-            uptime,
-        };
-        let mut stranger = TheirClock::default();
-        assert_eq!(
-            stranger.age(6 * hour, true, nine(hours(20))),
-            hours(3),
-            "as nothing else is known"
-        );
-        assert_eq!(stranger.age(8 * hour, true, nine(hours(20))), hours(1));
-        assert_eq!(
-            stranger.age(10 * hour, true, nine(hours(20))),
-            hours(0),
-            "no clock can show that"
-        );
-        assert_eq!(stranger.age(7 * hour, false, nine(hours(20))), hours(0));
-        assert_eq!(
-            stranger.age(6 * hour, true, nine(hours(20))),
-            hours(1),
-            "what came at once is the measure"
-        );
-
-        let mut known = TheirClock::default();
-        assert_eq!(known.age(hour, false, nine(hours(14))), hours(0));
-        assert_eq!(known.age(6 * hour, true, nine(hours(20))), hours(1));
-        assert_eq!(known.age(8 * hour, true, nine(hours(20))), hours(0));
-        assert_eq!(
-            known.age(6 * hour, true, nine(hours(20))),
-            hours(1),
-            "what waited has taught it nothing"
-        );
+        let mut clock = TheirClock::default();
+        let waited = |clock: &TheirClock, at| clock.age_of_waiting(at * hour, hours(20));
+        assert_eq!(waited(&clock, 6), None, "nothing is known");
+        assert_eq!(clock.age(7 * hour, hours(20)), hours(0));
+        assert_eq!(waited(&clock, 6), Some(hours(1)));
+        assert_eq!(waited(&clock, 8), Some(hours(0)), "it was set");
+        assert_eq!(waited(&clock, 6), Some(hours(1)), "that has shown nothing");
+        // What was known before one slept still holds.
+        assert_eq!(clock.age_of_waiting(8 * hour, hours(30)), Some(hours(9)));
     }
 }

@@ -117,7 +117,9 @@ impl Session {
         let has_waited = self.door.catching_up.is_some();
         if let Some(peer) = self.members.roster.get_mut(sid) {
             peer.stated = statement.time;
-            peer.clock.age(statement.time, has_waited, now);
+            if !has_waited {
+                peer.clock.age(statement.time, now.uptime);
+            }
         }
         let (events, fits) = self.weigh(sid, &statement.claim, what, now);
         if fits && what == What::Beacon {
