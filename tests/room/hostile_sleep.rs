@@ -349,7 +349,7 @@ fn what_somebody_says_who_came_while_one_slept_is_as_old_as_it_is() {
     told.retain(|event| matches!(event, Event::Message { .. }));
     let expected = [
         written_at(written.time, ago, said("dora", "one")),
-        written_at(written.time + later, ago - later, said("dora", "two")),
+        written_at(written.time + later, later, said("dora", "two")),
     ];
     assert_eq!(told, expected);
     // What is said now is of now.
