@@ -343,7 +343,7 @@ fn what_somebody_says_who_came_while_one_slept_is_as_old_as_it_is() {
         pass(&mut world, HOUR / 2, [&mut ada, &mut bob, &mut dora]);
     }
     world.wake(&mut carol);
-    let ago = millis(world.now().uptime - written.uptime);
+    let ago = millis(HOUR);
     let later = millis(HOUR / 2);
     let mut told = catch_up(&mut carol);
     told.retain(|event| matches!(event, Event::Message { .. }));
