@@ -494,16 +494,19 @@ impl Session {
     }
 
     /// How long ago something was written that has come now, as far as its author's clock tells. Of what has
-    /// waited for this member its own clock tells that, where nothing shows how they compare.
+    /// waited for this member its own clock tells that, where nothing shows how they compare: whoever it has
+    /// not heard before came after its connection broke.
     fn age(&mut self, sid: SessionId, time: Time, now: Now) -> Duration {
-        let has_waited = self.door.catching_up.is_some();
+        let catching_up = self.door.catching_up.as_ref();
+        let since = catching_up.map(|it| it.since);
         let Some(peer) = self.members.roster.get_mut(sid) else {
             return Duration::ZERO;
         };
-        if !has_waited {
+        let Some(since) = since else {
             return peer.clock.age(time, now.uptime);
-        }
-        let by_own_clock = || Duration::from_millis(now.time.saturating_sub(time));
+        };
+        let out = now.uptime.saturating_sub(since);
+        let by_own_clock = || Duration::from_millis(now.time.saturating_sub(time)).min(out);
         let age = peer.clock.age_of_waiting(time, now.uptime);
         age.unwrap_or_else(by_own_clock)
     }
