@@ -12,7 +12,6 @@ use crate::room::roster::modulus_digest;
 use crate::room::text::SafeText;
 
 use super::event::{Asleep, Person, Standing};
-use super::incoming::Incoming;
 use super::presence::Watch;
 
 /// How many of the session keys are remembered that a member had before.
@@ -55,8 +54,7 @@ pub(super) struct Peer {
     pub(super) stated: Time,
     /// Why it is not at the keyboard, if it is not.
     pub(super) away: Option<SafeText>,
-    /// What it hands on to this member, and whether the user wants none of it.
-    pub(super) hands_on: Incoming,
+    /// Whether the user wants nothing of what it hands on.
     pub(super) is_ignored: bool,
     /// What has been said once, and need not be said again.
     pub(super) told: Told,
@@ -181,7 +179,6 @@ impl Peer {
             doubt: None,
             stated: 0,
             away: None,
-            hands_on: Incoming::default(),
             is_ignored: false,
             told: Told::default(),
         }
