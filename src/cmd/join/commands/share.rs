@@ -58,11 +58,12 @@ impl Client<'_> {
                 .screen
                 .refuse(None, "nobody else is here who could hand anything on");
         }
-        // Whoever comes later would not know who is asked, and who answers.
+        // It would be said later, when nobody knows any more what was missed.
         if !self.session.is_up_to_date() {
-            return self
-                .screen
-                .refuse(None, "nobody is asked: you are not connected; try it when you are");
+            return self.screen.refuse(
+                None,
+                "nobody is asked: you are not connected; try it when you are",
+            );
         }
         if self.announce(Kind::CatchUp, "catch up") {
             self.screen
