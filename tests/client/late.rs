@@ -216,7 +216,7 @@ fn what_somebody_else_wrote_under_the_users_own_nick_is_marked() {
     ada.screen.sees("<carol> it is me");
     assert_eq!(other.leave().code(), Some(0));
     ada.screen.sees("* carol left");
-    let carol = Client::join(relay.address(), "carol", &[]);
+    let mut carol = Client::join(relay.address(), "carol", &[]);
     carol.say("and me");
     ada.screen.sees("<carol> and me");
     ada.screen.enter("/share carol");
