@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use e2echat::cipher::seal::Body;
-use e2echat::room::content::{Bundle, Unproven};
+use e2echat::room::content::{Bundle, Share, Unproven};
 use e2echat::room::names::RoomName;
 use nix::sys::signal::Signal;
 
@@ -205,6 +205,68 @@ fn whose_identity_is_not_the_one_that_one_knows_is_marked() {
     assert_eq!(handed_on(&lines), ["<?bob> it is me"], "{lines:#?}");
     let told = "* whoever wrote that as bob is not the bob whom you know or see here: it is another identity";
     assert!(lines.iter().any(|line| line == told), "{lines:#?}");
+}
+
+#[test]
+fn what_somebody_else_wrote_under_the_users_own_nick_is_marked() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    let mut other = ada.welcomes(&relay, "carol");
+    other.say("it is me");
+    ada.screen.sees("<carol> it is me");
+    assert_eq!(other.leave().code(), Some(0));
+    ada.screen.sees("* carol left");
+    let mut carol = Client::join(relay.address(), "carol", &[]);
+    carol.say("and me");
+    ada.screen.sees("<carol> and me");
+    ada.screen.enter("/share carol");
+    carol.wait_for_line("end", |line| line == "* that was all from ada: 1 shown");
+    let lines = carol.lines();
+    assert_eq!(handed_on(&lines), ["<?carol> it is me"], "{lines:#?}");
+    let told = "* whoever wrote that as carol is not you: it is another identity";
+    assert!(lines.iter().any(|line| line == told), "{lines:#?}");
+}
+
+#[test]
+fn who_hands_on_and_is_gone_in_the_middle_has_handed_on_less() {
+    let relay = Relay::start(&["--grace", "1"]);
+    let carol = Client::join(relay.address(), "carol", &[]);
+    let mut mallory = Member::join(relay.address(), "mallory", 0);
+    carol.meets("mallory");
+    let share = Share {
+        reader: mallory.others[0].sid(),
+        count: 2,
+    };
+    let body = Body::new(Share::CODE, share.encode()).expect("it is short");
+    let (mut header, _) = mallory.compose(0, "x");
+    header.commitment = body.commitment();
+    let message = mallory.seal(&header, &body);
+    mallory.send(message);
+    carol.wait_for_line("announcement", |line| {
+        line == "* earlier, handed on by mallory: 2 messages"
+    });
+    drop(mallory);
+    carol.wait_for_line("end", |line| {
+        line == "* that was all from mallory: 0 shown, 2 not come"
+    });
+    carol.wait_for_line("departure", |line| {
+        line.starts_with("* mallory lost the connection")
+    });
+    assert_eq!(carol.warnings(), [""; 0]);
+}
+
+#[test]
+fn without_a_connection_nothing_is_handed_on_or_asked_for() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    ada.welcomes(&relay, "bob");
+    ada.tells_all("one");
+    drop(relay);
+    ada.screen.sees("lost the connection to ");
+    ada.screen.enter("/share bob");
+    ada.is_told("! nothing is handed on: you are not connected; try it when you are");
+    ada.screen.enter("/catchup");
+    ada.is_told("! nobody is asked: you are not connected; try it when you are");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use e2echat::room::session::{
 use e2echat::room::text::SafeText;
 
 use crate::support::world::{
-    BEACON_PERIOD, Member, POLICY, SETTLED, World, catch_up, nick_of, person, said, three,
+    BEACON_PERIOD, Member, POLICY, SETTLED, World, catch_up, left, nick_of, person, said, three,
 };
 
 /// The event that somebody hands on what an author said to the room at this time.
@@ -275,23 +275,233 @@ fn nothing_is_handed_on_to_who_is_not_there_or_has_it_under_way() {
     });
 }
 
-#[test]
-fn a_share_goes_on_over_a_broken_connection_and_over_entering_anew() {
+/// A room in which Ada has begun to hand sixty messages on to Dora, and some of them are on their way.
+fn in_the_middle() -> (World, [Member; 4]) {
     let words: Vec<String> = (0..60).map(|number| format!("line {number}")).collect();
     let words: Vec<(usize, &str)> = words.iter().map(|text| (1, text.as_str())).collect();
     let (mut world, mut members) = with_latecomer(&words);
     let [ada, _, _, dora] = &mut members;
     assert_eq!(share(&mut world, ada, dora, 60), Ok(all_of(60)));
-    // One bundle is on its way, and the relay takes Ada out before she is told that it has it.
     catch_up(ada);
-    world.pass_on(ada);
-    world.lose(ada);
-    world.enter_again(ada).expect("there is room");
-    let [a, _, _, d] = settle(&mut world, &mut members, BEACON_PERIOD * 2);
-    let shown = d.iter().filter(|event| matches!(event, Event::HandedOn(_)));
-    assert_eq!(shown.count(), 60, "{d:?}");
-    assert!(d.contains(&share_over("ada", 60, 0, 0)), "{d:?}");
-    assert!(a.contains(&share_done("dora", 60, 60)), "{a:?}");
+    world.relay(ada);
+    (world, members)
+}
+
+/// The only event among these that says what has come of what Ada hands on.
+#[track_caller]
+fn end_of_share(events: &[Event]) -> &Event {
+    let is_end = |event: &&Event| {
+        matches!(
+            event,
+            Event::ShareOver { .. } | Event::ShareDone { .. } | Event::NotHandedOn { .. }
+        )
+    };
+    let ends: Vec<&Event> = events.iter().filter(is_end).collect();
+    let [end] = ends[..] else {
+        panic!("{events:?}");
+    };
+    end
+}
+
+/// How many messages were handed on, and how many were announced that do not come.
+#[track_caller]
+fn shown_and_missing(events: &[Event]) -> (u32, u32) {
+    let handed_on = |event: &&Event| matches!(event, Event::HandedOn(_));
+    let handed_on = events.iter().filter(handed_on).count();
+    let Event::ShareOver { shown, missing, .. } = end_of_share(events) else {
+        panic!("{events:?}");
+    };
+    assert_eq!(usize::try_from(*shown), Ok(handed_on), "{events:?}");
+    (*shown, *missing)
+}
+
+/// Nothing accuses anybody, and nothing is told of the parts of what is handed on.
+#[track_caller]
+fn is_peaceful(events: &[Event]) {
+    let is_alarm = |event: &&Event| {
+        matches!(
+            event,
+            Event::NotHandedOn { .. }
+                | Event::Unopened(..)
+                | Event::Undelivered { .. }
+                | Event::Unconfirmed { .. }
+                | Event::NotTaken { .. }
+                | Event::TooLate(_)
+                | Event::Stray
+        )
+    };
+    assert_eq!(events.iter().find(is_alarm), None, "{events:?}");
+}
+
+/// Dora is handed it all once more.
+#[track_caller]
+fn can_be_handed_all_again(world: &mut World, members: &mut [Member; 4]) {
+    let [ada, _, _, dora] = members;
+    assert_eq!(share(world, ada, dora, 60), Ok(all_of(60)));
+    let [a, _, _, d] = settle(world, members, BEACON_PERIOD);
+    assert_eq!(*end_of_share(&a), share_done("dora", 60, 60));
+    let Event::ShareOver {
+        shown,
+        had,
+        refused: 0,
+        missing: 0,
+        ..
+    } = end_of_share(&d)
+    else {
+        panic!("{d:?}");
+    };
+    assert_eq!(shown + had, 60);
+}
+
+#[test]
+fn a_share_goes_on_over_a_broken_connection() {
+    for place in [0, 3] {
+        let (mut world, mut members) = in_the_middle();
+        world.put_to_sleep(&mut members[place], BEACON_PERIOD * 60);
+        world.advance(BEACON_PERIOD);
+        world.wake(&mut members[place]);
+        let [a, _, _, d] = settle(&mut world, &mut members, BEACON_PERIOD * 2);
+        assert_eq!(*end_of_share(&d), share_over("ada", 60, 0, 0));
+        assert_eq!(*end_of_share(&a), share_done("dora", 60, 60));
+    }
+}
+
+#[test]
+fn a_share_ends_where_whoever_hands_on_enters_anew() {
+    for is_acknowledged in [true, false] {
+        let (mut world, mut members) = in_the_middle();
+        let [ada, ..] = &mut members;
+        // The next one is on its way, and Ada is not told that the relay has it.
+        if !is_acknowledged {
+            catch_up(ada);
+            world.pass_on(ada);
+        }
+        world.lose(ada);
+        world.enter_again(ada).expect("there is room");
+        let [a, b, c, d] = settle(&mut world, &mut members, BEACON_PERIOD * 4);
+        for events in [&a, &b, &c, &d] {
+            is_peaceful(events);
+        }
+        let (shown, missing) = shown_and_missing(&d);
+        assert!(shown > 0 && missing > 0, "{d:?}");
+        assert_eq!(shown + missing, 60);
+        assert!(matches!(
+            end_of_share(&a),
+            Event::ShareDone { delivered, count: 60, .. } if *delivered < 60
+        ));
+        can_be_handed_all_again(&mut world, &mut members);
+    }
+}
+
+#[test]
+fn a_share_ends_where_its_reader_enters_anew() {
+    // With all that is on its way to her, or after that has come.
+    for has_come in [true, false] {
+        let (mut world, mut members) = in_the_middle();
+        let [ada, bob, carol, dora] = &mut members;
+        let before = if has_come {
+            catch_up(dora)
+        } else {
+            dora.intercept();
+            Vec::new()
+        };
+        world.lose(dora);
+        let mut a = catch_up(ada);
+        catch_up(bob);
+        catch_up(carol);
+        world.enter_again(dora).expect("there is room");
+        let [rest, b, c, d] = settle(&mut world, &mut members, BEACON_PERIOD * 4);
+        a.extend(rest);
+        for events in [&a, &b, &c, &d] {
+            is_peaceful(events);
+        }
+        let Event::ShareDone { delivered, .. } = end_of_share(&a) else {
+            panic!("{a:?}");
+        };
+        assert_eq!(*delivered, 0, "she has confirmed none of it");
+        if has_come {
+            let (shown, missing) = shown_and_missing(&[before, d].concat());
+            assert!(shown > 0 && missing > 0);
+            assert_eq!(shown + missing, 60);
+        } else {
+            let of_share = |event: &&Event| {
+                matches!(
+                    event,
+                    Event::Shares { .. } | Event::ShareOver { .. } | Event::HandedOn(_)
+                )
+            };
+            assert_eq!(d.iter().find(of_share), None, "{d:?}");
+        }
+        can_be_handed_all_again(&mut world, &mut members);
+    }
+}
+
+#[test]
+fn a_share_ends_where_the_relay_is_started_anew() {
+    let (mut world, mut members) = in_the_middle();
+    let before = catch_up(&mut members[3]);
+    world.restart();
+    for place in [3, 0, 1, 2] {
+        let member = &mut members[place];
+        world.enter_again(member).expect("there is room");
+    }
+    let [a, b, c, d] = settle(&mut world, &mut members, BEACON_PERIOD * 4);
+    for events in [&a, &b, &c, &d] {
+        is_peaceful(events);
+    }
+    let (shown, missing) = shown_and_missing(&[before, d].concat());
+    assert!(shown > 0 && missing > 0);
+    assert_eq!(shown + missing, 60);
+    assert!(matches!(end_of_share(&a), Event::ShareDone { .. }));
+    can_be_handed_all_again(&mut world, &mut members);
+}
+
+#[test]
+fn who_hands_on_and_is_lost_is_told_to_have_handed_on_less() {
+    let (mut world, mut members) = in_the_middle();
+    world.lose(&members[0]);
+    let [_, bob, carol, dora] = &mut members;
+    let [_, _, d] = world.pass(BEACON_PERIOD, [bob, carol, dora]);
+    is_peaceful(&d);
+    let (shown, missing) = shown_and_missing(&d);
+    assert!(shown > 0 && missing > 0);
+    assert_eq!(shown + missing, 60);
+    let place = |wanted: &Event| d.iter().position(|event| event == wanted);
+    let end = place(end_of_share(&d));
+    assert!(end < place(&left("ada", Departure::Lost)), "{d:?}");
+}
+
+#[test]
+fn nothing_is_handed_on_without_a_connection_and_nothing_later() {
+    let (mut world, mut members) = with_latecomer(&[(0, "one")]);
+    let [ada, _, _, dora] = &mut members;
+    world.put_to_sleep(ada, BEACON_PERIOD * 60);
+    assert!(!ada.session.is_up_to_date());
+    let now = world.now();
+    let unsaid = Err(ShareError::Unsaid(SayError::NotInRoom));
+    let shared = ada.session.share(dora.sid(), Which::Last(1), now);
+    assert_eq!(shared, unsaid);
+    world.wake(ada);
+    let [_, _, _, d] = settle(&mut world, &mut members, SETTLED);
+    assert!(
+        !d.iter().any(|it| matches!(it, Event::Shares { .. })),
+        "{d:?}"
+    );
+    assert!(members[0].session.is_up_to_date());
+    let [ada, _, _, dora] = &mut members;
+    assert_eq!(share(&mut world, ada, dora, 1), Ok(all_of(1)));
+}
+
+#[test]
+fn the_reader_is_named_although_it_has_changed_its_session_key_since() {
+    let (mut world, mut members) = with_latecomer(&[(0, "one")]);
+    let [ada, bob, _, dora] = &mut members;
+    world.rekey(dora);
+    // Ada has not seen that yet.
+    assert_eq!(share(&mut world, ada, dora, 1), Ok(all_of(1)));
+    let to_dora = shares("ada", SharedWith::Other(nick_of("dora")), 1);
+    let seen = catch_up(bob);
+    assert!(seen.contains(&to_dora), "{seen:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, SessionId};
+use e2echat::room::chain::Claim;
 use e2echat::room::content::{Bundle, Share, Unproven};
 use e2echat::room::frame::Departure;
 use e2echat::room::handed::Refusal;
@@ -105,9 +106,23 @@ impl Scene {
 
     /// Mallory sends Bob something of this kind, to the room or to him alone. Returns what he sees.
     fn send(&mut self, kind: u8, content: Vec<u8>, is_direct: bool) -> Vec<Event> {
+        self.send_with(kind, content, is_direct, None)
+    }
+
+    /// The same, with a claim that may be another one than that of somebody who has seen all.
+    fn send_with(
+        &mut self,
+        kind: u8,
+        content: Vec<u8>,
+        is_direct: bool,
+        claim: Option<Claim>,
+    ) -> Vec<Event> {
         let body = Body::new(kind, content).expect("not too long");
         let (mut header, _) = self.mallory.compose(&self.world, self.room, "words");
         header.commitment = body.commitment();
+        if let Some(claim) = claim {
+            header.claim = claim;
+        }
         if is_direct {
             header.stream = Stream::Direct(self.bob.sid());
             header.number = self.direct;
@@ -539,4 +554,35 @@ fn who_hands_on_and_goes_leaves_nothing_behind() {
     (scene.room, scene.direct) = (0, 0);
     let two = bundle(&[&eve], &[scene.wrote(1, "two")]);
     assert_eq!(scene.hand(&two), [refused(Refusal::Unannounced, 1)]);
+}
+
+#[test]
+fn what_was_announced_before_somebody_entered_anew_is_over() {
+    let mut scene = scene();
+    let eve = scene.eve.card.clone();
+    let bob = scene.bob.sid();
+    let message = scene.wrote(0, "hello");
+    // Mallory has signed both before, and the relay brings them when Bob is back.
+    let claim = scene.world.claim();
+    scene.world.lose(&scene.bob);
+    scene.world.enter_again(&mut scene.bob).unwrap();
+    catch_up(&mut scene.bob);
+    let share = Share {
+        reader: bob,
+        count: 1,
+    };
+    let one = bundle(&[&eve], std::slice::from_ref(&message));
+    let contents = [
+        (Share::CODE, share.encode(), false),
+        (Bundle::CODE, one.encode(), true),
+    ];
+    for (kind, content, is_direct) in contents {
+        let seen = scene.send_with(kind, content, is_direct, Some(claim.clone()));
+        assert_eq!(seen, [], "{kind}");
+    }
+    let seen = scene.hand_one(&[&eve], message);
+    assert_eq!(
+        seen,
+        [handed(&eve, "hello"), share_over("mallory", 1, 0, 0)]
+    );
 }

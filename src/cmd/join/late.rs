@@ -139,17 +139,23 @@ impl Client<'_> {
     fn meet_author(&self, author: &Author) -> (Who, Option<String>) {
         let (nick, fingerprint) = (&author.nick, author.fingerprint);
         let present = self.session.person_with(fingerprint);
-        let is_user = self.session.card().fingerprint() == fingerprint;
+        let own = self.session.card();
+        let is_user = own.fingerprint() == fingerprint;
+        let has_nick_of_user = !is_user && own.nick().skeleton() == nick.skeleton();
         let namesake = self.session.person(nick);
         let has_nick_of_another = namesake.is_some_and(|it| it.fingerprint != fingerprint);
         let standing = match &present {
             _ if is_user => Standing::Verified,
+            _ if has_nick_of_user => Standing::Changed,
             Some(person) => person.standing,
             None if has_nick_of_another => Standing::Changed,
             None => self.trust.standing_of(nick, fingerprint),
         };
         let about = match standing {
             _ if is_user => Some("you wrote that, in another stay".to_owned()),
+            _ if has_nick_of_user => Some(format!(
+                "whoever wrote that as {nick} is not you: it is another identity"
+            )),
             Standing::Changed => Some(format!(
                 "whoever wrote that as {nick} is not the {nick} whom you know or see here: it is another identity"
             )),
@@ -174,11 +180,13 @@ impl Client<'_> {
         (who, about)
     }
 
-    /// Tells that all has come that somebody hands on. Of the messages so many were shown, had before,
-    /// refused, and have not come.
+    /// Tells that all has come that somebody hands on, or that it has ended. Of the messages so many were
+    /// shown, had before, refused, and have not come.
     fn tell_share_end(&mut self, by: &Nick, counts: [u32; 4]) {
         let [shown, had, refused, missing] = counts;
-        let Some(by) = self.who(by) else {
+        // Whoever has gone before all has come may not be in the room any more, and another one in their place.
+        let gone = self.here.find(by).filter(|_| missing > 0).cloned();
+        let Some(by) = gone.or_else(|| self.who(by)) else {
             return;
         };
         let ignored = self.incoming.end(by.fingerprint);

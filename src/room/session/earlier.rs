@@ -80,6 +80,7 @@ impl Kept {
 
     fn bytes(&self) -> usize {
         self.message.len()
+            + self.card.len()
             + self.left_out.len() * (size_of::<SessionId>() + size_of::<Fingerprint>())
     }
 

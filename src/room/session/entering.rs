@@ -137,6 +137,7 @@ impl Session {
         let former = self.own.listed(presented, self.history.now(), now.uptime);
         let base = self.history.now().position;
         let out = self.come_back(now);
+        let mut events = self.end_all_sharing();
         self.members.clear(&self.own.card, now.uptime);
         self.shown.clear();
         self.sending.begin_again();
@@ -146,7 +147,7 @@ impl Session {
             signed,
             order,
         });
-        let mut events = self.admit_all(cards, &before, now);
+        events.extend(self.admit_all(cards, &before, now));
         for absence in absences.into_values() {
             if let Some(peer) = self.members.roster.get_mut(absence.sid) {
                 peer.fall_asleep(&absence, base, now.uptime);

@@ -88,7 +88,8 @@ impl Session {
         let is_back = self.members.absent_since(card.origin()).is_some();
         let base = self.history.now().position;
         let changes = self.members.changes + 1;
-        let mut events = self.admit(card, base, Some(changes), now);
+        let mut events = Vec::from_iter(self.end_sharing_with(card.origin(), card.nick()));
+        events.extend(self.admit(card, base, Some(changes), now));
         let person = self.person_of(card.sid());
         events.extend(person.map(if is_back { Event::Back } else { Event::Joined }));
         events.extend(self.give_up_replaced(card));
@@ -105,14 +106,19 @@ impl Session {
         if self.own.keys.contains(sid) {
             return Err(End::Malformed);
         }
-        let peer = self.members.roster.get(sid);
-        let left = peer.map(|peer| Event::Left {
-            nick: peer.nick().clone(),
-            departure,
-            asleep: peer.asleep(),
-        });
+        let Some(peer) = self.members.roster.get(sid) else {
+            self.members.set_aside(sid, now.uptime, false);
+            return Ok(Vec::new());
+        };
+        let (origin, nick, asleep) = (peer.card.origin(), peer.nick().clone(), peer.asleep());
         self.members.set_aside(sid, now.uptime, false);
-        Ok(left.into_iter().collect())
+        let mut events = Vec::from_iter(self.end_sharing_with(origin, &nick));
+        events.push(Event::Left {
+            nick,
+            departure,
+            asleep,
+        });
+        Ok(events)
     }
 
     /// The relay says that somebody has no connection.
@@ -202,7 +208,7 @@ impl Session {
             let origin = peer.card.origin();
             self.members.refuse(&card);
             let mut events = vec![Event::CastOut(nick.clone(), disbelief)];
-            events.extend(peer.hands_on.break_off(&nick));
+            events.extend(self.end_sharing_with(origin, &nick));
             events.extend(self.is_gone(origin, nick, Departure::Misbehaved));
             return Ok(events);
         }

@@ -194,7 +194,7 @@ pub enum Event {
         /// How many.
         count: u32,
     },
-    /// That was all that somebody hands on to this member, for now.
+    /// That was all that somebody hands on to this member, for now. They may have gone.
     ShareOver {
         /// Who.
         by: Nick,
@@ -204,11 +204,12 @@ pub enum Event {
         had: u32,
         /// How many were not shown for a reason that was told.
         refused: u32,
-        /// How many were announced and have not come: 0, unless something else is announced since, or whoever
-        /// hands it on has left.
+        /// How many were announced and do not come: 0, unless one of the two has left or entered anew, something
+        /// else is announced since, or too many others hand something on.
         missing: u32,
     },
-    /// What this member handed on to somebody is with them, or does not come any more.
+    /// What this member handed on to somebody is with them, or does not come any more: one of the two has left,
+    /// or entered anew.
     ShareDone {
         /// To whom.
         reader: Nick,

@@ -12,14 +12,14 @@ use crate::room::text::SafeText;
 use super::earlier::{Kept, Which, longest_bundle, take_bundle};
 use super::event::{Author, Event, Handed, SayError, ShareError, SharedWith, Standing};
 use super::incoming::Incoming;
-use super::outbox::{HELD, Matter};
+use super::outbox::Matter;
 use super::policy::{Policy, To};
 use super::shares::{Shared, Sharing};
 use super::streams::Turn;
 use super::{Now, Session};
 
 /// What becomes of a message that is handed on.
-enum Fate {
+enum Verdict {
     Shown(Event),
     Had,
     Refused(Refusal),
@@ -47,6 +47,10 @@ impl Session {
     /// # Errors
     /// Where nothing is handed on.
     pub fn share(&mut self, to: SessionId, which: Which, now: Now) -> Result<Shared, ShareError> {
+        // What is announced later would be announced to others than those who are here now.
+        if !self.is_up_to_date() {
+            return Err(ShareError::Unsaid(SayError::NotInRoom));
+        }
         let peer = self.members.roster.get(to).ok_or(ShareError::NotThere)?;
         if peer.is_asleep() {
             return Err(ShareError::Asleep);
@@ -80,6 +84,27 @@ impl Session {
         Ok(Shared { count, too_long })
     }
 
+    /// A member leaves, is taken out, or enters anew: what is handed on between it and this member ends with
+    /// that, and nothing of it is sent again.
+    pub(super) fn end_sharing_with(&mut self, origin: SessionId, nick: &Nick) -> Option<Event> {
+        self.shares.end(|reader| reader == origin);
+        self.outbox.end_handing_on(origin);
+        self.incoming.end(origin)?.break_off(nick)
+    }
+
+    /// This member enters anew: all that is handed on ends with that, by it and to it.
+    pub(super) fn end_all_sharing(&mut self) -> Vec<Event> {
+        self.shares.end(|_| true);
+        self.outbox.forget_handing_on();
+        let members = self.members.roster.iter();
+        let members = members.map(|(_, peer)| (peer.card.origin(), peer.nick()));
+        let broken_off = members.filter_map(|(origin, nick)| {
+            let incoming = self.incoming.end(origin)?;
+            incoming.break_off(nick)
+        });
+        broken_off.collect()
+    }
+
     /// Whether something of what this member hands on is not sent yet.
     #[must_use]
     pub fn is_handing_on(&self) -> bool {
@@ -108,15 +133,10 @@ impl Session {
     /// Sends the next bundle, if the relay has taken the one before. What its user says meanwhile waits for
     /// one of them at most.
     fn send_next(&mut self, sharing: &mut Sharing, now: Now) {
-        let can_send = self.is_inside() && self.door.catching_up.is_none();
-        if self.awaits(&sharing.last) || !can_send || sharing.rest.is_empty() {
+        if self.awaits(&sharing.last) || !self.is_up_to_date() || sharing.rest.is_empty() {
             return;
         }
         let Some(sid) = self.members.present(sharing.reader) else {
-            let away = self.members.absent_since(sharing.reader);
-            if away.is_none_or(|since| now.uptime.saturating_sub(since) >= HELD) {
-                sharing.rest.clear();
-            }
             return;
         };
         if let Some(person) = self.person_of(sid) {
@@ -137,22 +157,30 @@ impl Session {
         }
     }
 
-    /// A member tells the room that it hands something on.
-    pub(super) fn take_share(&mut self, by: SessionId, share: Share) -> Vec<Event> {
+    /// A member tells the room that it hands something on, and did so before one of the two has entered anew,
+    /// perhaps: if it is for this member, that is over.
+    pub(super) fn take_share(&mut self, by: SessionId, share: Share, is_over: bool) -> Vec<Event> {
         let mut events = Vec::new();
         let is_to_me = self.own.keys.contains(share.reader);
-        let reader = self.members.roster.get(share.reader);
-        let reader = reader.map(|peer| peer.nick().clone());
-        let Some(peer) = self.members.roster.get_mut(by) else {
+        let Some(peer) = self.members.roster.get(by) else {
             return events;
         };
-        let nick = peer.nick().clone();
+        let (origin, nick) = (peer.card.origin(), peer.nick().clone());
         let with = if is_to_me {
-            let before = std::mem::replace(&mut peer.hands_on, Incoming::announced(share.count));
-            events.extend(before.break_off(&nick));
+            if is_over {
+                return events;
+            }
+            let before = self.incoming.begin(origin, share.count);
+            events.extend(before.and_then(|(before, incoming)| {
+                let by = self.person_of(self.members.present(before)?)?;
+                incoming.break_off(&by.nick)
+            }));
             SharedWith::Me
         } else {
-            reader.map_or(SharedWith::SomebodyGone, SharedWith::Other)
+            let reader = self.members.known_as(share.reader);
+            reader.map_or(SharedWith::SomebodyGone, |peer| {
+                SharedWith::Other(peer.nick().clone())
+            })
         };
         events.push(Event::Shares {
             by: nick,
@@ -165,12 +193,13 @@ impl Session {
     /// A member hands these on. They are shown as far as the room was told of them, and as they prove that
     /// their authors wrote them for the room.
     pub(super) fn take_bundle(&mut self, by: SessionId, bundle: Bundle) -> Vec<Event> {
-        let peer = self.members.roster.get_mut(by);
+        let peer = self.members.roster.get(by);
         let Some(peer) = peer.filter(|peer| !peer.is_ignored) else {
             return Vec::new();
         };
-        let nick = peer.nick().clone();
-        let mut incoming = std::mem::take(&mut peer.hands_on);
+        let (by, nick) = (peer.card.origin(), peer.nick().clone());
+        let incoming = self.incoming.get_mut(by).map(std::mem::take);
+        let mut incoming = incoming.unwrap_or_default();
         let announced = usize::try_from(incoming.left).unwrap_or(usize::MAX);
         let excess = bundle.messages.len().saturating_sub(announced);
         let mut refusals: Vec<(Refusal, u32)> = Vec::new();
@@ -182,20 +211,20 @@ impl Session {
             incoming.left -= 1;
             let own = &self.own.keys;
             let proven = Proven::prove(message, &authors, room, |sid| own.contains(sid));
-            let fate = proven.map_or_else(Fate::Refused, |it| {
+            let verdict = proven.map_or_else(Verdict::Refused, |it| {
                 self.weigh_handed(&nick, &it, &mut incoming)
             });
-            match fate {
-                Fate::Shown(event) => {
+            match verdict {
+                Verdict::Shown(event) => {
                     incoming.shown += 1;
                     events.push(event);
                 }
-                Fate::Had => incoming.had += 1,
-                Fate::Refused(refusal) => {
+                Verdict::Had => incoming.had += 1,
+                Verdict::Refused(refusal) => {
                     incoming.refused += 1;
                     note(&mut refusals, refusal, 1);
                 }
-                Fate::Equivocal(event) => {
+                Verdict::Equivocal(event) => {
                     incoming.refused += 1;
                     events.push(event);
                 }
@@ -212,32 +241,33 @@ impl Session {
             count,
         }));
         if incoming.left > 0 {
-            if let Some(peer) = self.members.roster.get_mut(by) {
-                peer.hands_on = incoming;
+            if let Some(kept) = self.incoming.get_mut(by) {
+                *kept = incoming;
             }
         } else if announced > 0 {
+            self.incoming.end(by);
             events.push(incoming.end(&nick));
         }
         events
     }
 
     /// An author has signed two messages for one place. Where it is not here, its nick may be another one's.
-    fn equivocal(&self, origin: SessionId) -> Fate {
+    fn equivocal(&self, origin: SessionId) -> Verdict {
         let present = self.members.present(origin);
         match present.and_then(|sid| self.members.roster.get(sid)) {
-            Some(peer) => Fate::Equivocal(Event::Equivocation(peer.nick().clone())),
-            None => Fate::Refused(Refusal::Equivocal),
+            Some(peer) => Verdict::Equivocal(Event::Equivocation(peer.nick().clone())),
+            None => Verdict::Refused(Refusal::Equivocal),
         }
     }
 
     /// Sees what becomes of a message that its author has written.
-    fn weigh_handed(&mut self, by: &Nick, it: &Proven<'_>, incoming: &mut Incoming) -> Fate {
+    fn weigh_handed(&mut self, by: &Nick, it: &Proven<'_>, incoming: &mut Incoming) -> Verdict {
         let (origin, number) = (it.author.origin(), it.header.number);
         if !incoming.follows(origin, number) {
-            return Fate::Refused(Refusal::Order);
+            return Verdict::Refused(Refusal::Order);
         }
         if origin == self.own.origin() {
-            return Fate::Had;
+            return Verdict::Had;
         }
         let author = Author {
             nick: it.author.nick().clone(),
@@ -245,14 +275,14 @@ impl Session {
             is_lasting: it.author.is_lasting(),
         };
         match self.streams.turn_in_room(origin, number, it.digest) {
-            Some(Turn::Repeated) => return Fate::Had,
+            Some(Turn::Repeated) => return Verdict::Had,
             Some(Turn::Taken) => return self.equivocal(origin),
             _ => {}
         }
         if !self.handed_before.insert(it.digest) {
-            return Fate::Had;
+            return Verdict::Had;
         }
-        Fate::Shown(Event::HandedOn(Handed {
+        Verdict::Shown(Event::HandedOn(Handed {
             by: by.clone(),
             author,
             kind: it.kind,

@@ -11,6 +11,9 @@ use super::event::Event;
 /// How many of the messages are remembered that were handed on.
 const REMEMBERED: usize = 4096;
 
+/// Of so many members it is known at most how much has come of what they hand on.
+const MOST: usize = 16;
+
 /// What one member hands on to this one at present.
 #[derive(Default)]
 pub(super) struct Incoming {
@@ -25,7 +28,7 @@ pub(super) struct Incoming {
 
 impl Incoming {
     /// So many are announced.
-    pub(super) fn announced(count: u32) -> Self {
+    fn announced(count: u32) -> Self {
         Self {
             left: count,
             ..Self::default()
@@ -60,6 +63,34 @@ impl Incoming {
     }
 }
 
+/// What is handed on to this member at present, by the first session ids of those who do that: whoever
+/// began first stands first.
+#[derive(Default)]
+pub(super) struct AllIncoming(VecDeque<(SessionId, Incoming)>);
+
+impl AllIncoming {
+    /// A member announces so many. Returns what ends with that: what it had announced before, or where too
+    /// many hand something on, what the first of them does.
+    pub(super) fn begin(&mut self, by: SessionId, count: u32) -> Option<(SessionId, Incoming)> {
+        let before = self.end(by).map(|incoming| (by, incoming));
+        let is_full = self.0.len() == MOST;
+        let first = is_full.then(|| self.0.pop_front()).flatten();
+        self.0.push_back((by, Incoming::announced(count)));
+        before.or(first)
+    }
+
+    pub(super) fn get_mut(&mut self, by: SessionId) -> Option<&mut Incoming> {
+        let mut its = self.0.iter_mut().filter(|(origin, _)| *origin == by);
+        its.next().map(|(_, incoming)| incoming)
+    }
+
+    /// No more comes of what a member hands on, if it does.
+    pub(super) fn end(&mut self, by: SessionId) -> Option<Incoming> {
+        let place = self.0.iter().position(|(origin, _)| *origin == by)?;
+        self.0.remove(place).map(|(_, incoming)| incoming)
+    }
+}
+
 /// The digests of the headers of what was handed on, of the latest.
 #[derive(Default)]
 pub(super) struct HandedBefore {
@@ -81,5 +112,30 @@ impl HandedBefore {
             }
         }
         is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(number: usize) -> SessionId {
+        SessionId([u8::try_from(number).unwrap(); 32])
+    }
+
+    #[test]
+    fn of_more_than_sixteen_who_hand_on_the_first_is_given_up() {
+        let mut incoming = AllIncoming::default();
+        for number in 0..MOST {
+            assert!(incoming.begin(member(number), 7).is_none(), "{number}");
+        }
+        let again = incoming.begin(member(0), 8);
+        assert!(again.is_some_and(|(by, it)| by == member(0) && it.left == 7));
+        let first = incoming.begin(member(MOST), 9);
+        assert!(first.is_some_and(|(by, _)| by == member(1)));
+        assert!(incoming.get_mut(member(1)).is_none());
+        assert_eq!(incoming.0.len(), MOST);
+        assert!(incoming.end(member(0)).is_some_and(|it| it.left == 8));
+        assert!(incoming.begin(member(1), 1).is_none());
     }
 }

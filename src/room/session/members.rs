@@ -155,6 +155,14 @@ impl Members {
         candidates.find(has_signed).map(|(present, _)| present)
     }
 
+    /// The member that has this session id, or had it until it changed its session key before the eyes of this
+    /// one: anybody's card can say that it had somebody else's.
+    pub(super) fn known_as(&self, sid: SessionId) -> Option<&Peer> {
+        let mut peers = self.roster.iter().map(|(_, peer)| peer);
+        let former = || peers.find(|peer| peer.has_rekeyed && peer.card.has_previous(sid));
+        self.roster.get(sid).or_else(former)
+    }
+
     /// Under which session id the member is in the roster that had this one at first.
     pub(super) fn present(&self, origin: SessionId) -> Option<SessionId> {
         let mut roster = self.roster.iter();

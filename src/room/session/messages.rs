@@ -407,7 +407,12 @@ impl Session {
         };
         let (kind, said) = match content {
             Content::Text(kind, text) => (kind, text),
-            Content::Share(share) => return self.take_share(author, share),
+            Content::Share(share) => {
+                let is_over = self.is_from_before(author, &header.claim);
+                return self.take_share(author, share, is_over);
+            }
+            // It belongs to something that ended when one of the two entered anew.
+            Content::Bundle(_) if self.is_from_before(author, &header.claim) => return Vec::new(),
             Content::Bundle(bundle) => return self.take_bundle(author, bundle),
         };
         let text = SafeText::new(&said);

@@ -80,7 +80,7 @@ use self::door::{Door, Parting, Phase};
 use self::earlier::Earlier;
 use self::history::History;
 use self::inbox::Inbox;
-use self::incoming::HandedBefore;
+use self::incoming::{AllIncoming, HandedBefore};
 use self::members::Members;
 use self::outbox::Outbox;
 use self::own::Own;
@@ -113,6 +113,7 @@ pub struct Session {
     copies: Copies,
     earlier: Earlier,
     shares: Shares,
+    incoming: AllIncoming,
     handed_before: HandedBefore,
     sending: Sending,
     presence: OwnPresence,
@@ -157,6 +158,7 @@ impl Session {
             copies: Copies::default(),
             earlier: Earlier::default(),
             shares: Shares::default(),
+            incoming: AllIncoming::default(),
             handed_before: HandedBefore::default(),
             sending: Sending::default(),
             presence: OwnPresence::default(),
@@ -200,6 +202,12 @@ impl Session {
     #[must_use]
     pub fn is_inside(&self) -> bool {
         matches!(self.door.phase, Phase::Inside)
+    }
+
+    /// Whether this member is in the room, connected to it, and nothing is to come that waited for it.
+    #[must_use]
+    pub fn is_up_to_date(&self) -> bool {
+        self.is_inside() && self.door.catching_up.is_none()
     }
 
     /// How many cards of those who are in the room have come, and how many there are, while this member

@@ -593,6 +593,20 @@ impl Outbox {
         }
     }
 
+    /// What is handed on ends for a reader, who leaves or enters anew: it is not sent again, and nothing is
+    /// told of it here.
+    pub(super) fn end_handing_on(&mut self, origin: SessionId) {
+        let gone = Fate::Undelivered(Undelivered::Gone);
+        self.settle(|message, reader| {
+            (!message.has_words() && reader.origin == origin).then_some(gone)
+        });
+    }
+
+    /// What is handed on ends for all readers, as this member enters anew.
+    pub(super) fn forget_handing_on(&mut self) {
+        self.messages.retain(Message::has_words);
+    }
+
     /// What a reader has not confirmed does not come any more, for this reason.
     pub(super) fn give_up_reader(&mut self, origin: SessionId, why: Undelivered) -> Vec<News> {
         let lost = Fate::Undelivered(why);

@@ -12,7 +12,6 @@ use crate::room::roster::modulus_digest;
 use crate::room::text::SafeText;
 
 use super::event::{Asleep, Person, Standing};
-use super::incoming::Incoming;
 use super::presence::Watch;
 use super::signatures::WrongSignatures;
 
@@ -56,8 +55,7 @@ pub(super) struct Peer {
     pub(super) stated: Time,
     /// Why it is not at the keyboard, if it is not.
     pub(super) away: Option<SafeText>,
-    /// What it hands on to this member, and whether the user wants none of it.
-    pub(super) hands_on: Incoming,
+    /// Whether the user wants nothing of what it hands on.
     pub(super) is_ignored: bool,
     /// The wrong signatures that came in its name.
     pub(super) wrong: WrongSignatures,
@@ -204,7 +202,6 @@ impl Peer {
             doubt: None,
             stated: 0,
             away: None,
-            hands_on: Incoming::default(),
             is_ignored: false,
             wrong: WrongSignatures::default(),
             told: Told::default(),

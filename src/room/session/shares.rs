@@ -81,6 +81,15 @@ impl Shares {
         self.0.iter().any(|sharing| !sharing.rest.is_empty())
     }
 
+    /// What is handed on to these readers, by their first session ids, ends, whatever of it is not confirmed.
+    pub(super) fn end(&mut self, is_reader: impl Fn(SessionId) -> bool) {
+        let its = self.0.iter_mut();
+        for sharing in its.filter(|sharing| is_reader(sharing.reader)) {
+            sharing.rest.clear();
+            sharing.open.clear();
+        }
+    }
+
     /// Takes note of what has become of a bundle or its announcement. Returns whether the event was about
     /// one: then nothing else is told of it.
     pub(super) fn take_note(&mut self, event: &Event) -> bool {

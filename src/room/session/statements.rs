@@ -51,7 +51,7 @@ impl Session {
             let (origin, nick) = (peer.card.origin(), peer.nick().clone());
             events.extend(self.missing(origin, &nick, true));
             events.extend(self.meanwhile(vec![(origin, nick.clone())], Duration::ZERO));
-            events.extend(peer.hands_on.break_off(&nick));
+            events.extend(self.end_sharing_with(origin, &nick));
             events.extend(self.is_gone(origin, nick, Departure::Left));
         }
         events

@@ -8,7 +8,7 @@ use jiff::civil::Time as TimeOfDay;
 use crate::room::Time;
 use crate::room::content::MAX_SHARED;
 use crate::room::message::Kind;
-use crate::room::session::{Person, ShareError, Which};
+use crate::room::session::{Person, SayError, ShareError, Which};
 
 use crate::cmd::join::client::Client;
 use crate::cmd::join::output::handed::messages;
@@ -58,6 +58,13 @@ impl Client<'_> {
                 .screen
                 .refuse(None, "nobody else is here who could hand anything on");
         }
+        // It would be said later, when nobody knows any more what was missed.
+        if !self.session.is_up_to_date() {
+            return self.screen.refuse(
+                None,
+                "nobody is asked: you are not connected; try it when you are",
+            );
+        }
         if self.announce(Kind::CatchUp, "catch up") {
             self.screen
                 .notice("all who are here are asked to hand on to you what was said earlier");
@@ -87,6 +94,9 @@ fn why_not(person: &Person, error: ShareError) -> String {
         ShareError::Nothing => format!(
             "there is nothing to hand on to {nick}: nothing was said to all, or nothing that {nick} may have"
         ),
+        ShareError::Unsaid(SayError::NotInRoom) => {
+            "nothing is handed on: you are not connected; try it when you are".to_owned()
+        }
         ShareError::Unsaid(_) => {
             "nothing is handed on, as the room cannot be told of it".to_owned()
         }
