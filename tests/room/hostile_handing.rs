@@ -571,7 +571,7 @@ fn what_was_announced_before_somebody_entered_anew_is_over() {
         reader: bob,
         count: 1,
     };
-    let one = bundle(&[&eve], &[message.clone()]);
+    let one = bundle(&[&eve], std::slice::from_ref(&message));
     let contents = [
         (Share::CODE, share.encode(), false),
         (Bundle::CODE, one.encode(), true),
