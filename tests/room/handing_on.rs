@@ -327,6 +327,8 @@ fn is_peaceful(events: &[Event]) {
                 | Event::Unconfirmed { .. }
                 | Event::NotTaken { .. }
                 | Event::TooLate(_)
+                | Event::Missing(..)
+                | Event::Swallowed
                 | Event::Stray
         )
     };
@@ -390,6 +392,27 @@ fn a_share_ends_where_whoever_hands_on_enters_anew() {
             Event::ShareDone { delivered, count: 60, .. } if *delivered < 60
         ));
         can_be_handed_all_again(&mut world, &mut members);
+    }
+}
+
+#[test]
+fn what_was_announced_on_a_connection_that_the_relay_never_read_is_over() {
+    let (mut world, mut members) = with_latecomer(&[(1, "one"), (1, "two")]);
+    let [ada, _, _, dora] = &mut members;
+    let now = world.now();
+    let shared = ada.session.share(dora.sid(), Which::Last(2), now);
+    assert_eq!(shared, Ok(all_of(2)));
+    world.lose(ada);
+    world.enter_again(ada).expect("there is room");
+    world.say(ada, "here I am");
+    let [a, b, c, d] = settle(&mut world, &mut members, BEACON_PERIOD * 4);
+    assert_eq!(*end_of_share(&a), share_done("dora", 0, 2));
+    is_peaceful(&a);
+    for events in [b, c, d] {
+        is_peaceful(&events);
+        assert!(events.contains(&said("ada", "here I am")), "{events:?}");
+        let is_share = |event: &&Event| matches!(event, Event::Shares { .. });
+        assert_eq!(events.iter().find(is_share), None, "{events:?}");
     }
 }
 

@@ -106,12 +106,12 @@ impl Session {
         if self.own.keys.contains(sid) {
             return Err(End::Malformed);
         }
-        let Some(peer) = self.members.roster.get(sid) else {
-            self.members.set_aside(sid, now.uptime, false);
+        let peer = self.members.roster.get(sid);
+        let left = peer.map(|peer| (peer.card.origin(), peer.nick().clone(), peer.asleep()));
+        self.members.set_aside(sid, now.uptime, false);
+        let Some((origin, nick, asleep)) = left else {
             return Ok(Vec::new());
         };
-        let (origin, nick, asleep) = (peer.card.origin(), peer.nick().clone(), peer.asleep());
-        self.members.set_aside(sid, now.uptime, false);
         let mut events = Vec::from_iter(self.end_sharing_with(origin, &nick));
         events.push(Event::Left {
             nick,

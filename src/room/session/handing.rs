@@ -157,8 +157,8 @@ impl Session {
         }
     }
 
-    /// A member tells the room that it hands something on, and did so before one of the two has entered anew,
-    /// perhaps: if it is for this member, that is over.
+    /// A member tells the room that it hands something on. If that `is_over`, as one of the two has entered anew
+    /// since, it is dropped where it is for this member.
     pub(super) fn take_share(&mut self, by: SessionId, share: Share, is_over: bool) -> Vec<Event> {
         let mut events = Vec::new();
         let is_to_me = self.own.keys.contains(share.reader);

@@ -58,7 +58,7 @@ impl Client<'_> {
                 .screen
                 .refuse(None, "nobody else is here who could hand anything on");
         }
-        // It would be said later, when nobody knows any more what was missed.
+        // It would be said later only, and the row below would not be true.
         if !self.session.is_up_to_date() {
             return self.screen.refuse(
                 None,

@@ -32,7 +32,7 @@ pub(in crate::cmd::join) struct Share {
     pub(in crate::cmd::join) count: u32,
 }
 
-/// That all has come that somebody hands on to the user, and how many messages were shown, or not.
+/// That all has come that somebody hands on to the user, or no more of it does: how many messages were shown, or not.
 #[derive(Clone, Debug)]
 pub(in crate::cmd::join) struct ShareEnd {
     pub(in crate::cmd::join) by: Who,
