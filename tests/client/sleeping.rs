@@ -126,8 +126,8 @@ fn what_lay_unread_when_the_program_stood_still_is_counted_too() {
     assert_eq!(bob.warnings(), [""; 0]);
 }
 
-#[test]
 #[ignore = "it takes minutes"]
+#[test]
 fn when_too_much_waits_for_a_sleeper_it_and_the_authors_are_told_what_is_not_delivered() {
     let relay = Relay::start(&SHORT_QUEUE);
     let storm = Storm::start(relay.address(), 0);
