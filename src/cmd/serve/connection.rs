@@ -233,9 +233,17 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
             Err(ReadError::TimedOut) => return Departure::Silent,
             Err(ReadError::Length) => return Departure::Misbehaved,
             Err(ReadError::Closed | ReadError::Broken | ReadError::Io(_)) => {
-                return lost(membership);
+                return match membership.outbox().close_reason() {
+                    Some(CloseReason::Overflow) => Departure::Slow,
+                    _ => Departure::Lost,
+                };
             }
         };
+        // Of a member that is sent away nothing is taken any more, however much is on its way: it is read
+        // so that the last notice is not destroyed.
+        if membership.outbox().close_reason().is_some() {
+            continue;
+        }
         let next = membership.take(frame);
         let pause = membership.throttle();
         let news = membership.received() - acknowledged;
@@ -255,17 +263,8 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
         if let AfterFrame::End(departure) = next {
             return departure;
         }
-        // Of a member that was dropped nothing is taken any more, though much may be on its way.
         if !membership.wait_out(pause) {
-            return lost(membership);
+            return Departure::Lost;
         }
-    }
-}
-
-/// Why the connection of this member is over.
-fn lost(membership: &Membership) -> Departure {
-    match membership.outbox().close_reason() {
-        Some(CloseReason::Overflow) => Departure::Slow,
-        _ => Departure::Lost,
     }
 }

@@ -168,17 +168,17 @@ impl Membership {
         lock(&self.room).set_opens(self.joined, opens);
     }
 
-    /// Leaves the member unread for so long. Returns whether its connection is still wanted then: where
-    /// the member was dropped, or has come over another connection, this returns early.
+    /// Leaves the member unread for so long. Returns whether its connection is still wanted then:
+    /// where the member has come over another connection, this returns early.
     pub(in crate::cmd::serve) fn wait_out(&self, pause: Duration) -> bool {
         let until = Instant::now() + pause;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if self.outbox.close_reason().is_some() || self.outbox.is_contested() {
-                return false;
-            }
-            if left.is_zero() {
+            if left.is_zero() || self.outbox.close_reason().is_some() {
                 return true;
+            }
+            if self.outbox.is_contested() {
+                return false;
             }
             thread::sleep(left.min(WATCH_INTERVAL));
         }
