@@ -342,6 +342,9 @@ fn a_statement_that_is_repeated_without_end_throws_nobody_out() {
     assert_eq!(scene.ada.warnings(), [""; 0]);
 }
 
+/// How many wrong signatures of one member are looked at and told: a few, and one a minute after that.
+const LOOKED_AT: std::ops::RangeInclusive<u64> = 16..=20;
+
 #[test]
 fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
     // With a limit of bytes, the relay would pass them on in more than a minute, and there would be a line
@@ -350,7 +353,7 @@ fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
     let frames: Vec<_> = (0..FLOOD).map(|number| scene.forged(number)).collect();
     scene.withstands(frames.into_iter());
     scene.assert_lines("something came under the name of mallory", 2);
-    // None of them is lost: what is not told by then is when the program ends.
+    // None that was looked at is lost: what is not told by then is when the program ends.
     let Besieged { ada, bob, home, .. } = scene;
     let (shown, events) = (ada.leave().stdout, bob.leave().stdout);
     let log = std::fs::read_to_string(home.file("log")).expect("ada has a log");
@@ -366,7 +369,7 @@ fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
         };
         assert!(first.ends_with("ask mallory to say it again"), "{first}");
         let others: u64 = others.iter().map(|line| times(line)).sum();
-        assert_eq!(1 + others, FLOOD, "{alarms:#?}");
+        assert!(LOOKED_AT.contains(&(1 + others)), "{alarms:#?}");
     }
     let events = events
         .iter()
@@ -377,7 +380,8 @@ fn wrong_signatures_without_end_are_two_lines_and_throw_nobody_out() {
     let counts = forged
         .iter()
         .map(|alarm| alarm["count"].as_u64().unwrap_or(1));
-    assert_eq!(counts.sum::<u64>(), FLOOD);
+    let counted: u64 = counts.sum();
+    assert!(LOOKED_AT.contains(&counted), "{counted}");
     // Ada has gone before she could say of so many that they did not open: of what came after them she
     // has said nothing either.
     for alarm in others {
@@ -521,9 +525,9 @@ fn long_messages_without_a_pause_keep_nobody_from_reading_the_others() {
         .collect();
     let start = Instant::now();
     scene.withstands(messages.into_iter());
-    // Of 22 blocks each, 400 are there at once, and 100 come in a second.
+    // Of 22 blocks each, 150 are there at once, and 300 come in a second.
     let took = start.elapsed();
-    assert!(took >= Duration::from_secs(4), "{took:?}");
+    assert!(took >= Duration::from_secs(2), "{took:?}");
     assert_eq!(scene.ada.warnings(), [""; 0]);
 }
 
@@ -579,7 +583,8 @@ fn nothing_is_shown_of_what_an_ignored_member_sends_and_the_audit_counts_it() {
         bob.wait_for_line(command, is_answer)
     };
     ask(&mut scene.bob, "/ignore mallory");
-    let count = 3000;
+    // After one more, hardly any signature of mallory's would be looked at.
+    let count = 15;
     let forged: Vec<_> = (0..count).map(|number| scene.forged(number)).collect();
     let (header, body) = scene.mallory.compose_as(Kind::Away, count, "for a moment");
     let away = scene.mallory.seal(&header, &body).frames().remove(0);
