@@ -68,10 +68,15 @@ fn ignore() {
         let mut ada = stage.sits("ada");
         let mut bob = stage.joins("bob");
         ada.sees("/verify bob");
+        let mut carl = stage.joins("carl");
+        ada.sees("carl joined");
         ada.enter("/ignore bob");
         ada.sees("from now on");
         bob.say("blah blah");
-        bob.wait_for_message("bob", "blah blah");
+        carl.wait_for_message("bob", "blah blah");
+        // Messages are shown in their order: so bob's has come to ada, too.
+        carl.say("what?");
+        ada.sees("<carl> what?");
         ada.enter("/ignore");
         ada.enter("/unignore bob");
         ada.enter("hm");
