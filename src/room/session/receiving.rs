@@ -3,6 +3,7 @@
 //! own does not wait for that.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::room::card::Card;
 use crate::room::frame::ToClient;
@@ -10,8 +11,11 @@ use crate::room::notice::Notice;
 
 use super::door::{Entering, Phase};
 use super::event::{End, Event};
+use super::history::At;
 use super::inbox::{Arrival, Progress};
-use super::jobs::{Found, Parcel};
+use super::jobs::{Done, Found, Job, Parcel, Place, Work};
+use super::placing::Arrived;
+use super::streams::Turn;
 use super::{Now, Session};
 
 impl Session {
@@ -63,6 +67,48 @@ impl Session {
     #[must_use]
     pub fn backlog(&self) -> usize {
         self.inbox.weight()
+    }
+
+    /// The work of verifying and opening that can be done beside now, for whatever threads: of the messages
+    /// that wait, as far as they are right in their place by what is known so far.
+    pub fn take_jobs(&mut self) -> Vec<Job> {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        let now = self.history.now();
+        let shown = At {
+            position: now.position.saturating_add(inbox.entries()),
+            ..now
+        };
+        let jobs = inbox.hand_out(|frame| self.work_for(frame, shown));
+        self.inbox = inbox;
+        jobs
+    }
+
+    /// A job is done, in whatever order.
+    pub fn take_done(&mut self, done: Done) {
+        self.inbox.put(done);
+    }
+
+    /// What is to be done for a message, if a frame brings one that is worth it: when it is dealt with, this
+    /// member will have been `shown` more, and so may know it better.
+    fn work_for(&mut self, frame: &Arc<[u8]>, shown: At) -> Option<(Place, Work)> {
+        let arrived = Arrived::read(Parcel::parse(frame)?, None)?;
+        let sender = arrived.header.sender;
+        let peer = self.members.roster.get(sender)?;
+        if peer.wrong.are_many() {
+            return None;
+        }
+        let parties = self.find_parties(&arrived, shown).ok()?;
+        let place = self.place(&arrived, &parties);
+        let can_open = place.is_right() && matches!(place.turn, Turn::New | Turn::Late);
+        if !can_open || arrived.ciphertext.is_empty() || parties.is_unplaced {
+            return None;
+        }
+        let work = Work {
+            frame: Arc::clone(frame),
+            identity: self.members.roster.get(sender)?.card.identity().clone(),
+            readers: self.candidates(&parties),
+        };
+        Some(((sender, arrived.header.stream, arrived.header.number), work))
     }
 
     fn receive_outside(&mut self, frame: &[u8], now: Now) -> Result<Vec<Event>, End> {

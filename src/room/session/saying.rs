@@ -86,8 +86,10 @@ impl Session {
         let audience = self.audience(to, policy, now.uptime)?;
         let written = (now.time, now.uptime);
         let receipt = self.outbox.write(says, body, audience, written);
+        // If this one is sent now, none was waiting before it.
         self.send_drafts(now);
-        Ok(receipt)
+        let is_kept = self.outbox.get(receipt.number).is_some();
+        is_kept.then_some(receipt).ok_or(SayError::TooManyLeftOut)
     }
 
     /// For whom a message is that is written now.
