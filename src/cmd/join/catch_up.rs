@@ -136,6 +136,14 @@ impl CatchUp {
         due
     }
 
+    /// Puts off what is due, as nothing can be handed on now.
+    pub(super) fn put_off_due(&mut self) {
+        let now = Instant::now();
+        for answer in self.due.iter_mut().filter(|answer| answer.at <= now) {
+            answer.at = now + LATEST;
+        }
+    }
+
     /// When somebody is to be answered.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.due.iter().map(|answer| answer.at).min()
@@ -188,6 +196,9 @@ mod tests {
         assert_eq!(catch_up.due.len(), 2);
         catch_up.note_answered(carol);
         assert!(catch_up.take_due().is_empty(), "not at once");
+        catch_up.due[0].at = Instant::now();
+        catch_up.put_off_due();
+        assert!(catch_up.take_due().is_empty(), "put off");
         catch_up.due[0].at = Instant::now();
         assert_eq!(catch_up.take_due(), [bob]);
         catch_up.ask(bob);

@@ -219,6 +219,9 @@ impl Client<'_> {
 
     /// Hands on to those whose turn it is what they missed.
     pub(super) fn answer_catch_up(&mut self) {
+        if !self.session.is_up_to_date() {
+            return self.catch_up.put_off_due();
+        }
         for asker in self.catch_up.take_due() {
             let person = self.session.person_with(asker);
             let person = person.filter(|person| person.standing == Standing::Verified);
