@@ -228,6 +228,42 @@ fn what_somebody_else_wrote_under_the_users_own_nick_is_marked() {
 }
 
 #[test]
+fn all_are_told_of_all_that_is_handed_on_in_lines_that_nobody_can_make_many() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    for text in ["one", "two", "three"] {
+        ada.tells_all(text);
+    }
+    let carol = ada.welcomes(&relay, "carol");
+    let dora = ada.welcomes(&relay, "dora");
+    for which in [["1"; 12].as_slice(), &["3"]].concat() {
+        ada.screen.enter("/clear");
+        ada.screen.enter(&format!("/share carol {which}"));
+        ada.screen.sees("* carol has got ");
+    }
+    let told = |told: &[String], by: &str| {
+        let mut told = told.to_vec();
+        told.retain(|line| line.starts_with(by));
+        told
+    };
+    let ended = dora.leave();
+    let mut expected = vec!["* ada hands on 1 earlier message to carol"; 10];
+    expected.push("* ada hands on 5 earlier messages to carol");
+    assert_eq!(told(&ended.stdout, "* ada hands on"), expected);
+    let ended = carol.leave();
+    let heading = "* earlier, handed on by ada";
+    let expected = ["1 message", "1 message", "3 messages"].map(|it| format!("{heading}: {it}"));
+    assert_eq!(told(&ended.stdout, heading), expected);
+    let mut ends = vec!["* that was all from ada: 1 shown"];
+    ends.extend(["* that was all from ada: 0 shown, 1 you had"; 10]);
+    ends.extend([
+        "* that was all from ada: 2 shown, 1 you had",
+        "* that was all from ada: 0 shown, 1 you had",
+    ]);
+    assert_eq!(told(&ended.stdout, "* that was all"), ends);
+}
+
+#[test]
 fn who_hands_on_and_is_gone_in_the_middle_has_handed_on_less() {
     let relay = Relay::start(&["--grace", "1"]);
     let carol = Client::join(relay.address(), "carol", &[]);

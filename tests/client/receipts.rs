@@ -276,6 +276,20 @@ fn what_is_said_before_the_others_are_back_is_for_them_too() {
 }
 
 #[test]
+fn what_is_said_to_one_alone_who_is_missing_is_kept_for_them() {
+    let (mut ada, restart) = restart_without_bob();
+    ada.screen.enter("/msg bob bring the tickets");
+    ada.sees("* bob is still missing; this is kept for 5 minutes");
+    ada.screen.enter("/msg carol hello");
+    ada.screen.sees("nobody here is called carol");
+    restart.storm.block(false);
+    let line = "<ada → you> bring the tickets";
+    restart.bob.wait_for_line(line, |told| told.ends_with(line));
+    ada.learns("/seen", &["|   confirmed by bob"]);
+    assert_eq!(restart.bob.warnings(), [""; 0]);
+}
+
+#[test]
 fn a_pipe_that_ends_waits_for_those_who_are_missing_but_not_for_ever() {
     let relay = Relay::start(&[]);
     let storm = Storm::start(relay.address(), 0);

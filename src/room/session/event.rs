@@ -202,6 +202,8 @@ pub enum Event {
         shown: u32,
         /// How many this member has or had: they were not shown again.
         had: u32,
+        /// How many were not shown, as their authors are ignored.
+        ignored: u32,
         /// How many were not shown for a reason that was told.
         refused: u32,
         /// How many were announced and do not come: 0, unless one of the two has left or entered anew, something

@@ -55,8 +55,6 @@ pub(super) struct Peer {
     pub(super) stated: Time,
     /// Why it is not at the keyboard, if it is not.
     pub(super) away: Option<SafeText>,
-    /// Whether the user wants nothing of what it hands on.
-    pub(super) is_ignored: bool,
     /// The wrong signatures that came in its name.
     pub(super) wrong: WrongSignatures,
     /// What has been said once, and need not be said again.
@@ -202,7 +200,6 @@ impl Peer {
             doubt: None,
             stated: 0,
             away: None,
-            is_ignored: false,
             wrong: WrongSignatures::default(),
             told: Told::default(),
         }

@@ -83,7 +83,7 @@ impl Client<'_> {
             RequestBody::Command(line) => return self.requested_command(id, &line),
         };
         let id = id.as_deref();
-        let to = match to.map(|nick| self.find_person(&nick)).transpose() {
+        let to = match to.map(|nick| self.find_reader(&nick)).transpose() {
             Ok(to) => to,
             Err(error) => return self.refuse_request(id, error),
         };
@@ -130,9 +130,7 @@ impl Client<'_> {
             Command::Names => self.names(),
             Command::Whois(nick) => self.with_person(nick, Self::whois),
             Command::Me(text) => self.say(&Saying::to_all(Kind::Action, text, shown)),
-            Command::Msg { nick, text } => self.with_person(nick, |client, person| {
-                client.say_to_one(person, text, shown);
-            }),
+            Command::Msg { nick, text } => self.say_to(nick, text, shown),
             Command::Reply(text) => self.reply(text, shown),
             Command::Nick(nick) => self.next_key.rename(nick, session, screen),
             Command::Ignore("") => self.list_ignored(),

@@ -8,7 +8,7 @@ use crate::cmd::join::client::Client;
 use crate::cmd::join::clock::unix_seconds;
 use crate::cmd::join::output::report::Report;
 use crate::cmd::join::output::speech::Who;
-use crate::cmd::join::output::{clock_time, duration, list, sort};
+use crate::cmd::join::output::{clock_time, duration, list, nicks_of};
 use crate::cmd::join::trust::{Remark, Trust};
 
 impl Client<'_> {
@@ -34,6 +34,25 @@ impl Client<'_> {
         self.session.person(&wanted).ok_or_else(nobody)
     }
 
+    /// To whom alone something may be said: whoever has this nick, or one that looks like it, and is here or
+    /// expected back.
+    ///
+    /// # Errors
+    /// In words, where there is nobody, or it is the user.
+    pub(super) fn find_reader(&self, nick: &str) -> Result<Person, String> {
+        self.find_person(nick).or_else(|error| {
+            let wanted = nick.parse().ok().map(|nick: Nick| nick.skeleton());
+            let missing = self.find_missing(|person| Some(person.nick.skeleton()) == wanted);
+            missing.ok_or(error)
+        })
+    }
+
+    /// Whom this describes of those who are expected back.
+    pub(super) fn find_missing(&self, is_it: impl Fn(&Person) -> bool) -> Option<Person> {
+        let expected = self.session.expected(self.clock.now());
+        expected.into_iter().find(is_it)
+    }
+
     /// Lists who is here, the user first.
     pub(super) fn names(&mut self) {
         self.own_fingerprint();
@@ -45,9 +64,8 @@ impl Client<'_> {
         }
         let others = self.session.others();
         self.list_people(&others);
-        let mut missing = self.session.expected(self.clock.now());
+        let missing = nicks_of(&self.session.expected(self.clock.now()));
         if !missing.is_empty() {
-            sort(&mut missing);
             self.screen
                 .notice(format!("still missing: {}", list(&missing)));
         }
@@ -252,10 +270,7 @@ impl Client<'_> {
 
     /// Whom the user ignores has changed: the session takes nothing that these hand on.
     fn heed_ignored(&mut self) {
-        for person in self.session.others() {
-            let is_ignored = self.filter.is_ignored(person.fingerprint);
-            self.session.set_ignored(person.sid, is_ignored);
-        }
+        self.session.set_ignored(self.filter.ignored_identities());
     }
 }
 

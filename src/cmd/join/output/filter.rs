@@ -1,7 +1,7 @@
 //! What others can cause to be told, as often as they like. It is not shown where the user ignores them,
 //! nor where the same was shown just now.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::cipher::fingerprint::Fingerprint;
@@ -114,6 +114,11 @@ impl Filter {
     /// Whether the user ignores this identity.
     pub(in crate::cmd::join) fn is_ignored(&self, fingerprint: Fingerprint) -> bool {
         self.ignored.contains_key(&fingerprint)
+    }
+
+    /// The identities that the user ignores.
+    pub(in crate::cmd::join) fn ignored_identities(&self) -> HashSet<Fingerprint> {
+        self.ignored.keys().copied().collect()
     }
 
     /// What each was called whom the user ignores, in order.

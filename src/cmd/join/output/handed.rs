@@ -83,6 +83,11 @@ impl HandedOn {
 }
 
 impl Share {
+    /// The same member hands more on to the same one.
+    pub(super) fn take_in(&mut self, other: &Self) {
+        self.count = self.count.saturating_add(other.count);
+    }
+
     pub(super) fn words(&self) -> String {
         let (by, count) = (&self.by.nick, self.count);
         let earlier = match count {
@@ -98,6 +103,20 @@ impl Share {
 }
 
 impl ShareEnd {
+    /// The same member has handed more on.
+    pub(super) fn take_in(&mut self, other: &Self) {
+        let counts = [
+            (&mut self.shown, other.shown),
+            (&mut self.had, other.had),
+            (&mut self.ignored, other.ignored),
+            (&mut self.refused, other.refused),
+            (&mut self.missing, other.missing),
+        ];
+        for (count, more) in counts {
+            *count = count.saturating_add(more);
+        }
+    }
+
     pub(super) fn words(&self) -> String {
         let (by, shown) = (&self.by.nick, self.shown);
         let others = [

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::room::Time;
 use crate::room::names::Nick;
+use crate::room::session::Person;
 
 /// Nicks in a row, with commas between them.
 pub(in crate::cmd::join) fn list(nicks: &[Nick]) -> String {
@@ -32,6 +33,13 @@ fn rank(nick: &Nick) -> String {
 /// Puts nicks in order.
 pub(in crate::cmd::join) fn sort(nicks: &mut [Nick]) {
     nicks.sort_by_key(rank);
+}
+
+/// What these people are called, in order.
+pub(in crate::cmd::join) fn nicks_of(people: &[Person]) -> Vec<Nick> {
+    let mut nicks: Vec<Nick> = people.iter().map(|person| person.nick.clone()).collect();
+    sort(&mut nicks);
+    nicks
 }
 
 /// Nicks as a sentence has them: with `and` before the last.

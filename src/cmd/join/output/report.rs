@@ -136,6 +136,7 @@ impl Report {
             Self::Incident { what, .. } => what.nick(),
             Self::Away(who, _) | Self::CatchUp(who) => Some(&who.nick),
             Self::Share(share) => Some(&share.by.nick),
+            Self::ShareEnd(end) => Some(&end.by.nick),
             _ => None,
         }
     }
@@ -149,7 +150,7 @@ impl Report {
     pub(in crate::cmd::join) fn is_of_sender(&self) -> bool {
         match self {
             Self::Incident { what, .. } => what.row().cause == Cause::Sender,
-            Self::Away(..) | Self::Share(_) | Self::CatchUp(_) => true,
+            Self::Away(..) | Self::Share(_) | Self::ShareEnd(_) | Self::CatchUp(_) => true,
             _ => false,
         }
     }
