@@ -2,6 +2,7 @@
 //! (PROTOCOL §5, Handing on).
 
 use std::collections::HashSet;
+use std::slice;
 
 use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::cipher::seal::Body;
@@ -491,7 +492,7 @@ fn a_share_to_one_alone_a_bundle_to_all_and_what_has_another_form() {
     let unopened = Event::Unopened(nick_of("mallory"), OpenError::CannotOpen);
     for (kind, content, is_direct) in cases {
         let seen = scene.send(kind, content, is_direct);
-        assert_eq!(seen, std::slice::from_ref(&unopened), "{kind}");
+        assert_eq!(seen, slice::from_ref(&unopened), "{kind}");
     }
 }
 
@@ -506,11 +507,11 @@ fn what_somebody_hands_on_who_is_ignored_is_shown_when_another_one_does() {
     // Ignored before it is announced, and after that.
     scene.bob.session.set_ignored(mallory.clone());
     assert_eq!(scene.announce(bob, 1), []);
-    assert_eq!(scene.hand(&bundle(&[&eve], &[message.clone()])), []);
+    assert_eq!(scene.hand(&bundle(&[&eve], slice::from_ref(&message))), []);
     scene.bob.session.set_ignored(HashSet::new());
-    assert_eq!(scene.announce(bob, 1), [announced.clone()]);
+    assert_eq!(scene.announce(bob, 1), slice::from_ref(&announced));
     scene.bob.session.set_ignored(mallory);
-    assert_eq!(scene.hand(&bundle(&[&eve], &[message.clone()])), []);
+    assert_eq!(scene.hand(&bundle(&[&eve], slice::from_ref(&message))), []);
     // Nothing is told of the end of what is not shown.
     scene.bob.session.set_ignored(HashSet::new());
     assert_eq!(scene.announce(bob, 1), [announced]);
@@ -540,7 +541,7 @@ fn what_is_handed_on_of_somebody_who_is_ignored_is_shown_when_it_is_handed_on_la
         missing: 0,
     };
     assert_eq!(scene.announce(bob, 1).len(), 1);
-    let seen = scene.hand(&bundle(&[&eve], &[message.clone()]));
+    let seen = scene.hand(&bundle(&[&eve], slice::from_ref(&message)));
     assert_eq!(seen, [over]);
     scene.bob.session.set_ignored(HashSet::new());
     assert_eq!(scene.announce(bob, 1).len(), 1);
@@ -607,7 +608,7 @@ fn what_was_announced_before_somebody_entered_anew_is_over() {
         reader: bob,
         count: 1,
     };
-    let one = bundle(&[&eve], std::slice::from_ref(&message));
+    let one = bundle(&[&eve], slice::from_ref(&message));
     let contents = [
         (Share::CODE, share.encode(), false),
         (Bundle::CODE, one.encode(), true),
