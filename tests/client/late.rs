@@ -362,6 +362,20 @@ fn who_leaves_meanwhile_has_not_got_it_and_whoever_hands_on_is_told() {
     // That is in the way of nobody else.
     ada.screen.enter("/share dave 200");
     ada.is_told("* dave has got all 200 messages");
+    let told = ada.screen.transcript();
+    let progress = "* dave has got ";
+    let told: Vec<u32> = told
+        .iter()
+        .filter_map(|row| row.strip_prefix(progress)?.split(' ').next()?.parse().ok())
+        .collect();
+    assert!(
+        told.is_sorted() && (1..=3).contains(&told.len()),
+        "{told:?}"
+    );
+    assert!(
+        told.iter().all(|count| (50..200).contains(count)),
+        "{told:?}"
+    );
     let lines = dave.lines();
     let expected: Vec<String> = (0..200)
         .map(|number| format!("<bob> line {number}"))

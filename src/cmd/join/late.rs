@@ -65,6 +65,14 @@ impl Client<'_> {
                 refused,
                 missing,
             } => self.tell_share_end(&by, [shown, had, ignored, refused, missing]),
+            Event::ShareGoesOn {
+                reader,
+                delivered,
+                count,
+            } => self.screen.notice(format!(
+                "{reader} has got {delivered} of {} so far",
+                messages(count)
+            )),
             Event::ShareDone {
                 reader: to,
                 delivered,

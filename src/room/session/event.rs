@@ -210,6 +210,15 @@ pub enum Event {
         /// else is announced since, or too many others hand something on.
         missing: u32,
     },
+    /// So many of the messages that this member hands on to somebody are with them.
+    ShareGoesOn {
+        /// To whom.
+        reader: Nick,
+        /// How many of the messages the reader has confirmed.
+        delivered: u32,
+        /// How many are handed on.
+        count: u32,
+    },
     /// What this member handed on to somebody is with them, or does not come any more: one of the two has left,
     /// or entered anew.
     ShareDone {

@@ -124,7 +124,7 @@ impl Session {
             self.send_next(sharing, now);
             let end = sharing.end();
             let goes_on = end.is_none();
-            events.extend(end);
+            events.extend(end.or_else(|| sharing.progress()));
             goes_on
         });
         self.shares = shares;

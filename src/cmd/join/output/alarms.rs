@@ -109,7 +109,7 @@ macro_rules! incidents {
                     | Event::Confirmed { .. } | Event::Unconfirmed { .. } | Event::Undelivered { .. }
                     | Event::Quiet(..) | Event::CaughtUp { .. } | Event::Contradicted | Event::Dead | Event::Refused(_)
                     | Event::Shares { .. } | Event::HandedOn(_) | Event::ShareOver { .. }
-                    | Event::ShareDone { .. } | Event::AsksToCatchUp(_) => None,
+                    | Event::ShareGoesOn { .. } | Event::ShareDone { .. } | Event::AsksToCatchUp(_) => None,
                 }
             }
 

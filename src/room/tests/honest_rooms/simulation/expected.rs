@@ -347,6 +347,7 @@ impl Simulation {
             | Event::LeftOthersOut(..)
             | Event::Resumed
             | Event::Shares { .. }
+            | Event::ShareGoesOn { .. }
             | Event::ShareDone { .. } => Ok(()),
             Event::ShareOver {
                 by,
