@@ -179,7 +179,7 @@ impl Session {
         if peer.wrong.are_many() {
             return None;
         }
-        let parties = self.find_parties(&arrived, shown).ok()?;
+        let parties = self.find_parties(&arrived, Some(sender), shown).ok()?;
         let place = self.place(&arrived, &parties);
         let can_open = place.is_right() && matches!(place.turn, Turn::New | Turn::Late);
         if !can_open || arrived.ciphertext.is_empty() || parties.is_unplaced {
@@ -195,7 +195,9 @@ impl Session {
 
     /// A message has come: the steps of PROTOCOL §5.
     fn take_message(&mut self, mut arrived: Arrived<'_>, now: Now) -> Outcome {
-        let parties = match self.find_parties(&arrived, self.history.now()) {
+        let sender = arrived.header.sender;
+        let author = self.members.author(sender, &arrived.signed, now.uptime);
+        let parties = match self.find_parties(&arrived, author, self.history.now()) {
             Ok(parties) => parties,
             Err(events) => return Outcome::unread(events),
         };
@@ -255,15 +257,18 @@ impl Session {
         readers.iter().map(with_key).collect()
     }
 
-    /// Finds who wrote a message to this room, and as whom this member reads it, which is shown all up to a
-    /// position before.
+    /// Finds who wrote a message to this room, of which this is the author, and as whom this member reads it,
+    /// which is shown all up to a position before.
     ///
     /// # Errors
     /// With what is told of one from nobody who is here.
-    fn find_parties(&self, arrived: &Arrived<'_>, shown: At) -> Result<Parties, Vec<Event>> {
-        let Arrived { signed, header, .. } = arrived;
+    fn find_parties(
+        &self,
+        Arrived { header, .. }: &Arrived<'_>,
+        author: Option<SessionId>,
+        shown: At,
+    ) -> Result<Parties, Vec<Event>> {
         let is_its_room = header.room == self.own.card.room();
-        let author = self.members.author(header.sender, signed);
         let author = author.filter(|_| is_its_room);
         let peer = author.and_then(|author| Some((author, self.members.roster.get(author)?)));
         let Some((author, peer)) = peer else {
