@@ -6,7 +6,7 @@
 //! - this file: entering, and a room.
 //! - `intake`: what one member sends; `reassembly`: its messages, frame by frame; `incoming`: the
 //!   bytes of frames; `throttle`, `bucket`: how much it may send.
-//! - `speakers`: who has spoken lately, among whom that is divided.
+//! - `speakers`: who has spoken lately, among whom that is divided. `debts`: what those owe who have gone.
 //! - `former`: whose the session ids were that nobody has any more.
 //! - `entry`: what gets a place in the room's chain.
 //! - `backlog`: what is on its way to one member; `bundle`: frames that are sent together;
@@ -15,6 +15,7 @@
 mod backlog;
 mod bucket;
 mod bundle;
+mod debts;
 mod entry;
 mod former;
 mod incoming;
@@ -27,6 +28,7 @@ mod tests;
 mod throttle;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -50,12 +52,13 @@ pub use self::intake::{
 };
 pub use self::outgoing::OutgoingFrame;
 pub use self::reassembly::ReassembledMessage;
-pub use self::throttle::{Cost, Portion, Throttle};
+pub use self::throttle::Cost;
 
+use self::debts::Debts;
 use self::entry::ChainEntry;
 use self::former::FormerOwners;
 use self::speakers::Speakers;
-use self::throttle::{LEAST_OPENED, OPENED};
+use self::throttle::{LEAST_OPENED, OPENED, Portion, Throttle};
 
 /// Where a room puts frames for a member. Putting one there must not block.
 pub trait Mailbox: Clone {
@@ -70,6 +73,12 @@ pub trait Mailbox: Clone {
 
     /// Takes a last frame: the member is not in the room any more.
     fn dismiss(&self, notice: Notice);
+
+    /// From which address its member comes, if that is known: what the member owes when it goes is for the
+    /// next one from there.
+    fn address(&self) -> Option<IpAddr> {
+        None
+    }
 }
 
 /// A client that wants to enter a room, and has proved its identity.
@@ -136,6 +145,8 @@ struct Occupant<M> {
     absence: Option<Absence>,
     /// How many blocks a second it can open.
     opens: u32,
+    /// How much it has sent.
+    throttle: Throttle,
 }
 
 impl<M> Occupant<M> {
@@ -151,7 +162,7 @@ impl<M> Occupant<M> {
 pub struct Room<M> {
     /// The place of the last entry.
     link: Link,
-    max_members: usize,
+    limits: RelayLimits,
     grace: u32,
     roster: Roster<Occupant<M>>,
     /// The previous session ids that members' cards name, each with the member's present one: messages to
@@ -159,6 +170,9 @@ pub struct Room<M> {
     successors: BTreeSet<(SessionId, SessionId)>,
     former: FormerOwners,
     speakers: Speakers,
+    debts: Debts,
+    /// When somebody was charged last.
+    charged: Duration,
 }
 
 impl<M: Mailbox> Room<M> {
@@ -169,11 +183,13 @@ impl<M: Mailbox> Room<M> {
         Self {
             link: start,
             grace,
-            max_members: usize::try_from(limits.members).unwrap_or(usize::MAX),
+            limits: *limits,
             roster: Roster::default(),
             successors: BTreeSet::new(),
             former: FormerOwners::default(),
             speakers: Speakers::default(),
+            debts: Debts::default(),
+            charged: Duration::ZERO,
         }
     }
 
@@ -258,7 +274,8 @@ impl<M: Mailbox> Room<M> {
         self.replace(card);
         // This comes first, so that nobody is replaced by one who cannot enter.
         self.roster.check(card)?;
-        if self.roster.len() >= self.max_members {
+        let most = usize::try_from(self.limits.members).unwrap_or(usize::MAX);
+        if self.roster.len() >= most {
             return Err(Notice::RoomFull);
         }
         mailbox.post(Frame::welcome(&self.link, self.roster.len(), self.grace).into());
@@ -271,6 +288,11 @@ impl<M: Mailbox> Room<M> {
         // The member is not there yet: it computes its own entry's place from WELCOME.
         let entry = ChainEntry::new(EntryKind::Joined, card.bytes());
         self.append(&entry, None, |_| None);
+        let mut throttle = Throttle::new(&self.limits);
+        let owed = mailbox.address().and_then(|address| self.debts.of(address));
+        if let Some(owed) = owed {
+            throttle.inherit(owed);
+        }
         let occupant = Occupant {
             member: OutgoingFrame::member(&entry.frame),
             fingerprint: card.fingerprint(),
@@ -281,6 +303,7 @@ impl<M: Mailbox> Room<M> {
             joined: self.link.position,
             absence: None,
             opens: OPENED,
+            throttle,
         };
         // A message may be under way to the key that the member had when it was here before.
         let previous = occupant.previous;
@@ -353,8 +376,34 @@ impl<M: Mailbox> Room<M> {
         }
     }
 
+    /// For how long nothing is to be taken from a member that has come, for what those owe who came from its
+    /// address before and have gone.
+    #[must_use]
+    pub fn inherited_pause(&self, intake: &Intake, uptime: Duration) -> Duration {
+        let occupant = self.roster.get(intake.sid());
+        occupant.map_or(Duration::ZERO, |occupant| occupant.throttle.pause(uptime))
+    }
+
+    /// Charges a member for the latest frame that was taken from it. Returns for how long nothing more is to
+    /// be taken from it. `uptime` is the time since any moment, the same moment for all calls.
+    pub fn charge(&mut self, intake: &Intake, uptime: Duration) -> Duration {
+        self.charged = uptime;
+        let (sid, cost) = (intake.sid(), intake.cost());
+        let occupant = self.roster.get(sid);
+        let occupant = occupant.filter(|occupant| occupant.joined == intake.joined());
+        let Some(is_shared) = occupant.map(|occupant| occupant.throttle.is_shared()) else {
+            return Duration::ZERO;
+        };
+        let is_message = cost.carried > 0;
+        let portion = (is_message && is_shared).then(|| self.portion(intake.joined(), uptime));
+        let occupant = self.roster.get_mut(sid);
+        occupant.map_or(Duration::ZERO, |occupant| {
+            occupant.throttle.take(cost, portion.as_ref(), uptime)
+        })
+    }
+
     /// The member that joined at this position has spoken now. Returns its portion of what readers can take.
-    pub fn portion(&mut self, joined: u64, uptime: Duration) -> Portion {
+    fn portion(&mut self, joined: u64, uptime: Duration) -> Portion {
         let readers = self.roster.iter().map(|(_, occupant)| occupant);
         let awake = readers.filter(|occupant| occupant.absence.is_none());
         let opens = awake.map(|occupant| occupant.opens);
@@ -366,7 +415,9 @@ impl<M: Mailbox> Room<M> {
 
     fn remove(&mut self, sid: SessionId) {
         if let Some(occupant) = self.roster.remove(sid) {
-            self.speakers.forget(occupant.joined);
+            if let Some(address) = occupant.mailbox.address() {
+                self.debts.leave(address, &occupant.throttle, self.charged);
+            }
             self.retire(sid, occupant.previous, occupant.fingerprint);
         }
     }
