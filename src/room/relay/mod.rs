@@ -6,7 +6,7 @@
 //! - this file: entering, and a room.
 //! - `intake`: what one member sends; `reassembly`: its messages, frame by frame; `incoming`: the
 //!   bytes of frames; `throttle`, `bucket`: how much it may send.
-//! - `speakers`: who has spoken lately, among whom that is divided. `debts`: what those owe who have gone.
+//! - `charging`: what a member pays for what it sends. `speakers`: who has spoken lately, among whom that is divided. `debts`: what those owe who have gone.
 //! - `former`: whose the session ids were that nobody has any more.
 //! - `entry`: what gets a place in the room's chain.
 //! - `backlog`: what is on its way to one member; `bundle`: frames that are sent together;
@@ -15,6 +15,7 @@
 mod backlog;
 mod bucket;
 mod bundle;
+mod charging;
 mod debts;
 mod entry;
 mod former;
@@ -58,7 +59,7 @@ use self::debts::Debts;
 use self::entry::ChainEntry;
 use self::former::FormerOwners;
 use self::speakers::Speakers;
-use self::throttle::{LEAST_OPENED, OPENED, Portion, Throttle};
+use self::throttle::{OPENED, Throttle};
 
 /// Where a room puts frames for a member. Putting one there must not block.
 pub trait Mailbox: Clone {
@@ -365,51 +366,6 @@ impl<M: Mailbox> Room<M> {
         drop(occupants);
         if let Some(sid) = woken {
             self.append(&ChainEntry::awake(sid), None, |_| None);
-        }
-    }
-
-    /// The member that joined at this position says that it can open so many blocks a second.
-    pub fn set_opens(&mut self, joined: u64, opens: u32) {
-        let mut occupants = self.roster.iter_mut();
-        if let Some((_, occupant)) = occupants.find(|(_, occupant)| occupant.joined == joined) {
-            occupant.opens = opens.max(LEAST_OPENED);
-        }
-    }
-
-    /// For how long nothing is to be taken from a member that has come, for what those owe who came from its
-    /// address before and have gone.
-    #[must_use]
-    pub fn inherited_pause(&self, intake: &Intake, uptime: Duration) -> Duration {
-        let occupant = self.roster.get(intake.sid());
-        occupant.map_or(Duration::ZERO, |occupant| occupant.throttle.pause(uptime))
-    }
-
-    /// Charges a member for the latest frame that was taken from it. Returns for how long nothing more is to
-    /// be taken from it. `uptime` is the time since any moment, the same moment for all calls.
-    pub fn charge(&mut self, intake: &Intake, uptime: Duration) -> Duration {
-        self.charged = uptime;
-        let (sid, cost) = (intake.sid(), intake.cost());
-        let occupant = self.roster.get(sid);
-        let occupant = occupant.filter(|occupant| occupant.joined == intake.joined());
-        let Some(is_shared) = occupant.map(|occupant| occupant.throttle.is_shared()) else {
-            return Duration::ZERO;
-        };
-        let is_message = cost.carried > 0;
-        let portion = (is_message && is_shared).then(|| self.portion(intake.joined(), uptime));
-        let occupant = self.roster.get_mut(sid);
-        occupant.map_or(Duration::ZERO, |occupant| {
-            occupant.throttle.take(cost, portion.as_ref(), uptime)
-        })
-    }
-
-    /// The member that joined at this position has spoken now. Returns its portion of what readers can take.
-    fn portion(&mut self, joined: u64, uptime: Duration) -> Portion {
-        let readers = self.roster.iter().map(|(_, occupant)| occupant);
-        let awake = readers.filter(|occupant| occupant.absence.is_none());
-        let opens = awake.map(|occupant| occupant.opens);
-        Portion {
-            speakers: self.speakers.count(joined, uptime),
-            opened: opens.min().unwrap_or(OPENED),
         }
     }
 

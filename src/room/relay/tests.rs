@@ -818,12 +818,12 @@ fn send_until_throttled(
 fn whoever_rejoins_again_and_again_sends_no_more_than_whoever_stays() {
     let address = |last| Some(IpAddr::from([127, 0, 0, last]));
     let second = Duration::from_secs(1);
-    let (mut room, [ada, bob, cara]) = three();
-    room.leave(cara.intake.joined(), Departure::Left);
+    let (mut room, [ada, bob, gone]) = three();
+    room.leave(gone.intake.joined(), Departure::Left);
     let readers = [&ada, &bob].map(|person| person.card.sid());
     // One identity replaces itself, and another comes in between, which leaves.
     let sessions = [key!("cara_session"), key!("bob_session_2100")];
-    let them = [("cara", &cara.identity), ("dora", &bob.identity)];
+    let them = [("cara", &gone.identity), ("dora", &bob.identity)];
     let mut cards = [0, 1].map(|who| {
         let (nick, identity): (&str, &Identity) = them[who];
         let (nick, session) = (nick.parse().unwrap(), sessions[who].public());
@@ -849,7 +849,7 @@ fn whoever_rejoins_again_and_again_sends_no_more_than_whoever_stays() {
             cards.reverse();
         }
         let mut eve = come(&mut room, &cards[0], address(1));
-        now += room.inherited_pause(&eve.intake, now);
+        now += room.first_pause(&eve.intake, now);
         sent += blocks * send_until_throttled(&mut room, &mut eve, &parcels, now);
         if stays % 2 == 0 {
             room.leave(eve.intake.joined(), Departure::Lost);
@@ -864,7 +864,7 @@ fn whoever_rejoins_again_and_again_sends_no_more_than_whoever_stays() {
     room.leave(eve.intake.joined(), Departure::Lost);
     for (last, owes) in [(1, true), (2, false)] {
         let fred = come(&mut room, &cards[1], address(last));
-        let pause = room.inherited_pause(&fred.intake, now);
+        let pause = room.first_pause(&fred.intake, now);
         assert_eq!(!pause.is_zero(), owes, "{pause:?}");
     }
 }

@@ -292,7 +292,7 @@ fn bob(keys: &Keys, ada: &Card) -> (Session, Link) {
 }
 
 /// A room that begins with ada and bob in it, and bob as often as is asked.
-fn room<'a, const N: usize>(keys: &'a Keys, seed: u64, forged: u8) -> ([Session; N], Script<'a>) {
+fn room<const N: usize>(keys: &Keys, seed: u64, forged: u8) -> ([Session; N], Script<'_>) {
     let ada_identity = &keys.identities[1];
     let ada_keys = &keys.sessions[3..];
     let first = ada_keys[0].public();

@@ -145,13 +145,13 @@ impl Membership {
         }
     }
 
-    /// For how long the member is to be left unread at first, for what those owe who came from its address
-    /// before and have gone.
-    pub(in crate::cmd::serve) fn inherited_pause(&self) -> Duration {
+    /// For how long the member is to be left unread over a new connection, for what it owes, or those do who came
+    /// from its address before and have gone.
+    pub(in crate::cmd::serve) fn first_pause(&self) -> Duration {
         let uptime = self.counted.relay.admission.uptime();
         let room = lock(&self.room);
         let intake = self.intake.as_ref();
-        intake.map_or(Duration::ZERO, |it| room.inherited_pause(it, uptime))
+        intake.map_or(Duration::ZERO, |it| room.first_pause(it, uptime))
     }
 
     /// Charges the member for the frame that was taken last. Returns for how long the member is to
