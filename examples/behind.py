@@ -18,6 +18,7 @@ import signal
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 
 
@@ -61,9 +62,10 @@ def join(program, address, nick, home):
     return start(command, stdin=subprocess.PIPE, env=environment)
 
 
-def say(client, line):
-    client.stdin.write(line + "\n")
-    client.stdin.flush()
+def say(client, lines):
+    for line in lines:
+        client.stdin.write(line + "\n")
+        client.stdin.flush()
 
 
 def measure(program, speaker, address, nick, lines, length, home):
@@ -72,10 +74,13 @@ def measure(program, speaker, address, nick, lines, length, home):
     # It enters a room by the time that others see it; and what it does then is done.
     time.sleep(2)
     reader.send_signal(signal.SIGSTOP)
-    for number in range(lines):
-        last = f"{number} of {nick} "
-        say(speaker, last.ljust(length, "x"))
+    texts = [f"{number} of {nick} " for number in range(lines)]
+    last = texts[-1]
+    # Beside: a program whose output nobody reads takes no more input.
+    speaking = threading.Thread(target=say, args=(speaker, [text.ljust(length, "x") for text in texts]))
+    speaking.start()
     wait_for(speaker, lambda line: f"> {last}" in line)
+    speaking.join()
     begun = time.monotonic()
     reader.send_signal(signal.SIGCONT)
     wait_for(reader, lambda line: f"> {last}" in line)

@@ -53,8 +53,11 @@ struct Flooder<'a> {
     frames: u64,
 }
 
-/// A name for the flood, and its frames, which are sent over and over if there are few.
-type Flood = (&'static str, fn(&Flooder<'_>) -> Vec<Vec<u8>>);
+/// Makes the frames of a flood, which are sent over and over if there are few.
+type MakeFrames = fn(&Flooder<'_>) -> Vec<Vec<u8>>;
+
+/// A name for the flood, and its frames.
+type Flood = (&'static str, MakeFrames);
 
 const FLOODS: [Flood; 7] = [
     ("one statement again and again", |flooder| {
@@ -167,9 +170,9 @@ pub fn measure(seconds: u32, only: &str, flooders: usize, readers: usize) -> any
     println!(
         "                                       before   during           before    during                     longest resident"
     );
-    for (name, frames) in FLOODS {
+    for (name, make_frames) in FLOODS {
         if name.contains(only) {
-            besiege(name, frames, seconds, flooders.max(1), readers.max(1))?;
+            besiege(name, make_frames, seconds, flooders.max(1), readers.max(1))?;
         }
     }
     let name = "one address that keeps places";
@@ -184,7 +187,7 @@ fn admit(
     relay: &Relay,
     company: &Company,
     number: usize,
-    frames: (fn(&Flooder<'_>) -> Vec<Vec<u8>>, u64),
+    (make_frames, frames): (MakeFrames, u64),
 ) -> anyhow::Result<(Member, Vec<Vec<u8>>)> {
     let room: RoomName = ROOM.parse()?;
     let mut member = Member::knock(relay.address, company.card(&room, number)?)?;
@@ -199,7 +202,6 @@ fn admit(
     roster.push(member.sid);
     roster.sort_unstable();
     let claim = member.claim.clone().context("not in a room yet")?;
-    let (frames, most) = frames;
     let flooder = Flooder {
         company,
         sid: member.sid,
@@ -209,15 +211,15 @@ fn admit(
         },
         others,
         room,
-        frames: most,
+        frames,
     };
-    let frames = frames(&flooder);
+    let frames = make_frames(&flooder);
     Ok((member, frames))
 }
 
 fn besiege(
     name: &str,
-    frames: fn(&Flooder<'_>) -> Vec<Vec<u8>>,
+    make_frames: MakeFrames,
     seconds: u32,
     flooders: usize,
     readers: usize,
@@ -230,7 +232,7 @@ fn besiege(
         .collect::<anyhow::Result<Vec<_>>>()?;
     let each = FRAMES / flooders as u64;
     let mut members = (0..flooders)
-        .map(|number| admit(&relay, &company, number, (frames, each)))
+        .map(|number| admit(&relay, &company, number, (make_frames, each)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut spoken = 0;
     let mut speak = |readers: &mut [Client]| {

@@ -6,7 +6,8 @@
 //! - this file: entering, and a room.
 //! - `intake`: what one member sends; `reassembly`: its messages, frame by frame; `incoming`: the
 //!   bytes of frames; `throttle`, `bucket`: how much it may send.
-//! - `charging`: what a member pays for what it sends. `speakers`: who has spoken lately, among whom that is divided. `debts`: what those owe who have gone.
+//! - `charging`: what a member pays for that. `speakers`: who has spoken lately, among whom what readers
+//!   can take is divided. `debts`: what those owe who have gone.
 //! - `former`: whose the session ids were that nobody has any more.
 //! - `entry`: what gets a place in the room's chain.
 //! - `backlog`: what is on its way to one member; `bundle`: frames that are sent together;
