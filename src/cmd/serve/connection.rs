@@ -225,6 +225,9 @@ const ACKNOWLEDGE_AFTER: u64 = 64;
 fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
     let mut reader = BufReader::with_capacity(READ_BUFFER, stream);
     let mut acknowledged = membership.received();
+    if !membership.wait_out(membership.first_pause()) {
+        return Departure::Lost;
+    }
     loop {
         let frame = match read_frame_if(&mut reader, MAX_FRAME, |more| {
             membership.take_memory_for(more)

@@ -55,8 +55,9 @@ pub(super) struct Peer {
     pub(super) stated: Time,
     /// Why it is not at the keyboard, if it is not.
     pub(super) away: Option<SafeText>,
-    /// The wrong signatures that came in its name.
+    /// The wrong signatures that came in its name, and those under the session id that it had before.
     pub(super) wrong: WrongSignatures,
+    pub(super) wrong_before: WrongSignatures,
     /// What has been said once, and need not be said again.
     pub(super) told: Told,
 }
@@ -201,6 +202,7 @@ impl Peer {
             stated: 0,
             away: None,
             wrong: WrongSignatures::default(),
+            wrong_before: WrongSignatures::default(),
             told: Told::default(),
         }
     }

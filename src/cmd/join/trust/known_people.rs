@@ -217,7 +217,8 @@ impl KnownPeopleFile {
 
     /// Learns from a new record of a person, at `now` in seconds since 1970, and appends it to the file.
     /// The file does not get an identity for one run: the next one under that nick would look like an
-    /// impostor.
+    /// impostor. Only what the user `has_decided` is on the disk then: others may come, and change their
+    /// nicks, as often as they like, and nobody is to wait for the disk each time.
     ///
     /// # Errors
     /// If the file does not take the record. It is learnt all the same.
@@ -225,6 +226,7 @@ impl KnownPeopleFile {
         &mut self,
         kind: RecordKind,
         person: &Person,
+        has_decided: bool,
         now: i64,
     ) -> anyhow::Result<()> {
         let (nick, fingerprint) = (&person.nick, person.fingerprint);
@@ -233,9 +235,7 @@ impl KnownPeopleFile {
             return Ok(());
         }
         let line = self.known.line(kind, nick, fingerprint, now);
-        // A stranger who passes by is not worth the wait; what the user has decided is.
-        let can_wait = kind == RecordKind::Seen;
-        self.append(&line, can_wait).map_err(|error| {
+        self.append(&line, has_decided).map_err(|error| {
             let path = self.path.as_deref().unwrap_or("the file".as_ref());
             anyhow::anyhow!(
                 "cannot write down in {} who {} is, so a change would not be noticed the next time: {}",
@@ -246,8 +246,8 @@ impl KnownPeopleFile {
         })
     }
 
-    /// Appends a line; unless it `can_wait`, it is on the disk then.
-    fn append(&self, line: &str, can_wait: bool) -> io::Result<()> {
+    /// Appends a line, and if it `must_last`, waits until it is on the disk.
+    fn append(&self, line: &str, must_last: bool) -> io::Result<()> {
         let Some(path) = &self.path else {
             return Err(io::ErrorKind::NotFound.into());
         };
@@ -268,7 +268,7 @@ impl KnownPeopleFile {
         }
         let repair = if last == *b"\n" { "" } else { "\n" };
         file.write_all(format!("{repair}{line}").as_bytes())?;
-        if can_wait { Ok(()) } else { file.sync_data() }
+        if must_last { file.sync_data() } else { Ok(()) }
     }
 }
 

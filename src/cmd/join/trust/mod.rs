@@ -81,7 +81,7 @@ impl Trust {
             }
             Standing::Changed => Some(changed(&person.nick)),
             Standing::New if person.is_lasting && self.remembers_new => {
-                let written = self.people.remember(RecordKind::Seen, person, now);
+                let written = self.people.remember(RecordKind::Seen, person, false, now);
                 written
                     .err()
                     .map(|error| Remark::Refusal(error.to_string()))
@@ -106,7 +106,7 @@ impl Trust {
         if self.standing(person) != Standing::New {
             return self.meet(session, person, now);
         }
-        let written = self.people.remember(kind, person, now);
+        let written = self.people.remember(kind, person, false, now);
         person.standing = self.standing(person);
         session.set_standing(person.sid, person.standing);
         written
@@ -279,7 +279,7 @@ impl Trust {
         now: i64,
     ) -> Remark {
         let nick = &person.nick;
-        let written = self.people.remember(kind, person, now);
+        let written = self.people.remember(kind, person, true, now);
         let standing = self.standing(person);
         session.set_standing(person.sid, standing);
         match (written, kind) {

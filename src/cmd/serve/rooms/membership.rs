@@ -145,19 +145,25 @@ impl Membership {
         }
     }
 
+    /// For how long the member is to be left unread over a new connection, for what it owes, or those do who came
+    /// from its address before and have gone.
+    pub(in crate::cmd::serve) fn first_pause(&self) -> Duration {
+        let uptime = self.counted.relay.admission.uptime();
+        let room = lock(&self.room);
+        let intake = self.intake.as_ref();
+        intake.map_or(Duration::ZERO, |it| room.first_pause(it, uptime))
+    }
+
     /// Charges the member for the frame that was taken last. Returns for how long the member is to
     /// be left unread because it sends too fast: its own system holds it back then, so nothing is
     /// lost, and nobody else notices.
-    pub(in crate::cmd::serve) fn throttle(&mut self) -> Duration {
-        let Some(intake) = &mut self.intake else {
+    pub(in crate::cmd::serve) fn throttle(&self) -> Duration {
+        let Some(intake) = &self.intake else {
             return Duration::ZERO;
         };
         let admission = &self.counted.relay.admission;
-        let uptime = admission.uptime();
-        let portion = intake
-            .is_shared()
-            .then(|| lock(&self.room).portion(self.joined, uptime));
-        let (cost, pause) = intake.throttle(portion, uptime);
+        let pause = lock(&self.room).charge(intake, admission.uptime());
+        let cost = intake.cost();
         admission.stats.deliveries.add(cost.parcels);
         admission.stats.bytes.add(cost.bytes);
         pause
