@@ -143,13 +143,14 @@ fn a_new_connection_on_demand() {
     scene.ada.enter("/reconnect");
     scene.ada.enter("second");
     scene.ada.enter("/rekey");
-    let refusal = "! there is no connection at the moment; try again when it is back";
+    let refusal = "? there is no connection at the moment; try again when it is back";
     scene.ada.wait_for_row("refusal", |row| row == refusal);
     scene.storm.block(false);
     scene.ada.enter("/reconnect");
     scene.bob.wait_for_message("ada", "second");
     assert_eq!(scene.rows("* connected again").len(), 2);
-    assert_eq!(scene.rows("! "), [refusal]);
+    assert_eq!(scene.rows("? "), [refusal]);
+    assert_eq!(scene.rows("! "), [""; 0]);
 }
 
 #[test]
@@ -169,7 +170,7 @@ fn a_connection_that_breaks_while_a_key_is_made_for_a_nick() {
     });
     storm.block(true);
     ada.wait_for_row("refusal", |row| {
-        row.starts_with("! you are not called countess: the connection was lost meanwhile")
+        row.starts_with("? you are not called countess: the connection was lost meanwhile")
     });
 }
 

@@ -460,22 +460,22 @@ fn fingerprints_of_oneself_of_others_and_of_nobody() {
     for (command, answer) in [
         (
             "/fingerprint eve",
-            "! nobody here is called eve; /names shows who is here",
+            "? nobody here is called eve; /names shows who is here",
         ),
         (
             "/verify <eve>",
-            "! nobody here is called <eve>; /names shows who is here",
+            "? nobody here is called <eve>; /names shows who is here",
         ),
         (
             "/trust mallory abcdef",
-            "! nobody here is called mallory; /names shows who is here",
+            "? nobody here is called mallory; /names shows who is here",
         ),
         (
             "/fingerprint ada",
-            "! that is you; your own fingerprint is what /fingerprint shows",
+            "? that is you; your own fingerprint is what /fingerprint shows",
         ),
-        ("/verify", "! it is used like this: /verify NICK [DIGITS]"),
-        ("/trust", "! it is used like this: /trust NICK [END]"),
+        ("/verify", "? it is used like this: /verify NICK [DIGITS]"),
+        ("/trust", "? it is used like this: /trust NICK [END]"),
         (
             "/trust bob abcdef",
             "* the identity of bob has not changed; /verify bob makes sure of it",
@@ -588,7 +588,7 @@ fn a_new_session_key_in_the_middle_of_a_conversation_disturbs_nobody() {
     let odd: Vec<String> = ada
         .transcript()
         .into_iter()
-        .filter(|row| row.starts_with(['!', '*']))
+        .filter(|row| row.starts_with(['!', '?', '*']))
         .collect();
     assert_eq!(numbers(ada.transcript(), "bob"), all, "{odd:#?}");
     assert_eq!(numbers(ada.transcript(), "ada"), all);

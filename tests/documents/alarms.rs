@@ -117,7 +117,7 @@ pub fn never_said(document: &Document) -> Vec<String> {
         let never = shown(document, sign).into_iter();
         never.filter(move |line| !is_said(line)).collect::<Vec<_>>()
     };
-    let lines = [of('!', 15), of('*', 5)].concat().into_iter();
+    let lines = [of('!', 15), of('?', 15), of('*', 5)].concat().into_iter();
     lines
         .map(|line| format!("{}: the program does not say: {line}", document.name))
         .collect()

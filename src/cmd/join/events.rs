@@ -448,7 +448,16 @@ impl From<Remark> for Report {
     fn from(remark: Remark) -> Self {
         match remark {
             Remark::Notice(text) => Self::Notice(text),
-            Remark::Refusal(text) => Self::refusal(text),
+            Remark::Mistake(text) => Self::Refusal {
+                id: None,
+                text,
+                is_mistake: true,
+            },
+            Remark::Failure(text) => Self::Refusal {
+                id: None,
+                text,
+                is_mistake: false,
+            },
             Remark::Alarm(nick, text) => Incident::Identity { nick, text }.into(),
         }
     }

@@ -37,7 +37,7 @@ impl NextKey {
         let made = thread::Builder::new().name("keygen".into()).spawn(make_key);
         if let Err(error) = made {
             let reason = reason(&error);
-            screen.refuse(None, format!("cannot make a new session key: {reason}"));
+            screen.fail(None, format!("cannot make a new session key: {reason}"));
         }
     }
 

@@ -175,10 +175,23 @@ impl Screen {
         self.show(&Report::Answer(text.into()));
     }
 
-    /// Says why something is not done, which a script may have named.
+    /// Says why something is not done, which a script may have named: the user made a mistake, or it does
+    /// not fit in just now.
     pub(in crate::cmd::join) fn refuse(&mut self, id: Option<&str>, text: impl Into<String>) {
-        let (id, text) = (id.map(str::to_owned), text.into());
-        self.show(&Report::Refusal { id, text });
+        self.show(&Report::Refusal {
+            id: id.map(str::to_owned),
+            text: text.into(),
+            is_mistake: true,
+        });
+    }
+
+    /// Says what has failed of something that the user wanted, and a script may have named.
+    pub(in crate::cmd::join) fn fail(&mut self, id: Option<&str>, text: impl Into<String>) {
+        self.show(&Report::Refusal {
+            id: id.map(str::to_owned),
+            text: text.into(),
+            is_mistake: false,
+        });
     }
 
     /// Begins a request: from now on reports answer it, and carry its `id`.

@@ -27,8 +27,10 @@ pub(in crate::cmd::join) struct Trust {
 pub(in crate::cmd::join) enum Remark {
     /// Something that is good to know.
     Notice(String),
-    /// The client does not do what the user wants.
-    Refusal(String),
+    /// The client does not do what the user wants, who has made a mistake.
+    Mistake(String),
+    /// The file does not take what the user knows of somebody.
+    Failure(String),
     /// The person with this nick may be an impostor.
     Alarm(Nick, String),
 }
@@ -84,7 +86,7 @@ impl Trust {
                 let written = self.people.remember(RecordKind::Seen, person, now);
                 written
                     .err()
-                    .map(|error| Remark::Refusal(error.to_string()))
+                    .map(|error| Remark::Failure(error.to_string()))
             }
             Standing::New | Standing::Known | Standing::Verified => None,
         }
@@ -111,7 +113,7 @@ impl Trust {
         session.set_standing(person.sid, person.standing);
         written
             .err()
-            .map(|error| Remark::Refusal(error.to_string()))
+            .map(|error| Remark::Failure(error.to_string()))
     }
 
     /// What stands behind a nick where the client announces the person. It does not show a fingerprint
@@ -235,7 +237,7 @@ impl Trust {
             ));
         }
         if end.chars().count() < MIN_SUFFIX {
-            return Remark::Refusal(format!(
+            return Remark::Mistake(format!(
                 "nothing is accepted: type at least {MIN_SUFFIX} characters after /trust {nick}, as {nick} has told them to you"
             ));
         }
@@ -283,7 +285,7 @@ impl Trust {
         let standing = self.standing(person);
         session.set_standing(person.sid, standing);
         match (written, kind) {
-            (Err(error), _) => Remark::Refusal(format!("{error}. It counts until you leave")),
+            (Err(error), _) => Remark::Failure(format!("{error}. It counts until you leave")),
             (Ok(()), RecordKind::Verified) if person.is_lasting => {
                 Remark::Notice(format!("{nick} is verified"))
             }
@@ -314,7 +316,7 @@ impl Trust {
         now: i64,
     ) -> Vec<Remark> {
         if !same_digits(digits, &Self::room_code(session)) {
-            return vec![Remark::Refusal(
+            return vec![Remark::Failure(
                 "the codes differ: nobody is verified. Compare again with /code, which changes when somebody comes or goes; if they still differ, somebody is posing as another: write nothing secret here".to_owned(),
             )];
         }
