@@ -123,15 +123,22 @@ fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_ac
             }
         })
         .collect();
-    let mut refusals = 0;
-    for wrong in [&end[1..], "AAAAAAAAAA", &was[was.len() - 10..], &swapped] {
+    let (mut refusals, mut mistakes) = (0, 0);
+    for (wrong, is_mistake) in [
+        (&end[1..], true),
+        ("AAAAAAAAAA", false),
+        (&was[was.len() - 10..], false),
+        (&swapped, true),
+    ] {
         if wrong == end {
             continue;
         }
         ada.enter(&format!("/trust bob {wrong}"));
-        refusals += 1;
+        refusals += usize::from(!is_mistake);
+        mistakes += usize::from(is_mistake);
         ada.wait_for("refusal", |shown| {
             shown.matches("\n! nothing is accepted: ").count() == refusals
+                && shown.matches("\n? nothing is accepted: ").count() == mistakes
         });
     }
     ada.enter("still not for you");

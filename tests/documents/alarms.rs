@@ -3,9 +3,10 @@
 use super::markdown::Document;
 
 /// Where the words are, those of alarms first.
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 21] = [
     include_str!("../../src/cmd/join/output/alarms.rs"),
     include_str!("../../src/cmd/join/trust/mod.rs"),
+    include_str!("../../src/cmd/join/trust/comparing.rs"),
     include_str!("../../src/cmd/join/events.rs"),
     include_str!("../../src/cmd/join/commands/say.rs"),
     include_str!("../../src/cmd/join/outbox.rs"),

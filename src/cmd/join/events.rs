@@ -459,6 +459,7 @@ impl From<Remark> for Report {
                 is_mistake: false,
             },
             Remark::Alarm(nick, text) => Incident::Identity { nick, text }.into(),
+            Remark::CodesDiffer(text) => Incident::CodesDiffer { text }.into(),
         }
     }
 }

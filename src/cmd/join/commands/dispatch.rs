@@ -5,6 +5,7 @@ use crate::room::message::Kind;
 
 use super::display;
 use super::line::{Line, Typed};
+use super::people::number_apart;
 use super::say::{Saying, too_long};
 use super::table::Command;
 use crate::cmd::join::client::Client;
@@ -148,7 +149,11 @@ impl Client<'_> {
             Command::Timestamp(switch) => display::set_timestamps(screen, switch),
             Command::Notify(when) => display::set_bell(screen, when),
             Command::Theme(name) => display::set_theme(screen, name),
-            Command::Fingerprint { nick: None } => self.own_fingerprint(),
+            Command::Fingerprint { nick: None } => {
+                self.own_fingerprint();
+                let own = self.session.card().fingerprint();
+                self.screen.aside(format!("your {}", number_apart(own)));
+            }
             Command::Fingerprint { nick: Some(nick) } => self.with_person(nick, Self::fingerprint),
             Command::Verify { nick, digits } => self.with_person(nick, |client, person| {
                 client.verify(person, digits);

@@ -1,5 +1,6 @@
 //! Commands about others: who is here, what is known of them, making sure of it, and whom to ignore.
 
+use crate::cipher::fingerprint::Fingerprint;
 use crate::room::names::Nick;
 use crate::room::session::Person;
 use crate::room::text::SafeText;
@@ -9,7 +10,7 @@ use crate::cmd::join::clock::unix_seconds;
 use crate::cmd::join::output::report::Report;
 use crate::cmd::join::output::speech::Who;
 use crate::cmd::join::output::{clock_time, duration, list, sort};
-use crate::cmd::join::trust::{Remark, Trust};
+use crate::cmd::join::trust::{GROUPS, Remark, Trust};
 
 impl Client<'_> {
     /// Does something with whoever has this nick, or one that looks like it, or says that there is
@@ -58,6 +59,8 @@ impl Client<'_> {
     pub(super) fn fingerprint(&mut self, person: &Person) {
         let about = self.trust.identify(self.session.policy(), person);
         self.screen.notice(format!("{} {about}", person.nick));
+        let number = number_apart(person.fingerprint);
+        self.screen.aside(format!("{}'s {number}", person.nick));
     }
 
     /// Shows the digits to compare with somebody; or, given the digits that were compared, marks them as
@@ -257,6 +260,18 @@ impl Client<'_> {
             self.session.set_ignored(person.sid, is_ignored);
         }
     }
+}
+
+/// The safety number of an identity, with the groups apart that /trust takes.
+pub(super) fn number_apart(fingerprint: Fingerprint) -> String {
+    let number = fingerprint.safety_number();
+    let groups: Vec<&str> = number.split(' ').collect();
+    let (first, last) = groups.split_at(groups.len().saturating_sub(GROUPS));
+    format!(
+        "safety number is {}, and for /trust: {}",
+        first.join(" "),
+        last.join(" ")
+    )
 }
 
 /// The words for people who were shown something else than the user.

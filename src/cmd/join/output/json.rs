@@ -377,6 +377,10 @@ impl<'a> JsonEvent<'a> {
                 state: *state,
                 text,
             },
+            Report::Incident {
+                what: what @ Incident::CodesDiffer { .. },
+                ..
+            } => Self::Error(told(&what.words(), answered)),
             Report::Incident { what, count } => {
                 let is_alarm = report.is_alarm();
                 let mut told = JsonText {

@@ -142,6 +142,16 @@ impl Report {
         matches!(self, Self::Incident { what, .. } if what.row().severity == Severity::Alarm)
     }
 
+    /// Whether it says that something is not done which was asked for.
+    pub(in crate::cmd::join) fn is_refusal(&self) -> bool {
+        let is_incident = |what: &Incident| matches!(what, Incident::CodesDiffer { .. });
+        match self {
+            Self::Refusal { .. } => true,
+            Self::Incident { what, .. } => is_incident(what),
+            _ => false,
+        }
+    }
+
     /// Whether it comes of what the member sends whom it is about, and of nothing else.
     pub(in crate::cmd::join) fn is_of_sender(&self) -> bool {
         match self {

@@ -136,7 +136,7 @@ impl Screen {
         if self.is_json {
             let request = self.request.as_mut();
             let id = request.and_then(|request| {
-                request.is_refused |= matches!(report, Report::Refusal { .. });
+                request.is_refused |= report.is_refusal();
                 request.id.as_deref()
             });
             if let Some(line) = json::line(report, id) {
