@@ -1,5 +1,6 @@
 //! The commands, and what they are made of: arguments, threads, sockets, files and the terminal.
 
+mod arguments;
 mod credits;
 mod deadline;
 mod harden;
@@ -29,6 +30,8 @@ pub mod user_input {
     pub use super::join::trust::known_people::{KnownPeople, KnownPerson, RecordKind};
     pub use super::serve::admission::allow::fingerprints;
 }
+
+pub use self::arguments::parse;
 
 use std::io::{self, Write as _};
 

@@ -224,7 +224,7 @@ fn whom_one_ignores_is_not_heard_under_another_nick_either() {
     carol.enter("what a day");
     ada.sees("<carol> what a day");
     ada.enter("/ignore");
-    ada.sees("* you ignore: bob");
+    ada.sees("* you ignore: robert, who was bob");
     ada.enter("/names");
     ada.enter("/whois robert");
     ada.sees("| you ignore what is said under this identity");
@@ -379,4 +379,27 @@ fn the_history_can_be_shown_again_after_the_screen_was_cleared() {
     );
     ada.enter("/history x");
     ada.sees("? it is used like this: /history [N]");
+}
+
+#[test]
+fn who_is_ignored_stays_so_under_another_nick_and_is_listed_by_it() {
+    let relay = Relay::start(&[]);
+    let [mut ada, mut bob] = ["ada", "bob"].map(|nick| Person::join(&relay, nick, &[]));
+    all_here(&[&ada, &bob]);
+    ada.enter("/ignore bob");
+    ada.sees_row("that he is not heard", |row| {
+        row.starts_with("* nothing that bob says is shown")
+    });
+    bob.enter("/nick robert");
+    ada.sees("* bob is called robert now, and is still the same");
+    ada.enter("/ignore");
+    ada.sees("* you ignore: robert, who was bob");
+    ada.enter("/ignore robert");
+    ada.sees("* you ignore robert already; /unignore robert ends that");
+    ada.enter("/unignore bob");
+    ada.sees("* what robert says is shown again");
+    bob.enter("heard");
+    ada.sees("<robert> heard");
+    ada.enter("/unignore robert");
+    ada.sees("* you do not ignore robert");
 }

@@ -4,8 +4,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
-use crate::support::process::{Client, Home, Relay};
+use crate::support::process::{Client, Ended, Home, Relay, tested_program, wait_for};
 use crate::support::screen::Screen;
 
 const TABLE: &str = include_str!("given.txt");
@@ -17,6 +18,8 @@ struct Row<'a> {
     input: &'a str,
     said: &'a str,
     status: i32,
+    /// What else is shown behind `?` or `!`.
+    before: Option<&'a str>,
 }
 
 /// The rows below a heading.
@@ -28,15 +31,18 @@ fn rows(section: &str) -> Vec<Row<'static>> {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| {
             let fields: Vec<&str> = line.split(" ║ ").map(str::trim).collect();
+            let (fields, before) = fields.split_at(4.min(fields.len()));
             let [number, input, said, status] = fields[..] else {
                 panic!("not four fields: {line}");
             };
+            let before = before.first().copied();
             let status = status.parse().expect("an exit status");
             Row {
                 number,
                 input,
                 said,
                 status,
+                before,
             }
         })
         .collect();
@@ -44,8 +50,19 @@ fn rows(section: &str) -> Vec<Row<'static>> {
     rows
 }
 
-/// Whether this was said: all of it, or, where it ends in `…`, its beginning.
+/// Whether this was said: all of it, or, where it ends in `…`, its beginning. A time of day is `##:##`.
 fn is_said(line: &str, said: &str) -> bool {
+    let is_time = |word: &str| {
+        let (hour, minute) = word.split_once(':').unwrap_or_default();
+        [hour, minute]
+            .iter()
+            .all(|it| it.len() == 2 && it.bytes().all(|it| it.is_ascii_digit()))
+    };
+    let time = line.split(' ').find(|word| is_time(word));
+    let line = match time {
+        Some(time) if said.contains("##:##") => line.replacen(time, "##:##", 1),
+        _ => line.to_owned(),
+    };
     match said.strip_suffix('…') {
         Some(beginning) => line.starts_with(beginning),
         None => line == said,
@@ -73,11 +90,13 @@ fn play(section: &str, others: &[&str], options: &[&str]) {
         .zip(&keys)
         .map(|(nick, key)| Client::join(relay.address(), nick, &["--identity", key]))
         .collect();
+    let mut heard = vec![0; clients.len()];
     for Row {
         number,
         input,
         said,
         status,
+        before,
     } in rows(section)
     {
         let home = Home::new();
@@ -99,26 +118,22 @@ fn play(section: &str, others: &[&str], options: &[&str]) {
         // No more is said of it than that, nor something else.
         let marks = ada.transcript();
         let marks = marks.iter().filter(|row| row.starts_with(['?', '!']));
-        let others: Vec<&String> = marks.filter(|row| !is_said(row, said)).collect();
+        let is_told = |row: &str| is_said(row, said) || before.is_some_and(|it| is_said(row, it));
+        let others: Vec<&String> = marks.filter(|row| !is_told(row)).collect();
         assert_eq!(others, [""; 0], "{what}");
-        for client in &clients {
-            let left = |count| {
-                client
-                    .lines()
-                    .iter()
-                    .filter(|it| **it == "* ada left")
-                    .count()
-                    >= count
-            };
-            let entered = client
-                .lines()
-                .iter()
-                .filter(|it| it.starts_with("* ada joined"))
-                .count();
-            crate::support::process::wait_for(
-                || left(entered).then_some(()),
+        for (client, heard) in clients.iter().zip(&mut heard) {
+            let of_ada = wait_for(
+                || {
+                    let lines = client.lines();
+                    let mut new = lines[*heard..].to_vec();
+                    *heard += new.iter().position(|line| line == "* ada left")? + 1;
+                    new.retain(|line| line.contains("<ada"));
+                    Some(new)
+                },
                 || format!("{what}: ada stays"),
             );
+            let is_sent = !said.starts_with("? not sent");
+            assert!(is_sent || of_ada.is_empty(), "{what}: {of_ada:#?}");
         }
     }
 }
@@ -136,4 +151,37 @@ fn in_a_room_of_two() {
 #[test]
 fn where_words_go_to_known_people_alone() {
     play("with --only-known", &["bob"], &["--only-known"]);
+}
+
+/// Runs a row's command line in a shell that has this program, and checks what it says.
+#[track_caller]
+fn run(relay: &Relay, row: &Row) {
+    let home = Home::new();
+    let (host, port) = (
+        relay.address().ip().to_string(),
+        relay.address().port().to_string(),
+    );
+    let fill = |text: &str| {
+        let text = text.replace("{relay}", &relay.address().to_string());
+        let text = text.replace("{host}", &host).replace("{port}", &port);
+        text.replace("{home}", &home.path().display().to_string())
+    };
+    let mut shell = Command::new("sh");
+    home.isolate(&mut shell);
+    let script = format!("e2echat() {{ \"$PROGRAM\" \"$@\"; }}\n{}", fill(row.input));
+    shell.args(["-c", &script]).env("PROGRAM", tested_program());
+    let ended = Ended::of(&mut shell);
+    let what = format!("{}: {}: {ended:#?}", row.number, row.input);
+    let said = fill(row.said);
+    let lines = ended.stdout.iter().chain(&ended.stderr);
+    assert!(lines.into_iter().any(|line| is_said(line, &said)), "{what}");
+    assert_eq!(ended.code(), Some(row.status), "{what}");
+}
+
+#[test]
+fn in_a_shell() {
+    let relay = Relay::start(&[]);
+    for row in rows("in a shell") {
+        run(&relay, &row);
+    }
 }

@@ -155,10 +155,7 @@ fn mistakes_are_told_in_one_line_and_hand_nothing_on() {
             "/share eve",
             "nobody here is called eve; /names shows who is here",
         ),
-        (
-            "/share ada",
-            "that is you; your own fingerprint is what /fingerprint shows",
-        ),
+        ("/share ada", "nothing is handed on: that is you"),
     ] {
         ada.enter("/clear");
         ada.enter(command);

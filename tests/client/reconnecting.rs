@@ -354,7 +354,7 @@ fn come_back_too_late(options: &[&str], nick: &str) -> (Scene, Client) {
 fn a_room_that_is_full_meanwhile_is_told_once_and_tried_again() {
     let (mut scene, carl) = come_back_too_late(&["--max-members", "2"], "carl");
     let refused = format!(
-        "* no way back yet: the room is full ({}); your program goes on trying",
+        "* no way back yet: the room is full: the relay lets 2 into a room ({}); your program goes on trying",
         scene.storm.address()
     );
     scene.ada.wait_for_row("refusal", |row| row == refused);

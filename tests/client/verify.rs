@@ -137,7 +137,7 @@ fn an_identity_for_one_run_is_verified_for_this_stay() {
     ada.wait_for_row("success", |row| {
         row.starts_with("* bob is verified for this stay")
     });
-    wait_for_standing(&mut ada, "bob", "verified, known since 20");
+    wait_for_standing(&mut ada, "bob", "verified for this stay only");
     ada.enter("/quit");
     assert!(ada.wait_exit().success());
     bob.leave();

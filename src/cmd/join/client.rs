@@ -16,6 +16,7 @@ use crate::room::stream::ReadError;
 use super::away::Away;
 use super::catch_up::CatchUp;
 use super::clock::Clock;
+use super::commands::held_back::HeldBack;
 use super::destination::Destination;
 use super::exit::Exit;
 use super::here::Here;
@@ -72,6 +73,7 @@ pub(super) struct Client<'a> {
     pub(super) screen: Screen,
     pub(super) filter: Filter,
     pub(super) outbox: Outbox,
+    pub(super) held_back: HeldBack,
     pub(super) reply_to: ReplyTo,
     pub(super) away: Away,
     pub(super) catch_up: CatchUp,
@@ -182,7 +184,8 @@ impl Client<'_> {
                 Ok(())
             }
             Err(end) => {
-                let error = wording::session_ended(self.destination.relay, end);
+                let most = self.session.limits().members;
+                let error = wording::session_ended(self.destination.relay, end, most);
                 let (session, now) = (&mut self.session, self.clock.now());
                 let is_refused = matches!(end, End::Notice(refusal)
                     if self.next_key.retreat(refusal, session, now, &mut self.screen));
@@ -199,8 +202,11 @@ impl Client<'_> {
                     && self.connection.is_broken()
                     && self.connection.note_refusal(refusal)
                 {
-                    self.screen
-                        .notice(wording::refused_again(self.destination.relay, refusal));
+                    self.screen.notice(wording::refused_again(
+                        self.destination.relay,
+                        refusal,
+                        most,
+                    ));
                 }
                 if self.session.is_inside() && end == End::Malformed {
                     return self.leave_bad_link(error);

@@ -324,6 +324,7 @@ impl Client<'_> {
         let (session, now) = (&mut self.session, unix_seconds());
         let remark = self.trust.follow_rename(session, &mut person, now);
         let who = Who::from(&person);
+        self.filter.follow_rename(who.fingerprint, &who.nick);
         self.screen.show(&Report::Renamed(former, who));
         self.tell_remarks(remark);
     }

@@ -54,6 +54,7 @@ use self::catch_up::CatchUp;
 use self::client::{Client, Happening, deliver};
 use self::clock::Clock;
 use self::commands::complete::complete;
+use self::commands::held_back::HeldBack;
 use self::exit::Exit;
 use self::here::{Here, Nicks};
 use self::incoming::Incoming;
@@ -165,6 +166,7 @@ pub(super) fn join_room(
         screen,
         filter: Filter::default(),
         outbox: Outbox::default(),
+        held_back: HeldBack::default(),
         reply_to: ReplyTo::default(),
         away: Away::default(),
         catch_up: CatchUp::new(seat.catchup),
@@ -250,9 +252,10 @@ fn enter(
         };
         let received = session.receive(&frame, clock.now());
         connection.credit(session.backlog());
+        let most = session.limits().members;
         events.extend(received.map_err(|end| match end {
             End::Malformed => wording::not_a_relay(relay),
-            end => wording::session_ended(relay, end),
+            end => wording::session_ended(relay, end, most),
         })?);
         connection.send(session.take_outgoing());
     }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use crate::cmd::deadline::DeadlineReader;
+use crate::room::card::Card;
 use crate::room::frame::{Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME, VERSION};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
@@ -28,7 +29,7 @@ use super::outbox::CloseReason;
 use super::threads::{ARITHMETIC_STACK, READER_STACK};
 use crate::cmd::serve::admission::connections::Network;
 use crate::cmd::serve::admission::control::Pass;
-use crate::cmd::serve::rooms::{AfterFrame, KeptPlaces, Membership, Relay};
+use crate::cmd::serve::rooms::{AfterFrame, KeptPlaces, Membership, Relay, who};
 
 /// The reader's buffer, in bytes: enough for all that a member sends but messages, which are read
 /// straight to where they stay.
@@ -67,21 +68,28 @@ pub(super) fn spawn(
 enum EntryError {
     /// The client does not speak the protocol, or hung up: there is nobody to tell.
     Silent,
-    /// The notice to send before hanging up (PROTOCOL §9).
-    Told(Notice),
+    /// The notice to send before hanging up (PROTOCOL §9), and who it is, once that is known.
+    Told(Notice, Option<String>),
+}
+
+impl EntryError {
+    /// Somebody with this card does not get in.
+    fn of(card: &Card, notice: Notice) -> Self {
+        Self::Told(notice, Some(who(card)))
+    }
 }
 
 impl From<Notice> for EntryError {
     fn from(notice: Notice) -> Self {
-        Self::Told(notice)
+        Self::Told(notice, None)
     }
 }
 
 impl From<ReadError> for EntryError {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::TimedOut => Self::Told(Notice::HandshakeTooSlow),
-            ReadError::Length => Self::Told(Notice::Malformed),
+            ReadError::TimedOut => Notice::HandshakeTooSlow.into(),
+            ReadError::Length => Notice::Malformed.into(),
             ReadError::Closed | ReadError::Broken | ReadError::Io(_) => Self::Silent,
         }
     }
@@ -124,8 +132,14 @@ fn handle_connection(
             relay.admission.stranger_log.write(Level::Debug, line);
             Ok(())
         }
-        Err(EntryError::Told(notice)) => {
-            relay.admission.log_refusal(peer, notice);
+        Err(EntryError::Told(notice, who)) => {
+            match who {
+                Some(who) => {
+                    let who = format_args!("{who} from {peer}");
+                    relay.admission.log_refusal(who, notice);
+                }
+                None => relay.admission.log_refusal(peer, notice),
+            }
             (&*stream).write_all(&Frame::notice(notice.code()).encode())?;
             linger(&stream)
         }
@@ -157,7 +171,9 @@ fn shake_hands(
     pass.check_join()?;
     let room = RoomId(room);
     let newcomer = admit(&hello, &challenge, room)?;
-    relay.admission.check_listed(newcomer.card.fingerprint())?;
+    let card = &newcomer.card;
+    let listed = relay.admission.check_listed(card.fingerprint());
+    listed.map_err(|notice| EntryError::of(card, notice))?;
     Ok((room, newcomer))
 }
 
@@ -179,13 +195,19 @@ fn enter_room(
     newcomer: &Newcomer,
 ) -> Result<(Membership, u64), EntryError> {
     let card = &newcomer.card;
+    let refused = |notice| EntryError::of(card, notice);
     let resumed = match newcomer.resume_point {
-        Some(resume_point) => relay.resume(room, card, resume_point, stream, network)?,
+        Some(resume_point) => {
+            let resumed = relay.resume(room, card, resume_point, stream, network);
+            resumed.map_err(refused)?
+        }
         None => None,
     };
-    let (membership, connection) = match resumed {
-        Some(resumed) => resumed,
-        None => (relay.join(room, card, &relay.outbox(stream, network))?, 0),
+    let (membership, connection) = if let Some(resumed) = resumed {
+        resumed
+    } else {
+        let joined = relay.join(room, card, &relay.outbox(stream, network));
+        (joined.map_err(refused)?, 0)
     };
     membership.set_opens(newcomer.opens);
     Ok((membership, connection))

@@ -14,9 +14,14 @@ use crate::cmd::join::trust::{GROUPS, Remark, Trust};
 
 impl Client<'_> {
     /// Does something with whoever has this nick, or one that looks like it, or says that there is
-    /// nobody.
-    pub(super) fn with_person(&mut self, nick: &str, act: impl FnOnce(&mut Self, &Person)) {
-        match self.find_person(nick) {
+    /// nobody, or what `of_user` says, as it is the user.
+    pub(super) fn with_person(
+        &mut self,
+        nick: &str,
+        of_user: &str,
+        act: impl FnOnce(&mut Self, &Person),
+    ) {
+        match self.find_person(nick, of_user) {
             Ok(person) => act(self, &person),
             Err(error) => self.screen.refuse(None, error),
         }
@@ -25,12 +30,12 @@ impl Client<'_> {
     /// Whoever has this nick, or one that looks like it.
     ///
     /// # Errors
-    /// In words, where there is nobody, or it is the user.
-    pub(super) fn find_person(&self, nick: &str) -> Result<Person, String> {
+    /// In words, where there is nobody; those of `of_user` where it is the user.
+    pub(super) fn find_person(&self, nick: &str, of_user: &str) -> Result<Person, String> {
         let nobody = || format!("nobody here is called {nick}; /names shows who is here");
         let wanted: Nick = nick.parse().map_err(|_| nobody())?;
         if wanted.skeleton() == self.session.card().nick().skeleton() {
-            return Err("that is you; your own fingerprint is what /fingerprint shows".to_owned());
+            return Err(of_user.to_owned());
         }
         self.session.person(&wanted).ok_or_else(nobody)
     }
@@ -225,6 +230,11 @@ impl Client<'_> {
     /// Shows nothing more of what somebody says.
     pub(super) fn ignore(&mut self, person: &Person) {
         let nick = &person.nick;
+        if self.filter.is_ignored(person.fingerprint) {
+            return self.screen.notice(format!(
+                "you ignore {nick} already; /unignore {nick} ends that"
+            ));
+        }
         self.filter.ignore(person.fingerprint, nick);
         self.heed_ignored();
         self.screen.notice(format!(
@@ -234,22 +244,24 @@ impl Client<'_> {
 
     /// Lists whom the user ignores.
     pub(super) fn list_ignored(&mut self) {
-        let text = match self.filter.ignored().as_slice() {
-            [] => "you ignore nobody".to_owned(),
-            nicks => format!("you ignore: {}", nicks.join(", ")),
-        };
-        self.screen.notice(text);
+        let ignored = self.filter.ignored();
+        self.screen.notice(if ignored.is_empty() {
+            "you ignore nobody".to_owned()
+        } else {
+            format!("you ignore: {}", ignored.join(", "))
+        });
     }
 
     /// Shows again what somebody says who has this nick, or had it when the user ignored them.
     pub(super) fn unignore(&mut self, nick: &str) {
-        let present = self.find_person(nick).ok().map(|person| person.fingerprint);
-        let is_over = self.filter.unignore(present, nick);
+        let present = self.find_person(nick, "").ok();
+        let over = self
+            .filter
+            .unignore(present.map(|person| person.fingerprint), nick);
         self.heed_ignored();
-        self.screen.notice(if is_over {
-            format!("what {nick} says is shown again")
-        } else {
-            format!("you do not ignore {nick}")
+        self.screen.notice(match over.as_slice() {
+            [] => format!("you do not ignore {nick}"),
+            nicks => format!("what {} says is shown again", list(nicks)),
         });
     }
 

@@ -1,6 +1,8 @@
 //! The commands: one table. Typed lines are understood by it, `/help` is shown from it, and Tab completes
 //! from it. To add a command, add a row and a variant here, and an arm in `dispatch`.
 
+use crate::cmd::join::trust::typed::digits;
+
 /// A command that a line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
@@ -312,7 +314,13 @@ fn split_word(rest: &str) -> (&str, &str) {
 fn with_number<'a>(rest: &str, command: fn(Option<usize>) -> Command<'a>) -> Option<Command<'a>> {
     match rest {
         "" => Some(command(None)),
-        number => Some(command(Some(number.parse().ok()?))),
+        number => {
+            let digits = digits(number);
+            let is_number = digits.len() == number.chars().count();
+            // A number that is too large means all.
+            let number = digits.parse().unwrap_or(usize::MAX);
+            (is_number && number > 0).then(|| command(Some(number)))
+        }
     }
 }
 

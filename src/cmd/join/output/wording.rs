@@ -118,8 +118,8 @@ pub(in crate::cmd::join) fn not_a_relay(name: &str) -> anyhow::Error {
     )
 }
 
-/// The error for a session that the relay ended.
-pub(in crate::cmd::join) fn session_ended(name: &str, end: End) -> anyhow::Error {
+/// The error for a session that the relay ended, which lets so many into a room at most.
+pub(in crate::cmd::join) fn session_ended(name: &str, end: End, most: u32) -> anyhow::Error {
     let notice = match end {
         End::Malformed => {
             return failure(
@@ -163,12 +163,21 @@ pub(in crate::cmd::join) fn session_ended(name: &str, end: End) -> anyhow::Error
             "try again; if it stays, the relay and this client do not fit together"
         }
     };
-    failure(format!("{notice} ({name})"), hint)
+    failure(format!("{} ({name})", refusal(notice, most)), hint)
+}
+
+/// Why the relay does not let the user in, which lets so many into a room at most.
+fn refusal(notice: Notice, most: u32) -> String {
+    match notice {
+        Notice::RoomFull => format!("{notice}: the relay lets {most} into a room"),
+        notice => notice.to_string(),
+    }
 }
 
 /// That the relay does not let the user in again for now.
-pub(in crate::cmd::join) fn refused_again(name: &str, refusal: Notice) -> String {
-    format!("no way back yet: {refusal} ({name}); your program goes on trying")
+pub(in crate::cmd::join) fn refused_again(name: &str, notice: Notice, most: u32) -> String {
+    let why = refusal(notice, most);
+    format!("no way back yet: {why} ({name}); your program goes on trying")
 }
 
 /// The error for a member who cannot come back under its nick.

@@ -13,7 +13,7 @@ use self::known_people::{KnownPeopleFile, RecordKind};
 /// How many of a fingerprint's last characters the user must type in order to accept it. They are 58 bits.
 /// Somebody who wants a key whose fingerprint has the same end can try the products of any two of many
 /// primes. That takes 2^58 tries, but only some 2^29 primes.
-const MIN_SUFFIX: usize = 10;
+pub(in crate::cmd::join) const MIN_SUFFIX: usize = 10;
 
 /// How many of a safety number's last groups do as well, on the telephone. They are 66 bits.
 pub(in crate::cmd::join) const GROUPS: usize = 4;
@@ -158,7 +158,9 @@ impl Trust {
             Standing::Changed => "IDENTITY CHANGED".to_owned(),
             Standing::New if person.is_lasting => "new".to_owned(),
             Standing::New => "for this stay only".to_owned(),
+            Standing::Known if !person.is_lasting => "known for this stay only".to_owned(),
             Standing::Known => format!("known{}", since().unwrap_or_default()),
+            Standing::Verified if !person.is_lasting => "verified for this stay only".to_owned(),
             Standing::Verified => format!("verified, known{}", since().unwrap_or_default()),
         };
         let left_out = if policy.admits(person.standing) {
