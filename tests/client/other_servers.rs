@@ -11,6 +11,7 @@ use e2echat::room::notice::Notice;
 
 use crate::support::peer::frame;
 use crate::support::process::{Client, Ended, Home, Relay};
+use crate::support::screen::Screen;
 
 /// Where a room begins.
 const START: Link = Link {
@@ -228,4 +229,18 @@ fn a_notice_from_the_future() {
     let address = scripted(Frame::notice(99).encode());
     let expected = format!("{address} hung up for a reason that this version does not know (99)");
     join(address).assert_failure(&expected);
+}
+
+#[test]
+fn a_terminal_says_after_a_second_what_the_program_connects_to() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let home = Home::new();
+    let screen = Screen::e2echat(&home, &["join", &address, "--nick", "ada"], 24, 200);
+    let connecting = format!("* connecting to {address} …");
+    screen.wait_for_row(&connecting, |row| row == connecting);
+    // To a pipe it is nothing.
+    drop(listener);
+    let ended = home.run(&["join", &address, "--nick", "ada"]);
+    assert_eq!(ended.stdout, [""; 0], "{ended:#?}");
 }

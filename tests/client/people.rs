@@ -543,3 +543,82 @@ fn whoever_writes_waits_for_the_lock() {
     assert!(lines[1].ends_with(&format!(" bob {is}")), "{lines:#?}");
     drop(bob);
 }
+
+#[test]
+fn an_impostor_is_noticed_however_the_address_of_the_relay_is_spelled() {
+    let relay = Relay::start(&[]);
+    let port = relay.address().port();
+    let (home, others) = (Home::new(), Home::new());
+    let (first, _) = others.identity("first.pem");
+    let (second, _) = others.identity("second.pem");
+    let ada = Client::join_from(&home, relay.address(), "ada", &[]);
+    let bob = Client::join(relay.address(), "bob", &["--identity", &first]);
+    ada.meets("bob");
+    assert_eq!(bob.leave().code(), Some(0));
+    assert_eq!(ada.leave().code(), Some(0));
+    let bob = Client::join(relay.address(), "bob", &["--identity", &second]);
+    let ways = [
+        "127.0.0.1",
+        "127.1",
+        "127.0.1",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.0.0.1.",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+    ];
+    let impostor_at = |host: &str| {
+        let mut command = home.e2echat();
+        command.args(["join", &format!("{host}:{port}"), "--nick", "ada"]);
+        let ada = Client::start_command(&mut command);
+        ada.wait_for_line(host, |line| {
+            line.starts_with("! THE IDENTITY OF bob HAS CHANGED")
+        });
+        assert_eq!(ada.leave().code(), Some(0));
+    };
+    ways.iter().for_each(|host| impostor_at(host));
+    // What an earlier version has written is read the same way.
+    let known = fs::read_to_string(home.known_people()).unwrap();
+    for host in ways {
+        let older = known.replace("127.0.0.1:", &format!("{host}:"));
+        fs::write(home.known_people(), older).unwrap();
+        impostor_at("127.0.0.1");
+    }
+    drop(bob);
+}
+
+#[test]
+fn an_address_may_have_a_zone_in_join_in_bind_and_in_a_proxy() {
+    // Each system with IPv6 has this one, and each with a network one of its link.
+    let zones = fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    let fields: Vec<Vec<&str>> = zones
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let Some([ip, .., zone]) = fields
+        .iter()
+        .find(|it| it[0].starts_with("fe80"))
+        .map(Vec::as_slice)
+    else {
+        return println!("skipped: no interface has an address of its link");
+    };
+    let groups: Vec<&str> = (0..8).map(|group| &ip[4 * group..4 * group + 4]).collect();
+    let place = format!("{}%{zone}", groups.join(":"));
+    let relay = Relay::start_with(&["--bind", &place, "--port", "0"]);
+    let port = relay.address().port();
+    let at = format!("[{place}]:{port}");
+    let ada = Client::start_at(&at, "ada", &[]);
+    ada.wait_for_roster();
+    let proxy = format!("socks5://[{place}]:1");
+    let refused = Client::start_at(&at, "bob", &["--proxy", &proxy]).ended();
+    let shown = refused.stderr.first().expect("an error");
+    assert!(
+        shown.starts_with("e2echat: error: cannot connect to the proxy [fe80::"),
+        "{shown}"
+    );
+    assert!(
+        shown.ends_with(&format!("%{zone}]:1: connection refused")),
+        "{shown}"
+    );
+}

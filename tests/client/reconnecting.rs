@@ -1,6 +1,7 @@
 //! What a person and a pipe are shown when a connection breaks and comes back, and who may take
 //! whose place.
 
+use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -410,4 +411,29 @@ fn names_says_what_it_knows_without_a_connection_and_who_is_missing() {
     ada.wait_for_row("missing", |row| row == "* still missing: bob");
     let shown = ada.contents();
     assert!(!shown.contains("* there is no connection"), "{shown}");
+}
+
+#[test]
+fn why_there_is_no_way_back_is_told_once() {
+    let relay = Relay::start(&[]);
+    let address = relay.address();
+    let ada = Client::join(address, "ada", &[]);
+    drop(relay);
+    ada.wait_for_line("loss", is_lost);
+    let why = format!(
+        "* no way back yet: cannot connect to {address}: connection refused; your program goes on trying"
+    );
+    ada.wait_for_line("reason", |line| line == why);
+    // Another reason is told, too.
+    let listener = TcpListener::bind(address).expect("the port is free again");
+    thread::spawn(move || listener.incoming().for_each(drop));
+    let hung_up = format!(
+        "* no way back yet: lost the connection to {address}: the other end hung up; your program goes on trying"
+    );
+    ada.wait_for_line("another reason", |line| line == hung_up);
+    let lines = ada.lines();
+    let told = lines
+        .iter()
+        .filter(|line| line.starts_with("* no way back yet: "));
+    assert_eq!(told.count(), 2, "{lines:#?}");
 }

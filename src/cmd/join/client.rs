@@ -133,7 +133,10 @@ impl Client<'_> {
                         self.take_events(events)?;
                     }
                     Some(FromRelay::Down(error)) => self.down = Some(error),
-                    None => return Ok(()),
+                    None => {
+                        self.tell_why_not_back();
+                        return Ok(());
+                    }
                 }
                 return self.deal();
             }
@@ -207,6 +210,7 @@ impl Client<'_> {
                         refusal,
                         most,
                     ));
+                    self.connection.note_told(&error);
                 }
                 if self.session.is_inside() && end == End::Malformed {
                     return self.leave_bad_link(error);
@@ -246,11 +250,22 @@ impl Client<'_> {
                 LinkState::Lost,
                 format!("{why}; trying to get it back; what you say meanwhile is sent then"),
             ));
+            self.connection.note_told(&error);
+        } else {
+            self.connection.note_failure(&error);
+            self.tell_why_not_back();
         }
         self.session.disconnect(self.clock.now());
         self.connection.pause();
         self.down = None;
         Ok(())
+    }
+
+    /// Tells why attempts to get the connection back fail, where that is another reason than was told.
+    fn tell_why_not_back(&mut self) {
+        if let Some(why) = self.connection.take_news() {
+            self.screen.notice(wording::not_back(&why));
+        }
     }
 
     /// How long there is nothing to do unless something happens.

@@ -14,6 +14,7 @@
 //! - `output`: all that is told, in words and as JSON, and where it goes.
 //! - `trust`: what is known of others, and the file that remembers it.
 //! - What the client keeps besides: `here`, `outbox`, `reply`, `away`, `catch_up`, `next_key`, `exit`, `clock`.
+//! - `connecting`: what is said while there is no room yet.
 
 mod args;
 mod away;
@@ -22,6 +23,7 @@ mod catch_up;
 mod client;
 mod clock;
 pub(super) mod commands;
+mod connecting;
 mod destination;
 mod events;
 mod exit;
@@ -47,6 +49,7 @@ use crate::room::session::{End, Event, Session};
 
 pub(super) use self::args::{Args, Seat};
 pub(super) use self::destination::Destination;
+pub(super) use self::net::host::BindAddress;
 pub(super) use self::net::route::Route;
 
 use self::away::Away;
@@ -55,6 +58,7 @@ use self::client::{Client, Happening, deliver};
 use self::clock::Clock;
 use self::commands::complete::complete;
 use self::commands::held_back::HeldBack;
+use self::connecting::Connecting;
 use self::exit::Exit;
 use self::here::{Here, Nicks};
 use self::incoming::Incoming;
@@ -133,9 +137,11 @@ pub(super) fn join_room(
         room: room.id(),
         deliver: Arc::new(deliver(&sender, Happening::Link)),
     };
+    let connecting = Connecting::start(relay, format);
     let stream = dialler.connect()?;
     let mut connection = Connection::start(dialler, stream)?;
     let on_the_way = enter(relay, &mut connection, &happenings, &mut session, &clock)?;
+    drop(connecting);
 
     let openers = Openers::start(deliver(&sender, Happening::Opened))?;
     let hurry = leave_on_signal(deliver(&sender, Happening::Typed))?;

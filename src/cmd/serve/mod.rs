@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::cmd::join::{self, Destination, Member, Route, Seat};
+use crate::cmd::join::{self, BindAddress, Destination, Member, Route, Seat};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
@@ -74,8 +74,8 @@ pub(super) struct Args {
     port: u16,
 
     /// Address to listen on, IPv4 or IPv6; may be given more than once [default: all]
-    #[arg(long, value_name = "ADDR")]
-    bind: Vec<IpAddr>,
+    #[arg(long, value_name = "ADDR", value_parser = parse_visible::<BindAddress>)]
+    bind: Vec<BindAddress>,
 
     /// Sit in a room of this relay yourself, under this name
     #[arg(long, value_parser = parse_visible::<Nick>)]
@@ -231,9 +231,9 @@ fn wait_for_signal(
     ends.recv().context("the signal handler is gone")?
 }
 
-fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
-    let bind = |address: IpAddr, port: u16| {
-        let address = SocketAddr::new(address, port);
+fn listen(addresses: &[BindAddress], port: u16) -> anyhow::Result<Vec<TcpListener>> {
+    let bind = |address: BindAddress, port: u16| {
+        let address = address.with_port(port);
         TcpListener::bind(address).map_err(|error| {
             let hint = match error.kind() {
                 io::ErrorKind::AddrInUse => {
@@ -254,8 +254,9 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
         for (index, address) in addresses.iter().enumerate() {
             let earlier = addresses.get(..index).unwrap_or_default();
             // On most systems a socket for all IPv6 addresses takes IPv4 too.
-            let is_covered = earlier.contains(&Ipv6Addr::UNSPECIFIED.into())
-                && *address == IpAddr::from(Ipv4Addr::UNSPECIFIED);
+            let is_listening = |ip: IpAddr| earlier.iter().any(|earlier| earlier.ip() == ip);
+            let is_covered =
+                address.ip() == Ipv4Addr::UNSPECIFIED && is_listening(Ipv6Addr::UNSPECIFIED.into());
             match bind(*address, port) {
                 _ if earlier.contains(address) => {}
                 Err(_) if is_covered => {}
@@ -271,7 +272,8 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
     }
     // On most systems a socket for all IPv6 addresses takes IPv4 too, and the second one is refused.
     let Ok(all) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)) else {
-        return Ok(vec![bind(Ipv4Addr::UNSPECIFIED.into(), port)?]);
+        let all = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+        return Ok(vec![bind(all.into(), port)?]);
     };
     let port = all.local_addr()?.port();
     let mut listeners = vec![all];

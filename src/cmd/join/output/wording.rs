@@ -177,7 +177,12 @@ fn refusal(notice: Notice, most: u32) -> String {
 /// That the relay does not let the user in again for now.
 pub(in crate::cmd::join) fn refused_again(name: &str, notice: Notice, most: u32) -> String {
     let why = refusal(notice, most);
-    format!("no way back yet: {why} ({name}); your program goes on trying")
+    not_back(&format!("{why} ({name})"))
+}
+
+/// That attempts to connect again fail for this reason.
+pub(in crate::cmd::join) fn not_back(why: &str) -> String {
+    format!("no way back yet: {why}; your program goes on trying")
 }
 
 /// The error for a member who cannot come back under its nick.
