@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use clap::Parser as _;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
 
 use super::Cli;
 
@@ -13,28 +13,80 @@ const DASHES: [char; 9] = [
     '\u{ff0d}',
 ];
 
-/// Reads the command line, of which the first word is the program's name.
+/// Reads the command line, of which the first word is the program's name, and the variables that stand for options.
 ///
 /// # Errors
 /// Where it is wrong, or asks for help or the version: that is what to show.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let words: Vec<OsString> = words.into_iter().collect();
-    Cli::try_parse_from(&words).map_err(|error| {
-        let is_wrong = !matches!(
-            error.kind(),
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-        );
-        let dashed = words.iter().skip(1).find_map(|word| dashed_option(word.to_str()?));
-        match dashed {
-            Some((word, option)) if is_wrong => clap::Error::raw(
-                ErrorKind::UnknownArgument,
-                format!(
-                    "{word} begins with a dash that is no hyphen, as messengers make it: type {option}\n"
-                ),
+    let mut command = Cli::command();
+    command = command.mut_subcommands(|command| command.mut_args(without_empty_variable));
+    let matches = command.try_get_matches_from_mut(&words);
+    let matches = matches.map_err(|error| explain(&mut command, &words, error))?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// An empty variable counts as unset.
+fn without_empty_variable(argument: Arg) -> Arg {
+    let value = argument.get_env().and_then(std::env::var_os);
+    if value.is_some_and(|value| value.is_empty()) {
+        argument.env(None::<&'static str>)
+    } else {
+        argument
+    }
+}
+
+/// Makes an error fit what was written.
+fn explain(command: &mut Command, words: &[OsString], mut error: clap::Error) -> clap::Error {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        return error;
+    }
+    let mut given = words.iter().skip(1);
+    if let Some((word, option)) = given.find_map(|word| dashed_option(word.to_str()?)) {
+        return clap::Error::raw(
+            ErrorKind::UnknownArgument,
+            format!(
+                "{word} begins with a dash that is no hyphen, as messengers make it: type {option}\n"
             ),
-            _ => error,
+        );
+    }
+    if let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) {
+        // An argument that clap has not built yet cannot be shown.
+        command.build();
+        let arguments = command.get_subcommands().flat_map(Command::get_arguments);
+        let mut wrong = arguments.filter(|argument| argument.to_string() == *named);
+        let variable = wrong.find_map(|argument| {
+            let option = format!("--{}", argument.get_long()?);
+            let variable = argument.get_env()?.to_str()?;
+            (named_by(&option, variable, words) == variable).then(|| variable.to_owned())
+        });
+        if let Some(variable) = variable {
+            error.insert(ContextKind::InvalidArg, ContextValue::String(variable));
         }
-    })
+    }
+    error
+}
+
+/// By what a value was given, in these words or in the environment: the option, or the variable that stands for it.
+fn named_by<'a>(option: &'a str, variable: &'a str, words: &[OsString]) -> &'a str {
+    let is_option = |word: &OsString| {
+        let rest = word.to_str().and_then(|word| word.strip_prefix(option));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    };
+    if words.iter().any(is_option) {
+        option
+    } else {
+        variable
+    }
+}
+
+/// By what a value was given to this program: the option, or the variable that stands for it.
+pub(super) fn name_of<'a>(option: &'a str, variable: &'a str) -> &'a str {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    named_by(option, variable, &words)
 }
 
 /// An option whose hyphens were made into a dash, without its value, and what it is to be.

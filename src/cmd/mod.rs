@@ -3,6 +3,7 @@
 mod arguments;
 mod credits;
 mod deadline;
+mod foreign;
 mod harden;
 mod identity;
 mod join;
@@ -13,6 +14,7 @@ mod serve;
 mod shell;
 mod signals;
 mod terminal;
+mod zone;
 
 /// The table of alarms and notices, for the tests that hold the documents to it.
 pub mod alarm_table {

@@ -174,7 +174,10 @@ fn run(relay: &Relay, row: &Row) {
     let what = format!("{}: {}: {ended:#?}", row.number, row.input);
     let said = fill(row.said);
     let lines = ended.stdout.iter().chain(&ended.stderr);
-    assert!(lines.into_iter().any(|line| is_said(line, &said)), "{what}");
+    assert!(
+        lines.into_iter().any(|line| is_said(line.trim(), &said)),
+        "{what}"
+    );
     assert_eq!(ended.code(), Some(row.status), "{what}");
 }
 
@@ -183,5 +186,61 @@ fn in_a_shell() {
     let relay = Relay::start(&[]);
     for row in rows("in a shell") {
         run(&relay, &row);
+    }
+}
+
+/// The hour and minute that `date` of this system shows now in a zone.
+fn clock_of_the_system(zone: &str) -> Option<String> {
+    let mut date = Command::new("date");
+    let said = date.arg("+%H:%M").env("TZ", zone).output().ok()?;
+    Some(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+}
+
+#[test]
+fn a_zone_is_read_as_the_c_library_reads_it() {
+    let relay = Relay::start(&[]);
+    for zone in [
+        "CET-1CEST",
+        "posix/Europe/Berlin",
+        ":Asia/Kolkata",
+        "/usr/share/zoneinfo/Asia/Kathmandu",
+        "<+0545>-5:45",
+        "NZST-12NZDT,M9.5.0,M4.1.0/3",
+        "EST5EDT",
+        "UTC0",
+        "",
+    ] {
+        if zone.contains('/')
+            && !zone.contains("posix")
+            && !Path::new("/usr/share/zoneinfo/Asia").exists()
+        {
+            println!("skipped: this system has no zone {zone}");
+            continue;
+        }
+        let home = Home::new();
+        let mut command = home.e2echat();
+        command
+            .args(["join", &relay.address().to_string(), "--nick", "ada"])
+            .env("TZ", zone);
+        let mut ada = Client::start_command(&mut command);
+        ada.wait_for_roster();
+        let shows = || {
+            let before = clock_of_the_system(zone)?;
+            ada.say("now");
+            let line = wait_for(
+                || {
+                    ada.lines()
+                        .iter()
+                        .rfind(|line| line.ends_with(" <ada> now"))
+                        .cloned()
+                },
+                || format!("nothing is said in {zone}: {:#?}", ada.lines()),
+            );
+            // A minute may have passed meanwhile.
+            (Some(&before) == clock_of_the_system(zone).as_ref()).then(|| (before, line))
+        };
+        let (system, line) = wait_for(shows, || format!("no time in {zone}"));
+        assert!(line.starts_with(&system), "{zone}: {system}: {line}");
+        assert_eq!(ada.leave().code(), Some(0), "{zone}");
     }
 }

@@ -4,11 +4,12 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::support::process::{Client, Home, Relay, is_message, wait_for};
+use crate::support::process::{Client, Home, Relay, is_message, tested_program, wait_for};
 use crate::support::screen::Screen;
 
 /// The lines of the file in which a user's people are remembered.
@@ -621,4 +622,66 @@ fn an_address_may_have_a_zone_in_join_in_bind_and_in_a_proxy() {
         shown.ends_with(&format!("%{zone}]:1: connection refused")),
         "{shown}"
     );
+}
+
+#[test]
+fn a_file_of_known_people_that_others_may_write_is_closed_to_them() {
+    let relay = Relay::start(&[]);
+    let home = Home::new();
+    let path = home.known_people();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    for (mode, closed) in [
+        (0o666, 0o600),
+        (0o620, 0o600),
+        (0o602, 0o600),
+        (0o644, 0o644),
+        (0o640, 0o640),
+    ] {
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let ada = Client::join_from(&home, relay.address(), "ada", &[]);
+        assert_eq!(ada.leave().code(), Some(0));
+        let now = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(now, closed, "{mode:o}");
+    }
+}
+
+/// A file that can grow no further stands for a full disk.
+#[test]
+fn a_full_disk_is_told_once_and_the_exit_status_says_it() {
+    let relay = Relay::start(&[]);
+    let (home, others) = (Home::new(), Home::new());
+    let (identity, _) = others.identity("id.pem");
+    let path = home.known_people();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let full = "#\n".repeat(600);
+    fs::write(&path, &full).unwrap();
+    let mut shell = Command::new("sh");
+    home.isolate(&mut shell);
+    shell
+        .args(["-c", r#"trap '' XFSZ; ulimit -f 1; exec "$0" "$@""#])
+        .arg(tested_program())
+        .args(["join", &relay.address().to_string(), "--nick", "ada"]);
+    let ada = Client::start_command(&mut shell);
+    ada.wait_for_roster();
+    let end = "a change would not be noticed the next time: file too large";
+    for nick in ["bob", "carol", "dave"] {
+        let other = Client::join(relay.address(), nick, &["--identity", &identity]);
+        ada.meets(nick);
+        assert_eq!(other.leave().code(), Some(0));
+        let left = format!("* {nick} left");
+        ada.wait_for_line(&left, |line| line == left);
+    }
+    let ended = ada.leave();
+    ended.assert_failure("not everything was written down");
+    let told: Vec<usize> = (0..ended.stdout.len())
+        .filter(|at| ended.stdout[*at].starts_with('!') && ended.stdout[*at].ends_with(end))
+        .collect();
+    let joined = ended
+        .stdout
+        .iter()
+        .position(|line| line.starts_with("* bob joined "));
+    assert_eq!(told.len(), 1, "{ended:#?}");
+    assert!(joined.is_some_and(|joined| joined < told[0]), "{ended:#?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), full);
 }

@@ -171,7 +171,9 @@ impl Client<'_> {
         let Some(error) = self.down.take_if(|_| is_over) else {
             return Ok(());
         };
-        let slow_for = self.connection.slow_for();
+        // Whoever is not in the room yet reads nothing but what comes of the attempt.
+        let is_broken = self.connection.is_broken();
+        let slow_for = self.connection.slow_for().filter(|_| !is_broken);
         let relay = self.destination.relay;
         self.lose_connection(wording::connection_lost(relay, &error, slow_for))
     }
@@ -210,7 +212,7 @@ impl Client<'_> {
                         refusal,
                         most,
                     ));
-                    self.connection.note_told(&error);
+                    self.connection.setbacks().note_told(&error);
                 }
                 if self.session.is_inside() && end == End::Malformed {
                     return self.leave_bad_link(error);
@@ -250,9 +252,9 @@ impl Client<'_> {
                 LinkState::Lost,
                 format!("{why}; trying to get it back; what you say meanwhile is sent then"),
             ));
-            self.connection.note_told(&error);
+            self.connection.setbacks().note_told(&error);
         } else {
-            self.connection.note_failure(&error);
+            self.connection.setbacks().note_failure(&error);
             self.tell_why_not_back();
         }
         self.session.disconnect(self.clock.now());
@@ -263,7 +265,7 @@ impl Client<'_> {
 
     /// Tells why attempts to get the connection back fail, where that is another reason than was told.
     fn tell_why_not_back(&mut self) {
-        if let Some(why) = self.connection.take_news() {
+        if let Some(why) = self.connection.setbacks().take_news() {
             self.screen.notice(wording::not_back(&why));
         }
     }
@@ -357,6 +359,9 @@ impl Client<'_> {
             .count();
         if unconfirmed > 0 {
             self.screen.notice(wording::unconfirmed(unconfirmed));
+        }
+        if self.screen.is_log_cut() || self.trust.is_disk_full() {
+            self.exit.note_unwritten();
         }
         let is_json = self.screen.is_json();
         let shown = self.screen.stop();

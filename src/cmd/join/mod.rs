@@ -77,6 +77,7 @@ use self::trust::known_people::KnownPeopleFile;
 
 use super::signals::on_signal;
 use super::terminal::{Format, HurryHandle, Input};
+use super::zone;
 
 /// Runs the command: joins as whom, and where, the arguments say.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
@@ -158,6 +159,9 @@ pub(super) fn join_room(
     connection.try_for(seat.patience(screen.is_interactive()));
     let is_new = seat.new_room || is_host && room.is_invite();
     introduce(&mut screen, destination, is_new, session.card());
+    if let Some(notice) = seat.output.log_notice() {
+        screen.notice(notice);
+    }
     let trust = Trust::new(people, seat.remembers_new());
     if let Some(damage) = trust.damage() {
         screen.show(&Report::Failure(damage));
@@ -215,10 +219,23 @@ fn introduce(screen: &mut Screen, destination: Destination<'_>, is_new: bool, ow
         room: room.to_string(),
         is_invite: room.is_invite(),
     });
-    if is_new {
-        screen.show(&destination.report_directions());
+    let you = Report::you(own);
+    let directions = is_new.then(|| destination.report_directions());
+    // Somebody copies the directions from below the room. A program reads first where it is, and who.
+    let reports = match directions {
+        Some(directions) if screen.is_json() => vec![you, directions],
+        Some(directions) => vec![directions, you],
+        None => vec![you],
+    };
+    for report in &reports {
+        screen.show(report);
     }
-    screen.show(&Report::you(own));
+    if zone::is_unknown() {
+        screen.aside(match std::env::var("TZ") {
+            Ok(name) => format!("times are shown in UTC: there is no time zone {name} here"),
+            Err(_) => "times are shown in UTC: this system does not say its time zone".to_owned(),
+        });
+    }
     if !own.is_lasting() {
         screen.notice("this identity is for this run only; `e2echat keygen` saves one");
     }

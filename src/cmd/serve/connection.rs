@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use crate::cmd::deadline::DeadlineReader;
+use crate::cmd::foreign::Protocol;
 use crate::room::card::Card;
 use crate::room::frame::{Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME, VERSION};
 use crate::room::names::RoomId;
@@ -68,6 +69,8 @@ pub(super) fn spawn(
 enum EntryError {
     /// The client does not speak the protocol, or hung up: there is nobody to tell.
     Silent,
+    /// The client speaks this protocol.
+    Foreign(Protocol),
     /// The notice to send before hanging up (PROTOCOL §9), and who it is, once that is known.
     Told(Notice, Option<String>),
 }
@@ -89,7 +92,7 @@ impl From<ReadError> for EntryError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::TimedOut => Notice::HandshakeTooSlow.into(),
-            ReadError::Length => Notice::Malformed.into(),
+            ReadError::Length(_) => Notice::Malformed.into(),
             ReadError::Closed | ReadError::Broken | ReadError::Io(_) => Self::Silent,
         }
     }
@@ -132,6 +135,17 @@ fn handle_connection(
             relay.admission.stranger_log.write(Level::Debug, line);
             Ok(())
         }
+        Err(EntryError::Foreign(protocol)) => {
+            let hint = match protocol {
+                Protocol::Proxy => ": have the load balancer send no such header",
+                Protocol::Tls => ": put no TLS around it, as all is encrypted already",
+                Protocol::Http | Protocol::Ssh | Protocol::Socks => "",
+            };
+            let line =
+                format_args!("refused {peer}: it speaks {protocol}, and this relay does not{hint}");
+            relay.admission.stranger_log.write(Level::Info, line);
+            Ok(())
+        }
         Err(EntryError::Told(notice, who)) => {
             match who {
                 Some(who) => {
@@ -154,8 +168,10 @@ fn shake_hands(
 ) -> Result<(RoomId, Newcomer), EntryError> {
     let mut reader = DeadlineReader::new(stream, Instant::now() + relay.config.handshake);
     let mut magic = [0; MAGIC.len()];
-    if reader.read_exact(&mut magic).is_err() || magic != MAGIC {
-        return Err(EntryError::Silent);
+    let come = read_what_comes(&mut reader, &mut magic);
+    if magic != MAGIC {
+        let protocol = magic.get(..come).and_then(Protocol::of);
+        return Err(protocol.map_or(EntryError::Silent, EntryError::Foreign));
     }
     let (mut version, mut room) = ([0], [0; 32]);
     reader.read_exact(&mut version)?;
@@ -175,6 +191,19 @@ fn shake_hands(
     let listed = relay.admission.check_listed(card.fingerprint());
     listed.map_err(|notice| EntryError::of(card, notice))?;
     Ok((room, newcomer))
+}
+
+/// Reads until the bytes are there or no more come, and returns how many have.
+fn read_what_comes(reader: &mut impl Read, bytes: &mut [u8]) -> usize {
+    let mut come = 0;
+    while let Some(rest) = bytes.get_mut(come..).filter(|rest| !rest.is_empty()) {
+        match reader.read(rest) {
+            Ok(more) if more > 0 => come += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            _ => break,
+        }
+    }
+    come
 }
 
 /// Waits until a client that was sent a last notice has hung up. To close the socket earlier, while
@@ -253,7 +282,7 @@ fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
         }) {
             Ok(frame) => frame,
             Err(ReadError::TimedOut) => return Departure::Silent,
-            Err(ReadError::Length) => return Departure::Misbehaved,
+            Err(ReadError::Length(_)) => return Departure::Misbehaved,
             Err(ReadError::Closed | ReadError::Broken | ReadError::Io(_)) => {
                 return match membership.outbox().close_reason() {
                     Some(CloseReason::Overflow) => Departure::Slow,

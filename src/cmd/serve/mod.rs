@@ -12,6 +12,7 @@ mod batch;
 mod connection;
 mod logging;
 mod outbox;
+mod reach;
 mod rooms;
 mod stats;
 #[cfg(test)]
@@ -21,7 +22,7 @@ mod work_list;
 mod writer;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,6 +42,7 @@ use crate::room::text::parse_visible;
 use self::admission::limits::LimitArgs;
 use self::admission::memory::{Gauge, MemoryBudget};
 use self::logging::logger::{LogHandle, STATS};
+use self::reach::{loopback, reachable};
 use self::rooms::{KeptPlaces, Relay, RelayConfig};
 
 /// How long members have to take their last frames when the relay ends.
@@ -293,37 +295,6 @@ fn announce(addresses: &[SocketAddr], room: &RoomName, is_told: bool) -> anyhow:
         lines.push(format!("{directions}\n"));
     }
     print(&lines.concat())
-}
-
-/// The address at which others most likely reach a socket that is bound to `address`.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    if !address.ip().is_unspecified() {
-        return address;
-    }
-    // Connecting a UDP socket sends nothing: it asks the system which of its addresses it would use
-    // towards the outside. RFC 5737 §3 reserves this outside address, so nobody is there.
-    let outward = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
-        socket.local_addr()
-    });
-    let ip = outward.map_or(Ipv4Addr::LOCALHOST.into(), |outward| outward.ip());
-    SocketAddr::new(ip, address.port())
-}
-
-/// The addresses at which this machine itself reaches a socket that is bound to `address`.
-fn loopback(address: SocketAddr) -> Vec<SocketAddr> {
-    let candidates: &[IpAddr] = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
-        IpAddr::V6(ip) if ip.is_unspecified() => &[
-            IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ],
-        _ => &[address.ip()],
-    };
-    candidates
-        .iter()
-        .map(|ip| SocketAddr::new(*ip, address.port()))
-        .collect()
 }
 
 /// Starts the thread that does what is due, whether or not anybody comes: it takes members out whose

@@ -47,6 +47,10 @@ impl Client<'_> {
                 self.screen.credit();
             }
             Input::End => self.leave(),
+            Input::Failed(error) => {
+                self.exit.note_unreadable(&error);
+                self.leave();
+            }
             Input::Quit => self.leave_soon(),
             // `Terminal::stop` tells why the output is closed.
             Input::OutputClosed => self.exit.allow_a_moment(),

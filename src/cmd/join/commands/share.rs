@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::ZonedDateTime;
 use jiff::civil::Time as TimeOfDay;
 
+use crate::cmd::zone;
 use crate::room::Time;
 use crate::room::content::MAX_SHARED;
 use crate::room::message::Kind;
@@ -23,7 +24,7 @@ const YESTERDAY: Duration = Duration::from_hours(12);
 impl Client<'_> {
     /// Hands on earlier messages to whoever has this nick, or this fingerprint.
     pub(super) fn share(&mut self, nick: &str, which: &str) {
-        let which = match parse_which(which, &ZonedDateTime::now()) {
+        let which = match parse_which(which, &zone::now()) {
             Ok(which) => which,
             Err(error) => return self.screen.refuse(None, error),
         };

@@ -16,6 +16,7 @@ use crate::room::notice::Notice;
 use super::link::{self, FromRelay, HANDSHAKE_TIMEOUT, Link};
 use super::pace::Pace;
 use super::route::{Route, unreachable};
+use super::setbacks::Setbacks;
 
 /// The pause before the first attempt is at most this. The limit doubles with each attempt that fails,
 /// up to the longest pause.
@@ -127,22 +128,9 @@ pub(in crate::cmd::join) struct Connection {
     is_woken: bool,
     /// Why the relay did not let the member in the last time, since a connection broke.
     refused: Option<Notice>,
-    /// Why the latest attempt has failed, and how many have in a row for that reason.
-    failed: Option<(String, u32)>,
-    /// Why a connection broke, or could not be made, as far as the user was told last.
-    told: Option<String>,
+    setbacks: Setbacks,
     /// Until when pauses stay short.
     eager_until: Option<Instant>,
-}
-
-/// An error without what to do about it.
-fn first_line(error: &anyhow::Error) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
 }
 
 impl Connection {
@@ -163,8 +151,7 @@ impl Connection {
             is_hurried: false,
             is_woken: false,
             refused: None,
-            failed: None,
-            told: None,
+            setbacks: Setbacks::default(),
             eager_until: None,
         };
         connection.begin(stream, 0)?;
@@ -216,7 +203,7 @@ impl Connection {
             LinkOutcome::Dialled(stream) => {
                 let begun = stream.and_then(|stream| self.begin(stream, received));
                 if let Err(error) = begun {
-                    self.note_failure(&error);
+                    self.setbacks.note_failure(&error);
                     self.pause();
                 }
             }
@@ -266,7 +253,8 @@ impl Connection {
             let now = Instant::now();
             (self.settled, self.pace) = (Some(now), Pace::start(now));
         }
-        (self.broken_since, self.refused, self.failed) = (None, None, None);
+        (self.broken_since, self.refused) = (None, None);
+        self.setbacks.forget();
     }
 
     /// The relay did not let the member in again. Returns whether that is for another reason than the time
@@ -275,26 +263,9 @@ impl Connection {
         self.refused.replace(refusal) != Some(refusal)
     }
 
-    /// An attempt has failed, or a link that was to lead into the room.
-    pub(in crate::cmd::join) fn note_failure(&mut self, error: &anyhow::Error) {
-        let reason = first_line(error);
-        match &mut self.failed {
-            Some((before, count)) if *before == reason => *count = count.saturating_add(1),
-            failed => *failed = Some((reason, 1)),
-        }
-    }
-
-    /// The user is told why the connection broke, or could not be made.
-    pub(in crate::cmd::join) fn note_told(&mut self, error: &anyhow::Error) {
-        self.told = Some(first_line(error));
-    }
-
-    /// Why attempts fail, if that is another reason than the user was told. A relay that is started anew lets one
-    /// attempt fail, which is not worth a word.
-    pub(in crate::cmd::join) fn take_news(&mut self) -> Option<String> {
-        let (reason, count) = self.failed.as_ref()?;
-        let is_news = *count > 1 && self.told.as_ref() != Some(reason);
-        is_news.then(|| self.told.insert(reason.clone()).clone())
+    /// Why attempts to get a broken connection back fail.
+    pub(in crate::cmd::join) fn setbacks(&mut self) -> &mut Setbacks {
+        &mut self.setbacks
     }
 
     /// What no relay sends has come over the present link. Returns whether that was so over too many

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cmd::foreign::Protocol;
 use crate::cmd::{failure, reason};
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
@@ -98,7 +99,13 @@ pub(in crate::cmd::join) fn handshake_failed(
             format!("no answer from {name} within {seconds} seconds"),
             "is it an e2echat relay? if it is, try again later",
         ),
-        ReadError::Length => not_a_relay(name),
+        ReadError::Length(begin) => match Protocol::of(&begin) {
+            Some(protocol) => failure(
+                no_relay(name),
+                &format!("it speaks {protocol}: check the host and the port"),
+            ),
+            None => not_a_relay(name),
+        },
         ReadError::Closed | ReadError::Broken => failure(
             format!("{name} hung up without a word"),
             "is it an e2echat relay? if it is, try again later",
@@ -112,10 +119,11 @@ pub(in crate::cmd::join) fn handshake_failed(
 
 /// The error for something that answers and is no relay.
 pub(in crate::cmd::join) fn not_a_relay(name: &str) -> anyhow::Error {
-    failure(
-        format!("what answers at {name} is not an e2echat relay"),
-        "check the host and the port",
-    )
+    failure(no_relay(name), "check the host and the port")
+}
+
+fn no_relay(name: &str) -> String {
+    format!("what answers at {name} is not an e2echat relay")
 }
 
 /// The error for a session that the relay ended, which lets so many into a room at most.
@@ -214,7 +222,7 @@ pub(in crate::cmd::join) fn connection_lost(
     let slow_for =
         slow_for.map(|time| format!("your program was too slow to read for {}", duration(time)));
     let why = match (error, slow_for) {
-        (ReadError::Length, _) => "what came was no frame".to_owned(),
+        (ReadError::Length(_), _) => "what came was no frame".to_owned(),
         (ReadError::TimedOut, Some(slow)) => slow,
         (_, Some(slow)) => slow + ", and the other end hung up",
         (ReadError::Closed | ReadError::Broken, None) => "the other end hung up".to_owned(),

@@ -112,7 +112,10 @@ impl Trust {
         let standing = self.standing(person);
         session.set_standing(person.sid, standing);
         match (written, kind) {
-            (Err(error), _) => Remark::Failure(format!("{error}. It counts until you leave")),
+            (Err(mut unwritten), _) => {
+                unwritten.words.push_str(". It counts until you leave");
+                self.failure(unwritten)
+            }
             (Ok(()), RecordKind::Verified) if person.is_lasting => {
                 Remark::Notice(format!("{nick} is verified"))
             }

@@ -170,6 +170,19 @@ pub(in crate::cmd::join) struct KnownPeopleFile {
     known: KnownPeople,
 }
 
+/// That the file does not take a record.
+pub(in crate::cmd::join) struct Unwritten {
+    /// The same in words.
+    pub(in crate::cmd::join) words: String,
+    /// Whether there is no room for it.
+    pub(in crate::cmd::join) is_disk_full: bool,
+}
+
+fn is_disk_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
 impl KnownPeopleFile {
     /// Reads what the file says of this room. `relay` is `HOST:PORT`. A missing file says nothing.
     ///
@@ -183,7 +196,10 @@ impl KnownPeopleFile {
         let Some(path) = &people.path else {
             return Ok(people);
         };
-        let text = match check_is_regular(path).and_then(|()| fs::read(path)) {
+        let text = match check_is_regular(path).and_then(|()| {
+            keep_others_out(path)?;
+            fs::read(path)
+        }) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(people),
             Err(error) => {
@@ -237,7 +253,7 @@ impl KnownPeopleFile {
         kind: RecordKind,
         person: &Person,
         now: i64,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Unwritten> {
         let (nick, fingerprint) = (&person.nick, person.fingerprint);
         self.known.learn(kind, nick, fingerprint, now);
         if !person.is_lasting {
@@ -248,12 +264,15 @@ impl KnownPeopleFile {
         let can_wait = kind == RecordKind::Seen;
         self.append(&line, can_wait).map_err(|error| {
             let path = self.path.as_deref().unwrap_or("the file".as_ref());
-            anyhow::anyhow!(
-                "cannot write down in {} who {} is, so a change would not be noticed the next time: {}",
-                path.display(),
-                person.nick,
-                reason(&error)
-            )
+            Unwritten {
+                words: format!(
+                    "cannot write down in {} who {} is, so a change would not be noticed the next time: {}",
+                    path.display(),
+                    person.nick,
+                    reason(&error)
+                ),
+                is_disk_full: is_disk_full(&error),
+            }
         })
     }
 
@@ -294,6 +313,28 @@ fn check_is_regular(path: &Path) -> io::Result<()> {
     } else {
         Err(io::Error::other("it is not a file, but a pipe or a device"))
     }
+}
+
+/// Lets nobody else write to a file: whoever can decides whom the user knows.
+#[cfg(unix)]
+fn keep_others_out(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|error| {
+        io::Error::other(format!(
+            "others can write to it, and to close it fails: {}",
+            reason(&error)
+        ))
+    })
+}
+
+/// On other systems the rules of the folder keep others out.
+#[cfg(not(unix))]
+fn keep_others_out(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -5,10 +5,11 @@ pub(in crate::cmd) mod known_people;
 pub(in crate::cmd::join) mod typed;
 
 use crate::cipher::fingerprint::Fingerprint;
+use crate::cmd::zone;
 use crate::room::names::Nick;
 use crate::room::session::{Person, Policy, Session, Standing};
 
-use self::known_people::{KnownPeopleFile, RecordKind};
+use self::known_people::{KnownPeopleFile, RecordKind, Unwritten};
 
 /// How many of a fingerprint's last characters the user must type in order to accept it. They are 58 bits.
 /// Somebody who wants a key whose fingerprint has the same end can try the products of any two of many
@@ -25,6 +26,8 @@ pub(in crate::cmd::join) struct Trust {
     remembers_new: bool,
     /// Whether the user has had the advice about people whom they meet for the first time.
     has_advised: bool,
+    /// Whether the disk has been too full for what the user knows of somebody.
+    is_disk_full: bool,
 }
 
 /// What the client says to the user about a person's identity.
@@ -47,7 +50,18 @@ impl Trust {
             people,
             remembers_new,
             has_advised: false,
+            is_disk_full: false,
         }
+    }
+
+    /// Whether the disk has been too full for what the user knows of somebody.
+    pub(in crate::cmd::join) fn is_disk_full(&self) -> bool {
+        self.is_disk_full
+    }
+
+    fn failure(&mut self, unwritten: Unwritten) -> Remark {
+        self.is_disk_full |= unwritten.is_disk_full;
+        Remark::Failure(unwritten.words)
     }
 
     /// The words that say how many lines of the file cannot be read; `None` if all can.
@@ -90,9 +104,10 @@ impl Trust {
             Standing::Changed => Some(changed(&person.nick)),
             Standing::New if person.is_lasting && self.remembers_new => {
                 let written = self.people.remember(RecordKind::Seen, person, now);
-                written
-                    .err()
-                    .map(|error| Remark::Failure(error.to_string()))
+                let before = self.is_disk_full;
+                let failure = written.err().map(|unwritten| self.failure(unwritten));
+                // Of strangers that is told once.
+                failure.filter(|_| !before)
             }
             Standing::New | Standing::Known | Standing::Verified => None,
         }
@@ -117,9 +132,7 @@ impl Trust {
         let written = self.people.remember(kind, person, now);
         person.standing = self.standing(person);
         session.set_standing(person.sid, person.standing);
-        written
-            .err()
-            .map(|error| Remark::Failure(error.to_string()))
+        written.err().map(|unwritten| self.failure(unwritten))
     }
 
     /// What stands behind a nick where the client announces the person. It does not show a fingerprint
@@ -151,7 +164,7 @@ impl Trust {
         let since = || {
             let known = self.people.get(&person.nick)?;
             let since = jiff::Timestamp::from_second(known.since).ok()?;
-            let day = since.to_zoned_datetime(jiff::tz::TimeZone::system()).date();
+            let day = since.to_zoned_datetime(zone::local()).date();
             Some(format!(" since {day}"))
         };
         let known = match person.standing {
