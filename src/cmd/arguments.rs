@@ -3,9 +3,7 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
-
-use super::Cli;
+use clap::{Arg, Command, Parser};
 
 /// What messengers and word processors make of two hyphens, or of one.
 const DASHES: [char; 9] = [
@@ -17,13 +15,12 @@ const DASHES: [char; 9] = [
 ///
 /// # Errors
 /// Where it is wrong, or asks for help or the version: that is what to show.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let words: Vec<OsString> = words.into_iter().collect();
-    let mut command = Cli::command();
+pub(super) fn parse<C: Parser>(words: &[OsString]) -> Result<C, clap::Error> {
+    let mut command = C::command();
     command = command.mut_subcommands(|command| command.mut_args(without_empty_variable));
-    let matches = command.try_get_matches_from_mut(&words);
-    let matches = matches.map_err(|error| explain(&mut command, &words, error))?;
-    Cli::from_arg_matches(&matches)
+    let matches = command.try_get_matches_from_mut(words);
+    let matches = matches.map_err(|error| explain(&mut command, words, error))?;
+    C::from_arg_matches(&matches)
 }
 
 /// An empty variable counts as unset.

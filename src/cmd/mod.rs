@@ -33,8 +33,7 @@ pub mod user_input {
     pub use super::serve::admission::allow::fingerprints;
 }
 
-pub use self::arguments::parse;
-
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 
 use clap::Parser;
@@ -65,6 +64,15 @@ enum Subcommand {
     Serve(serve::Args),
     Join(join::Args),
     Keygen(keygen::Args),
+}
+
+/// Reads the command line, of which the first word is the program's name, and the variables that stand for options.
+///
+/// # Errors
+/// Where it is wrong, or asks for help or the version: that is what to show.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    arguments::parse(&words)
 }
 
 /// Runs what the command line asks for.

@@ -237,7 +237,7 @@ fn a_zone_is_read_as_the_c_library_reads_it() {
                 || format!("nothing is said in {zone}: {:#?}", ada.lines()),
             );
             // A minute may have passed meanwhile.
-            (Some(&before) == clock_of_the_system(zone).as_ref()).then(|| (before, line))
+            (Some(&before) == clock_of_the_system(zone).as_ref()).then_some((before.clone(), line))
         };
         let (system, line) = wait_for(shows, || format!("no time in {zone}"));
         assert!(line.starts_with(&system), "{zone}: {system}: {line}");

@@ -76,6 +76,15 @@ fn an_identity_made_for_one_run_is_not_remembered() {
     assert!(!home.known_people().exists());
 }
 
+/// The same letters, with small ones for capitals.
+fn with_other_case(text: &str) -> String {
+    let swap = |letter: char| match letter {
+        'a'..='z' => letter.to_ascii_uppercase(),
+        _ => letter.to_ascii_lowercase(),
+    };
+    text.chars().map(swap).collect()
+}
+
 #[test]
 fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_accepted() {
     let relay = Relay::start(&[]);
@@ -114,16 +123,7 @@ fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_ac
     });
 
     // Too short, wrong, the one before, and the right one but for a letter's case.
-    let swapped: String = end
-        .chars()
-        .map(|c| {
-            if c.is_ascii_lowercase() {
-                c.to_ascii_uppercase()
-            } else {
-                c.to_ascii_lowercase()
-            }
-        })
-        .collect();
+    let swapped = with_other_case(end);
     let (mut refusals, mut mistakes) = (0, 0);
     for (wrong, is_mistake) in [
         (&end[1..], true),
@@ -578,7 +578,9 @@ fn an_impostor_is_noticed_however_the_address_of_the_relay_is_spelled() {
         });
         assert_eq!(ada.leave().code(), Some(0));
     };
-    ways.iter().for_each(|host| impostor_at(host));
+    for host in ways {
+        impostor_at(host);
+    }
     // What an earlier version has written is read the same way.
     let known = fs::read_to_string(home.known_people()).unwrap();
     for host in ways {

@@ -13,7 +13,7 @@
 //! - `net`: how frames get to the relay and back.
 //! - `output`: all that is told, in words and as JSON, and where it goes.
 //! - `trust`: what is known of others, and the file that remembers it.
-//! - What the client keeps besides: `here`, `outbox`, `reply`, `away`, `catch_up`, `next_key`, `exit`, `clock`.
+//! - What the client keeps besides: `here`, `outbox`, `held_back`, `reply`, `away`, `catch_up`, `next_key`, `exit`, `clock`.
 //! - `connecting`: what is said while there is no room yet.
 
 mod args;
@@ -27,6 +27,7 @@ mod connecting;
 mod destination;
 mod events;
 mod exit;
+mod held_back;
 mod here;
 mod incoming;
 mod late;
@@ -57,9 +58,9 @@ use self::catch_up::CatchUp;
 use self::client::{Client, Happening, deliver};
 use self::clock::Clock;
 use self::commands::complete::complete;
-use self::commands::held_back::HeldBack;
 use self::connecting::Connecting;
 use self::exit::Exit;
+use self::held_back::HeldBack;
 use self::here::{Here, Nicks};
 use self::incoming::Incoming;
 use self::net::link::FromRelay;

@@ -4,14 +4,12 @@
 //!   (`complete`).
 //! - `line`: whether a typed line is a command or a text.
 //! - `dispatch`: which function does a command.
-//! - `held_back`: what must not be compared in the room.
 //! - `say`: commands that say something, and texts. `people`: those about others. `display`: those about
 //!   what is on the screen.
 
 pub(in crate::cmd::join) mod complete;
 mod dispatch;
 mod display;
-pub(in crate::cmd::join) mod held_back;
 pub(in crate::cmd) mod line;
 mod people;
 mod say;

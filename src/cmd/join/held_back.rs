@@ -4,15 +4,15 @@
 use crate::cipher::fingerprint::Fingerprint;
 use crate::room::session::Session;
 
-use crate::cmd::join::trust::typed::digits;
-use crate::cmd::join::trust::{GROUPS, MIN_SUFFIX, Trust};
+use super::trust::typed::digits;
+use super::trust::{GROUPS, MIN_SUFFIX, Trust};
 
 /// So many digits in a row of a number are as good as the number.
 const IN_A_ROW: usize = 25;
 
 /// The line that was held back, until another comes.
 #[derive(Default)]
-pub(in crate::cmd::join) struct HeldBack(Option<String>);
+pub(super) struct HeldBack(Option<String>);
 
 impl HeldBack {
     /// The line that the user wants to be sent all the same, who has typed this one: the same again, or no more
