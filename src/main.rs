@@ -3,12 +3,11 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use e2echat::cmd::{Cli, run};
+use e2echat::cmd::{parse, run};
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let Some(usage) = error.downcast_ref::<clap::Error>() {

@@ -1,7 +1,9 @@
 //! The commands, and what they are made of: arguments, threads, sockets, files and the terminal.
 
+mod arguments;
 mod credits;
 mod deadline;
+mod foreign;
 mod harden;
 mod identity;
 mod join;
@@ -12,6 +14,7 @@ mod serve;
 mod shell;
 mod signals;
 mod terminal;
+mod zone;
 
 /// The table of alarms and notices, for the tests that hold the documents to it.
 pub mod alarm_table {
@@ -30,6 +33,7 @@ pub mod user_input {
     pub use super::serve::admission::allow::fingerprints;
 }
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 
 use clap::Parser;
@@ -60,6 +64,15 @@ enum Subcommand {
     Serve(serve::Args),
     Join(join::Args),
     Keygen(keygen::Args),
+}
+
+/// Reads the command line, of which the first word is the program's name, and the variables that stand for options.
+///
+/// # Errors
+/// Where it is wrong, or asks for help or the version: that is what to show.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    arguments::parse(&words)
 }
 
 /// Runs what the command line asks for.

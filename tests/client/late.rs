@@ -104,7 +104,7 @@ fn a_newcomer_is_handed_what_was_said_and_all_are_told() {
     assert_eq!(handed_on(&shown), words, "{shown:#?}");
     // It is no message to her alone.
     carol.screen.enter("/reply thank you");
-    carol.is_told("! not sent: nobody has said anything to you alone so far");
+    carol.is_told("? not sent: nobody has said anything to you alone so far");
     assert_eq!(bob.warnings(), [""; 0]);
 }
 
@@ -155,14 +155,11 @@ fn mistakes_are_told_in_one_line_and_hand_nothing_on() {
             "/share eve",
             "nobody here is called eve; /names shows who is here",
         ),
-        (
-            "/share ada",
-            "that is you; your own fingerprint is what /fingerprint shows",
-        ),
+        ("/share ada", "nothing is handed on: that is you"),
     ] {
         ada.enter("/clear");
         ada.enter(command);
-        let told = format!("! {told}");
+        let told = format!("? {told}");
         ada.wait_for_row(command, |row| row == told);
     }
     let shares = |line: &String| line.contains("hands on") || line.contains("handed on");
@@ -300,9 +297,9 @@ fn without_a_connection_nothing_is_handed_on_or_asked_for() {
     drop(relay);
     ada.screen.sees("lost the connection to ");
     ada.screen.enter("/share bob");
-    ada.is_told("! nothing is handed on: you are not connected; try it when you are");
+    ada.is_told("? nothing is handed on: you are not connected; try it when you are");
     ada.screen.enter("/catchup");
-    ada.is_told("! nobody is asked: you are not connected; try it when you are");
+    ada.is_told("? nobody is asked: you are not connected; try it when you are");
 }
 
 #[test]

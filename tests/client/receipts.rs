@@ -105,7 +105,7 @@ fn seen_tells_who_has_confirmed_and_who_has_not_and_a_sign_who_never_will() {
     ada.learns("/seen 1", &[&begin, "|   confirmed by bob"]);
     assert!(!ada.screen.contents().contains("seven"));
     ada.screen.enter("/seen x");
-    ada.sees("! it is used like this: /seen [N]");
+    ada.sees("? it is used like this: /seen [N]");
     ada.screen.enter("/history");
     ada.sees("<ada> shall we meet at seven?");
     let rows = ada.screen.contents();

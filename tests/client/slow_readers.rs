@@ -67,7 +67,7 @@ fn wait_long(client: &Client, what: &str, expected: impl Fn(&str) -> bool) -> St
         || client.lines().into_iter().find(|line| expected(line)),
         || {
             let mut lines = client.lines();
-            lines.retain(|line| line.starts_with(['*', '!']));
+            lines.retain(|line| line.starts_with(['*', '?', '!']));
             format!("no {what} in {lines:#?}")
         },
     )

@@ -561,10 +561,10 @@ impl Client {
         self.process.belongings()
     }
 
-    /// The lines so far that begin with `!`, as alarms do.
+    /// The lines so far that begin with `!`, as alarms do, or with `?`, as mistakes do.
     pub fn warnings(&self) -> Vec<String> {
         let mut lines = self.lines();
-        lines.retain(|line| line.starts_with("! "));
+        lines.retain(|line| line.starts_with(['!', '?']));
         lines
     }
 

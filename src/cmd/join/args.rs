@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
+use crate::cmd::arguments::name_of;
 use crate::cmd::identity;
 use crate::cmd::prompt::Prompt;
 use crate::cmd::terminal::Format;
@@ -200,7 +201,16 @@ impl Seat {
         let is_lasting = saved.is_some();
         let make_session_key = || SessionKey::generate(self.bits);
         let (key, session_key) = match saved {
-            Some(path) => (identity::load(&path)?, make_session_key()),
+            Some(path) => {
+                let by = self.identity.as_ref();
+                let by = by.map(|_| name_of("--identity", "E2ECHAT_IDENTITY"));
+                let identity = identity::load(&path);
+                let identity = identity.map_err(|error| match by {
+                    Some(by @ "E2ECHAT_IDENTITY") => anyhow::anyhow!("{error}; {by} names it"),
+                    _ => error,
+                });
+                (identity?, make_session_key())
+            }
             // To make both takes as long as to make one.
             None => thread::scope(|scope| {
                 let session_key = scope.spawn(make_session_key);
@@ -231,7 +241,10 @@ impl Args {
     /// Where it is none. The error does not repeat what was written: there may be a password in it.
     pub(super) fn proxy(&self) -> anyhow::Result<Option<Proxy>> {
         let proxy = self.proxy.clone().transpose();
-        proxy.map_err(|error| usage(&format!("--proxy or E2ECHAT_PROXY is not a proxy: {error}")))
+        proxy.map_err(|error| {
+            let name = name_of("--proxy", "E2ECHAT_PROXY");
+            usage(&format!("{name} is not a proxy: {error}"))
+        })
     }
 
     /// The relay and the room. Where neither arguments nor environment say it, an invite is asked for.
@@ -261,9 +274,14 @@ impl Args {
         };
         let is_same = seat.room.is_none() || seat.room() == *room;
         if seat.new_room || !is_same {
-            return Err(usage(
-                "the room is given twice, after the relay and with --room, --new-room or E2ECHAT_ROOM: leave one out",
-            ));
+            let again = if seat.new_room {
+                "--new-room"
+            } else {
+                name_of("--room", "E2ECHAT_ROOM")
+            };
+            return Err(usage(&format!(
+                "the room is given twice, after the relay and with {again}: leave one out"
+            )));
         }
         Ok((relay.clone(), room.clone()))
     }

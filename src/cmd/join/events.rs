@@ -323,6 +323,7 @@ impl Client<'_> {
         let (session, now) = (&mut self.session, unix_seconds());
         let remark = self.trust.follow_rename(session, &mut person, now);
         let who = Who::from(&person);
+        self.filter.follow_rename(who.fingerprint, &who.nick);
         self.screen.show(&Report::Renamed(former, who));
         self.tell_remarks(remark);
     }
@@ -445,8 +446,18 @@ impl From<Remark> for Report {
     fn from(remark: Remark) -> Self {
         match remark {
             Remark::Notice(text) => Self::Notice(text),
-            Remark::Refusal(text) => Self::refusal(text),
+            Remark::Mistake(text) => Self::Refusal {
+                id: None,
+                text,
+                is_mistake: true,
+            },
+            Remark::Failure(text) => Self::Refusal {
+                id: None,
+                text,
+                is_mistake: false,
+            },
             Remark::Alarm(nick, text) => Incident::Identity { nick, text }.into(),
+            Remark::CodesDiffer(text) => Incident::CodesDiffer { text }.into(),
         }
     }
 }

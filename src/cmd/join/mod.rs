@@ -13,7 +13,8 @@
 //! - `net`: how frames get to the relay and back.
 //! - `output`: all that is told, in words and as JSON, and where it goes.
 //! - `trust`: what is known of others, and the file that remembers it.
-//! - What the client keeps besides: `here`, `outbox`, `reply`, `away`, `catch_up`, `next_key`, `exit`, `clock`.
+//! - What the client keeps besides: `here`, `outbox`, `held_back`, `reply`, `away`, `catch_up`, `next_key`, `exit`, `clock`.
+//! - `connecting`: what is said while there is no room yet.
 
 mod args;
 mod away;
@@ -22,9 +23,11 @@ mod catch_up;
 mod client;
 mod clock;
 pub(super) mod commands;
+mod connecting;
 mod destination;
 mod events;
 mod exit;
+mod held_back;
 mod here;
 mod incoming;
 mod late;
@@ -47,6 +50,7 @@ use crate::room::session::{End, Event, Session};
 
 pub(super) use self::args::{Args, Seat};
 pub(super) use self::destination::Destination;
+pub(super) use self::net::host::BindAddress;
 pub(super) use self::net::route::Route;
 
 use self::away::Away;
@@ -54,7 +58,9 @@ use self::catch_up::CatchUp;
 use self::client::{Client, Happening, deliver};
 use self::clock::Clock;
 use self::commands::complete::complete;
+use self::connecting::Connecting;
 use self::exit::Exit;
+use self::held_back::HeldBack;
 use self::here::{Here, Nicks};
 use self::incoming::Incoming;
 use self::net::link::FromRelay;
@@ -72,6 +78,7 @@ use self::trust::known_people::KnownPeopleFile;
 
 use super::signals::on_signal;
 use super::terminal::{Format, HurryHandle, Input};
+use super::zone;
 
 /// Runs the command: joins as whom, and where, the arguments say.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
@@ -132,9 +139,11 @@ pub(super) fn join_room(
         room: room.id(),
         deliver: Arc::new(deliver(&sender, Happening::Link)),
     };
+    let connecting = Connecting::start(relay, format);
     let stream = dialler.connect()?;
     let mut connection = Connection::start(dialler, stream)?;
     let on_the_way = enter(relay, &mut connection, &happenings, &mut session, &clock)?;
+    drop(connecting);
 
     let openers = Openers::start(deliver(&sender, Happening::Opened))?;
     let hurry = leave_on_signal(deliver(&sender, Happening::Typed))?;
@@ -151,6 +160,9 @@ pub(super) fn join_room(
     connection.try_for(seat.patience(screen.is_interactive()));
     let is_new = seat.new_room || is_host && room.is_invite();
     introduce(&mut screen, destination, is_new, session.card());
+    if let Some(notice) = seat.output.log_notice() {
+        screen.notice(notice);
+    }
     let trust = Trust::new(people, seat.remembers_new());
     if let Some(damage) = trust.damage() {
         screen.show(&Report::Failure(damage));
@@ -165,6 +177,7 @@ pub(super) fn join_room(
         screen,
         filter: Filter::default(),
         outbox: Outbox::default(),
+        held_back: HeldBack::default(),
         reply_to: ReplyTo::default(),
         away: Away::default(),
         catch_up: CatchUp::new(seat.catchup),
@@ -207,10 +220,23 @@ fn introduce(screen: &mut Screen, destination: Destination<'_>, is_new: bool, ow
         room: room.to_string(),
         is_invite: room.is_invite(),
     });
-    if is_new {
-        screen.show(&destination.report_directions());
+    let you = Report::you(own);
+    let directions = is_new.then(|| destination.report_directions());
+    // Somebody copies the directions from below the room. A program reads first where it is, and who.
+    let reports = match directions {
+        Some(directions) if screen.is_json() => vec![you, directions],
+        Some(directions) => vec![directions, you],
+        None => vec![you],
+    };
+    for report in &reports {
+        screen.show(report);
     }
-    screen.show(&Report::you(own));
+    if zone::is_unknown() {
+        screen.aside(match std::env::var("TZ") {
+            Ok(name) => format!("times are shown in UTC: there is no time zone {name} here"),
+            Err(_) => "times are shown in UTC: this system does not say its time zone".to_owned(),
+        });
+    }
     if !own.is_lasting() {
         screen.notice("this identity is for this run only; `e2echat keygen` saves one");
     }
@@ -250,9 +276,10 @@ fn enter(
         };
         let received = session.receive(&frame, clock.now());
         connection.credit(session.backlog());
+        let most = session.limits().members;
         events.extend(received.map_err(|end| match end {
             End::Malformed => wording::not_a_relay(relay),
-            end => wording::session_ended(relay, end),
+            end => wording::session_ended(relay, end, most),
         })?);
         connection.send(session.take_outgoing());
     }

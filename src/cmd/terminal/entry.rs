@@ -13,6 +13,8 @@ pub(in crate::cmd) enum Entry {
     Message(ChatMessage),
     /// Something that the user may want to know, behind `*`.
     Notice(SafeText),
+    /// Why something is not done that the user asked for, behind `?`: no more than a mistake, perhaps.
+    Mistake(SafeText),
     /// Something that the user must not overlook, behind `!`.
     Warning(SafeText),
     /// How friends get in by an invite, which the user is to copy.

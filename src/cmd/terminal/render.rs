@@ -1,7 +1,7 @@
 //! Renders entries: an entry and a width go in, rows come out, and nothing else happens.
 //!
 //! Column 0 tells who speaks. A row of a message begins with the gutter, which names the author. The
-//! program's own rows begin with `*`, `!` or `|`. Every row has its gutter, also a wrapped one, so no
+//! program's own rows begin with `*`, `?`, `!` or `|`. Every row has its gutter, also a wrapped one, so no
 //! text can look like another member's or like the program's.
 
 use super::entry::{ChatMessage, Entry, State};
@@ -23,6 +23,12 @@ const ABOVE_INVITE: &str =
 /// on at column 0 without the author's gutter.
 pub(super) const WRAP_OFF: &str = "\x1b[?7l";
 pub(super) const WRAP_ON: &str = "\x1b[?7h";
+/// How a mistake of the user's looks: it is to be seen, and to alarm nobody.
+const MISTAKE_LOOK: Look = Look {
+    color: None,
+    bold: true,
+    reverse: false,
+};
 /// Stands for a line break where an entry is one line.
 const LINE_BREAK: &str = " ⏎ ";
 
@@ -45,6 +51,7 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
             shown + &remark.map_or(String::new(), notice)
         }
         Entry::Notice(text) => marked('*', text, columns, style, notice_look(style)),
+        Entry::Mistake(text) => marked('?', text, columns, style, MISTAKE_LOOK),
         Entry::Warning(text) => marked('!', text, columns, style, warning_look(style)),
         Entry::Invite { invite, .. } => {
             let above = SafeText::new(ABOVE_INVITE);
@@ -95,6 +102,10 @@ pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
             style.paint(notice_look(style), &line) + "\n"
         }
         Entry::Invite { directions, .. } => render_plain(&Entry::Notice(directions.clone()), style),
+        Entry::Mistake(text) => {
+            let line = format!("? {}", one_line(text));
+            style.paint(MISTAKE_LOOK, &line) + "\n"
+        }
         Entry::Warning(text) => {
             let line = format!("! {}", one_line(text));
             style.paint(warning_look(style), &line) + "\n"
@@ -240,6 +251,10 @@ mod tests {
             "! beware\n"
         );
         assert_eq!(
+            shown(&Entry::Mistake(SafeText::new("it is used like this")), 80),
+            "? it is used like this\n"
+        );
+        assert_eq!(
             shown(&Entry::Block(SafeText::new("a\nb")), 80),
             "| a\n| b\n"
         );
@@ -321,6 +336,10 @@ mod tests {
         assert_eq!(
             shown(&Entry::Warning(SafeText::new("a\nb")), 80),
             "! a\n!   b\n"
+        );
+        assert_eq!(
+            shown(&Entry::Mistake(SafeText::new("a\nb")), 80),
+            "? a\n?   b\n"
         );
     }
 

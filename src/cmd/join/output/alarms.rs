@@ -339,6 +339,11 @@ incidents! {
         Alarm "identity" about nick, by Other, 10 a minute:
         text.clone();
 
+    /// The user has typed a code of the room that is not the one which is seen here.
+    CodesDiffer { text: String } =>
+        Alarm "identity", by Other, 10 a minute:
+        text.clone();
+
     /// The relay presents somebody with a card that fails the checks (PROTOCOL §4).
     Disbelieved { reason: Disbelief } from Disbelieved(reason) =>
         Alarm "disbelieved", by Other, 1 a minute:

@@ -1,9 +1,9 @@
 //! Reports of what is handed on by somebody else than its author, in words and as rows of the screen.
 
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ZonedDateTime};
+use jiff::Timestamp;
 
 use crate::cmd::terminal::{ChatMessage, Entry};
+use crate::cmd::zone;
 use crate::room::Time;
 use crate::room::names::Nick;
 use crate::room::text::SafeText;
@@ -69,8 +69,8 @@ impl HandedOn {
         let at = i64::try_from(self.time).ok();
         let at = at.and_then(|at| Timestamp::from_millisecond(at).ok());
         let at = at.unwrap_or(Timestamp::MAX);
-        let at = at.to_zoned_datetime(TimeZone::system());
-        let date = Some(at.date()).filter(|date| *date != ZonedDateTime::now().date());
+        let at = at.to_zoned_datetime(zone::local());
+        let date = Some(at.date()).filter(|date| *date != zone::now().date());
         let remark = self.remark.as_deref().map(SafeText::new);
         Entry::Message(ChatMessage {
             time: at.time(),

@@ -15,6 +15,7 @@ pub(in crate::cmd::join) mod wording;
 
 use std::time::Duration;
 
+use crate::cmd::zone;
 use crate::room::Time;
 use crate::room::names::Nick;
 use crate::room::session::Person;
@@ -56,7 +57,7 @@ pub(in crate::cmd::join) fn clock_time(time: Time) -> String {
         .ok()
         .map(jiff::Timestamp::from_millisecond);
     let time = time.and_then(Result::ok).unwrap_or(jiff::Timestamp::MAX);
-    let zoned = time.to_zoned_datetime(jiff::tz::TimeZone::system());
+    let zoned = time.to_zoned_datetime(zone::local());
     zoned.strftime("%H:%M").to_string()
 }
 

@@ -8,6 +8,7 @@ use crate::cipher::fingerprint::Fingerprint;
 use crate::room::names::Nick;
 
 use super::report::Report;
+use crate::cmd::zone;
 
 /// How many repeats are kept: enough for all that a full room can cause at once. A report that comes again
 /// and again takes one place, so whoever causes it drives out no others.
@@ -95,7 +96,7 @@ impl Repeat {
         if !is_taken_in {
             self.report = report.clone();
         }
-        let now = jiff::ZonedDateTime::now();
+        let now = zone::now();
         self.time = now.strftime("%H:%M:%S").to_string();
         self.count += 1;
     }

@@ -91,8 +91,13 @@ pub(in crate::cmd::join) enum Report {
     /// Something went wrong, or is worth knowing of somebody. It happened this many times, which is 1 or
     /// the number within the last minute.
     Incident { what: Incident, count: u64 },
-    /// The client does not do what the user asked for, or a script under this `id`.
-    Refusal { id: Option<String>, text: String },
+    /// The client does not do what the user asked for, or a script under this `id`: because of a mistake of
+    /// theirs, or at least of nothing that may mean harm; or because something fails.
+    Refusal {
+        id: Option<String>,
+        text: String,
+        is_mistake: bool,
+    },
     /// Something on the user's own machine fails.
     Failure(String),
     /// How friends get in by an invite, and the invite in that.
@@ -111,14 +116,6 @@ impl Report {
         Self::You {
             nick: own.nick().clone(),
             fingerprint: own.fingerprint(),
-        }
-    }
-
-    /// Makes a refusal of what a person typed.
-    pub(in crate::cmd::join) fn refusal(text: impl Into<String>) -> Self {
-        Self::Refusal {
-            id: None,
-            text: text.into(),
         }
     }
 
@@ -146,6 +143,16 @@ impl Report {
         matches!(self, Self::Incident { what, .. } if what.row().severity == Severity::Alarm)
     }
 
+    /// Whether it says that something is not done which was asked for.
+    pub(in crate::cmd::join) fn is_refusal(&self) -> bool {
+        let is_incident = |what: &Incident| matches!(what, Incident::CodesDiffer { .. });
+        match self {
+            Self::Refusal { .. } => true,
+            Self::Incident { what, .. } => is_incident(what),
+            _ => false,
+        }
+    }
+
     /// Whether it comes of what the member sends whom it is about, and of nothing else.
     pub(in crate::cmd::join) fn is_of_sender(&self) -> bool {
         match self {
@@ -168,6 +175,11 @@ impl Report {
                 who.nick
             ),
             Self::Answer(text) => return Some(Entry::Block(SafeText::new(text))),
+            Self::Refusal {
+                text,
+                is_mistake: true,
+                ..
+            } => return Some(Entry::Mistake(SafeText::new(text))),
             Self::Refusal { text, .. } | Self::Failure(text) => {
                 return Some(Entry::Warning(SafeText::new(text)));
             }

@@ -66,6 +66,11 @@ pub(in crate::cmd::serve) enum AfterFrame {
     End(Departure),
 }
 
+/// What the log calls whoever has this card: nick and fingerprint.
+pub(in crate::cmd::serve) fn who(card: &Card) -> String {
+    format!("{} {}", card.nick(), card.fingerprint())
+}
+
 /// A member's place in a room. Dropping it takes the member out of the room, however the thread
 /// ended, unless the member has come back over another connection.
 pub(in crate::cmd::serve) struct Membership {
@@ -93,7 +98,7 @@ impl Membership {
         counted: CountedMember,
     ) -> Self {
         Self {
-            who: format!("{} {}", card.nick(), card.fingerprint()).into(),
+            who: who(card).into(),
             id,
             room,
             outbox,
@@ -215,7 +220,7 @@ impl Membership {
         &self.counted.relay
     }
 
-    /// What the log calls the member: nick and fingerprint.
+    /// What the log calls the member (see [`who`]).
     pub(in crate::cmd::serve) fn who(&self) -> &str {
         &self.who
     }
