@@ -33,6 +33,8 @@ fn a_program_that_stood_still_makes_its_connection_again_at_once() {
     let mut ada = Client::join(relay.address(), "ada", &[]);
     let bob = Client::join(storm.address(), "bob", &[]);
     ada.meets("bob");
+    // It notices that it stood still where it waits, as it nearly always does.
+    bob.comes_to_rest();
     bob.signal(Signal::SIGSTOP);
     // What goes into the old connection is gone, and neither end notices.
     storm.swallow(true);
