@@ -15,6 +15,7 @@ use rustyline::ExternalPrinter;
 
 use super::entry::{Entry, State};
 use super::input_area::{EditorPhase, InputArea, InputLayout, Size};
+use super::keyboard::BRACKETS_ON;
 use super::queue::BoundedQueue;
 use super::render::{WRAP_OFF, WRAP_ON, height, render};
 use super::style::Style;
@@ -120,6 +121,7 @@ impl<P: ExternalPrinter> Printer<P> {
                 continue;
             }
             let asked = self.area.take_redraw();
+            self.damaged |= self.area.take_damaged();
             let settled = self.settle(size);
             let must_print = taken.closed || self.waiting.len() >= HELD;
             if asked || (layout.is_countable && settled && self.must_redraw(size)) {
@@ -269,7 +271,8 @@ impl<P: ExternalPrinter> Printer<P> {
         } else {
             0
         };
-        let mut screen = CLEAR.to_owned();
+        // Another program may have switched the brackets off.
+        let mut screen = [BRACKETS_ON, CLEAR].concat();
         for row in text.split_inclusive('\n') {
             let height = height(row, size.columns);
             if height <= surplus {
