@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod redrawing;
 mod reports;
 mod screen;
 mod screens;
