@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod long_texts;
 mod redrawing;
 mod reports;
 mod screen;

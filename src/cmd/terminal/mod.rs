@@ -52,6 +52,7 @@ mod queue;
 mod render;
 mod style;
 mod theme;
+pub(super) mod url;
 mod wrap;
 
 use std::io::{self, IsTerminal};
@@ -63,11 +64,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 pub(super) use self::completion::Completion;
+pub(super) use self::detect::knows_links;
 pub(super) use self::entry::{ChatMessage, Entry, OwnWords, State};
 pub(super) use self::input::{Input, MAX_LINE};
 #[cfg(test)]
 pub(super) use self::render::render;
-pub(super) use self::render::render_plain;
+pub(super) use self::render::{render_plain, render_whole};
 pub(super) use self::style::{ColorChoice, Style};
 pub(super) use self::theme::{Hue, Theme};
 
@@ -236,6 +238,17 @@ impl Terminal {
     /// ends that.
     pub(super) fn show(&self, entry: Entry) {
         self.queue.push(entry);
+    }
+
+    /// Whether the screen shows only the beginning of a message, because it is so long.
+    #[must_use]
+    pub(super) fn is_cut(&self, message: &ChatMessage, style: Style) -> bool {
+        let columns = if self.is_interactive {
+            Size::now().columns
+        } else {
+            usize::MAX
+        };
+        render::is_cut(message, columns, style)
     }
 
     /// Has the printer draw the screen again if the terminal has another size than before. Call it every

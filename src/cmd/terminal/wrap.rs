@@ -2,6 +2,8 @@
 //! row is broken. The width of a text is the sum of its characters' widths: a terminal that joins
 //! characters can only need less.
 
+use std::ops::Range;
+
 use unicode_width::UnicodeWidthChar;
 
 /// The columns that text takes.
@@ -17,17 +19,28 @@ pub(super) fn char_width(character: char) -> usize {
 /// Cuts a text into rows, one at least. A row is wider than `columns` only where a single character
 /// is. Line breaks in the text are kept; spaces at the end of a row are not.
 pub(super) fn rows(text: &str, columns: usize) -> Vec<&str> {
+    let ranges = ranges(text, columns);
+    ranges.into_iter().filter_map(|row| text.get(row)).collect()
+}
+
+/// Where the rows of a text are in it, in bytes.
+pub(super) fn ranges(text: &str, columns: usize) -> Vec<Range<usize>> {
     let mut rows = Vec::new();
+    let mut start = 0;
     for line in text.split('\n') {
         let mut rest = line.trim_end();
+        let mut at = start;
         loop {
             let (row, after) = rest.split_at(row_end(rest, columns));
-            rows.push(row.trim_end());
+            rows.push(at..at + row.trim_end().len());
+            at += rest.len();
             rest = after.trim_start();
+            at -= rest.len();
             if rest.is_empty() {
                 break;
             }
         }
+        start += line.len() + 1;
     }
     rows
 }
