@@ -4,6 +4,7 @@
 mod support;
 
 mod long_texts;
+mod readable;
 mod redrawing;
 mod reports;
 mod screen;
