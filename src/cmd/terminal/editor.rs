@@ -26,6 +26,7 @@ use super::edit::{Edit, PendingEdit};
 use super::entry::Entry;
 use super::input::{Deliver, Input};
 use super::input_area::InputArea;
+use super::keyboard::Brackets;
 use super::keys::Keys;
 use super::queue::BoundedQueue;
 
@@ -89,6 +90,7 @@ impl Editor {
             .name("editor".to_owned())
             .spawn(move || {
                 end.area.set_prompt(&prompt);
+                let _brackets = Brackets::begin();
                 // Whatever ends it, there are no keys any more.
                 let _ = readline.readline(&prompt);
             })

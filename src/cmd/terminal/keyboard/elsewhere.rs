@@ -4,6 +4,7 @@ use std::io;
 
 /// Nothing: rustyline would take brackets for keys.
 pub(in crate::cmd::terminal) const BRACKETS_ON: &str = "";
+pub(super) const BRACKETS_OFF: &str = "";
 
 /// Does nothing.
 pub(in crate::cmd::terminal) struct Keyboard;

@@ -18,7 +18,38 @@ mod key_reports;
 #[cfg(unix)]
 mod unix;
 
+use std::io::{self, Write as _};
+
+#[cfg(not(unix))]
+use self::elsewhere::BRACKETS_OFF;
 #[cfg(not(unix))]
 pub(super) use self::elsewhere::{BRACKETS_ON, Keyboard};
 #[cfg(unix)]
+use self::unix::BRACKETS_OFF;
+#[cfg(unix)]
 pub(super) use self::unix::{BRACKETS_ON, Keyboard};
+
+/// Has the terminal put brackets around what is pasted, until it is dropped. The thread has it that writes
+/// to the terminal anyway: that may take for ever.
+pub(super) struct Brackets(());
+
+impl Brackets {
+    pub(super) fn begin() -> Self {
+        print(BRACKETS_ON);
+        Self(())
+    }
+}
+
+impl Drop for Brackets {
+    fn drop(&mut self) {
+        print(BRACKETS_OFF);
+    }
+}
+
+/// Writes what moves no cursor. Where that fails the terminal is gone.
+fn print(codes: &str) {
+    let mut output = io::stdout();
+    let _ = output
+        .write_all(codes.as_bytes())
+        .and_then(|()| output.flush());
+}

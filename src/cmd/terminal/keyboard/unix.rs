@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -21,10 +21,9 @@ use signal_hook::low_level::{pipe, unregister};
 
 use super::decoder::Decoder;
 
-/// Has the terminal put brackets around what is pasted, and no longer.
+/// Has the terminal put brackets around what is pasted.
 pub(in crate::cmd::terminal) const BRACKETS_ON: &str = "\x1b[?2004h";
-/// See [`BRACKETS_ON`].
-const BRACKETS_OFF: &str = "\x1b[?2004l";
+pub(super) const BRACKETS_OFF: &str = "\x1b[?2004l";
 /// How much is read of the terminal at once, and how much of it rustyline may leave unread before no more
 /// is read.
 const BUFFER: usize = 4096;
@@ -38,6 +37,7 @@ pub(in crate::cmd::terminal) struct Keyboard {
     /// Closing this ends the thread, and with it what rustyline reads. None once it is closed.
     open: Option<UnixStream>,
     signals: Vec<SigId>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Keyboard {
@@ -71,11 +71,12 @@ impl Keyboard {
             decoder: Decoder::default(),
             decoded: Vec::new(),
         };
-        let keyboard = Self {
+        let mut keyboard = Self {
             terminal,
             before,
             open: Some(open),
             signals,
+            thread: None,
         };
         match keyboard.take_terminal(&pair.slave, reader, on_return) {
             Ok(()) => Ok(keyboard),
@@ -87,16 +88,16 @@ impl Keyboard {
     }
 
     fn take_terminal(
-        &self,
+        &mut self,
         input: &OwnedFd,
         reader: Reader,
         on_return: impl Fn() + Send + 'static,
     ) -> io::Result<()> {
-        tcsetattr(&self.terminal, SetArg::TCSADRAIN, &reader.raw)?;
+        tcsetattr(&self.terminal, SetArg::TCSANOW, &reader.raw)?;
         dup2_stdin(input)?;
-        print(BRACKETS_ON);
         let builder = thread::Builder::new().name("keyboard".to_owned());
-        builder.spawn(move || reader.run(on_return)).map(drop)
+        self.thread = Some(builder.spawn(move || reader.run(on_return))?);
+        Ok(())
     }
 
     /// Has rustyline read the end of its input, and no key more.
@@ -109,23 +110,19 @@ impl Keyboard {
         let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before);
     }
 
-    /// Gives the terminal back as it was. Nothing else may write to it any more.
-    pub(in crate::cmd::terminal) fn give_back(self) {
-        print(BRACKETS_OFF);
+    /// Gives the terminal back as it was, once the thread has ended: it must not set the mode again.
+    pub(in crate::cmd::terminal) fn give_back(mut self) {
+        self.hang_up();
+        if let Some(thread) = self.thread.take() {
+            // If the thread has panicked, the panic is on standard error.
+            let _ = thread.join();
+        }
         self.restore_mode();
         let _ = dup2_stdin(&self.terminal);
-        self.signals.iter().copied().for_each(|id| {
+        for id in self.signals {
             unregister(id);
-        });
+        }
     }
-}
-
-/// Writes what moves no cursor. Where that fails the terminal is gone.
-fn print(codes: &str) {
-    let mut output = io::stdout();
-    let _ = output
-        .write_all(codes.as_bytes())
-        .and_then(|()| output.flush());
 }
 
 /// Has what is returned first become readable at each signal on which the screen may be wrong.
@@ -259,7 +256,7 @@ impl Reader {
     /// it for that.
     fn set_mode_again(&self) {
         if tcgetpgrp(&self.terminal).is_ok_and(|group| group == getpgrp()) {
-            let _ = tcsetattr(&self.terminal, SetArg::TCSADRAIN, &self.raw);
+            let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.raw);
         }
     }
 
