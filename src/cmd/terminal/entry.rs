@@ -24,6 +24,13 @@ pub(in crate::cmd) enum Entry {
         /// The invite alone. A terminal shows it in a row of its own.
         invite: SafeText,
     },
+    /// The address of a web page in what somebody said, which the user is to copy.
+    Url {
+        /// Where it stands.
+        whose: SafeText,
+        /// The address alone. A terminal shows it in a row of its own.
+        url: SafeText,
+    },
     /// An answer of the program's own, several lines long, behind `|`: help, lists.
     Block(SafeText),
     /// One line of JSON, which is written as it is. It is for a program that reads the output.

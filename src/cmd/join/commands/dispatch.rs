@@ -181,6 +181,8 @@ impl Client<'_> {
             Command::CatchUp => self.ask_to_catch_up(),
             Command::Clear => screen.clear(),
             Command::History(count) => display::history(screen, count),
+            Command::Show(number) => display::show(screen, number.unwrap_or(1)),
+            Command::Url(number) => display::url(screen, number.unwrap_or(1)),
             Command::Seen(count) => display::seen(screen, session, count),
             Command::Timestamp(switch) => display::set_timestamps(screen, switch),
             Command::Notify(when) => display::set_bell(screen, when),

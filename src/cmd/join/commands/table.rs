@@ -46,6 +46,10 @@ pub enum Command<'a> {
     Clear,
     /// To show what was said lately.
     History(Option<usize>),
+    /// To show a long message whole.
+    Show(Option<usize>),
+    /// To show the address of a web page in a row of its own.
+    Url(Option<usize>),
     /// To show who has confirmed what this member said lately.
     Seen(Option<usize>),
     /// To show the time of messages, or not.
@@ -235,6 +239,18 @@ const TABLE: &[Row] = &[
         alias: None,
         help: "show the last N messages again, or 20",
         parse: |rest| with_number(rest, Command::History),
+    },
+    Row {
+        usage: "/show [N]",
+        alias: None,
+        help: "show whole the last message that was cut, or the Nth last",
+        parse: |rest| with_number(rest, Command::Show),
+    },
+    Row {
+        usage: "/url [N]",
+        alias: None,
+        help: "show the last web address in a row of its own, or the Nth last",
+        parse: |rest| with_number(rest, Command::Url),
     },
     Row {
         usage: "/seen [N]",

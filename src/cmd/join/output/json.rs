@@ -390,7 +390,7 @@ impl<'a> JsonEvent<'a> {
             | Report::Notice(text) => Self::Notice(told(text, answered)),
             Report::Refusal { id, text, .. } => Self::Error(told(text, id.as_deref().or(answered))),
             Report::Failure(text) => Self::Error(told(text, None)),
-            Report::Answer(text) => Self::Answer(told(text, answered)),
+            Report::Answer(url) | Report::Url { url, .. } => Self::Answer(told(url, answered)),
             Report::Here(..) | Report::Aside(_) => return None,
         })
     }

@@ -102,6 +102,8 @@ pub(in crate::cmd::join) enum Report {
     Failure(String),
     /// How friends get in by an invite, and the invite in that.
     Invite { directions: String, invite: String },
+    /// The address of a web page that was said, and where.
+    Url { whose: String, url: String },
     /// Something that is good to know.
     Notice(String),
     /// Something that is good to know for a person alone: a program gets it in other reports.
@@ -192,6 +194,10 @@ impl Report {
             Self::Invite { directions, invite } => {
                 let (directions, invite) = (SafeText::new(directions), SafeText::new(invite));
                 return Some(Entry::Invite { directions, invite });
+            }
+            Self::Url { whose, url } => {
+                let (whose, url) = (SafeText::new(whose), SafeText::new(url));
+                return Some(Entry::Url { whose, url });
             }
             Self::Rekeyed(_)
             | Self::Roster(_)

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::cmd::terminal::{
     ChatMessage, ColorChoice, Completion, Entry, Format, HurryHandle, Input, State, Style,
-    Terminal, Theme, render_plain,
+    Terminal, Theme, knows_links, render_plain, render_whole, url,
 };
 
 use super::json;
@@ -67,6 +67,7 @@ impl Output {
             color: self.color.resolve(),
             theme: self.theme.unwrap_or_else(Theme::from_env),
             timestamps: true,
+            links: knows_links(),
         };
         Ok(Screen {
             terminal: Terminal::start("> ", format, style, complete, deliver)?,
@@ -262,6 +263,39 @@ impl Screen {
         let messages = self.history.iter().skip(skipped).cloned();
         let lines = messages.map(|message| render_plain(&Entry::Message(message), Style::PLAIN));
         lines.collect::<String>().trim_end().to_owned()
+    }
+
+    /// A message of which the screen shows only the beginning, the last one being the first: all of its
+    /// lines, each behind its author.
+    pub(in crate::cmd::join) fn long_message(&self, number: usize) -> Option<String> {
+        let is_cut = |message: &&ChatMessage| self.terminal.is_cut(message, self.style);
+        let message = self
+            .history
+            .iter()
+            .rev()
+            .filter(is_cut)
+            .nth(number.checked_sub(1)?)?;
+        Some(render_whole(message).trim_end().to_owned())
+    }
+
+    /// The address of a web page that was said, the last one being the first.
+    pub(in crate::cmd::join) fn url(&self, number: usize) -> Option<Report> {
+        let mut left = number.checked_sub(1)?;
+        for message in self.history.iter().rev() {
+            let text = message.text.as_str();
+            let mut found = url::find(text);
+            if found.len() <= left {
+                left -= found.len();
+                continue;
+            }
+            let url = text
+                .get(found.swap_remove(found.len() - 1 - left))?
+                .to_owned();
+            let (nick, hour, minute) = (&message.nick, message.time.hour(), message.time.minute());
+            let whose = format!("the address that {nick} wrote at {hour:02}:{minute:02}:");
+            return Some(Report::Url { whose, url });
+        }
+        None
     }
 
     /// Shows what has become of the user's messages with these numbers, where they are shown.
