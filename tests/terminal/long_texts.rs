@@ -112,9 +112,13 @@ fn an_address_that_rows_break_is_a_link_to_what_is_shown_and_can_be_copied() {
             "{shown}"
         );
     }
-    for none in ["/url 8", "/url 0", "/url 4294967296"] {
+    for (none, answer) in [
+        ("/url 8", "* no such web address was said"),
+        ("/url 4294967296", "* no such web address was said"),
+        ("/url 0", "? it is used like this: /url [N]"),
+    ] {
         ada.screen.enter(none);
-        ada.screen.sees("* no such web address was said");
+        ada.screen.sees(answer);
         clear(&mut ada.screen);
     }
 }
