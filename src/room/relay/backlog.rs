@@ -29,31 +29,32 @@ pub const DEFAULT_WEIGHT: usize = 6 << 20;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overflow;
 
-/// A member's frames, oldest first.
+/// A member's frames, oldest first. What every frame touches comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Backlog {
-    sent: VecDeque<Arc<Bundle>>,
-    /// Full bundles that wait, and the last one. That is here itself, as each frame goes there: where
-    /// there are many members, a delivery takes as long as it takes to fetch what is touched.
-    waiting: VecDeque<Bundle>,
-    last: Bundle,
-    /// How many frames were sent together before: so many are expected again.
-    usual: usize,
-    /// Whether the member has no connection: of statements, the digests of their entries are kept alone.
-    is_asleep: bool,
-    /// Those that come after all that waits.
-    passed: Vec<Digest>,
     /// What all of them weigh, in bytes as [`OutgoingFrame::weight`] counts them.
     weight: usize,
     max_weight: usize,
+    /// How many counted frames the member has yet to acknowledge.
+    behind: usize,
     /// Whether it may hold twice as much, until the next acknowledgement.
     is_extended: bool,
+    /// Whether the member has no connection: of statements, the digests of their entries are kept alone.
+    is_asleep: bool,
+    /// The frames that came last. They are here and not in `waiting`, as that is one fetch less.
+    last: Bundle,
+    /// Of statements that come after all that waits, the digests.
+    passed: Vec<Digest>,
+    /// Full bundles that wait.
+    waiting: VecDeque<Bundle>,
+    /// How many frames were sent together before: so many are expected again.
+    usual: usize,
+    sent: VecDeque<Arc<Bundle>>,
     /// How many counted frames the member has acknowledged, and how many of these are still in the
     /// first bundle that was sent.
     acknowledged: u64,
     taken: usize,
-    /// How many counted frames the member has yet to acknowledge.
-    behind: usize,
     /// What was sent since the member was last asked for an acknowledgement weighs so much.
     unasked: usize,
 }
@@ -63,18 +64,18 @@ impl Backlog {
     #[must_use]
     pub fn new(max_weight: usize) -> Self {
         Self {
-            sent: VecDeque::new(),
-            waiting: VecDeque::new(),
-            last: Bundle::default(),
-            usual: 0,
-            is_asleep: false,
-            passed: Vec::new(),
             weight: 0,
             max_weight,
+            behind: 0,
             is_extended: false,
+            is_asleep: false,
+            last: Bundle::default(),
+            passed: Vec::new(),
+            waiting: VecDeque::new(),
+            usual: 0,
+            sent: VecDeque::new(),
             acknowledged: 0,
             taken: 0,
-            behind: 0,
             unasked: 0,
         }
     }

@@ -12,7 +12,7 @@ const SHARE: usize = 4;
 
 /// In steps of how many bytes a member is charged: so the many who post to it seldom touch what all
 /// share.
-const STEP: usize = 4096;
+const STEP: usize = 16 << 10;
 
 /// How many bytes this process may take: the least of what the machine, the control group and the
 /// process's own limits have left, as far as the system tells.
