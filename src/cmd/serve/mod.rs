@@ -17,6 +17,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod write_queue;
 mod writers;
 
 use std::io;

@@ -18,7 +18,7 @@ use crate::room::relay::{Backlog, Intake, Mailbox, OutgoingFrame, Overflow};
 use super::attendance::Attendance;
 use super::batch::{SendProgress, WriteBatch};
 use super::socket::has_unread;
-use super::writers::WriteQueue;
+use super::write_queue::{NextVisit, WriteQueue};
 use crate::cmd::serve::admission::connections::Network;
 use crate::cmd::serve::admission::control::AdmissionControl;
 use crate::cmd::serve::admission::eviction::Candidate;
@@ -49,7 +49,7 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 /// A member's queue, and its connection.
 pub(super) struct MemberOutbox {
     /// The queue of the writers that empty this outbox.
-    queue: Arc<WriteQueue>,
+    queue: Arc<WriteQueue<Self>>,
     state: Mutex<OutboxState>,
     /// Wakes the threads that wait for a connection to end, or for the next one.
     moved: Condvar,
@@ -139,19 +139,6 @@ struct StalledBatch {
     until: Instant,
 }
 
-/// When the writer is to come back to an outbox.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum NextVisit {
-    /// When the outbox is on its work list again.
-    Nothing,
-    /// In the next round.
-    SendNow,
-    /// At this time, to send.
-    SendAt(Instant),
-    /// At this time, for [`MemberOutbox::ask_for_ack`].
-    AskAt(Instant),
-}
-
 /// Why an outbox takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CloseReason {
@@ -178,7 +165,7 @@ impl MemberOutbox {
         max_bytes: usize,
         stream: Arc<TcpStream>,
         network: Network,
-        queue: &Arc<WriteQueue>,
+        queue: &Arc<WriteQueue<Self>>,
         charge: Charge,
     ) -> Self {
         Self {

@@ -19,6 +19,7 @@ use super::admission::connections::{ConnectionLimits, Network};
 use super::admission::control::AdmissionControl;
 use super::admission::memory::{Charge, MemoryBudget};
 use super::outbox::MemberOutbox;
+use super::write_queue::WriteQueue;
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -289,7 +290,7 @@ fn outbox(max_bytes: usize) -> (Arc<MemberOutbox>, TcpStream) {
         max_bytes,
         Arc::new(stream),
         Network::from(IpAddr::from(Ipv4Addr::LOCALHOST)),
-        &Arc::default(),
+        &Arc::new(WriteQueue::new(1, false)),
         Charge::new(&Arc::default()),
     );
     (Arc::new(outbox), member)
@@ -337,7 +338,7 @@ fn time_in_which_a_place_was_kept_does_not_count_for_the_next_time() {
         1 << 20,
         Arc::clone(&stream),
         network,
-        &Arc::default(),
+        &Arc::new(WriteQueue::new(1, false)),
         Charge::new(&Arc::default()),
     ));
     let identity = Identity {

@@ -21,7 +21,8 @@ use crate::cmd::serve::admission::control::AdmissionControl;
 use crate::cmd::serve::admission::memory::Charge;
 use crate::cmd::serve::outbox::MemberOutbox;
 use crate::cmd::serve::stats::Census;
-use crate::cmd::serve::writers::{self, WriteQueue};
+use crate::cmd::serve::write_queue::WriteQueue;
+use crate::cmd::serve::writers;
 
 /// What the relay allows.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +50,7 @@ pub(super) type SharedRoom = Arc<Mutex<Room<Arc<MemberOutbox>>>>;
 pub(in crate::cmd::serve) struct Relay {
     pub(in crate::cmd::serve) config: RelayConfig,
     pub(in crate::cmd::serve) admission: Arc<AdmissionControl>,
-    queue: Arc<WriteQueue>,
+    queue: Arc<WriteQueue<MemberOutbox>>,
     pub(super) run: RunId,
     /// How many bytes of members' frames may be kept alive by what is passed on of them.
     pub(super) pool: Arc<RetentionBudget>,
