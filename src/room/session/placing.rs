@@ -146,6 +146,21 @@ impl Session {
         }
     }
 
+    /// Whether an entry has come before, in the present stays of its author and this member. A relay gives
+    /// nothing two places there: somebody on the way has repeated what it sent.
+    pub(super) fn has_its_place(&self, arrived: &Arrived<'_>) -> bool {
+        let Arrived { signed, header, .. } = arrived;
+        let author = self.members.author(header.sender, signed);
+        let author = author
+            .filter(|author| !self.is_from_before(*author, &header.claim) && !arrived.is_direct());
+        let peer = author.and_then(|author| self.members.roster.get(author));
+        peer.is_some_and(|peer| {
+            let digest = header_digest(signed.bytes);
+            self.streams
+                .has_place(peer.card.origin(), header.number, digest)
+        })
+    }
+
     pub(super) fn stream_of(
         &mut self,
         arrived: &Arrived<'_>,
