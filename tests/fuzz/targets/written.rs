@@ -34,13 +34,35 @@ const INVISIBLE: [(u32, u32); 17] = [
     (0xe0000, 0xe0fff),
 ];
 
+/// Of these what shapes letters and pictures: joiners, and what chooses between picture and text.
+const SHAPING: [char; 4] = ['\u{200c}', '\u{200d}', '\u{fe0e}', '\u{fe0f}'];
+
+/// The flag that has the name of its region behind it, in tags.
+const FLAG: char = '\u{1f3f4}';
+
+fn is_flag_tag(character: char) -> bool {
+    ('\u{e0020}'..='\u{e007f}').contains(&character)
+}
+
 /// What may be written to a terminal.
 pub fn check_safe(text: &SafeText) {
     let (mut marks, mut at_start) = (0, true);
+    let (mut before, mut invisible) = ('\n', 0);
     for character in text.as_str().chars() {
         let code = u32::from(character);
         assert!(character == '\n' || !character.is_control(), "{code:x}");
         let is_in = |&(first, last): &(u32, u32)| (first..=last).contains(&code);
+        let is_tag = is_flag_tag(character) && (before == FLAG || is_flag_tag(before));
+        if is_tag || SHAPING.contains(&character) {
+            // It stands behind what it shapes, and there are not many.
+            let can_be_shaped = !before.is_ascii() || matches!(before, '0'..='9' | '#' | '*');
+            invisible += 1;
+            assert!(can_be_shaped, "{code:x} behind {before:?}");
+            assert!(invisible <= if is_tag { 8 } else { 2 }, "{code:x}");
+            before = character;
+            continue;
+        }
+        (before, invisible) = (character, 0);
         assert!(!INVISIBLE.iter().any(is_in), "{code:x}");
         let is_private = (0xe000..=0xf8ff).contains(&code) || code >= 0xf0000;
         assert!(!is_private && code & 0xfffe != 0xfffe, "{code:x}");
