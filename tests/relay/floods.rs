@@ -620,7 +620,12 @@ fn what_a_member_may_send_is_announced() {
 
 #[test]
 fn limits_under_which_no_client_could_live_are_refused() {
-    for option in ["--max-blocks=255", "--max-bytes=65535", "--max-bytes=-1"] {
+    for option in [
+        "--max-blocks=255",
+        "--max-bytes=65535",
+        "--max-bytes=-1",
+        "--max-memory=200",
+    ] {
         let ended = Home::new().run(&["serve", option]);
         ended.assert_misused(option.split('=').next().expect("a name"));
     }

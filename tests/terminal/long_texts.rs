@@ -146,7 +146,7 @@ fn a_message_of_hundreds_of_lines_can_be_read() {
     ada.meets("bob");
     ada.screen.enter("/show");
     ada.screen
-        .sees("* no such message is too long to be shown whole");
+        .sees("* no such message is cut: the screen shows it whole");
     for (name, lines, hidden) in [("first", 300, 100), ("second", 201, 1), ("third", 500, 300)] {
         let text: Vec<String> = (1..=lines).map(|line| format!("{name}{line}")).collect();
         let mut text = text.join("\n");
@@ -189,7 +189,7 @@ fn a_message_of_hundreds_of_lines_can_be_read() {
     }
     ada.screen.enter("/show 4");
     ada.screen
-        .sees("* no such message is too long to be shown whole");
+        .sees("* no such message is cut: the screen shows it whole");
 }
 
 /// What one asks for is not cut.

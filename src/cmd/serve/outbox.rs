@@ -267,10 +267,10 @@ impl MemberOutbox {
         self.lock().charge.bytes()
     }
 
-    /// Drops the member if much is kept for it, as memory is short.
+    /// Drops the member, as memory is short, if much is kept for it, or its place is kept.
     pub(super) fn give_up(self: &Arc<Self>) {
         let mut state = self.lock();
-        if state.closed.is_none() && state.has_much() {
+        if state.closed.is_none() && (state.has_much() || state.is_kept()) {
             self.drop_for_overflow(&mut state);
             self.call_writer(&mut state);
         }

@@ -17,10 +17,10 @@ const PATIENCE: Duration = Duration::from_millis(1);
 const GATHER_FOR_EACH: Duration = Duration::from_micros(50);
 const GATHER_AT_MOST: Duration = Duration::from_millis(50);
 
-/// When the writer is to come back to an outbox.
+/// When a writer is to come back to an outbox.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NextVisit {
-    /// When the outbox is on its work list again.
+    /// When the outbox is in the queue again.
     Nothing,
     /// In the next round.
     SendNow,

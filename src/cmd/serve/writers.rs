@@ -45,23 +45,17 @@ fn write(queue: &WriteQueue<MemberOutbox>, admission: &AdmissionControl) {
         let round = queue.take(&mut visited, sends);
         sends = round.sends;
         for due in round.due {
-            let (outbox, next) = match due {
-                Due::Ask(outbox) => {
-                    let next = outbox.ask_for_ack(round.now);
-                    (outbox, next)
-                }
-                Due::Send(outbox) => {
-                    // A panic over one member must not end the writing for all the others.
-                    let sent = catch_unwind(AssertUnwindSafe(|| {
-                        outbox.send(admission, round.now, round.gather, &mut buffer)
-                    }));
-                    let next = sent.unwrap_or_else(|_| {
-                        outbox.hang_up(admission);
-                        NextVisit::Nothing
-                    });
-                    (outbox, next)
-                }
-            };
+            let (Due::Ask(outbox) | Due::Send(outbox)) = &due;
+            let outbox = Arc::clone(outbox);
+            // A panic over one member must not end the writing for all the others.
+            let visit = catch_unwind(AssertUnwindSafe(|| match &due {
+                Due::Ask(outbox) => outbox.ask_for_ack(round.now),
+                Due::Send(outbox) => outbox.send(admission, round.now, round.gather, &mut buffer),
+            }));
+            let next = visit.unwrap_or_else(|_| {
+                outbox.hang_up(admission);
+                NextVisit::Nothing
+            });
             // The last one to have an outbox frees it, which must not be under the queue's lock.
             if !matches!(next, NextVisit::Nothing) {
                 visited.push((outbox, next));

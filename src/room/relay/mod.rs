@@ -274,7 +274,7 @@ impl<M: Mailbox> Room<M> {
     /// The notice to send before hanging up.
     pub fn join(&mut self, card: &Card, mailbox: &M) -> Result<u64, Notice> {
         self.replace(card);
-        // This comes first, so that nobody is replaced by one who cannot enter.
+        // Before anything is posted: whoever cannot enter is not announced.
         self.roster.check(card)?;
         let most = usize::try_from(self.limits.members).unwrap_or(usize::MAX);
         if self.roster.len() >= most {

@@ -79,7 +79,7 @@ pub(super) fn history(screen: &mut Screen, count: Option<usize>) {
 pub(super) fn show(screen: &mut Screen, number: usize) {
     match screen.long_message(number) {
         Some(message) => screen.answer(message),
-        None => screen.notice("no such message is too long to be shown whole"),
+        None => screen.notice("no such message is cut: the screen shows it whole"),
     }
 }
 

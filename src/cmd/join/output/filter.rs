@@ -13,6 +13,9 @@ use super::report::Report;
 use super::screen::Screen;
 use super::speech::Who;
 
+/// Of so many nicks of one whom the user ignores it is known that they had them: the first, and the latest.
+const MAX_NICKS: usize = 20;
+
 /// Whom the user ignores, and what was told lately.
 #[derive(Default)]
 pub(in crate::cmd::join) struct Filter {
@@ -102,24 +105,30 @@ impl Filter {
     pub(in crate::cmd::join) fn follow_rename(&mut self, fingerprint: Fingerprint, nick: &Nick) {
         if let Some(nicks) = self.ignored.get_mut(&fingerprint) {
             nicks.retain(|former| former != nick);
+            // The first one is what the user knows.
+            if nicks.len() == MAX_NICKS {
+                nicks.remove(1);
+            }
             nicks.push(nick.clone());
         }
     }
 
-    /// Ends that for this identity, and for whoever has had this nick since it began. Returns what those are
-    /// called for whom it has ended.
+    /// Ends that for this identity, and for whoever has this nick; if there is nobody, for whoever has had it since
+    /// that began. Returns what those are called for whom it has ended.
     pub(in crate::cmd::join) fn unignore(
         &mut self,
         fingerprint: Option<Fingerprint>,
         nick: &str,
     ) -> Vec<Nick> {
-        let had_nick = |nicks: &[Nick]| {
-            let mut nicks = nicks.iter();
-            nicks.any(|called| called.as_str().eq_ignore_ascii_case(nick))
+        let is_it = |called: &Nick| called.as_str().eq_ignore_ascii_case(nick);
+        let is_meant = |ignored: &Fingerprint, nicks: &[Nick]| {
+            Some(*ignored) == fingerprint || nicks.last().is_some_and(is_it)
         };
-        let over = self
-            .ignored
-            .extract_if(|ignored, nicks| Some(*ignored) == fingerprint || had_nick(nicks));
+        let mut all = self.ignored.iter();
+        let is_anybody_meant = all.any(|(ignored, nicks)| is_meant(ignored, nicks));
+        let over = self.ignored.extract_if(|ignored, nicks| {
+            is_meant(ignored, nicks) || !is_anybody_meant && nicks.iter().any(is_it)
+        });
         over.filter_map(|(_, mut nicks)| nicks.pop()).collect()
     }
 

@@ -130,7 +130,7 @@ impl AdmissionControl {
     pub(in crate::cmd::serve) fn report_shortage(&self, error: &io::Error) {
         if lock(&self.shortage).record(self.uptime()) {
             log::warn!(
-                "cannot take newcomers at the moment: {}; members stay; lower --max-connections, or allow the relay more threads, open files and memory",
+                "cannot take newcomers at the moment: {}; members stay who read; lower --max-connections, or allow the relay more threads, open files and memory (--max-memory)",
                 reason(error)
             );
         }
@@ -154,7 +154,7 @@ impl AdmissionControl {
         self.is_ending.load(Ordering::Relaxed)
     }
 
-    /// Checks that there is memory for one more member.
+    /// Checks that there is memory for one more member. Logs a warning if not.
     ///
     /// # Errors
     /// The notice to send before hanging up.

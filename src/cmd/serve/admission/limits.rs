@@ -20,6 +20,9 @@ const MINUTE: Duration = Duration::from_mins(1);
 const LEAST_BLOCKS: u32 = 256;
 const LEAST_BYTES: u32 = 64 * 1024;
 
+/// With less memory than this for all members, hardly anybody could chat.
+const LEAST_MEMORY: usize = 4 << 20;
+
 #[derive(clap::Args, Debug)]
 pub(in crate::cmd::serve) struct LimitArgs {
     /// The most connections at once from one address (of IPv6, one /64); places that are kept for
@@ -47,12 +50,20 @@ pub(in crate::cmd::serve) struct LimitArgs {
 
     /// The most bytes that are kept for all members together: what waits for them, messages whose end has
     /// not come, and kept places [default: a quarter of what the machine has free at the start]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = at_least_some_memory)]
     max_memory: Option<usize>,
 
     /// Let in only the identities in this file, one SHA256:... fingerprint a line
     #[arg(long, value_name = "FILE")]
     allow: Option<PathBuf>,
+}
+
+fn at_least_some_memory(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes) if bytes >= LEAST_MEMORY => Ok(bytes),
+        Ok(_) => Err(format!("it is {LEAST_MEMORY} bytes at least")),
+        Err(_) => Err("it is a number of bytes".to_owned()),
+    }
 }
 
 fn none_or_at_least<const LEAST: u32>(text: &str) -> Result<u32, String> {

@@ -14,8 +14,8 @@ const SHARE: usize = 4;
 /// share.
 const STEP: usize = 16 << 10;
 
-/// How many bytes this process may take: the least of what the machine, the control group and the
-/// process's own limits have left, as far as the system tells.
+/// How many bytes this process may take: the least of what the machine and the control group have left, and of the
+/// process's own limits, as far as the system tells.
 fn measure() -> Option<u64> {
     let mut system = System::new().ok();
     let shared = system

@@ -133,7 +133,7 @@ impl Relay {
 
     /// Drops members where memory is short, until it is not: those first for whom most is kept.
     pub(in crate::cmd::serve) fn save_memory(&self) {
-        if !self.admission.memory.is_short() {
+        if self.admission.check_memory().is_ok() {
             return;
         }
         let rooms: Vec<SharedRoom> = lock(&self.rooms).by_id.values().map(Arc::clone).collect();
