@@ -194,7 +194,7 @@ impl Client<'_> {
                 let most = self.session.limits().members;
                 let error = wording::session_ended(self.destination.relay, end, most);
                 let next = end.next(self.session.is_inside());
-                if next == Next::Doubt {
+                if next == Next::Anew {
                     return self.leave_bad_link(end, error);
                 }
                 let (session, now) = (&mut self.session, self.clock.now());

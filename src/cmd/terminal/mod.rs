@@ -171,7 +171,7 @@ impl Terminal {
                 terminal.is_interactive = false;
                 terminal.start_plain(style, &deliver)?;
                 terminal.show(Entry::Notice(SafeText::new(&format!(
-                    "lines cannot be edited here: the system gives no pseudo-terminal ({error})"
+                    "lines cannot be edited here: {error}"
                 ))));
             }
             None => terminal.start_plain(style, &deliver)?,

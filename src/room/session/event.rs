@@ -402,11 +402,11 @@ impl End {
     #[must_use]
     pub fn next(self, is_inside: bool) -> Next {
         match self {
-            Self::Malformed => Next::Doubt,
+            Self::Malformed => Next::Anew,
             Self::Notice(notice) if is_inside => notice.inside(),
             Self::Notice(notice) => notice.on_the_way_back(),
             // A relay that is newer may have more reasons not to let anybody in.
-            Self::UnknownNotice(_) if is_inside => Next::Doubt,
+            Self::UnknownNotice(_) if is_inside => Next::Anew,
             Self::UnknownNotice(_) => Next::End,
         }
     }
