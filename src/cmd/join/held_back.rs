@@ -17,7 +17,7 @@ pub(super) struct HeldBack(Option<String>);
 impl HeldBack {
     /// The line that the user wants to be sent all the same, who has typed this one: the same again, or no more
     /// than Enter.
-    pub(super) fn confirmed(&mut self, line: &str) -> Option<String> {
+    pub(super) fn take_confirmed(&mut self, line: &str) -> Option<String> {
         let held = self.0.take()?;
         (line.trim().is_empty() || line == held).then_some(held)
     }

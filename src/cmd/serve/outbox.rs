@@ -102,8 +102,8 @@ impl OutboxState {
         self.charge.set(kept)
     }
 
-    /// Whether the memory is used up, and more is kept for the member than there must be.
-    fn takes_too_much(&mut self) -> bool {
+    /// Charges what is kept. Returns whether the memory is used up, and more is kept for the member than there must be.
+    fn recharge_and_check(&mut self) -> bool {
         self.recharge() && self.charge.budget().is_used_up() && self.has_much()
     }
 
@@ -221,7 +221,7 @@ impl MemberOutbox {
         if !state.backlog.has_room_for(weight) && state.stream.as_deref().is_some_and(has_unread) {
             state.backlog.extend();
         }
-        if post(&mut state.backlog).is_err() || state.takes_too_much() {
+        if post(&mut state.backlog).is_err() || state.recharge_and_check() {
             self.drop_for_overflow(&mut state);
         }
         self.call_writer(&mut state);
@@ -256,7 +256,7 @@ impl MemberOutbox {
     pub(super) fn set_unfinished(self: &Arc<Self>, weight: usize) {
         let mut state = self.lock();
         state.unfinished = weight;
-        if state.takes_too_much() && state.closed.is_none() {
+        if state.recharge_and_check() && state.closed.is_none() {
             self.drop_for_overflow(&mut state);
             self.call_writer(&mut state);
         }

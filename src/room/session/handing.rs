@@ -267,7 +267,7 @@ impl Session {
     /// Sees what becomes of a message that its author has written.
     fn weigh_handed(&mut self, by: &Nick, it: &Proven<'_>, incoming: &mut Incoming) -> Verdict {
         let (origin, number) = (it.author.origin(), it.header.number);
-        if !incoming.follows(origin, number) {
+        if !incoming.note_number(origin, number) {
             return Verdict::Refused(Refusal::Order);
         }
         if origin == self.own.origin() {

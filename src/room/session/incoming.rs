@@ -39,7 +39,7 @@ impl Incoming {
 
     /// A message comes with this number of its author's, whom this stands for. Returns whether it is above
     /// those that came before it.
-    pub(super) fn follows(&mut self, origin: SessionId, number: u64) -> bool {
+    pub(super) fn note_number(&mut self, origin: SessionId, number: u64) -> bool {
         let before = self.numbers.get(&origin);
         let follows = before.is_none_or(|before| *before < number);
         if follows {

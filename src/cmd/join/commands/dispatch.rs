@@ -26,7 +26,7 @@ impl Client<'_> {
                 let is_interactive = self.screen.is_interactive();
                 let changes = self.session.changes();
                 let shown = if is_interactive { shown } else { changes };
-                if let Some(held) = self.held_back.confirmed(&text) {
+                if let Some(held) = self.held_back.take_confirmed(&text) {
                     self.typed(&held, shown);
                 } else if !is_interactive || !text.trim().is_empty() {
                     self.look_at_typed(&text, shown);

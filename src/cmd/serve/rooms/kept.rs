@@ -72,7 +72,7 @@ impl KeptPlaces {
         let mut kept = lock(&self.0);
         let over = kept.extract_if(.., |place| {
             let is_over = place.until <= now;
-            !place.membership.still_waits(place.connection, is_over)
+            !place.membership.keep_waiting(place.connection, is_over)
         });
         let over: Vec<Kept> = over.collect();
         for place in kept.iter_mut() {

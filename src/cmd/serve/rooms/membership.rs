@@ -231,7 +231,7 @@ impl Membership {
     }
 
     /// Keeps the place of a member whose connection broke, for another connection, until
-    /// [`Membership::still_waits`] says that it is over. Then the member leaves the room for the reason
+    /// [`Membership::keep_waiting`] says that it is over. Then the member leaves the room for the reason
     /// `departure`.
     pub(super) fn park(&mut self, connection: u64, departure: Departure) {
         self.departure = departure;
@@ -259,7 +259,7 @@ impl Membership {
     }
 
     /// Looks whether the place that is kept still waits for its member.
-    pub(super) fn still_waits(&mut self, connection: u64, is_over: bool) -> bool {
+    pub(super) fn keep_waiting(&mut self, connection: u64, is_over: bool) -> bool {
         match self.outbox.check_kept(connection, is_over) {
             KeptPlace::Waits => return true,
             KeptPlace::Resumed => {}
