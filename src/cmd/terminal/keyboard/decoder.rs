@@ -100,8 +100,8 @@ impl Decoder {
             decoded.extend(meaning);
             rest = rest.get(taken..).unwrap_or_default();
         }
-        // Longer is only what has too many parameters. Without the last of them it still has too many, so
-        // it is nothing, and what is yet to come of it is taken with it.
+        // Longer is only the report of a key with too many parameters. Without the last of them it still has
+        // too many. So it is no key, and what is yet to come of it is taken with it.
         self.begun = rest.get(..MAX_BEGUN).unwrap_or(rest).to_vec();
         decoded
     }
