@@ -9,42 +9,35 @@ const ENDS: &[char] = &['<', '>', '"', '`', '\u{fffd}'];
 /// What stands behind an address rather than in it.
 const BEHIND: &[char] = &['.', ',', ';', ':', '!', '?', '\'', '*', '_', '~'];
 const BRACKETS: [(char, char); 3] = [('(', ')'), ('[', ']'), ('{', '}')];
-/// The longest address that terminals take for a link, in bytes; most take no longer one.
+/// The longest address, in bytes, with what stands behind it. Most terminals take no longer one for a link.
 const MAX_LINK: usize = 2083;
 
-/// Where the addresses in a text are, in bytes.
+/// Where the addresses in a text are, in bytes. Others write the text, so each part of it is looked at a
+/// fixed number of times: what begins with a scheme is passed as a whole, whether it is an address or not.
 pub(in crate::cmd) fn find(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
-    while let Some((start, length)) = next(text, from) {
-        if length > 0 {
+    while let Some((start, scheme)) = next(text, from) {
+        let before = text.get(..start).and_then(|it| it.chars().next_back());
+        let run = run(text.get(start..).unwrap_or(""));
+        from = start + run.len();
+        let is_word = before.is_some_and(char::is_alphanumeric);
+        if is_word || run.len() > MAX_LINK {
+            continue;
+        }
+        let length = trimmed(run).len();
+        if length > scheme {
             found.push(start..start + length);
         }
-        from = start + length.max(1);
     }
     found
 }
 
-/// Where the next address begins, and its length; none where there is only a scheme.
+/// Where the next scheme begins, and its length.
 fn next(text: &str, from: usize) -> Option<(usize, usize)> {
     let rest = text.get(from..)?;
-    let (at, _) = rest.char_indices().find(|&(at, character)| {
-        matches!(character, 'h' | 'H') && scheme(rest.get(at..).unwrap_or("")).is_some()
-    })?;
-    let start = from + at;
-    let address = text.get(start..)?;
-    let scheme = scheme(address)?;
-    let before = text.get(..start)?.chars().next_back();
-    let is_word = before.is_some_and(char::is_alphanumeric);
-    let length = trimmed(address).len();
-    Some((
-        start,
-        if is_word || length <= scheme {
-            0
-        } else {
-            length
-        },
-    ))
+    rest.match_indices(['h', 'H'])
+        .find_map(|(at, _)| Some((from + at, scheme(rest.get(at..)?)?)))
 }
 
 /// The length of the scheme that an address begins with.
@@ -59,25 +52,32 @@ fn scheme(address: &str) -> Option<usize> {
         .map(|it| it.len())
 }
 
-/// The address, without what stands behind it.
-fn trimmed(address: &str) -> &str {
+/// The characters at the beginning that may be parts of an address.
+fn run(text: &str) -> &str {
     let is_part = |character: char| {
         let is_known = character.is_ascii_graphic() || character.is_alphanumeric();
         is_known && !ENDS.contains(&character)
     };
-    let end = address.find(|character| !is_part(character));
-    let mut address = address.get(..end.unwrap_or(address.len())).unwrap_or("");
-    loop {
-        let shorter = address.trim_end_matches(BEHIND);
-        let unopened = BRACKETS.iter().find_map(|&(open, close)| {
-            let closed = shorter.strip_suffix(close)?;
-            (closed.matches(open).count() <= closed.matches(close).count()).then_some(closed)
-        });
-        match unopened {
-            Some(closed) => address = closed,
-            None => return shorter,
+    let end = text.find(|character| !is_part(character));
+    text.get(..end.unwrap_or(text.len())).unwrap_or("")
+}
+
+/// The address, without what stands behind it: brackets that close what is not opened in it, too.
+fn trimmed(run: &str) -> &str {
+    let mut unopened = BRACKETS.map(|(open, close)| {
+        let closed = run.matches(close).count();
+        (close, closed.saturating_sub(run.matches(open).count()))
+    });
+    run.trim_end_matches(|character| {
+        let mut brackets = unopened.iter_mut();
+        match brackets.find(|(close, left)| *close == character && *left > 0) {
+            Some((_, left)) => {
+                *left -= 1;
+                true
+            }
+            None => BEHIND.contains(&character),
         }
-    }
+    })
 }
 
 /// The rows of a text: those, with the codes by which a terminal makes a link of an address that they
@@ -88,7 +88,7 @@ pub(super) fn rows(text: &str, rows: &[Range<usize>], knows_links: bool) -> Vec<
     addresses.retain(|address| {
         let target = text.get(address.clone()).unwrap_or("");
         let is_whole = |row: &Range<usize>| row.start <= address.start && address.end <= row.end;
-        let is_plain = target.len() <= MAX_LINK && target.chars().all(|c| c.is_ascii_graphic());
+        let is_plain = target.chars().all(|c| c.is_ascii_graphic());
         is_plain && !rows.iter().any(is_whole)
     });
     let row = |row| with_links(text, row, &addresses);
@@ -173,6 +173,43 @@ mod tests {
             ("", &[]),
         ] {
             assert_eq!(found(text), addresses, "{text}");
+        }
+    }
+
+    /// If the time grew with the square of the length, none of these would end.
+    #[test]
+    fn no_text_makes_the_search_long() {
+        let schemes_in_words = "ahttp://".repeat(20_000);
+        let brackets = ")".repeat(1_000_000);
+        let schemes_alone = format!("/http://{} ", ")".repeat(MAX_LINK - 7)).repeat(500);
+        let address = format!("http://a{} ", ")]}.".repeat(MAX_LINK / 4 - 2)).repeat(500);
+        assert_eq!(found(&format!("{schemes_in_words}{brackets}")), [""; 0]);
+        assert_eq!(found(&format!("http://a{brackets}")), [""; 0]);
+        assert_eq!(found(&schemes_alone), [""; 0]);
+        assert_eq!(found(&address), ["http://a"; 500]);
+        assert_eq!(found(&"https://".repeat(100_000)), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_no_address_is_passed_as_a_whole() {
+        let longest = format!("http://{}", "x".repeat(MAX_LINK - 7));
+        assert_eq!(found(&longest), [&longest]);
+        for none in [&format!("{longest}x/http://a"), "ahttp://a/http://a"] {
+            assert_eq!(found(none), [""; 0]);
+            assert_eq!(found(&format!("{none} http://b")), ["http://b"]);
+        }
+    }
+
+    #[test]
+    fn only_as_many_brackets_are_cut_off_as_are_not_opened() {
+        for (text, address) in [
+            ("http://a/((b)))).)", "http://a/((b))"),
+            ("http://a/(b]),).", "http://a/(b])"),
+            ("http://a/[(b)].)]}", "http://a/[(b)]"),
+            ("http://a/)(", "http://a/)("),
+            ("http://a/)(b))", "http://a/)(b"),
+        ] {
+            assert_eq!(found(text), [address], "{text}");
         }
     }
 

@@ -15,8 +15,11 @@ const ESCAPE_WAIT: Duration = Duration::from_millis(50);
 /// How long what has begun waits for its next byte: a report, an answer, a character. Nobody types the
 /// beginning of one, so it is the network that is slow.
 const WAIT: Duration = Duration::from_secs(1);
-/// The longest answer of a terminal, in bytes. What is longer is none.
+/// The longest answer of a terminal, and the longest parameters of a key, in bytes. What is longer is none.
 const MAX_ANSWER: usize = 4096;
+/// How much is kept of what has begun: an Escape for Alt, two bytes that begin something, the longest
+/// answer, and a byte of its end.
+const MAX_BEGUN: usize = 1 + 2 + MAX_ANSWER + 1;
 
 const ESCAPE: u8 = 0x1b;
 /// The first of the two bytes that C1 controls have in UTF-8.
@@ -37,7 +40,7 @@ pub(super) struct Decoder {
     begun: Vec<u8>,
     /// Whether the bytes are those of a paste.
     pastes: bool,
-    /// Whether the last thing was an Escape that waited for nothing.
+    /// Whether the last thing was an Escape that waited for nothing, not long ago.
     gave_up_escape: bool,
 }
 
@@ -52,21 +55,23 @@ enum Token {
 impl Decoder {
     /// Decodes what the terminal sent, and returns what rustyline should read.
     pub(super) fn decode(&mut self, sent: &[u8]) -> Vec<u8> {
-        // Nobody types a bracket and more in one go. So it is the rest of what the Escape began.
-        if std::mem::take(&mut self.gave_up_escape)
-            && matches!(sent, [b'[' | b'O' | b']' | b'P', _, ..])
-        {
+        // Hardly anybody types a bracket and more in one go just then. So it is the rest of what the
+        // Escape began. Of a letter and more that cannot be said.
+        if std::mem::take(&mut self.gave_up_escape) && matches!(sent, [b'[', _, ..]) {
             self.begun.push(ESCAPE);
         }
         self.begun.extend_from_slice(sent);
         self.take_known(false)
     }
 
-    /// How long the rest of what has begun may take. `None` if nothing has.
+    /// How long the rest of what has begun may take, or that of an Escape that was given up. `None` if
+    /// there is neither.
     pub(super) fn patience(&self) -> Option<Duration> {
+        if self.begun.is_empty() {
+            return self.gave_up_escape.then_some(WAIT);
+        }
         let is_escape = self.begun.iter().all(|byte| *byte == ESCAPE);
-        let wait = if is_escape { ESCAPE_WAIT } else { WAIT };
-        (!self.begun.is_empty()).then_some(wait)
+        Some(if is_escape { ESCAPE_WAIT } else { WAIT })
     }
 
     /// Expects no rest of what has begun, and returns what rustyline should read.
@@ -95,13 +100,17 @@ impl Decoder {
             decoded.extend(meaning);
             rest = rest.get(taken..).unwrap_or_default();
         }
-        self.begun = rest.to_vec();
+        // Longer is only the report of a key with too many parameters. Without the last of them it still has
+        // too many. So it is no key, and what is yet to come of it is taken with it.
+        self.begun = rest.get(..MAX_BEGUN).unwrap_or(rest).to_vec();
         decoded
     }
 
     fn first(&self, bytes: &[u8]) -> Token {
         match *bytes {
             [ESCAPE] => Token::Begun,
+            // More of them than two say no more than two.
+            [ESCAPE, ESCAPE, ESCAPE, ..] => Token::Known(1, Vec::new()),
             [ESCAPE, kind, ..] if kind.is_ascii() => self.sequence(kind, bytes),
             [ESCAPE, ..] => Token::Known(1, Vec::new()),
             // An Escape and what follows it can also be one character (ECMA-48 §5.3).
@@ -151,7 +160,9 @@ impl Decoder {
             [b'M', ref report @ ..] if length == 0 && !self.pastes => mouse(report),
             [end @ b'@'..=b'~', ..] => {
                 let key = key_reports::of_control_sequence(parameters, end);
-                let is_key = intermediates.is_empty() && (!self.pastes || key == PASTE_ENDS);
+                let is_key = intermediates.is_empty()
+                    && parameters.len() < MAX_ANSWER
+                    && (!self.pastes || key == PASTE_ENDS);
                 Token::Known(2 + length + 1, if is_key { key } else { Vec::new() })
             }
             // What is no part of a sequence ends it, and is itself.
@@ -166,8 +177,11 @@ impl Decoder {
             [] => Token::Begun,
             [end @ b' '..=b'~', ..] => {
                 let key = key_reports::of_single_shift(parameters, end);
-                let key = if self.pastes { Vec::new() } else { key };
-                Token::Known(2 + parameters.len() + 1, key)
+                let is_key = parameters.len() < MAX_ANSWER && !self.pastes;
+                Token::Known(
+                    2 + parameters.len() + 1,
+                    if is_key { key } else { Vec::new() },
+                )
             }
             _ => Token::Known(2 + parameters.len(), Vec::new()),
         }

@@ -27,6 +27,10 @@ pub(super) const BRACKETS_OFF: &str = "\x1b[?2004l";
 /// How much is read of the terminal at once, and how much of it rustyline may leave unread before no more
 /// is read.
 const BUFFER: usize = 4096;
+/// What `poll` reports of a terminal that is gone.
+const GONE: PollFlags = PollFlags::POLLHUP
+    .union(PollFlags::POLLERR)
+    .union(PollFlags::POLLNVAL);
 
 /// The running keyboard.
 pub(in crate::cmd::terminal) struct Keyboard {
@@ -267,7 +271,8 @@ impl Reader {
     fn read(&mut self, flags: PollFlags) -> io::Result<()> {
         let mut buffer = [0; BUFFER];
         match self.terminal.read(&mut buffer) {
-            Ok(0) if flags.contains(PollFlags::POLLHUP) => Err(io::ErrorKind::UnexpectedEof.into()),
+            // Where the terminal is gone, `poll` would report that again at once.
+            Ok(0) if flags.intersects(GONE) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(read) => {
                 let decoded = self.decoder.decode(buffer.get(..read).unwrap_or_default());
                 self.decoded.extend(decoded);
@@ -283,5 +288,35 @@ impl Reader {
         if let Ok(written) = self.rustyline.write(&self.decoded) {
             self.decoded.drain(..written);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A thread whose terminal has nothing to read.
+    fn reader() -> Reader {
+        let pair = openpty(None, None).unwrap();
+        Reader {
+            terminal: File::open("/dev/null").unwrap(),
+            raw: tcgetattr(&pair.slave).unwrap(),
+            rustyline: pair.master.into(),
+            end: UnixStream::pair().unwrap().0,
+            signalled: UnixStream::pair().unwrap().0,
+            decoder: Decoder::default(),
+            decoded: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_is_gone_ends_the_thread_however_the_system_says_so() {
+        for flag in [PollFlags::POLLHUP, PollFlags::POLLERR, PollFlags::POLLNVAL] {
+            for flags in [flag, flag | PollFlags::POLLIN] {
+                assert!(reader().read(flags).is_err(), "{flags:?}");
+            }
+        }
+        // Another program has taken the bytes.
+        assert!(reader().read(PollFlags::POLLIN).is_ok());
     }
 }

@@ -206,16 +206,84 @@ fn an_escape_alone_is_nothing_and_takes_nothing_with_it() {
 
 #[test]
 fn an_escape_whose_rest_comes_late_is_still_its_beginning() {
-    for (rest, expected) in [
-        ("[27;2;13~", LINE),
-        ("[A", UP),
-        ("]11;rgb:0/0/0\x07", ""),
-        ("OA", UP),
-    ] {
+    for (rest, expected) in [("[27;2;13~", LINE), ("[A", UP)] {
         let mut decoder = Decoder::default();
         decoder.decode(b"\x1b");
         decoder.give_up();
+        assert_eq!(decoder.patience(), Some(WAIT));
         assert_eq!(shown(&decoder.decode(rest.as_bytes())), expected);
+    }
+}
+
+#[test]
+fn an_escape_that_was_given_up_takes_no_word_with_it_and_after_a_while_nothing() {
+    for (typed, is_late) in [
+        ("OK", false),
+        ("OA", false),
+        ("P1 is here", false),
+        ("]11;rgb:0/0/0\x07", false),
+        ("OK", true),
+        ("[A", true),
+        ("[1] is a reference", true),
+    ] {
+        let mut decoder = Decoder::default();
+        decoder.decode(b"\x1b");
+        assert_eq!(decoder.give_up(), b"");
+        if is_late {
+            assert_eq!(decoder.give_up(), b"");
+            assert_eq!(decoder.patience(), None);
+        }
+        assert_eq!(shown(&decoder.decode(typed.as_bytes())), typed);
+        assert_eq!(decoder.patience(), None);
+    }
+}
+
+#[test]
+fn any_number_of_escapes_is_as_two() {
+    let escapes = vec![ESCAPE; 1_000_000];
+    for (rest, expected) in [
+        (&b"[D"[..], "\x1b[1;3D"),
+        (b"x", "\x1bx"),
+        (b"\r", LINE),
+        (b"", ""),
+    ] {
+        let sent = [escapes.as_slice(), rest].concat();
+        assert_eq!(shown(&read_of(&sent)), expected);
+        let mut decoder = Decoder::default();
+        let mut read = Vec::new();
+        for piece in sent.chunks(MAX_ANSWER) {
+            read.extend(decoder.decode(piece));
+            assert!(decoder.begun.len() <= 2);
+        }
+        read.extend(decoder.give_up());
+        assert_eq!(shown(&read), expected);
+    }
+    let pasted = [PASTE_BEGINS, b"a", &escapes, b"b", PASTE_ENDS].concat();
+    assert_eq!(shown(&read_of(&pasted)), "\x1b[200~ab\x1b[201~");
+}
+
+#[test]
+fn parameters_without_end_are_not_kept_and_end_with_their_sequence() {
+    let begins = [
+        "\x1b[",
+        "\x1b\x1b[",
+        "\u{9b}",
+        "\x1bO",
+        "\x1b\x1bO",
+        "\u{8f}",
+    ];
+    for (begins, parameters) in begins.iter().flat_map(|it| [(it, "0"), (it, "1;")]) {
+        // Without the limit, the zeros and a 1 would be a key.
+        let sent = [begins, &*parameters.repeat(5 * MAX_ANSWER), "1Ahello"].concat();
+        for length in [MAX_ANSWER, MAX_ANSWER - 1, 7, sent.len()] {
+            let mut decoder = Decoder::default();
+            let mut read = Vec::new();
+            for piece in sent.as_bytes().chunks(length) {
+                read.extend(decoder.decode(piece));
+                assert!(decoder.begun.len() <= MAX_BEGUN);
+            }
+            assert_eq!(shown(&read), "hello", "{begins:?} {parameters} by {length}");
+        }
     }
 }
 
