@@ -2,6 +2,7 @@
 
 mod credits;
 mod deadline;
+mod file;
 mod harden;
 mod identity;
 mod join;
@@ -9,6 +10,7 @@ mod keygen;
 mod passphrase;
 mod prompt;
 mod serve;
+mod settings;
 mod shell;
 mod signals;
 mod terminal;
@@ -30,9 +32,11 @@ pub mod user_input {
     pub use super::serve::admission::allow::fingerprints;
 }
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 
-use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 /// The TCP port that a relay listens on unless it is told otherwise.
 const DEFAULT_PORT: u16 = 4000;
@@ -60,20 +64,48 @@ enum Subcommand {
     Serve(serve::Args),
     Join(join::Args),
     Keygen(keygen::Args),
+    Config(settings::show::Args),
 }
 
 /// Runs what the command line asks for.
 ///
 /// # Errors
-/// Where the command fails. The error's text is one line, and a second one where there is something
+/// Where the command line is wrong, or the command fails. The error's text is one line, and a second one where there is something
 /// to do about it.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
+pub fn run(arguments: &[OsString]) -> anyhow::Result<()> {
     harden::keep_memory_private();
-    match cli.command {
+    let command = settings::settle(Cli::command(), arguments)?;
+    let matches = command.try_get_matches_from(arguments);
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    match cli.map_err(without_secrets)?.command {
         Subcommand::Serve(args) => serve::run(&args),
         Subcommand::Join(args) => join::run(&args),
         Subcommand::Keygen(args) => keygen::run(&args),
+        Subcommand::Config(args) => settings::show::run(&args, Cli::command()),
     }
+}
+
+/// The error of a command line, without an invite or a password that may be in it.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    if text(ContextKind::InvalidArg).starts_with("--proxy")
+        && let Some(why) = std::error::Error::source(&error)
+    {
+        let what = format!("--proxy or E2ECHAT_PROXY is not a proxy: {why}\n");
+        return clap::Error::raw(ErrorKind::ValueValidation, what);
+    }
+    let wrong = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => ContextKind::InvalidValue,
+    };
+    // An invite has six hyphens, and some may be mistyped.
+    if text(wrong).contains("inv-") || text(wrong).matches('-').count() > 3 {
+        error.insert(wrong, ContextValue::String("...".to_owned()));
+    }
+    error
 }
 
 /// An error of two lines: what failed, and what to do about it.

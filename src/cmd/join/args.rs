@@ -1,10 +1,11 @@
 //! The options of `join`: where to go, as whom, and in what form things are shown. `serve --nick` has most
 //! of them too.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
+
+use clap::ArgAction;
 
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::cmd::identity;
@@ -56,6 +57,10 @@ pub(in crate::cmd) struct Args {
     #[arg(value_name = "HOST[:PORT][/ROOM]", value_parser = parse_visible::<RoomAddress>)]
     place: Option<RoomAddress>,
 
+    /// The relay, where neither HOST nor an invite names it
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = parse_visible::<Address>)]
+    relay: Option<Address>,
+
     /// What you are called in the room: 1 to 24 letters, digits and any of `_-.`
     #[arg(long, env = "E2ECHAT_NICK", hide_env = true, value_parser = parse_visible::<Nick>)]
     pub(super) nick: Nick,
@@ -67,9 +72,9 @@ pub(in crate::cmd) struct Args {
         env = "E2ECHAT_PROXY",
         hide_env = true,
         value_name = "socks5://[USER:PASSWORD@]HOST[:PORT]",
-        value_parser = |text: &str| Ok::<_, Infallible>(text.parse::<Proxy>())
+        value_parser = |text: &str| text.parse::<Proxy>()
     )]
-    proxy: Option<Result<Proxy, &'static str>>,
+    proxy: Option<Proxy>,
 
     /// Speak JSON, one object a line, on standard input and output: see docs/JSON.md
     #[arg(long)]
@@ -131,6 +136,10 @@ pub(in crate::cmd) struct Seat {
 
     #[command(flatten)]
     pub(super) output: Output,
+
+    /// Do without the settings file
+    #[arg(long)]
+    no_config: bool,
 }
 
 /// For whom one's words are.
@@ -138,17 +147,23 @@ pub(in crate::cmd) struct Seat {
 struct Audience {
     /// Write only to people whom you know: you met them here before, without this option, or have
     /// accepted them with /trust or /verify; the others see that they are left out
-    #[arg(long)]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", default_value = "false", hide_default_value = true,
+          hide_possible_values = true, action = ArgAction::Set)]
     only_known: bool,
 
     /// Write only to people whom you have verified with /verify or /code; the others see that they
     /// are left out
-    #[arg(long)]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", default_value = "false", hide_default_value = true,
+          hide_possible_values = true, action = ArgAction::Set)]
     only_verified: bool,
 
     /// Ask others not to hand on what you say; honest programs obey, as they also do with
     /// --only-known and --only-verified
-    #[arg(long)]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", default_value = "false", hide_default_value = true,
+          hide_possible_values = true, action = ArgAction::Set)]
     no_share: bool,
 }
 
@@ -226,12 +241,8 @@ impl Args {
     }
 
     /// The proxy, if there is to be one.
-    ///
-    /// # Errors
-    /// Where it is none. The error does not repeat what was written: there may be a password in it.
-    pub(super) fn proxy(&self) -> anyhow::Result<Option<Proxy>> {
-        let proxy = self.proxy.clone().transpose();
-        proxy.map_err(|error| usage(&format!("--proxy or E2ECHAT_PROXY is not a proxy: {error}")))
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
 
     /// The relay and the room. Where neither arguments nor environment say it, an invite is asked for.
@@ -242,11 +253,16 @@ impl Args {
         let seat = &self.seat;
         let Some(RoomAddress { relay, room }) = &self.place else {
             return match &seat.room {
-                Some(RoomOrInvite::Invite(relay, room)) => Ok((relay.clone(), room.clone())),
-                None if !seat.new_room => ask_for_invite(),
-                _ => Err(usage(
-                    "it is not said where the relay is: put HOST:PORT after `e2echat join`",
-                )),
+                Some(RoomOrInvite::Invite(relay, room)) if !seat.new_room => {
+                    Ok((relay.clone(), room.clone()))
+                }
+                room => match &self.relay {
+                    Some(relay) => Ok((relay.clone(), seat.room())),
+                    None if room.is_none() && !seat.new_room => ask_for_invite(),
+                    None => Err(usage(
+                        "it is not said where the relay is: put HOST:PORT after `e2echat join`",
+                    )),
+                },
             };
         };
         if let Some(RoomOrInvite::Invite(other, _)) = &seat.room

@@ -80,8 +80,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         relay: &relay.to_string(),
         room: &room,
     };
-    let route = match args.proxy()? {
-        Some(proxy) => Route::Proxy(proxy, relay),
+    let route = match args.proxy() {
+        Some(proxy) => Route::Proxy(proxy.clone(), relay),
         None => Route::Host(relay),
     };
     let (identity, session_key) = args.seat.keys()?;

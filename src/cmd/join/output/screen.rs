@@ -36,6 +36,31 @@ pub(in crate::cmd::join) struct Output {
     /// of itself, or dark]
     #[arg(long, value_name = "NAME")]
     theme: Option<Theme>,
+
+    /// Whether messages are shown with their time
+    #[arg(
+        long,
+        value_name = "on|off",
+        default_value = "on",
+        hide_possible_values = true
+    )]
+    timestamp: Switch,
+
+    /// When to ring the bell: never, when you are named or written to, or always
+    #[arg(
+        long,
+        value_name = "off|mentions|all",
+        default_value = "off",
+        hide_possible_values = true
+    )]
+    notify: Bell,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 impl Output {
@@ -62,14 +87,14 @@ impl Output {
         let style = Style {
             color: self.color.resolve(),
             theme: self.theme.unwrap_or_else(Theme::from_env),
-            timestamps: true,
+            timestamps: self.timestamp == Switch::On,
         };
         let mut screen = Screen {
             terminal: Terminal::start("> ", format, style, complete, deliver)?,
             is_json: format == Format::Lines,
             request: None,
             style,
-            bell: Bell::default(),
+            bell: self.notify,
             log,
             is_crossing_explained: false,
             history: VecDeque::new(),
@@ -92,9 +117,9 @@ struct OpenRequest {
 }
 
 /// When the bell rings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(in crate::cmd::join) enum Bell {
-    #[default]
+    #[value(name = "off")]
     Never,
     /// When somebody mentions the user, or says something to the user alone.
     Mentions,
