@@ -9,6 +9,7 @@ mod join;
 mod keygen;
 mod passphrase;
 mod prompt;
+mod rooms;
 mod serve;
 mod settings;
 mod shell;
@@ -65,6 +66,7 @@ enum Subcommand {
     Join(join::Args),
     Keygen(keygen::Args),
     Config(settings::show::Args),
+    Rooms(rooms::Args),
 }
 
 /// Runs what the command line asks for.
@@ -74,14 +76,15 @@ enum Subcommand {
 /// to do about it.
 pub fn run(arguments: &[OsString]) -> anyhow::Result<()> {
     harden::keep_memory_private();
-    let command = settings::settle(Cli::command(), arguments)?;
-    let matches = command.try_get_matches_from(arguments);
+    let settled = settings::settle(Cli::command(), arguments, join::ask_where_to)?;
+    let matches = settled.command.try_get_matches_from(arguments);
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
     match cli.map_err(without_secrets)?.command {
         Subcommand::Serve(args) => serve::run(&args),
-        Subcommand::Join(args) => join::run(&args),
+        Subcommand::Join(args) => join::run(&args, settled.room),
         Subcommand::Keygen(args) => keygen::run(&args),
-        Subcommand::Config(args) => settings::show::run(&args, Cli::command()),
+        Subcommand::Config(args) => settings::show::run(&args, &Cli::command()),
+        Subcommand::Rooms(args) => rooms::run(&args),
     }
 }
 

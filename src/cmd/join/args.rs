@@ -9,7 +9,7 @@ use clap::ArgAction;
 
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::cmd::identity;
-use crate::cmd::prompt::Prompt;
+use crate::cmd::settings::name::SavedName;
 use crate::cmd::terminal::Format;
 use crate::room::card::Identity;
 use crate::room::names::{Nick, RoomName};
@@ -18,12 +18,8 @@ use crate::room::text::parse_visible;
 
 use crate::cmd::join::catch_up::Answering;
 use crate::cmd::join::net::address::{Address, RoomAddress, RoomOrInvite};
-use crate::cmd::join::net::pasted;
 use crate::cmd::join::net::socks5::Proxy;
 use crate::cmd::join::output::screen::Output;
-
-/// How many rows of a paste are read in search of an invite.
-const MAX_ROWS: usize = 50;
 
 /// Enter a room and talk
 #[derive(clap::Args, Debug)]
@@ -38,6 +34,7 @@ Environment:
   E2ECHAT_PROXY                                 the same; unlike in an option, others on this machine
                                                 do not see a password in it
   E2ECHAT_CATCHUP                               instead of --catchup
+  E2ECHAT_CONFIG                                another settings file: see `e2echat config --help`
   E2ECHAT_PASSPHRASE                            the identity's passphrase, instead of being asked
   NO_COLOR                                      no colour, if it is not empty
 
@@ -49,11 +46,13 @@ Examples:
   e2echat join chat.example.org --nick ada --new-room   make a room that nobody can guess
   e2echat join chat.example.org:4000/inv-... --nick bob  enter it
   e2echat join --nick bob                               the same; the invite is asked for
+  e2echat join chat.example.org --nick ada --save work  save where this leads: `e2echat join work`
   e2echat join 192.0.2.7:5000 --nick ada --room cellar
   e2echat join chat.example.org --nick ada --proxy socks5://127.0.0.1:9050   through Tor
   e2echat join [2001:db8::7]:5000 --nick ada --identity ~/keys/work.pem")]
 pub(in crate::cmd) struct Args {
-    /// Where the relay is, or an invite, which tells the room too; the port is 4000 if none is given
+    /// Where the relay is, or an invite, which tells the room too, or the name of a saved room; the port is
+    /// 4000 if none is given
     #[arg(value_name = "HOST[:PORT][/ROOM]", value_parser = parse_visible::<RoomAddress>)]
     place: Option<RoomAddress>,
 
@@ -80,6 +79,10 @@ pub(in crate::cmd) struct Args {
     #[arg(long)]
     json: bool,
 
+    /// Save the room under this name, once you are in it: `e2echat join NAME` enters it then
+    #[arg(long, value_name = "NAME", value_parser = parse_visible::<SavedName>)]
+    pub(super) save: Option<SavedName>,
+
     #[command(flatten)]
     pub(super) seat: Seat,
 }
@@ -99,7 +102,7 @@ pub(in crate::cmd) struct Seat {
 
     /// Make a room with a name that nobody can guess, and show the invite to it
     #[arg(long, conflicts_with = "room")]
-    pub(super) new_room: bool,
+    pub(in crate::cmd) new_room: bool,
 
     /// File with your identity [default: what `e2echat keygen` saved, or one for this run only]
     #[arg(long, env = "E2ECHAT_IDENTITY", hide_env = true, value_name = "FILE")]
@@ -196,6 +199,12 @@ impl Seat {
         }
     }
 
+    /// The file of the identity that the options name, as another folder sees it.
+    pub(super) fn identity_file(&self) -> Option<String> {
+        let path = std::path::absolute(self.identity.as_ref()?).ok()?;
+        path.into_os_string().into_string().ok()
+    }
+
     /// For how long to try to get a broken connection back.
     pub(super) fn patience(&self, is_interactive: bool) -> Duration {
         match self.reconnect {
@@ -245,20 +254,21 @@ impl Args {
         self.proxy.as_ref()
     }
 
-    /// The relay and the room. Where neither arguments nor environment say it, an invite is asked for.
+    /// The relay and the room. Where `is_saved`, the place is the name of a saved room, and what that says
+    /// stands in the other options.
     ///
     /// # Errors
     /// Where it is not said, or said twice.
-    pub(super) fn relay_and_room(&self) -> anyhow::Result<(Address, RoomName)> {
+    pub(super) fn relay_and_room(&self, is_saved: bool) -> anyhow::Result<(Address, RoomName)> {
         let seat = &self.seat;
-        let Some(RoomAddress { relay, room }) = &self.place else {
+        let place = self.place.as_ref().filter(|_| !is_saved);
+        let Some(RoomAddress { relay, room }) = place else {
             return match &seat.room {
                 Some(RoomOrInvite::Invite(relay, room)) if !seat.new_room => {
                     Ok((relay.clone(), room.clone()))
                 }
-                room => match &self.relay {
+                _ => match &self.relay {
                     Some(relay) => Ok((relay.clone(), seat.room())),
-                    None if room.is_none() && !seat.new_room => ask_for_invite(),
                     None => Err(usage(
                         "it is not said where the relay is: put HOST:PORT after `e2echat join`",
                     )),
@@ -285,28 +295,8 @@ impl Args {
     }
 }
 
-/// Asks for an invite on the terminal, which does not show what is typed.
-fn ask_for_invite() -> anyhow::Result<(Address, RoomName)> {
-    let unanswered = |_| {
-        usage(
-            "it is not said where to go: put HOST:PORT or an invite after `e2echat join`, or an invite in E2ECHAT_ROOM",
-        )
-    };
-    let mut prompt = Prompt::open().map_err(unanswered)?;
-    let mut rows = Vec::new();
-    loop {
-        rows.push(prompt.ask("invite: ").map_err(unanswered)?);
-        match pasted::invite_in(&rows) {
-            Ok(invite) => return Ok(invite),
-            Err(error) if rows.len() == MAX_ROWS => return Err(usage(&error)),
-            Err(_) if prompt.has_more() || pasted::is_unfinished(&rows) => {}
-            Err(error) => return Err(usage(&error)),
-        }
-    }
-}
-
 /// The error for wrong usage of the command line.
-fn usage(error: &str) -> anyhow::Error {
+pub(super) fn usage(error: &str) -> anyhow::Error {
     clap::Error::raw(
         clap::error::ErrorKind::ValueValidation,
         format!("{error}\n"),

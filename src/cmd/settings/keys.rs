@@ -81,9 +81,8 @@ pub(super) fn check(option: &Arg, values: &[String]) -> Result<(), String> {
     }
     let arguments = values.iter().map(|value| format!("--{name}={value}"));
     let alone = Command::new("e2echat").no_binary_name(true);
-    let error = match alone.arg(option.clone()).try_get_matches_from(arguments) {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
+    let Err(error) = alone.arg(option.clone()).try_get_matches_from(arguments) else {
+        return Ok(());
     };
     let why = std::error::Error::source(&error).map(ToString::to_string);
     Err(match (error.get(ContextKind::ValidValue), why) {

@@ -6,11 +6,14 @@
 //! each comes from.
 //!
 //! - `keys`: which settings there are. `file`: the settings file. `show`: `e2echat config`.
+//! - `rooms`: the saved rooms, which the program itself writes. `name`: what each is saved as.
 //! - `example`: the file to begin from.
 
 mod example;
 mod file;
 mod keys;
+pub(super) mod name;
+pub(super) mod rooms;
 pub(super) mod show;
 
 use std::ffi::OsString;
@@ -20,8 +23,13 @@ use std::path::Path;
 use clap::{ArgMatches, Command};
 
 use self::file::{Line, SettingsFile};
+use self::name::SavedName;
+use self::rooms::{SavedRoom, SavedRooms};
+use super::failure;
+use super::prompt::Prompt;
 
 /// A value that an option has where neither it nor its variable is given.
+#[derive(Clone)]
 struct Default {
     /// The option, as clap names it.
     option: clap::Id,
@@ -30,37 +38,205 @@ struct Default {
     origin: String,
 }
 
-/// The command with what is settled as defaults.
-///
-/// # Errors
-/// If the settings file cannot be used, with what to do about it.
-pub(super) fn settle(command: Command, arguments: &[OsString]) -> anyhow::Result<Command> {
-    let first_look = without_required(command.clone(), "join").try_get_matches_from(arguments);
-    // What is wrong with the arguments, or that they ask for help, is said when they are read for good.
-    let Ok(matches) = first_look else {
-        return Ok(command);
-    };
-    match matches.subcommand() {
-        Some(("join", given)) => settle_from_file(command, "join", given),
-        // Without a host, the relay is no person's program.
-        Some(("serve", given)) if given.contains_id("nick") => {
-            settle_from_file(command, "serve", given)
+impl Default {
+    fn new(option: &'static str, value: &str, origin: String) -> Self {
+        Self {
+            option: option.into(),
+            values: vec![value.into()],
+            origin,
         }
-        _ => Ok(command),
     }
 }
 
-fn settle_from_file(command: Command, name: &str, given: &ArgMatches) -> anyhow::Result<Command> {
-    if given.get_flag("no_config") {
-        return Ok(command);
+/// The answer to the question where to go.
+pub(super) enum Answer {
+    Saved(SavedName),
+    /// `HOST:PORT/ROOM`.
+    Invite(String),
+}
+
+/// The program's command with what is settled.
+pub(super) struct Settled {
+    /// It has that as defaults.
+    pub(super) command: Command,
+    /// The saved room that is to be entered. What it says is among the defaults.
+    pub(super) room: Option<SavedName>,
+}
+
+/// Finds out what is settled for these arguments. `ask` asks where to go, where nothing says it.
+///
+/// # Errors
+/// If the files cannot be used, with what to do about it; and those of `ask`.
+pub(super) fn settle(
+    command: Command,
+    arguments: &[OsString],
+    ask: impl FnOnce(&SavedRooms) -> anyhow::Result<Answer>,
+) -> anyhow::Result<Settled> {
+    let first_look = without_required(command.clone(), "join").try_get_matches_from(arguments);
+    // What is wrong with the arguments, or that they ask for help, is said when they are read for good.
+    let matches = first_look.ok();
+    match matches.as_ref().and_then(ArgMatches::subcommand) {
+        Some(("join", given)) => settle_join(command, arguments, given, ask),
+        // Without a host, the relay is no person's program.
+        Some(("serve", given)) if given.contains_id("nick") => {
+            let defaults = from_file(&command, "serve", given)?;
+            Ok(Settled {
+                command: with_defaults(command, "serve", defaults),
+                room: None,
+            })
+        }
+        _ => Ok(Settled {
+            command,
+            room: None,
+        }),
     }
-    let Some(file) = SettingsFile::read()? else {
-        return Ok(command);
+}
+
+fn settle_join(
+    command: Command,
+    arguments: &[OsString],
+    given: &ArgMatches,
+    ask: impl FnOnce(&SavedRooms) -> anyhow::Result<Answer>,
+) -> anyhow::Result<Settled> {
+    let mut defaults = from_file(&command, "join", given)?;
+    let rooms = SavedRooms::read()?;
+    let has_relay = given.contains_id("relay") || defaults.iter().any(|it| it.option == "relay");
+    let says_where = has_relay || given.contains_id("room") || given.get_flag("new_room");
+    let room = match text_of(given, "place") {
+        Some(word) => meant_by(word, &rooms, is_for_person(given))?,
+        None if says_where => None,
+        None => {
+            // What is wrong besides is said before anything is asked, unless the answer can mend it.
+            let can_mend = rooms.iter().any(|(_, room)| room.nick.is_some());
+            let strict = with_defaults(command.clone(), "join", defaults.clone());
+            if !can_mend && strict.try_get_matches_from(arguments).is_err() {
+                None
+            } else {
+                match ask(&rooms)? {
+                    Answer::Saved(name) => Some(name),
+                    Answer::Invite(invite) => {
+                        defaults.push(Default::new("room", &invite, "the answer".to_owned()));
+                        None
+                    }
+                }
+            }
+        }
     };
+    if let Some((name, saved)) = room.as_ref().and_then(|name| rooms.get(name.as_str())) {
+        check_saved(&command, name, saved, given)?;
+        defaults.extend(from_room(name, saved));
+    }
+    Ok(Settled {
+        command: with_defaults(command, "join", defaults),
+        room,
+    })
+}
+
+/// The first value of an option, as text.
+fn text_of<'a>(given: &'a ArgMatches, option: &str) -> Option<&'a str> {
+    given.get_raw(option)?.next()?.to_str()
+}
+
+/// The saved room that a word means, if it means one. On a terminal the user is asked where the word misses
+/// one by a slip: to look it up as a host would tell the network what it is.
+fn meant_by(word: &str, rooms: &SavedRooms, can_ask: bool) -> anyhow::Result<Option<SavedName>> {
+    if let Some((name, _)) = rooms.get(word) {
+        return Ok(Some(name.clone()));
+    }
+    let Some(near) = rooms.one_slip_from(word) else {
+        return Ok(None);
+    };
+    let refused = || {
+        failure(
+            format!("there is no saved room {word}: is {near} meant?"),
+            &format!(
+                "type `e2echat join {near}`; for a host of that name, write its port too: {word}:4000"
+            ),
+        )
+    };
+    if !can_ask {
+        return Err(refused());
+    }
+    let mut prompt = Prompt::open().map_err(|_| refused())?;
+    let question = format!("there is no saved room {word}: is {near} meant? (yes/no) ");
+    let answer = prompt.ask(&question).map_err(|_| refused())?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(Some(near.clone())),
+        "n" | "no" => Ok(None),
+        _ => Err(refused()),
+    }
+}
+
+/// What a saved room says.
+fn from_room(name: &SavedName, saved: &SavedRoom) -> Vec<Default> {
+    let said = said_by(saved).into_iter();
+    said.map(|(key, value)| Default::new(key, value, format!("saved room {name}")))
+        .collect()
+}
+
+/// What a saved room says, by option.
+fn said_by(saved: &SavedRoom) -> Vec<(&'static str, &str)> {
+    let lobby = saved.invite.is_none().then_some("lobby");
+    let place = saved.invite.as_deref().or(saved.room.as_deref()).or(lobby);
+    let said = [
+        ("relay", saved.relay.as_deref()),
+        ("room", place),
+        ("nick", saved.nick.as_deref()),
+        ("identity", saved.identity.as_deref()),
+        ("proxy", saved.proxy.as_deref()),
+    ];
+    let said = said.into_iter();
+    said.filter_map(|(key, value)| value.map(|value| (key, value)))
+        .collect()
+}
+
+/// Says what is wrong with a saved room, or contradicts it.
+fn check_saved(
+    command: &Command,
+    name: &SavedName,
+    saved: &SavedRoom,
+    given: &ArgMatches,
+) -> anyhow::Result<()> {
+    for (key, value) in said_by(saved) {
+        let option = keys::find(keys::of(command, "join"), Some(key));
+        let wrong = option.map(|option| keys::check(option, &[value.to_owned()]));
+        if let Some(Err(wrong)) = wrong {
+            return Err(failure(
+                format!("the saved room {name} cannot be entered: {wrong}"),
+                "save it anew, or put it right in rooms.toml, in your data folder",
+            ));
+        }
+        let is_place = key == "relay" || key == "room";
+        let other = text_of(given, key).filter(|_| is_place);
+        if other.is_some_and(|other| !other.eq_ignore_ascii_case(value))
+            || given.get_flag("new_room")
+        {
+            return Err(clap::Error::raw(
+                clap::error::ErrorKind::ArgumentConflict,
+                format!("the {key} is given twice, by the saved room {name} and with an option or a variable: leave one out\n"),
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether somebody reads and types, and no program.
+fn is_for_person(given: &ArgMatches) -> bool {
     let is_json = matches!(given.try_get_one::<bool>("json"), Ok(Some(true)));
-    let is_for_person = !is_json && io::stdin().is_terminal();
-    let defaults = defaults(&command, name, &file, is_for_person)?;
-    Ok(with_defaults(command, name, defaults))
+    !is_json && io::stdin().is_terminal()
+}
+
+/// What the settings file says, if there is one and it is wanted.
+fn from_file(command: &Command, name: &str, given: &ArgMatches) -> anyhow::Result<Vec<Default>> {
+    let file = if given.get_flag("no_config") {
+        None
+    } else {
+        SettingsFile::read()?
+    };
+    file.map_or(Ok(Vec::new()), |file| {
+        defaults(command, name, &file, is_for_person(given))
+    })
 }
 
 /// What the settings file says to the command of this name.

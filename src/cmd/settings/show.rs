@@ -7,9 +7,11 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
 use super::file::{self, SettingsFile};
-use super::{Default, defaults, example, keys, with_defaults, without_required};
+use super::name::SavedName;
+use super::rooms::SavedRooms;
+use super::{Default, defaults, example, from_room, keys, with_defaults, without_required};
 use crate::cmd::{failure, print, reason};
-use crate::room::text::SafeText;
+use crate::room::text::{SafeText, parse_visible};
 
 /// Show the settings that hold, and where each comes from
 #[derive(clap::Args, Debug)]
@@ -20,6 +22,7 @@ a variable before a saved room, a saved room before the file.
 
 Examples:
   e2echat config            show what holds
+  e2echat config work       show what holds in the room that is saved as work
   e2echat config --init     make a settings file with a commented example
   e2echat config --example  show that example")]
 pub(in crate::cmd) struct Args {
@@ -27,15 +30,19 @@ pub(in crate::cmd) struct Args {
     #[arg(long, conflicts_with = "example")]
     init: bool,
 
+    /// Show what holds when this saved room is entered
+    #[arg(value_parser = parse_visible::<SavedName>, conflicts_with_all = ["init", "example"])]
+    name: Option<SavedName>,
+
     /// Show that example
     #[arg(long)]
     example: bool,
 }
 
 /// Runs the command. `command` is the whole program's.
-pub(in crate::cmd) fn run(args: &Args, command: Command) -> anyhow::Result<()> {
+pub(in crate::cmd) fn run(args: &Args, command: &Command) -> anyhow::Result<()> {
     if args.example {
-        return print(&example::text(&command));
+        return print(&example::text(command));
     }
     let path = file::path().ok_or_else(|| {
         failure(
@@ -44,7 +51,7 @@ pub(in crate::cmd) fn run(args: &Args, command: Command) -> anyhow::Result<()> {
         )
     })?;
     if args.init {
-        let content = example::text(&command);
+        let content = example::text(command);
         super::super::file::write(&path, content.as_bytes(), false).map_err(|error| {
             failure(
                 format!("cannot make {}: {}", path.display(), reason(&error)),
@@ -65,11 +72,17 @@ pub(in crate::cmd) fn run(args: &Args, command: Command) -> anyhow::Result<()> {
         " (there is none)"
     };
     let mut lines = format!("settings file  {}{is_there}\n\n", path.display());
+    let rooms = SavedRooms::read()?;
+    let room = args.name.as_ref();
+    let room = room.map(|name| rooms.find(name)).transpose()?;
     for name in keys::COMMANDS {
-        let defaults = match &file {
-            Some(file) => defaults(&command, name, file, true)?,
+        let mut defaults = match &file {
+            Some(file) => defaults(command, name, file, true)?,
             None => Vec::new(),
         };
+        if let Some((name, saved)) = room.filter(|_| name == keys::COMMANDS[0]) {
+            defaults.extend(from_room(name, saved));
+        }
         lines += &table(command.clone(), name, defaults)?;
     }
     print(&lines)

@@ -323,6 +323,7 @@ impl<'a> JsonEvent<'a> {
                 relay,
                 room,
                 is_invite,
+                ..
             } => Self::Room {
                 relay,
                 room,
