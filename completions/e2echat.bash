@@ -88,7 +88,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__config)
-            opts="-h --init --example --help"
+            opts="$(e2echat rooms 2>/dev/null | cut -d ' ' -f 1) -h --init --example --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -57,7 +57,7 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l theme -d 'Whic
 light\t'For a light background'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l timestamp -d 'Whether messages are shown with their time' -r -f -a "on\t''
 off\t''"
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t''
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t'Never'
 mentions\t'When somebody mentions the user, or says something to the user alone'
 all\t'When somebody says anything'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-connections -d 'The most connections at once' -r
@@ -101,7 +101,7 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l theme -d 'Which
 light\t'For a light background'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l timestamp -d 'Whether messages are shown with their time' -r -f -a "on\t''
 off\t''"
-complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t''
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t'Never'
 mentions\t'When somebody mentions the user, or says something to the user alone'
 all\t'When somebody says anything'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l json -d 'Speak JSON, one object a line, on standard input and output: see docs/JSON.md'
@@ -132,4 +132,5 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_see
 complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c e2echat -n "__fish_e2echat_using_subcommand help; and __fish_seen_subcommand_from rooms" -f -a "forget" -d 'Forget a saved room; its invite is gone then'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -f -a "(e2echat rooms 2>/dev/null | cut -d ' ' -f 1)"
+complete -c e2echat -n "__fish_e2echat_using_subcommand config" -f -a "(e2echat rooms 2>/dev/null | cut -d ' ' -f 1)"
 complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and __fish_seen_subcommand_from forget" -f -a "(e2echat rooms 2>/dev/null | cut -d ' ' -f 1)"

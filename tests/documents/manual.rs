@@ -97,13 +97,18 @@ fn the_names_of_saved_rooms_are_completed() {
             echo \"${{COMPREPLY[*]}}\"
         }}
         ask e2echat join w
+        ask e2echat config w
         ask e2echat rooms forget w"
     );
     if let Some((completed, _)) = run("bash", &["--norc", "--noprofile", "-c", &complete]) {
-        assert_eq!(completed, "work\nwork\n");
+        assert_eq!(completed, "work\nwork\nwork\n");
     }
     let program = "function e2echat; echo 'work  private room at a:1'; end";
-    for line in ["e2echat join w", "e2echat rooms forget w"] {
+    for line in [
+        "e2echat join w",
+        "e2echat config w",
+        "e2echat rooms forget w",
+    ] {
         let complete =
             format!("{program}; source completions/e2echat.fish; complete --do-complete '{line}'");
         if let Some((completed, _)) = run("fish", &["--no-config", "-c", &complete]) {

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 const MAX_NAME: usize = 24;
 
 /// The name of a saved room, in lower case. It cannot be taken for an address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(in crate::cmd) struct SavedName(String);
 
 impl SavedName {
@@ -36,20 +35,6 @@ impl FromStr for SavedName {
             return Err("that is a host or an invite, and no name for a saved room");
         }
         Ok(Self(name))
-    }
-}
-
-impl TryFrom<String> for SavedName {
-    type Error = &'static str;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        name.parse()
-    }
-}
-
-impl From<SavedName> for String {
-    fn from(SavedName(name): SavedName) -> Self {
-        name
     }
 }
 

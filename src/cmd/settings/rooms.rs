@@ -147,7 +147,7 @@ impl SavedRooms {
     ///
     /// # Errors
     /// In words, if it has, or the file cannot be written; then nothing has changed.
-    pub(in crate::cmd) fn save(name: &SavedName, room: SavedRoom) -> anyhow::Result<()> {
+    pub(in crate::cmd) fn save(name: &SavedName, mut room: SavedRoom) -> anyhow::Result<()> {
         Self::change(|rooms| {
             if rooms.get(name).is_some_and(|there| !there.leads_as(&room)) {
                 return Err(failure(
@@ -157,6 +157,9 @@ impl SavedRooms {
                     ),
                 ));
             }
+            // Who hosts the room needs no proxy now, and may the next time.
+            let before = rooms.get(name).and_then(|there| there.proxy.clone());
+            room.proxy = room.proxy.take().or(before);
             rooms.insert(name.clone(), room);
             Ok(())
         })
@@ -246,11 +249,16 @@ fn read(path: &Path) -> io::Result<anyhow::Result<String>> {
 
 /// Reads the rooms; or says in which line something is wrong, and what, without repeating the line.
 fn parse(text: &str) -> Result<BTreeMap<SavedName, SavedRoom>, (usize, String)> {
-    let table: BTreeMap<Spanned<SavedName>, SavedRoom> = toml::from_str(text)
+    // As names two keys may be one, of which the map would keep the last alone.
+    let table: BTreeMap<Spanned<String>, SavedRoom> = toml::from_str(text)
         .map_err(|error| (line_of(text, error.span()), error.message().to_owned()))?;
     let mut rooms = BTreeMap::new();
     for (name, room) in table {
-        let (line, name) = (line_of(text, Some(name.span())), name.into_inner());
+        let line = line_of(text, Some(name.span()));
+        let name: SavedName = name
+            .get_ref()
+            .parse()
+            .map_err(|error: &str| (line, error.to_owned()))?;
         room.check()
             .map_err(|wrong| (line, format!("the room {name} cannot be entered: {wrong}")))?;
         if rooms.insert(name.clone(), room).is_some() {

@@ -119,6 +119,7 @@ struct OpenRequest {
 /// When the bell rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(in crate::cmd::join) enum Bell {
+    /// Never.
     #[value(name = "off")]
     Never,
     /// When somebody mentions the user, or says something to the user alone.
