@@ -252,6 +252,8 @@ fn parse(text: &str) -> Result<BTreeMap<SavedName, SavedRoom>, (usize, String)> 
     // As names two keys may be one, of which the map would keep the last alone.
     let table: BTreeMap<Spanned<String>, SavedRoom> = toml::from_str(text)
         .map_err(|error| (line_of(text, error.span()), error.message().to_owned()))?;
+    let mut table: Vec<_> = table.into_iter().collect();
+    table.sort_by_key(|(name, _)| name.span().start);
     let mut rooms = BTreeMap::new();
     for (name, room) in table {
         let line = line_of(text, Some(name.span()));
