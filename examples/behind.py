@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Measures how fast readers that were stopped show what waits for them, for several programs side by side.
 
-    behind.py [--lines 1000] [--bytes 40] [--rounds 5] PROGRAM...
+    behind.py [--lines 1000] [--bytes 40] [--rounds 5] [--against COMMIT --folder FOLDER] [PROGRAM...]
+
+With --against it builds the program of that commit and the present one, in folders of their own, and measures these.
+The former gets the same version of `rsa` as the present one: without that, the library would be what differs.
 
 Each program serves, speaks and reads in a room of its own. In each round, a reader of each in turn is stopped,
 is sent the lines, and goes on: the time is from there to its last line. To open one line of 3783 bytes, 20 blocks
@@ -9,11 +12,37 @@ are decrypted.
 """
 
 import argparse
+import pathlib
+import re
 import signal
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
+
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def build(folder, target):
+    command = ["cargo", "build", "--release", "--bin", "e2echat", "--target-dir", target]
+    subprocess.run(command, cwd=folder, check=True)
+    return str(target / "release" / "e2echat")
+
+
+def build_both(commit, folder):
+    """Builds the program of a commit, and the present one."""
+    former = folder / commit
+    if not former.exists():
+        former.mkdir(parents=True)
+        files = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(["tar", "-x"], cwd=former, check=True, input=files.stdout)
+    version = re.compile(r'^rsa = ".*"$', re.MULTILINE)
+    present = version.search((ROOT / "Cargo.toml").read_text()).group()
+    manifest = former / "Cargo.toml"
+    manifest.write_text(version.sub(present, manifest.read_text()))
+    return [build(former, folder / f"{commit}-target"), build(ROOT, folder / "present-target")]
 
 
 def start(command, **options):
@@ -33,9 +62,10 @@ def join(program, address, nick, home):
     return start(command, stdin=subprocess.PIPE, env=environment)
 
 
-def say(client, line):
-    client.stdin.write(line + "\n")
-    client.stdin.flush()
+def say(client, lines):
+    for line in lines:
+        client.stdin.write(line + "\n")
+        client.stdin.flush()
 
 
 def measure(program, speaker, address, nick, lines, length, home):
@@ -44,10 +74,13 @@ def measure(program, speaker, address, nick, lines, length, home):
     # It enters a room by the time that others see it; and what it does then is done.
     time.sleep(2)
     reader.send_signal(signal.SIGSTOP)
-    for number in range(lines):
-        last = f"{number} of {nick} "
-        say(speaker, last.ljust(length, "x"))
+    texts = [f"{number} of {nick} " for number in range(lines)]
+    last = texts[-1]
+    # Beside: a program whose output nobody reads takes no more input.
+    speaking = threading.Thread(target=say, args=(speaker, [text.ljust(length, "x") for text in texts]))
+    speaking.start()
     wait_for(speaker, lambda line: f"> {last}" in line)
+    speaking.join()
     begun = time.monotonic()
     reader.send_signal(signal.SIGCONT)
     wait_for(reader, lambda line: f"> {last}" in line)
@@ -73,13 +106,22 @@ def main():
     arguments.add_argument("--lines", type=int, default=1000)
     arguments.add_argument("--bytes", type=int, default=40)
     arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("programs", nargs="+")
+    arguments.add_argument("--against", metavar="COMMIT")
+    arguments.add_argument("--folder", type=pathlib.Path)
+    arguments.add_argument("programs", nargs="*", metavar="PROGRAM")
     given = arguments.parse_args()
-    times = {program: [] for program in given.programs}
+    programs = given.programs
+    if given.against:
+        if given.folder is None:
+            arguments.error("--against takes a --folder to build in")
+        programs = build_both(given.against, given.folder.resolve()) + programs
+    if not programs:
+        arguments.error("there is nothing to measure: name a PROGRAM, or use --against")
+    times = {program: [] for program in programs}
     with tempfile.TemporaryDirectory() as home:
-        sites = [serve(program, home) for program in given.programs]
+        sites = [serve(program, home) for program in programs]
         for number in range(given.rounds):
-            for program, (relay, address, speaker) in zip(given.programs, sites):
+            for program, (relay, address, speaker) in zip(programs, sites):
                 nick = f"reader-{number}"
                 took = measure(program, speaker, address, nick, given.lines, given.bytes, home)
                 times[program].append(took)

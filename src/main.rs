@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use e2echat::cmd::run;
 
 fn main() -> ExitCode {
-    match run(&std::env::args_os().collect::<Vec<_>>()) {
+    match run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let Some(usage) = error.downcast_ref::<clap::Error>() {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use e2echat::room::names::Nick;
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -21,13 +21,16 @@ const ENTERING: Duration = Duration::from_secs(30);
 /// A client in a room. Its process ends when this is dropped.
 pub struct Client {
     child: Child,
-    input: ChildStdin,
+    /// `None` once there is no more.
+    input: Option<ChildStdin>,
     /// Each line of its output, and when it came. A client ends if nobody reads its output.
     lines: Receiver<(Instant, String)>,
     /// Whether it has been seen to be in the room.
     is_in: bool,
     /// How many lines there were.
     pub shown: usize,
+    /// How often it has said that it lost its connection.
+    pub lost: usize,
     /// Where it remembers whom it meets, so that the user's own file is left alone.
     _home: TempDir,
 }
@@ -72,10 +75,11 @@ impl Client {
         });
         Ok(Self {
             child,
-            input,
+            input: Some(input),
             lines,
             is_in: false,
             shown: 0,
+            lost: 0,
             _home: home,
         })
     }
@@ -99,7 +103,16 @@ impl Client {
 
     /// Has the client say something to all.
     pub fn say(&mut self, text: &str) -> anyhow::Result<()> {
-        Ok(writeln!(self.input, "{text}")?)
+        let input = self.input.as_mut().context("its input is over")?;
+        Ok(writeln!(input, "{text}")?)
+    }
+
+    /// Ends its input, and waits until it has ended for that.
+    pub fn end(mut self) -> anyhow::Result<()> {
+        drop(self.input.take());
+        let status = self.child.wait()?;
+        ensure!(status.success(), "a client failed: {status}");
+        Ok(())
     }
 
     /// Waits for a line. Returns when it came, if it did in time.
@@ -123,6 +136,7 @@ impl Client {
         match self.lines.recv_timeout(left) {
             Ok(line) => {
                 self.shown += 1;
+                self.lost += usize::from(line.1.contains("; trying to get it back; "));
                 Ok(Some(line))
             }
             Err(RecvTimeoutError::Timeout) => Ok(None),

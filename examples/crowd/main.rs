@@ -11,6 +11,7 @@
 //!     target/release/examples/crowd receipts   # real clients: until all have confirmed a message
 //!     target/release/examples/crowd sleepers   # 1000 members asleep: what their places cost
 //!     target/release/examples/crowd waking     # a real client wakes: until 5000 lines are shown
+//!     target/release/examples/crowd pipe       # 2000 lines piped to two real readers, and a long message
 //!
 //! Every command has a --help. The relay is the `e2echat` beside this program's folder. The figures
 //! of processes come from Linux's /proc. `memory` opens two descriptors a member, one in each
@@ -18,17 +19,19 @@
 //!
 //! The members have one identity, and session keys whose private halves nobody has. What they send
 //! is random bytes in a well-formed frame: a relay cannot tell, as it has no key to look with. What
-//! one member's flood does to those who have to check and open it is measured on real clients.
+//! floods do to those who have to check and open them is measured on real clients.
 
 #![allow(clippy::print_stdout, reason = "it tells what it measured")]
 #![allow(unreachable_pub, reason = "an example is not a library")]
 
+mod arithmetic;
 mod attack;
 mod client;
 mod cost;
 mod crowd;
 mod latency;
 mod member;
+mod pipe;
 mod receipts;
 mod relay;
 mod siege;
@@ -98,6 +101,12 @@ enum Command {
         /// Only the attacks with this in their names
         #[arg(long, default_value = "")]
         only: String,
+        /// How many members flood those who check and open what they send
+        #[arg(long, default_value_t = 10)]
+        flooders: usize,
+        /// How many do, besides the one that speaks
+        #[arg(long, default_value_t = 1)]
+        readers: usize,
     },
     /// What real clients cost that say nothing, and what it costs them when one more joins
     Cost {
@@ -141,6 +150,11 @@ enum Command {
         #[arg(long, default_value_t = 5000)]
         lines: usize,
     },
+    /// How long it takes to pipe lines to readers, and to open a long message, compared with the arithmetic
+    Pipe {
+        #[arg(long, default_value_t = 2000)]
+        lines: usize,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -162,9 +176,11 @@ fn main() -> anyhow::Result<()> {
             members,
             seconds,
             only,
+            flooders,
+            readers,
         } => {
             attack::measure(members, seconds.max(1), &only)?;
-            siege::measure(seconds.max(1), &only)
+            siege::measure(seconds.max(1), &only, flooders, readers)
         }
         Command::Cost {
             members,
@@ -188,6 +204,7 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Sleepers { members } => sleepers::measure(members.max(1)),
         Command::Waking { speakers, lines } => waking::measure(speakers.into(), lines),
+        Command::Pipe { lines } => pipe::measure(lines.max(1)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What one member can do to others who really check and open what it sends: they are real clients,
+//! What a few members can do to others who really check and open what they send: these are real clients,
 //! each a process of its own. And what one address can do that keeps the places of members who are
 //! gone.
 
@@ -26,16 +26,13 @@ use super::relay::Relay;
 
 const ROOM: &str = "siege";
 
-/// How many clients read, besides the one that speaks.
-const READERS: usize = 3;
-
 /// How many messages are spoken in a second.
 const RATE: u32 = 5;
 
 /// After how long a message that is not shown counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many frames are made for a flood of different frames.
+/// How many frames are made for a flood of different frames, by all who flood together.
 const FRAMES: u64 = 6000;
 
 /// How many members come from one address and break their connections, how many of them in a
@@ -52,34 +49,43 @@ struct Flooder<'a> {
     /// That it has seen the room as it was when it joined.
     claim: Claim,
     others: Vec<Card>,
+    /// How many frames it makes at most.
+    frames: u64,
 }
 
-/// A name for the flood, and its frames, which are sent over and over if there are few.
-type Flood = (&'static str, fn(&Flooder<'_>) -> Vec<Vec<u8>>);
+/// Makes the frames of a flood, which are sent over and over if there are few.
+type MakeFrames = fn(&Flooder<'_>) -> Vec<Vec<u8>>;
+
+/// A name for the flood, and its frames.
+type Flood = (&'static str, MakeFrames);
 
 const FLOODS: [Flood; 7] = [
     ("one statement again and again", |flooder| {
         vec![flooder.statement(1)]
     }),
     ("a new statement each time", |flooder| {
-        (1..=FRAMES).map(|time| flooder.statement(time)).collect()
+        (1..=flooder.frames)
+            .map(|time| flooder.statement(time))
+            .collect()
     }),
     ("messages with wrong signatures", |flooder| {
-        (0..FRAMES).map(|number| flooder.forged(number)).collect()
+        (0..flooder.frames)
+            .map(|number| flooder.forged(number))
+            .collect()
     }),
     ("ciphertexts that do not open", |flooder| {
         let garbled = |number| flooder.garbled(number, "short", 0);
-        (0..FRAMES).map(garbled).collect()
+        (0..flooder.frames).map(garbled).collect()
     }),
     ("such of 22 blocks, the first one right", |flooder| {
         let long = "x".repeat(4096);
         let garbled = |number| flooder.garbled(number, &long, 256);
-        (0..FRAMES / 4).map(garbled).collect()
+        (0..flooder.frames / 4).map(garbled).collect()
     }),
     ("messages of 4 KiB", |flooder| {
         let long = "x".repeat(4096);
         let message = |number| encode(&flooder.message(Stream::Room, number, &long));
-        (0..FRAMES / 4).map(message).collect()
+        (0..flooder.frames / 4).map(message).collect()
     }),
     ("many messages for one place", |flooder| {
         let readers = flooder.others.iter().map(Card::sid).cycle();
@@ -153,20 +159,20 @@ impl Flooder<'_> {
     }
 }
 
-/// Measures what each flood does to those who read it.
-pub fn measure(seconds: u32, only: &str) -> anyhow::Result<()> {
+/// Measures what each flood, by so many members, does to so many who read it, besides the one that speaks.
+pub fn measure(seconds: u32, only: &str, flooders: usize, readers: usize) -> anyhow::Result<()> {
     println!(
-        "{READERS} clients that read, {RATE} messages/s: from typing to the last screen; floods by one member"
+        "{RATE} messages/s to {readers} clients: from typing to the last screen; floods by {flooders}"
     );
     println!(
-        "                                         median          ratio       p99           ratio    taken dropped  lines"
+        "                                         median          ratio       p99           ratio    taken dropped  lines   relay client"
     );
     println!(
-        "                                       before   during           before    during                     longest"
+        "                                       before   during           before    during                     longest resident"
     );
-    for (name, frames) in FLOODS {
+    for (name, make_frames) in FLOODS {
         if name.contains(only) {
-            besiege(name, frames, seconds)?;
+            besiege(name, make_frames, seconds, flooders.max(1), readers.max(1))?;
         }
     }
     let name = "one address that keeps places";
@@ -176,22 +182,17 @@ pub fn measure(seconds: u32, only: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn besiege(
-    name: &str,
-    frames: fn(&Flooder<'_>) -> Vec<Vec<u8>>,
-    seconds: u32,
-) -> anyhow::Result<()> {
-    let company = Company::new();
-    let relay = Relay::with_usual_limits()?;
-    let mut speaker = Client::join(relay.address, &"speaker".parse()?, ROOM)?;
-    let mut readers = (1..=READERS)
-        .map(|number| Client::join(relay.address, &format!("r-{number}").parse()?, ROOM))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+/// Lets one in that floods, and makes what it floods with.
+fn admit(
+    relay: &Relay,
+    company: &Company,
+    number: usize,
+    (make_frames, frames): (MakeFrames, u64),
+) -> anyhow::Result<(Member, Vec<Vec<u8>>)> {
     let room: RoomName = ROOM.parse()?;
-    let mut member = Member::knock(relay.address, company.card(&room, 0)?)?;
+    let mut member = Member::knock(relay.address, company.card(&room, number)?)?;
     member.cards = Some(Vec::new());
-    let mut buffer = vec![0; 64 * 1024];
-    wait_until_in(&mut member, &company, &mut buffer)?;
+    wait_until_in(&mut member, company, &mut vec![0; 64 * 1024])?;
     let cards = member.cards.take().unwrap_or_default();
     let others: Vec<Card> = cards
         .iter()
@@ -202,7 +203,7 @@ fn besiege(
     roster.sort_unstable();
     let claim = member.claim.clone().context("not in a room yet")?;
     let flooder = Flooder {
-        company: &company,
+        company,
         sid: member.sid,
         claim: Claim {
             roster: roster_digest(&roster),
@@ -210,8 +211,29 @@ fn besiege(
         },
         others,
         room,
+        frames,
     };
-    let frames = frames(&flooder);
+    let frames = make_frames(&flooder);
+    Ok((member, frames))
+}
+
+fn besiege(
+    name: &str,
+    make_frames: MakeFrames,
+    seconds: u32,
+    flooders: usize,
+    readers: usize,
+) -> anyhow::Result<()> {
+    let company = Company::new();
+    let relay = Relay::with_usual_limits()?;
+    let mut speaker = Client::join(relay.address, &"speaker".parse()?, ROOM)?;
+    let mut readers = (1..=readers)
+        .map(|number| Client::join(relay.address, &format!("r-{number}").parse()?, ROOM))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let each = FRAMES / flooders as u64;
+    let mut members = (0..flooders)
+        .map(|number| admit(&relay, &company, number, (make_frames, each)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let mut spoken = 0;
     let mut speak = |readers: &mut [Client]| {
         let mut times = Vec::new();
@@ -234,22 +256,41 @@ fn besiege(
     let before = lines(&readers);
     let is_over = AtomicBool::new(false);
     let (during, taken) = thread::scope(|scope| {
-        let (is_over, member, company) = (&is_over, &mut member, &company);
-        let flooding = scope.spawn(move || flood(is_over, member, company, &frames));
+        let (is_over, company) = (&is_over, &company);
+        let flooding: Vec<_> = members
+            .iter_mut()
+            .map(|(member, frames)| scope.spawn(move || flood(is_over, member, company, frames)))
+            .collect();
         let during = speak(&mut readers);
         is_over.store(true, Ordering::Relaxed);
-        let taken = flooding.join().ok().context("the flood panicked")??;
+        let mut taken = 0.0;
+        for flooding in flooding {
+            taken += flooding.join().ok().context("the flood panicked")??;
+        }
         anyhow::Ok((during, taken))
     })?;
     // Where the messages were never shown, the readers had been thrown out.
     let [median, p99] = during.unwrap_or([PATIENCE; 2]);
     let shown = lines(&readers).unwrap_or(0) - before.unwrap_or(0);
+    let dropped: usize = members.iter().map(|(member, _)| member.dropped).sum();
+    let mut resident = 0;
+    for reader in &readers {
+        resident = reader.figures()?.resident_kib.max(resident);
+    }
     println!(
-        "{name:38} {quiet:>8.2?} {median:>8.2?} {:>5.2} {quiet_99:>9.2?} {p99:>9.2?} {:>5.2} {taken:>6.0}/s {:>7} {:>6}",
+        "{name:38} {quiet:>8.2?} {median:>8.2?} {:>5.2} {quiet_99:>9.2?} {p99:>9.2?} {:>5.2} {taken:>6.0}/s {dropped:>7} {:>6} {:>5.1} {:>5.1} MB",
         median.div_duration_f64(quiet),
         p99.div_duration_f64(quiet_99),
-        member.dropped,
         shown.saturating_sub((RATE * seconds) as usize),
+        super::precise(relay.figures()?.resident_kib) / 1024.0,
+        super::precise(resident) / 1024.0,
+    );
+    while speaker.next_line(Instant::now())?.is_some() {}
+    let lost = readers.iter().chain([&speaker]).map(|client| client.lost);
+    let lost: usize = lost.sum();
+    ensure!(
+        lost == 0,
+        "{name}: clients have lost their connections {lost} times"
     );
     Ok(())
 }

@@ -1,24 +1,16 @@
 //! How long it takes until somebody who was asleep has everything on the screen that was said meanwhile,
 //! compared with the arithmetic in it; and whether the program answers the keyboard while that comes.
 
-use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use e2echat::cipher::keys::{KeySize, SessionKey};
-use e2echat::cipher::seal::Body;
-use e2echat::room::card::SessionId;
-use e2echat::room::chain::{Claim, Link};
-use e2echat::room::frame::RunId;
-use e2echat::room::message::{Header, Kind, SealedMessage, Stream, open, verify};
-use e2echat::room::names::{Nick, RoomName};
-use e2echat::room::numbers::Ranges;
+use e2echat::room::names::Nick;
 use nix::sys::signal::{Signal, kill};
 
+use super::arithmetic::Sample;
 use super::client::Client;
 use super::latency::quantiles;
-use super::member::Company;
 use super::relay::{Relay, figures, program};
 
 const ROOM: &str = "room";
@@ -156,36 +148,6 @@ fn wake(
 
 /// Checks the signatures of so many lines, and opens them.
 fn check_and_open(lines: usize) -> anyhow::Result<()> {
-    let company = Company::new();
-    let (room, run): (RoomName, _) = (ROOM.parse()?, RunId([2; 16]));
-    let body = Body::new(Kind::Text.code(), "line 1000".to_owned()).context("a short text")?;
-    let header = Header {
-        room: room.id(),
-        sender: SessionId([1; 32]),
-        stream: Stream::Room,
-        number: 0,
-        time: 0,
-        flags: 0,
-        left_out: Vec::new(),
-        claim: Claim {
-            run,
-            link: Link::start(run, room.id(), 0),
-            roster: [0; 32],
-            unread: Ranges::default(),
-        },
-        commitment: body.commitment(),
-    };
-    let (key, reader) = (SessionKey::generate(KeySize::Bits2048), SessionId([9; 32]));
-    let identity = company.identity();
-    let message = SealedMessage::seal(&header, &body, identity, &[(reader, key.public())]);
-    let (_, ciphertext) = message.parcels.first().context("one reader")?;
-    for _ in 0..lines {
-        let bytes = black_box(&message.header);
-        verify(bytes, &message.signature, identity.public())
-            .ok()
-            .context("a signature")?;
-        let opened = open(bytes, &header, reader, Some(&key), ciphertext);
-        black_box(opened).ok().context("a line")?;
-    }
-    Ok(())
+    let sample = Sample::new("line 1000")?;
+    (0..lines).try_for_each(|_| sample.read())
 }

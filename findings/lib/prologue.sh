@@ -11,6 +11,7 @@ needs() {
         case $tool in
             certtool) package=gnutls-bin ;;
             java) package=default-jdk-headless ;;
+            node) package=nodejs ;;
             puttygen) package=putty-tools ;;
             python3) package=python3-venv ;;
             ssh-keygen) package=openssh-client ;;

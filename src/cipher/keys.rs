@@ -163,7 +163,7 @@ impl PublicKey {
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         #[cfg(test)]
         if quick::is_on() {
-            return quick::sign(self, message) == signature;
+            return quick::verifies(self, message, signature);
         }
         self.rsa
             .verify(Pss::<Sha256>::new(), &Sha256::digest(message), signature)

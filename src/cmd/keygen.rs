@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cipher::keys::{IdentityKey, KeySize, PublicKey};
 use crate::cipher::pem;
 
-use super::{identity, passphrase, print};
+use super::{failure, identity, passphrase, print};
 
 /// Make and save the identity that friends know you by
 #[derive(clap::Args, Debug)]
@@ -49,6 +49,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         Some(path) => path.clone(),
         None => identity::default_path()?,
     };
+    if args.show && args.output.is_none() && matches!(path.try_exists(), Ok(false)) {
+        return Err(failure(
+            format!("you have no identity yet: there is no {}", path.display()),
+            "make one with `e2echat keygen`, or name the file of another with --output",
+        ));
+    }
     if args.show {
         let identity = identity::load(&path)?;
         return show(

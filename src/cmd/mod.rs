@@ -1,8 +1,10 @@
 //! The commands, and what they are made of: arguments, threads, sockets, files and the terminal.
 
+mod arguments;
 mod credits;
 mod deadline;
 mod file;
+mod foreign;
 mod harden;
 mod identity;
 mod join;
@@ -15,6 +17,7 @@ mod settings;
 mod shell;
 mod signals;
 mod terminal;
+mod zone;
 
 /// The table of alarms and notices, for the tests that hold the documents to it.
 pub mod alarm_table {
@@ -36,8 +39,7 @@ pub mod user_input {
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use clap::Parser;
 
 /// The TCP port that a relay listens on unless it is told otherwise.
 const DEFAULT_PORT: u16 = 4000;
@@ -69,46 +71,24 @@ enum Subcommand {
     Rooms(rooms::Args),
 }
 
-/// Runs what the command line asks for.
+/// Runs what the command line asks for, of which the first word is the program's name.
 ///
 /// # Errors
-/// Where the command line is wrong, or the command fails. The error's text is one line, and a second one where there is something
-/// to do about it.
-pub fn run(arguments: &[OsString]) -> anyhow::Result<()> {
+/// Where the command line is wrong, or asks for help or the version: that is what to show. Or where the command fails: the
+/// error's text is one line, and a second one where there is something to do about it.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     harden::keep_memory_private();
-    let settled = settings::settle(Cli::command(), arguments, join::ask_where_to)?;
-    let matches = settled.command.try_get_matches_from(arguments);
-    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
-    match cli.map_err(without_secrets)?.command {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let command = arguments::command::<Cli>();
+    let settled = settings::settle(command.clone(), &words, join::ask_where_to)?;
+    let cli: Cli = arguments::parse(settled.command, &words)?;
+    match cli.command {
         Subcommand::Serve(args) => serve::run(&args),
         Subcommand::Join(args) => join::run(&args, settled.room),
         Subcommand::Keygen(args) => keygen::run(&args),
-        Subcommand::Config(args) => settings::show::run(&args, &Cli::command()),
+        Subcommand::Config(args) => settings::show::run(&args, &command),
         Subcommand::Rooms(args) => rooms::run(&args),
     }
-}
-
-/// The error of a command line, without an invite or a password that may be in it.
-fn without_secrets(mut error: clap::Error) -> clap::Error {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.as_str(),
-        _ => "",
-    };
-    if text(ContextKind::InvalidArg).starts_with("--proxy")
-        && let Some(why) = std::error::Error::source(&error)
-    {
-        let what = format!("--proxy or E2ECHAT_PROXY is not a proxy: {why}\n");
-        return clap::Error::raw(ErrorKind::ValueValidation, what);
-    }
-    let wrong = match error.kind() {
-        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
-        _ => ContextKind::InvalidValue,
-    };
-    // An invite has six hyphens, and some may be mistyped.
-    if text(wrong).contains("inv-") || text(wrong).matches('-').count() > 3 {
-        error.insert(wrong, ContextValue::String("...".to_owned()));
-    }
-    error
 }
 
 /// An error of two lines: what failed, and what to do about it.

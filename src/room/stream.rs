@@ -10,8 +10,8 @@ pub enum ReadError {
     Closed,
     /// The stream ended within a frame.
     Broken,
-    /// A frame's length is 0 or above the limit.
-    Length,
+    /// A frame's length is 0 or above the limit. These bytes were to be the length.
+    Length([u8; 4]),
     /// Nothing came for as long as the reader waits.
     TimedOut,
     /// Reading failed.
@@ -63,9 +63,10 @@ pub fn read_frame_if(
         }
     }
     reader.read_exact(rest)?;
-    let length = usize::try_from(u32::from_be_bytes(length)).map_err(|_| ReadError::Length)?;
+    let no_length = || ReadError::Length(length);
+    let length = usize::try_from(u32::from_be_bytes(length)).map_err(|_| no_length())?;
     if !(1..=limit).contains(&length) {
-        return Err(ReadError::Length);
+        return Err(no_length());
     }
     let mut frame = Vec::new();
     while frame.len() < length {
@@ -118,11 +119,14 @@ mod tests {
 
     #[test]
     fn lengths_of_0_and_above_the_limit_are_refused() {
-        assert!(matches!(read(b"\0\0\0\0"), Err(ReadError::Length)));
+        assert!(matches!(read(b"\0\0\0\0"), Err(ReadError::Length(_))));
         assert!(matches!(
             read(b"\0\0\0\x09123456789"),
-            Err(ReadError::Length)
+            Err(ReadError::Length(_))
         ));
-        assert!(matches!(read(b"\xff\xff\xff\xff"), Err(ReadError::Length)));
+        assert!(matches!(
+            read(b"\xff\xff\xff\xff"),
+            Err(ReadError::Length(_))
+        ));
     }
 }

@@ -5,6 +5,9 @@
 //! read. [`SafeText`] is the only form in which such text travels on, and a terminal can take all
 //! of it. This module knows nothing of the widths of terminals: the renderer wraps.
 
+mod invisible;
+mod joining;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -28,7 +31,8 @@ enum Treatment {
     Break,
 }
 
-/// What may not reach a terminal, ascending. Controls (C0, DEL, C1) are not listed:
+/// What may not reach a terminal, ascending; but for joiners, selectors and tags where they belong
+/// ([`invisible`]). Controls (C0, DEL, C1) are not listed:
 /// [`char::is_control`] knows them.
 const FORBIDDEN: &[(char, char, Treatment)] = &[
     // Soft hyphen: invisible, or a hyphen, as the terminal pleases.
@@ -43,8 +47,7 @@ const FORBIDDEN: &[(char, char, Treatment)] = &[
     ('\u{17b4}', '\u{17b5}', Treatment::Drop),
     // Mongolian variation selectors and vowel separator.
     ('\u{180b}', '\u{180f}', Treatment::Drop),
-    // Zero width space, non-joiner and joiner, left-to-right and right-to-left mark. Without
-    // joiners an emoji of several parts falls into its parts, whose widths are certain.
+    // Zero width space, non-joiner and joiner, left-to-right and right-to-left mark.
     ('\u{200b}', '\u{200f}', Treatment::Drop),
     // Line and paragraph separator.
     ('\u{2028}', '\u{2029}', Treatment::Break),
@@ -62,7 +65,7 @@ const FORBIDDEN: &[(char, char, Treatment)] = &[
     ('\u{e000}', '\u{f8ff}', Treatment::Replace),
     // Noncharacters.
     ('\u{fdd0}', '\u{fdef}', Treatment::Replace),
-    // Variation selectors: they change a character's width in some terminals only.
+    // Variation selectors.
     ('\u{fe00}', '\u{fe0f}', Treatment::Drop),
     // Byte order mark, zero width no-break space.
     ('\u{feff}', '\u{feff}', Treatment::Drop),
@@ -108,24 +111,40 @@ pub struct SafeText(String);
 impl SafeText {
     /// Makes text harmless. Tabs become spaces, and every form of line break becomes `\n`. What
     /// could hide, reorder or command is left out or becomes U+FFFD. A character keeps at most four
-    /// combining marks.
+    /// combining marks. An invisible sign stays where it makes text look as it should.
     #[must_use]
     pub fn new(untrusted: &str) -> Self {
         let mut safe = String::with_capacity(untrusted.len());
         // A mark at the start of a line would combine with what the renderer puts before it.
         let mut marks_left = 0;
-        let mut characters = untrusted.chars().peekable();
-        while let Some(character) = characters.next() {
+        let mut is_gap = false;
+        let mut characters = untrusted.chars();
+        loop {
+            let rest = characters.as_str();
+            let belonging = invisible::length(&safe, is_gap, rest);
+            let (belonging, others) = rest.split_at(belonging);
+            if !belonging.is_empty() {
+                safe.push_str(belonging);
+                characters = others.chars();
+                continue;
+            }
+            let Some(character) = characters.next() else {
+                return Self(safe);
+            };
+            is_gap = false;
             match character {
                 '\t' => safe.push_str(TAB),
                 '\r' => {
-                    if characters.peek() != Some(&'\n') {
+                    if !characters.as_str().starts_with('\n') {
                         safe.push('\n');
                     }
                 }
                 '\n' => safe.push('\n'),
                 _ => match treatment(character) {
-                    Some(Treatment::Drop) => continue,
+                    Some(Treatment::Drop) => {
+                        is_gap = true;
+                        continue;
+                    }
                     Some(Treatment::Replace) => safe.push(char::REPLACEMENT_CHARACTER),
                     Some(Treatment::Break) => safe.push('\n'),
                     None if is_mark(character) => {
@@ -144,7 +163,6 @@ impl SafeText {
                 MARKS_PER_CHARACTER
             };
         }
-        Self(safe)
     }
 
     /// The text.
@@ -302,11 +320,138 @@ mod tests {
         }
     }
 
+    /// Text in which invisible signs belong where they are.
+    const WHOLE: &[&str] = &[
+        "👩\u{200d}🚀 ❤\u{fe0f} 1\u{fe0f}\u{20e3} #\u{fe0f}\u{20e3}",
+        "👩\u{200d}👩\u{200d}👧\u{200d}👦",
+        "👩🏽\u{200d}❤\u{fe0f}\u{200d}💋\u{200d}👨🏿",
+        "🏳\u{fe0f}\u{200d}🌈 🏴\u{200d}☠\u{fe0f}",
+        "🏃🏻\u{200d}♀\u{fe0f}\u{200d}➡\u{fe0f}",
+        "❤\u{fe0e} ☎\u{fe0e} ⌚\u{fe0e} ©\u{fe0f} ™\u{fe0f}",
+        // The flags of Scotland, Wales and Texas.
+        "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+        "🏴\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}!",
+        "🏴\u{e0075}\u{e0073}\u{e0074}\u{e0078}\u{e007f}",
+        // Persian, Urdu, Kurdish; with vowels.
+        "می\u{200c}خواهم کتاب\u{200c}ها خانه\u{200c}ای",
+        "بے\u{fffd} بی\u{200c}وقوف",
+        "بِ\u{200c}ب",
+        // Hindi, Bengali, Malayalam (at a word's end), Sinhala, Kannada.
+        "क्\u{200d}ष क्\u{200c}ष",
+        "র\u{9cd}\u{200d}য",
+        "ന്\u{200d} അവന്\u{200d}",
+        "ශ්\u{200d}රී",
+        "ರ\u{ccd}\u{200c}ಕ",
+    ];
+
     #[test]
-    fn splits_joined_emoji_into_parts_of_certain_width() {
-        assert_eq!(
-            safe("👩\u{200d}🚀 ❤\u{fe0f} 1\u{fe0f}\u{20e3}"),
-            "👩🚀 ❤ 1\u{20e3}"
+    fn keeps_what_makes_text_readable() {
+        for text in WHOLE {
+            assert_eq!(safe(text), *text);
+        }
+    }
+
+    /// Where the same signs do not belong, or too many of them stand, and what is left then.
+    const STRAY: &[(&str, &str)] = &[
+        ("a\u{200d}b 日\u{200d}本 1\u{200d}2", "ab 日本 12"),
+        ("👩\u{200d} 🚀", "👩 🚀"),
+        ("👩\u{200d}a", "👩a"),
+        ("a\u{200d}🚀", "a🚀"),
+        ("\u{200d}🚀\u{200d}", "🚀"),
+        ("👩\u{200d}\u{200d}🚀", "👩\u{200d}🚀"),
+        ("🇩🇪\u{200d}🚀", "🇩🇪🚀"),
+        (
+            "👩\u{200d}👩\u{200d}👧\u{200d}👦\u{200d}👶\u{200d}🚀",
+            "👩\u{200d}👩\u{200d}👧\u{200d}👦👶\u{200d}🚀",
+        ),
+        ("a\u{fe0f}b\u{fe0e} 日\u{fe0f} 1\u{fe0f}", "ab 日 1"),
+        ("❤\u{fe0f}\u{fe0f}\u{fe0e}", "❤\u{fe0f}"),
+        ("\u{fe0f}❤\u{fe00}\u{fe01}", "❤"),
+        ("a\u{fe0f}\u{20e3}", "a\u{20e3}"),
+        (
+            "🏳\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+            "🏳",
+        ),
+        ("🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}", "🏴"),
+        ("🏴\u{e0067}\u{e0062}\u{e007f}", "🏴"),
+        (
+            "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e0074}\u{e0074}\u{e007f}",
+            "🏴",
+        ),
+        (
+            "🏴\u{e0047}\u{e0042}\u{e0053}\u{e0043}\u{e0054}\u{e007f}",
+            "🏴",
+        ),
+        (
+            "🏴\u{e0067}\u{e0062}\u{e0020}\u{e0063}\u{e0074}\u{e007f}",
+            "🏴",
+        ),
+        ("pass\u{200c}word של\u{200c}ום", "password שלום"),
+        ("ا\u{200c}ب دو\u{200c}م", "اب دوم"),
+        ("می\u{200c}\u{200c}خواهم", "می\u{200c}خواهم"),
+        ("می\u{200c} \u{200c}خواهم می\u{200c}a", "می خواهم میa"),
+        ("ب\u{200d}ب", "بب"),
+        ("क\u{200d}ष क\u{200c}ष", "कष कष"),
+        ("क्\u{200d}\u{200d}ष", "क्\u{200d}ष"),
+        ("क्\u{200c}a क्\u{200c} ", "क्a क् "),
+        ("a\u{94d}\u{200d}b", "a\u{94d}b"),
+    ];
+
+    #[test]
+    fn drops_the_same_signs_anywhere_else() {
+        for (text, left) in STRAY {
+            assert_eq!(safe(text), *left, "{text:?}");
+        }
+    }
+
+    /// However long a text of them is, an invisible sign never follows another, and something visible
+    /// follows each joiner.
+    #[test]
+    fn bounds_a_flood_of_invisible_signs() {
+        const SIGNS: &[char] = &[
+            '\u{200c}',
+            '\u{200d}',
+            '\u{fe0e}',
+            '\u{fe0f}',
+            '\u{20e3}',
+            '\u{1f3ff}',
+            '❤',
+            '👩',
+            '🏴',
+            '1',
+            'a',
+            'ب',
+            'ا',
+            'क',
+            '\u{94d}',
+            '\u{301}',
+            '\u{e0067}',
+            '\u{e0031}',
+            '\u{e007f}',
+            ' ',
+            '\u{202e}',
+        ];
+        let mut state = 1_u32;
+        let text: String = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            SIGNS[(state >> 16) as usize % SIGNS.len()]
+        })
+        .take(200_000)
+        .collect();
+        let once = SafeText::new(&text);
+        assert_eq!(SafeText::new(once.as_str()), once);
+        let invisible =
+            |sign: char| matches!(sign, '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
+        let signs: Vec<char> = once.as_str().chars().collect();
+        for (at, three) in signs.windows(3).enumerate() {
+            // A selector, and then a joiner.
+            let is_run = three.iter().all(|sign| invisible(*sign))
+                || three[0] == three[1] && invisible(three[0]);
+            assert!(!is_run, "{:?}", &signs[at..at + 3]);
+        }
+        assert!(
+            !once.as_str().contains('\u{e0031}'),
+            "no flag has such a tag"
         );
     }
 

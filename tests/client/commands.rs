@@ -107,7 +107,7 @@ fn a_reply_goes_to_who_wrote_and_not_to_who_has_that_nick_now() {
     bob.enter("/quit");
     ada.sees("* robert left");
     ada.enter("/reply are you there?");
-    ada.sees("! not sent: whoever wrote to you is not here any more");
+    ada.sees("? not sent: whoever wrote to you is not here any more");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn somebody_takes_the_nick_of_a_person_whom_one_knows() {
     });
     ada.enter("/msg bob the other secret");
     ada.sees_row("refusal", |row| {
-        row.starts_with("! not sent, as you send nothing to bob for now")
+        row.starts_with("? not sent, as you send nothing to bob for now")
     });
     eve.enter("give me that");
     ada.sees("<?bob> give me that");
@@ -184,7 +184,7 @@ fn who_is_not_accepted_gets_nothing_under_another_nick_either() {
     });
     ada.enter("/reply the secret");
     ada.sees_row("refusal", |row| {
-        row.starts_with("! not sent, as you send nothing to robert for now")
+        row.starts_with("? not sent, as you send nothing to robert for now")
     });
     ada.enter("another secret");
     ada.sees_row("left out", |row| {
@@ -224,7 +224,7 @@ fn whom_one_ignores_is_not_heard_under_another_nick_either() {
     carol.enter("what a day");
     ada.sees("<carol> what a day");
     ada.enter("/ignore");
-    ada.sees("* you ignore: bob");
+    ada.sees("* you ignore: robert, who was bob");
     ada.enter("/names");
     ada.enter("/whois robert");
     ada.sees("| you ignore what is said under this identity");
@@ -285,7 +285,7 @@ fn a_reply_that_is_being_typed_does_not_go_to_whoever_writes_meanwhile() {
     assert!(!ada.has_seen("hello"));
     ada.enter("");
     ada.sees_row("refusal", |row| {
-        row.starts_with("! not sent: somebody else")
+        row.starts_with("? not sent: somebody else")
     });
     ada.enter("/reply what do you want?");
     eve.sees("<ada → you> what do you want?");
@@ -329,7 +329,7 @@ fn two_who_want_one_nick_at_one_time_both_stay() {
     bob.enter("/nick zoe");
     carol.sees(" is called zoe now, and is still the same");
     let refused = || {
-        let is_refusal = |row: &String| row.starts_with('!') && row.contains("zoe");
+        let is_refusal = |row: &String| row.starts_with('?') && row.contains("zoe");
         [&ada, &bob].map(|it| it.screen.transcript().iter().any(is_refusal))
     };
     wait_for(
@@ -350,7 +350,7 @@ fn what_stands_behind_a_space_and_a_slash_is_not_sent() {
     all_here(&[&ada, &bob]);
     ada.enter(" /msg bob the secret");
     ada.sees_row("refusal", |row| {
-        row.starts_with("! not sent: there is a space")
+        row.starts_with("? not sent: there is a space")
     });
     ada.enter("//shrug");
     bob.sees("<ada> /shrug");
@@ -378,5 +378,28 @@ fn the_history_can_be_shown_again_after_the_screen_was_cleared() {
         "{shown}"
     );
     ada.enter("/history x");
-    ada.sees("! it is used like this: /history [N]");
+    ada.sees("? it is used like this: /history [N]");
+}
+
+#[test]
+fn who_is_ignored_stays_so_under_another_nick_and_is_listed_by_it() {
+    let relay = Relay::start(&[]);
+    let [mut ada, mut bob] = ["ada", "bob"].map(|nick| Person::join(&relay, nick, &[]));
+    all_here(&[&ada, &bob]);
+    ada.enter("/ignore bob");
+    ada.sees_row("that he is not heard", |row| {
+        row.starts_with("* nothing that bob says is shown")
+    });
+    bob.enter("/nick robert");
+    ada.sees("* bob is called robert now, and is still the same");
+    ada.enter("/ignore");
+    ada.sees("* you ignore: robert, who was bob");
+    ada.enter("/ignore robert");
+    ada.sees("* you ignore robert already; /unignore robert ends that");
+    ada.enter("/unignore bob");
+    ada.sees("* what robert says is shown again");
+    bob.enter("heard");
+    ada.sees("<robert> heard");
+    ada.enter("/unignore robert");
+    ada.sees("* you do not ignore robert");
 }

@@ -104,7 +104,7 @@ fn a_newcomer_is_handed_what_was_said_and_all_are_told() {
     assert_eq!(handed_on(&shown), words, "{shown:#?}");
     // It is no message to her alone.
     carol.screen.enter("/reply thank you");
-    carol.is_told("! not sent: nobody has said anything to you alone so far");
+    carol.is_told("? not sent: nobody has said anything to you alone so far");
     assert_eq!(bob.warnings(), [""; 0]);
 }
 
@@ -155,14 +155,11 @@ fn mistakes_are_told_in_one_line_and_hand_nothing_on() {
             "/share eve",
             "nobody here is called eve; /names shows who is here",
         ),
-        (
-            "/share ada",
-            "that is you; your own fingerprint is what /fingerprint shows",
-        ),
+        ("/share ada", "nothing is handed on: that is you"),
     ] {
         ada.enter("/clear");
         ada.enter(command);
-        let told = format!("! {told}");
+        let told = format!("? {told}");
         ada.wait_for_row(command, |row| row == told);
     }
     let shares = |line: &String| line.contains("hands on") || line.contains("handed on");
@@ -228,6 +225,42 @@ fn what_somebody_else_wrote_under_the_users_own_nick_is_marked() {
 }
 
 #[test]
+fn all_are_told_of_all_that_is_handed_on_in_lines_that_nobody_can_make_many() {
+    let relay = Relay::start(&[]);
+    let mut ada = Person::join(&relay, "ada");
+    for text in ["one", "two", "three"] {
+        ada.tells_all(text);
+    }
+    let carol = ada.welcomes(&relay, "carol");
+    let dora = ada.welcomes(&relay, "dora");
+    for which in [["1"; 12].as_slice(), &["3"]].concat() {
+        ada.screen.enter("/clear");
+        ada.screen.enter(&format!("/share carol {which}"));
+        ada.screen.sees("* carol has got ");
+    }
+    let told = |told: &[String], by: &str| {
+        let mut told = told.to_vec();
+        told.retain(|line| line.starts_with(by));
+        told
+    };
+    let ended = dora.leave();
+    let mut expected = vec!["* ada hands on 1 earlier message to carol"; 10];
+    expected.push("* ada hands on 5 earlier messages to carol");
+    assert_eq!(told(&ended.stdout, "* ada hands on"), expected);
+    let ended = carol.leave();
+    let heading = "* earlier, handed on by ada";
+    let expected = ["1 message", "1 message", "3 messages"].map(|it| format!("{heading}: {it}"));
+    assert_eq!(told(&ended.stdout, heading), expected);
+    let mut ends = vec!["* that was all from ada: 1 shown"];
+    ends.extend(["* that was all from ada: 0 shown, 1 you had"; 10]);
+    ends.extend([
+        "* that was all from ada: 2 shown, 1 you had",
+        "* that was all from ada: 0 shown, 1 you had",
+    ]);
+    assert_eq!(told(&ended.stdout, "* that was all"), ends);
+}
+
+#[test]
 fn who_hands_on_and_is_gone_in_the_middle_has_handed_on_less() {
     let relay = Relay::start(&["--grace", "1"]);
     let carol = Client::join(relay.address(), "carol", &[]);
@@ -264,9 +297,9 @@ fn without_a_connection_nothing_is_handed_on_or_asked_for() {
     drop(relay);
     ada.screen.sees("lost the connection to ");
     ada.screen.enter("/share bob");
-    ada.is_told("! nothing is handed on: you are not connected; try it when you are");
+    ada.is_told("? nothing is handed on: you are not connected; try it when you are");
     ada.screen.enter("/catchup");
-    ada.is_told("! nobody is asked: you are not connected; try it when you are");
+    ada.is_told("? nobody is asked: you are not connected; try it when you are");
 }
 
 #[test]
@@ -326,6 +359,20 @@ fn who_leaves_meanwhile_has_not_got_it_and_whoever_hands_on_is_told() {
     // That is in the way of nobody else.
     ada.screen.enter("/share dave 200");
     ada.is_told("* dave has got all 200 messages");
+    let told = ada.screen.transcript();
+    let progress = "* dave has got ";
+    let told: Vec<u32> = told
+        .iter()
+        .filter_map(|row| row.strip_prefix(progress)?.split(' ').next()?.parse().ok())
+        .collect();
+    assert!(
+        told.is_sorted() && (1..=3).contains(&told.len()),
+        "{told:?}"
+    );
+    assert!(
+        told.iter().all(|count| (50..200).contains(count)),
+        "{told:?}"
+    );
     let lines = dave.lines();
     let expected: Vec<String> = (0..200)
         .map(|number| format!("<bob> line {number}"))

@@ -16,6 +16,7 @@ mod chaos;
 mod chat;
 mod commands;
 mod endings;
+mod given;
 mod hostile_relay;
 mod invites;
 mod late;

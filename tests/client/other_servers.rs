@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use e2echat::room::frame::{Challenge, Frame, PREAMBLE, RelayLimits, RunId};
 use e2echat::room::notice::Notice;
 
 use crate::support::peer::frame;
-use crate::support::process::{Client, Ended, Home, Relay};
+use crate::support::process::{Client, Ended, Home, Relay, tested_program};
+use crate::support::screen::Screen;
 
 /// Where a room begins.
 const START: Link = Link {
@@ -228,4 +230,94 @@ fn a_notice_from_the_future() {
     let address = scripted(Frame::notice(99).encode());
     let expected = format!("{address} hung up for a reason that this version does not know (99)");
     join(address).assert_failure(&expected);
+}
+
+#[test]
+fn a_terminal_says_after_a_second_what_the_program_connects_to() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let home = Home::new();
+    let screen = Screen::e2echat(&home, &["join", &address, "--nick", "ada"], 24, 200);
+    let connecting = format!("* connecting to {address} …");
+    screen.wait_for_row(&connecting, |row| row == connecting);
+    // To a pipe it is nothing.
+    drop(listener);
+    let ended = home.run(&["join", &address, "--nick", "ada"]);
+    assert_eq!(ended.stdout, [""; 0], "{ended:#?}");
+}
+
+#[test]
+fn what_answers_in_another_protocol_is_named() {
+    for (answer, protocol) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "TLS"),
+        (b"\x15\x03\x03\x00\x02\x02\x0a", "TLS"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
+    ] {
+        let address = scripted(answer.to_vec());
+        let ended = join(address);
+        ended.assert_failure(&format!(
+            "what answers at {address} is not an e2echat relay"
+        ));
+        let hint = format!("  it speaks {protocol}: check the host and the port");
+        assert_eq!(ended.stderr[1], hint, "{ended:#?}");
+    }
+}
+
+#[test]
+fn what_speaks_another_protocol_at_the_relay_is_named_in_its_log() {
+    let relay = Relay::start(&["-v"]);
+    for (begin, named) in [
+        (
+            &b"PROXY TCP4 192.0.2.7 192.0.2.8 4000 4000\r\ne2echat"[..],
+            "the PROXY protocol, and this relay does not: have the load balancer send no such header",
+        ),
+        (
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c",
+            "the PROXY protocol, and this relay does not: have the load balancer send no such header",
+        ),
+        (
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+            "TLS, and this relay does not: put no TLS around it, as all is encrypted already",
+        ),
+        (
+            b"GET / HTTP/1.1\r\nHost: chat\r\n\r\n",
+            "HTTP, and this relay does not",
+        ),
+        (b"POST /", "HTTP, and this relay does not"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH, and this relay does not"),
+        (b"\x05\x01\x00", "SOCKS, and this relay does not"),
+    ] {
+        let mut stream = TcpStream::connect(relay.address()).unwrap();
+        let from = stream.local_addr().unwrap();
+        stream.write_all(begin).unwrap();
+        // It fails where the relay was faster.
+        let _ = stream.shutdown(Shutdown::Write);
+        let expected = format!(" refused {from}: it speaks {named}");
+        relay.wait_for_log(&expected, |line| line.ends_with(&expected));
+    }
+}
+
+#[test]
+fn a_host_with_ipv6_alone_shows_an_address_at_which_friends_reach_it() {
+    let network =
+        "ip link set lo up && ip -6 addr add fd00:7::7/64 dev lo && ip -6 route add default dev lo";
+    let alone = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-n", "sh", "-c", &format!("{network} && {script}")]);
+        command
+    };
+    if !alone("true")
+        .output()
+        .is_ok_and(|ended| ended.status.success())
+    {
+        return println!("skipped: no network of its own can be made here, with IPv6 alone");
+    }
+    let home = Home::new();
+    let mut command = alone("exec \"$PROGRAM\" serve --port 0");
+    home.isolate(&mut command);
+    let relay = Relay::from_command(command.env("PROGRAM", tested_program()), home);
+    let port = relay.address().port();
+    let directions = format!("friends join with: e2echat join [fd00:7::7]:{port} --nick NAME");
+    relay.wait_for_line("directions", |line| line == directions);
 }

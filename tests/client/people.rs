@@ -4,11 +4,12 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::support::process::{Client, Home, Relay, is_message, wait_for};
+use crate::support::process::{Client, Home, Relay, is_message, tested_program, wait_for};
 use crate::support::screen::Screen;
 
 /// The lines of the file in which a user's people are remembered.
@@ -75,6 +76,15 @@ fn an_identity_made_for_one_run_is_not_remembered() {
     assert!(!home.known_people().exists());
 }
 
+/// The same letters, with small ones for capitals.
+fn with_other_case(text: &str) -> String {
+    let swap = |letter: char| match letter {
+        'a'..='z' => letter.to_ascii_uppercase(),
+        _ => letter.to_ascii_lowercase(),
+    };
+    text.chars().map(swap).collect()
+}
+
 #[test]
 fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_accepted() {
     let relay = Relay::start(&[]);
@@ -113,25 +123,23 @@ fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_ac
     });
 
     // Too short, wrong, the one before, and the right one but for a letter's case.
-    let swapped: String = end
-        .chars()
-        .map(|c| {
-            if c.is_ascii_lowercase() {
-                c.to_ascii_uppercase()
-            } else {
-                c.to_ascii_lowercase()
-            }
-        })
-        .collect();
-    let mut refusals = 0;
-    for wrong in [&end[1..], "AAAAAAAAAA", &was[was.len() - 10..], &swapped] {
+    let swapped = with_other_case(end);
+    let (mut refusals, mut mistakes) = (0, 0);
+    for (wrong, is_mistake) in [
+        (&end[1..], true),
+        ("AAAAAAAAAA", false),
+        (&was[was.len() - 10..], false),
+        (&swapped, true),
+    ] {
         if wrong == end {
             continue;
         }
         ada.enter(&format!("/trust bob {wrong}"));
-        refusals += 1;
+        refusals += usize::from(!is_mistake);
+        mistakes += usize::from(is_mistake);
         ada.wait_for("refusal", |shown| {
             shown.matches("\n! nothing is accepted: ").count() == refusals
+                && shown.matches("\n? nothing is accepted: ").count() == mistakes
         });
     }
     ada.enter("still not for you");
@@ -535,4 +543,147 @@ fn whoever_writes_waits_for_the_lock() {
     assert_eq!(lines[0], "half a line");
     assert!(lines[1].ends_with(&format!(" bob {is}")), "{lines:#?}");
     drop(bob);
+}
+
+#[test]
+fn an_impostor_is_noticed_however_the_address_of_the_relay_is_spelled() {
+    let relay = Relay::start(&[]);
+    let port = relay.address().port();
+    let (home, others) = (Home::new(), Home::new());
+    let (first, _) = others.identity("first.pem");
+    let (second, _) = others.identity("second.pem");
+    let ada = Client::join_from(&home, relay.address(), "ada", &[]);
+    let bob = Client::join(relay.address(), "bob", &["--identity", &first]);
+    ada.meets("bob");
+    assert_eq!(bob.leave().code(), Some(0));
+    assert_eq!(ada.leave().code(), Some(0));
+    let bob = Client::join(relay.address(), "bob", &["--identity", &second]);
+    let ways = [
+        "127.0.0.1",
+        "127.1",
+        "127.0.1",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.0.0.1.",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+    ];
+    let impostor_at = |host: &str| {
+        let mut command = home.e2echat();
+        command.args(["join", &format!("{host}:{port}"), "--nick", "ada"]);
+        let ada = Client::start_command(&mut command);
+        ada.wait_for_line(host, |line| {
+            line.starts_with("! THE IDENTITY OF bob HAS CHANGED")
+        });
+        assert_eq!(ada.leave().code(), Some(0));
+    };
+    for host in ways {
+        impostor_at(host);
+    }
+    // What an earlier version has written is read the same way.
+    let known = fs::read_to_string(home.known_people()).unwrap();
+    for host in ways {
+        let older = known.replace("127.0.0.1:", &format!("{host}:"));
+        fs::write(home.known_people(), older).unwrap();
+        impostor_at("127.0.0.1");
+    }
+    drop(bob);
+}
+
+#[test]
+fn an_address_may_have_a_zone_in_join_in_bind_and_in_a_proxy() {
+    // Each system with IPv6 has this one, and each with a network one of its link.
+    let zones = fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    let fields: Vec<Vec<&str>> = zones
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let Some([ip, .., zone]) = fields
+        .iter()
+        .find(|it| it[0].starts_with("fe80"))
+        .map(Vec::as_slice)
+    else {
+        return println!("skipped: no interface has an address of its link");
+    };
+    let groups: Vec<&str> = (0..8).map(|group| &ip[4 * group..4 * group + 4]).collect();
+    let place = format!("{}%{zone}", groups.join(":"));
+    let relay = Relay::start_with(&["--bind", &place, "--port", "0"]);
+    let port = relay.address().port();
+    let at = format!("[{place}]:{port}");
+    let ada = Client::start_at(&at, "ada", &[]);
+    ada.wait_for_roster();
+    let proxy = format!("socks5://[{place}]:1");
+    let refused = Client::start_at(&at, "bob", &["--proxy", &proxy]).ended();
+    let shown = refused.stderr.first().expect("an error");
+    assert!(
+        shown.starts_with("e2echat: error: cannot connect to the proxy [fe80::"),
+        "{shown}"
+    );
+    assert!(
+        shown.ends_with(&format!("%{zone}]:1: connection refused")),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_file_of_known_people_that_others_may_write_is_closed_to_them() {
+    let relay = Relay::start(&[]);
+    let home = Home::new();
+    let path = home.known_people();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    for (mode, closed) in [
+        (0o666, 0o600),
+        (0o620, 0o600),
+        (0o602, 0o600),
+        (0o644, 0o644),
+        (0o640, 0o640),
+    ] {
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let ada = Client::join_from(&home, relay.address(), "ada", &[]);
+        assert_eq!(ada.leave().code(), Some(0));
+        let now = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(now, closed, "{mode:o}");
+    }
+}
+
+/// A file that can grow no further stands for a full disk.
+#[test]
+fn a_full_disk_is_told_once_and_the_exit_status_says_it() {
+    let relay = Relay::start(&[]);
+    let (home, others) = (Home::new(), Home::new());
+    let (identity, _) = others.identity("id.pem");
+    let path = home.known_people();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let full = "#\n".repeat(600);
+    fs::write(&path, &full).unwrap();
+    let mut shell = Command::new("sh");
+    home.isolate(&mut shell);
+    shell
+        .args(["-c", r#"trap '' XFSZ; ulimit -f 1; exec "$0" "$@""#])
+        .arg(tested_program())
+        .args(["join", &relay.address().to_string(), "--nick", "ada"]);
+    let ada = Client::start_command(&mut shell);
+    ada.wait_for_roster();
+    let end = "a change would not be noticed the next time: file too large";
+    for nick in ["bob", "carol", "dave"] {
+        let other = Client::join(relay.address(), nick, &["--identity", &identity]);
+        ada.meets(nick);
+        assert_eq!(other.leave().code(), Some(0));
+        let left = format!("* {nick} left");
+        ada.wait_for_line(&left, |line| line == left);
+    }
+    let ended = ada.leave();
+    ended.assert_failure("not everything was written down");
+    let told: Vec<usize> = (0..ended.stdout.len())
+        .filter(|at| ended.stdout[*at].starts_with('!') && ended.stdout[*at].ends_with(end))
+        .collect();
+    let joined = ended
+        .stdout
+        .iter()
+        .position(|line| line.starts_with("* bob joined "));
+    assert_eq!(told.len(), 1, "{ended:#?}");
+    assert!(joined.is_some_and(|joined| joined < told[0]), "{ended:#?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), full);
 }

@@ -123,9 +123,12 @@ fn an_empty_line_is_not_sent_and_no_failure() {
     ada.wait_for_message("bot", "next");
     let ended = bot.leave();
     assert_eq!(ended.code(), Some(0), "{ended:#?}");
-    let warnings = ended.stdout.iter().filter(|line| line.starts_with("! "));
+    let warnings = ended
+        .stdout
+        .iter()
+        .filter(|line| line.starts_with(['!', '?']));
     assert!(
-        warnings.eq(["! not sent: there is nothing in it"; 2]),
+        warnings.eq(["? not sent: there is nothing in it"; 2]),
         "{ended:#?}"
     );
     let heard = ada.lines();
@@ -156,7 +159,7 @@ fn a_message_of_4_kib_and_one_byte_is_not_sent_and_the_exit_status_says_so() {
         bot.say(&"x".repeat(bytes));
         bot.say("next");
         ada.wait_for_message("bot", "next");
-        let refused = format!("! not sent: it has {bytes} bytes, and a message has at most 4096");
+        let refused = format!("? not sent: it has {bytes} bytes, and a message has at most 4096");
         bot.wait_for_line("warning", |line| line == refused);
         let ended = bot.leave();
         ended.assert_failure("not everything was sent");

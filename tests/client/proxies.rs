@@ -256,6 +256,12 @@ fn a_proxy_of_another_kind() {
 #[test]
 fn a_proxy_that_hangs_up() {
     assert_refused("", &[(HELLO, b"")], "the proxy PROXY hung up");
+    // Behind its greeting it is the relay that cannot be reached.
+    let unreached =
+        format!("the proxy PROXY cannot connect to {RELAY}: it hung up without an answer");
+    assert_refused("", &[(HELLO, &[5, 0]), (REQUEST, b"")], &unreached);
+    let login: &[(usize, &[u8])] = &[(HELLO, &[5, 2]), (LOGIN, &[1, 0]), (REQUEST, b"")];
+    assert_refused("ada:secret@", login, &unreached);
     let halfway: &[(usize, &[u8])] = &[(HELLO, &[5, 0]), (REQUEST, &[5, 0, 0])];
     assert_refused("", halfway, "the proxy PROXY hung up");
 }
@@ -325,9 +331,9 @@ fn a_password_in_a_proxy_that_is_written_wrongly_is_not_shown() {
         by_environment
             .args(["join", RELAY, "--nick", "ada"])
             .env("E2ECHAT_PROXY", proxy);
-        for mut command in [by_option, by_environment] {
+        for (mut command, name) in [(by_option, "--proxy"), (by_environment, "E2ECHAT_PROXY")] {
             let ended = Client::start_command(&mut command).ended();
-            ended.assert_misused("--proxy");
+            ended.assert_misused(name);
             assert!(!format!("{ended:?}").contains("secret"), "{ended:#?}");
         }
     }
@@ -336,13 +342,18 @@ fn a_password_in_a_proxy_that_is_written_wrongly_is_not_shown() {
 #[test]
 fn a_proxy_is_never_left_out_because_it_is_written_wrongly() {
     let home = Home::new();
-    for proxy in ["", "127.0.0.1:9050", "http://127.0.0.1:8080"] {
+    // An empty variable counts as unset.
+    for proxy in [" ", "127.0.0.1:9050", "http://127.0.0.1:8080"] {
         let mut command = home.e2echat();
         command
             .args(["join", RELAY, "--nick", "ada"])
             .env("E2ECHAT_PROXY", proxy);
         Client::start_command(&mut command)
             .ended()
-            .assert_misused("--proxy");
+            .assert_misused("E2ECHAT_PROXY");
+    }
+    for proxy in ["", "127.0.0.1:9050"] {
+        let ended = home.run(&["join", RELAY, "--nick", "ada", "--proxy", proxy]);
+        ended.assert_misused("--proxy");
     }
 }

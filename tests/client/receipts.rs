@@ -105,7 +105,7 @@ fn seen_tells_who_has_confirmed_and_who_has_not_and_a_sign_who_never_will() {
     ada.learns("/seen 1", &[&begin, "|   confirmed by bob"]);
     assert!(!ada.screen.contents().contains("seven"));
     ada.screen.enter("/seen x");
-    ada.sees("! it is used like this: /seen [N]");
+    ada.sees("? it is used like this: /seen [N]");
     ada.screen.enter("/history");
     ada.sees("<ada> shall we meet at seven?");
     let rows = ada.screen.contents();
@@ -272,6 +272,20 @@ fn what_is_said_before_the_others_are_back_is_for_them_too() {
         "/seen",
         &["| meet at the station at 8", "|   confirmed by bob"],
     );
+    assert_eq!(restart.bob.warnings(), [""; 0]);
+}
+
+#[test]
+fn what_is_said_to_one_alone_who_is_missing_is_kept_for_them() {
+    let (mut ada, restart) = restart_without_bob();
+    ada.screen.enter("/msg bob bring the tickets");
+    ada.sees("* bob is still missing; this is kept for 5 minutes");
+    ada.screen.enter("/msg carol hello");
+    ada.screen.sees("nobody here is called carol");
+    restart.storm.block(false);
+    let line = "<ada → you> bring the tickets";
+    restart.bob.wait_for_line(line, |told| told.ends_with(line));
+    ada.learns("/seen", &["|   confirmed by bob"]);
     assert_eq!(restart.bob.warnings(), [""; 0]);
 }
 

@@ -1,6 +1,8 @@
 //! What a person and a pipe are shown when a connection breaks and comes back, and who may take
 //! whose place.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -143,13 +145,14 @@ fn a_new_connection_on_demand() {
     scene.ada.enter("/reconnect");
     scene.ada.enter("second");
     scene.ada.enter("/rekey");
-    let refusal = "! there is no connection at the moment; try again when it is back";
+    let refusal = "? there is no connection at the moment; try again when it is back";
     scene.ada.wait_for_row("refusal", |row| row == refusal);
     scene.storm.block(false);
     scene.ada.enter("/reconnect");
     scene.bob.wait_for_message("ada", "second");
     assert_eq!(scene.rows("* connected again").len(), 2);
-    assert_eq!(scene.rows("! "), [refusal]);
+    assert_eq!(scene.rows("? "), [refusal]);
+    assert_eq!(scene.rows("! "), [""; 0]);
 }
 
 #[test]
@@ -169,7 +172,7 @@ fn a_connection_that_breaks_while_a_key_is_made_for_a_nick() {
     });
     storm.block(true);
     ada.wait_for_row("refusal", |row| {
-        row.starts_with("! you are not called countess: the connection was lost meanwhile")
+        row.starts_with("? you are not called countess: the connection was lost meanwhile")
     });
 }
 
@@ -353,14 +356,14 @@ fn come_back_too_late(options: &[&str], nick: &str) -> (Scene, Client) {
 fn a_room_that_is_full_meanwhile_is_told_once_and_tried_again() {
     let (mut scene, carl) = come_back_too_late(&["--max-members", "2"], "carl");
     let refused = format!(
-        "* no way back yet: the room is full ({}); your program goes on trying",
+        "* no way back yet: the room is full: the relay lets 2 into a room ({}); your program goes on trying",
         scene.storm.address()
     );
     scene.ada.wait_for_row("refusal", |row| row == refused);
     scene.ada.enter("kept");
     // Some attempts later.
     thread::sleep(Duration::from_secs(5));
-    assert_eq!(scene.rows("* no way back"), [refused]);
+    assert_eq!(scene.rows("* no way back yet: the room is full"), [refused]);
     assert_eq!(carl.leave().code(), Some(0));
     scene.ada.wait_for_row("return", is_again);
     scene.bob.wait_for_message("ada", "kept");
@@ -409,4 +412,39 @@ fn names_says_what_it_knows_without_a_connection_and_who_is_missing() {
     ada.wait_for_row("missing", |row| row == "* still missing: bob");
     let shown = ada.contents();
     assert!(!shown.contains("* there is no connection"), "{shown}");
+}
+
+#[test]
+fn why_there_is_no_way_back_is_told_once() {
+    let relay = Relay::start(&[]);
+    let address = relay.address();
+    let ada = Client::join(address, "ada", &[]);
+    drop(relay);
+    ada.wait_for_line("loss", is_lost);
+    let why = format!(
+        "* no way back yet: cannot connect to {address}: connection refused; your program goes on trying"
+    );
+    ada.wait_for_line("reason", |line| line == why);
+    // Another reason is told, too.
+    let listener = TcpListener::bind(address).expect("the port is free again");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // It fails where the client was faster.
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    let lost =
+        format!("* no way back yet: lost the connection to {address}: what came was no frame; ");
+    ada.wait_for_line("another reason", |line| line.starts_with(&lost));
+    // Each is told once, however often there is an attempt.
+    let lines = ada.lines();
+    let mut told: Vec<&String> = lines
+        .iter()
+        .filter(|line| line.starts_with("* no way back yet: "))
+        .collect();
+    let count = told.len();
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!(told.len(), count, "{lines:#?}");
 }

@@ -3,9 +3,10 @@
 use super::markdown::Document;
 
 /// Where the words are, those of alarms first.
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 21] = [
     include_str!("../../src/cmd/join/output/alarms.rs"),
     include_str!("../../src/cmd/join/trust/mod.rs"),
+    include_str!("../../src/cmd/join/trust/comparing.rs"),
     include_str!("../../src/cmd/join/events.rs"),
     include_str!("../../src/cmd/join/commands/say.rs"),
     include_str!("../../src/cmd/join/outbox.rs"),
@@ -117,7 +118,7 @@ pub fn never_said(document: &Document) -> Vec<String> {
         let never = shown(document, sign).into_iter();
         never.filter(move |line| !is_said(line)).collect::<Vec<_>>()
     };
-    let lines = [of('!', 15), of('*', 5)].concat().into_iter();
+    let lines = [of('!', 15), of('?', 15), of('*', 5)].concat().into_iter();
     lines
         .map(|line| format!("{}: the program does not say: {line}", document.name))
         .collect()

@@ -175,6 +175,20 @@ fn the_load_balancer_of_the_guide_keeps_each_room_in_one_place() {
 }
 
 #[test]
+fn no_room_is_split_when_a_relay_behind_the_load_balancer_is_killed_and_started_anew() {
+    let mut relays = vec![Relay::start(&["-v"]), Relay::start(&["-v"])];
+    let addresses = [relays[0].address(), relays[1].address()];
+    let Some(balancer) = Balancer::start(&Document::read("docs/HOSTING.md"), addresses) else {
+        println!("skipped: there is no haproxy on the PATH");
+        return;
+    };
+    haproxy::assert_no_room_is_split(&balancer, &mut relays, |address| {
+        let (ip, port) = (address.ip().to_string(), address.port().to_string());
+        Relay::start_with(&["--bind", &ip, "--port", &port, "-v"])
+    });
+}
+
+#[test]
 fn imports_lead_downward_and_not_in_circles() {
     let imports = Imports::of_the_program();
     assert_nothing_wrong(&imports.upward());

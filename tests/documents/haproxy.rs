@@ -1,7 +1,7 @@
 //! The load balancer of docs/HOSTING.md: whether it sends all members of a room to one relay.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use super::markdown::Document;
@@ -29,7 +29,10 @@ impl Balancer {
         let [one, two] = relays.map(|relay| relay.to_string());
         let config = example.lines.join("\n") + "\n";
         let config = config
-            .replace("bind :4000", &format!("bind {address}"))
+            .replace(
+                "bind :::4000 v4v6",
+                &format!("bind {address}{}", also(address)),
+            )
             .replace("127.0.0.1:4001", &one)
             .replace("127.0.0.1:4002", &two);
         let home = Home::new();
@@ -52,6 +55,21 @@ impl Balancer {
             || "haproxy does not listen".to_owned(),
         );
         Some(balancer)
+    }
+}
+
+/// Where the balancer listens besides, for those who come by IPv6.
+fn by_ipv6(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port())
+}
+
+fn also(address: SocketAddr) -> String {
+    // A system without IPv6 would let it listen nowhere.
+    let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    if has_ipv6 {
+        format!(",{}", by_ipv6(address))
+    } else {
+        String::new()
     }
 }
 
@@ -80,4 +98,82 @@ pub fn relays_used(balancer: &Balancer, relays: &[Relay]) -> usize {
             .any(|line| line.contains(" joined from "))
     };
     relays.iter().filter(is_used).count()
+}
+
+/// Two members enter each of ten rooms, one of them by IPv6 where there is such a thing. A relay is killed and
+/// started anew at its port. In each room both find each other again, and whoever comes then finds both.
+pub fn assert_no_room_is_split(
+    balancer: &Balancer,
+    relays: &mut Vec<Relay>,
+    again: impl Fn(SocketAddr) -> Relay,
+) {
+    let rooms: Vec<String> = (0..10).map(|room| format!("hall-{room}")).collect();
+    let ipv4 = balancer.address;
+    let ipv6 = if TcpStream::connect(by_ipv6(ipv4)).is_ok() {
+        by_ipv6(ipv4)
+    } else {
+        ipv4
+    };
+    let mut members: Vec<[Client; 2]> = rooms
+        .iter()
+        .map(|room| {
+            let [ada, bob] = [("ada", ipv4), ("bob", ipv6)]
+                .map(|(nick, way)| Client::join(way, nick, &["--room", room]));
+            ada.meets("bob");
+            [ada, bob]
+        })
+        .collect();
+    let killed = relays.remove(0);
+    let address = killed.address();
+    let used = |relay: &Relay| {
+        relay
+            .log()
+            .iter()
+            .filter(|line| line.contains(" joined from "))
+            .count()
+    };
+    let (there, elsewhere) = (used(&killed), used(&relays[0]));
+    assert_eq!(there + elsewhere, 20);
+    assert!(there > 0 && elsewhere > 0, "{there} and {elsewhere}");
+    drop(killed);
+    let is_lost =
+        |client: &Client| client.has_shown(|line| line.starts_with("* lost the connection to "));
+    let lost = || {
+        members
+            .iter()
+            .flatten()
+            .filter(|client| is_lost(client))
+            .count()
+    };
+    wait_for(
+        || (lost() == there).then_some(()),
+        || format!("{} of {there} have lost it", lost()),
+    );
+    relays.push(again(address));
+    for (room, [ada, bob]) in rooms.iter().zip(&mut members) {
+        for client in [&*ada, &*bob] {
+            if is_lost(client) {
+                client.wait_for_line("way back", |line| line.starts_with("* connected again"));
+            }
+        }
+        let carol = Client::join(ipv6, "carol", &["--room", room]);
+        for nick in ["ada", "bob"] {
+            let here = format!("* here: {nick} ");
+            let back = format!("* {nick} is back");
+            let came = format!("* {nick} joined ");
+            carol.wait_for_line(&here, |line| {
+                line.starts_with(&here) || line == back || line.starts_with(&came)
+            });
+        }
+        ada.meets("carol");
+        bob.meets("carol");
+        ada.say("all here?");
+        for client in [&*bob, &carol] {
+            client.wait_for_message("ada", "all here?");
+        }
+        bob.say("all here");
+        for client in [&*ada, &carol] {
+            client.wait_for_message("bob", "all here");
+        }
+    }
 }

@@ -166,11 +166,11 @@ fn a_name_that_is_taken_or_could_be_an_address_is_refused_and_nothing_is_lost() 
     let before = saved(&home);
     let mut ada = Screen::join(&home, &address, "ada", &[]);
     ada.enter("/save work");
-    ada.sees("! not saved: work is another room already; choose another name, ");
+    ada.sees("? not saved: work is another room already; choose another name, ");
     for name in ["localhost", "a.example", "a:1", "127", "::1", "inv-a"] {
         ada.enter(&format!("/save {name}"));
         ada.wait_for_row(name, |row| {
-            row.starts_with("! not saved: ") && row.contains("name")
+            row.starts_with("? not saved: ") && row.contains("name")
         });
         ada.enter("/clear");
         let arguments = ["join", &address, "--nick", "ada", "--save", name];

@@ -42,3 +42,68 @@ pub fn event(line: &str) -> Value {
     assert!(errors.is_empty(), "{line}: {errors:#?}");
     event
 }
+
+/// Places in a schema where a keyword stands that is about one type of value, and no `type` that says which. Ajv
+/// refuses these with `strict: true`.
+fn untyped(schema: &Value, place: &str, found: &mut Vec<String>) {
+    const ABOUT: [(&str, &str); 14] = [
+        ("properties", "object"),
+        ("required", "object"),
+        ("additionalProperties", "object"),
+        ("unevaluatedProperties", "object"),
+        ("dependentRequired", "object"),
+        ("patternProperties", "object"),
+        ("items", "array"),
+        ("minItems", "array"),
+        ("uniqueItems", "array"),
+        ("pattern", "string"),
+        ("minLength", "string"),
+        ("maxLength", "string"),
+        ("minimum", "integer"),
+        ("maximum", "integer"),
+    ];
+    let Value::Object(keywords) = schema else {
+        return;
+    };
+    for (keyword, kind) in ABOUT {
+        if keywords.contains_key(keyword) && keywords.get("type") != Some(&json!(kind)) {
+            found.push(format!("{place}: {keyword} without \"type\": \"{kind}\""));
+        }
+    }
+    let required = keywords.get("required").and_then(Value::as_array);
+    for name in required.into_iter().flatten().filter_map(Value::as_str) {
+        if keywords
+            .get("properties")
+            .and_then(|it| it.get(name))
+            .is_none()
+        {
+            found.push(format!("{place}: {name} is required, and no property"));
+        }
+    }
+    for (keyword, value) in keywords {
+        let place = format!("{place}/{keyword}");
+        match (keyword.as_str(), value) {
+            ("properties" | "$defs" | "patternProperties", Value::Object(schemas)) => {
+                for (name, schema) in schemas {
+                    untyped(schema, &format!("{place}/{name}"), found);
+                }
+            }
+            ("oneOf" | "anyOf" | "allOf", Value::Array(schemas)) => {
+                for schema in schemas {
+                    untyped(schema, &place, found);
+                }
+            }
+            ("items" | "if" | "then" | "else" | "not" | "unevaluatedProperties", schema) => {
+                untyped(schema, &place, found);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_part_of_the_schema_says_what_type_it_is_about() {
+    let mut found = Vec::new();
+    untyped(&SCHEMA, "", &mut found);
+    assert_eq!(found, [""; 0]);
+}

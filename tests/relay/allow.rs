@@ -57,6 +57,9 @@ fn the_list_is_read_again_when_it_has_changed() {
     let relay = Relay::start(&["--allow", &list.display().to_string(), "-v"]);
     let inside = ada.enters(&relay);
     bob.is_refused(&relay);
+    // The host can add a friend from the log.
+    let who = format!(" refused bob {} from 127.0.0.1:", bob.fingerprint);
+    relay.wait_for_log(&who, |line| line.contains(&who));
     write(&format!("{}\n{}\n", ada.fingerprint, bob.fingerprint));
     assert_eq!(bob.enters(&relay).leave().code(), Some(0));
     // One of the same length, which may have the same time.

@@ -881,7 +881,10 @@ fn a_place_is_kept_while_nobody_needs_it_and_gives_way_when_the_room_is_full() {
     // Now three of each address are there: nobody from this one may have more than the other, but
     // somebody from another one may come, and one from theirs may take the place of theirs.
     let refused = Client::start(relay.address(), "dave", &[]).ended();
-    refused.assert_failure(&format!("the room is full ({})", relay.address()));
+    refused.assert_failure(&format!(
+        "the room is full: the relay lets 6 into a room ({})",
+        relay.address()
+    ));
     assert!(!ada.lines().contains(&lost("second")));
     let far = enter_from(FAR_AWAY, &relay, "far", 4).expect("another gives way");
     wait_for_loss(&ada, "second");

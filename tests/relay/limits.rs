@@ -40,7 +40,10 @@ fn a_full_room_and_another_room_beside_it() {
     let ada = Client::join(relay.address(), "ada", &[]);
     let mut bob = Client::join(relay.address(), "bob", &[]);
     let refused = Client::start(relay.address(), "carol", &[]).ended();
-    refused.assert_failure(&format!("the room is full ({})", relay.address()));
+    refused.assert_failure(&format!(
+        "the room is full: the relay lets 2 into a room ({})",
+        relay.address()
+    ));
     let elsewhere = Client::join(relay.address(), "carol", &["--room", "attic"]);
     assert_eq!(elsewhere.leave().code(), Some(0));
     bob.say("still here");

@@ -45,6 +45,7 @@ pub(crate) fn share_over(by: &str, shown: u32, had: u32, refused: u32) -> Event 
         by: nick_of(by),
         shown,
         had,
+        ignored: 0,
         refused,
         missing: 0,
     }

@@ -1,6 +1,9 @@
 //! Members that hand on what nobody wrote, or what they may not: what each member sees of it, event by event
 //! (PROTOCOL §5, Handing on).
 
+use std::collections::HashSet;
+use std::slice;
+
 use e2echat::cipher::keys::{KeySize, SessionKey};
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, SessionId};
@@ -338,6 +341,7 @@ fn more_than_the_room_was_told_and_to_somebody_else_than_it_was_told() {
         by: nick_of("mallory"),
         shown: 0,
         had: 0,
+        ignored: 0,
         refused: 0,
         missing: 1000,
     };
@@ -488,7 +492,7 @@ fn a_share_to_one_alone_a_bundle_to_all_and_what_has_another_form() {
     let unopened = Event::Unopened(nick_of("mallory"), OpenError::CannotOpen);
     for (kind, content, is_direct) in cases {
         let seen = scene.send(kind, content, is_direct);
-        assert_eq!(seen, std::slice::from_ref(&unopened), "{kind}");
+        assert_eq!(seen, slice::from_ref(&unopened), "{kind}");
     }
 }
 
@@ -497,23 +501,55 @@ fn what_somebody_hands_on_who_is_ignored_is_shown_when_another_one_does() {
     let mut scene = scene();
     let eve = scene.eve.card.clone();
     let message = scene.wrote(0, "hello");
-    let mallory = scene.mallory.card.sid();
-    scene.bob.session.set_ignored(mallory, true);
-    assert_eq!(scene.hand_one(&[&eve], message.clone()), []);
-    // What was announced then has not come.
-    scene.bob.session.set_ignored(mallory, false);
-    let over = |shown, missing| Event::ShareOver {
-        by: nick_of("mallory"),
-        shown,
-        had: 0,
-        refused: 0,
-        missing,
-    };
+    let mallory = HashSet::from([scene.mallory.card.fingerprint()]);
     let bob = scene.bob.sid();
     let announced = shares("mallory", SharedWith::Me, 1);
-    assert_eq!(scene.announce(bob, 1), [over(0, 1), announced]);
+    // Ignored before it is announced, and after that.
+    scene.bob.session.set_ignored(mallory.clone());
+    assert_eq!(scene.announce(bob, 1), []);
+    assert_eq!(scene.hand(&bundle(&[&eve], slice::from_ref(&message))), []);
+    scene.bob.session.set_ignored(HashSet::new());
+    assert_eq!(scene.announce(bob, 1), slice::from_ref(&announced));
+    scene.bob.session.set_ignored(mallory);
+    assert_eq!(scene.hand(&bundle(&[&eve], slice::from_ref(&message))), []);
+    // Nothing is told of the end of what is not shown.
+    scene.bob.session.set_ignored(HashSet::new());
+    assert_eq!(scene.announce(bob, 1), [announced]);
     let seen = scene.hand(&bundle(&[&eve], &[message]));
-    assert_eq!(seen, [handed(&eve, "hello"), over(1, 0)]);
+    assert_eq!(
+        seen,
+        [handed(&eve, "hello"), share_over("mallory", 1, 0, 0)]
+    );
+}
+
+#[test]
+fn what_is_handed_on_of_somebody_who_is_ignored_is_shown_when_it_is_handed_on_later() {
+    let mut scene = scene();
+    let eve = scene.eve.card.clone();
+    let message = scene.wrote(0, "hello");
+    let bob = scene.bob.sid();
+    scene
+        .bob
+        .session
+        .set_ignored(HashSet::from([eve.fingerprint()]));
+    let over = Event::ShareOver {
+        by: nick_of("mallory"),
+        shown: 0,
+        had: 0,
+        ignored: 1,
+        refused: 0,
+        missing: 0,
+    };
+    assert_eq!(scene.announce(bob, 1).len(), 1);
+    let seen = scene.hand(&bundle(&[&eve], slice::from_ref(&message)));
+    assert_eq!(seen, [over]);
+    scene.bob.session.set_ignored(HashSet::new());
+    assert_eq!(scene.announce(bob, 1).len(), 1);
+    let seen = scene.hand(&bundle(&[&eve], &[message]));
+    assert_eq!(
+        seen,
+        [handed(&eve, "hello"), share_over("mallory", 1, 0, 0)]
+    );
 }
 
 #[test]
@@ -531,6 +567,7 @@ fn who_hands_on_and_says_goodbye_is_told_to_have_handed_on_less() {
         by: nick_of("mallory"),
         shown: 1,
         had: 0,
+        ignored: 0,
         refused: 0,
         missing: 2,
     };
@@ -571,7 +608,7 @@ fn what_was_announced_before_somebody_entered_anew_is_over() {
         reader: bob,
         count: 1,
     };
-    let one = bundle(&[&eve], std::slice::from_ref(&message));
+    let one = bundle(&[&eve], slice::from_ref(&message));
     let contents = [
         (Share::CODE, share.encode(), false),
         (Bundle::CODE, one.encode(), true),

@@ -749,3 +749,29 @@ fn a_departed_member_does_not_come_back_by_a_rekey() {
     assert!(a.iter().any(quiet), "{a:?}");
     assert!(c.contains(&other_view("ada")), "{c:?}");
 }
+
+#[test]
+fn a_flood_under_a_former_session_id_is_hardly_looked_at_and_hides_nothing_of_the_present_one() {
+    let (mut world, mut ada, mut bob, mut carol) = three();
+    world.say_to(&mut ada, bob.sid(), "held");
+    let held = bob.intercept_message();
+    world.rekey(&mut ada);
+    assert_eq!(catch_up(&mut ada), []);
+    assert_eq!(catch_up(&mut bob), [rekeyed("ada")]);
+    assert_eq!(catch_up(&mut carol), [rekeyed("ada")]);
+    // As many as are looked at, and more, of which each is another.
+    for number in 0..100 {
+        let mut forged = held.clone();
+        forged.signature[0] ^= 1 + number;
+        assert_eq!(bob.receive(&forged.frame()), [Event::Stray]);
+    }
+    // Now a right one is not looked at either.
+    assert_eq!(bob.receive(&held.frame()), [Event::Stray]);
+    world.say(&mut ada, "now");
+    assert_eq!(catch_up(&mut bob), [said("ada", "now")]);
+    world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+    let told = bob.receive(&held.frame());
+    let is_it =
+        |event: &Event| matches!(event, Event::Message { text, .. } if text.as_str() == "held");
+    assert!(matches!(&told[..], [event] if is_it(event)), "{told:?}");
+}

@@ -33,9 +33,9 @@ pub fn seed() -> u64 {
 #[track_caller]
 pub fn meanwhile(text: &str) -> Vec<(usize, String)> {
     let (_, counts) = text
-        .split_once("; ")
+        .split_once(" sent meanwhile, up to ")
         .expect("for how long, and then of whom");
-    let (counts, _) = counts.split_once(" came meanwhile").expect("the counts");
+    let (counts, _) = counts.split_once(": ask for").expect("the counts");
     let counts = counts.replace(" and ", ", ");
     let of = |count: &str| {
         let words: Vec<&str> = count.split(' ').collect();

@@ -248,6 +248,14 @@ impl Process {
         kill(Pid::from_raw(pid), signal).expect("the program can be signalled");
     }
 
+    /// Whether its main thread waits for something.
+    fn is_at_rest(&self) -> bool {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(path).expect("the program runs");
+        let (_, fields) = stat.rsplit_once(") ").expect("its name and its state");
+        fields.starts_with('S')
+    }
+
     fn belongings(&self) -> Belongings {
         let count = |what: &str| {
             let entries = std::fs::read_dir(format!("/proc/{}/{what}", self.child.id()));
@@ -556,15 +564,30 @@ impl Client {
         self.process.stdout.lock()
     }
 
+    /// Waits until it has nothing to do, and has not had for some time.
+    #[track_caller]
+    pub fn comes_to_rest(&self) {
+        wait_for(
+            || {
+                let looks = (0..10).map(|_| {
+                    thread::sleep(Duration::from_millis(10));
+                    self.process.is_at_rest()
+                });
+                looks.min().filter(|is_at_rest| *is_at_rest)
+            },
+            || format!("{:#?}", self.lines()),
+        );
+    }
+
     /// What it has of the system.
     pub fn belongings(&self) -> Belongings {
         self.process.belongings()
     }
 
-    /// The lines so far that begin with `!`, as alarms do.
+    /// The lines so far that begin with `!`, as alarms do, or with `?`, as mistakes do.
     pub fn warnings(&self) -> Vec<String> {
         let mut lines = self.lines();
-        lines.retain(|line| line.starts_with("! "));
+        lines.retain(|line| line.starts_with(['!', '?']));
         lines
     }
 

@@ -101,8 +101,13 @@ impl Screen {
 
     /// Types text, all at once.
     pub fn type_text(&mut self, text: &str) {
+        self.send(text.as_bytes());
+    }
+
+    /// Sends the program what a terminal sends for keys, or by itself.
+    pub fn send(&mut self, bytes: &[u8]) {
         self.keyboard
-            .write_all(text.as_bytes())
+            .write_all(bytes)
             .expect("the program can be typed to");
         self.keyboard.flush().expect("the program can be typed to");
     }

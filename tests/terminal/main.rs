@@ -3,5 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod long_texts;
+mod readable;
+mod redrawing;
+mod reports;
 mod screen;
 mod screens;

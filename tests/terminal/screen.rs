@@ -116,7 +116,7 @@ fn twenty_thousand_lines_pasted_at_once_are_refused_whole_and_can_be_edited() {
     ada.screen.paste(&lines.join("\n"));
     ada.screen.press("\r");
     ada.screen.wait_for("refusal", |shown| {
-        shown.contains("! not sent: it has 119999 bytes, and a message has at most 4096")
+        shown.contains("? not sent: it has 119999 bytes, and a message has at most 4096")
     });
     ada.screen.press("\x1b[A");
     ada.screen
@@ -137,7 +137,7 @@ fn a_message_of_4_kib_is_sent_and_one_of_a_byte_more_is_refused() {
     bob.wait_for_message("ada", &"x".repeat(4096));
     ada.screen.enter(&"y".repeat(4097));
     ada.screen.wait_for("refusal", |shown| {
-        shown.contains("! not sent: it has 4097 bytes, and a message has at most 4096")
+        shown.contains("? not sent: it has 4097 bytes, and a message has at most 4096")
     });
     ada.screen.enter("and on");
     bob.wait_for_message("ada", "and on");
@@ -151,7 +151,7 @@ fn a_mistyped_command_is_not_sent_as_text() {
     let bob = ada.welcomes(&relay, "bob");
     ada.screen.enter("/mgs bob our secret");
     ada.screen.wait_for("warning", |shown| {
-        shown.contains("! not sent: there is no command /mgs")
+        shown.contains("? not sent: there is no command /mgs")
     });
     ada.screen.enter("//etc is a folder");
     bob.wait_for_message("ada", "/etc is a folder");
@@ -215,12 +215,12 @@ fn what_is_shown_as_no_command_but_looks_like_one_is_not_sent() {
         ada.screen.paste(&format!("{before}msg bob secret"));
         ada.screen.press("\r");
         ada.screen.wait_for(before, |shown| {
-            shown.matches("! not sent: ").count() == number % 4 + 1
+            shown.matches("? not sent: ").count() == number % 4 + 1
         });
         if number % 4 == 3 {
             ada.screen.enter("/clear");
             ada.screen
-                .wait_for("empty screen", |shown| !shown.contains("! not sent"));
+                .wait_for("empty screen", |shown| !shown.contains("? not sent"));
         }
     }
     // The lines of a paste are one message, and its first sign is a slash.
@@ -272,9 +272,9 @@ fn a_command_that_is_typed_is_one_wherever_the_output_goes() {
         ada.enter(" /msg bob aloud");
         ada.enter("／msg bob aloud");
         ada.enter("/mgs bob aloud");
-        ada.sees("! not sent: there is no command /mgs");
+        ada.sees("? not sent: there is no command /mgs");
         assert_eq!(
-            ada.raw().matches("! not sent: ").count(),
+            ada.raw().matches("? not sent: ").count(),
             3,
             "{}",
             ada.raw()

@@ -8,8 +8,10 @@ use std::time::Duration;
 use clap::ArgAction;
 
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
+use crate::cmd::arguments::name_of;
 use crate::cmd::identity;
 use crate::cmd::settings::name::SavedName;
+use crate::cmd::settings::rooms::SavedRoom;
 use crate::cmd::terminal::Format;
 use crate::room::card::Identity;
 use crate::room::names::{Nick, RoomName};
@@ -20,6 +22,7 @@ use crate::cmd::join::catch_up::Answering;
 use crate::cmd::join::net::address::{Address, RoomAddress, RoomOrInvite};
 use crate::cmd::join::net::socks5::Proxy;
 use crate::cmd::join::output::screen::Output;
+use crate::cmd::join::saving::place;
 
 /// Enter a room and talk
 #[derive(clap::Args, Debug)]
@@ -224,7 +227,15 @@ impl Seat {
         let is_lasting = saved.is_some();
         let make_session_key = || SessionKey::generate(self.bits);
         let (key, session_key) = match saved {
-            Some(path) => (identity::load(&path)?, make_session_key()),
+            Some(path) => {
+                let by = name_of("--identity", "E2ECHAT_IDENTITY");
+                let identity = identity::load(&path);
+                let identity = identity.map_err(|error| match by {
+                    Some(by @ "E2ECHAT_IDENTITY") => anyhow::anyhow!("{error}; {by} names it"),
+                    _ => error,
+                });
+                (identity?, make_session_key())
+            }
             // To make both takes as long as to make one.
             None => thread::scope(|scope| {
                 let session_key = scope.spawn(make_session_key);
@@ -254,14 +265,20 @@ impl Args {
         self.proxy.as_ref()
     }
 
-    /// The relay and the room. Where `is_saved`, the place is the name of a saved room, and what that says
-    /// stands in the other options.
+    /// The relay and the room. `entered` is the saved room whose name stands in their place. What that says stands in the
+    /// other options.
     ///
     /// # Errors
     /// Where it is not said, or said twice.
-    pub(super) fn relay_and_room(&self, is_saved: bool) -> anyhow::Result<(Address, RoomName)> {
+    pub(super) fn relay_and_room(
+        &self,
+        entered: Option<&(SavedName, SavedRoom)>,
+    ) -> anyhow::Result<(Address, RoomName)> {
         let seat = &self.seat;
-        let place = self.place.as_ref().filter(|_| !is_saved);
+        if let Some((name, saved)) = entered {
+            self.check_against(name, saved)?;
+        }
+        let place = self.place.as_ref().filter(|_| entered.is_none());
         let Some(RoomAddress { relay, room }) = place else {
             return match &seat.room {
                 Some(RoomOrInvite::Invite(relay, room)) if !seat.new_room => {
@@ -285,13 +302,43 @@ impl Args {
         let Some(room) = room else {
             return Ok((relay.clone(), seat.room()));
         };
-        let is_same = seat.room.is_none() || seat.room() == *room;
-        if seat.new_room || !is_same {
-            return Err(usage(
-                "the room is given twice, after the relay and with --room, --new-room or E2ECHAT_ROOM: leave one out",
-            ));
+        let again = if seat.new_room {
+            Some("--new-room")
+        } else {
+            // A setting is what holds where nothing else is said.
+            name_of("--room", "E2ECHAT_ROOM").filter(|_| seat.room() != *room)
+        };
+        if let Some(again) = again {
+            return Err(usage(&format!(
+                "the room is given twice, after the relay and with {again}: leave one out"
+            )));
         }
         Ok((relay.clone(), room.clone()))
+    }
+
+    /// Says whether the options lead elsewhere than the saved room that is entered.
+    fn check_against(&self, name: &SavedName, saved: &SavedRoom) -> anyhow::Result<()> {
+        let Some((relay, room)) = place(saved) else {
+            return Ok(());
+        };
+        let is_other_room = match &self.seat.room {
+            Some(RoomOrInvite::Invite(to, other)) => *to != relay || *other != room,
+            Some(RoomOrInvite::Name(other)) => *other != room,
+            None => false,
+        };
+        let other_room = name_of("--room", "E2ECHAT_ROOM").filter(|_| is_other_room);
+        let (what, again) = if self.seat.new_room {
+            ("room", "--new-room")
+        } else if let Some(again) = other_room {
+            ("room", again)
+        } else if self.relay.as_ref().is_some_and(|other| *other != relay) {
+            ("relay", "--relay")
+        } else {
+            return Ok(());
+        };
+        Err(usage(&format!(
+            "the {what} is given twice, by the saved room {name} and with {again}: leave one out"
+        )))
     }
 }
 

@@ -18,6 +18,7 @@ use super::catch_up::CatchUp;
 use super::clock::Clock;
 use super::destination::Destination;
 use super::exit::Exit;
+use super::held_back::HeldBack;
 use super::here::Here;
 use super::incoming::Incoming;
 use super::net::link::FromRelay;
@@ -73,6 +74,7 @@ pub(super) struct Client<'a> {
     pub(super) screen: Screen,
     pub(super) filter: Filter,
     pub(super) outbox: Outbox,
+    pub(super) held_back: HeldBack,
     pub(super) reply_to: ReplyTo,
     pub(super) saving: Saving,
     pub(super) away: Away,
@@ -133,7 +135,10 @@ impl Client<'_> {
                         self.take_events(events)?;
                     }
                     Some(FromRelay::Down(error)) => self.down = Some(error),
-                    None => return Ok(()),
+                    None => {
+                        self.tell_why_not_back();
+                        return Ok(());
+                    }
                 }
                 return self.deal();
             }
@@ -168,7 +173,9 @@ impl Client<'_> {
         let Some(error) = self.down.take_if(|_| is_over) else {
             return Ok(());
         };
-        let slow_for = self.connection.slow_for();
+        // Whoever is not in the room yet reads nothing but what comes of the attempt.
+        let is_broken = self.connection.is_broken();
+        let slow_for = self.connection.slow_for().filter(|_| !is_broken);
         let relay = self.destination.relay;
         self.lose_connection(wording::connection_lost(relay, &error, slow_for))
     }
@@ -184,7 +191,8 @@ impl Client<'_> {
                 Ok(())
             }
             Err(end) => {
-                let error = wording::session_ended(self.destination.relay, end);
+                let most = self.session.limits().members;
+                let error = wording::session_ended(self.destination.relay, end, most);
                 let (session, now) = (&mut self.session, self.clock.now());
                 let is_refused = matches!(end, End::Notice(refusal)
                     if self.next_key.retreat(refusal, session, now, &mut self.screen));
@@ -201,8 +209,12 @@ impl Client<'_> {
                     && self.connection.is_broken()
                     && self.connection.note_refusal(refusal)
                 {
-                    self.screen
-                        .notice(wording::refused_again(self.destination.relay, refusal));
+                    self.screen.notice(wording::refused_again(
+                        self.destination.relay,
+                        refusal,
+                        most,
+                    ));
+                    self.connection.setbacks().note_told(&error);
                 }
                 if self.session.is_inside() && end == End::Malformed {
                     return self.leave_bad_link(error);
@@ -242,11 +254,22 @@ impl Client<'_> {
                 LinkState::Lost,
                 format!("{why}; trying to get it back; what you say meanwhile is sent then"),
             ));
+            self.connection.setbacks().note_told(&error);
+        } else {
+            self.connection.setbacks().note_failure(&error);
+            self.tell_why_not_back();
         }
         self.session.disconnect(self.clock.now());
         self.connection.pause();
         self.down = None;
         Ok(())
+    }
+
+    /// Tells why attempts to get the connection back fail, where that is another reason than was told.
+    fn tell_why_not_back(&mut self) {
+        if let Some(why) = self.connection.setbacks().take_news() {
+            self.screen.notice(wording::not_back(&why));
+        }
     }
 
     /// How long there is nothing to do unless something happens.
@@ -338,6 +361,9 @@ impl Client<'_> {
             .count();
         if unconfirmed > 0 {
             self.screen.notice(wording::unconfirmed(unconfirmed));
+        }
+        if self.screen.is_log_cut() || self.trust.is_disk_full() {
+            self.exit.note_unwritten();
         }
         let is_json = self.screen.is_json();
         let shown = self.screen.stop();

@@ -13,8 +13,8 @@ use super::client::Client;
 use super::clock::unix_seconds;
 use super::next_key::nick_is_taken;
 use super::output::alarms::{Incident, Reason};
+use super::output::nicks_of;
 use super::output::report::{LinkState, Report};
-use super::output::sort;
 use super::output::speech::{Speech, Who, mentions};
 use super::output::wording;
 use super::trust::{Remark, Trust};
@@ -116,7 +116,7 @@ impl Client<'_> {
         for (receipt, readers, text) in self.session.undelivered() {
             receipts.push(receipt);
             let told = readers.into_iter().map(|reader| {
-                let is_expected = expected.contains(&reader);
+                let is_expected = expected.iter().any(|person| person.nick == reader);
                 let reason = if is_expected {
                     Reason::NotBack
                 } else {
@@ -256,8 +256,7 @@ impl Client<'_> {
     fn tell_return(&mut self, mut people: Vec<Person>, out: Duration) {
         let remarks = self.meet(&mut people);
         let now = self.clock.now();
-        let mut missing = self.session.expected(now);
-        sort(&mut missing);
+        let missing = nicks_of(&self.session.expected(now));
         self.screen
             .show(&wording::entered_again(&people, &missing, out));
         self.report_roster(&people);
@@ -324,6 +323,7 @@ impl Client<'_> {
         let (session, now) = (&mut self.session, unix_seconds());
         let remark = self.trust.follow_rename(session, &mut person, now);
         let who = Who::from(&person);
+        self.filter.follow_rename(who.fingerprint, &who.nick);
         self.screen.show(&Report::Renamed(former, who));
         self.tell_remarks(remark);
     }
@@ -359,8 +359,6 @@ impl Client<'_> {
         let mut remarks = Vec::new();
         for person in people {
             remarks.extend(self.trust.meet(&mut self.session, person, now));
-            let is_ignored = self.filter.is_ignored(person.fingerprint);
-            self.session.set_ignored(person.sid, is_ignored);
         }
         remarks
     }
@@ -448,8 +446,18 @@ impl From<Remark> for Report {
     fn from(remark: Remark) -> Self {
         match remark {
             Remark::Notice(text) => Self::Notice(text),
-            Remark::Refusal(text) => Self::refusal(text),
+            Remark::Mistake(text) => Self::Refusal {
+                id: None,
+                text,
+                is_mistake: true,
+            },
+            Remark::Failure(text) => Self::Refusal {
+                id: None,
+                text,
+                is_mistake: false,
+            },
             Remark::Alarm(nick, text) => Incident::Identity { nick, text }.into(),
+            Remark::CodesDiffer(text) => Incident::CodesDiffer { text }.into(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! When the client ends, and whether its exit status is that of a success.
 
+use std::io;
 use std::time::{Duration, Instant};
 
-use crate::cmd::failure;
+use crate::cmd::{failure, reason};
 use crate::room::content::MAX_TEXT;
 
 /// How long the relay has for a last acknowledgement when somebody leaves by hand.
@@ -13,6 +14,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// When and how the client ends.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the exit status tells each of them"
+)]
 pub(super) struct Exit {
     /// Whether the user leaves as soon as the relay has taken what was said.
     is_leaving: bool,
@@ -26,6 +31,10 @@ pub(super) struct Exit {
     is_incomplete: bool,
     /// Whether something that a pipe or a script said has not reached somebody.
     is_undelivered: bool,
+    /// Why standard input fails, if it does.
+    input_failure: Option<String>,
+    /// Whether something that was to be written down is not.
+    is_unwritten: bool,
 }
 
 impl Exit {
@@ -74,15 +83,36 @@ impl Exit {
         self.is_undelivered = true;
     }
 
+    /// Something that was to be written down is not: the log, or who somebody is.
+    pub(super) fn note_unwritten(&mut self) {
+        self.is_unwritten = true;
+    }
+
+    /// Standard input fails.
+    pub(super) fn note_unreadable(&mut self, error: &io::Error) {
+        self.input_failure = Some(reason(error));
+    }
+
     /// What the exit status tells: whether all was done, and all delivered.
     ///
     /// # Errors
     /// Where not.
     pub(super) fn status(&self, is_json: bool) -> anyhow::Result<()> {
+        if let Some(why) = &self.input_failure {
+            return Err(failure(
+                format!("cannot read standard input: {why}"),
+                "let it be a terminal, a pipe or a file",
+            ));
+        }
         let (error, hint) = if self.is_undelivered {
             (
                 "not everything that was said was delivered",
                 "join again and say it again".to_owned(),
+            )
+        } else if self.is_unwritten && !self.is_incomplete {
+            (
+                "not everything was written down",
+                "make room on the disk".to_owned(),
             )
         } else if !self.is_incomplete {
             return Ok(());

@@ -8,6 +8,7 @@ use crate::room::Time;
 use crate::room::names::Nick;
 use crate::room::session::{Now, Session};
 
+use super::output::nicks_of;
 use super::output::speech::Who;
 
 /// The nicks of those who are here. The main thread writes them, and the editor's thread reads them.
@@ -105,7 +106,7 @@ impl Here {
     /// Returns whether that was the last one.
     pub(super) fn note_returns(&mut self, session: &Session) -> bool {
         let all_back = self.missing.take_if(|(missing, looked)| {
-            *missing = session.expected(*looked);
+            *missing = nicks_of(&session.expected(*looked));
             missing.is_empty()
         });
         all_back.is_some()
@@ -116,7 +117,7 @@ impl Here {
         let Some((missing, _)) = self.missing.take() else {
             return Vec::new();
         };
-        let expected = session.expected(now);
+        let expected = nicks_of(&session.expected(now));
         let overdue = missing.into_iter().filter(|it| !expected.contains(it));
         let overdue = overdue.collect();
         self.expect_back(expected, now);

@@ -1,38 +1,63 @@
-//! What of the authors of earlier messages was told, where somebody hands these on to the user.
+//! What was told of what somebody hands on to the user: the heading, and its authors.
 
 use std::collections::{HashSet, VecDeque};
 
 use crate::cipher::fingerprint::Fingerprint;
 
-/// From how many members it is remembered at most: no more hand something on to the user at a time.
-const MOST: usize = 16;
+use super::output::handed::Share;
 
-/// What one member hands on.
-#[derive(Default)]
+/// From how many members it is remembered at most: enough for a room.
+const MOST: usize = 256;
+
+/// What one member hands on, or has handed on last.
 struct Told {
+    by: Fingerprint,
+    /// What is to stand above the first message, until it does.
+    heading: Option<Share>,
+    /// Whether any message was shown.
+    brings_news: bool,
     /// The authors of whom something was said.
     authors: HashSet<Fingerprint>,
-    /// How many messages were not shown, as the user ignores their authors.
-    ignored: u32,
 }
 
-/// What is handed on to the user at present, by who hands it on: whoever began first stands first.
+/// What is handed on to the user: whoever began first stands first.
 #[derive(Default)]
-pub(super) struct Incoming(VecDeque<(Fingerprint, Told)>);
+pub(super) struct Incoming(VecDeque<Told>);
 
 impl Incoming {
-    /// A member begins.
-    pub(super) fn begin(&mut self, by: Fingerprint) {
-        self.end(by);
+    /// A member begins. Returns the heading, if it is to be shown at once: whoever handed on last what the user
+    /// had already may do that as often as they like, and gets a heading only for what is new.
+    pub(super) fn begin(&mut self, share: Share) -> Option<Share> {
+        let by = share.by.fingerprint;
+        let place = self.0.iter().position(|told| told.by == by);
+        let before = place.and_then(|place| self.0.remove(place));
+        let is_welcome = before.is_none_or(|before| before.brings_news);
         if self.0.len() == MOST {
             self.0.pop_front();
         }
-        self.0.push_back((by, Told::default()));
+        let (heading, at_once) = if is_welcome {
+            (None, Some(share))
+        } else {
+            (Some(share), None)
+        };
+        self.0.push_back(Told {
+            by,
+            heading,
+            brings_news: false,
+            authors: HashSet::new(),
+        });
+        at_once
     }
 
     fn get_mut(&mut self, by: Fingerprint) -> Option<&mut Told> {
-        let mut its = self.0.iter_mut().filter(|(who, _)| *who == by);
-        its.next().map(|(_, told)| told)
+        self.0.iter_mut().find(|told| told.by == by)
+    }
+
+    /// A message is shown. Returns what is to stand above it, if that is not shown yet.
+    pub(super) fn note_shown(&mut self, by: Fingerprint) -> Option<Share> {
+        let told = self.get_mut(by)?;
+        told.brings_news = true;
+        told.heading.take()
     }
 
     /// A message of this author comes. Returns whether it is the first one.
@@ -41,17 +66,48 @@ impl Incoming {
         told.is_none_or(|told| told.authors.insert(author))
     }
 
-    /// A message is not shown, as the user ignores its author.
-    pub(super) fn note_ignored(&mut self, by: Fingerprint) {
+    /// All has come.
+    pub(super) fn end(&mut self, by: Fingerprint) {
         if let Some(told) = self.get_mut(by) {
-            told.ignored += 1;
+            told.authors = HashSet::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cmd::join::output::speech::Who;
+    use crate::room::session::Standing;
+
+    use super::*;
+
+    fn share(by: u8) -> Share {
+        Share {
+            by: Who {
+                nick: "mallory".parse().unwrap(),
+                fingerprint: Fingerprint::of(&[by]),
+                standing: Standing::New,
+            },
+            to: None,
+            is_to_user: true,
+            count: 1,
         }
     }
 
-    /// All has come. Returns how many messages were not shown, as the user ignores their authors.
-    pub(super) fn end(&mut self, by: Fingerprint) -> u32 {
-        let place = self.0.iter().position(|(who, _)| *who == by);
-        let ended = place.and_then(|place| self.0.remove(place));
-        ended.map_or(0, |(_, told)| told.ignored)
+    #[test]
+    fn whoever_hands_on_the_same_again_and_again_gets_a_heading_for_what_is_new() {
+        let mut incoming = Incoming::default();
+        let mallory = Fingerprint::of(&[1]);
+        assert!(incoming.begin(share(1)).is_some());
+        for _ in 0..100 {
+            incoming.end(mallory);
+            assert!(incoming.begin(share(1)).is_none());
+        }
+        assert!(incoming.begin(share(2)).is_some());
+        assert!(incoming.note_shown(mallory).is_some());
+        assert!(incoming.note_shown(mallory).is_none());
+        incoming.end(mallory);
+        assert!(incoming.begin(share(1)).is_some());
+        assert!(incoming.note_shown(mallory).is_none());
     }
 }

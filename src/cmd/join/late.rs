@@ -61,9 +61,18 @@ impl Client<'_> {
                 by,
                 shown,
                 had,
+                ignored,
                 refused,
                 missing,
-            } => self.tell_share_end(&by, [shown, had, refused, missing]),
+            } => self.tell_share_end(&by, [shown, had, ignored, refused, missing]),
+            Event::ShareGoesOn {
+                reader,
+                delivered,
+                count,
+            } => self.screen.notice(format!(
+                "{reader} has got {delivered} of {} so far",
+                messages(count)
+            )),
             Event::ShareDone {
                 reader: to,
                 delivered,
@@ -90,19 +99,24 @@ impl Client<'_> {
             SharedWith::Other(nick) => Some(nick),
             SharedWith::SomebodyGone => None,
         };
-        if is_to_user {
-            self.incoming.begin(by.fingerprint);
-        } else if by.standing == Standing::Verified
+        if by.standing == Standing::Verified
             && let Some(reader) = to.as_ref().and_then(|to| self.who(to))
         {
             self.catch_up.note_answered(reader.fingerprint);
         }
-        self.raise(&Report::Share(Share {
+        let share = Share {
             by,
             to,
             is_to_user,
             count,
-        }));
+        };
+        if is_to_user {
+            if let Some(heading) = self.incoming.begin(share) {
+                self.screen.show(&Report::Share(heading));
+            }
+        } else {
+            self.raise(&Report::Share(share));
+        }
     }
 
     /// Shows what somebody hands on.
@@ -111,8 +125,8 @@ impl Client<'_> {
             return;
         };
         let author = &handed.author;
-        if self.filter.is_ignored(author.fingerprint) {
-            return self.incoming.note_ignored(by.fingerprint);
+        if let Some(heading) = self.incoming.note_shown(by.fingerprint) {
+            self.screen.show(&Report::Share(heading));
         }
         let (who, about) = self.meet_author(author);
         let is_first = self
@@ -182,25 +196,28 @@ impl Client<'_> {
 
     /// Tells that all has come that somebody hands on, or that it has ended. Of the messages so many were
     /// shown, had before, refused, and have not come.
-    fn tell_share_end(&mut self, by: &Nick, counts: [u32; 4]) {
-        let [shown, had, refused, missing] = counts;
+    fn tell_share_end(&mut self, by: &Nick, counts: [u32; 5]) {
+        let [shown, had, ignored, refused, missing] = counts;
         // Whoever has gone before all has come may not be in the room any more, and another one in their place.
         let gone = self.here.find(by).filter(|_| missing > 0).cloned();
         let Some(by) = gone.or_else(|| self.who(by)) else {
             return;
         };
-        let ignored = self.incoming.end(by.fingerprint);
-        if self.filter.is_ignored(by.fingerprint) {
-            return;
-        }
-        self.screen.show(&Report::ShareEnd(ShareEnd {
+        self.incoming.end(by.fingerprint);
+        let end = Report::ShareEnd(ShareEnd {
             by,
-            shown: shown.saturating_sub(ignored),
+            shown,
             had,
             ignored,
             refused,
             missing,
-        }));
+        });
+        // Nobody has a new message to hand on for ever, but the same ones as often as they like.
+        if shown > 0 {
+            self.screen.show(&end);
+        } else {
+            self.raise(&end);
+        }
     }
 
     /// Tells that somebody asks to be handed what they missed, and answers, if the user wants that.

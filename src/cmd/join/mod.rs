@@ -13,8 +13,9 @@
 //! - `net`: how frames get to the relay and back.
 //! - `output`: all that is told, in words and as JSON, and where it goes.
 //! - `trust`: what is known of others, and the file that remembers it.
-//! - What the client keeps besides: `here`, `outbox`, `reply`, `saving`, `away`, `catch_up`, `next_key`, `exit`, `clock`.
-//! - `question`: where to go, if nothing says it.
+//! - What the client keeps besides: `here`, `outbox`, `held_back`, `reply`, `saving`, `away`, `catch_up`, `next_key`, `exit`,
+//!   `clock`.
+//! - `connecting`: what is said while there is no room yet. `question`: where to go, if nothing says it.
 
 mod args;
 mod away;
@@ -23,9 +24,11 @@ mod catch_up;
 mod client;
 mod clock;
 pub(super) mod commands;
+mod connecting;
 mod destination;
 mod events;
 mod exit;
+mod held_back;
 mod here;
 mod incoming;
 mod late;
@@ -51,6 +54,7 @@ use crate::room::session::{End, Event, Session};
 pub(super) use self::args::{Args, Seat};
 pub(super) use self::destination::Destination;
 pub(super) use self::net::address::Address;
+pub(super) use self::net::host::BindAddress;
 pub(super) use self::net::route::Route;
 pub(super) use self::question::ask_where_to;
 pub(super) use self::saving::Saving;
@@ -60,7 +64,9 @@ use self::catch_up::CatchUp;
 use self::client::{Client, Happening, deliver};
 use self::clock::Clock;
 use self::commands::complete::complete;
+use self::connecting::Connecting;
 use self::exit::Exit;
+use self::held_back::HeldBack;
 use self::here::{Here, Nicks};
 use self::incoming::Incoming;
 use self::net::link::FromRelay;
@@ -79,14 +85,17 @@ use self::trust::known_people::KnownPeopleFile;
 
 use super::failure;
 use super::settings::name::SavedName;
+use super::settings::rooms::SavedRoom;
 use super::signals::on_signal;
 use super::terminal::{Format, HurryHandle, Input};
+use super::zone;
 
 /// Runs the command: joins as whom, and where, the arguments say.
 /// `entered` is the saved room that they name.
-pub(super) fn run(args: &Args, entered: Option<SavedName>) -> anyhow::Result<()> {
-    let (relay, room) = args.relay_and_room(entered.is_some())?;
-    let mut saving = Saving::find(&relay, &room, entered)?;
+pub(super) fn run(args: &Args, entered: Option<(SavedName, SavedRoom)>) -> anyhow::Result<()> {
+    let (relay, room) = args.relay_and_room(entered.as_ref())?;
+    let name = entered.map(|(name, _)| name);
+    let mut saving = Saving::find(relay.clone(), room.clone(), name)?;
     let destination = Destination {
         relay: &relay.to_string(),
         room: &room,
@@ -153,9 +162,11 @@ pub(super) fn join_room(
         room: room.id(),
         deliver: Arc::new(deliver(&sender, Happening::Link)),
     };
+    let connecting = Connecting::start(relay, format);
     let stream = dialler.connect()?;
     let mut connection = Connection::start(dialler, stream)?;
     let on_the_way = enter(relay, &mut connection, &happenings, &mut session, &clock)?;
+    drop(connecting);
 
     let openers = Openers::start(deliver(&sender, Happening::Opened))?;
     let hurry = leave_on_signal(deliver(&sender, Happening::Typed))?;
@@ -172,6 +183,9 @@ pub(super) fn join_room(
     connection.try_for(seat.patience(screen.is_interactive()));
     let own = session.card();
     introduce(&mut screen, destination, &saving, seat.new_room, own);
+    if let Some(notice) = seat.output.log_notice() {
+        screen.notice(notice);
+    }
     let trust = Trust::new(people, seat.remembers_new());
     if let Some(damage) = trust.damage() {
         screen.show(&Report::Failure(damage));
@@ -186,6 +200,7 @@ pub(super) fn join_room(
         screen,
         filter: Filter::default(),
         outbox: Outbox::default(),
+        held_back: HeldBack::default(),
         reply_to: ReplyTo::default(),
         saving,
         away: Away::default(),
@@ -239,10 +254,23 @@ fn introduce(
         is_invite: room.is_invite(),
         name: saving.name().map(ToString::to_string),
     });
-    if is_new {
-        screen.show(&destination.report_directions());
+    let you = Report::you(own);
+    let directions = is_new.then(|| destination.report_directions());
+    // Somebody copies the directions from below the room. A program reads first where it is, and who.
+    let reports = match directions {
+        Some(directions) if screen.is_json() => vec![you, directions],
+        Some(directions) => vec![directions, you],
+        None => vec![you],
+    };
+    for report in &reports {
+        screen.show(report);
     }
-    screen.show(&Report::you(own));
+    if zone::is_unknown() {
+        screen.aside(match std::env::var("TZ") {
+            Ok(name) => format!("times are shown in UTC: there is no time zone {name} here"),
+            Err(_) => "times are shown in UTC: this system does not say its time zone".to_owned(),
+        });
+    }
     if !own.is_lasting() {
         screen.notice("this identity is for this run only; `e2echat keygen` saves one");
     }
@@ -282,9 +310,10 @@ fn enter(
         };
         let received = session.receive(&frame, clock.now());
         connection.credit(session.backlog());
+        let most = session.limits().members;
         events.extend(received.map_err(|end| match end {
             End::Malformed => wording::not_a_relay(relay),
-            end => wording::session_ended(relay, end),
+            end => wording::session_ended(relay, end, most),
         })?);
         connection.send(session.take_outgoing());
     }

@@ -18,6 +18,8 @@ pub(super) struct NextKey {
     deliver: Arc<dyn Fn(SessionKey) + Send + Sync>,
     /// What the user wants to be called under it. A nick goes with a session key.
     nick: Option<Nick>,
+    /// Whether the user has asked for it.
+    is_asked_for: bool,
 }
 
 impl NextKey {
@@ -27,6 +29,7 @@ impl NextKey {
             size,
             deliver: Arc::new(deliver),
             nick: None,
+            is_asked_for: false,
         }
     }
 
@@ -37,13 +40,16 @@ impl NextKey {
         let made = thread::Builder::new().name("keygen".into()).spawn(make_key);
         if let Err(error) = made {
             let reason = reason(&error);
-            screen.refuse(None, format!("cannot make a new session key: {reason}"));
+            screen.fail(None, format!("cannot make a new session key: {reason}"));
         }
     }
 
     /// Makes a key, as the user asks for one.
-    pub(super) fn rekey(&self, session: &Session, screen: &mut Screen) {
-        if session.can_rekey() {
+    pub(super) fn rekey(&mut self, session: &Session, screen: &mut Screen) {
+        if self.is_asked_for {
+            screen.notice("your next session key is being made already");
+        } else if session.can_rekey() {
+            self.is_asked_for = true;
             self.make(screen);
         } else {
             screen.refuse(None, why_not_now(session));
@@ -82,8 +88,17 @@ impl NextKey {
         now: Now,
         screen: &mut Screen,
     ) {
+        let is_asked_for = std::mem::take(&mut self.is_asked_for);
         let Some(nick) = self.nick.take() else {
-            return session.rekey(key, now);
+            let can_rekey = session.can_rekey();
+            session.rekey(key, now);
+            if is_asked_for && can_rekey {
+                screen.notice("you have another session key now");
+            } else if is_asked_for {
+                let why = why_not_now(session);
+                screen.refuse(None, format!("your session key is not changed: {why}"));
+            }
+            return;
         };
         if !session.can_rekey() {
             return screen.refuse(

@@ -43,7 +43,7 @@ impl Openers {
     /// Hands jobs out, behind those that were handed out before.
     pub(super) fn hand_out(&self, jobs: Vec<Job>) {
         for job in jobs {
-            // It fails when all threads have panicked.
+            // A job does not panic, so there are threads that take it.
             let _ = self.jobs.send(job);
         }
     }

@@ -204,7 +204,7 @@ impl Outbox {
         };
         screen.credit();
         if said.id.is_some() {
-            screen.refuse(said.id.as_deref(), NOT_TAKEN);
+            screen.fail(said.id.as_deref(), NOT_TAKEN);
         }
     }
 
@@ -215,7 +215,7 @@ impl Outbox {
         for said in &self.pending {
             if session.awaits(&said.receipt) {
                 let text = &said.speech.text;
-                screen.refuse(said.id.as_deref(), format!("not delivered: {text}"));
+                screen.fail(said.id.as_deref(), format!("not delivered: {text}"));
                 untaken += 1;
             }
         }

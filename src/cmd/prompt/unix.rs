@@ -8,9 +8,8 @@
 //!
 //! `cmd/signals.rs` takes signals in another way, by handlers of signal-hook, and neither way serves
 //! both. Such a handler stays for ever: once the question is answered, Ctrl-C would no longer end
-//! `keygen`, nor Ctrl-Z stop it. And `sigwait` would need all threads of `join` to block the signals. But
-//! the editor's thread must take SIGINT, by which the program ends it (`terminal/editor.rs`), and a
-//! signal must end `join` at once while it is not in the room yet.
+//! `keygen`, nor Ctrl-Z stop it. And `sigwait` would need all threads of `join` to block the signals,
+//! although a signal must end `join` at once while it is not in the room yet.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};

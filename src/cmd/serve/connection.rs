@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use crate::cmd::deadline::DeadlineReader;
+use crate::cmd::foreign::Protocol;
+use crate::room::card::Card;
 use crate::room::frame::{Departure, Frame, MAGIC, MAX_FRAME, MAX_HANDSHAKE_FRAME, VERSION};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
@@ -28,7 +30,7 @@ use super::outbox::CloseReason;
 use super::threads::{ARITHMETIC_STACK, READER_STACK};
 use crate::cmd::serve::admission::connections::Network;
 use crate::cmd::serve::admission::control::Pass;
-use crate::cmd::serve::rooms::{AfterFrame, KeptPlaces, Membership, Relay};
+use crate::cmd::serve::rooms::{AfterFrame, KeptPlaces, Membership, Relay, who};
 
 /// The reader's buffer, in bytes: enough for all that a member sends but messages, which are read
 /// straight to where they stay.
@@ -67,21 +69,30 @@ pub(super) fn spawn(
 enum EntryError {
     /// The client does not speak the protocol, or hung up: there is nobody to tell.
     Silent,
-    /// The notice to send before hanging up (PROTOCOL §9).
-    Told(Notice),
+    /// The client speaks this protocol.
+    Foreign(Protocol),
+    /// The notice to send before hanging up (PROTOCOL §9), and who it is, once that is known.
+    Told(Notice, Option<String>),
+}
+
+impl EntryError {
+    /// Somebody with this card does not get in.
+    fn of(card: &Card, notice: Notice) -> Self {
+        Self::Told(notice, Some(who(card)))
+    }
 }
 
 impl From<Notice> for EntryError {
     fn from(notice: Notice) -> Self {
-        Self::Told(notice)
+        Self::Told(notice, None)
     }
 }
 
 impl From<ReadError> for EntryError {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::TimedOut => Self::Told(Notice::HandshakeTooSlow),
-            ReadError::Length => Self::Told(Notice::Malformed),
+            ReadError::TimedOut => Notice::HandshakeTooSlow.into(),
+            ReadError::Length(_) => Notice::Malformed.into(),
             ReadError::Closed | ReadError::Broken | ReadError::Io(_) => Self::Silent,
         }
     }
@@ -124,8 +135,25 @@ fn handle_connection(
             relay.admission.stranger_log.write(Level::Debug, line);
             Ok(())
         }
-        Err(EntryError::Told(notice)) => {
-            relay.admission.log_refusal(peer, notice);
+        Err(EntryError::Foreign(protocol)) => {
+            let hint = match protocol {
+                Protocol::Proxy => ": have the load balancer send no such header",
+                Protocol::Tls => ": put no TLS around it, as all is encrypted already",
+                Protocol::Http | Protocol::Ssh | Protocol::Socks => "",
+            };
+            let line =
+                format_args!("refused {peer}: it speaks {protocol}, and this relay does not{hint}");
+            relay.admission.stranger_log.write(Level::Info, line);
+            Ok(())
+        }
+        Err(EntryError::Told(notice, who)) => {
+            match who {
+                Some(who) => {
+                    let who = format_args!("{who} from {peer}");
+                    relay.admission.log_refusal(who, notice);
+                }
+                None => relay.admission.log_refusal(peer, notice),
+            }
             (&*stream).write_all(&Frame::notice(notice.code()).encode())?;
             linger(&stream)
         }
@@ -140,8 +168,10 @@ fn shake_hands(
 ) -> Result<(RoomId, Newcomer), EntryError> {
     let mut reader = DeadlineReader::new(stream, Instant::now() + relay.config.handshake);
     let mut magic = [0; MAGIC.len()];
-    if reader.read_exact(&mut magic).is_err() || magic != MAGIC {
-        return Err(EntryError::Silent);
+    let come = read_what_comes(&mut reader, &mut magic);
+    if magic != MAGIC {
+        let protocol = magic.get(..come).and_then(Protocol::of);
+        return Err(protocol.map_or(EntryError::Silent, EntryError::Foreign));
     }
     let (mut version, mut room) = ([0], [0; 32]);
     reader.read_exact(&mut version)?;
@@ -157,8 +187,23 @@ fn shake_hands(
     pass.check_join()?;
     let room = RoomId(room);
     let newcomer = admit(&hello, &challenge, room)?;
-    relay.admission.check_listed(newcomer.card.fingerprint())?;
+    let card = &newcomer.card;
+    let listed = relay.admission.check_listed(card.fingerprint());
+    listed.map_err(|notice| EntryError::of(card, notice))?;
     Ok((room, newcomer))
+}
+
+/// Reads until the bytes are there or no more come, and returns how many have.
+fn read_what_comes(reader: &mut impl Read, bytes: &mut [u8]) -> usize {
+    let mut come = 0;
+    while let Some(rest) = bytes.get_mut(come..).filter(|rest| !rest.is_empty()) {
+        match reader.read(rest) {
+            Ok(more) if more > 0 => come += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            _ => break,
+        }
+    }
+    come
 }
 
 /// Waits until a client that was sent a last notice has hung up. To close the socket earlier, while
@@ -179,13 +224,19 @@ fn enter_room(
     newcomer: &Newcomer,
 ) -> Result<(Membership, u64), EntryError> {
     let card = &newcomer.card;
+    let refused = |notice| EntryError::of(card, notice);
     let resumed = match newcomer.resume_point {
-        Some(resume_point) => relay.resume(room, card, resume_point, stream, network)?,
+        Some(resume_point) => {
+            let resumed = relay.resume(room, card, resume_point, stream, network);
+            resumed.map_err(refused)?
+        }
         None => None,
     };
-    let (membership, connection) = match resumed {
-        Some(resumed) => resumed,
-        None => (relay.join(room, card, &relay.outbox(stream, network))?, 0),
+    let (membership, connection) = if let Some(resumed) = resumed {
+        resumed
+    } else {
+        let joined = relay.join(room, card, &relay.outbox(stream, network));
+        (joined.map_err(refused)?, 0)
     };
     membership.set_opens(newcomer.opens);
     Ok((membership, connection))
@@ -225,13 +276,16 @@ const ACKNOWLEDGE_AFTER: u64 = 64;
 fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
     let mut reader = BufReader::with_capacity(READ_BUFFER, stream);
     let mut acknowledged = membership.received();
+    if !membership.wait_out(membership.first_pause()) {
+        return Departure::Lost;
+    }
     loop {
         let frame = match read_frame_if(&mut reader, MAX_FRAME, |more| {
             membership.take_memory_for(more)
         }) {
             Ok(frame) => frame,
             Err(ReadError::TimedOut) => return Departure::Silent,
-            Err(ReadError::Length) => return Departure::Misbehaved,
+            Err(ReadError::Length(_)) => return Departure::Misbehaved,
             Err(ReadError::Closed | ReadError::Broken | ReadError::Io(_)) => {
                 return match membership.outbox().close_reason() {
                     Some(CloseReason::Overflow) => Departure::Slow,

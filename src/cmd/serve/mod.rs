@@ -12,6 +12,7 @@ mod batch;
 mod connection;
 mod logging;
 mod outbox;
+mod reach;
 mod rooms;
 mod stats;
 #[cfg(test)]
@@ -21,14 +22,14 @@ mod work_list;
 mod writer;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::cmd::join::{self, Address, Destination, Member, Route, Saving, Seat};
+use crate::cmd::join::{self, Address, BindAddress, Destination, Member, Route, Saving, Seat};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
@@ -41,6 +42,7 @@ use crate::room::text::parse_visible;
 use self::admission::limits::LimitArgs;
 use self::admission::memory::{Gauge, MemoryBudget};
 use self::logging::logger::{LogHandle, STATS};
+use self::reach::{loopback, reachable};
 use self::rooms::{KeptPlaces, Relay, RelayConfig};
 
 /// How long members have to take their last frames when the relay ends.
@@ -74,8 +76,8 @@ pub(super) struct Args {
     port: u16,
 
     /// Address to listen on, IPv4 or IPv6; may be given more than once [default: all]
-    #[arg(long, value_name = "ADDR")]
-    bind: Vec<IpAddr>,
+    #[arg(long, value_name = "ADDR", value_parser = parse_visible::<BindAddress>)]
+    bind: Vec<BindAddress>,
 
     /// Sit in a room of this relay yourself, under this name
     #[arg(long, value_parser = parse_visible::<Nick>)]
@@ -196,7 +198,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             room: &room,
         };
         let route = Route::Addresses(loopback(*address));
-        let how = (Saving::find(&own, &room, None)?, None, Format::Screen);
+        let saving = Saving::find(own, room.clone(), None)?;
+        let how = (saving, None, Format::Screen);
         join::join_room(destination, route, host, &args.seat, how, announce)
     } else {
         // Whoever gives an invite has it, and the log of a service is no place for it.
@@ -233,9 +236,9 @@ fn wait_for_signal(
     ends.recv().context("the signal handler is gone")?
 }
 
-fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
-    let bind = |address: IpAddr, port: u16| {
-        let address = SocketAddr::new(address, port);
+fn listen(addresses: &[BindAddress], port: u16) -> anyhow::Result<Vec<TcpListener>> {
+    let bind = |address: BindAddress, port: u16| {
+        let address = address.with_port(port);
         TcpListener::bind(address).map_err(|error| {
             let hint = match error.kind() {
                 io::ErrorKind::AddrInUse => {
@@ -256,8 +259,9 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
         for (index, address) in addresses.iter().enumerate() {
             let earlier = addresses.get(..index).unwrap_or_default();
             // On most systems a socket for all IPv6 addresses takes IPv4 too.
-            let is_covered = earlier.contains(&Ipv6Addr::UNSPECIFIED.into())
-                && *address == IpAddr::from(Ipv4Addr::UNSPECIFIED);
+            let is_listening = |ip: IpAddr| earlier.iter().any(|earlier| earlier.ip() == ip);
+            let is_covered =
+                address.ip() == Ipv4Addr::UNSPECIFIED && is_listening(Ipv6Addr::UNSPECIFIED.into());
             match bind(*address, port) {
                 _ if earlier.contains(address) => {}
                 Err(_) if is_covered => {}
@@ -273,7 +277,8 @@ fn listen(addresses: &[IpAddr], port: u16) -> anyhow::Result<Vec<TcpListener>> {
     }
     // On most systems a socket for all IPv6 addresses takes IPv4 too, and the second one is refused.
     let Ok(all) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)) else {
-        return Ok(vec![bind(Ipv4Addr::UNSPECIFIED.into(), port)?]);
+        let all = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+        return Ok(vec![bind(all.into(), port)?]);
     };
     let port = all.local_addr()?.port();
     let mut listeners = vec![all];
@@ -293,37 +298,6 @@ fn announce(addresses: &[SocketAddr], room: &RoomName, is_told: bool) -> anyhow:
         lines.push(format!("{directions}\n"));
     }
     print(&lines.concat())
-}
-
-/// The address at which others most likely reach a socket that is bound to `address`.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    if !address.ip().is_unspecified() {
-        return address;
-    }
-    // Connecting a UDP socket sends nothing: it asks the system which of its addresses it would use
-    // towards the outside. RFC 5737 §3 reserves this outside address, so nobody is there.
-    let outward = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
-        socket.local_addr()
-    });
-    let ip = outward.map_or(Ipv4Addr::LOCALHOST.into(), |outward| outward.ip());
-    SocketAddr::new(ip, address.port())
-}
-
-/// The addresses at which this machine itself reaches a socket that is bound to `address`.
-fn loopback(address: SocketAddr) -> Vec<SocketAddr> {
-    let candidates: &[IpAddr] = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
-        IpAddr::V6(ip) if ip.is_unspecified() => &[
-            IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ],
-        _ => &[address.ip()],
-    };
-    candidates
-        .iter()
-        .map(|ip| SocketAddr::new(*ip, address.port()))
-        .collect()
 }
 
 /// Starts the thread that does what is due, whether or not anybody comes: it takes members out whose

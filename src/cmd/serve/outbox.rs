@@ -6,7 +6,7 @@
 //! member is told why, and nobody waits for it. When a connection breaks, the outbox goes on, and
 //! the connection's reader thread leaves the member's [`Intake`] here for the next connection.
 
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -517,6 +517,10 @@ impl Mailbox for Arc<MemberOutbox> {
 
     fn dismiss(&self, notice: Notice) {
         self.close(Some(notice));
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        Some(self.network().into())
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) struct Settled {
     /// It has that as defaults.
     pub(super) command: Command,
     /// The saved room that is to be entered. What it says is among the defaults.
-    pub(super) room: Option<SavedName>,
+    pub(super) room: Option<(SavedName, SavedRoom)>,
 }
 
 /// Finds out what is settled for these arguments. `ask` asks where to go, where nothing says it.
@@ -122,13 +122,14 @@ fn settle_join(
             }
         }
     };
-    if let Some((name, saved)) = room.as_ref().and_then(|name| rooms.get(name.as_str())) {
-        check_saved(&command, name, saved, given)?;
-        defaults.extend(from_room(name, saved));
+    let room = room.as_ref().and_then(|name| rooms.get(name.as_str()));
+    if let Some((name, saved)) = room {
+        check_saved(&command, name, saved)?;
+        enter(&mut defaults, name, saved);
     }
     Ok(Settled {
         command: with_defaults(command, "join", defaults),
-        room,
+        room: room.map(|(name, saved)| (name.clone(), saved.clone())),
     })
 }
 
@@ -167,11 +168,12 @@ fn meant_by(word: &str, rooms: &SavedRooms, can_ask: bool) -> anyhow::Result<Opt
     }
 }
 
-/// What a saved room says.
-fn from_room(name: &SavedName, saved: &SavedRoom) -> Vec<Default> {
+/// Has what a saved room says take the place of what the file says. Where it leads is the room's alone to say.
+fn enter(defaults: &mut Vec<Default>, name: &SavedName, saved: &SavedRoom) {
+    defaults.retain(|default| default.option != "relay" && default.option != "room");
     let said = said_by(saved).into_iter();
-    said.map(|(key, value)| Default::new(key, value, format!("saved room {name}")))
-        .collect()
+    let origin = format!("saved room {name}");
+    defaults.extend(said.map(|(key, value)| Default::new(key, value, origin.clone())));
 }
 
 /// What a saved room says, by option.
@@ -190,13 +192,8 @@ fn said_by(saved: &SavedRoom) -> Vec<(&'static str, &str)> {
         .collect()
 }
 
-/// Says what is wrong with a saved room, or contradicts it.
-fn check_saved(
-    command: &Command,
-    name: &SavedName,
-    saved: &SavedRoom,
-    given: &ArgMatches,
-) -> anyhow::Result<()> {
+/// Says what is wrong with a saved room.
+fn check_saved(command: &Command, name: &SavedName, saved: &SavedRoom) -> anyhow::Result<()> {
     for (key, value) in said_by(saved) {
         let option = keys::find(keys::of(command, "join"), Some(key));
         let wrong = option.map(|option| keys::check(option, &[value.to_owned()]));
@@ -205,17 +202,6 @@ fn check_saved(
                 format!("the saved room {name} cannot be entered: {wrong}"),
                 "save it anew, or put it right in rooms.toml, in your data folder",
             ));
-        }
-        let is_place = key == "relay" || key == "room";
-        let other = text_of(given, key).filter(|_| is_place);
-        if other.is_some_and(|other| !other.eq_ignore_ascii_case(value))
-            || given.get_flag("new_room")
-        {
-            return Err(clap::Error::raw(
-                clap::error::ErrorKind::ArgumentConflict,
-                format!("the {key} is given twice, by the saved room {name} and with an option or a variable: leave one out\n"),
-            )
-            .into());
         }
     }
     Ok(())

@@ -40,11 +40,6 @@ pub(in crate::cmd) struct SavedRoom {
 }
 
 impl SavedRoom {
-    /// Whether it leads where the other does.
-    fn leads_as(&self, other: &Self) -> bool {
-        (&self.relay, &self.room, &self.invite) == (&other.relay, &other.room, &other.invite)
-    }
-
     /// Says what is wrong with it.
     fn check(&self) -> Result<(), String> {
         match (&self.relay, &self.room, &self.invite) {
@@ -143,25 +138,25 @@ impl SavedRooms {
         self.rooms.keys().find(is_near)
     }
 
-    /// Saves a room under a name that no other room has.
+    /// Saves a room under a name that no other room has. `is_same` says whether a room is this one. Returns
+    /// whether it is saved: another room may have the name.
     ///
     /// # Errors
-    /// In words, if it has, or the file cannot be written; then nothing has changed.
-    pub(in crate::cmd) fn save(name: &SavedName, mut room: SavedRoom) -> anyhow::Result<()> {
+    /// In words, if the file cannot be written; then nothing has changed.
+    pub(in crate::cmd) fn save(
+        name: &SavedName,
+        mut room: SavedRoom,
+        is_same: impl Fn(&SavedRoom) -> bool,
+    ) -> anyhow::Result<bool> {
         Self::change(|rooms| {
-            if rooms.get(name).is_some_and(|there| !there.leads_as(&room)) {
-                return Err(failure(
-                    format!("{name} is another room already"),
-                    &format!(
-                        "choose another name, or take that room out with: e2echat rooms forget {name}"
-                    ),
-                ));
+            if rooms.get(name).is_some_and(|there| !is_same(there)) {
+                return false;
             }
             // Who hosts the room needs no proxy now, and may the next time.
             let before = rooms.get(name).and_then(|there| there.proxy.clone());
             room.proxy = room.proxy.take().or(before);
             rooms.insert(name.clone(), room);
-            Ok(())
+            true
         })
     }
 
@@ -171,17 +166,15 @@ impl SavedRooms {
     /// In words, if there is none of that name, or the file cannot be written; then nothing has changed.
     pub(in crate::cmd) fn forget(name: &SavedName) -> anyhow::Result<()> {
         Self::read()?.find(name)?;
-        Self::change(|rooms| {
-            // Another program may have forgotten it meanwhile, which is as good.
-            rooms.remove(name);
-            Ok(())
-        })
+        // Another program may have forgotten it meanwhile, which is as good.
+        Self::change(|rooms| rooms.remove(name).is_some())?;
+        Ok(())
     }
 
-    /// Changes the rooms as they are in the file now.
+    /// Has `change` change the rooms as they are in the file now. It returns whether it has, and so does this.
     fn change(
-        change: impl FnOnce(&mut BTreeMap<SavedName, SavedRoom>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
+        change: impl FnOnce(&mut BTreeMap<SavedName, SavedRoom>) -> bool,
+    ) -> anyhow::Result<bool> {
         let path = Self::read()?.path.ok_or_else(|| {
             failure(
                 "this system has no folder for saved rooms",
@@ -201,9 +194,12 @@ impl SavedRooms {
             return Err(unwritable(error));
         }
         let mut rooms = Self::read()?.rooms;
-        change(&mut rooms)?;
-        let text = toml::to_string(&rooms)?;
-        write(&path, format!("{HEADER}{text}").as_bytes(), true).map_err(unwritable)
+        let has_changed = change(&mut rooms);
+        if has_changed {
+            let text = format!("{HEADER}{}", toml::to_string(&rooms)?);
+            write(&path, text.as_bytes(), true).map_err(unwritable)?;
+        }
+        Ok(has_changed)
     }
 }
 

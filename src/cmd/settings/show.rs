@@ -9,8 +9,8 @@ use clap::{Arg, ArgMatches, Command};
 use super::file::{self, SettingsFile};
 use super::name::SavedName;
 use super::rooms::SavedRooms;
-use super::{Default, defaults, example, from_room, keys, with_defaults, without_required};
-use crate::cmd::{failure, print, reason};
+use super::{Default, defaults, enter, example, keys, with_defaults, without_required};
+use crate::cmd::{arguments, failure, print, reason};
 use crate::room::text::{SafeText, parse_visible};
 
 /// Show the settings that hold, and where each comes from
@@ -81,7 +81,7 @@ pub(in crate::cmd) fn run(args: &Args, command: &Command) -> anyhow::Result<()> 
             None => Vec::new(),
         };
         if let Some((name, saved)) = room.filter(|_| name == keys::COMMANDS[0]) {
-            defaults.extend(from_room(name, saved));
+            enter(&mut defaults, name, saved);
         }
         lines += &table(command.clone(), name, defaults)?;
     }
@@ -103,7 +103,8 @@ fn table(command: Command, name: &str, defaults: Vec<Default>) -> anyhow::Result
         .map(|default| (default.option.clone(), default.origin.clone()))
         .collect();
     let command = with_defaults(without_required(command, name), name, defaults);
-    let matches = command.try_get_matches_from(["e2echat", name])?;
+    let words = ["e2echat", name].map(OsString::from);
+    let matches = arguments::matches(command, &words)?;
     let Some((_, given)) = matches.subcommand() else {
         return Ok(String::new());
     };

@@ -12,3 +12,9 @@ pub(super) fn is_dumb() -> bool {
     const DUMB: [&str; 3] = ["dumb", "cons25", "emacs"];
     std::env::var("TERM").is_ok_and(|term| DUMB.iter().any(|d| term.eq_ignore_ascii_case(d)))
 }
+
+/// Whether the terminal knows links (OSC 8), or shows nothing of what makes them. Older consoles of Linux
+/// show it.
+pub(in crate::cmd) fn knows_links() -> bool {
+    std::env::var("TERM").is_ok_and(|term| !term.starts_with("linux"))
+}

@@ -2,19 +2,15 @@
 //!
 //! The thread enters `readline` once: Enter is a key like any other ([`Keys`]). So raw mode never
 //! drops between two lines, and printed text is never glued to what the user types. The thread ends
-//! when [`Editor::interrupt`] sends it a signal, or when the terminal is gone; either way it leaves
-//! the terminal as it found it.
+//! when the keyboard hangs up, because the program ends or the terminal is gone.
 
 use std::borrow::Cow;
-use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context as _;
 use rustyline::completion::Completer;
 use rustyline::config::{Builder, EditMode};
-use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
@@ -29,18 +25,14 @@ use super::completion::Complete;
 use super::edit::{Edit, PendingEdit};
 use super::entry::Entry;
 use super::input::{Deliver, Input};
-use super::input_area::{EditorPhase, InputArea, Size};
+use super::input_area::InputArea;
+use super::keyboard::Brackets;
 use super::keys::Keys;
 use super::queue::BoundedQueue;
-
-/// How long a lone Escape waits for the rest of a key's sequence.
-const KEY_SEQUENCE_MILLIS: u16 = 50;
 
 /// The handle of a running line editor.
 pub(super) struct Editor {
     thread: JoinHandle<()>,
-    area: Arc<InputArea>,
-    stopping: Arc<AtomicBool>,
 }
 
 impl Editor {
@@ -59,7 +51,9 @@ impl Editor {
         // rustyline asks any binding.
         let config = Builder::new()
             .edit_mode(EditMode::Vi)
-            .keyseq_timeout(Some(KEY_SEQUENCE_MILLIS))
+            // The keyboard sets both, and sends no Escape alone.
+            .bracketed_paste(false)
+            .keyseq_timeout(None)
             .completion_type(CompletionType::List)
             .color_mode(ColorMode::Enabled)
             .grapheme_cluster_mode(GraphemeClusterMode::WcWidth)
@@ -86,100 +80,33 @@ impl Editor {
             .create_external_printer()
             .context("cannot print to the terminal")?;
 
-        let stopping = Arc::new(AtomicBool::new(false));
-        let editor = EditorThread {
-            readline,
-            end: EndAnnouncer {
-                deliver: Arc::clone(deliver),
-                area: Arc::clone(area),
-                queue: Arc::clone(queue),
-            },
-            stopping: Arc::clone(&stopping),
+        let end = EndAnnouncer {
+            deliver: Arc::clone(deliver),
+            area: Arc::clone(area),
+            queue: Arc::clone(queue),
         };
         let prompt = prompt.to_owned();
         let thread = thread::Builder::new()
             .name("editor".to_owned())
-            .spawn(move || editor.run(&prompt))
+            .spawn(move || {
+                end.area.set_prompt(&prompt);
+                let _brackets = Brackets::begin();
+                // Whatever ends it, there are no keys any more.
+                let _ = readline.readline(&prompt);
+            })
             .context("cannot start the editor's thread")?;
-        Ok((
-            Self {
-                thread,
-                area: Arc::clone(area),
-                stopping,
-            },
-            printer,
-        ))
+        Ok((Self { thread }, printer))
     }
 
-    /// Whether the thread has ended, and with it raw mode.
+    /// Whether the thread has ended.
     pub(super) fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
 
-    /// Asks the thread to end. The caller repeats it until the thread has ended: a signal can come at
-    /// a moment when rustyline ignores it.
-    ///
-    /// While rustyline reads it has a handler for SIGINT. Before and after, the signal would meet the
-    /// program's own handler, so this sends it only in between.
-    pub(super) fn interrupt(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        if self.area.layout(Size::now()).phase == EditorPhase::Reading {
-            interrupt(&self.thread);
-        }
-    }
-
     /// Waits for the thread to end.
     pub(super) fn join(self) {
-        // If the thread has panicked, the panic is on standard error, and has restored the terminal.
+        // If the thread has panicked, the panic is on standard error.
         let _ = self.thread.join();
-    }
-}
-
-#[cfg(unix)]
-fn interrupt(thread: &JoinHandle<()>) {
-    use std::os::unix::thread::JoinHandleExt as _;
-
-    use nix::sys::pthread::{Pthread, pthread_kill};
-    use nix::sys::signal::Signal;
-
-    // The standard library has a number for a thread's id, where musl's C library has a pointer.
-    let id = thread.as_pthread_t() as Pthread;
-    // Nobody has joined the thread, so its id is still its own.
-    let _ = pthread_kill(id, Signal::SIGINT);
-}
-
-/// Elsewhere nothing can wake a thread that waits for a key. It ends with the program.
-#[cfg(not(unix))]
-fn interrupt(_: &JoinHandle<()>) {}
-
-/// What the editor's thread owns.
-struct EditorThread {
-    readline: rustyline::Editor<EditorHelper, MemHistory>,
-    end: EndAnnouncer,
-    stopping: Arc<AtomicBool>,
-}
-
-impl EditorThread {
-    fn run(mut self, prompt: &str) {
-        let mut prompt = prompt;
-        let mut typed = String::new();
-        loop {
-            self.end.area.set_prompt(prompt);
-            match self.readline.readline_with_initial(prompt, (&typed, "")) {
-                Err(ReadlineError::Interrupted) if !self.stopping.load(Ordering::SeqCst) => {
-                    // A signal from outside. The program will stop, but until then the printer
-                    // needs rustyline to print; what the user typed stays on the row above.
-                    (self.end.deliver)(Input::Quit);
-                    prompt = "";
-                    typed.clear();
-                }
-                // A key that is not UTF-8 neither ends the editor nor loses the line.
-                Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                    typed = self.end.area.line();
-                }
-                Ok(_) | Err(_) => return,
-            }
-        }
     }
 }
 

@@ -13,6 +13,8 @@ pub(in crate::cmd) enum Entry {
     Message(ChatMessage),
     /// Something that the user may want to know, behind `*`.
     Notice(SafeText),
+    /// Why something is not done that the user asked for, behind `?`: no more than a mistake, perhaps.
+    Mistake(SafeText),
     /// Something that the user must not overlook, behind `!`.
     Warning(SafeText),
     /// How friends get in by an invite, which the user is to copy.
@@ -21,6 +23,13 @@ pub(in crate::cmd) enum Entry {
         directions: SafeText,
         /// The invite alone. A terminal shows it in a row of its own.
         invite: SafeText,
+    },
+    /// The address of a web page in what somebody said, which the user is to copy.
+    Url {
+        /// Where it stands.
+        whose: SafeText,
+        /// The address alone. A terminal shows it in a row of its own.
+        url: SafeText,
     },
     /// An answer of the program's own, several lines long, behind `|`: help, lists.
     Block(SafeText),

@@ -1,5 +1,6 @@
 //! What comes from the user, typed or through a pipe.
 
+use std::io;
 use std::sync::Arc;
 
 /// The longest line that the reader delivers, in bytes without the line's end. Of a longer one it
@@ -9,7 +10,7 @@ pub(in crate::cmd) const MAX_LINE: usize = 64 * 1024;
 /// What comes from the user.
 #[derive(Debug)]
 pub(in crate::cmd) enum Input {
-    /// A line. From a terminal it is not blank, and it may contain line breaks, pasted or typed with
+    /// A line. From a terminal it may contain line breaks, pasted or typed with
     /// Alt-Enter.
     Line {
         /// The line, with U+FFFD in place of what is not UTF-8.
@@ -27,6 +28,8 @@ pub(in crate::cmd) enum Input {
     },
     /// The end of standard input. Never from a terminal.
     End,
+    /// The input fails, for this reason, and gives nothing more.
+    Failed(io::Error),
     /// The user asks to leave, or a signal does, or the terminal is gone. This may come repeatedly.
     Quit,
     /// Standard output takes nothing more; [`Terminal::stop`](super::Terminal::stop) says why. Never from a terminal.

@@ -38,6 +38,7 @@ struct InputState {
     prompt: String,
     line: String,
     wants_redraw: bool,
+    is_damaged: bool,
     /// The last [`Mark`](super::Entry::Mark) that the printer came to.
     shown_mark: u64,
 }
@@ -71,6 +72,7 @@ impl InputArea {
                 prompt,
                 line,
                 wants_redraw: false,
+                is_damaged: false,
                 shown_mark: 0,
             }),
         }
@@ -112,12 +114,18 @@ impl InputArea {
         self.lock().phase = EditorPhase::Ended;
     }
 
-    /// The line that the editor showed last.
-    pub(super) fn line(&self) -> String {
-        self.lock().line.clone()
+    /// Takes note that the screen may show something else: another program has used it meanwhile, or it
+    /// is another one.
+    pub(super) fn set_damaged(&self) {
+        self.lock().is_damaged = true;
     }
 
-    /// Asks the printer to draw the screen again.
+    /// Takes the note that the screen may show something else. Returns whether there was one.
+    pub(super) fn take_damaged(&self) -> bool {
+        std::mem::take(&mut self.lock().is_damaged)
+    }
+
+    /// Asks the printer to draw the screen again, whatever is in the way.
     pub(super) fn request_redraw(&self) {
         self.lock().wants_redraw = true;
     }

@@ -112,12 +112,13 @@ impl Keys {
     fn submit(&self, history: &mut History, line: &str) -> Cmd {
         if !line.trim().is_empty() {
             history.add(line);
-            (self.deliver)(Input::Line {
-                text: line.trim_end_matches('\n').to_owned(),
-                is_utf8: true,
-                shown: self.area.shown_mark(),
-            });
         }
+        // Enter alone may answer a question.
+        (self.deliver)(Input::Line {
+            text: line.trim_end_matches('\n').to_owned(),
+            is_utf8: true,
+            shown: self.area.shown_mark(),
+        });
         Cmd::Kill(Movement::WholeBuffer)
     }
 

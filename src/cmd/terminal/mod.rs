@@ -10,10 +10,14 @@
 //!
 //! # On a terminal
 //!
-//! Standard input and output are terminals that can move a cursor. There are two threads:
+//! Standard input and output are terminals that can move a cursor. There are three threads, or two on
+//! Windows:
 //!
+//! - *keyboard* (`keyboard`) reads the terminal, and gives rustyline what rustyline understands. It ends
+//!   when `stop` has it hang up, or when the terminal is gone. Windows has none: there rustyline gets
+//!   keys, not bytes.
 //! - *editor* (`editor.rs`) sits in rustyline's `readline` and delivers what the user types. It ends
-//!   when `stop` interrupts it, or when the terminal is gone, and restores the terminal's mode.
+//!   when the keyboard hangs up.
 //! - *printer* (`printer.rs`) takes entries from the queue and has rustyline print them above the
 //!   input. It ends when the queue is closed and the printer has shown everything in it.
 //!
@@ -27,8 +31,8 @@
 //!
 //! # The end
 //!
-//! `stop`, or dropping the [`Terminal`], closes the queue, waits for the printer, then interrupts
-//! the editor and waits for it. Either may make no progress, because the other end of the terminal
+//! `stop`, or dropping the [`Terminal`], closes the queue, waits for the printer, then has the keyboard
+//! hang up, and waits for the editor. Either may make no progress, because the other end of the terminal
 //! has stopped reading. `stop` gives it up after [`PATIENCE`], and restores the mode all the same.
 
 mod completion;
@@ -40,14 +44,15 @@ mod gutter;
 mod history;
 mod input;
 mod input_area;
+mod keyboard;
 mod keys;
 mod plain;
 mod printer;
 mod queue;
 mod render;
-mod restore;
 mod style;
 mod theme;
+pub(super) mod url;
 mod wrap;
 
 use std::io::{self, IsTerminal};
@@ -59,11 +64,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 pub(super) use self::completion::Completion;
+pub(super) use self::detect::knows_links;
 pub(super) use self::entry::{ChatMessage, Entry, OwnWords, State};
 pub(super) use self::input::{Input, MAX_LINE};
 #[cfg(test)]
 pub(super) use self::render::render;
-pub(super) use self::render::render_plain;
+pub(super) use self::render::{render_plain, render_whole};
 pub(super) use self::style::{ColorChoice, Style};
 pub(super) use self::theme::{Hue, Theme};
 
@@ -72,10 +78,11 @@ use self::detect::has_terminal;
 use self::editor::Editor;
 use self::input::Deliver;
 use self::input_area::{InputArea, Size};
+use self::keyboard::Keyboard;
 use self::printer::Printer;
 use self::queue::BoundedQueue;
-use self::restore::SavedMode;
 use super::credits::Credits;
+use crate::room::text::SafeText;
 
 /// How long a thread may make no progress before `stop` gives it up.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -83,8 +90,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_LINES_UNDER_WAY: usize = 64;
 /// How often `stop` looks whether a thread has ended.
 const POLL: Duration = Duration::from_millis(5);
-/// How often `stop` asks the editor to end.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// In which form input and output go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,12 +107,12 @@ pub(super) struct Terminal {
     credits: Option<Arc<Credits>>,
     /// Counts what the printer or the writer writes.
     progress: Arc<AtomicU64>,
-    saved: SavedMode,
     /// The size that it had when it was looked at last.
     size: Size,
     is_interactive: bool,
     has_keyboard: bool,
-    /// None where there is no terminal, or once `stop` has waited for it.
+    /// None where there is no terminal, or once `stop` has waited for the editor.
+    keyboard: Option<Keyboard>,
     editor: Option<Editor>,
     /// The thread of the printer or the writer. None once `stop` has waited for it.
     output: Option<JoinHandle<io::Result<()>>>,
@@ -129,9 +134,7 @@ impl Terminal {
     /// Starts the threads. The prompt is a few characters of ASCII.
     ///
     /// The editor asks `complete` what can stand at the cursor, which is a place in the line, in
-    /// bytes. The threads call `deliver` for each input. Neither may block. If the program has a
-    /// handler for SIGINT, it must be installed before: rustyline replaces it while it reads, and an
-    /// interrupt then comes as [`Input::Quit`].
+    /// bytes. The threads call `deliver` for each input. Neither may block.
     ///
     /// # Errors
     ///
@@ -149,19 +152,41 @@ impl Terminal {
             queue: Arc::new(BoundedQueue::new()),
             credits: (!has_keyboard).then(|| Arc::new(Credits::new(MAX_LINES_UNDER_WAY))),
             progress: Arc::new(AtomicU64::new(0)),
-            saved: SavedMode::save(),
             size: Size::now(),
             is_interactive: format == Format::Screen && has_terminal(),
             has_keyboard,
+            keyboard: None,
             editor: None,
             output: None,
         };
-        if terminal.is_interactive {
-            terminal.start_editor(prompt, style, Arc::new(complete), &deliver)?;
-        } else {
-            terminal.start_plain(style, &deliver)?;
+        let area = Arc::new(InputArea::new());
+        match terminal
+            .is_interactive
+            .then(|| terminal.start_keyboard(&area))
+        {
+            Some(Ok(())) => {
+                terminal.start_editor(prompt, style, Arc::new(complete), &deliver, area)?;
+            }
+            Some(Err(error)) => {
+                terminal.is_interactive = false;
+                terminal.start_plain(style, &deliver)?;
+                terminal.show(Entry::Notice(SafeText::new(&format!(
+                    "lines cannot be edited here: the system gives no pseudo-terminal ({error})"
+                ))));
+            }
+            None => terminal.start_plain(style, &deliver)?,
         }
         Ok(terminal)
+    }
+
+    fn start_keyboard(&mut self, area: &Arc<InputArea>) -> io::Result<()> {
+        let (area, queue) = (Arc::clone(area), Arc::clone(&self.queue));
+        let keyboard = Keyboard::start(move || {
+            area.set_damaged();
+            queue.wake();
+        });
+        self.keyboard = Some(keyboard?);
+        Ok(())
     }
 
     fn start_editor(
@@ -170,8 +195,8 @@ impl Terminal {
         style: Style,
         complete: Complete,
         deliver: &Deliver,
+        area: Arc<InputArea>,
     ) -> anyhow::Result<()> {
-        let area = Arc::new(InputArea::new());
         let (editor, external) = Editor::start(prompt, complete, deliver, &area, &self.queue)?;
         self.editor = Some(editor);
         let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
@@ -215,8 +240,20 @@ impl Terminal {
         self.queue.push(entry);
     }
 
+    /// Whether the screen shows only the beginning of a message, because it is so long.
+    #[must_use]
+    pub(super) fn is_cut(&self, message: &ChatMessage, style: Style) -> bool {
+        let columns = if self.is_interactive {
+            Size::now().columns
+        } else {
+            usize::MAX
+        };
+        render::is_cut(message, columns, style)
+    }
+
     /// Has the printer draw the screen again if the terminal has another size than before. Call it every
-    /// few seconds: no signal tells of it, as rustyline has the one handler for SIGWINCH while it reads.
+    /// few seconds: a terminal from which the program was not started sends it no signal, and Windows
+    /// has none.
     pub(super) fn notice_size(&mut self) {
         let size = Size::now();
         if self.is_interactive && size != self.size {
@@ -254,28 +291,32 @@ impl Terminal {
         self.queue.close();
         let mut written = Ok(());
         if let Some(output) = self.output.take()
-            && self.wait_for(|| output.is_finished(), || ())
+            && self.wait_for(|| output.is_finished())
         {
             // If that thread has panicked, the panic is on standard error already.
             written = output.join().unwrap_or(Ok(()));
         }
-        if let Some(editor) = self.editor.take() {
-            if self.wait_for(|| editor.is_finished(), || editor.interrupt()) {
-                editor.join();
+        if let Some(mut keyboard) = self.keyboard.take() {
+            keyboard.hang_up();
+            let editor = self.editor.take();
+            if self.wait_for(|| editor.as_ref().is_none_or(Editor::is_finished)) {
+                if let Some(editor) = editor {
+                    editor.join();
+                }
+                keyboard.give_back();
             } else {
-                self.saved.restore();
+                keyboard.restore_mode();
             }
         }
         written
     }
 
-    /// Waits until a thread has finished, and calls `nudge` now and then. Returns false if the thread
-    /// makes no progress for [`PATIENCE`]. In a pipe it gives up only if the program is in a hurry:
-    /// the reader of a pipe may take its time.
-    fn wait_for(&self, is_finished: impl Fn() -> bool, mut nudge: impl FnMut()) -> bool {
+    /// Waits until a thread has finished. Returns false if the thread makes no progress for
+    /// [`PATIENCE`]. In a pipe it gives up only if the program is in a hurry: the reader of a pipe may
+    /// take its time.
+    fn wait_for(&self, is_finished: impl Fn() -> bool) -> bool {
         let mut seen = self.progress.load(Ordering::SeqCst);
         let mut since = Instant::now();
-        let mut nudged: Option<Instant> = None;
         while !is_finished() {
             let progress = self.progress.load(Ordering::SeqCst);
             let patient = !self.is_interactive && !self.queue.is_hurried();
@@ -283,10 +324,6 @@ impl Terminal {
                 (seen, since) = (progress, Instant::now());
             } else if since.elapsed() >= PATIENCE {
                 return false;
-            }
-            if nudged.is_none_or(|at| at.elapsed() >= ASK_AGAIN) {
-                nudge();
-                nudged = Some(Instant::now());
             }
             thread::sleep(POLL);
         }

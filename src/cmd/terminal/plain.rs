@@ -24,14 +24,18 @@ const FOREVER: Duration = Duration::from_hours(1);
 /// Delivers the lines of an input, and then its end.
 pub(super) fn read_lines(input: impl BufRead, credits: Option<&Credits>, deliver: &Deliver) {
     let mut lines = Lines { input };
-    // An input that fails gives nothing more, like one that ends.
-    while let Ok(Some(line)) = lines.next() {
-        if let Some(credits) = credits {
-            credits.take(1);
+    loop {
+        match lines.next() {
+            Ok(Some(line)) => {
+                if let Some(credits) = credits {
+                    credits.take(1);
+                }
+                deliver(line);
+            }
+            Ok(None) => return deliver(Input::End),
+            Err(error) => return deliver(Input::Failed(error)),
         }
-        deliver(line);
     }
-    deliver(Input::End);
 }
 
 /// Writes entries until the queue is closed and empty.

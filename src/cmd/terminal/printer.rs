@@ -15,6 +15,7 @@ use rustyline::ExternalPrinter;
 
 use super::entry::{Entry, State};
 use super::input_area::{EditorPhase, InputArea, InputLayout, Size};
+use super::keyboard::BRACKETS_ON;
 use super::queue::BoundedQueue;
 use super::render::{WRAP_OFF, WRAP_ON, height, render};
 use super::style::Style;
@@ -35,8 +36,11 @@ const SETTLED: Duration = Duration::from_millis(100);
 /// How often the printer looks whether the prompt is on the screen.
 const STARTING: Duration = Duration::from_millis(10);
 
-/// Moves the cursor home and erases the screen (ECMA-48 §8.3.21, §8.3.39).
-const CLEAR: &str = "\x1b[H\x1b[2J";
+/// Moves the cursor home (ECMA-48 §8.3.21).
+const HOME: &str = "\x1b[H";
+/// Erases a row, and moves to the next one, if there is one (§8.3.41, §8.3.19). Many terminals copy the
+/// screen into the scrollback where it is erased all at once.
+const CLEAR_ROW: &str = "\x1b[2K\x1b[B";
 /// Rings the terminal's bell.
 const BELL: char = '\x07';
 /// Moves one row up and one down, and so shows nothing.
@@ -120,6 +124,7 @@ impl<P: ExternalPrinter> Printer<P> {
                 continue;
             }
             let asked = self.area.take_redraw();
+            self.damaged |= self.area.take_damaged();
             let settled = self.settle(size);
             let must_print = taken.closed || self.waiting.len() >= HELD;
             if asked || (layout.is_countable && settled && self.must_redraw(size)) {
@@ -240,36 +245,27 @@ impl<P: ExternalPrinter> Printer<P> {
         self.queue.wake();
     }
 
-    /// Draws the screen again from the latest entries.
-    ///
-    /// At the same width it draws the last screenful. At a new width it draws all that the screen
-    /// showed before, so that nothing is lost where that takes more rows now.
+    /// Draws the last screenful again from the latest entries. What fitted onto a wider screen and does not
+    /// fit now is left out: most terminals break rows anew themselves, and have put it into the scrollback.
     fn redraw(&mut self, size: Size, layout: &InputLayout) {
-        let same_width = size.columns == self.drawn.columns;
         let room = size.rows.saturating_sub(layout.rows).max(1);
-        let count = |text: &str, columns| {
-            let heights = text.lines().map(|row| height(row, columns));
-            heights.sum::<usize>()
-        };
-        let (mut rows, mut rows_before) = (0, 0);
+        let mut rows = 0;
         let mut newest_first = Vec::new();
         for entry in self.recent.iter().rev() {
-            if rows >= room && (same_width || rows_before >= self.drawn.rows) {
+            if rows >= room {
                 break;
             }
             let text = render(entry, size.columns, self.style);
-            rows += count(&text, size.columns);
-            let before = render(entry, self.drawn.columns, self.style);
-            rows_before += count(&before, self.drawn.columns);
+            rows += text
+                .lines()
+                .map(|row| height(row, size.columns))
+                .sum::<usize>();
             newest_first.push(text);
         }
         let text: String = newest_first.into_iter().rev().collect();
-        let mut surplus = if same_width {
-            rows.saturating_sub(room)
-        } else {
-            0
-        };
-        let mut screen = CLEAR.to_owned();
+        let mut surplus = rows.saturating_sub(room);
+        // Another program may have switched the brackets off.
+        let mut screen = [BRACKETS_ON, HOME, &CLEAR_ROW.repeat(size.rows), HOME].concat();
         for row in text.split_inclusive('\n') {
             let height = height(row, size.columns);
             if height <= surplus {
@@ -550,7 +546,7 @@ mod tests {
     fn wait_for_redraw(printer: &Running) -> String {
         loop {
             match printer.printed.recv_timeout(LONG) {
-                Ok(text) if text.contains(CLEAR) => return text,
+                Ok(text) if text.contains(CLEAR_ROW) => return text,
                 Ok(_) => {}
                 Err(error) => panic!("nothing is drawn again: {error}"),
             }

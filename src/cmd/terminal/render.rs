@@ -1,28 +1,36 @@
 //! Renders entries: an entry and a width go in, rows come out, and nothing else happens.
 //!
 //! Column 0 tells who speaks. A row of a message begins with the gutter, which names the author. The
-//! program's own rows begin with `*`, `!` or `|`. Every row has its gutter, also a wrapped one, so no
+//! program's own rows begin with `*`, `?`, `!` or `|`. Every row has its gutter, also a wrapped one, so no
 //! text can look like another member's or like the program's.
 
 use super::entry::{ChatMessage, Entry, State};
 use super::gutter::Gutter;
 use super::style::{Look, Style};
-use super::wrap;
+use super::{url, wrap};
 use crate::room::text::SafeText;
 
-/// The most rows of one entry. A message of nothing but line breaks would take everything else off the
-/// screen.
+/// The most rows of one entry for which nobody has asked. A message of nothing but line breaks would take
+/// everything else off the screen.
 const MAX_ROWS: usize = 200;
 /// By how many columns a block indents a row that continues the one before.
 const BLOCK_INDENT: usize = 2;
 /// The notice above an invite.
 const ABOVE_INVITE: &str =
     "friends join with: e2echat join INVITE --nick NAME, where the invite is";
+/// The notice below an address: what stands there comes from somebody else, and has no gutter.
+const BELOW_URL: &str = "that is all of the address";
 /// Switches the terminal's wrapping off, and on again (DECAWM). A terminal may show a character wider
 /// than this program counts it. Without wrapping the row then loses its end; with it, the row would go
 /// on at column 0 without the author's gutter.
 pub(super) const WRAP_OFF: &str = "\x1b[?7l";
 pub(super) const WRAP_ON: &str = "\x1b[?7h";
+/// How a mistake of the user's looks: it is to be seen, and to alarm nobody.
+const MISTAKE_LOOK: Look = Look {
+    color: None,
+    bold: true,
+    reverse: false,
+};
 /// Stands for a line break where an entry is one line.
 const LINE_BREAK: &str = " ⏎ ";
 
@@ -32,25 +40,22 @@ const LINE_BREAK: &str = " ⏎ ";
 pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> String {
     match entry {
         Entry::Message(message) => {
-            let gutter = Gutter::new(message, style.timestamps, columns);
-            let author = style.paint(author_look(message, style), &gutter.author);
-            let first = style.paint(before_look(message, style), &gutter.before) + &author;
-            let next = " ".repeat(gutter.before.len()) + &author;
-            let text_columns = columns.saturating_sub(gutter.width);
-            let rows = wrap::rows(message.text.as_str(), text_columns);
-            let look = text_look(message, style);
-            let shown = put_behind_gutter(&rows, &first, &next, |row| style.paint(look, row));
+            let shown = said(message, columns, style);
             let remark = message.remark.as_ref();
             let notice = |text| marked('*', text, columns, style, notice_look(style));
             shown + &remark.map_or(String::new(), notice)
         }
         Entry::Notice(text) => marked('*', text, columns, style, notice_look(style)),
+        Entry::Mistake(text) => marked('?', text, columns, style, MISTAKE_LOOK),
         Entry::Warning(text) => marked('!', text, columns, style, warning_look(style)),
         Entry::Invite { invite, .. } => {
             let above = SafeText::new(ABOVE_INVITE);
             let above = marked('*', &above, columns, style, notice_look(style));
-            // The terminal itself breaks a long invite. So it copies it as one line.
-            format!("{above}{WRAP_ON}{invite}{WRAP_OFF}\n")
+            above + &unbroken(invite)
+        }
+        Entry::Url { whose, url } => {
+            let notice = |text| marked('*', text, columns, style, notice_look(style));
+            notice(whose) + &unbroken(url) + &notice(&SafeText::new(BELOW_URL))
         }
         Entry::Block(text) => block(text, columns),
         // A line is meant for a program, so nobody has made it harmless for a terminal.
@@ -61,8 +66,50 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
     }
 }
 
-/// How many rows of a terminal a rendered row takes. An invite takes more than one where the terminal
-/// breaks it.
+/// What somebody said, without the remark on it.
+fn said(message: &ChatMessage, columns: usize, style: Style) -> String {
+    let gutter = Gutter::new(message, style.timestamps, columns);
+    let author = style.paint(author_look(message, style), &gutter.author);
+    let first = style.paint(before_look(message, style), &gutter.before) + &author;
+    let next = " ".repeat(gutter.before.len()) + &author;
+    let text = message.text.as_str();
+    let ranges = wrap::ranges(text, columns.saturating_sub(gutter.width));
+    let cut = cut(ranges.len(), "/show shows them");
+    let shown = ranges.get(..MAX_ROWS).unwrap_or(&ranges);
+    let rows = url::rows(text, shown, style.links);
+    let rows: Vec<&str> = rows
+        .iter()
+        .map(String::as_str)
+        .chain(cut.as_deref())
+        .collect();
+    let look = text_look(message, style);
+    put_behind_gutter(&rows, &first, &next, |row| style.paint(look, row))
+}
+
+/// A row that the terminal itself breaks if it is long. So the terminal copies it as one line.
+fn unbroken(text: &SafeText) -> String {
+    format!("{WRAP_ON}{text}{WRAP_OFF}\n")
+}
+
+/// Whether a message has more rows than are shown of it at this width.
+#[must_use]
+pub(super) fn is_cut(message: &ChatMessage, columns: usize, style: Style) -> bool {
+    let gutter = Gutter::new(message, style.timestamps, columns);
+    let columns = columns.saturating_sub(gutter.width);
+    wrap::ranges(message.text.as_str(), columns).len() > MAX_ROWS
+}
+
+/// All lines of a message, each behind the message's gutter.
+#[must_use]
+pub(in crate::cmd) fn render_whole(message: &ChatMessage) -> String {
+    let gutter = Gutter::new(message, true, usize::MAX);
+    let first = gutter.before.clone() + &gutter.author;
+    let next = " ".repeat(gutter.before.len()) + &gutter.author;
+    let rows: Vec<&str> = message.text.as_str().split('\n').collect();
+    put_behind_gutter(&rows, &first, &next, str::to_owned)
+}
+
+/// How many rows of a terminal a rendered row takes. A row that the terminal breaks takes more than one.
 #[must_use]
 pub(super) fn height(row: &str, columns: usize) -> usize {
     let row = row.trim_end_matches('\n').strip_prefix(WRAP_ON);
@@ -95,6 +142,14 @@ pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
             style.paint(notice_look(style), &line) + "\n"
         }
         Entry::Invite { directions, .. } => render_plain(&Entry::Notice(directions.clone()), style),
+        Entry::Mistake(text) => {
+            let line = format!("? {}", one_line(text));
+            style.paint(MISTAKE_LOOK, &line) + "\n"
+        }
+        Entry::Url { whose, url } => {
+            let line = SafeText::new(&format!("{whose} {url}"));
+            render_plain(&Entry::Notice(line), style)
+        }
         Entry::Warning(text) => {
             let line = format!("! {}", one_line(text));
             style.paint(warning_look(style), &line) + "\n"
@@ -146,7 +201,10 @@ fn warning_look(style: Style) -> Look {
 /// one entry cannot pass for two.
 fn marked(marker: char, text: &SafeText, columns: usize, style: Style, look: Look) -> String {
     let paint = |text: &str| style.paint(look, text);
-    let rows = wrap::rows(text.as_str(), columns.saturating_sub(4));
+    let mut rows = wrap::rows(text.as_str(), columns.saturating_sub(4));
+    let cut = cut(rows.len(), "they are not shown");
+    rows.truncate(MAX_ROWS);
+    rows.extend(cut.as_deref());
     let (first, next) = (paint(&format!("{marker}")), paint(&format!("{marker}  ")));
     put_behind_gutter(&rows, &first, &next, paint)
 }
@@ -175,8 +233,13 @@ fn second_column(line: &str) -> Option<usize> {
     Some(wrap::width(first) + gaps)
 }
 
-/// Puts each row behind its gutter: `first`, and then `next`. Leaves out rows behind the
-/// [`MAX_ROWS`]th, and says how many.
+/// What stands in place of the rows behind the [`MAX_ROWS`]th, if there are any.
+fn cut(rows: usize, remark: &str) -> Option<String> {
+    let hidden = rows.checked_sub(MAX_ROWS).filter(|hidden| *hidden > 0);
+    hidden.map(|hidden| format!("… and {hidden} more lines: {remark}"))
+}
+
+/// Puts each row behind its gutter: `first`, and then `next`.
 fn put_behind_gutter(
     rows: &[&str],
     first: &str,
@@ -185,10 +248,7 @@ fn put_behind_gutter(
 ) -> String {
     let mut shown = String::new();
     let mut gutter = first;
-    let hidden = rows.len().saturating_sub(MAX_ROWS);
-    let rest = format!("… and {hidden} more lines, which are not shown");
-    let visible = rows.iter().copied().take(MAX_ROWS);
-    for row in visible.chain((hidden > 0).then_some(rest.as_str())) {
+    for row in rows {
         shown.push_str(gutter);
         if !row.is_empty() {
             shown.push(' ');
@@ -238,6 +298,10 @@ mod tests {
         assert_eq!(
             shown(&Entry::Warning(SafeText::new("beware")), 80),
             "! beware\n"
+        );
+        assert_eq!(
+            shown(&Entry::Mistake(SafeText::new("it is used like this")), 80),
+            "? it is used like this\n"
         );
         assert_eq!(
             shown(&Entry::Block(SafeText::new("a\nb")), 80),
@@ -321,6 +385,10 @@ mod tests {
         assert_eq!(
             shown(&Entry::Warning(SafeText::new("a\nb")), 80),
             "! a\n!   b\n"
+        );
+        assert_eq!(
+            shown(&Entry::Mistake(SafeText::new("a\nb")), 80),
+            "? a\n?   b\n"
         );
     }
 

@@ -14,6 +14,8 @@ pub(in crate::cmd) struct Style {
     pub(in crate::cmd) theme: Theme,
     /// Whether messages begin with their time.
     pub(in crate::cmd) timestamps: bool,
+    /// Whether addresses that rows break are links.
+    pub(in crate::cmd) links: bool,
 }
 
 impl Style {
@@ -22,6 +24,7 @@ impl Style {
         color: false,
         theme: Theme::Dark,
         timestamps: true,
+        links: false,
     };
 
     /// The text with the codes for a look around it, if this style has colour.

@@ -35,6 +35,18 @@ pub struct Bucket {
 }
 
 impl Bucket {
+    /// A bucket of which all is earned again at this time.
+    #[must_use]
+    pub fn until(spent_until: Duration) -> Self {
+        Self { spent_until }
+    }
+
+    /// When all that was taken is earned again.
+    #[must_use]
+    pub fn full_at(&self) -> Duration {
+        self.spent_until
+    }
+
     /// Takes `amount`, whether or not it is there. Returns how long to wait until it has been
     /// earned.
     pub fn take(&mut self, rate: &Rate, amount: u64, now: Duration) -> Duration {

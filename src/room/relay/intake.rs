@@ -2,7 +2,6 @@
 //! reassembled. It outlives the member's connection (PROTOCOL §8).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::cipher::encoding::Malformed;
 use crate::cipher::keys::PublicKey;
@@ -16,7 +15,7 @@ use super::OutgoingFrame;
 use super::entry::ChainEntry;
 use super::incoming::IncomingFrame;
 use super::reassembly::{ReassembledMessage, Reassembly};
-use super::throttle::{Cost, Portion, Throttle};
+use super::throttle::Cost;
 
 /// A statement to all, as it is to be forwarded.
 #[derive(Debug)]
@@ -118,14 +117,11 @@ pub struct Intake {
     joined: u64,
     reassembly: Reassembly,
     received: u64,
-    throttle: Throttle,
     /// What the latest frame costs.
     cost: Cost,
     /// The most blocks that any one reader has to open of the frames so far of an incomplete
     /// message.
     opened: u64,
-    /// Whether the latest frame is of a message.
-    is_message: bool,
 }
 
 impl Intake {
@@ -138,10 +134,8 @@ impl Intake {
             reassembly: Reassembly::new(run, joined, limits),
             joined,
             received: 0,
-            throttle: Throttle::new(limits),
             cost: Cost::default(),
             opened: 0,
-            is_message: false,
         }
     }
 
@@ -178,7 +172,6 @@ impl Intake {
         let frame = frame.into();
         let parsed = ToRelay::parse(&frame)?;
         self.cost = Cost::of(frame.len(), &parsed);
-        self.is_message = matches!(parsed, ToRelay::Send(_));
         let request = match parsed {
             ToRelay::Ping => return Ok(MemberRequest::Acknowledge),
             ToRelay::Ack(count) => return Ok(MemberRequest::Forget(count)),
@@ -241,18 +234,10 @@ impl Intake {
         }
     }
 
-    /// Whether the latest frame is charged by the member's portion of the room.
+    /// What the latest frame costs. [`Room::charge`](super::Room::charge) charges the member for it.
     #[must_use]
-    pub fn is_shared(&self) -> bool {
-        self.is_message && self.throttle.is_shared()
-    }
-
-    /// Charges the member for the latest frame. Returns what it cost, and how long the next one has
-    /// to wait for that, when the member has this portion of the room. `uptime` is the time since any
-    /// moment, the same moment for all calls.
-    pub fn throttle(&mut self, portion: Option<Portion>, uptime: Duration) -> (Cost, Duration) {
-        let wait = self.throttle.take(&self.cost, portion.as_ref(), uptime);
-        (self.cost, wait)
+    pub fn cost(&self) -> &Cost {
+        &self.cost
     }
 
     /// The session ids under which the member may sign: what it sends may be from before it changed

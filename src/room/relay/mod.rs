@@ -6,7 +6,8 @@
 //! - this file: entering, and a room.
 //! - `intake`: what one member sends; `reassembly`: its messages, frame by frame; `incoming`: the
 //!   bytes of frames; `throttle`, `bucket`: how much it may send.
-//! - `speakers`: who has spoken lately, among whom that is divided.
+//! - `charging`: what a member pays for that. `speakers`: who has spoken lately, among whom what readers
+//!   can take is divided. `debts`: what those owe who have gone.
 //! - `former`: whose the session ids were that nobody has any more.
 //! - `entry`: what gets a place in the room's chain.
 //! - `backlog`: what is on its way to one member; `bundle`: frames that are sent together;
@@ -15,6 +16,8 @@
 mod backlog;
 mod bucket;
 mod bundle;
+mod charging;
+mod debts;
 mod entry;
 mod former;
 mod incoming;
@@ -27,6 +30,7 @@ mod tests;
 mod throttle;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -50,12 +54,13 @@ pub use self::intake::{
 };
 pub use self::outgoing::OutgoingFrame;
 pub use self::reassembly::ReassembledMessage;
-pub use self::throttle::{Cost, Portion, Throttle};
+pub use self::throttle::Cost;
 
+use self::debts::Debts;
 use self::entry::ChainEntry;
 use self::former::FormerOwners;
 use self::speakers::Speakers;
-use self::throttle::{LEAST_OPENED, OPENED};
+use self::throttle::{OPENED, Throttle};
 
 /// Where a room puts frames for a member. Putting one there must not block.
 pub trait Mailbox: Clone {
@@ -70,6 +75,12 @@ pub trait Mailbox: Clone {
 
     /// Takes a last frame: the member is not in the room any more.
     fn dismiss(&self, notice: Notice);
+
+    /// From which address its member comes, if that is known: what the member owes when it goes is for the
+    /// next one from there.
+    fn address(&self) -> Option<IpAddr> {
+        None
+    }
 }
 
 /// A client that wants to enter a room, and has proved its identity.
@@ -136,6 +147,8 @@ struct Occupant<M> {
     absence: Option<Absence>,
     /// How many blocks a second it can open.
     opens: u32,
+    /// How much it has sent.
+    throttle: Throttle,
 }
 
 impl<M> Occupant<M> {
@@ -151,7 +164,7 @@ impl<M> Occupant<M> {
 pub struct Room<M> {
     /// The place of the last entry.
     link: Link,
-    max_members: usize,
+    limits: RelayLimits,
     grace: u32,
     roster: Roster<Occupant<M>>,
     /// The previous session ids that members' cards name, each with the member's present one: messages to
@@ -159,6 +172,9 @@ pub struct Room<M> {
     successors: BTreeSet<(SessionId, SessionId)>,
     former: FormerOwners,
     speakers: Speakers,
+    debts: Debts,
+    /// When somebody was charged last.
+    charged: Duration,
 }
 
 impl<M: Mailbox> Room<M> {
@@ -169,11 +185,13 @@ impl<M: Mailbox> Room<M> {
         Self {
             link: start,
             grace,
-            max_members: usize::try_from(limits.members).unwrap_or(usize::MAX),
+            limits: *limits,
             roster: Roster::default(),
             successors: BTreeSet::new(),
             former: FormerOwners::default(),
             speakers: Speakers::default(),
+            debts: Debts::default(),
+            charged: Duration::ZERO,
         }
     }
 
@@ -258,7 +276,8 @@ impl<M: Mailbox> Room<M> {
         self.replace(card);
         // This comes first, so that nobody is replaced by one who cannot enter.
         self.roster.check(card)?;
-        if self.roster.len() >= self.max_members {
+        let most = usize::try_from(self.limits.members).unwrap_or(usize::MAX);
+        if self.roster.len() >= most {
             return Err(Notice::RoomFull);
         }
         mailbox.post(Frame::welcome(&self.link, self.roster.len(), self.grace).into());
@@ -271,6 +290,11 @@ impl<M: Mailbox> Room<M> {
         // The member is not there yet: it computes its own entry's place from WELCOME.
         let entry = ChainEntry::new(EntryKind::Joined, card.bytes());
         self.append(&entry, None, |_| None);
+        let mut throttle = Throttle::new(&self.limits);
+        let owed = mailbox.address().and_then(|address| self.debts.of(address));
+        if let Some(owed) = owed {
+            throttle.inherit(owed);
+        }
         let occupant = Occupant {
             member: OutgoingFrame::member(&entry.frame),
             fingerprint: card.fingerprint(),
@@ -281,6 +305,7 @@ impl<M: Mailbox> Room<M> {
             joined: self.link.position,
             absence: None,
             opens: OPENED,
+            throttle,
         };
         // A message may be under way to the key that the member had when it was here before.
         let previous = occupant.previous;
@@ -345,28 +370,11 @@ impl<M: Mailbox> Room<M> {
         }
     }
 
-    /// The member that joined at this position says that it can open so many blocks a second.
-    pub fn set_opens(&mut self, joined: u64, opens: u32) {
-        let mut occupants = self.roster.iter_mut();
-        if let Some((_, occupant)) = occupants.find(|(_, occupant)| occupant.joined == joined) {
-            occupant.opens = opens.max(LEAST_OPENED);
-        }
-    }
-
-    /// The member that joined at this position has spoken now. Returns its portion of what readers can take.
-    pub fn portion(&mut self, joined: u64, uptime: Duration) -> Portion {
-        let readers = self.roster.iter().map(|(_, occupant)| occupant);
-        let awake = readers.filter(|occupant| occupant.absence.is_none());
-        let opens = awake.map(|occupant| occupant.opens);
-        Portion {
-            speakers: self.speakers.count(joined, uptime),
-            opened: opens.min().unwrap_or(OPENED),
-        }
-    }
-
     fn remove(&mut self, sid: SessionId) {
         if let Some(occupant) = self.roster.remove(sid) {
-            self.speakers.forget(occupant.joined);
+            if let Some(address) = occupant.mailbox.address() {
+                self.debts.leave(address, &occupant.throttle, self.charged);
+            }
             self.retire(sid, occupant.previous, occupant.fingerprint);
         }
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 /// that it does not count as silent meanwhile.
 const LATELY: Duration = Duration::from_secs(2);
 
-/// When members have spoken last, by the positions at which they joined.
+/// When members have spoken last, by the positions at which they joined. Whoever goes counts for as long as
+/// the others: by going at once nobody makes more room for those who come.
 #[derive(Default)]
 pub(super) struct Speakers(BTreeMap<u64, Duration>);
 
@@ -17,11 +18,6 @@ impl Speakers {
         self.0.retain(|_, last| *last + LATELY > uptime);
         self.0.insert(joined, uptime);
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
-    }
-
-    /// This member is out of the room.
-    pub(super) fn forget(&mut self, joined: u64) {
-        self.0.remove(&joined);
     }
 }
 
@@ -39,7 +35,5 @@ mod tests {
         assert_eq!(speakers.count(3, 3 * second), 2, "the first is silent");
         assert_eq!(speakers.count(3, 9 * second), 1);
         assert_eq!(speakers.count(4, 9 * second), 2);
-        speakers.forget(3);
-        assert_eq!(speakers.count(4, 9 * second), 1, "the other one has gone");
     }
 }

@@ -47,7 +47,7 @@ fn lobby() -> RoomName {
 
 /// What was put there, without the lengths.
 #[derive(Clone, Default)]
-struct Inbox(Rc<RefCell<VecDeque<Vec<u8>>>>);
+struct Inbox(Rc<RefCell<VecDeque<Vec<u8>>>>, Option<IpAddr>);
 
 impl Mailbox for Inbox {
     fn post(&self, frame: OutgoingFrame) {
@@ -60,6 +60,10 @@ impl Mailbox for Inbox {
 
     fn dismiss(&self, notice: Notice) {
         self.post(Frame::notice(notice.code()).into());
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        self.1
     }
 }
 
@@ -260,7 +264,16 @@ fn enter(room: &mut Room<Inbox>, nick: &str, key: IdentityKey, session: &Identit
 }
 
 fn present(room: &mut Room<Inbox>, identity: Identity, card: Card) -> Person {
-    let inbox = Inbox::default();
+    present_from(room, identity, card, None)
+}
+
+fn present_from(
+    room: &mut Room<Inbox>,
+    identity: Identity,
+    card: Card,
+    address: Option<IpAddr>,
+) -> Person {
+    let inbox = Inbox(Rc::default(), address);
     let joined = room.join(&card, &inbox).unwrap();
     let intake = Intake::new(&card, RUN, joined, &LIMITS);
     let mut person = Person {
@@ -687,8 +700,7 @@ fn a_relay_that_was_started_anew_keeps_nothing_from_whoever_it_is_for() {
     let parcels = [(old.sid(), &[1; 3][..])];
     let copy = ada.message(ada.card.sid(), Stream::Room, 0, Part::Again, &parcels);
     send(&mut room, &mut ada, &copy).unwrap();
-    let (cost, _) = ada.intake.throttle(None, Duration::ZERO);
-    assert_eq!(cost.blocks, 2, "it goes to both");
+    assert_eq!(ada.intake.cost().blocks, 2, "it goes to both");
     let message = bob.message(old.sid(), Stream::Room, 0, Part::Last, &[]);
     send(&mut room, &mut bob, &message).unwrap();
     // Once it is known whose it is, it is nobody else's.
@@ -781,8 +793,79 @@ fn what_comes_to_all_is_paid_for_each_of_them() {
     ];
     for (frame, blocks) in frames {
         send(&mut room, &mut ada, &frame).unwrap();
-        let (cost, _) = ada.intake.throttle(None, Duration::ZERO);
-        assert_eq!(cost.blocks, blocks);
+        assert_eq!(ada.intake.cost().blocks, blocks);
+    }
+}
+
+/// Has a member send messages to all until it would have to wait. Returns how many it sent.
+fn send_until_throttled(
+    room: &mut Room<Inbox>,
+    from: &mut Person,
+    parcels: &[(SessionId, &[u8])],
+    now: Duration,
+) -> usize {
+    let sid = from.card.sid();
+    let mut pauses = (0..).map(|number| {
+        let message = from.message(sid, Stream::Room, number, Part::Last, parcels);
+        send(room, from, &message).unwrap();
+        room.charge(&from.intake, now)
+    });
+    let last = pauses.position(|pause| !pause.is_zero());
+    last.unwrap() + 1
+}
+
+#[test]
+fn whoever_rejoins_again_and_again_sends_no_more_than_whoever_stays() {
+    let address = |last| Some(IpAddr::from([127, 0, 0, last]));
+    let second = Duration::from_secs(1);
+    let (mut room, [ada, bob, gone]) = three();
+    room.leave(gone.intake.joined(), Departure::Left);
+    let readers = [&ada, &bob].map(|person| person.card.sid());
+    // One identity replaces itself, and another comes in between, which leaves.
+    let sessions = [key!("cara_session"), key!("bob_session_2100")];
+    let them = [("cara", &gone.identity), ("dora", &bob.identity)];
+    let mut cards = [0, 1].map(|who| {
+        let (nick, identity): (&str, &Identity) = them[who];
+        let (nick, session) = (nick.parse().unwrap(), sessions[who].public());
+        let card = Card::issue(&lobby(), &nick, identity, session, 0);
+        (&identity.key, card)
+    });
+    let come = |room: &mut Room<Inbox>, (key, card): &(&IdentityKey, Card), address| {
+        let identity = Identity {
+            key: (*key).clone(),
+            is_lasting: true,
+        };
+        present_from(room, identity, card.clone(), address)
+    };
+    let blocks = 22;
+    let parcels = readers.map(|reader| (reader, vec![1; blocks * 256]));
+    let parcels = parcels
+        .each_ref()
+        .map(|(to, bytes)| (*to, bytes.as_slice()));
+    let (mut now, mut sent, mut stays) = (second, 0, 0);
+    while now < 11 * second {
+        stays += 1;
+        if stays % 3 == 0 {
+            cards.reverse();
+        }
+        let mut eve = come(&mut room, &cards[0], address(1));
+        now += room.first_pause(&eve.intake, now);
+        sent += blocks * send_until_throttled(&mut room, &mut eve, &parcels, now);
+        if stays % 2 == 0 {
+            room.leave(eve.intake.joined(), Departure::Lost);
+        }
+        now += second / 100;
+    }
+    // What is earned in ten seconds, what may come at once, and the last message.
+    assert!(sent <= 3000 + 150 + blocks, "{sent} in {stays} stays");
+    // Whoever comes from elsewhere owes nothing of that.
+    let mut eve = come(&mut room, &cards[0], address(1));
+    send_until_throttled(&mut room, &mut eve, &parcels, now);
+    room.leave(eve.intake.joined(), Departure::Lost);
+    for (last, owes) in [(1, true), (2, false)] {
+        let fred = come(&mut room, &cards[1], address(last));
+        let pause = room.first_pause(&fred.intake, now);
+        assert_eq!(!pause.is_zero(), owes, "{pause:?}");
     }
 }
 

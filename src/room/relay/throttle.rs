@@ -16,11 +16,11 @@ const LENGTH: usize = 4;
 
 /// The portion that each of those who speak in a room has of what its readers can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Portion {
+pub(super) struct Portion {
     /// How many members have spoken lately, the one that is charged included: at least one.
-    pub speakers: u32,
+    pub(super) speakers: u32,
     /// How many blocks a second the slowest reader in the room can open.
-    pub opened: u32,
+    pub(super) opened: u32,
 }
 
 /// How many blocks a second all who speak in a room together may send to any one reader, who has to open
@@ -133,7 +133,7 @@ impl Cost {
 
 /// Counts what a member sends, and says how long it has to wait.
 #[derive(Clone, Copy, Debug)]
-pub struct Throttle {
+pub(super) struct Throttle {
     blocks: (Option<Rate>, Bucket),
     bytes: (Option<Rate>, Bucket),
     /// What a member may send to any one reader, if nobody else speaks.
@@ -145,8 +145,7 @@ pub struct Throttle {
 
 impl Throttle {
     /// The throttle of a member that has sent nothing yet.
-    #[must_use]
-    pub fn new(limits: &RelayLimits) -> Self {
+    pub(super) fn new(limits: &RelayLimits) -> Self {
         let a_second = |limit, burst| {
             let rate = NonZeroU32::new(limit).map(|limit| Rate::new(limit, SECOND, burst));
             (rate, Bucket::default())
@@ -162,6 +161,52 @@ impl Throttle {
         }
     }
 
+    /// For how long nothing is to be taken of a message, whatever it costs, of a member that owes this much.
+    pub(super) fn pause(mut self, now: Duration) -> Duration {
+        let alone = Portion {
+            speakers: 1,
+            opened: OPENED,
+        };
+        self.take(&Cost::default(), Some(&alone), now)
+    }
+
+    /// Whoever comes anew owes what is owed here, where that is more.
+    pub(super) fn inherit(&mut self, owed: &Self) {
+        let owed = owed.buckets();
+        for (own, owed) in self.buckets_mut().into_iter().zip(owed) {
+            *own = owed.max(*own);
+        }
+    }
+
+    /// What is owed for longer than until then is let off.
+    pub(super) fn let_off(&mut self, until: Duration) {
+        for bucket in self.buckets_mut() {
+            *bucket = (*bucket).min(Bucket::until(until));
+        }
+    }
+
+    /// Until when anything is owed, what may come at once included.
+    pub(super) fn owes_until(&self) -> Duration {
+        let buckets = self.buckets().into_iter().max();
+        buckets.unwrap_or_default().full_at()
+    }
+
+    fn buckets(&self) -> [Bucket; 6] {
+        let mut copy = *self;
+        copy.buckets_mut().map(|bucket| *bucket)
+    }
+
+    fn buckets_mut(&mut self) -> [&mut Bucket; 6] {
+        [
+            &mut self.blocks.1,
+            &mut self.bytes.1,
+            &mut self.opened.1,
+            &mut self.carried.1,
+            &mut self.stated.1,
+            &mut self.cards.1,
+        ]
+    }
+
     /// Whether what a member may say depends on who else speaks.
     pub(super) fn is_shared(&self) -> bool {
         self.opened.0 > 0 || self.carried.0 > 0
@@ -169,7 +214,12 @@ impl Throttle {
 
     /// Charges the member for a frame: for one of a message, of its portion. Returns for how long nothing
     /// more is to be taken from it. `now` is the time since any moment, the same moment for all calls.
-    pub fn take(&mut self, cost: &Cost, portion: Option<&Portion>, now: Duration) -> Duration {
+    pub(super) fn take(
+        &mut self,
+        cost: &Cost,
+        portion: Option<&Portion>,
+        now: Duration,
+    ) -> Duration {
         let wait = |(rate, bucket): &mut (Option<Rate>, Bucket), amount| match rate {
             Some(rate) => bucket.take(rate, amount, now),
             None => Duration::ZERO,

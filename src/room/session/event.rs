@@ -202,11 +202,22 @@ pub enum Event {
         shown: u32,
         /// How many this member has or had: they were not shown again.
         had: u32,
+        /// How many were not shown, as their authors are ignored.
+        ignored: u32,
         /// How many were not shown for a reason that was told.
         refused: u32,
         /// How many were announced and do not come: 0, unless one of the two has left or entered anew, something
         /// else is announced since, or too many others hand something on.
         missing: u32,
+    },
+    /// So many of the messages that this member hands on to somebody are with them.
+    ShareGoesOn {
+        /// To whom.
+        reader: Nick,
+        /// How many of the messages the reader has confirmed.
+        delivered: u32,
+        /// How many are handed on.
+        count: u32,
     },
     /// What this member handed on to somebody is with them, or does not come any more: one of the two has left,
     /// or entered anew.

@@ -22,6 +22,7 @@ use super::{Now, Session};
 enum Verdict {
     Shown(Event),
     Had,
+    Ignored,
     Refused(Refusal),
     Equivocal(Event),
 }
@@ -123,7 +124,7 @@ impl Session {
             self.send_next(sharing, now);
             let end = sharing.end();
             let goes_on = end.is_none();
-            events.extend(end);
+            events.extend(end.or_else(|| sharing.progress()));
             goes_on
         });
         self.shares = shares;
@@ -167,7 +168,7 @@ impl Session {
         };
         let (origin, nick) = (peer.card.origin(), peer.nick().clone());
         let with = if is_to_me {
-            if is_over {
+            if is_over || self.incoming.ignored.contains(&peer.card.fingerprint()) {
                 return events;
             }
             let before = self.incoming.begin(origin, share.count);
@@ -193,10 +194,12 @@ impl Session {
     /// A member hands these on. They are shown as far as the room was told of them, and as they prove that
     /// their authors wrote them for the room.
     pub(super) fn take_bundle(&mut self, by: SessionId, bundle: Bundle) -> Vec<Event> {
-        let peer = self.members.roster.get(by);
-        let Some(peer) = peer.filter(|peer| !peer.is_ignored) else {
+        let Some(peer) = self.members.roster.get(by) else {
             return Vec::new();
         };
+        if self.incoming.ignored.contains(&peer.card.fingerprint()) {
+            return Vec::new();
+        }
         let (by, nick) = (peer.card.origin(), peer.nick().clone());
         let incoming = self.incoming.get_mut(by).map(std::mem::take);
         let mut incoming = incoming.unwrap_or_default();
@@ -220,6 +223,7 @@ impl Session {
                     events.push(event);
                 }
                 Verdict::Had => incoming.had += 1,
+                Verdict::Ignored => incoming.ignored += 1,
                 Verdict::Refused(refusal) => {
                     incoming.refused += 1;
                     note(&mut refusals, refusal, 1);
@@ -278,6 +282,9 @@ impl Session {
             Some(Turn::Repeated) => return Verdict::Had,
             Some(Turn::Taken) => return self.equivocal(origin),
             _ => {}
+        }
+        if self.incoming.ignored.contains(&author.fingerprint) {
+            return Verdict::Ignored;
         }
         if !self.handed_before.insert(it.digest) {
             return Verdict::Had;

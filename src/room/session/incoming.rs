@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::cipher::encoding::Digest;
+use crate::cipher::fingerprint::Fingerprint;
 use crate::room::card::SessionId;
 use crate::room::names::Nick;
 
@@ -21,6 +22,7 @@ pub(super) struct Incoming {
     pub(super) left: u32,
     pub(super) shown: u32,
     pub(super) had: u32,
+    pub(super) ignored: u32,
     pub(super) refused: u32,
     /// The number of the latest message of each author.
     numbers: HashMap<SessionId, u64>,
@@ -57,6 +59,7 @@ impl Incoming {
             by: by.clone(),
             shown: self.shown,
             had: self.had,
+            ignored: self.ignored,
             refused: self.refused,
             missing: self.left,
         }
@@ -66,28 +69,32 @@ impl Incoming {
 /// What is handed on to this member at present, by the first session ids of those who do that: whoever
 /// began first stands first.
 #[derive(Default)]
-pub(super) struct AllIncoming(VecDeque<(SessionId, Incoming)>);
+pub(super) struct AllIncoming {
+    present: VecDeque<(SessionId, Incoming)>,
+    /// The identities of which the user wants nothing, as those who hand something on, or as authors.
+    pub(super) ignored: HashSet<Fingerprint>,
+}
 
 impl AllIncoming {
     /// A member announces so many. Returns what ends with that: what it had announced before, or where too
     /// many hand something on, what the first of them does.
     pub(super) fn begin(&mut self, by: SessionId, count: u32) -> Option<(SessionId, Incoming)> {
         let before = self.end(by).map(|incoming| (by, incoming));
-        let is_full = self.0.len() == MOST;
-        let first = is_full.then(|| self.0.pop_front()).flatten();
-        self.0.push_back((by, Incoming::announced(count)));
+        let is_full = self.present.len() == MOST;
+        let first = is_full.then(|| self.present.pop_front()).flatten();
+        self.present.push_back((by, Incoming::announced(count)));
         before.or(first)
     }
 
     pub(super) fn get_mut(&mut self, by: SessionId) -> Option<&mut Incoming> {
-        let mut its = self.0.iter_mut().filter(|(origin, _)| *origin == by);
+        let mut its = self.present.iter_mut().filter(|(origin, _)| *origin == by);
         its.next().map(|(_, incoming)| incoming)
     }
 
     /// No more comes of what a member hands on, if it does.
     pub(super) fn end(&mut self, by: SessionId) -> Option<Incoming> {
-        let place = self.0.iter().position(|(origin, _)| *origin == by)?;
-        self.0.remove(place).map(|(_, incoming)| incoming)
+        let place = self.present.iter().position(|(origin, _)| *origin == by)?;
+        self.present.remove(place).map(|(_, incoming)| incoming)
     }
 }
 
@@ -134,7 +141,7 @@ mod tests {
         let first = incoming.begin(member(MOST), 9);
         assert!(first.is_some_and(|(by, _)| by == member(1)));
         assert!(incoming.get_mut(member(1)).is_none());
-        assert_eq!(incoming.0.len(), MOST);
+        assert_eq!(incoming.present.len(), MOST);
         assert!(incoming.end(member(0)).is_some_and(|it| it.left == 8));
         assert!(incoming.begin(member(1), 1).is_none());
     }

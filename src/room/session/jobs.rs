@@ -1,6 +1,7 @@
 //! What is done of a message beside, before it is dealt with: verifying and opening, which take long. What is
 //! found is used if it holds then.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::cipher::keys::{PublicKey, SessionKey};
@@ -77,7 +78,8 @@ impl Job {
         Self { number, work }
     }
 
-    /// Verifies the message, and opens it if the signature is right.
+    /// Verifies the message, and opens it if the signature is right. Where the library panics at what others
+    /// have made, it does not hold or does not open: the messages behind it are dealt with all the same.
     #[must_use]
     pub fn run(self) -> Done {
         let Work {
@@ -87,9 +89,11 @@ impl Job {
         } = self.work;
         let opened = Parcel::parse(&frame).and_then(|parcel| {
             let Signed { bytes, signature } = parcel.signed;
-            verify(bytes, signature, &identity).ok()?;
+            let is_signed = || verify(bytes, signature, &identity).ok();
+            unless_it_panics(is_signed)??;
             let header = Header::parse(bytes).ok()?;
-            Some(open_for(bytes, &header, &readers, parcel.ciphertext))
+            let open = || open_for(bytes, &header, &readers, parcel.ciphertext);
+            Some(unless_it_panics(open).unwrap_or(Err(OpenError::CannotOpen)))
         });
         Done {
             number: self.number,
@@ -100,6 +104,11 @@ impl Job {
             },
         }
     }
+}
+
+/// What `work` gives, if it does not panic: it changes nothing that could be left half done.
+fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 fn has_key((sid, key): &Candidate) -> (SessionId, bool) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cipher::encoding::Digest;
 use crate::cipher::fingerprint::Fingerprint;
 use crate::room::card::{Card, SessionId};
-use crate::room::chain::roster_digest;
+use crate::room::chain::{entry_digest, roster_digest, signed_entry};
 use crate::room::frame::Signed;
 use crate::room::message::verify;
 use crate::room::names::{Nick, RoomKey};
@@ -15,6 +15,7 @@ use crate::room::roster::Roster;
 use super::event::Disbelief;
 use super::outbox::HELD;
 use super::peer::Peer;
+use super::signatures::Signature;
 
 /// How many of those who are away are remembered.
 const MAX_ABSENT: usize = 4096;
@@ -140,19 +141,26 @@ impl Members {
     }
 
     /// Under which session id a member is in the roster that has this one, or by its card had it before,
-    /// and that signed this. Anybody's card can say that it had somebody else's.
-    pub(super) fn author(&self, sid: SessionId, signed: &Signed<'_>) -> Option<SessionId> {
+    /// and that signed this, if that is worth a look. Anybody's card can say that it had somebody else's:
+    /// so what is wrong counts for what comes under the session id before alone.
+    pub(super) fn author(
+        &mut self,
+        sid: SessionId,
+        signed: &Signed<'_>,
+        now: Duration,
+    ) -> Option<SessionId> {
         if self.roster.get(sid).is_some() {
             return Some(sid);
         }
-        let mut candidates = self
-            .roster
-            .iter()
-            .filter(|(_, peer)| peer.card.has_previous(sid));
-        let has_signed = |(_, peer): &(SessionId, &Peer)| {
-            verify(signed.bytes, signed.signature, peer.card.identity()).is_ok()
-        };
-        candidates.find(has_signed).map(|(present, _)| present)
+        let Signed { bytes, signature } = *signed;
+        let digest = entry_digest(&signed_entry(bytes, signature));
+        let candidates = self.roster.iter_mut();
+        let mut candidates = candidates.filter(|(_, peer)| peer.card.has_previous(sid));
+        candidates.find_map(|(present, peer)| {
+            let is_right = || verify(bytes, signature, peer.card.identity()).is_ok();
+            let looked = peer.wrong_before.look(digest, now, is_right);
+            (looked == Signature::Right).then_some(present)
+        })
     }
 
     /// The member that has this session id, or had it until it changed its session key before the eyes of this

@@ -72,7 +72,9 @@ impl Session {
 
     /// A message has come: the steps of PROTOCOL §5.
     fn take_message(&mut self, mut arrived: Arrived<'_>, now: Now) -> Outcome {
-        let parties = match self.find_parties(&arrived, self.history.now()) {
+        let sender = arrived.header.sender;
+        let author = self.members.author(sender, &arrived.signed, now.uptime);
+        let parties = match self.find_parties(&arrived, author, self.history.now()) {
             Ok(parties) => parties,
             Err(events) => return Outcome::unread(events),
         };

@@ -56,6 +56,7 @@ mod streams;
 mod succession;
 mod timers;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::cipher::fingerprint::Fingerprint;
@@ -268,9 +269,9 @@ impl Session {
     /// Whom this member expects back: they were there when it entered anew, and nobody has said since that
     /// they went.
     #[must_use]
-    pub fn expected(&self, now: Now) -> Vec<Nick> {
+    pub fn expected(&self, now: Now) -> Vec<Person> {
         let expected = self.members.expected(now.uptime).into_iter();
-        expected.map(|peer| peer.nick().clone()).collect()
+        expected.map(|peer| self.person_from(peer)).collect()
     }
 
     /// Whether anything waits for somebody who is expected back.
@@ -332,12 +333,14 @@ impl Session {
         }
     }
 
-    /// Tells whether the user ignores a member: what it hands on is dropped, so that it may be shown when
-    /// somebody else hands it on.
-    pub fn set_ignored(&mut self, sid: SessionId, is_ignored: bool) {
-        if let Some(peer) = self.members.roster.get_mut(sid) {
-            peer.is_ignored = is_ignored;
+    /// Tells which identities the user ignores. What they hand on, and what others hand on of theirs, is dropped
+    /// unnoted, so that it may be shown when it is handed on later.
+    pub fn set_ignored(&mut self, ignored: HashSet<Fingerprint>) {
+        let members = self.members.roster.iter().map(|(_, peer)| &peer.card);
+        for card in members.filter(|card| ignored.contains(&card.fingerprint())) {
+            self.incoming.end(card.origin());
         }
+        self.incoming.ignored = ignored;
     }
 
     /// What this member has said lately, oldest first: all of which something may still become known, and

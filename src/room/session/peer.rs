@@ -55,10 +55,9 @@ pub(super) struct Peer {
     pub(super) stated: Time,
     /// Why it is not at the keyboard, if it is not.
     pub(super) away: Option<SafeText>,
-    /// Whether the user wants nothing of what it hands on.
-    pub(super) is_ignored: bool,
-    /// The wrong signatures that came in its name.
+    /// The wrong signatures that came in its name, and those under the session id that it had before.
     pub(super) wrong: WrongSignatures,
+    pub(super) wrong_before: WrongSignatures,
     /// What has been said once, and need not be said again.
     pub(super) told: Told,
 }
@@ -202,8 +201,8 @@ impl Peer {
             doubt: None,
             stated: 0,
             away: None,
-            is_ignored: false,
             wrong: WrongSignatures::default(),
+            wrong_before: WrongSignatures::default(),
             told: Told::default(),
         }
     }

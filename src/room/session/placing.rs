@@ -93,19 +93,18 @@ impl Session {
         readers.iter().map(with_key).collect()
     }
 
-    /// Finds who wrote a message to this room, and as whom this member reads it, which is shown all up to a
-    /// position before.
+    /// Finds who wrote a message to this room, of which this is the author, and as whom this member reads it,
+    /// which is shown all up to a position before.
     ///
     /// # Errors
     /// With what is told of one from nobody who is here.
     pub(super) fn find_parties(
         &self,
-        arrived: &Arrived<'_>,
+        Arrived { header, .. }: &Arrived<'_>,
+        author: Option<SessionId>,
         shown: At,
     ) -> Result<Parties, Vec<Event>> {
-        let Arrived { signed, header, .. } = arrived;
         let is_its_room = header.room == self.own.card.room();
-        let author = self.members.author(header.sender, signed);
         let author = author.filter(|_| is_its_room);
         let peer = author.and_then(|author| Some((author, self.members.roster.get(author)?)));
         let Some((author, peer)) = peer else {

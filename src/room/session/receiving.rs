@@ -97,7 +97,7 @@ impl Session {
         if peer.wrong.are_many() {
             return None;
         }
-        let parties = self.find_parties(&arrived, shown).ok()?;
+        let parties = self.find_parties(&arrived, Some(sender), shown).ok()?;
         let place = self.place(&arrived, &parties);
         let can_open = place.is_right() && matches!(place.turn, Turn::New | Turn::Late);
         if !can_open || arrived.ciphertext.is_empty() || parties.is_unplaced {

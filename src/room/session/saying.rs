@@ -115,7 +115,9 @@ impl Session {
                 }
             }
             To::Member(sid) => {
+                let expected = || self.members.expected(now).into_iter();
                 let peer = self.members.roster.get(sid);
+                let peer = peer.or_else(|| expected().find(|peer| peer.card.sid() == sid));
                 let peer = peer.filter(|peer| policy.leaves_out(peer, None, now).is_none());
                 let peer = peer.ok_or(SayError::NotThere)?;
                 audience.readers.push(Reader::new(&peer.card));

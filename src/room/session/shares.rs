@@ -10,6 +10,9 @@ use super::earlier::Kept;
 use super::event::Event;
 use super::outbox::Receipt;
 
+/// Of so many messages it is told how far they are.
+const MANY: u32 = 100;
+
 /// What is handed on to one reader.
 pub(super) struct Sharing {
     /// By what the reader is known over all its session keys, and what it is called.
@@ -25,6 +28,8 @@ pub(super) struct Sharing {
     open: HashMap<u64, u32>,
     count: u32,
     delivered: u32,
+    /// How many quarters of the messages were told to be with the reader.
+    quarters: u32,
 }
 
 impl Sharing {
@@ -45,6 +50,7 @@ impl Sharing {
             open: HashMap::new(),
             count,
             delivered: 0,
+            quarters: 0,
         }
     }
 
@@ -52,6 +58,18 @@ impl Sharing {
     pub(super) fn sent(&mut self, bundle: Receipt, messages: u32) {
         self.last = bundle;
         self.open.insert(bundle.number, messages);
+    }
+
+    /// What is told of how far it is, at each quarter of many messages.
+    pub(super) fn progress(&mut self) -> Option<Event> {
+        let quarters = self.delivered.saturating_mul(4) / self.count.max(1);
+        let before = std::mem::replace(&mut self.quarters, quarters);
+        let is_news = self.count >= MANY && before < quarters && quarters < 4;
+        is_news.then(|| Event::ShareGoesOn {
+            reader: self.nick.clone(),
+            delivered: self.delivered,
+            count: self.count,
+        })
     }
 
     /// What is told at the end, if this is the end.

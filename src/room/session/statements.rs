@@ -96,7 +96,7 @@ impl Session {
         let is_its_room = statement.room == self.own.card.room();
         let sid = self
             .members
-            .author(statement.sender, signed)
+            .author(statement.sender, signed, now.uptime)
             .filter(|_| is_its_room);
         let Some((sid, peer)) = sid.and_then(|sid| Some((sid, self.members.roster.get(sid)?)))
         else {

@@ -144,19 +144,16 @@ impl Script<'_> {
         self.frames.push(fields.string(ciphertext).finish());
     }
 
-    /// Something that ada writes, which may be wrong in any way.
-    fn write(&mut self) {
-        let (claim, known) = self.claim();
-        let to_all = self.rng.random_bool(0.8);
+    /// What ada writes to the room or to bob, whom she knows under the last of so many session ids.
+    fn seal(
+        &self,
+        to_all: bool,
+        number: u64,
+        text: String,
+        claim: Claim,
+        known: usize,
+    ) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
         let reader = self.bob[known];
-        let next = &mut self.ada.numbers[usize::from(to_all)];
-        let number = match self.rng.random_range(0..8) {
-            0 => next.saturating_sub(1),
-            1 => *next + 2,
-            _ => *next,
-        };
-        *next = (*next).max(number + 1);
-        let text = format!("{number} {}", self.rng.random_range(0..3));
         let body = Body::new(Kind::Text.code(), text).unwrap();
         let header = Header {
             room: lobby().id(),
@@ -176,7 +173,29 @@ impl Script<'_> {
         let key = self.bob_key[known].public();
         let sealed = SealedMessage::seal(&header, &body, self.ada.identity, &[(reader, key)]);
         let (_, ciphertext) = sealed.parcels.into_iter().next().unwrap();
-        let mut message = (sealed.header, sealed.signature, ciphertext);
+        (sealed.header, sealed.signature, ciphertext)
+    }
+
+    /// Something right that ada writes to the room.
+    fn say(&mut self, number: u64) {
+        let (claim, known) = self.claim();
+        let message = self.seal(true, number, number.to_string(), claim, known);
+        self.message(&message, true);
+    }
+
+    /// Something that ada writes, which may be wrong in any way.
+    fn write(&mut self) {
+        let (claim, known) = self.claim();
+        let to_all = self.rng.random_bool(0.8);
+        let next = &mut self.ada.numbers[usize::from(to_all)];
+        let number = match self.rng.random_range(0..8) {
+            0 => next.saturating_sub(1),
+            1 => *next + 2,
+            _ => *next,
+        };
+        *next = (*next).max(number + 1);
+        let text = format!("{number} {}", self.rng.random_range(0..3));
+        let mut message = self.seal(to_all, number, text, claim, known);
         match self.rng.random_range(0..10) {
             turn if turn < self.forged => message.1[0] ^= 1,
             8 => message.2[0] ^= 1,
@@ -272,6 +291,42 @@ fn bob(keys: &Keys, ada: &Card) -> (Session, Link) {
     (bob, before.then(EntryKind::Joined, &joined))
 }
 
+/// A room that begins with ada and bob in it, and bob as often as is asked.
+fn room<const N: usize>(keys: &Keys, seed: u64, forged: u8) -> ([Session; N], Script<'_>) {
+    let ada_identity = &keys.identities[1];
+    let ada_keys = &keys.sessions[3..];
+    let first = ada_keys[0].public();
+    let ada = Card::issue(&lobby(), &nick("ada"), &identity(ada_identity), first, 0);
+    let bobs = [(); N].map(|()| bob(keys, &ada));
+    let link = bobs[0].1;
+    let bobs = bobs.map(|(mut bob, _)| {
+        bob.take_outgoing();
+        bob
+    });
+    let sid = bobs[0].card().sid();
+    assert!(bobs.iter().all(|bob| bob.card().sid() == sid));
+    let mut script = Script {
+        rng: StdRng::seed_from_u64(seed),
+        ada: Author {
+            identity: ada_identity,
+            keys: ada_keys,
+            card: ada,
+            numbers: [0; 2],
+            is_here: true,
+        },
+        bob: vec![sid],
+        bob_key: &keys.sessions[..3],
+        link,
+        seen: Vec::new(),
+        own: Vec::new(),
+        frames: Vec::new(),
+        forged,
+        messages: Vec::new(),
+    };
+    script.note();
+    (bobs, script)
+}
+
 /// Deals with all, while jobs are done at some time, if they are handed out before it is too late.
 fn deal_late(bob: &mut Session, frames: &[Vec<u8>], rng: &mut StdRng) -> (Vec<Event>, usize) {
     let (mut events, mut jobs) = (Vec::new(), Vec::<Job>::new());
@@ -313,36 +368,8 @@ fn what_is_told_and_known_is_the_same_however_late_and_in_what_order_jobs_are_do
     let mut all = Vec::new();
     for seed in 0..ROOMS {
         let mut rng = StdRng::seed_from_u64(seed);
-        let ada_identity = &keys.identities[1];
-        let ada_keys = &keys.sessions[3..];
-        let first = ada_keys[0].public();
-        let ada = Card::issue(&lobby(), &nick("ada"), &identity(ada_identity), first, 0);
-        let [(mut prompt, link), (mut late, _)] = [(); 2].map(|()| bob(&keys, &ada));
-        let mut sids = Vec::new();
-        for bob in [&mut prompt, &mut late] {
-            sids.push(bob.card().sid());
-            bob.take_outgoing();
-        }
-        assert_eq!(sids[0], sids[1]);
-        let mut script = Script {
-            rng: StdRng::seed_from_u64(seed),
-            ada: Author {
-                identity: ada_identity,
-                keys: ada_keys,
-                card: ada,
-                numbers: [0; 2],
-                is_here: true,
-            },
-            bob: vec![sids[0]],
-            bob_key: &keys.sessions[..3],
-            link,
-            seen: Vec::new(),
-            own: Vec::new(),
-            frames: Vec::new(),
-            forged: [1, 1, 1, 8][usize::try_from(seed % 4).unwrap()],
-            messages: Vec::new(),
-        };
-        script.note();
+        let forged = [1, 1, 1, 8][usize::try_from(seed % 4).unwrap()];
+        let ([mut prompt, mut late], mut script) = room(&keys, seed, forged);
         while script.frames.len() < FRAMES {
             script.step();
         }
@@ -380,4 +407,37 @@ fn what_is_told_and_known_is_the_same_however_late_and_in_what_order_jobs_are_do
         handed_out,
     ];
     assert!(counts.iter().all(|count| *count > 5), "{counts:?}");
+}
+
+#[test]
+fn where_the_library_panics_at_a_message_it_does_not_open_and_the_others_do() {
+    quick::set(true);
+    let keys = Keys::make();
+    let ([mut bob], mut script) = room(&keys, 0, 0);
+    for number in 0..4 {
+        script.say(number);
+    }
+    for frame in &script.frames {
+        bob.take_in(frame, now(1)).unwrap();
+    }
+    let jobs: Vec<Job> = bob.take_jobs();
+    assert_eq!(jobs.len(), 4);
+    for (number, job) in jobs.into_iter().enumerate() {
+        match number {
+            // As it verifies, and as it decrypts.
+            0 => quick::panic_after(0),
+            2 => quick::panic_after(1),
+            _ => {}
+        }
+        bob.take_done(job.run());
+    }
+    let dealt = std::iter::from_fn(|| bob.deal(now(1)));
+    let told: Vec<Event> = dealt.flat_map(Result::unwrap).collect();
+    quick::set(false);
+    let unopened = |error| Event::Unopened(nick("ada"), error);
+    let [first, Event::Message { .. }, third, Event::Message { .. }] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!(*first, unopened(OpenError::Signature));
+    assert_eq!(*third, unopened(OpenError::CannotOpen));
 }

@@ -5,10 +5,14 @@ use crate::room::message::Kind;
 
 use super::display;
 use super::line::{Line, Typed};
+use super::people::number_apart;
 use super::say::{Saying, too_long};
 use super::table::Command;
 use crate::cmd::join::client::Client;
 use crate::cmd::join::output::json::{JsonRequest, RequestBody};
+
+/// What is said of the user where somebody else is meant.
+const IT_IS_YOU: &str = "that is you; your own fingerprint is what /fingerprint shows";
 
 impl Client<'_> {
     /// Does what comes in: a line, or the wish to leave.
@@ -18,11 +22,15 @@ impl Client<'_> {
                 self.refuse_request(None, "this line is not UTF-8");
             }
             Input::Line { text, .. } if self.screen.is_json() => self.request(&text),
-            Input::Line { text, shown, .. } if self.screen.is_interactive() => {
-                self.typed(&text, shown);
-            }
-            Input::Line { text, .. } if self.screen.has_keyboard() => {
-                self.typed(&text, self.session.changes());
+            Input::Line { text, shown, .. } if self.screen.has_keyboard() => {
+                let is_interactive = self.screen.is_interactive();
+                let changes = self.session.changes();
+                let shown = if is_interactive { shown } else { changes };
+                if let Some(held) = self.held_back.confirmed(&text) {
+                    self.typed(&held, shown);
+                } else if !is_interactive || !text.trim().is_empty() {
+                    self.look_at_typed(&text, shown);
+                }
             }
             Input::Line { text, .. } => {
                 self.say(&Saying::to_all(Kind::Text, &text, self.session.changes()));
@@ -38,10 +46,37 @@ impl Client<'_> {
                 self.screen.credit();
             }
             Input::End => self.leave(),
+            Input::Failed(error) => {
+                self.exit.note_unreadable(&error);
+                self.leave();
+            }
             Input::Quit => self.leave_soon(),
             // `Terminal::stop` tells why the output is closed.
             Input::OutputClosed => self.exit.allow_a_moment(),
         }
+    }
+
+    /// Does what a line asks for, as [`Client::typed`] does; or holds it back, where it says to others what is to be
+    /// compared with them by another way.
+    fn look_at_typed(&mut self, line: &str, shown: u64) {
+        let cleaned = Line::new(line);
+        let text = match Typed::parse(&cleaned) {
+            Typed::Text(text)
+            | Typed::Command(
+                Command::Me(text)
+                | Command::Msg { text, .. }
+                | Command::Reply(text)
+                | Command::Away(text),
+            ) => text,
+            _ => "",
+        };
+        if self.held_back.hold(&self.session, line, text) {
+            return self.screen.refuse(
+                None,
+                "not sent: this must not be compared in here, where somebody in between reads it and changes it; Enter again sends it",
+            );
+        }
+        self.typed(line, shown);
     }
 
     /// Does what a line asks for that was typed when the change `shown` of the roster was on the screen.
@@ -83,7 +118,7 @@ impl Client<'_> {
             RequestBody::Command(line) => return self.requested_command(id, &line),
         };
         let id = id.as_deref();
-        let to = match to.map(|nick| self.find_person(&nick)).transpose() {
+        let to = match to.map(|nick| self.find_reader(&nick)).transpose() {
             Ok(to) => to,
             Err(error) => return self.refuse_request(id, error),
         };
@@ -128,15 +163,17 @@ impl Client<'_> {
         match command {
             Command::Help(name) => display::help(screen, name),
             Command::Names => self.names(),
-            Command::Whois(nick) => self.with_person(nick, Self::whois),
+            Command::Whois(nick) => self.with_person(nick, IT_IS_YOU, Self::whois),
             Command::Me(text) => self.say(&Saying::to_all(Kind::Action, text, shown)),
-            Command::Msg { nick, text } => self.with_person(nick, |client, person| {
-                client.say_to_one(person, text, shown);
-            }),
+            Command::Msg { nick, text } => self.say_to(nick, text, shown),
             Command::Reply(text) => self.reply(text, shown),
             Command::Nick(nick) => self.next_key.rename(nick, session, screen),
             Command::Ignore("") => self.list_ignored(),
-            Command::Ignore(nick) => self.with_person(nick, Self::ignore),
+            Command::Ignore(nick) => self.with_person(
+                nick,
+                "that is you; what you say yourself is always shown",
+                Self::ignore,
+            ),
             Command::Unignore(nick) => self.unignore(nick),
             Command::Away(text) => self.go_away(text),
             Command::Back => self.come_back(),
@@ -144,20 +181,36 @@ impl Client<'_> {
             Command::CatchUp => self.ask_to_catch_up(),
             Command::Clear => screen.clear(),
             Command::History(count) => display::history(screen, count),
+            Command::Show(number) => display::show(screen, number.unwrap_or(1)),
+            Command::Url(number) => display::url(screen, number.unwrap_or(1)),
             Command::Seen(count) => display::seen(screen, session, count),
             Command::Timestamp(switch) => display::set_timestamps(screen, switch),
             Command::Notify(when) => display::set_bell(screen, when),
             Command::Theme(name) => display::set_theme(screen, name),
-            Command::Fingerprint { nick: None } => self.own_fingerprint(),
-            Command::Fingerprint { nick: Some(nick) } => self.with_person(nick, Self::fingerprint),
-            Command::Verify { nick, digits } => self.with_person(nick, |client, person| {
-                client.verify(person, digits);
-            }),
+            Command::Fingerprint { nick: None } => {
+                self.own_fingerprint();
+                let own = self.session.card().fingerprint();
+                self.screen.aside(format!("your {}", number_apart(own)));
+            }
+            Command::Fingerprint { nick: Some(nick) } => {
+                self.with_person(nick, IT_IS_YOU, Self::fingerprint);
+            }
+            Command::Verify { nick, digits } => self.with_person(
+                nick,
+                "that is you; type the nick of the person with whom you compare",
+                |client, person| {
+                    client.verify(person, digits);
+                },
+            ),
             Command::Code { digits: "" } => self.code(),
             Command::Code { digits } => self.verify_all(digits),
-            Command::Trust { nick, end } => self.with_person(nick, |client, person| {
-                client.accept(person, end);
-            }),
+            Command::Trust { nick, end } => self.with_person(
+                nick,
+                "that is you; type the nick of the person whose identity you accept",
+                |client, person| {
+                    client.accept(person, end);
+                },
+            ),
             Command::Invite => self.invite(),
             Command::Save(name) => self.save(name),
             Command::Rekey => self.next_key.rekey(session, screen),

@@ -75,6 +75,22 @@ pub(super) fn history(screen: &mut Screen, count: Option<usize>) {
     }
 }
 
+/// Shows whole a message of which the screen shows only the beginning: the last one is the first.
+pub(super) fn show(screen: &mut Screen, number: usize) {
+    match screen.long_message(number) {
+        Some(message) => screen.answer(message),
+        None => screen.notice("no such message is too long to be shown whole"),
+    }
+}
+
+/// Shows the address of a web page that was said, in a row of its own: the last one is the first.
+pub(super) fn url(screen: &mut Screen, number: usize) {
+    match screen.url(number) {
+        Some(url) => screen.show(&url),
+        None => screen.notice("no such web address was said"),
+    }
+}
+
 /// Shows this many of the user's last messages, each with what has become of it.
 pub(super) fn seen(screen: &mut Screen, session: &Session, count: Option<usize>) {
     let said: Vec<Said> = session.said().collect();

@@ -1,5 +1,6 @@
 //! Commands about others: who is here, what is known of them, making sure of it, and whom to ignore.
 
+use crate::cipher::fingerprint::Fingerprint;
 use crate::room::names::Nick;
 use crate::room::session::Person;
 use crate::room::text::SafeText;
@@ -8,14 +9,22 @@ use crate::cmd::join::client::Client;
 use crate::cmd::join::clock::unix_seconds;
 use crate::cmd::join::output::report::Report;
 use crate::cmd::join::output::speech::Who;
-use crate::cmd::join::output::{clock_time, duration, list, sort};
-use crate::cmd::join::trust::{Remark, Trust};
+use crate::cmd::join::output::{clock_time, duration, list, nicks_of};
+use crate::cmd::join::trust::{GROUPS, Remark, Trust};
+
+/// What is said where the user wants to say something to themselves.
+const NOT_TO_YOU: &str = "not sent: that is you; what is for you alone need not leave this machine";
 
 impl Client<'_> {
     /// Does something with whoever has this nick, or one that looks like it, or says that there is
-    /// nobody.
-    pub(super) fn with_person(&mut self, nick: &str, act: impl FnOnce(&mut Self, &Person)) {
-        match self.find_person(nick) {
+    /// nobody, or what `of_user` says, as it is the user.
+    pub(super) fn with_person(
+        &mut self,
+        nick: &str,
+        of_user: &str,
+        act: impl FnOnce(&mut Self, &Person),
+    ) {
+        match self.find_person(nick, of_user) {
             Ok(person) => act(self, &person),
             Err(error) => self.screen.refuse(None, error),
         }
@@ -24,14 +33,33 @@ impl Client<'_> {
     /// Whoever has this nick, or one that looks like it.
     ///
     /// # Errors
-    /// In words, where there is nobody, or it is the user.
-    pub(super) fn find_person(&self, nick: &str) -> Result<Person, String> {
+    /// In words, where there is nobody; those of `of_user` where it is the user.
+    pub(super) fn find_person(&self, nick: &str, of_user: &str) -> Result<Person, String> {
         let nobody = || format!("nobody here is called {nick}; /names shows who is here");
         let wanted: Nick = nick.parse().map_err(|_| nobody())?;
         if wanted.skeleton() == self.session.card().nick().skeleton() {
-            return Err("that is you; your own fingerprint is what /fingerprint shows".to_owned());
+            return Err(of_user.to_owned());
         }
         self.session.person(&wanted).ok_or_else(nobody)
+    }
+
+    /// To whom alone something may be said: whoever has this nick, or one that looks like it, and is here or
+    /// expected back.
+    ///
+    /// # Errors
+    /// In words, where there is nobody, or it is the user.
+    pub(super) fn find_reader(&self, nick: &str) -> Result<Person, String> {
+        self.find_person(nick, NOT_TO_YOU).or_else(|error| {
+            let wanted = nick.parse().ok().map(|nick: Nick| nick.skeleton());
+            let missing = self.find_missing(|person| Some(person.nick.skeleton()) == wanted);
+            missing.ok_or(error)
+        })
+    }
+
+    /// Whom this describes of those who are expected back.
+    pub(super) fn find_missing(&self, is_it: impl Fn(&Person) -> bool) -> Option<Person> {
+        let expected = self.session.expected(self.clock.now());
+        expected.into_iter().find(is_it)
     }
 
     /// Lists who is here, the user first.
@@ -45,9 +73,8 @@ impl Client<'_> {
         }
         let others = self.session.others();
         self.list_people(&others);
-        let mut missing = self.session.expected(self.clock.now());
+        let missing = nicks_of(&self.session.expected(self.clock.now()));
         if !missing.is_empty() {
-            sort(&mut missing);
             self.screen
                 .notice(format!("still missing: {}", list(&missing)));
         }
@@ -58,6 +85,8 @@ impl Client<'_> {
     pub(super) fn fingerprint(&mut self, person: &Person) {
         let about = self.trust.identify(self.session.policy(), person);
         self.screen.notice(format!("{} {about}", person.nick));
+        let number = number_apart(person.fingerprint);
+        self.screen.aside(format!("{}'s {number}", person.nick));
     }
 
     /// Shows the digits to compare with somebody; or, given the digits that were compared, marks them as
@@ -169,8 +198,7 @@ impl Client<'_> {
     /// Saves this room under a name.
     pub(in crate::cmd::join) fn save(&mut self, name: &str) {
         let nick = self.session.card().nick();
-        self.saving
-            .save(name, self.destination, nick, &mut self.screen);
+        self.saving.save(name, nick, &mut self.screen);
     }
 
     /// Says who the user is.
@@ -229,6 +257,11 @@ impl Client<'_> {
     /// Shows nothing more of what somebody says.
     pub(super) fn ignore(&mut self, person: &Person) {
         let nick = &person.nick;
+        if self.filter.is_ignored(person.fingerprint) {
+            return self.screen.notice(format!(
+                "you ignore {nick} already; /unignore {nick} ends that"
+            ));
+        }
         self.filter.ignore(person.fingerprint, nick);
         self.heed_ignored();
         self.screen.notice(format!(
@@ -238,32 +271,43 @@ impl Client<'_> {
 
     /// Lists whom the user ignores.
     pub(super) fn list_ignored(&mut self) {
-        let text = match self.filter.ignored().as_slice() {
-            [] => "you ignore nobody".to_owned(),
-            nicks => format!("you ignore: {}", nicks.join(", ")),
-        };
-        self.screen.notice(text);
+        let ignored = self.filter.ignored();
+        self.screen.notice(if ignored.is_empty() {
+            "you ignore nobody".to_owned()
+        } else {
+            format!("you ignore: {}", ignored.join(", "))
+        });
     }
 
     /// Shows again what somebody says who has this nick, or had it when the user ignored them.
     pub(super) fn unignore(&mut self, nick: &str) {
-        let present = self.find_person(nick).ok().map(|person| person.fingerprint);
-        let is_over = self.filter.unignore(present, nick);
+        let present = self.find_person(nick, "").ok();
+        let over = self
+            .filter
+            .unignore(present.map(|person| person.fingerprint), nick);
         self.heed_ignored();
-        self.screen.notice(if is_over {
-            format!("what {nick} says is shown again")
-        } else {
-            format!("you do not ignore {nick}")
+        self.screen.notice(match over.as_slice() {
+            [] => format!("you do not ignore {nick}"),
+            nicks => format!("what {} says is shown again", list(nicks)),
         });
     }
 
     /// Whom the user ignores has changed: the session takes nothing that these hand on.
     fn heed_ignored(&mut self) {
-        for person in self.session.others() {
-            let is_ignored = self.filter.is_ignored(person.fingerprint);
-            self.session.set_ignored(person.sid, is_ignored);
-        }
+        self.session.set_ignored(self.filter.ignored_identities());
     }
+}
+
+/// The safety number of an identity, with the groups apart that /trust takes.
+pub(super) fn number_apart(fingerprint: Fingerprint) -> String {
+    let number = fingerprint.safety_number();
+    let groups: Vec<&str> = number.split(' ').collect();
+    let (first, last) = groups.split_at(groups.len().saturating_sub(GROUPS));
+    format!(
+        "safety number is {}, and for /trust: {}",
+        first.join(" "),
+        last.join(" ")
+    )
 }
 
 /// The words for people who were shown something else than the user.

@@ -67,10 +67,18 @@ impl Client<'_> {
         }
     }
 
+    /// Says something to whoever has this nick alone, from a line that was typed when `shown` was on the screen.
+    pub(super) fn say_to(&mut self, nick: &str, text: &str, shown: u64) {
+        match self.find_reader(nick) {
+            Ok(reader) => self.say_to_one(&reader, text, shown),
+            Err(error) => self.screen.refuse(None, error),
+        }
+    }
+
     /// Says something to one member, if the member had its nick already when Enter was pressed.
-    pub(super) fn say_to_one(&mut self, to: &Person, text: &str, shown: u64) {
+    fn say_to_one(&mut self, to: &Person, text: &str, shown: u64) {
         let presence = self.session.presence(to.sid);
-        if presence.is_none_or(|presence| presence.named > shown) {
+        if presence.is_some_and(|presence| presence.named > shown) {
             let (nick, back) = (&to.nick, self.screen.hint_at_history());
             return self.screen.refuse(
                 None,
@@ -99,7 +107,8 @@ impl Client<'_> {
                 format!("not sent: somebody else has written to you alone while you typed{back}"),
             );
         }
-        match self.session.person_with(fingerprint) {
+        let present = self.session.person_with(fingerprint);
+        match present.or_else(|| self.find_missing(|person| person.fingerprint == fingerprint)) {
             Some(person) => self.say_to_one(&person, text, shown),
             None => self
                 .screen
@@ -152,6 +161,12 @@ impl Client<'_> {
     /// What is shown of who can read it, if not everybody can, or whoever it is for is away.
     fn remark_on_readers(&self, saying: &Saying<'_>, readers: usize) -> Option<String> {
         if let Some(person) = saying.to {
+            if self.session.presence(person.sid).is_none() {
+                return Some(format!(
+                    "{} is still missing; this is kept for 5 minutes",
+                    person.nick
+                ));
+            }
             let absence = self.absence(person);
             return absence.map(|why| format!("{} is away: {why}", person.nick));
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::ZonedDateTime;
 use jiff::civil::Time as TimeOfDay;
 
+use crate::cmd::zone;
 use crate::room::Time;
 use crate::room::content::MAX_SHARED;
 use crate::room::message::Kind;
@@ -12,6 +13,7 @@ use crate::room::session::{Person, SayError, ShareError, Which};
 
 use crate::cmd::join::client::Client;
 use crate::cmd::join::output::handed::messages;
+use crate::cmd::join::trust::typed::digits;
 
 /// How many messages are handed on where it is not said how many.
 const DEFAULT: u32 = 20;
@@ -22,7 +24,7 @@ const YESTERDAY: Duration = Duration::from_hours(12);
 impl Client<'_> {
     /// Hands on earlier messages to whoever has this nick, or this fingerprint.
     pub(super) fn share(&mut self, nick: &str, which: &str) {
-        let which = match parse_which(which, &ZonedDateTime::now()) {
+        let which = match parse_which(which, &zone::now()) {
             Ok(which) => which,
             Err(error) => return self.screen.refuse(None, error),
         };
@@ -30,7 +32,7 @@ impl Client<'_> {
         let by_fingerprint = others.iter().find(|it| it.fingerprint.to_string() == nick);
         let person = match by_fingerprint {
             Some(person) => person.clone(),
-            None => match self.find_person(nick) {
+            None => match self.find_person(nick, "nothing is handed on: that is you") {
                 Ok(person) => person,
                 Err(error) => return self.screen.refuse(None, error),
             },
@@ -113,7 +115,11 @@ fn parse_which(which: &str, now: &ZonedDateTime) -> Result<Which, String> {
         (None, ..) => Ok(Which::Last(DEFAULT)),
         (Some("since"), Some(time), None) => parse_since(time, now).map(Which::Since),
         (Some(number), None, _) => {
-            let number = number.parse::<u32>().ok();
+            let typed = digits(number);
+            let number = typed
+                .parse::<u32>()
+                .ok()
+                .filter(|_| typed.len() == number.chars().count());
             let number = number.filter(|number| (1..=MAX_SHARED).contains(number));
             number.map(Which::Last).ok_or_else(|| {
                 format!(

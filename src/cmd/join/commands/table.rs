@@ -1,6 +1,8 @@
 //! The commands: one table. Typed lines are understood by it, `/help` is shown from it, and Tab completes
 //! from it. To add a command, add a row and a variant here, and an arm in `dispatch`.
 
+use crate::cmd::join::trust::typed::digits;
+
 /// A command that a line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
@@ -44,6 +46,10 @@ pub enum Command<'a> {
     Clear,
     /// To show what was said lately.
     History(Option<usize>),
+    /// To show a long message whole.
+    Show(Option<usize>),
+    /// To show the address of a web page in a row of its own.
+    Url(Option<usize>),
     /// To show who has confirmed what this member said lately.
     Seen(Option<usize>),
     /// To show the time of messages, or not.
@@ -199,7 +205,7 @@ const TABLE: &[Row] = &[
         alias: None,
         help: "compare numbers with somebody, on the phone; then type them after the nick",
         parse: |rest| {
-            let (nick, digits) = rest.split_once(' ').unwrap_or((rest, ""));
+            let (nick, digits) = split_word(rest);
             (!nick.is_empty()).then_some(Command::Verify { nick, digits })
         },
     },
@@ -214,8 +220,7 @@ const TABLE: &[Row] = &[
         alias: None,
         help: "accept somebody's new identity, by the end of its fingerprint",
         parse: |rest| {
-            let (nick, end) = rest.split_once(' ').unwrap_or((rest, ""));
-            let end = end.trim();
+            let (nick, end) = split_word(rest);
             (!nick.is_empty()).then_some(Command::Trust { nick, end })
         },
     },
@@ -244,6 +249,18 @@ const TABLE: &[Row] = &[
         parse: |rest| with_number(rest, Command::History),
     },
     Row {
+        usage: "/show [N]",
+        alias: None,
+        help: "show whole the last message that was cut, or the Nth last",
+        parse: |rest| with_number(rest, Command::Show),
+    },
+    Row {
+        usage: "/url [N]",
+        alias: None,
+        help: "show the last web address in a row of its own, or the Nth last",
+        parse: |rest| with_number(rest, Command::Url),
+    },
+    Row {
         usage: "/seen [N]",
         alias: None,
         help: "show who has got your last N messages, or 5",
@@ -254,8 +271,7 @@ const TABLE: &[Row] = &[
         alias: None,
         help: "hand on to somebody the last N messages, or 20; all are told",
         parse: |rest| {
-            let (nick, which) = rest.split_once(' ').unwrap_or((rest, ""));
-            let which = which.trim();
+            let (nick, which) = split_word(rest);
             (!nick.is_empty()).then_some(Command::Share { nick, which })
         },
     },
@@ -313,10 +329,22 @@ fn without_argument<'a>(rest: &str, command: Command<'a>) -> Option<Command<'a>>
     rest.is_empty().then_some(command)
 }
 
+/// The first word, and what stands behind it.
+fn split_word(rest: &str) -> (&str, &str) {
+    let (first, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    (first, rest.trim())
+}
+
 fn with_number<'a>(rest: &str, command: fn(Option<usize>) -> Command<'a>) -> Option<Command<'a>> {
     match rest {
         "" => Some(command(None)),
-        number => Some(command(Some(number.parse().ok()?))),
+        number => {
+            let digits = digits(number);
+            let is_number = digits.len() == number.chars().count();
+            // A number that is too large means all.
+            let number = digits.parse().unwrap_or(usize::MAX);
+            (is_number && number > 0).then(|| command(Some(number)))
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 //! or an IPv6 address, which stands in brackets where a port follows it.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 
+use super::host::{canonical, canonical_ipv6};
 use crate::cmd::DEFAULT_PORT;
 use crate::room::names::{NameError, RoomName};
 
@@ -73,7 +74,7 @@ impl FromStr for RoomOrInvite {
 }
 
 impl Address {
-    /// The host: a name in lower case, or an IP address without brackets.
+    /// The host: a name in lower case, or an IP address without brackets, perhaps with a zone.
     pub(in crate::cmd::join) fn host(&self) -> &str {
         &self.host
     }
@@ -104,7 +105,7 @@ impl Address {
         if text.contains('/') {
             return Err(FORM);
         }
-        let bare_ipv6 = text.parse::<Ipv6Addr>().is_ok();
+        let bare_ipv6 = canonical_ipv6(text).is_some();
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !bare_ipv6 && !text.ends_with(']') => {
                 (host, port.parse().map_err(|_| PORT)?)
@@ -117,22 +118,9 @@ impl Address {
         let bracketed = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
-        let is_name = |host: &str| {
-            !host.is_empty()
-                && !host.contains([':', '[', ']'])
-                && !host.contains(char::is_whitespace)
-                // The program shows the host, and a terminal would obey a control character in it.
-                && !host.contains(char::is_control)
-                && !host.contains(char::REPLACEMENT_CHARACTER)
-        };
-        let is_ipv6 = |host: &str| host.parse::<Ipv6Addr>().is_ok();
-        if !bracketed.map_or_else(|| is_name(host) || is_ipv6(host), is_ipv6) {
-            return Err(FORM);
-        }
-        let host = bracketed.unwrap_or(host);
-        // A name in capitals is the same host. Known people are remembered by it, so it has one form.
+        let host = bracketed.map_or_else(|| canonical(host), canonical_ipv6);
         Ok(Self {
-            host: host.to_ascii_lowercase(),
+            host: host.ok_or(FORM)?,
             port,
         })
     }
@@ -140,8 +128,14 @@ impl Address {
 
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
+        let host = match address {
+            SocketAddr::V6(ipv6) if ipv6.scope_id() != 0 => {
+                format!("{}%{}", ipv6.ip(), ipv6.scope_id())
+            }
+            _ => address.ip().to_string(),
+        };
         Self {
-            host: address.ip().to_string(),
+            host: canonical(&host).unwrap_or(host),
             port: address.port(),
         }
     }
@@ -180,6 +174,12 @@ mod tests {
             ("::1", "[::1]:4000"),
             ("[::1]", "[::1]:4000"),
             ("[::1]:65535", "[::1]:65535"),
+            ("[0::1]:5000", "[::1]:5000"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:4000"),
+            ("[fe80::1%eth0]:5000", "[fe80::1%eth0]:5000"),
+            ("[::ffff:127.0.0.1]:5000", "127.0.0.1:5000"),
+            ("127.1:5000", "127.0.0.1:5000"),
+            ("chat.example.org.:5000", "chat.example.org:5000"),
         ] {
             let address: Address = text.parse().unwrap();
             assert_eq!(address.to_string(), shown);

@@ -16,6 +16,7 @@ use crate::room::notice::Notice;
 use super::link::{self, FromRelay, HANDSHAKE_TIMEOUT, Link};
 use super::pace::Pace;
 use super::route::{Route, unreachable};
+use super::setbacks::Setbacks;
 
 /// The pause before the first attempt is at most this. The limit doubles with each attempt that fails,
 /// up to the longest pause.
@@ -127,6 +128,7 @@ pub(in crate::cmd::join) struct Connection {
     is_woken: bool,
     /// Why the relay did not let the member in the last time, since a connection broke.
     refused: Option<Notice>,
+    setbacks: Setbacks,
     /// Until when pauses stay short.
     eager_until: Option<Instant>,
 }
@@ -149,6 +151,7 @@ impl Connection {
             is_hurried: false,
             is_woken: false,
             refused: None,
+            setbacks: Setbacks::default(),
             eager_until: None,
         };
         connection.begin(stream, 0)?;
@@ -199,7 +202,8 @@ impl Connection {
             }
             LinkOutcome::Dialled(stream) => {
                 let begun = stream.and_then(|stream| self.begin(stream, received));
-                if begun.is_err() {
+                if let Err(error) = begun {
+                    self.setbacks.note_failure(&error);
                     self.pause();
                 }
             }
@@ -250,12 +254,18 @@ impl Connection {
             (self.settled, self.pace) = (Some(now), Pace::start(now));
         }
         (self.broken_since, self.refused) = (None, None);
+        self.setbacks.forget();
     }
 
     /// The relay did not let the member in again. Returns whether that is for another reason than the time
     /// before.
     pub(in crate::cmd::join) fn note_refusal(&mut self, refusal: Notice) -> bool {
         self.refused.replace(refusal) != Some(refusal)
+    }
+
+    /// Why attempts to get a broken connection back fail.
+    pub(in crate::cmd::join) fn setbacks(&mut self) -> &mut Setbacks {
+        &mut self.setbacks
     }
 
     /// What no relay sends has come over the present link. Returns whether that was so over too many

@@ -8,7 +8,7 @@ use crate::cmd::deadline::DeadlineReader;
 use crate::cmd::{failure, reason};
 
 use super::address::Address;
-use super::link::HANDSHAKE_TIMEOUT;
+use super::side_by_side;
 use super::socks5::{PROXY_TIMEOUT, Proxy};
 
 /// How to get to a relay.
@@ -22,12 +22,12 @@ pub(in crate::cmd) enum Route {
 }
 
 impl Route {
-    /// Connects to the relay that people call `name`. This may take as long as each address takes to be
-    /// tried in vain.
+    /// Connects to the relay that people call `name`. This may take as long as the last address takes to
+    /// be tried in vain.
     pub(in crate::cmd::join) fn connect(&self, name: &str) -> anyhow::Result<TcpStream> {
         match self {
             Self::Addresses(addresses) => {
-                connect_to_any(addresses).map_err(|error| unreachable(name, &error))
+                side_by_side::connect(addresses).map_err(|error| unreachable(name, &error))
             }
             Self::Host(relay) if is_onion(relay) => Err(failure(
                 format!("{} can be reached through Tor alone", relay.host()),
@@ -35,7 +35,7 @@ impl Route {
             )),
             Self::Host(relay) => {
                 let addresses = resolve("relay", relay)?;
-                connect_to_any(&addresses).map_err(|error| unreachable(name, &error))
+                side_by_side::connect(&addresses).map_err(|error| unreachable(name, &error))
             }
             Self::Proxy(proxy, relay) => connect_through(proxy, relay),
         }
@@ -60,17 +60,6 @@ fn resolve(what: &str, address: &Address) -> anyhow::Result<Vec<SocketAddr>> {
     })
 }
 
-fn connect_to_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
-    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
-    for address in addresses {
-        result = TcpStream::connect_timeout(address, HANDSHAKE_TIMEOUT);
-        if result.is_ok() {
-            break;
-        }
-    }
-    result
-}
-
 /// The error for a relay that no connection could be made to.
 pub(in crate::cmd::join) fn unreachable(name: &str, error: &io::Error) -> anyhow::Error {
     failure(
@@ -80,7 +69,7 @@ pub(in crate::cmd::join) fn unreachable(name: &str, error: &io::Error) -> anyhow
 }
 
 fn connect_through(proxy: &Proxy, relay: &Address) -> anyhow::Result<TcpStream> {
-    let stream = connect_to_any(&resolve("proxy", proxy.address())?).map_err(|error| {
+    let stream = side_by_side::connect(&resolve("proxy", proxy.address())?).map_err(|error| {
         failure(
             format!(
                 "cannot connect to the proxy {}: {}",

@@ -67,6 +67,8 @@ pub(in crate::cmd::join) enum SocksError {
     LongName,
     /// It answered with this code, which is not success (RFC 1928 §6).
     Reply(u8),
+    /// It hung up where its answer was to come: as `ssh -D` does where it cannot connect.
+    Unanswered,
     /// The connection to it ended before its answer did.
     Lost(ReadError),
 }
@@ -120,6 +122,10 @@ impl SocksError {
                 };
                 failure(lost, "is it a SOCKS5 proxy? if it is, try again later")
             }
+            Self::Unanswered => unreached(
+                "it hung up without an answer",
+                "is the relay running there, and its name and port right?",
+            ),
             // RFC 1928 §6.
             Self::Reply(2) => unreached(
                 "its rules forbid it",
@@ -198,7 +204,9 @@ impl Proxy {
             }
         }
         requests.write_all(&request)?;
-        match read(&mut answers)? {
+        let [version] = read(&mut answers).map_err(unanswered)?;
+        let [code] = read(&mut answers)?;
+        match [version, code] {
             [VERSION, 0] => {}
             [VERSION, code] => return Err(SocksError::Reply(code)),
             _ => return Err(SocksError::NotSocks),
@@ -225,6 +233,14 @@ fn read<const N: usize>(answers: &mut impl Read) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     answers.read_exact(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Why nothing came where the answer to a request was to begin.
+fn unanswered(error: io::Error) -> SocksError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => SocksError::Unanswered,
+        _ => error.into(),
+    }
 }
 
 /// The request to connect to a relay (RFC 1928 §4).
@@ -390,7 +406,11 @@ mod tests {
             let answers = [&CHOSEN, connected].concat();
             for length in 0..answers.len() {
                 let refusal = refusal(&[&answers[..length]]);
-                assert!(matches!(refusal, SocksError::Lost(ReadError::Broken)));
+                if length == CHOSEN.len() {
+                    assert!(matches!(refusal, SocksError::Unanswered));
+                } else {
+                    assert!(matches!(refusal, SocksError::Lost(ReadError::Broken)));
+                }
             }
         }
     }

@@ -109,7 +109,7 @@ macro_rules! incidents {
                     | Event::Confirmed { .. } | Event::Unconfirmed { .. } | Event::Undelivered { .. }
                     | Event::Quiet(..) | Event::CaughtUp { .. } | Event::Contradicted | Event::Dead | Event::Refused(_)
                     | Event::Shares { .. } | Event::HandedOn(_) | Event::ShareOver { .. }
-                    | Event::ShareDone { .. } | Event::AsksToCatchUp(_) => None,
+                    | Event::ShareGoesOn { .. } | Event::ShareDone { .. } | Event::AsksToCatchUp(_) => None,
                 }
             }
 
@@ -339,6 +339,11 @@ incidents! {
         Alarm "identity" about nick, by Other, 10 a minute:
         text.clone();
 
+    /// The user has typed a code of the room that is not the one which is seen here.
+    CodesDiffer { text: String } =>
+        Alarm "identity", by Other, 10 a minute:
+        text.clone();
+
     /// The relay presents somebody with a card that fails the checks (PROTOCOL §4).
     Disbelieved { reason: Disbelief } from Disbelieved(reason) =>
         Alarm "disbelieved", by Other, 1 a minute:
@@ -474,11 +479,7 @@ incidents! {
     /// So many messages were said by these while the user was out of the room for so long.
     Meanwhile { out: Duration, counts: Vec<(Nick, u64)> } from Meanwhile(out, counts) =>
         Notice "meanwhile", by Other, ANY a minute:
-        {
-            let is_one = counts.iter().map(|(_, count)| count).sum::<u64>() == 1;
-            let are = if is_one { "is" } else { "are" };
-            format!("you were out of the room for {}; {} came meanwhile and {are} not for you: ask for what matters", at_least_a_moment(*out), from_each(counts))
-        };
+        format!("you were out of the room for {}; you have not got what was sent meanwhile, up to {}: ask for what matters", at_least_a_moment(*out), from_each(counts));
 
     /// A member has no connection, as the relay says (PROTOCOL §8).
     Asleep { nick: Nick, asleep: Asleep } from Asleep(nick, asleep) =>
@@ -528,31 +529,4 @@ incidents! {
     NewerRelay {} from NewerRelay =>
         Notice "newer", by Other, 1 a minute:
         "the relay's program is newer than yours, and has sent something that yours does not know; is there a newer version of e2echat?".to_owned();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_message_is_not_for_the_user_and_several_are_not() {
-        let words = |counts: &[(&str, u64)]| {
-            let counts = counts.iter().map(|(nick, count)| {
-                let nick = nick.parse().unwrap();
-                (nick, *count)
-            });
-            let counts = counts.collect();
-            let out = Duration::from_mins(2);
-            Incident::Meanwhile { out, counts }.words()
-        };
-        let told = |what: &str| {
-            format!("you were out of the room for 2 min; {what} not for you: ask for what matters")
-        };
-        let one = "1 message from ada came meanwhile and is";
-        assert_eq!(words(&[("ada", 1)]), told(one));
-        let of_each = "1 message from ada and 1 message from bob came meanwhile and are";
-        assert_eq!(words(&[("ada", 1), ("bob", 1)]), told(of_each));
-        let several = "2 messages from ada came meanwhile and are";
-        assert_eq!(words(&[("ada", 2)]), told(several));
-    }
 }

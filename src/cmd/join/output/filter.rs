@@ -1,12 +1,13 @@
 //! What others can cause to be told, as often as they like. It is not shown where the user ignores them,
 //! nor where the same was shown just now.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::cipher::fingerprint::Fingerprint;
 use crate::room::names::Nick;
 
+use super::names;
 use super::repeats::Repeats;
 use super::report::Report;
 use super::screen::Screen;
@@ -15,8 +16,8 @@ use super::speech::Who;
 /// Whom the user ignores, and what was told lately.
 #[derive(Default)]
 pub(in crate::cmd::join) struct Filter {
-    /// Whom the user ignores, and what each was called when that began.
-    ignored: HashMap<Fingerprint, Nick>,
+    /// Whom the user ignores, and what each has been called since that began, the latest nick last.
+    ignored: HashMap<Fingerprint, Vec<Nick>>,
     alarms: Repeats,
     /// What was told and is no alarm.
     hints: Repeats,
@@ -91,24 +92,35 @@ impl Filter {
 
     /// Has nothing shown any more of what comes from this identity, which is called so now.
     pub(in crate::cmd::join) fn ignore(&mut self, fingerprint: Fingerprint, nick: &Nick) {
-        self.ignored.insert(fingerprint, nick.clone());
+        self.ignored.insert(fingerprint, vec![nick.clone()]);
         for repeats in [&mut self.alarms, &mut self.hints] {
             repeats.hush(fingerprint);
         }
     }
 
-    /// Ends that for this identity, and for whoever had this nick when it began. Returns whether the user
-    /// ignored anybody like that.
+    /// Takes note that this identity is called so now.
+    pub(in crate::cmd::join) fn follow_rename(&mut self, fingerprint: Fingerprint, nick: &Nick) {
+        if let Some(nicks) = self.ignored.get_mut(&fingerprint) {
+            nicks.retain(|former| former != nick);
+            nicks.push(nick.clone());
+        }
+    }
+
+    /// Ends that for this identity, and for whoever has had this nick since it began. Returns what those are
+    /// called for whom it has ended.
     pub(in crate::cmd::join) fn unignore(
         &mut self,
         fingerprint: Option<Fingerprint>,
         nick: &str,
-    ) -> bool {
-        let before = self.ignored.len();
-        self.ignored.retain(|ignored, called| {
-            Some(*ignored) != fingerprint && !called.as_str().eq_ignore_ascii_case(nick)
-        });
-        self.ignored.len() < before
+    ) -> Vec<Nick> {
+        let had_nick = |nicks: &[Nick]| {
+            let mut nicks = nicks.iter();
+            nicks.any(|called| called.as_str().eq_ignore_ascii_case(nick))
+        };
+        let over = self
+            .ignored
+            .extract_if(|ignored, nicks| Some(*ignored) == fingerprint || had_nick(nicks));
+        over.filter_map(|(_, mut nicks)| nicks.pop()).collect()
     }
 
     /// Whether the user ignores this identity.
@@ -116,10 +128,22 @@ impl Filter {
         self.ignored.contains_key(&fingerprint)
     }
 
-    /// What each was called whom the user ignores, in order.
-    pub(in crate::cmd::join) fn ignored(&self) -> Vec<&str> {
-        let mut nicks: Vec<&str> = self.ignored.values().map(Nick::as_str).collect();
-        nicks.sort_unstable();
-        nicks
+    /// The identities that the user ignores.
+    pub(in crate::cmd::join) fn ignored_identities(&self) -> HashSet<Fingerprint> {
+        self.ignored.keys().copied().collect()
+    }
+
+    /// What each is called whom the user ignores, and was called before, in order.
+    pub(in crate::cmd::join) fn ignored(&self) -> Vec<String> {
+        let called = self.ignored.values().filter_map(|nicks| {
+            let (nick, former) = nicks.split_last()?;
+            Some(match former {
+                [] => nick.to_string(),
+                former => format!("{nick}, who was {}", names(former)),
+            })
+        });
+        let mut called: Vec<String> = called.collect();
+        called.sort_unstable();
+        called
     }
 }

@@ -1,9 +1,9 @@
 //! Reports of what is handed on by somebody else than its author, in words and as rows of the screen.
 
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ZonedDateTime};
+use jiff::Timestamp;
 
 use crate::cmd::terminal::{ChatMessage, Entry};
+use crate::cmd::zone;
 use crate::room::Time;
 use crate::room::names::Nick;
 use crate::room::text::SafeText;
@@ -69,8 +69,8 @@ impl HandedOn {
         let at = i64::try_from(self.time).ok();
         let at = at.and_then(|at| Timestamp::from_millisecond(at).ok());
         let at = at.unwrap_or(Timestamp::MAX);
-        let at = at.to_zoned_datetime(TimeZone::system());
-        let date = Some(at.date()).filter(|date| *date != ZonedDateTime::now().date());
+        let at = at.to_zoned_datetime(zone::local());
+        let date = Some(at.date()).filter(|date| *date != zone::now().date());
         let remark = self.remark.as_deref().map(SafeText::new);
         Entry::Message(ChatMessage {
             time: at.time(),
@@ -83,6 +83,11 @@ impl HandedOn {
 }
 
 impl Share {
+    /// The same member hands more on to the same one.
+    pub(super) fn take_in(&mut self, other: &Self) {
+        self.count = self.count.saturating_add(other.count);
+    }
+
     pub(super) fn words(&self) -> String {
         let (by, count) = (&self.by.nick, self.count);
         let earlier = match count {
@@ -98,6 +103,20 @@ impl Share {
 }
 
 impl ShareEnd {
+    /// The same member has handed more on.
+    pub(super) fn take_in(&mut self, other: &Self) {
+        let counts = [
+            (&mut self.shown, other.shown),
+            (&mut self.had, other.had),
+            (&mut self.ignored, other.ignored),
+            (&mut self.refused, other.refused),
+            (&mut self.missing, other.missing),
+        ];
+        for (count, more) in counts {
+            *count = count.saturating_add(more);
+        }
+    }
+
     pub(super) fn words(&self) -> String {
         let (by, shown) = (&self.by.nick, self.shown);
         let others = [

@@ -262,6 +262,16 @@ struct JsonText<'a> {
     id: Option<&'a str>,
 }
 
+impl<'a> JsonText<'a> {
+    fn of(text: &str, id: Option<&'a str>) -> Self {
+        Self {
+            text: text.to_owned(),
+            id,
+            ..Self::default()
+        }
+    }
+}
+
 /// The words for [`Departure`] in JSON.
 #[derive(Serialize)]
 #[serde(remote = "Departure", rename_all = "kebab-case")]
@@ -313,11 +323,7 @@ impl From<Reason> for ReasonWord {
 
 impl<'a> JsonEvent<'a> {
     fn of(report: &'a Report, answered: Option<&'a str>) -> Option<Self> {
-        let told = |text: &str, id| JsonText {
-            text: text.to_owned(),
-            id,
-            ..JsonText::default()
-        };
+        let told = JsonText::of;
         Some(match report {
             Report::Room {
                 relay,
@@ -378,41 +384,51 @@ impl<'a> JsonEvent<'a> {
                 state: *state,
                 text,
             },
-            Report::Incident { what, count } => {
-                let is_alarm = report.is_alarm();
-                let mut told = JsonText {
-                    text: words_with_count(what, *count),
-                    kind: Some(what.row().kind),
-                    nick: what.nick().map(Nick::as_str),
-                    count: (*count > 1).then_some(*count),
-                    id: what.id().or(answered.filter(|_| is_alarm)),
-                    ..JsonText::default()
-                };
-                if let Incident::Undelivered {
-                    readers,
-                    text,
-                    reason,
-                    ..
-                } = what
-                {
-                    told.nicks = Some(readers.iter().map(Nick::as_str).collect());
-                    (told.reason, told.said) = (Some((*reason).into()), Some(text.as_str()));
-                }
-                if is_alarm {
-                    Self::Alarm(told)
-                } else {
-                    Self::Notice(told)
-                }
-            }
+            Report::Incident { what, count } => Self::of_incident(report, what, *count, answered),
             Report::Invite {
                 directions: text, ..
             }
             | Report::Notice(text) => Self::Notice(told(text, answered)),
-            Report::Refusal { id, text } => Self::Error(told(text, id.as_deref().or(answered))),
+            Report::Refusal { id, text, .. } => Self::Error(told(text, id.as_deref().or(answered))),
             Report::Failure(text) => Self::Error(told(text, None)),
-            Report::Answer(text) => Self::Answer(told(text, answered)),
+            Report::Answer(url) | Report::Url { url, .. } => Self::Answer(told(url, answered)),
             Report::Here(..) | Report::Aside(_) => return None,
         })
+    }
+
+    fn of_incident(
+        report: &'a Report,
+        what: &'a Incident,
+        count: u64,
+        answered: Option<&'a str>,
+    ) -> Self {
+        if report.is_refusal() {
+            return Self::Error(JsonText::of(&what.words(), answered));
+        }
+        let is_alarm = report.is_alarm();
+        let mut told = JsonText {
+            text: words_with_count(what, count),
+            kind: Some(what.row().kind),
+            nick: what.nick().map(Nick::as_str),
+            count: (count > 1).then_some(count),
+            id: what.id().or(answered.filter(|_| is_alarm)),
+            ..JsonText::default()
+        };
+        if let Incident::Undelivered {
+            readers,
+            text,
+            reason,
+            ..
+        } = what
+        {
+            told.nicks = Some(readers.iter().map(Nick::as_str).collect());
+            (told.reason, told.said) = (Some((*reason).into()), Some(text.as_str()));
+        }
+        if is_alarm {
+            Self::Alarm(told)
+        } else {
+            Self::Notice(told)
+        }
     }
 
     fn of_share(share: &'a Share) -> Self {

@@ -4,10 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use jiff::ZonedDateTime;
-
 use crate::cmd::terminal::{Entry, Style, render_plain};
-use crate::cmd::{failure, reason};
+use crate::cmd::{failure, reason, zone};
 
 /// Without times: each line of the file begins with the date and the time.
 const STYLE: Style = Style {
@@ -44,9 +42,7 @@ impl LogFile {
     /// # Errors
     /// In words, if the file does not take all of them.
     pub(in crate::cmd::join) fn write(&mut self, entry: &Entry) -> Result<(), String> {
-        let now = ZonedDateTime::now()
-            .strftime("%Y-%m-%d %H:%M:%S")
-            .to_string();
+        let now = zone::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
         let shown = match entry {
             // It is a secret, and a log is copied and searched.
             Entry::Invite { .. } => "* the invite was shown, and is not written down\n".to_owned(),

@@ -15,8 +15,10 @@ pub(in crate::cmd::join) mod wording;
 
 use std::time::Duration;
 
+use crate::cmd::zone;
 use crate::room::Time;
 use crate::room::names::Nick;
+use crate::room::session::Person;
 
 /// Nicks in a row, with commas between them.
 pub(in crate::cmd::join) fn list(nicks: &[Nick]) -> String {
@@ -34,6 +36,13 @@ pub(in crate::cmd::join) fn sort(nicks: &mut [Nick]) {
     nicks.sort_by_key(rank);
 }
 
+/// What these people are called, in order.
+pub(in crate::cmd::join) fn nicks_of(people: &[Person]) -> Vec<Nick> {
+    let mut nicks: Vec<Nick> = people.iter().map(|person| person.nick.clone()).collect();
+    sort(&mut nicks);
+    nicks
+}
+
 /// Nicks as a sentence has them: with `and` before the last.
 fn names(nicks: &[Nick]) -> String {
     match nicks {
@@ -48,7 +57,7 @@ pub(in crate::cmd::join) fn clock_time(time: Time) -> String {
         .ok()
         .map(jiff::Timestamp::from_millisecond);
     let time = time.and_then(Result::ok).unwrap_or(jiff::Timestamp::MAX);
-    let zoned = time.to_zoned_datetime(jiff::tz::TimeZone::system());
+    let zoned = time.to_zoned_datetime(zone::local());
     zoned.strftime("%H:%M").to_string()
 }
 

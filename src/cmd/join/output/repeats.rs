@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::cipher::fingerprint::Fingerprint;
+use crate::room::names::Nick;
 
 use super::report::Report;
+use crate::cmd::zone;
 
 /// How many repeats are kept: enough for all that a full room can cause at once. A report that comes again
 /// and again takes one place, so whoever causes it drives out no others.
@@ -32,6 +34,16 @@ enum Subject {
     Words(String, Option<Fingerprint>),
     /// No member.
     Nobody,
+}
+
+impl Subject {
+    fn member(&self) -> Option<Fingerprint> {
+        match self {
+            Self::Member(member) => Some(*member),
+            Self::Words(_, member) => *member,
+            Self::Nobody => None,
+        }
+    }
 }
 
 /// A report that has come, perhaps more than once.
@@ -62,8 +74,8 @@ impl Repeat {
         }
     }
 
-    /// Takes note that the report has come again. Missing messages, and those who are quiet, add up while
-    /// no line has told of them.
+    /// Takes note that the report has come again. Missing messages, those who are quiet, and what is handed on
+    /// add up while no line has told of them.
     fn recur(&mut self, report: &Report) {
         let is_taken_in = match (&mut self.report, report) {
             (Report::Incident { what: before, .. }, Report::Incident { what, .. })
@@ -71,12 +83,20 @@ impl Repeat {
             {
                 before.take_in(what)
             }
+            (Report::Share(before), Report::Share(share)) if self.held > 0 => {
+                before.take_in(share);
+                true
+            }
+            (Report::ShareEnd(before), Report::ShareEnd(end)) if self.held > 0 => {
+                before.take_in(end);
+                true
+            }
             _ => false,
         };
         if !is_taken_in {
             self.report = report.clone();
         }
-        let now = jiff::ZonedDateTime::now();
+        let now = zone::now();
         self.time = now.strftime("%H:%M:%S").to_string();
         self.count += 1;
     }
@@ -193,7 +213,7 @@ impl Repeats {
     /// Drops what was held back and comes of what this member sends.
     pub(in crate::cmd::join) fn hush(&mut self, sender: Fingerprint) {
         for repeat in &mut self.kept {
-            if repeat.subject == Subject::Member(sender) && repeat.report.is_of_sender() {
+            if repeat.subject.member() == Some(sender) && repeat.report.is_of_sender() {
                 repeat.held = 0;
             }
         }
@@ -216,7 +236,12 @@ fn topic(report: &Report, about: Option<Fingerprint>) -> Option<(&'static str, S
         }
         Report::Incident { what, .. } => Some((what.row().kind, member)),
         Report::Away(who, _) => Some(("away", Subject::Member(who.fingerprint))),
-        Report::Share(share) => Some(("share", Subject::Member(share.by.fingerprint))),
+        Report::Share(share) => {
+            let to = share.to.as_ref().map(Nick::to_string);
+            let subject = Subject::Words(to.unwrap_or_default(), about);
+            Some(("share", subject))
+        }
+        Report::ShareEnd(_) => Some(("share-end", member)),
         Report::CatchUp(who) => Some(("catch-up", Subject::Member(who.fingerprint))),
         _ => None,
     }
@@ -225,9 +250,13 @@ fn topic(report: &Report, about: Option<Fingerprint>) -> Option<(&'static str, S
 #[cfg(test)]
 mod tests {
     use crate::cmd::join::output::alarms::{Incident, Reason};
+    use crate::cmd::join::output::handed::Share;
     use crate::cmd::join::output::report::words_with_count;
+    use crate::cmd::join::output::speech::Who;
+    use crate::cmd::terminal::Entry;
     use crate::room::message::OpenError;
-    use crate::room::names::Nick;
+    use crate::room::session::Standing;
+    use crate::room::text::SafeText;
 
     use super::*;
 
@@ -398,5 +427,43 @@ mod tests {
         };
         assert!(matches!(what, Incident::Quiet { .. }), "{what:?}");
         assert_eq!(*count, 2);
+    }
+
+    #[test]
+    fn what_is_handed_on_adds_up_for_each_reader() {
+        let (mut repeats, start) = (Repeats::default(), Instant::now());
+        let by = Who {
+            nick: mallory(),
+            fingerprint: member(1),
+            standing: Standing::New,
+        };
+        let share = |to: &str, count| {
+            Report::Share(Share {
+                by: by.clone(),
+                to: Some(to.parse().unwrap()),
+                is_to_user: false,
+                count,
+            })
+        };
+        let mut admit = |report: &Report| repeats.admit(report, Some(member(1)), start);
+        for _ in 0..WISHES {
+            assert!(admit(&share("carol", 1)));
+        }
+        assert!(admit(&share("dora", 7)), "another reader");
+        for count in [1, 300, 2] {
+            assert!(!admit(&share("carol", count)));
+        }
+        let released = repeats.release(start + PERIOD, false);
+        let told: Vec<_> = released.iter().map(Report::entry).collect();
+        let words = "mallory hands on 303 earlier messages to carol";
+        let expected = Entry::Notice(SafeText::new(words));
+        assert_eq!(told, [Some(expected)]);
+        // Who is ignored is not told of, whoever it hands something on to.
+        assert!(repeats.admit(&share("carol", 1), Some(member(1)), start + PERIOD));
+        for _ in 0..WISHES {
+            repeats.admit(&share("carol", 1), Some(member(1)), start + PERIOD);
+        }
+        repeats.hush(member(1));
+        assert!(repeats.release(start + 3 * PERIOD, true).is_empty());
     }
 }

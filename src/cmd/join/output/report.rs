@@ -93,12 +93,19 @@ pub(in crate::cmd::join) enum Report {
     /// Something went wrong, or is worth knowing of somebody. It happened this many times, which is 1 or
     /// the number within the last minute.
     Incident { what: Incident, count: u64 },
-    /// The client does not do what the user asked for, or a script under this `id`.
-    Refusal { id: Option<String>, text: String },
+    /// The client does not do what the user asked for, or a script under this `id`: because of a mistake of
+    /// theirs, or at least of nothing that may mean harm; or because something fails.
+    Refusal {
+        id: Option<String>,
+        text: String,
+        is_mistake: bool,
+    },
     /// Something on the user's own machine fails.
     Failure(String),
     /// How friends get in by an invite, and the invite in that.
     Invite { directions: String, invite: String },
+    /// The address of a web page that was said, and where.
+    Url { whose: String, url: String },
     /// Something that is good to know.
     Notice(String),
     /// Something that is good to know for a person alone: a program gets it in other reports.
@@ -116,14 +123,6 @@ impl Report {
         }
     }
 
-    /// Makes a refusal of what a person typed.
-    pub(in crate::cmd::join) fn refusal(text: impl Into<String>) -> Self {
-        Self::Refusal {
-            id: None,
-            text: text.into(),
-        }
-    }
-
     /// Makes an incident into one that happened `number` times. Other reports stay as they are.
     pub(in crate::cmd::join) fn with_count(mut self, number: u64) -> Self {
         if let Self::Incident { count, .. } = &mut self {
@@ -138,6 +137,7 @@ impl Report {
             Self::Incident { what, .. } => what.nick(),
             Self::Away(who, _) | Self::CatchUp(who) => Some(&who.nick),
             Self::Share(share) => Some(&share.by.nick),
+            Self::ShareEnd(end) => Some(&end.by.nick),
             _ => None,
         }
     }
@@ -147,11 +147,21 @@ impl Report {
         matches!(self, Self::Incident { what, .. } if what.row().severity == Severity::Alarm)
     }
 
+    /// Whether it says that something is not done which was asked for.
+    pub(in crate::cmd::join) fn is_refusal(&self) -> bool {
+        let is_incident = |what: &Incident| matches!(what, Incident::CodesDiffer { .. });
+        match self {
+            Self::Refusal { .. } => true,
+            Self::Incident { what, .. } => is_incident(what),
+            _ => false,
+        }
+    }
+
     /// Whether it comes of what the member sends whom it is about, and of nothing else.
     pub(in crate::cmd::join) fn is_of_sender(&self) -> bool {
         match self {
             Self::Incident { what, .. } => what.row().cause == Cause::Sender,
-            Self::Away(..) | Self::Share(_) | Self::CatchUp(_) => true,
+            Self::Away(..) | Self::Share(_) | Self::ShareEnd(_) | Self::CatchUp(_) => true,
             _ => false,
         }
     }
@@ -169,6 +179,11 @@ impl Report {
                 who.nick
             ),
             Self::Answer(text) => return Some(Entry::Block(SafeText::new(text))),
+            Self::Refusal {
+                text,
+                is_mistake: true,
+                ..
+            } => return Some(Entry::Mistake(SafeText::new(text))),
             Self::Refusal { text, .. } | Self::Failure(text) => {
                 return Some(Entry::Warning(SafeText::new(text)));
             }
@@ -181,6 +196,10 @@ impl Report {
             Self::Invite { directions, invite } => {
                 let (directions, invite) = (SafeText::new(directions), SafeText::new(invite));
                 return Some(Entry::Invite { directions, invite });
+            }
+            Self::Url { whose, url } => {
+                let (whose, url) = (SafeText::new(whose), SafeText::new(url));
+                return Some(Entry::Url { whose, url });
             }
             Self::Rekeyed(_)
             | Self::Roster(_)

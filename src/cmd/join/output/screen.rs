@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::cmd::terminal::{
     ChatMessage, ColorChoice, Completion, Entry, Format, HurryHandle, Input, State, Style,
-    Terminal, Theme, render_plain,
+    Terminal, Theme, knows_links, render_plain, render_whole, url,
 };
 
 use super::json;
@@ -17,6 +17,10 @@ use super::speech::Speech;
 
 /// How many of the latest messages `/history` can show.
 const KEPT: usize = 1000;
+
+/// The longest text of one answer to a program, in bytes, if it has more than one line. Escaped, it is not twice as
+/// long, which is as much as a script may send.
+const LONGEST_ANSWER: usize = 32 << 10;
 
 /// What is said once, when two messages have crossed for the first time.
 const CROSSED: &str = "the ~ says: written before its author had seen the line above";
@@ -88,24 +92,25 @@ impl Output {
             color: self.color.resolve(),
             theme: self.theme.unwrap_or_else(Theme::from_env),
             timestamps: self.timestamp == Switch::On,
+            links: knows_links(),
         };
-        let mut screen = Screen {
+        Ok(Screen {
             terminal: Terminal::start("> ", format, style, complete, deliver)?,
             is_json: format == Format::Lines,
             request: None,
             style,
             bell: self.notify,
             log,
+            is_log_cut: false,
             is_crossing_explained: false,
             history: VecDeque::new(),
-        };
-        if let Some(path) = &self.log {
-            screen.show(&Report::Notice(format!(
-                "all that is shown here is also written to {}",
-                path.display()
-            )));
-        }
-        Ok(screen)
+        })
+    }
+
+    /// The words that say where all that is shown is written to, if the user wants that.
+    pub(in crate::cmd::join) fn log_notice(&self) -> Option<String> {
+        let path = self.log.as_deref()?.display();
+        Some(format!("all that is shown here is also written to {path}"))
     }
 }
 
@@ -146,6 +151,7 @@ pub(in crate::cmd::join) struct Screen {
     style: Style,
     bell: Bell,
     log: Option<LogFile>,
+    is_log_cut: bool,
     /// Whether the user has been told what the sign of messages that cross means.
     is_crossing_explained: bool,
     /// The latest messages.
@@ -156,13 +162,11 @@ impl Screen {
     /// Shows a report, and writes it into the log.
     pub(in crate::cmd::join) fn show(&mut self, report: &Report) {
         let entry = report.entry();
-        if let Some(entry) = &entry {
-            self.keep(entry);
-        }
+        let written = entry.as_ref().map(|entry| self.keep(entry));
         if self.is_json {
             let request = self.request.as_mut();
             let id = request.and_then(|request| {
-                request.is_refused |= matches!(report, Report::Refusal { .. });
+                request.is_refused |= report.is_refusal();
                 request.id.as_deref()
             });
             if let Some(line) = json::line(report, id) {
@@ -170,6 +174,10 @@ impl Screen {
             }
         } else if let Some(entry) = entry {
             self.terminal.show(entry);
+        }
+        // What is not in the log stands above it.
+        if let Some(Err(failure)) = written {
+            self.show(&Report::Failure(failure));
         }
         if matches!(report, Report::Said(speech) if speech.unseen > 0)
             && !std::mem::replace(&mut self.is_crossing_explained, true)
@@ -196,15 +204,42 @@ impl Screen {
         self.show(&Report::Aside(text.into()));
     }
 
-    /// Shows the answer to a command, several lines long.
+    /// Shows the answer to a command, several lines long. A program gets a long one in several.
     pub(in crate::cmd::join) fn answer(&mut self, text: impl Into<String>) {
-        self.show(&Report::Answer(text.into()));
+        let text = text.into();
+        if !self.is_json {
+            return self.show(&Report::Answer(text));
+        }
+        let mut part = String::new();
+        for line in text.lines() {
+            if !part.is_empty() && part.len() + 1 + line.len() > LONGEST_ANSWER {
+                self.show(&Report::Answer(std::mem::take(&mut part)));
+            }
+            if !part.is_empty() {
+                part.push('\n');
+            }
+            part.push_str(line);
+        }
+        self.show(&Report::Answer(part));
     }
 
-    /// Says why something is not done, which a script may have named.
+    /// Says why something is not done, which a script may have named: the user made a mistake, or it does
+    /// not fit in just now.
     pub(in crate::cmd::join) fn refuse(&mut self, id: Option<&str>, text: impl Into<String>) {
-        let (id, text) = (id.map(str::to_owned), text.into());
-        self.show(&Report::Refusal { id, text });
+        self.show(&Report::Refusal {
+            id: id.map(str::to_owned),
+            text: text.into(),
+            is_mistake: true,
+        });
+    }
+
+    /// Says what has failed of something that the user wanted, and a script may have named.
+    pub(in crate::cmd::join) fn fail(&mut self, id: Option<&str>, text: impl Into<String>) {
+        self.show(&Report::Refusal {
+            id: id.map(str::to_owned),
+            text: text.into(),
+            is_mistake: false,
+        });
     }
 
     /// Begins a request: from now on reports answer it, and carry its `id`.
@@ -225,12 +260,14 @@ impl Screen {
     }
 
     /// Writes an entry into the log, and keeps it for `/history` if it is a message.
-    fn keep(&mut self, entry: &Entry) {
-        if let Some(log) = &mut self.log
-            && let Err(failure) = log.write(entry)
-        {
+    ///
+    /// # Errors
+    /// In words, where the log ends with it.
+    fn keep(&mut self, entry: &Entry) -> Result<(), String> {
+        let written = self.log.as_mut().map_or(Ok(()), |log| log.write(entry));
+        if written.is_err() {
             self.log = None;
-            self.show(&Report::Failure(failure));
+            self.is_log_cut = true;
         }
         if let Entry::Message(message) = entry {
             if self.history.len() == KEPT {
@@ -238,6 +275,12 @@ impl Screen {
             }
             self.history.push_back(message.clone());
         }
+        written
+    }
+
+    /// Whether the log has ended before the program.
+    pub(in crate::cmd::join) fn is_log_cut(&self) -> bool {
+        self.is_log_cut
     }
 
     /// The last `count` messages, one a line.
@@ -246,6 +289,39 @@ impl Screen {
         let messages = self.history.iter().skip(skipped).cloned();
         let lines = messages.map(|message| render_plain(&Entry::Message(message), Style::PLAIN));
         lines.collect::<String>().trim_end().to_owned()
+    }
+
+    /// A message of which the screen shows only the beginning, the last one being the first: all of its
+    /// lines, each behind its author.
+    pub(in crate::cmd::join) fn long_message(&self, number: usize) -> Option<String> {
+        let is_cut = |message: &&ChatMessage| self.terminal.is_cut(message, self.style);
+        let message = self
+            .history
+            .iter()
+            .rev()
+            .filter(is_cut)
+            .nth(number.checked_sub(1)?)?;
+        Some(render_whole(message).trim_end().to_owned())
+    }
+
+    /// The address of a web page that was said, the last one being the first.
+    pub(in crate::cmd::join) fn url(&self, number: usize) -> Option<Report> {
+        let mut left = number.checked_sub(1)?;
+        for message in self.history.iter().rev() {
+            let text = message.text.as_str();
+            let mut found = url::find(text);
+            if found.len() <= left {
+                left -= found.len();
+                continue;
+            }
+            let url = text
+                .get(found.swap_remove(found.len() - 1 - left))?
+                .to_owned();
+            let (nick, hour, minute) = (&message.nick, message.time.hour(), message.time.minute());
+            let whose = format!("the address that {nick} wrote at {hour:02}:{minute:02}:");
+            return Some(Report::Url { whose, url });
+        }
+        None
     }
 
     /// Shows what has become of the user's messages with these numbers, where they are shown.

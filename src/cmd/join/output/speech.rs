@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::ZonedDateTime;
-
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cmd::terminal::{ChatMessage, Hue, OwnWords};
+use crate::cmd::zone;
 use crate::room::card::Card;
 use crate::room::message::Kind;
 use crate::room::names::Nick;
@@ -73,7 +72,7 @@ impl Speech {
     /// The entry for the screen.
     pub(super) fn message(&self) -> ChatMessage {
         ChatMessage {
-            time: ZonedDateTime::now().time(),
+            time: zone::now().time(),
             date: None,
             is_handed_on: false,
             nick: self.author(),

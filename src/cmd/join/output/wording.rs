@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cmd::foreign::Protocol;
 use crate::cmd::{failure, reason};
 use crate::room::names::Nick;
 use crate::room::notice::Notice;
@@ -98,7 +99,13 @@ pub(in crate::cmd::join) fn handshake_failed(
             format!("no answer from {name} within {seconds} seconds"),
             "is it an e2echat relay? if it is, try again later",
         ),
-        ReadError::Length => not_a_relay(name),
+        ReadError::Length(begin) => match Protocol::of(&begin) {
+            Some(protocol) => failure(
+                no_relay(name),
+                &format!("it speaks {protocol}: check the host and the port"),
+            ),
+            None => not_a_relay(name),
+        },
         ReadError::Closed | ReadError::Broken => failure(
             format!("{name} hung up without a word"),
             "is it an e2echat relay? if it is, try again later",
@@ -112,14 +119,15 @@ pub(in crate::cmd::join) fn handshake_failed(
 
 /// The error for something that answers and is no relay.
 pub(in crate::cmd::join) fn not_a_relay(name: &str) -> anyhow::Error {
-    failure(
-        format!("what answers at {name} is not an e2echat relay"),
-        "check the host and the port",
-    )
+    failure(no_relay(name), "check the host and the port")
 }
 
-/// The error for a session that the relay ended.
-pub(in crate::cmd::join) fn session_ended(name: &str, end: End) -> anyhow::Error {
+fn no_relay(name: &str) -> String {
+    format!("what answers at {name} is not an e2echat relay")
+}
+
+/// The error for a session that the relay ended, which lets so many into a room at most.
+pub(in crate::cmd::join) fn session_ended(name: &str, end: End, most: u32) -> anyhow::Error {
     let notice = match end {
         End::Malformed => {
             return failure(
@@ -163,12 +171,26 @@ pub(in crate::cmd::join) fn session_ended(name: &str, end: End) -> anyhow::Error
             "try again; if it stays, the relay and this client do not fit together"
         }
     };
-    failure(format!("{notice} ({name})"), hint)
+    failure(format!("{} ({name})", refusal(notice, most)), hint)
+}
+
+/// Why the relay does not let the user in, which lets so many into a room at most.
+fn refusal(notice: Notice, most: u32) -> String {
+    match notice {
+        Notice::RoomFull => format!("{notice}: the relay lets {most} into a room"),
+        notice => notice.to_string(),
+    }
 }
 
 /// That the relay does not let the user in again for now.
-pub(in crate::cmd::join) fn refused_again(name: &str, refusal: Notice) -> String {
-    format!("no way back yet: {refusal} ({name}); your program goes on trying")
+pub(in crate::cmd::join) fn refused_again(name: &str, notice: Notice, most: u32) -> String {
+    let why = refusal(notice, most);
+    not_back(&format!("{why} ({name})"))
+}
+
+/// That attempts to connect again fail for this reason.
+pub(in crate::cmd::join) fn not_back(why: &str) -> String {
+    format!("no way back yet: {why}; your program goes on trying")
 }
 
 /// The error for a member who cannot come back under its nick.
@@ -200,7 +222,7 @@ pub(in crate::cmd::join) fn connection_lost(
     let slow_for =
         slow_for.map(|time| format!("your program was too slow to read for {}", duration(time)));
     let why = match (error, slow_for) {
-        (ReadError::Length, _) => "what came was no frame".to_owned(),
+        (ReadError::Length(_), _) => "what came was no frame".to_owned(),
         (ReadError::TimedOut, Some(slow)) => slow,
         (_, Some(slow)) => slow + ", and the other end hung up",
         (ReadError::Closed | ReadError::Broken, None) => "the other end hung up".to_owned(),

@@ -19,6 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::cipher::fingerprint::Fingerprint;
+use crate::cmd::join::net::address::Address;
 use crate::cmd::{failure, reason};
 use crate::room::names::{Nick, RoomId};
 use crate::room::session::{Person, Standing};
@@ -60,8 +61,10 @@ pub struct KnownPerson {
 /// What the records say of the people in one room of one relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownPeople {
-    /// The relay and the room, as in a line of the file.
-    place: String,
+    /// The relay, in the one form of its address.
+    relay: String,
+    /// The room, as in a line of the file.
+    room: String,
     /// The people by [`Nick::skeleton`], which is the same for nicks that look alike.
     known: HashMap<String, KnownPerson>,
     /// How many lines cannot be read.
@@ -73,7 +76,8 @@ impl KnownPeople {
     #[must_use]
     pub fn new(relay: &str, room: RoomId) -> Self {
         Self {
-            place: format!("{relay} {}", URL_SAFE_NO_PAD.encode(room.0)),
+            relay: one_form(relay),
+            room: URL_SAFE_NO_PAD.encode(room.0),
             known: HashMap::new(),
             damaged: 0,
         }
@@ -100,7 +104,8 @@ impl KnownPeople {
         let nick: Nick = nick.parse().ok()?;
         // A fingerprint that was cut off would make its owner look like somebody else.
         let fingerprint: Fingerprint = fingerprint.parse().ok()?;
-        if format!("{relay} {room}") == self.place {
+        // Earlier versions wrote the relay's address as it was typed.
+        if room == self.room && (relay == self.relay || one_form(relay) == self.relay) {
             self.learn(kind, &nick, fingerprint, since);
         }
         Some(())
@@ -135,8 +140,8 @@ impl KnownPeople {
         fingerprint: Fingerprint,
         since: i64,
     ) -> String {
-        let (word, place) = (kind.word(), &self.place);
-        format!("{since} {word} {place} {nick} {fingerprint}\n")
+        let (word, relay, room) = (kind.word(), &self.relay, &self.room);
+        format!("{since} {word} {relay} {room} {nick} {fingerprint}\n")
     }
 
     /// How many lines cannot be read.
@@ -152,11 +157,30 @@ impl KnownPeople {
     }
 }
 
+/// The one form of a relay's address.
+fn one_form(relay: &str) -> String {
+    let address = relay.parse::<Address>();
+    address.map_or_else(|_| relay.to_owned(), |address| address.to_string())
+}
+
 /// The file, and what it says of the people in one room of one relay.
 pub(in crate::cmd::join) struct KnownPeopleFile {
     /// `None` on a system that has no folder for it.
     path: Option<PathBuf>,
     known: KnownPeople,
+}
+
+/// That the file does not take a record.
+pub(in crate::cmd::join) struct Unwritten {
+    /// The same in words.
+    pub(in crate::cmd::join) words: String,
+    /// Whether there is no room for it.
+    pub(in crate::cmd::join) is_disk_full: bool,
+}
+
+fn is_disk_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 impl KnownPeopleFile {
@@ -172,7 +196,10 @@ impl KnownPeopleFile {
         let Some(path) = &people.path else {
             return Ok(people);
         };
-        let text = match check_is_regular(path).and_then(|()| fs::read(path)) {
+        let text = match check_is_regular(path).and_then(|()| {
+            keep_others_out(path)?;
+            fs::read(path)
+        }) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(people),
             Err(error) => {
@@ -217,7 +244,8 @@ impl KnownPeopleFile {
 
     /// Learns from a new record of a person, at `now` in seconds since 1970, and appends it to the file.
     /// The file does not get an identity for one run: the next one under that nick would look like an
-    /// impostor.
+    /// impostor. Only what the user `has_decided` is on the disk then: others may come, and change their
+    /// nicks, as often as they like, and nobody is to wait for the disk each time.
     ///
     /// # Errors
     /// If the file does not take the record. It is learnt all the same.
@@ -225,29 +253,31 @@ impl KnownPeopleFile {
         &mut self,
         kind: RecordKind,
         person: &Person,
+        has_decided: bool,
         now: i64,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Unwritten> {
         let (nick, fingerprint) = (&person.nick, person.fingerprint);
         self.known.learn(kind, nick, fingerprint, now);
         if !person.is_lasting {
             return Ok(());
         }
         let line = self.known.line(kind, nick, fingerprint, now);
-        // A stranger who passes by is not worth the wait; what the user has decided is.
-        let can_wait = kind == RecordKind::Seen;
-        self.append(&line, can_wait).map_err(|error| {
+        self.append(&line, has_decided).map_err(|error| {
             let path = self.path.as_deref().unwrap_or("the file".as_ref());
-            anyhow::anyhow!(
-                "cannot write down in {} who {} is, so a change would not be noticed the next time: {}",
-                path.display(),
-                person.nick,
-                reason(&error)
-            )
+            Unwritten {
+                words: format!(
+                    "cannot write down in {} who {} is, so a change would not be noticed the next time: {}",
+                    path.display(),
+                    person.nick,
+                    reason(&error)
+                ),
+                is_disk_full: is_disk_full(&error),
+            }
         })
     }
 
-    /// Appends a line; unless it `can_wait`, it is on the disk then.
-    fn append(&self, line: &str, can_wait: bool) -> io::Result<()> {
+    /// Appends a line, and if it `must_last`, waits until it is on the disk.
+    fn append(&self, line: &str, must_last: bool) -> io::Result<()> {
         let Some(path) = &self.path else {
             return Err(io::ErrorKind::NotFound.into());
         };
@@ -268,7 +298,7 @@ impl KnownPeopleFile {
         }
         let repair = if last == *b"\n" { "" } else { "\n" };
         file.write_all(format!("{repair}{line}").as_bytes())?;
-        if can_wait { Ok(()) } else { file.sync_data() }
+        if must_last { file.sync_data() } else { Ok(()) }
     }
 }
 
@@ -283,6 +313,28 @@ fn check_is_regular(path: &Path) -> io::Result<()> {
     } else {
         Err(io::Error::other("it is not a file, but a pipe or a device"))
     }
+}
+
+/// Lets nobody else write to a file: whoever can decides whom the user knows.
+#[cfg(unix)]
+fn keep_others_out(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|error| {
+        io::Error::other(format!(
+            "others can write to it, and to close it fails: {}",
+            reason(&error)
+        ))
+    })
+}
+
+/// On other systems the rules of the folder keep others out.
+#[cfg(not(unix))]
+fn keep_others_out(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -317,7 +369,8 @@ mod tests {
         let mut people = KnownPeopleFile {
             path: Some("known-people".into()),
             known: KnownPeople {
-                place: "relay room".to_owned(),
+                relay: "relay".to_owned(),
+                room: "room".to_owned(),
                 known: HashMap::new(),
                 damaged: 0,
             },
@@ -372,6 +425,30 @@ mod tests {
         let people = people(&[other_room, other_relay]);
         assert_eq!(known(&people, "bob"), None);
         assert_eq!(people.damage(), None);
+    }
+
+    #[test]
+    fn one_relay_is_one_however_its_address_is_spelled() {
+        let room = RoomId([7; 32]);
+        for (typed, written) in [
+            ("127.0.0.1:4000", "127.1:4000"),
+            ("[::1]:4000", "[0::1]:4000"),
+            ("[::1]:4000", "[0:0:0:0:0:0:0:1]:4000"),
+            ("127.0.0.1:4000", "[::ffff:127.0.0.1]:4000"),
+            ("chat.example.org:4000", "chat.example.org.:4000"),
+            ("[fe80::1%eth0]:4000", "[FE80::1%eth0]:4000"),
+        ] {
+            let nick = "bob".parse().unwrap();
+            let mut people = KnownPeople::new(typed, room);
+            let line = people.line(RecordKind::Seen, &nick, ONE.parse().unwrap(), 1);
+            people.read(&line.replace(typed, written));
+            assert!(people.get(&nick).is_some(), "{written}");
+            assert_eq!(people.damaged(), 0, "{written}");
+            // Whoever is there at another port is somebody else.
+            let mut others = KnownPeople::new(&typed.replace("4000", "5000"), room);
+            others.read(&line);
+            assert!(others.get(&nick).is_none(), "{written}");
+        }
     }
 
     #[test]

@@ -1,18 +1,23 @@
 //! Trust in the others' identities: what the user knows of them, and accepts or verifies.
 
+mod comparing;
 pub(in crate::cmd) mod known_people;
+pub(in crate::cmd::join) mod typed;
 
 use crate::cipher::fingerprint::Fingerprint;
-use crate::room::comparison;
+use crate::cmd::zone;
 use crate::room::names::Nick;
 use crate::room::session::{Person, Policy, Session, Standing};
 
-use self::known_people::{KnownPeopleFile, RecordKind};
+use self::known_people::{KnownPeopleFile, RecordKind, Unwritten};
 
 /// How many of a fingerprint's last characters the user must type in order to accept it. They are 58 bits.
 /// Somebody who wants a key whose fingerprint has the same end can try the products of any two of many
 /// primes. That takes 2^58 tries, but only some 2^29 primes.
-const MIN_SUFFIX: usize = 10;
+pub(in crate::cmd::join) const MIN_SUFFIX: usize = 10;
+
+/// How many of a safety number's last groups do as well, on the telephone. They are 66 bits.
+pub(in crate::cmd::join) const GROUPS: usize = 4;
 
 /// What the user knows of the people in a room.
 pub(in crate::cmd::join) struct Trust {
@@ -21,16 +26,22 @@ pub(in crate::cmd::join) struct Trust {
     remembers_new: bool,
     /// Whether the user has had the advice about people whom they meet for the first time.
     has_advised: bool,
+    /// Whether the disk has been too full for what the user knows of somebody.
+    is_disk_full: bool,
 }
 
 /// What the client says to the user about a person's identity.
 pub(in crate::cmd::join) enum Remark {
     /// Something that is good to know.
     Notice(String),
-    /// The client does not do what the user wants.
-    Refusal(String),
+    /// The client does not do what the user wants, who has made a mistake.
+    Mistake(String),
+    /// The file does not take what the user knows of somebody.
+    Failure(String),
     /// The person with this nick may be an impostor.
     Alarm(Nick, String),
+    /// Somebody in the room may be an impostor: others see another code.
+    CodesDiffer(String),
 }
 
 impl Trust {
@@ -39,7 +50,18 @@ impl Trust {
             people,
             remembers_new,
             has_advised: false,
+            is_disk_full: false,
         }
+    }
+
+    /// Whether the disk has been too full for what the user knows of somebody.
+    pub(in crate::cmd::join) fn is_disk_full(&self) -> bool {
+        self.is_disk_full
+    }
+
+    fn failure(&mut self, unwritten: Unwritten) -> Remark {
+        self.is_disk_full |= unwritten.is_disk_full;
+        Remark::Failure(unwritten.words)
     }
 
     /// The words that say how many lines of the file cannot be read; `None` if all can.
@@ -81,10 +103,11 @@ impl Trust {
             }
             Standing::Changed => Some(changed(&person.nick)),
             Standing::New if person.is_lasting && self.remembers_new => {
-                let written = self.people.remember(RecordKind::Seen, person, now);
-                written
-                    .err()
-                    .map(|error| Remark::Refusal(error.to_string()))
+                let written = self.people.remember(RecordKind::Seen, person, false, now);
+                let before = self.is_disk_full;
+                let failure = written.err().map(|unwritten| self.failure(unwritten));
+                // Of strangers that is told once.
+                failure.filter(|_| !before)
             }
             Standing::New | Standing::Known | Standing::Verified => None,
         }
@@ -106,12 +129,10 @@ impl Trust {
         if self.standing(person) != Standing::New {
             return self.meet(session, person, now);
         }
-        let written = self.people.remember(kind, person, now);
+        let written = self.people.remember(kind, person, false, now);
         person.standing = self.standing(person);
         session.set_standing(person.sid, person.standing);
-        written
-            .err()
-            .map(|error| Remark::Refusal(error.to_string()))
+        written.err().map(|unwritten| self.failure(unwritten))
     }
 
     /// What stands behind a nick where the client announces the person. It does not show a fingerprint
@@ -143,14 +164,16 @@ impl Trust {
         let since = || {
             let known = self.people.get(&person.nick)?;
             let since = jiff::Timestamp::from_second(known.since).ok()?;
-            let day = since.to_zoned_datetime(jiff::tz::TimeZone::system()).date();
+            let day = since.to_zoned_datetime(zone::local()).date();
             Some(format!(" since {day}"))
         };
         let known = match person.standing {
             Standing::Changed => "IDENTITY CHANGED".to_owned(),
             Standing::New if person.is_lasting => "new".to_owned(),
             Standing::New => "for this stay only".to_owned(),
+            Standing::Known if !person.is_lasting => "known for this stay only".to_owned(),
             Standing::Known => format!("known{}", since().unwrap_or_default()),
+            Standing::Verified if !person.is_lasting => "verified for this stay only".to_owned(),
             Standing::Verified => format!("verified, known{}", since().unwrap_or_default()),
         };
         let left_out = if policy.admits(person.standing) {
@@ -210,120 +233,6 @@ impl Trust {
             new.join(" or ")
         ))
     }
-
-    /// Accepts a person's identity that is new or has changed, if `end` is the end of its fingerprint.
-    pub(in crate::cmd::join) fn accept(
-        &mut self,
-        session: &mut Session,
-        person: &Person,
-        end: &str,
-        now: i64,
-    ) -> Remark {
-        let nick = &person.nick;
-        let fingerprint = person.fingerprint.to_string();
-        let policy = session.policy();
-        let is_left_out = person.standing == Standing::New && policy.at_least == Standing::Known;
-        if person.standing != Standing::Changed && !is_left_out {
-            return Remark::Notice(format!(
-                "the identity of {nick} has not changed; /verify {nick} makes sure of it"
-            ));
-        }
-        if end.is_empty() {
-            return Remark::Notice(format!(
-                "ask {}, and type them after /trust {nick}",
-                how_to_ask(nick)
-            ));
-        }
-        if end.chars().count() < MIN_SUFFIX {
-            return Remark::Refusal(format!(
-                "nothing is accepted: type at least {MIN_SUFFIX} characters after /trust {nick}, as {nick} has told them to you"
-            ));
-        }
-        if !fingerprint.ends_with(end) {
-            let text = format!(
-                "nothing is accepted: the fingerprint of whoever is here as {nick} does not end so. Have {nick} read the end of it to you once more, in capitals or not as it stands there; if it is what you typed, somebody else is here under this name: write nothing secret here"
-            );
-            return Remark::Alarm(nick.clone(), text);
-        }
-        self.record(session, RecordKind::Accepted, person, now)
-    }
-
-    /// The digits that both sides see when they compare (PROTOCOL §12).
-    pub(in crate::cmd::join) fn comparison(session: &Session, person: &Person) -> String {
-        comparison::pair_code(session.card().fingerprint(), person.fingerprint)
-    }
-
-    /// Marks a person as verified, if `digits` are those of the comparison.
-    pub(in crate::cmd::join) fn verify(
-        &mut self,
-        session: &mut Session,
-        person: &Person,
-        digits: &str,
-        now: i64,
-    ) -> Remark {
-        let nick = &person.nick;
-        if !same_digits(digits, &Self::comparison(session, person)) {
-            let text = format!(
-                "the numbers differ: {nick} is NOT verified. Compare again with /verify {nick}; if they still differ, somebody is posing as {nick} or as you: write nothing secret here"
-            );
-            return Remark::Alarm(nick.clone(), text);
-        }
-        self.record(session, RecordKind::Verified, person, now)
-    }
-
-    fn record(
-        &mut self,
-        session: &mut Session,
-        kind: RecordKind,
-        person: &Person,
-        now: i64,
-    ) -> Remark {
-        let nick = &person.nick;
-        let written = self.people.remember(kind, person, now);
-        let standing = self.standing(person);
-        session.set_standing(person.sid, standing);
-        match (written, kind) {
-            (Err(error), _) => Remark::Refusal(format!("{error}. It counts until you leave")),
-            (Ok(()), RecordKind::Verified) if person.is_lasting => {
-                Remark::Notice(format!("{nick} is verified"))
-            }
-            (Ok(()), RecordKind::Verified) => Remark::Notice(format!(
-                "{nick} is verified for this stay, as this identity is made for one"
-            )),
-            (Ok(()), _) if !session.policy().admits(standing) => Remark::Notice(format!(
-                "{nick} is known by {} now, and gets no messages before you have typed /verify {nick}, as you asked with --only-verified",
-                person.fingerprint
-            )),
-            (Ok(()), _) => Remark::Notice(format!("{nick} is known by {} now", person.fingerprint)),
-        }
-    }
-
-    /// The digits that everybody in the room sees, if all see the same people (PROTOCOL §12).
-    pub(in crate::cmd::join) fn room_code(session: &Session) -> String {
-        let mut everybody: Vec<Fingerprint> =
-            session.others().iter().map(|p| p.fingerprint).collect();
-        everybody.push(session.card().fingerprint());
-        comparison::room_code(everybody)
-    }
-
-    /// Marks everybody else in the room as verified, if `digits` are those of the room.
-    pub(in crate::cmd::join) fn verify_all(
-        &mut self,
-        session: &mut Session,
-        digits: &str,
-        now: i64,
-    ) -> Vec<Remark> {
-        if !same_digits(digits, &Self::room_code(session)) {
-            return vec![Remark::Refusal(
-                "the codes differ: nobody is verified. Compare again with /code, which changes when somebody comes or goes; if they still differ, somebody is posing as another: write nothing secret here".to_owned(),
-            )];
-        }
-        let others = session.others();
-        others
-            .iter()
-            .map(|person| self.record(session, RecordKind::Verified, person, now))
-            .collect()
-    }
 }
 
 /// The alarm about somebody whose identity is not the one that the user knows. It does not show the
@@ -351,10 +260,4 @@ fn how_to_ask(nick: &Nick) -> String {
     format!(
         "{nick}, on the telephone or face to face, for the last {MIN_SUFFIX} characters of the fingerprint that {nick} sees with /fingerprint"
     )
-}
-
-/// Whether two numbers have the same digits, however they are grouped. Without digits they never do.
-fn same_digits(one: &str, other: &str) -> bool {
-    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
-    digits(one) == digits(other) && !digits(one).is_empty()
 }

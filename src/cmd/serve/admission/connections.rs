@@ -41,6 +41,12 @@ impl From<IpAddr> for Network {
     }
 }
 
+impl From<Network> for IpAddr {
+    fn from(Network(address): Network) -> Self {
+        address
+    }
+}
+
 /// What the limiter says to a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cmd::serve) enum Verdict {

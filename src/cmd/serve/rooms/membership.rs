@@ -66,6 +66,11 @@ pub(in crate::cmd::serve) enum AfterFrame {
     End(Departure),
 }
 
+/// What the log calls whoever has this card: nick and fingerprint.
+pub(in crate::cmd::serve) fn who(card: &Card) -> String {
+    format!("{} {}", card.nick(), card.fingerprint())
+}
+
 /// A member's place in a room. Dropping it takes the member out of the room, however the thread
 /// ended, unless the member has come back over another connection.
 pub(in crate::cmd::serve) struct Membership {
@@ -93,7 +98,7 @@ impl Membership {
         counted: CountedMember,
     ) -> Self {
         Self {
-            who: format!("{} {}", card.nick(), card.fingerprint()).into(),
+            who: who(card).into(),
             id,
             room,
             outbox,
@@ -145,19 +150,25 @@ impl Membership {
         }
     }
 
+    /// For how long the member is to be left unread over a new connection, for what it owes, or those do who came
+    /// from its address before and have gone.
+    pub(in crate::cmd::serve) fn first_pause(&self) -> Duration {
+        let uptime = self.counted.relay.admission.uptime();
+        let room = lock(&self.room);
+        let intake = self.intake.as_ref();
+        intake.map_or(Duration::ZERO, |it| room.first_pause(it, uptime))
+    }
+
     /// Charges the member for the frame that was taken last. Returns for how long the member is to
     /// be left unread because it sends too fast: its own system holds it back then, so nothing is
     /// lost, and nobody else notices.
-    pub(in crate::cmd::serve) fn throttle(&mut self) -> Duration {
-        let Some(intake) = &mut self.intake else {
+    pub(in crate::cmd::serve) fn throttle(&self) -> Duration {
+        let Some(intake) = &self.intake else {
             return Duration::ZERO;
         };
         let admission = &self.counted.relay.admission;
-        let uptime = admission.uptime();
-        let portion = intake
-            .is_shared()
-            .then(|| lock(&self.room).portion(self.joined, uptime));
-        let (cost, pause) = intake.throttle(portion, uptime);
+        let pause = lock(&self.room).charge(intake, admission.uptime());
+        let cost = intake.cost();
         admission.stats.deliveries.add(cost.parcels);
         admission.stats.bytes.add(cost.bytes);
         pause
@@ -209,7 +220,7 @@ impl Membership {
         &self.counted.relay
     }
 
-    /// What the log calls the member: nick and fingerprint.
+    /// What the log calls the member (see [`who`]).
     pub(in crate::cmd::serve) fn who(&self) -> &str {
         &self.who
     }

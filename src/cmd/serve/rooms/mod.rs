@@ -14,5 +14,5 @@ mod membership;
 mod table;
 
 pub(super) use self::kept::KeptPlaces;
-pub(super) use self::membership::{AfterFrame, Membership};
+pub(super) use self::membership::{AfterFrame, Membership, who};
 pub(super) use self::table::{Relay, RelayConfig};

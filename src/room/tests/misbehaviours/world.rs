@@ -721,7 +721,7 @@ impl World {
         };
         // What is said to the room is for those too who are expected back.
         let expected = member.session.expected(now);
-        let nicks = others.iter().map(|person| &person.nick).chain(&expected);
+        let nicks = others.iter().chain(&expected).map(|person| &person.nick);
         // One to a member is for one card, though the relay may have it be there under two.
         let readers = to.map_or_else(|| nicks.filter_map(of).collect(), |to| vec![to]);
         let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();

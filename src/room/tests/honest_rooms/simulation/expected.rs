@@ -347,6 +347,7 @@ impl Simulation {
             | Event::LeftOthersOut(..)
             | Event::Resumed
             | Event::Shares { .. }
+            | Event::ShareGoesOn { .. }
             | Event::ShareDone { .. } => Ok(()),
             Event::ShareOver {
                 by,
@@ -647,7 +648,7 @@ impl Simulation {
         let missing: BTreeSet<String> = missing.into_iter().map(|(nick, _)| nick).collect();
         let member = &self.members[number];
         let expected = member.session.expected(self.clocks(number)).into_iter();
-        let expected: BTreeSet<String> = expected.map(|nick| nick.to_string()).collect();
+        let expected: BTreeSet<String> = expected.map(|person| person.nick.to_string()).collect();
         if found != member.relay_side.found || missing != expected {
             let there = &member.relay_side.found;
             return Err(format!(

@@ -1,0 +1,232 @@
+//! What follows from a comparison: somebody is verified, or accepted, or the user is warned. What was typed in
+//! another form than it has is no reason for a warning.
+
+use crate::cipher::fingerprint::Fingerprint;
+use crate::room::comparison;
+use crate::room::names::Nick;
+use crate::room::session::{Person, Session, Standing};
+
+use super::known_people::RecordKind;
+use super::typed::{Comparison, TypedEnd, compare, digits, read_end};
+use super::{GROUPS, MIN_SUFFIX, Remark, Trust, how_to_ask};
+use crate::cmd::join::output::list;
+
+/// How many of a safety number's last digits the user must type in order to accept an identity.
+const MIN_DIGITS: usize = 5 * GROUPS;
+
+impl Trust {
+    /// Accepts a person's identity that is new or has changed, if `end` is the end of its fingerprint, or of its
+    /// safety number.
+    pub(in crate::cmd::join) fn accept(
+        &mut self,
+        session: &mut Session,
+        person: &Person,
+        end: &str,
+        now: i64,
+    ) -> Remark {
+        let nick = &person.nick;
+        let policy = session.policy();
+        let is_left_out = person.standing == Standing::New && policy.at_least == Standing::Known;
+        if person.standing != Standing::Changed && !is_left_out {
+            return Remark::Notice(format!(
+                "the identity of {nick} has not changed; /verify {nick} makes sure of it"
+            ));
+        }
+        if end.is_empty() {
+            return Remark::Notice(format!(
+                "ask {}, or for the last four groups of digits there, and type them after /trust {nick}",
+                how_to_ask(nick)
+            ));
+        }
+        match judge_end(person, end) {
+            Ok(true) => self.record(session, RecordKind::Accepted, person, now),
+            Ok(false) => Remark::Alarm(
+                nick.clone(),
+                format!(
+                    "nothing is accepted: the fingerprint of whoever is here as {nick} does not end so. Have {nick} read the end of it to you once more, in capitals or not as it stands there; if it is what you typed, somebody else is here under this name: write nothing secret here"
+                ),
+            ),
+            Err(form) => Remark::Mistake(format!("nothing is accepted: {form}")),
+        }
+    }
+
+    /// The digits that both sides see when they compare (PROTOCOL §12).
+    pub(in crate::cmd::join) fn comparison(session: &Session, person: &Person) -> String {
+        comparison::pair_code(session.card().fingerprint(), person.fingerprint)
+    }
+
+    /// Marks a person as verified, if `digits` are those of the comparison.
+    pub(in crate::cmd::join) fn verify(
+        &mut self,
+        session: &mut Session,
+        person: &Person,
+        typed: &str,
+        now: i64,
+    ) -> Remark {
+        let nick = &person.nick;
+        let is_verified = person.standing == Standing::Verified;
+        match compare(typed, &Self::comparison(session, person)) {
+            Comparison::Same => self.record(session, RecordKind::Verified, person, now),
+            Comparison::Differs
+                if compare(typed, &Self::room_code(session)) == Comparison::Same =>
+            {
+                Remark::Mistake(format!(
+                    "that is the code of the room, and not the number of {nick} and you: type it after /code"
+                ))
+            }
+            Comparison::Differs => {
+                let state = if is_verified {
+                    "stays verified, as you have compared before"
+                } else {
+                    "is NOT verified"
+                };
+                Remark::Alarm(
+                    nick.clone(),
+                    format!(
+                        "the numbers differ: {nick} {state}. Compare again with /verify {nick}; if they still differ, somebody is posing as {nick} or as you: write nothing secret here"
+                    ),
+                )
+            }
+            Comparison::NoNumber(form) => {
+                let state = if is_verified {
+                    "is verified already, and stays so"
+                } else {
+                    "is not verified by that"
+                };
+                Remark::Mistake(format!(
+                    "{form}: type all twelve groups after /verify {nick}; {nick} {state}"
+                ))
+            }
+        }
+    }
+
+    fn record(
+        &mut self,
+        session: &mut Session,
+        kind: RecordKind,
+        person: &Person,
+        now: i64,
+    ) -> Remark {
+        let nick = &person.nick;
+        let written = self.people.remember(kind, person, true, now);
+        let standing = self.standing(person);
+        session.set_standing(person.sid, standing);
+        match (written, kind) {
+            (Err(mut unwritten), _) => {
+                unwritten.words.push_str(". It counts until you leave");
+                self.failure(unwritten)
+            }
+            (Ok(()), RecordKind::Verified) if person.is_lasting => {
+                Remark::Notice(format!("{nick} is verified"))
+            }
+            (Ok(()), RecordKind::Verified) => Remark::Notice(format!(
+                "{nick} is verified for this stay, as this identity is made for one"
+            )),
+            (Ok(()), _) if !session.policy().admits(standing) => Remark::Notice(format!(
+                "{nick} is known by {} now, and gets no messages before you have typed /verify {nick}, as you asked with --only-verified",
+                person.fingerprint
+            )),
+            (Ok(()), _) => Remark::Notice(format!("{nick} is known by {} now", person.fingerprint)),
+        }
+    }
+
+    /// The digits that everybody in the room sees, if all see the same people (PROTOCOL §12).
+    pub(in crate::cmd::join) fn room_code(session: &Session) -> String {
+        let mut everybody: Vec<Fingerprint> =
+            session.others().iter().map(|p| p.fingerprint).collect();
+        everybody.push(session.card().fingerprint());
+        comparison::room_code(everybody)
+    }
+
+    /// Marks everybody else in the room as verified, if `digits` are those of the room.
+    pub(in crate::cmd::join) fn verify_all(
+        &mut self,
+        session: &mut Session,
+        typed: &str,
+        now: i64,
+    ) -> Vec<Remark> {
+        let others = session.others();
+        match compare(typed, &Self::room_code(session)) {
+            Comparison::Same => others
+                .iter()
+                .map(|person| self.record(session, RecordKind::Verified, person, now))
+                .collect(),
+            Comparison::Differs => vec![codes_differ(session, &others, typed)],
+            Comparison::NoNumber(form) => vec![Remark::Mistake(format!(
+                "{form}: type all twelve groups after /code; nobody is verified by that"
+            ))],
+        }
+    }
+}
+
+/// Whether what was typed is the end of this person's fingerprint, or of the safety number.
+///
+/// # Errors
+/// In words, where it has not the form of such an end.
+fn judge_end(person: &Person, typed: &str) -> Result<bool, String> {
+    let nick = &person.nick;
+    let fingerprint = person.fingerprint.to_string();
+    let how = format!(
+        "type the last {MIN_SUFFIX} characters of the fingerprint after /trust {nick}, or the last four groups of digits, as {nick} has told them to you"
+    );
+    match read_end(typed) {
+        TypedEnd::Characters(end) if end.len() < MIN_SUFFIX => {
+            let count = match end.len() {
+                1 => "that is 1 character".to_owned(),
+                count => format!("that is {count} characters"),
+            };
+            Err(format!("{count}; {how}"))
+        }
+        TypedEnd::Characters(end) => {
+            let is_it = fingerprint.ends_with(&end);
+            let same_letters = || {
+                let there = fingerprint.len().checked_sub(end.len());
+                let there = there.and_then(|start| fingerprint.get(start..));
+                there.is_some_and(|there| there.eq_ignore_ascii_case(&end))
+            };
+            if !is_it && same_letters() {
+                return Err(format!(
+                    "these are the letters, but not as capitals or small ones; {how}"
+                ));
+            }
+            Ok(is_it)
+        }
+        TypedEnd::Digits(end) => {
+            let number = digits(&person.fingerprint.safety_number());
+            if end.len() < MIN_DIGITS || end.len() > number.len() {
+                let is_it = end.len() >= MIN_SUFFIX && fingerprint.ends_with(&end);
+                let count = end.len();
+                return is_it
+                    .then_some(true)
+                    .ok_or_else(|| format!("that is a number of {count} digits; {how}"));
+            }
+            Ok(number.ends_with(&end))
+        }
+        TypedEnd::Other => Err(format!("that is not the end of a fingerprint; {how}")),
+    }
+}
+
+/// The remark that the codes of the room differ: a mere mistake where what was typed is the number of one of these.
+fn codes_differ(session: &Session, others: &[Person], typed: &str) -> Remark {
+    let is_number_of =
+        |person: &&Person| compare(typed, &Trust::comparison(session, person)) == Comparison::Same;
+    if let Some(person) = others.iter().find(is_number_of) {
+        let nick = &person.nick;
+        return Remark::Mistake(format!(
+            "that is the number of {nick} and you, and not the code of the room: type it after /verify {nick}"
+        ));
+    }
+    let is_verified = |person: &&Person| person.standing == Standing::Verified;
+    let verified: Vec<Nick> = others
+        .iter()
+        .filter(is_verified)
+        .map(|person| person.nick.clone())
+        .collect();
+    let state = match verified.as_slice() {
+        [] => "nobody is verified".to_owned(),
+        nicks => format!("nobody is verified but {}, as before", list(nicks)),
+    };
+    Remark::CodesDiffer(format!(
+        "the codes differ: {state}. Compare again with /code, which changes when somebody comes or goes; if they still differ, somebody is posing as another: write nothing secret here"
+    ))
+}

@@ -1,0 +1,213 @@
+//! What people type of a number or of a fingerprint that somebody has told them: in any script's digits, in any
+//! groups, and whatever stands around it.
+
+/// The zeros of all scripts that have decimal digits (Unicode 16's category Nd), each followed by its 1 to 9.
+const ZEROS: [u32; 76] = [
+    0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66,
+    0xde6, 0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90,
+    0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10,
+    0x104a0, 0x10d30, 0x10d40, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0,
+    0x11650, 0x116c0, 0x116d0, 0x116da, 0x11730, 0x118e0, 0x11950, 0x11bf0, 0x11c50, 0x11d50,
+    0x11da0, 0x11f50, 0x16130, 0x16a60, 0x16ac0, 0x16b50, 0x16d70, 0x1ccf0, 0x1d7ce, 0x1d7d8,
+    0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0, 0x1e4f0, 0x1e5f1, 0x1e950, 0x1fbf0,
+];
+
+/// How many characters of base64 a fingerprint has.
+const FINGERPRINT: usize = 43;
+
+/// The value of a digit of any script, as ASCII's digit.
+fn digit(sign: char) -> Option<char> {
+    let code = u32::from(sign);
+    let zero = ZEROS.iter().rev().find(|zero| **zero <= code)?;
+    char::from_digit(code - zero, 10)
+}
+
+/// The digits in a text, as ASCII's.
+pub(in crate::cmd::join) fn digits(text: &str) -> String {
+    text.chars().filter_map(digit).collect()
+}
+
+/// How what was typed stands to a number that it is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    /// It is that number.
+    Same,
+    /// It is another number with as many digits.
+    Differs,
+    /// It is no such number. This is what it is, in words.
+    NoNumber(String),
+}
+
+/// Compares what was typed with a number.
+pub(super) fn compare(typed: &str, number: &str) -> Comparison {
+    let (typed_digits, number) = (digits(typed), digits(number));
+    let (count, wanted) = (typed_digits.len(), number.len());
+    if count == wanted {
+        return if typed_digits == number {
+            Comparison::Same
+        } else {
+            Comparison::Differs
+        };
+    }
+    let counted = match count {
+        0 => "there is no digit in that".to_owned(),
+        1 => format!("that has 1 digit, and the number has {wanted}"),
+        _ => format!("that has {count} digits, and the number has {wanted}"),
+    };
+    let about_letter = letter_for_digit(typed).map_or(String::new(), |(letter, digit)| {
+        format!(", of which {letter}, a letter, may be meant as {digit}")
+    });
+    Comparison::NoNumber(counted + &about_letter)
+}
+
+/// A letter among the digits that looks like one of them, and that one.
+fn letter_for_digit(text: &str) -> Option<(char, char)> {
+    let words = text.split_whitespace();
+    let mut numbers = words.filter(|word| word.chars().any(|sign| digit(sign).is_some()));
+    numbers.find_map(|word| {
+        word.chars().find_map(|sign| match sign {
+            'O' | 'o' | 'Q' | 'D' => Some((sign, '0')),
+            'l' | 'I' | 'i' | '|' => Some((sign, '1')),
+            'Z' | 'z' => Some((sign, '2')),
+            'S' | 's' => Some((sign, '5')),
+            'B' => Some((sign, '8')),
+            _ => None,
+        })
+    })
+}
+
+/// What was typed as the end of a fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TypedEnd {
+    /// These characters of base64, without what stands around and between them.
+    Characters(String),
+    /// Digits alone, which may be the end of a safety number.
+    Digits(String),
+    /// Words, or what is too long.
+    Other,
+}
+
+/// Reads the end of a fingerprint, or of a safety number.
+pub(super) fn read_end(typed: &str) -> TypedEnd {
+    let typed = typed.trim();
+    // The whole fingerprint ends as its end does.
+    let rest = typed.split_once("SHA256:").map_or(typed, |(_, end)| end);
+    let digits = digits(rest);
+    if !digits.is_empty() && !rest.chars().any(char::is_alphabetic) && !rest.contains('+') {
+        return TypedEnd::Digits(digits);
+    }
+    let is_in_base64 = |sign: &char| sign.is_ascii_alphanumeric() || matches!(sign, '+' | '/');
+    let is_foreign = rest
+        .chars()
+        .any(|sign| sign.is_alphanumeric() && !is_in_base64(&sign));
+    let characters: String = rest.chars().filter(is_in_base64).collect();
+    if is_foreign || characters.len() > FINGERPRINT || is_in_words(rest) {
+        TypedEnd::Other
+    } else {
+        TypedEnd::Characters(characters)
+    }
+}
+
+/// Whether a text reads as words of small letters, each perhaps with a capital at its beginning. Of ten random
+/// characters of base64 that is so once in some thousands of times.
+fn is_in_words(text: &str) -> bool {
+    let bare = |word: &str| {
+        word.trim_matches(|sign: char| !sign.is_alphanumeric())
+            .to_owned()
+    };
+    text.split_whitespace().map(bare).all(|word| {
+        let mut letters = word.chars();
+        letters.next().is_none_or(char::is_alphabetic)
+            && letters.all(|letter| letter.is_lowercase() || letter == '\'')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NUMBER: &str = "01234 56789 01234 56789";
+
+    #[test]
+    fn any_scripts_digits_count_and_what_stands_around_them_does_not() {
+        for typed in [
+            NUMBER,
+            "01234567890123456789",
+            "| 01234 56789 01234 56789",
+            "it is: 01234-56789-01234-56789.",
+            "(01234,56789,01234,56789)!",
+            "٠١٢٣٤ ٥٦٧٨٩ ٠١٢٣٤ ٥٦٧٨٩",
+            "۰۱۲۳۴ ۵۶۷۸۹ ۰۱۲۳۴ ۵۶۷۸۹",
+            "०१२३४ ५६७८९ ०१२३४ ५६७८९",
+            "０１２３４　５６７８９　０１２３４　５６７８９",
+            "𝟘𝟙𝟚𝟛𝟜 𝟝𝟞𝟟𝟠𝟡 01234 56789",
+        ] {
+            assert_eq!(compare(typed, NUMBER), Comparison::Same, "{typed}");
+        }
+        assert_eq!(
+            compare("01234 56789 01234 56788", NUMBER),
+            Comparison::Differs
+        );
+        for zero in ZEROS {
+            for value in 0..10 {
+                let sign = char::from_u32(zero + value).unwrap();
+                assert_eq!(digit(sign), char::from_digit(value, 10), "{sign}");
+            }
+        }
+        for sign in ['O', '²', '½', '一', '/', ':', 'a'] {
+            assert_eq!(digit(sign), None, "{sign}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_such_number_says_what_it_is() {
+        for (typed, words) in [
+            ("ok", "there is no digit in that"),
+            ("4", "that has 1 digit, and the number has 20"),
+            ("01234 56789", "that has 10 digits, and the number has 20"),
+            (
+                "O1234 56789 01234 56789",
+                "that has 19 digits, and the number has 20, of which O, a letter, may be meant as 0",
+            ),
+            (
+                "0l234 56789 01234 56789",
+                "that has 19 digits, and the number has 20, of which l, a letter, may be meant as 1",
+            ),
+        ] {
+            assert_eq!(
+                compare(typed, NUMBER),
+                Comparison::NoNumber(words.to_owned()),
+                "{typed}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_fingerprint_is_read_from_what_stands_around_it() {
+        let end = || TypedEnd::Characters("3b+G/x9AbQ".to_owned());
+        for typed in [
+            "3b+G/x9AbQ",
+            "3b+G/x9AbQ.",
+            "3b+G/ x9AbQ",
+            "\"3b+G/x9AbQ\"",
+            "…3b+G/x9AbQ",
+            "3b+G/x9AbQ=",
+            "SHA256:3b+G/x9AbQ",
+        ] {
+            assert_eq!(read_end(typed), end(), "{typed}");
+        }
+        for typed in ["47137 51710 64734 60939", "47137-51710-64734-60939."] {
+            let digits = "47137517106473460939".to_owned();
+            assert_eq!(read_end(typed), TypedEnd::Digits(digits), "{typed}");
+        }
+        for typed in [
+            "yes please do",
+            "Yes, it is him",
+            "that's really bob",
+            "да это он точно",
+            &"a1B".repeat(20),
+        ] {
+            assert_eq!(read_end(typed), TypedEnd::Other, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The keyboard's thread, and the pseudo-terminal behind which rustyline sits.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::thread::{self, JoinHandle};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::openpty;
+use nix::sys::termios::{
+    ControlFlags, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr,
+    tcsetattr,
+};
+use nix::unistd::{dup2_stdin, getpgrp, tcgetpgrp};
+use signal_hook::SigId;
+use signal_hook::consts::{SIGCONT, SIGWINCH};
+use signal_hook::low_level::{pipe, unregister};
+
+use super::decoder::Decoder;
+
+/// Has the terminal put brackets around what is pasted.
+pub(in crate::cmd::terminal) const BRACKETS_ON: &str = "\x1b[?2004h";
+pub(super) const BRACKETS_OFF: &str = "\x1b[?2004l";
+/// How much is read of the terminal at once, and how much of it rustyline may leave unread before no more
+/// is read.
+const BUFFER: usize = 4096;
+
+/// The running keyboard.
+pub(in crate::cmd::terminal) struct Keyboard {
+    /// The terminal itself, which standard input was.
+    terminal: File,
+    /// The mode that it had.
+    before: Termios,
+    /// Closing this ends the thread, and with it what rustyline reads. None once it is closed.
+    open: Option<UnixStream>,
+    signals: Vec<SigId>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keyboard {
+    /// Puts the terminal into raw mode, and itself between the terminal and standard input. The thread
+    /// calls `on_return` when the program goes on after it was stopped, and when the window may be
+    /// another one: what is on the screen may be something else then.
+    ///
+    /// # Errors
+    /// If the system gives no pseudo-terminal, or no thread.
+    pub(in crate::cmd::terminal) fn start(
+        on_return: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
+        let terminal: File = io::stdin().as_fd().try_clone_to_owned()?.into();
+        let before = tcgetattr(&terminal)?;
+        let raw = raw(&before);
+        // It is raw from the beginning: it shows nothing and makes no signals of keys.
+        let pair = openpty(None, &raw)?;
+        // A program that is started meanwhile must not have this end, or rustyline would never see it
+        // closed. So it is a copy, which is closed there.
+        let rustyline: File = pair.master.try_clone()?.into();
+        drop(pair.master);
+        fcntl(&rustyline, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let (open, end) = UnixStream::pair()?;
+        let (signalled, signals) = watch_signals()?;
+        let reader = Reader {
+            terminal: terminal.try_clone()?,
+            raw,
+            rustyline,
+            end,
+            signalled,
+            decoder: Decoder::default(),
+            decoded: Vec::new(),
+        };
+        let mut keyboard = Self {
+            terminal,
+            before,
+            open: Some(open),
+            signals,
+            thread: None,
+        };
+        match keyboard.take_terminal(&pair.slave, reader, on_return) {
+            Ok(()) => Ok(keyboard),
+            Err(error) => {
+                keyboard.give_back();
+                Err(error)
+            }
+        }
+    }
+
+    fn take_terminal(
+        &mut self,
+        input: &OwnedFd,
+        reader: Reader,
+        on_return: impl Fn() + Send + 'static,
+    ) -> io::Result<()> {
+        tcsetattr(&self.terminal, SetArg::TCSANOW, &reader.raw)?;
+        dup2_stdin(input)?;
+        let builder = thread::Builder::new().name("keyboard".to_owned());
+        self.thread = Some(builder.spawn(move || reader.run(on_return))?);
+        Ok(())
+    }
+
+    /// Has rustyline read the end of its input, and no key more.
+    pub(in crate::cmd::terminal) fn hang_up(&mut self) {
+        self.open = None;
+    }
+
+    /// Restores the terminal's mode at once, without waiting until the terminal has taken pending output.
+    pub(in crate::cmd::terminal) fn restore_mode(&self) {
+        let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before);
+    }
+
+    /// Gives the terminal back as it was, once the thread has ended: it must not set the mode again.
+    pub(in crate::cmd::terminal) fn give_back(mut self) {
+        self.hang_up();
+        if let Some(thread) = self.thread.take() {
+            // If the thread has panicked, the panic is on standard error.
+            let _ = thread.join();
+        }
+        self.restore_mode();
+        let _ = dup2_stdin(&self.terminal);
+        for id in self.signals {
+            unregister(id);
+        }
+    }
+}
+
+/// Has what is returned first become readable at each signal on which the screen may be wrong.
+fn watch_signals() -> io::Result<(UnixStream, Vec<SigId>)> {
+    let (signalled, signal) = UnixStream::pair()?;
+    signalled.set_nonblocking(true)?;
+    let watch = |number| pipe::register(number, signal.try_clone()?);
+    let ids = [SIGCONT, SIGWINCH]
+        .into_iter()
+        .map(watch)
+        .collect::<io::Result<_>>()?;
+    Ok((signalled, ids))
+}
+
+/// The mode in which a terminal gives out each byte at once as it is, and shows none. Output is processed
+/// as before. It is rustyline's raw mode, but that a read waits for nothing: another program may take
+/// the bytes for which `poll` has woken the thread.
+fn raw(before: &Termios) -> Termios {
+    let mut raw = before.clone();
+    raw.input_flags &= !(InputFlags::BRKINT
+        | InputFlags::ICRNL
+        | InputFlags::INPCK
+        | InputFlags::ISTRIP
+        | InputFlags::IXON);
+    raw.control_flags |= ControlFlags::CS8;
+    raw.local_flags &=
+        !(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::IEXTEN | LocalFlags::ISIG);
+    for index in [
+        SpecialCharacterIndices::VMIN,
+        SpecialCharacterIndices::VTIME,
+    ] {
+        if let Some(least) = raw.control_chars.get_mut(index as usize) {
+            *least = 0;
+        }
+    }
+    raw
+}
+
+/// What the thread owns. rustyline reads the end of its input when the thread ends.
+struct Reader {
+    terminal: File,
+    /// The terminal's mode meanwhile.
+    raw: Termios,
+    /// The other end of what rustyline reads.
+    rustyline: File,
+    /// Becomes readable when the keyboard hangs up.
+    end: UnixStream,
+    signalled: UnixStream,
+    decoder: Decoder,
+    /// What rustyline has not taken yet.
+    decoded: Vec<u8>,
+}
+
+/// What the thread waits for.
+struct Ready {
+    hung_up: bool,
+    signalled: bool,
+    /// The terminal has bytes, or has gone.
+    terminal: Option<PollFlags>,
+    rustyline: bool,
+}
+
+impl Reader {
+    fn run(mut self, on_return: impl Fn()) {
+        // An error means that the terminal is gone. rustyline then reads the end of its input.
+        while let Ok(ready) = self.wait() {
+            let Some(ready) = ready else {
+                let rest = self.decoder.give_up();
+                self.decoded.extend(rest);
+                continue;
+            };
+            if ready.hung_up {
+                return;
+            }
+            if ready.signalled {
+                let _ = self.signalled.read(&mut [0; 64]);
+                self.set_mode_again();
+                on_return();
+            }
+            if ready
+                .terminal
+                .is_some_and(|flags| self.read(flags).is_err())
+            {
+                return;
+            }
+            if ready.rustyline {
+                self.write();
+            }
+        }
+    }
+
+    /// Waits until there is something to do. Returns none if what has begun to come does not go on.
+    fn wait(&self) -> nix::Result<Option<Ready>> {
+        let is_full = self.decoded.len() >= BUFFER;
+        let (reads, writes) = (
+            if is_full {
+                PollFlags::empty()
+            } else {
+                PollFlags::POLLIN
+            },
+            if self.decoded.is_empty() {
+                PollFlags::empty()
+            } else {
+                PollFlags::POLLOUT
+            },
+        );
+        let mut watched = [
+            PollFd::new(self.end.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.signalled.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.terminal.as_fd(), reads),
+            PollFd::new(self.rustyline.as_fd(), writes),
+        ];
+        let patience = self.decoder.patience().filter(|_| !is_full);
+        let timeout = patience.map_or(Ok(PollTimeout::NONE), PollTimeout::try_from);
+        match poll(&mut watched, timeout.unwrap_or(PollTimeout::MAX)) {
+            Ok(0) => return Ok(None),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+        let [hung_up, signalled, terminal, rustyline] =
+            watched.map(|watched| watched.revents().filter(|flags| !flags.is_empty()));
+        Ok(Some(Ready {
+            hung_up: hung_up.is_some(),
+            signalled: signalled.is_some(),
+            terminal,
+            rustyline: rustyline.is_some(),
+        }))
+    }
+
+    /// Sets the mode again, if the program is in the foreground: in the background the system would stop
+    /// it for that.
+    fn set_mode_again(&self) {
+        if tcgetpgrp(&self.terminal).is_ok_and(|group| group == getpgrp()) {
+            let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.raw);
+        }
+    }
+
+    /// Reads what the terminal has.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    fn read(&mut self, flags: PollFlags) -> io::Result<()> {
+        let mut buffer = [0; BUFFER];
+        match self.terminal.read(&mut buffer) {
+            Ok(0) if flags.contains(PollFlags::POLLHUP) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                let decoded = self.decoder.decode(buffer.get(..read).unwrap_or_default());
+                self.decoded.extend(decoded);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives rustyline as much as it takes.
+    fn write(&mut self) {
+        if let Ok(written) = self.rustyline.write(&self.decoded) {
+            self.decoded.drain(..written);
+        }
+    }
+}
