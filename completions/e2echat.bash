@@ -396,7 +396,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__serve)
-            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --notify --no-config --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-per-identity --max-blocks --max-bytes --allow --help"
+            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --notify --no-config --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-per-identity --max-blocks --max-bytes --max-memory --allow --writers --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -518,7 +518,15 @@ _e2echat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --max-memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --writers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -71,7 +71,9 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l joins-per-minu
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-per-identity -d 'The most places of one identity in a room' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-blocks -d 'The most 256-byte blocks a second that a member may send; 0: no limit' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-bytes -d 'The most bytes a second that a member may send; 0: no limit' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-memory -d 'The most bytes that are kept for all members together: what waits for them, messages whose end has not come, and kept places [default: a quarter of what the machine has free at the start]' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l allow -d 'Let in only the identities in this file, one SHA256:... fingerprint a line' -r -F
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l writers -d 'How many threads write, for measuring [default: as many as there is something to write for]' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s v -l verbose -d 'Log who joins, leaves and is refused to standard error; -vv logs broken connections too'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l no-config -d 'Do without the settings file'

@@ -5,6 +5,7 @@
 //!     target/release/examples/crowd memory     # 10,000 idle members: bytes, threads, descriptors
 //!     target/release/examples/crowd room       # 1000 members of one room: joining, one message
 //!     target/release/examples/crowd load       # as many messages as go: deliveries/s, time for each
+//!     target/release/examples/crowd peers      # what a delivery costs, beside an ideal loop and NATS
 //!     target/release/examples/crowd latency    # 20 messages/s: to the last reader, and without a relay
 //!     target/release/examples/crowd attack     # the same, while strangers and members do their worst
 //!     target/release/examples/crowd cost       # 200 real clients: idle, and when one more joins
@@ -31,6 +32,7 @@ mod cost;
 mod crowd;
 mod latency;
 mod member;
+mod peers;
 mod pipe;
 mod receipts;
 mod relay;
@@ -78,6 +80,22 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         senders: usize,
         /// The most messages of each sender that somebody has not read yet
+        #[arg(long, default_value_t = 64)]
+        window: u64,
+    },
+    /// What a delivery costs the relay, and others that do the same, in turn
+    Peers {
+        #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1000])]
+        members: Vec<usize>,
+        /// loop (an ideal relay), nats (nats-server), relay, or relay/N, where N threads write
+        #[arg(long, value_delimiter = ',', default_values_t = ["loop".to_owned(), "nats".to_owned(), "relay".to_owned()])]
+        peers: Vec<String>,
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// For how long each is measured in a round
+        #[arg(long, default_value_t = 2)]
+        seconds: u64,
+        /// The most messages that somebody has not read yet
         #[arg(long, default_value_t = 64)]
         window: u64,
     },
@@ -167,6 +185,16 @@ fn main() -> anyhow::Result<()> {
             senders,
             window,
         } => load(members, Duration::from_secs(seconds), senders, window),
+        Command::Peers {
+            members,
+            peers,
+            rounds,
+            seconds,
+            window,
+        } => {
+            let seconds = Duration::from_secs(seconds);
+            peers::measure(&members, &peers, rounds.max(1), seconds, window.max(1))
+        }
         Command::Latency {
             members,
             rate,

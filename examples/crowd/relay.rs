@@ -36,6 +36,11 @@ pub struct Figures {
 impl Relay {
     /// Starts a relay on a free port that takes this many members, in one room or in many.
     pub fn start(members: usize) -> anyhow::Result<Self> {
+        Self::start_with(members, &[])
+    }
+
+    /// Starts such a relay with more options.
+    pub fn start_with(members: usize, more: &[[&str; 2]]) -> anyhow::Result<Self> {
         let members = members.to_string();
         let options = [
             ["--max-connections", &members],
@@ -50,7 +55,7 @@ impl Relay {
             ["--idle-timeout", "3600"],
             ["--handshake-timeout", "60"],
         ];
-        Self::with(&program()?, options)
+        Self::with(&program()?, &[&options[..], more].concat())
     }
 
     /// Starts a relay of this program for so many real clients on this machine. What it expects of
@@ -63,12 +68,12 @@ impl Relay {
             ["--joins-per-minute", "1000000"],
             ["--handshake-timeout", "60"],
         ];
-        Self::with(program, options)
+        Self::with(program, &options)
     }
 
     /// Starts a relay of this program, with its usual limits, that soon notices when a client is stopped.
     pub fn for_sleepers(program: &Path) -> anyhow::Result<Self> {
-        Self::with(program, [["--idle-timeout", "10"]])
+        Self::with(program, &[["--idle-timeout", "10"]])
     }
 
     /// Starts a relay with its usual limits, but for two: members who only read may be silent here,
@@ -76,10 +81,10 @@ impl Relay {
     pub fn with_usual_limits() -> anyhow::Result<Self> {
         let idle = ["--idle-timeout", "3600"];
         let options = [idle, ["--max-per-identity", "1000"], ["-v", "-v"]];
-        Self::with(&program()?, options)
+        Self::with(&program()?, &options)
     }
 
-    fn with<const N: usize>(program: &Path, options: [[&str; 2]; N]) -> anyhow::Result<Self> {
+    fn with(program: &Path, options: &[[&str; 2]]) -> anyhow::Result<Self> {
         let mut child = Command::new(program)
             .args(["serve", "--bind", "127.0.0.1", "--port", "0"])
             .args(options.as_flattened())

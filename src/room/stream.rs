@@ -34,7 +34,7 @@ const FIRST_ROOM: usize = 16 << 10;
 
 /// Reads one frame: its type and fields, at most `limit` bytes, without the length before them.
 /// Nothing is allocated for a length above `limit`, and no more for a long frame than the greater
-/// of 16 KiB and twice what has come of it.
+/// of 16 KiB and four times what has come of it.
 ///
 /// # Errors
 /// Where no whole frame comes, its length is 0 or above `limit`, or there is no memory for it.
@@ -50,7 +50,7 @@ pub fn read_frame(reader: &mut impl Read, limit: usize) -> Result<Vec<u8>, ReadE
 pub fn read_frame_if(
     reader: &mut impl Read,
     limit: usize,
-    may_grow: impl Fn(usize) -> bool,
+    mut may_grow: impl FnMut(usize) -> bool,
 ) -> Result<Vec<u8>, ReadError> {
     let mut length = [0; 4];
     let (first, rest) = length.split_at_mut(1);
@@ -71,12 +71,15 @@ pub fn read_frame_if(
     let mut frame = Vec::new();
     while frame.len() < length {
         let filled = frame.len();
-        let more = filled.max(FIRST_ROOM).min(length - filled);
+        let more = (3 * filled).max(FIRST_ROOM).min(length - filled);
         if filled > 0 && !may_grow(more) || frame.try_reserve_exact(more).is_err() {
             return Err(io::Error::from(ErrorKind::OutOfMemory).into());
         }
-        frame.resize(filled + more, 0);
-        reader.read_exact(frame.split_at_mut(filled).1)?;
+        let more = u64::try_from(more).map_err(|_| no_length())?;
+        reader.by_ref().take(more).read_to_end(&mut frame)?;
+        if frame.len() == filled {
+            return Err(ReadError::Broken);
+        }
     }
     Ok(frame)
 }

@@ -135,7 +135,7 @@ fn what_the_relay_says_of_it_is_read_though_the_connection_was_reset_meanwhile()
     let relay = Relay::start(&[]);
     let (address, connections) = wire(relay.address());
     let ada = Client::join(address, "ada", &[]);
-    let connection = connections.recv().unwrap();
+    let connection = connections.recv().unwrap().client;
     ada.signal(Signal::SIGSTOP);
     let notice = Frame::notice(Notice::QueueFull.code()).encode();
     std::io::Write::write_all(&mut &connection, &notice).unwrap();

@@ -287,13 +287,33 @@ fn what_contradicts_a_saved_room_is_refused() {
     let home = with_rooms(&format!(
         "[den]\nnick = \"ada\"\nroom = \"den\"\nrelay = \"{address}\"\n"
     ));
-    for (variables, arguments) in [
-        (&[][..], &["join", "den", "--room", "attic"][..]),
-        (&[("E2ECHAT_ROOM", "attic")], &["join", "den"]),
-        (&[], &["join", "den", "--relay", "127.0.0.1:1"]),
-        (&[], &["join", "den", "--new-room"]),
+    let (_host, invite) = host(&relay);
+    let other = [("E2ECHAT_ROOM", "attic")];
+    for (variables, arguments, what, by) in [
+        (
+            &[][..],
+            &["join", "den", "--room", "attic"][..],
+            "room",
+            "--room",
+        ),
+        (&other, &["join", "den"], "room", "E2ECHAT_ROOM"),
+        (
+            &[("E2ECHAT_ROOM", invite.as_str())],
+            &["join", "den"],
+            "room",
+            "E2ECHAT_ROOM",
+        ),
+        (
+            &[],
+            &["join", "den", "--relay", "127.0.0.1:1"],
+            "relay",
+            "--relay",
+        ),
+        (&[], &["join", "den", "--new-room"], "room", "--new-room"),
     ] {
-        run(&home, variables, arguments).assert_misused(" is given twice, by the saved room den");
+        run(&home, variables, arguments).assert_misused(&format!(
+            "the {what} is given twice, by the saved room den and with {by}: leave one out"
+        ));
     }
     // What says the same twice contradicts nothing, and another nick no more.
     let arguments = ["join", "den", "--room", "den", "--nick", "bob"];
@@ -304,6 +324,47 @@ fn what_contradicts_a_saved_room_is_refused() {
             .iter()
             .any(|line| line.starts_with("* you are bob "))
     );
+
+    write(
+        &home,
+        &format!("[work]\nnick = \"ada\"\ninvite = \"{invite}\"\n"),
+    );
+    for (arguments, what, by) in [
+        (&["--new-room"][..], "room", "--new-room"),
+        (&["--room", "attic"], "room", "--room"),
+        (&["--relay", "127.0.0.1:1"], "relay", "--relay"),
+    ] {
+        run(&home, &[], &[&["join", "work"], arguments].concat()).assert_misused(&format!(
+            "the {what} is given twice, by the saved room work and with {by}: leave one out"
+        ));
+    }
+    let same = [("E2ECHAT_ROOM", invite.as_str())];
+    assert_eq!(run(&home, &same, &["join", "work"]).code(), Some(0));
+}
+
+/// One relay has one name, however its address is spelled.
+#[test]
+fn a_room_is_the_same_however_its_relay_is_spelled() {
+    let relay = Relay::start(&[]);
+    let (address, port) = (relay.address(), relay.address().port());
+    let home = Home::new();
+    for spelling in [format!("127.1:{port}"), format!("[::ffff:7f00:1]:{port}")] {
+        write(
+            &home,
+            &format!("[den]\nnick = \"ada\"\nroom = \"den\"\nrelay = \"{spelling}\"\n"),
+        );
+        let relay = format!("0x7f000001:{port}");
+        let entered = run(&home, &[], &["join", "den", "--relay", &relay]);
+        let room = format!("* room den at {address}: anybody who guesses this name can enter");
+        assert_eq!(entered.stdout[0], room, "{entered:#?}");
+        let again = [
+            "join", &relay, "--nick", "bob", "--room", "den", "--save", "den",
+        ];
+        let again = run(&home, &[], &again);
+        assert_eq!(again.code(), Some(0), "{again:#?}");
+        let listed = run(&home, &[], &["rooms"]).stdout;
+        assert_eq!(listed, [format!("den  room den at {address}, as bob")]);
+    }
 }
 
 #[test]

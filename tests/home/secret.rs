@@ -9,7 +9,7 @@ use crate::support::process::{Client, Home, Relay};
 use crate::support::screen::Screen;
 use crate::support::storm::Storm;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 22] = [
     "/names",
     "/whois bob",
     "/whois ada",
@@ -28,6 +28,10 @@ const COMMANDS: [&str; 18] = [
     "/catchup",
     "/rekey",
     "/save localhost",
+    "/save",
+    "/show",
+    "/url",
+    "/helpp",
 ];
 
 /// Somebody who has made a room, and the invite to it.
@@ -133,11 +137,14 @@ fn no_error_tells_it() {
         );
     }
     for variable in [mistyped.as_str(), cut] {
-        let mut command = home.e2echat();
-        command.args(["join", "--nick", "ada"]);
-        let ended = Client::start_command(command.env("E2ECHAT_ROOM", variable)).ended();
-        assert_eq!(ended.code(), Some(2), "{ended:#?}");
-        assert_kept(&ended.stderr.join("\n"), &invite);
+        for arguments in [&["join", "--nick", "ada"][..], &["config"]] {
+            let mut command = home.e2echat();
+            command.args(arguments).env("E2ECHAT_ROOM", variable);
+            let ended = Client::start_command(&mut command).ended();
+            assert_eq!(ended.code(), Some(2), "{ended:#?}");
+            assert!(ended.stderr[0].contains("'E2ECHAT_ROOM'"), "{ended:#?}");
+            assert_kept(&ended.stderr.join("\n"), &invite);
+        }
     }
 }
 

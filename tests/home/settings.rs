@@ -66,6 +66,12 @@ fn who_has_settled_nick_and_relay_need_not_type_them() {
         ended.stdout[0].starts_with("* room attic at "),
         "{ended:#?}"
     );
+    let place = format!("{address}/attic");
+    let ended = run(&home, &[], &["join", &place]);
+    assert!(
+        ended.stdout[0].starts_with("* room attic at "),
+        "{ended:#?}"
+    );
     let ended = run(&home, &[], &["join", "127.0.0.1:1"]);
     ended.assert_failure("cannot connect to 127.0.0.1:1: connection refused");
     let ended = run(&home, &[], &["join", "--new-room"]);
@@ -96,6 +102,15 @@ fn an_option_goes_before_a_variable_and_a_variable_before_the_file() {
         shown(&home, &variable, "nick"),
         "nick variable (E2ECHAT_NICK)"
     );
+    // An empty one counts as unset, and a wrong one is named by its own name.
+    let empty = [("E2ECHAT_NICK", "")];
+    assert!(was_called(&run(&home, &empty, &join), "file"));
+    assert_eq!(shown(&home, &empty, "nick"), "nick file (line 1)");
+    let wrong = [("E2ECHAT_NICK", "a b")];
+    for arguments in [&join[..], &["config"]] {
+        let ended = run(&home, &wrong, arguments);
+        ended.assert_misused("invalid value 'a b' for 'E2ECHAT_NICK'");
+    }
     assert_eq!(shown(&home, &[], "rekey"), "rekey 60 (default)");
     assert_eq!(shown(&home, &[], "log"), "log (not set)");
 }
@@ -181,6 +196,14 @@ fn a_path_in_the_file_begins_in_its_folder_or_at_home() {
     assert!(run(&home, &[], &["join"]).stdout.contains(&you));
     fs::write(path(&home), settled("../../keys/work.pem")).unwrap();
     assert!(run(&home, &[], &["join"]).stdout.contains(&you));
+    // No variable names one that is not there.
+    fs::write(path(&home), settled("none.pem")).unwrap();
+    let ended = run(&home, &[], &["join"]);
+    let none = home.file("config/e2echat/none.pem").display().to_string();
+    ended.assert_failure(&format!(
+        "cannot read the identity {none}: no such file or directory"
+    ));
+    assert!(!ended.stderr[1].contains("E2ECHAT_"), "{ended:#?}");
 }
 
 #[test]
@@ -195,6 +218,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_line_and_what_is_allowed() {
             "line 1: there is no setting from-the-future",
         ),
         ("json = true", "line 1: there is no setting json"),
+        ("writers = 2", "line 1: there is no setting writers"),
         (
             "\n\nnick = \"a b\"",
             "line 3: nick: it may have letters, digits, _, - and .",

@@ -13,8 +13,8 @@ use e2echat::room::statement::Occasion;
 
 use crate::support::peer::{CardFields, lobby};
 use crate::support::world::{
-    BEACON_PERIOD, Delivery, Insider, SETTLED, World, catch_up, missing, nick_of, payload, said,
-    three, without_having_seen,
+    BEACON_PERIOD, Delivery, Insider, SETTLED, World, catch_up, missing, nick_of, payload, person,
+    said, three, without_having_seen,
 };
 
 /// What comes to this member alone under that nick, without a reason.
@@ -271,4 +271,51 @@ fn whoever_comes_and_goes_gets_what_was_said_in_small_parts() {
 fn sent(member: &mut crate::support::world::Member) -> usize {
     let frames = member.session.take_outgoing();
     frames.iter().map(|frame| payload(frame).len()).sum()
+}
+
+#[test]
+fn a_message_that_is_shown_twice_ends_the_connection_and_divides_nobody() {
+    for behind in [1, 100] {
+        let (mut world, mut ada, mut bob, mut carol) = three();
+        for number in 0..behind {
+            world.say(&mut carol, &number.to_string());
+        }
+        let frames = bob.intercept();
+        for (number, frame) in frames.iter().enumerate() {
+            assert_eq!(bob.receive(frame), [said("carol", &number.to_string())]);
+        }
+        let first = &frames[0];
+        assert_eq!(bob.ends(first), End::Malformed, "{behind}");
+        bob.session.enter_anew();
+        world.lose(&bob);
+        world.enter_again(&mut bob).unwrap();
+        let all = world.pass(BEACON_PERIOD, [&mut ada, &mut bob, &mut carol]);
+        let is_different = |event: &Event| {
+            matches!(
+                event,
+                Event::OtherView(_) | Event::OtherViewBefore(_) | Event::Contradicted
+            )
+        };
+        assert!(!all.iter().flatten().any(is_different), "{all:?}");
+    }
+}
+
+#[test]
+fn a_message_that_its_author_sends_again_after_entering_anew_is_dropped_as_a_repeat() {
+    let (mut world, mut ada, mut bob, _) = three();
+    world.relay(&mut bob);
+    ada.say("hello").unwrap();
+    world.pass_on(&mut ada);
+    assert_eq!(catch_up(&mut bob), [said("ada", "hello")]);
+    // The relay's answer is lost, and the place is not kept.
+    world.lose(&ada);
+    ada.session.enter_anew();
+    world.enter_again(&mut ada).unwrap();
+    catch_up(&mut ada);
+    world.relay(&mut ada);
+    let events = catch_up(&mut bob);
+    assert!(events.contains(&Event::Back(person(&ada))), "{events:?}");
+    let is_message = |event: &Event| matches!(event, Event::Message { .. });
+    assert!(!events.iter().any(is_message), "{events:?}");
+    assert!(bob.session.is_inside());
 }

@@ -7,7 +7,7 @@ use e2echat::room::message::{Header, LeftOutFor, OpenError, SealedMessage, Strea
 use e2echat::room::names::RoomName;
 use e2echat::room::numbers::{Had, Outcome, Ranges};
 use e2echat::room::roster::MAX_MEMBERS;
-use e2echat::room::session::{Event, To};
+use e2echat::room::session::{End, Event, To};
 use e2echat::room::statement::{Occasion, Purpose, Receipt, Statement};
 
 use crate::support::peer::lobby;
@@ -91,7 +91,7 @@ fn greatest_numbers_unsigned_and_signed() {
     let (header, body) = ada.compose(&world, u64::MAX - 1, "the end");
     let end = ada.deliver(&header, &body, &bob);
     assert_eq!(bob.receive(&end.frame()), [said("ada", "the end")]);
-    assert_eq!(bob.receive(&end.frame()), []);
+    assert_eq!(bob.ends(&end.frame()), End::Malformed);
     let [noticed] = world.pass(BEACON_PERIOD + SETTLED, [&mut bob]);
     assert_eq!(noticed, [missing("ada", u64::MAX - 2)]);
 }

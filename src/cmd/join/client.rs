@@ -9,7 +9,7 @@ use crate::cipher::keys::SessionKey;
 use crate::cmd::terminal::Input;
 use crate::cmd::unwritable;
 use crate::room::message::Kind;
-use crate::room::notice::Notice;
+use crate::room::notice::{Next, Notice};
 use crate::room::session::{Done, End, Event, Fate, Session};
 use crate::room::stream::ReadError;
 
@@ -26,7 +26,6 @@ use super::net::reconnect::{Connection, LinkEvent};
 use super::next_key::NextKey;
 use super::openers::Openers;
 use super::outbox::Outbox;
-use super::output::alarms::Incident;
 use super::output::filter::Filter;
 use super::output::report::{LinkState, Report};
 use super::output::screen::Screen;
@@ -176,8 +175,11 @@ impl Client<'_> {
         // Whoever is not in the room yet reads nothing but what comes of the attempt.
         let is_broken = self.connection.is_broken();
         let slow_for = self.connection.slow_for().filter(|_| !is_broken);
-        let relay = self.destination.relay;
-        self.lose_connection(wording::connection_lost(relay, &error, slow_for))
+        let lost = wording::connection_lost(self.destination.relay, &error, slow_for);
+        if matches!(error, ReadError::Length(_)) {
+            return self.leave_bad_link(End::Malformed, lost);
+        }
+        self.lose_connection(lost)
     }
 
     /// Tells what came of a frame, or what is to be told of the session's end.
@@ -193,10 +195,14 @@ impl Client<'_> {
             Err(end) => {
                 let most = self.session.limits().members;
                 let error = wording::session_ended(self.destination.relay, end, most);
+                let next = end.next(self.session.is_inside());
+                if next == Next::Doubt {
+                    return self.leave_bad_link(end, error);
+                }
                 let (session, now) = (&mut self.session, self.clock.now());
                 let is_refused = matches!(end, End::Notice(refusal)
                     if self.next_key.retreat(refusal, session, now, &mut self.screen));
-                if !is_refused && wording::is_final(end) {
+                if !is_refused && next == Next::End {
                     return Err(match end {
                         End::Notice(Notice::NickTaken) => {
                             let nick = self.session.card().nick();
@@ -216,21 +222,22 @@ impl Client<'_> {
                     ));
                     self.connection.setbacks().note_told(&error);
                 }
-                if self.session.is_inside() && end == End::Malformed {
-                    return self.leave_bad_link(error);
-                }
                 self.lose_connection(error)
             }
         }
     }
 
-    /// Something has come that no relay sends: somebody on the way has put it there, or the relay is
-    /// broken. The room is entered anew over another connection, but not again and again.
-    fn leave_bad_link(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+    /// Something has come that no relay sends, or the relay says that of this client: somebody on the way
+    /// has put it there, or the relay is broken. The room is entered anew over another connection, but not
+    /// again and again. What has not begun as a relay may stand in its place for a while, and is no news.
+    fn leave_bad_link(&mut self, end: End, error: anyhow::Error) -> anyhow::Result<()> {
+        if !self.session.is_greeted() {
+            return self.lose_connection(error);
+        }
         if self.connection.note_bad() {
             return Err(error);
         }
-        self.raise(&Incident::BadFrame {}.into());
+        self.raise(&wording::bad_frame(end).into());
         self.session.enter_anew();
         self.lose_connection(error)
     }

@@ -4,7 +4,7 @@
 //! arithmetic touches far more stack than all that follows. The reader thread takes what the client
 //! sends. At the end it takes the member out of its room, unless the member may come back. What is
 //! sent to the client goes into the member's [`MemberOutbox`](super::outbox::MemberOutbox), which a
-//! [`writer`](super::writer) empties. The writer shuts the socket down when the outbox is closed
+//! [writer](super::writers) empties. The writer shuts the socket down when the outbox is closed
 //! and empty, or when the socket fails: that ends the reader thread, at once or when the client
 //! hangs up (see
 //! [`AdmissionControl::hang_up`](crate::cmd::serve::admission::control::AdmissionControl::hang_up)).
@@ -27,14 +27,16 @@ use crate::room::relay::{Newcomer, admit};
 use crate::room::stream::{ReadError, read_frame, read_frame_if};
 
 use super::outbox::CloseReason;
+use super::socket::has_unread;
 use super::threads::{ARITHMETIC_STACK, READER_STACK};
 use crate::cmd::serve::admission::connections::Network;
 use crate::cmd::serve::admission::control::Pass;
+use crate::cmd::serve::admission::memory::Charge;
 use crate::cmd::serve::rooms::{AfterFrame, KeptPlaces, Membership, Relay, who};
 
-/// The reader's buffer, in bytes: enough for all that a member sends but messages, which are read
-/// straight to where they stay.
-const READ_BUFFER: usize = 256;
+/// The reader's buffer, in bytes, while nothing has come, and while there is more than that.
+const IDLE_BUFFER: usize = 256;
+const BUSY_BUFFER: usize = 64 * 1024;
 
 /// How long a write takes at most, where a socket cannot be asked not to wait at all.
 const WRITE_WAIT: Duration = Duration::from_millis(5);
@@ -274,15 +276,26 @@ const ACKNOWLEDGE_AFTER: u64 = 64;
 
 /// Takes what the member sends until there is a reason for the member to go.
 fn read_frames(stream: &TcpStream, membership: &mut Membership) -> Departure {
-    let mut reader = BufReader::with_capacity(READ_BUFFER, stream);
+    let mut reader = BufReader::with_capacity(IDLE_BUFFER, stream);
     let mut acknowledged = membership.received();
     if !membership.wait_out(membership.first_pause()) {
         return Departure::Lost;
     }
+    let mut memory = Charge::new(&membership.relay().admission.memory);
     loop {
-        let frame = match read_frame_if(&mut reader, MAX_FRAME, |more| {
-            membership.take_memory_for(more)
-        }) {
+        // What the frame before took is free again, or charged to who has it now.
+        memory.set(0);
+        if reader.buffer().is_empty() {
+            let room = if has_unread(stream) {
+                BUSY_BUFFER
+            } else {
+                IDLE_BUFFER
+            };
+            if room != reader.capacity() {
+                reader = BufReader::with_capacity(room, stream);
+            }
+        }
+        let frame = match read_frame_if(&mut reader, MAX_FRAME, |more| memory.grow(more)) {
             Ok(frame) => frame,
             Err(ReadError::TimedOut) => return Departure::Silent,
             Err(ReadError::Length(_)) => return Departure::Misbehaved,

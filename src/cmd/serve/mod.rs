@@ -1,9 +1,8 @@
 //! `e2echat serve`: the relay, and with `--nick` somebody who sits in it.
 //!
 //! Threads that live as long as the process: one per listening socket that accepts; a few that
-//! write (see [`writer`]); one that does what is due every second, and one that writes the log (see
-//! [`logging::logger`]); one that watches the memory. One thread per connection (see
-//! [`connection`]). For a moment: one that checks a member's new card or statement, and one that
+//! write (see [`writers`]); one that does what is due every second, and one that writes the log (see
+//! [`logging::logger`]). One thread per connection (see [`connection`]). For a moment: one that checks a member's new card or statement, and one that
 //! announces the relay. The main thread waits for a signal, or for the host to leave.
 
 pub(super) mod admission;
@@ -14,15 +13,17 @@ mod logging;
 mod outbox;
 mod reach;
 mod rooms;
+mod socket;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod threads;
-mod work_list;
-mod writer;
+mod write_queue;
+mod writers;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,7 +41,6 @@ use crate::room::roster::MAX_MEMBERS;
 use crate::room::text::parse_visible;
 
 use self::admission::limits::LimitArgs;
-use self::admission::memory::{Gauge, MemoryBudget};
 use self::logging::logger::{LogHandle, STATS};
 use self::reach::{loopback, reachable};
 use self::rooms::{KeptPlaces, Relay, RelayConfig};
@@ -127,6 +127,10 @@ pub(super) struct Args {
 
     #[command(flatten, next_help_heading = LIMITS)]
     limits: LimitArgs,
+
+    /// How many threads write, for measuring [default: as many as there is something to write for]
+    #[arg(long, value_name = "N", hide = true)]
+    writers: Option<NonZeroUsize>,
 }
 
 const LIMITS: &str = "Limits";
@@ -143,6 +147,7 @@ impl Args {
                 bytes: self.limits.bytes_per_second(),
             },
             grace: self.grace,
+            writers: self.writers,
             queue_bytes: self.max_queue,
             handshake: Duration::from_secs(self.handshake_timeout.into()),
         }
@@ -174,13 +179,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let connections = admission::descriptors::raise_limit(connections, listeners.len());
     let threads = threads::max_connections().unwrap_or(usize::MAX);
     let connections = threads::limit_connections(connections, threads);
-    let mut gauge = Gauge::new();
-    let memory = MemoryBudget::new(gauge.measure());
-    let admission = args.limits.admission_control(connections, memory)?;
+    let admission = args.limits.admission_control(connections)?;
     let relay = Arc::new(Relay::new(args.config(connections), admission)?);
     let kept = Arc::new(KeptPlaces::default());
     start_ticking(&relay, &kept, args.stats)?;
-    watch_memory(&relay, gauge)?;
     for listener in listeners {
         let (relay, kept) = (Arc::clone(&relay), Arc::clone(&kept));
         thread::Builder::new()
@@ -301,8 +303,8 @@ fn announce(addresses: &[SocketAddr], room: &RoomName, is_told: bool) -> anyhow:
 }
 
 /// Starts the thread that does what is due, whether or not anybody comes: it takes members out whose
-/// places are kept no longer, and puts into the log what waits for that; and every `stats` seconds the
-/// figures, if they are wanted.
+/// places are kept no longer, drops those for whom too much waits where memory is short, and puts into
+/// the log what waits for that; and every `stats` seconds the figures, if they are wanted.
 fn start_ticking(relay: &Arc<Relay>, kept: &Arc<KeptPlaces>, stats: Option<u32>) -> io::Result<()> {
     let (relay, kept) = (Arc::clone(relay), Arc::clone(kept));
     let stats = stats.map(|seconds| Duration::from_secs(seconds.into()));
@@ -311,6 +313,7 @@ fn start_ticking(relay: &Arc<Relay>, kept: &Arc<KeptPlaces>, stats: Option<u32>)
         loop {
             thread::sleep(TICK);
             kept.sweep(relay.admission.uptime());
+            relay.save_memory();
             relay.admission.catch_up();
             if let Some(stats) = stats
                 && told.elapsed() >= stats
@@ -322,24 +325,6 @@ fn start_ticking(relay: &Arc<Relay>, kept: &Arc<KeptPlaces>, stats: Option<u32>)
     };
     let builder = thread::Builder::new().name("tick".into());
     builder.spawn(keep).map(drop)
-}
-
-/// Starts the thread that measures the memory, and drops members' backlogs before the relay runs
-/// out of it.
-fn watch_memory(relay: &Arc<Relay>, mut gauge: Gauge) -> io::Result<()> {
-    let relay = Arc::clone(relay);
-    let watch = move || {
-        loop {
-            let memory = &relay.admission.memory;
-            thread::sleep(memory.interval());
-            memory.update(gauge.measure());
-            if memory.is_short() {
-                relay.save_memory();
-            }
-        }
-    };
-    let builder = thread::Builder::new().name("memory".into());
-    builder.spawn(watch).map(drop)
 }
 
 fn accept(listener: &TcpListener, relay: &Arc<Relay>, kept: &Arc<KeptPlaces>) {

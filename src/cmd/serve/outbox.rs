@@ -2,7 +2,7 @@
 //! the connection, so it also says which connection is the member's at present.
 //!
 //! Rooms put frames in, under their lock and without ever waiting; one of the
-//! [writers](super::writer) takes them out. An outbox that overflows is emptied and closed: the
+//! [writers](super::writers) takes them out. An outbox that overflows is emptied and closed: the
 //! member is told why, and nobody waits for it. When a connection breaks, the outbox goes on, and
 //! the connection's reader thread leaves the member's [`Intake`] here for the next connection.
 
@@ -17,10 +17,12 @@ use crate::room::relay::{Backlog, Intake, Mailbox, OutgoingFrame, Overflow};
 
 use super::attendance::Attendance;
 use super::batch::{SendProgress, WriteBatch};
-use super::work_list::WorkList;
+use super::socket::has_unread;
+use super::write_queue::{NextVisit, WriteQueue};
 use crate::cmd::serve::admission::connections::Network;
 use crate::cmd::serve::admission::control::AdmissionControl;
 use crate::cmd::serve::admission::eviction::Candidate;
+use crate::cmd::serve::admission::memory::Charge;
 
 /// After how long without anything to send a member is asked to acknowledge what it has received.
 const ASK_AFTER: Duration = Duration::from_secs(5);
@@ -38,43 +40,50 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// It comes back without being called.
 const RUSH: usize = 4;
 
+/// About what a member takes beside what waits for it, in bytes.
+const PLACE: usize = 12 << 10;
+
 /// How long a new connection waits for the end of the one before.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// A member's queue, and its connection.
 pub(super) struct MemberOutbox {
-    /// The work list of the writer that empties this outbox.
-    list: Arc<WorkList<Self>>,
+    /// The queue of the writers that empty this outbox.
+    queue: Arc<WriteQueue<Self>>,
     state: Mutex<OutboxState>,
     /// Wakes the threads that wait for a connection to end, or for the next one.
     moved: Condvar,
 }
 
 /// All that one lock protects: rooms, the writer and two connections' threads change most of it
-/// together, so it is not split further.
+/// together, so it is not split further. What every frame touches comes first, in one piece: in a large
+/// room most of a delivery is waiting for the memory of one member after the other.
+#[repr(C)]
 struct OutboxState {
-    backlog: Backlog,
-    /// About the bytes that the member's own unfinished message takes.
-    unfinished: usize,
     closed: Option<CloseReason>,
-    /// The number of the present connection, or of the last one: 0 for the first.
-    connection: u64,
-    /// The network that the connection comes from, or came from.
-    network: Network,
-    /// The socket to write to; `None` once nothing more will be written to the present connection.
-    stream: Option<Arc<TcpStream>>,
-    /// Whether the writer knows that there is something to send.
-    is_pending: bool,
-    /// What a full socket has not taken.
-    stalled: Option<Box<StalledBatch>>,
+    /// Whether writers know that there is something to send to the present connection.
+    visit: Visit,
     /// Whether the writer will call [`MemberOutbox::ask_for_ack`].
     is_to_ask: bool,
-    /// When the present connection had been sent everything.
-    sent_at: Option<Instant>,
     /// Whether another connection waits for the present one to end.
     is_contested: bool,
+    /// The socket to write to; `None` once nothing more will be written to the present connection.
+    stream: Option<Arc<TcpStream>>,
+    /// About the bytes that the member's own unfinished message takes.
+    unfinished: usize,
+    /// What is kept for the member.
+    charge: Charge,
+    backlog: Backlog,
+    /// The number of the present connection, or of the last one: 0 for the first.
+    connection: u64,
+    /// What a full socket has not taken.
+    stalled: Option<Box<StalledBatch>>,
+    /// When the present connection had been sent everything.
+    sent_at: Option<Instant>,
     /// What the last connection's reader thread left here, until another connection takes it.
     parked: Option<Box<Intake>>,
+    /// The network that the connection comes from, or came from.
+    network: Network,
     attendance: Attendance,
 }
 
@@ -82,15 +91,43 @@ impl OutboxState {
     /// Ends the writing to the present connection. Returns its socket, unless that had ended
     /// already.
     fn end_connection(&mut self) -> Option<Arc<TcpStream>> {
-        self.is_pending = false;
+        self.visit = Visit::None;
         self.stalled = None;
         self.stream.take()
+    }
+
+    /// Charges what is kept for the member. Returns whether that has grown.
+    fn recharge(&mut self) -> bool {
+        let kept = PLACE + self.backlog.weight() + self.unfinished;
+        self.charge.set(kept)
+    }
+
+    /// Whether the memory is used up, and more is kept for the member than there must be.
+    fn takes_too_much(&mut self) -> bool {
+        self.recharge() && self.charge.budget().is_used_up() && self.has_much()
+    }
+
+    /// Whether more is kept for the member than one must have that reads, and has had no time to
+    /// acknowledge it.
+    fn has_much(&self) -> bool {
+        self.backlog.weight().max(self.unfinished) > self.backlog.in_flight()
     }
 
     /// Whether the member has no connection and may come back.
     fn is_kept(&self) -> bool {
         self.parked.is_some() && self.closed.is_none()
     }
+}
+
+/// How far the sending of what there is has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Visit {
+    /// There is nothing to send.
+    None,
+    /// The outbox is in the writers' queue.
+    Due,
+    /// A writer is sending.
+    Now,
 }
 
 /// A batch of which a full socket has left something.
@@ -100,19 +137,6 @@ struct StalledBatch {
     pause: Duration,
     /// When the writer tries again.
     until: Instant,
-}
-
-/// When the writer is to come back to an outbox.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum NextVisit {
-    /// When the outbox is on its work list again.
-    Nothing,
-    /// In the next round.
-    SendNow,
-    /// At this time, to send.
-    SendAt(Instant),
-    /// At this time, for [`MemberOutbox::ask_for_ack`].
-    AskAt(Instant),
 }
 
 /// Why an outbox takes nothing more.
@@ -141,23 +165,25 @@ impl MemberOutbox {
         max_bytes: usize,
         stream: Arc<TcpStream>,
         network: Network,
-        list: &Arc<WorkList<Self>>,
+        queue: &Arc<WriteQueue<Self>>,
+        charge: Charge,
     ) -> Self {
         Self {
-            list: Arc::clone(list),
+            queue: Arc::clone(queue),
             state: Mutex::new(OutboxState {
-                backlog: Backlog::new(max_bytes),
-                unfinished: 0,
                 closed: None,
-                connection: 0,
-                network,
-                stream: Some(stream),
-                is_pending: false,
-                stalled: None,
+                visit: Visit::None,
                 is_to_ask: false,
-                sent_at: None,
                 is_contested: false,
+                stream: Some(stream),
+                unfinished: 0,
+                charge,
+                backlog: Backlog::new(max_bytes),
+                connection: 0,
+                stalled: None,
+                sent_at: None,
                 parked: None,
+                network,
                 attendance: Attendance::new(Instant::now()),
             }),
             moved: Condvar::new(),
@@ -173,21 +199,29 @@ impl MemberOutbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts the outbox on the writer's list, unless it is there or there is no connection.
+    /// Puts the outbox into the writers' queue, unless it is there or there is no connection.
     fn call_writer(self: &Arc<Self>, state: &mut OutboxState) {
-        if !state.is_pending && state.stream.is_some() {
-            state.is_pending = true;
-            self.list.enlist(Arc::clone(self));
+        if state.visit == Visit::None && state.stream.is_some() {
+            state.visit = Visit::Due;
+            self.queue.enlist(Arc::clone(self));
         }
     }
 
-    /// Posts something, or drops the member where there is no room for it.
-    fn post_with(self: &Arc<Self>, post: impl FnOnce(&mut Backlog) -> Result<(), Overflow>) {
+    /// Posts something of this weight, or drops the member where there is no room for it.
+    fn post_with(
+        self: &Arc<Self>,
+        weight: usize,
+        post: impl FnOnce(&mut Backlog) -> Result<(), Overflow>,
+    ) {
         let mut state = self.lock();
         if state.closed.is_some() {
             return;
         }
-        if post(&mut state.backlog).is_err() {
+        // What the member has read counts no more, also where the relay is too busy to take note of it.
+        if !state.backlog.has_room_for(weight) && state.stream.as_deref().is_some_and(has_unread) {
+            state.backlog.extend();
+        }
+        if post(&mut state.backlog).is_err() || state.takes_too_much() {
             self.drop_for_overflow(&mut state);
         }
         self.call_writer(&mut state);
@@ -212,22 +246,31 @@ impl MemberOutbox {
         // An empty queue has room for one notice.
         let _ = state.backlog.post(notice(Notice::QueueFull));
         state.closed = Some(CloseReason::Overflow);
+        // That goes with the connection, in a moment.
+        state.unfinished = 0;
+        state.recharge();
         self.moved.notify_all();
     }
 
     /// Sets about how many bytes the member's own unfinished message takes.
-    pub(super) fn set_unfinished(&self, weight: usize) {
-        self.lock().unfinished = weight;
+    pub(super) fn set_unfinished(self: &Arc<Self>, weight: usize) {
+        let mut state = self.lock();
+        state.unfinished = weight;
+        if state.takes_too_much() && state.closed.is_none() {
+            self.drop_for_overflow(&mut state);
+            self.call_writer(&mut state);
+        }
     }
 
-    /// Closes and empties the outbox if what is in it, or the member's unfinished message, weighs
-    /// more than `most` bytes (see [`Backlog::weight`]). What a member that reads has had no time
-    /// to acknowledge is no reason to drop it.
-    pub(super) fn enforce_limit(self: &Arc<Self>, most: usize) {
+    /// How many bytes are kept for the member.
+    pub(super) fn kept(&self) -> usize {
+        self.lock().charge.bytes()
+    }
+
+    /// Drops the member if much is kept for it, as memory is short.
+    pub(super) fn give_up(self: &Arc<Self>) {
         let mut state = self.lock();
-        let most_waiting = most.max(state.backlog.in_flight());
-        let is_too_much = state.backlog.weight() > most_waiting || state.unfinished > most;
-        if state.closed.is_none() && is_too_much {
+        if state.closed.is_none() && state.has_much() {
             self.drop_for_overflow(&mut state);
             self.call_writer(&mut state);
         }
@@ -254,6 +297,7 @@ impl MemberOutbox {
             return Ok(());
         }
         let done = state.backlog.acknowledge(count)?;
+        state.recharge();
         // Freeing it takes a while, and others need the lock.
         drop(state);
         drop(done);
@@ -261,22 +305,21 @@ impl MemberOutbox {
     }
 
     /// Sends what there is, but no more than one batch, and hangs up when nothing more will come. A
-    /// member that gets much at once waits for `gather` before it gets more.
+    /// member that gets much at once waits for `gather` before it gets more. The writer has a `buffer`.
     pub(super) fn send(
         &self,
         admission: &AdmissionControl,
         now: Instant,
         gather: Duration,
+        buffer: &mut Vec<u8>,
     ) -> NextVisit {
         let mut state = self.lock();
         let Some(stream) = state.stream.clone() else {
             return NextVisit::Nothing;
         };
-        if state
-            .stalled
-            .as_ref()
-            .is_some_and(|stalled| stalled.until > now)
-        {
+        let stalled = state.stalled.as_ref();
+        // An outbox is twice in the queue where its member has changed connections.
+        if state.visit == Visit::Now || stalled.is_some_and(|stalled| stalled.until > now) {
             return NextVisit::Nothing;
         }
         let connection = state.connection;
@@ -287,13 +330,15 @@ impl MemberOutbox {
         } else {
             return self.idle_or_hang_up(state, admission, now);
         };
+        state.visit = Visit::Now;
         drop(state);
-        let sent = batch.send(&stream);
+        let sent = batch.send(&stream, buffer);
         let mut state = self.lock();
-        // If there is another connection now, the writer has been told of it.
+        // If there is another connection now, the outbox is in the queue again.
         if state.connection != connection || state.stream.is_none() {
             return NextVisit::Nothing;
         }
+        state.visit = Visit::Due;
         let (since, pause) = match (sent, full) {
             (Ok(SendProgress::All), _) => {
                 if !state.backlog.is_empty() {
@@ -342,7 +387,7 @@ impl MemberOutbox {
             self.hang_up(admission);
             return NextVisit::Nothing;
         }
-        state.is_pending = false;
+        state.visit = Visit::None;
         if state.is_to_ask || !state.backlog.has_unasked() {
             return NextVisit::Nothing;
         }
@@ -357,7 +402,7 @@ impl MemberOutbox {
         if state.stream.is_none() || state.closed.is_some() || !state.backlog.has_unasked() {
             return NextVisit::Nothing;
         }
-        let quiet_since = state.sent_at.filter(|_| !state.is_pending);
+        let quiet_since = state.sent_at.filter(|_| state.visit == Visit::None);
         let due = quiet_since.unwrap_or(now) + ASK_AFTER;
         if due > now {
             state.is_to_ask = true;
@@ -366,7 +411,7 @@ impl MemberOutbox {
         let Some(ping) = state.backlog.ask_for_ack() else {
             return NextVisit::Nothing;
         };
-        state.is_pending = true;
+        state.visit = Visit::Due;
         state.stalled = Some(Box::new(StalledBatch {
             batch: ping.into(),
             since: now,
@@ -493,6 +538,7 @@ impl MemberOutbox {
             return Err(error);
         }
         state.backlog.post_first(welcome.into());
+        state.recharge();
         state.stream = Some(Arc::clone(stream));
         state.network = network;
         state.connection += 1;
@@ -508,11 +554,13 @@ impl MemberOutbox {
 
 impl Mailbox for Arc<MemberOutbox> {
     fn post(&self, frame: OutgoingFrame) {
-        self.post_with(|backlog| backlog.post(frame));
+        self.post_with(frame.weight(), |backlog| backlog.post(frame));
     }
 
     fn post_statement(&self, frame: OutgoingFrame, entry: &Digest) {
-        self.post_with(|backlog| backlog.post_statement(frame, entry));
+        self.post_with(frame.weight(), |backlog| {
+            backlog.post_statement(frame, entry)
+        });
     }
 
     fn dismiss(&self, notice: Notice) {

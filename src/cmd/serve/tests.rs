@@ -11,13 +11,15 @@ use crate::room::chain::{Claim, EntryKind, Link, entry_digest, signed_entry};
 use crate::room::frame::{Frame, MAX_FRAME, RunId, ToClient, Welcome, preamble};
 use crate::room::notice::Notice;
 use crate::room::numbers::Ranges;
-use crate::room::relay::{Intake, Rate};
+use crate::room::relay::{Intake, Mailbox as _, OutgoingFrame, Rate};
 use crate::room::statement::{Occasion, Purpose, Statement};
 use crate::room::stream::{ReadError, read_frame};
 
 use super::admission::connections::{ConnectionLimits, Network};
 use super::admission::control::AdmissionControl;
+use super::admission::memory::{Charge, MemoryBudget};
 use super::outbox::MemberOutbox;
+use super::write_queue::WriteQueue;
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -35,6 +37,15 @@ macro_rules! key {
     };
 }
 
+fn admission() -> AdmissionControl {
+    let limits = ConnectionLimits {
+        connections: 16,
+        per_network: 16,
+        joins: Rate::new(NonZeroU32::MAX, SECOND, SECOND),
+    };
+    AdmissionControl::new(limits, None, MemoryBudget::default())
+}
+
 fn start() -> SocketAddr {
     let config = RelayConfig {
         limits: RelayLimits {
@@ -47,14 +58,10 @@ fn start() -> SocketAddr {
         max_members: 8,
         per_identity: 8,
         queue_bytes: 1 << 20,
+        writers: None,
         handshake: Duration::from_mins(1),
     };
-    let limits = ConnectionLimits {
-        connections: 16,
-        per_network: 16,
-        joins: Rate::new(NonZeroU32::MAX, SECOND, SECOND),
-    };
-    let admission = AdmissionControl::new(limits, None, MemoryBudget::new(None));
+    let admission = admission();
     let relay = Arc::new(Relay::new(config, admission).unwrap());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -274,6 +281,54 @@ fn a_room_that_begins_again_goes_on_above_all_that_have_been() {
     }
 }
 
+/// An outbox for so many bytes, and the member's end of its connection.
+fn outbox(max_bytes: usize) -> (Arc<MemberOutbox>, TcpStream) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let member = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    let outbox = MemberOutbox::new(
+        max_bytes,
+        Arc::new(stream),
+        Network::from(IpAddr::from(Ipv4Addr::LOCALHOST)),
+        &Arc::new(WriteQueue::new(1, false)),
+        Charge::new(&Arc::default()),
+    );
+    (Arc::new(outbox), member)
+}
+
+/// How many frames go into the outbox until its member is dropped, and no more than `most`.
+fn fill(outbox: &Arc<MemberOutbox>, most: u64) -> u64 {
+    let own = || outbox.post(Frame::own().into());
+    let posted = (0..most).take_while(|_| {
+        own();
+        outbox.close_reason().is_none()
+    });
+    posted.count().try_into().unwrap()
+}
+
+#[test]
+fn whoever_has_read_is_not_dropped_because_the_relay_has_not_looked_at_what_it_acknowledges() {
+    let weight = OutgoingFrame::from(Frame::own()).weight();
+    // Without an acknowledgement there is an end.
+    let (outbox, _member) = outbox(100 * weight);
+    assert_eq!(fill(&outbox, 1000), 100);
+    // With one that is under way, there is an end, too, but later.
+    let (outbox, mut member) = self::outbox(100 * weight);
+    assert_eq!(fill(&outbox, 100), 100);
+    let admission = admission();
+    outbox.send(&admission, Instant::now(), Duration::ZERO, &mut Vec::new());
+    for _ in 0..100 {
+        read_frame(&mut member, MAX_FRAME).unwrap();
+    }
+    member.write_all(&Frame::ack(100).encode()).unwrap();
+    assert_eq!(fill(&outbox, 50), 50);
+    // The relay finds the time to look at it: that frees what it was for.
+    outbox.acknowledge(100).unwrap();
+    assert_eq!(fill(&outbox, 50), 50);
+    // Nobody has read it from the socket here: so it may have acknowledged that, too, but no more.
+    assert_eq!(fill(&outbox, 1000), 100);
+}
+
 #[test]
 fn time_in_which_a_place_was_kept_does_not_count_for_the_next_time() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -283,7 +338,8 @@ fn time_in_which_a_place_was_kept_does_not_count_for_the_next_time() {
         1 << 20,
         Arc::clone(&stream),
         network,
-        &Arc::default(),
+        &Arc::new(WriteQueue::new(1, false)),
+        Charge::new(&Arc::default()),
     ));
     let identity = Identity {
         key: key!("ada_identity"),

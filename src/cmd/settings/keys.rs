@@ -29,11 +29,12 @@ const FOR_PROGRAMS: [&str; 5] = ["identity", "nick", "proxy", "relay", "room"];
 /// How unlike a name may be that is meant perhaps.
 const NEAR: usize = 3;
 
-/// The settings of one of the [`COMMANDS`].
+/// The settings of one of the [`COMMANDS`]. An option that no help shows is none.
 pub(super) fn of<'a>(command: &'a Command, name: &str) -> impl Iterator<Item = &'a Arg> {
     let options = command.find_subcommand(name).into_iter();
     let options = options.flat_map(Command::get_arguments);
-    options.filter(|option| name_of(option).is_some_and(|name| !NOT_SETTINGS.contains(&name)))
+    let is_setting = |name| !NOT_SETTINGS.contains(&name);
+    options.filter(move |option| !option.is_hide_set() && name_of(option).is_some_and(is_setting))
 }
 
 /// The settings of all of the [`COMMANDS`], each once.

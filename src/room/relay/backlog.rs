@@ -18,7 +18,7 @@ use super::bundle::{Bundle, Unsent};
 const ASK_SHARE: usize = 16;
 const ASK_WEIGHT: usize = 128 * 1024;
 
-/// For how many bundles the queues keep space while they are empty.
+/// For how many bundles a queue keeps space while it is empty.
 const KEPT: usize = 4;
 
 /// What a backlog may hold, if its relay's host says nothing else: whoever is asleep for twelve hours finds
@@ -29,24 +29,32 @@ pub const DEFAULT_WEIGHT: usize = 6 << 20;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overflow;
 
-/// A member's frames, oldest first.
+/// A member's frames, oldest first. What every frame touches comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Backlog {
-    sent: VecDeque<Arc<Bundle>>,
-    waiting: VecDeque<Bundle>,
-    /// Whether the member has no connection: of statements, the digests of their entries are kept alone.
-    is_asleep: bool,
-    /// Those that come after all that waits.
-    passed: Vec<Digest>,
     /// What all of them weigh, in bytes as [`OutgoingFrame::weight`] counts them.
     weight: usize,
     max_weight: usize,
+    /// How many counted frames the member has yet to acknowledge.
+    behind: usize,
+    /// Whether it may hold twice as much, until the next acknowledgement.
+    is_extended: bool,
+    /// Whether the member has no connection: of statements, the digests of their entries are kept alone.
+    is_asleep: bool,
+    /// The frames that came last. They are here and not in `waiting`, as that is one fetch less.
+    last: Bundle,
+    /// Of statements that come after all that waits, the digests.
+    passed: Vec<Digest>,
+    /// Full bundles that wait.
+    waiting: VecDeque<Bundle>,
+    /// How many frames were sent together before: so many are expected again.
+    usual: usize,
+    sent: VecDeque<Arc<Bundle>>,
     /// How many counted frames the member has acknowledged, and how many of these are still in the
     /// first bundle that was sent.
     acknowledged: u64,
     taken: usize,
-    /// How many counted frames the member has yet to acknowledge.
-    behind: usize,
     /// What was sent since the member was last asked for an acknowledgement weighs so much.
     unasked: usize,
 }
@@ -56,15 +64,18 @@ impl Backlog {
     #[must_use]
     pub fn new(max_weight: usize) -> Self {
         Self {
-            sent: VecDeque::new(),
-            waiting: VecDeque::new(),
-            is_asleep: false,
-            passed: Vec::new(),
             weight: 0,
             max_weight,
+            behind: 0,
+            is_extended: false,
+            is_asleep: false,
+            last: Bundle::default(),
+            passed: Vec::new(),
+            waiting: VecDeque::new(),
+            usual: 0,
+            sent: VecDeque::new(),
             acknowledged: 0,
             taken: 0,
-            behind: 0,
             unasked: 0,
         }
     }
@@ -72,7 +83,7 @@ impl Backlog {
     /// Whether nothing waits to be sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.last.frames().is_empty()
     }
 
     /// The weight of what may be unacknowledged although the member reads: what it has not been
@@ -92,6 +103,18 @@ impl Backlog {
         self.weight
     }
 
+    /// Whether there is room for so much more.
+    #[must_use]
+    pub fn has_room_for(&self, weight: usize) -> bool {
+        self.weight + weight <= self.max_weight << u8::from(self.is_extended)
+    }
+
+    /// Lets it hold twice as much until the member's next acknowledgement: that has come, and nobody has
+    /// looked at it yet.
+    pub fn extend(&mut self) {
+        self.is_extended = true;
+    }
+
     /// Adds a frame.
     ///
     /// # Errors
@@ -99,7 +122,7 @@ impl Backlog {
     pub fn post(&mut self, frame: OutgoingFrame) -> Result<(), Overflow> {
         // Of what a member signs that is further behind, the others could compare nothing.
         let behind = self.behind + usize::from(frame.is_counted());
-        if self.weight + frame.weight() > self.max_weight || behind > REMEMBERED {
+        if !self.has_room_for(frame.weight()) || behind > REMEMBERED {
             return Err(Overflow);
         }
         self.push(frame);
@@ -117,7 +140,7 @@ impl Backlog {
         if self.passed.len() == MAX_PASSED {
             self.push_passed();
         }
-        if self.weight + entry.len() > self.max_weight {
+        if !self.has_room_for(entry.len()) {
             return Err(Overflow);
         }
         self.weight += entry.len();
@@ -142,17 +165,25 @@ impl Backlog {
     fn push_behind(&mut self, frame: OutgoingFrame) {
         self.behind += usize::from(frame.is_counted());
         self.weight += frame.weight();
-        match self.waiting.back_mut() {
-            Some(last) if !last.is_full() => last.push(frame),
-            _ => self.waiting.push_back(frame.into()),
+        if self.last.is_full() {
+            self.waiting.push_back(std::mem::take(&mut self.last));
         }
+        if self.last.frames().is_empty() {
+            self.last.expect(self.usual);
+        }
+        self.last.push(frame);
     }
 
     /// Takes what is to be sent next, if anything is.
     pub fn take(&mut self) -> Option<Unsent> {
-        let mut bundle = self.waiting.pop_front()?;
+        if self.is_empty() {
+            return None;
+        }
+        let next = self.waiting.pop_front();
+        let mut bundle = next.unwrap_or_else(|| std::mem::take(&mut self.last));
+        self.usual = bundle.frames().len();
         // Space that only a rush needed is given back.
-        if self.waiting.is_empty() && self.waiting.capacity() > KEPT {
+        if self.waiting.is_empty() && self.waiting.capacity() > 0 {
             self.waiting = VecDeque::new();
         }
         if bundle.counted() == 0 {
@@ -219,6 +250,7 @@ impl Backlog {
             return Err(Malformed);
         }
         self.acknowledged = count;
+        self.is_extended = false;
         self.taken = taken;
         self.behind -= news;
         let done: Vec<Arc<Bundle>> = self.sent.drain(..whole).collect();
@@ -247,10 +279,9 @@ impl Backlog {
         self.acknowledge(received)?;
         self.push_passed();
         self.is_asleep = false;
-        let (sent, waiting) = (
-            std::mem::take(&mut self.sent),
-            std::mem::take(&mut self.waiting),
-        );
+        let sent = std::mem::take(&mut self.sent);
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.push_back(std::mem::take(&mut self.last));
         let sent = sent.iter().flat_map(|bundle| bundle.frames());
         let waiting = waiting.iter().flat_map(Bundle::frames);
         let unsent = sent.chain(waiting).filter(|frame| frame.is_counted());
@@ -271,6 +302,7 @@ impl Backlog {
     /// Drops all frames.
     pub fn clear(&mut self) {
         self.waiting = VecDeque::new();
+        self.last = Bundle::default();
         self.sent = VecDeque::new();
         self.passed = Vec::new();
         (self.weight, self.taken, self.behind) = (0, 0, 0);

@@ -66,6 +66,11 @@ impl Bundle {
         self.frames.len() >= MOST_FRAMES || self.bytes >= MOST_BYTES
     }
 
+    /// Sets space aside for so many frames.
+    pub(super) fn expect(&mut self, frames: usize) {
+        self.frames.reserve_exact(frames);
+    }
+
     /// Adds a frame of the relay's own that is neither counted nor charged to the member.
     pub(super) fn push_weightless(&mut self, frame: OutgoingFrame) {
         self.frames.push(frame);

@@ -242,9 +242,9 @@ impl Intake {
 
     /// The session ids under which the member may sign: what it sends may be from before it changed
     /// its key.
-    fn senders(&self) -> Vec<SessionId> {
+    fn senders(&self) -> [SessionId; 2] {
         let Lineage { sid, previous, .. } = self.lineage;
-        [sid].into_iter().chain(previous).collect()
+        [sid, previous.unwrap_or(sid)]
     }
 
     /// Checks a statement and its signature: so nobody must wonder whether the relay has made it up.

@@ -289,7 +289,7 @@ impl<M: Mailbox> Room<M> {
         }
         // The member is not there yet: it computes its own entry's place from WELCOME.
         let entry = ChainEntry::new(EntryKind::Joined, card.bytes());
-        self.append(&entry, None, |_| None);
+        self.append_for_all(&entry, None);
         let mut throttle = Throttle::new(&self.limits);
         let owed = mailbox.address().and_then(|address| self.debts.of(address));
         if let Some(owed) = owed {
@@ -338,7 +338,7 @@ impl<M: Mailbox> Room<M> {
         drop(occupants);
         if let Some(sid) = leaver {
             self.remove(sid);
-            self.append(&ChainEntry::left(sid, departure), None, |_| None);
+            self.append_for_all(&ChainEntry::left(sid, departure), None);
         }
     }
 
@@ -354,7 +354,7 @@ impl<M: Mailbox> Room<M> {
         });
         drop(occupants);
         if let Some(entry) = entry {
-            self.append(&entry, None, |_| None);
+            self.append_for_all(&entry, None);
         }
     }
 
@@ -366,7 +366,7 @@ impl<M: Mailbox> Room<M> {
         let woken = sleeper.and_then(|(sid, occupant)| occupant.absence.take().map(|_| sid));
         drop(occupants);
         if let Some(sid) = woken {
-            self.append(&ChainEntry::awake(sid), None, |_| None);
+            self.append_for_all(&ChainEntry::awake(sid), None);
         }
     }
 
@@ -387,25 +387,30 @@ impl<M: Mailbox> Room<M> {
         self.former.add(sid, owner);
     }
 
-    /// Gives an entry its place. All get it, or what `for_reader` has for them instead, but its author,
-    /// who is told that its oldest entry that has not come back has its place here.
+    /// Gives an entry its place. All get the frame that `frame_for` has for them, but its author, who is
+    /// told that its oldest entry that has not come back has its place here.
     fn append(
         &mut self,
-        entry: &ChainEntry,
+        (kind, digest): (EntryKind, &Digest),
         author: Option<SessionId>,
-        mut for_reader: impl FnMut(SessionId) -> Option<OutgoingFrame>,
+        mut frame_for: impl FnMut(SessionId) -> OutgoingFrame,
     ) {
-        self.link = self.link.then(entry.kind, &entry.digest);
+        self.link = self.link.then(kind, digest);
         for (sid, occupant) in self.roster.iter() {
             let mailbox = &occupant.mailbox;
             if Some(sid) == author {
                 mailbox.post(Frame::own().into());
-            } else if entry.kind == EntryKind::Statement {
-                mailbox.post_statement(entry.frame.clone(), &entry.digest);
+            } else if kind == EntryKind::Statement {
+                mailbox.post_statement(frame_for(sid), digest);
             } else {
-                mailbox.post(for_reader(sid).unwrap_or_else(|| entry.frame.clone()));
+                mailbox.post(frame_for(sid));
             }
         }
+    }
+
+    /// Gives an entry its place that is the same for all.
+    fn append_for_all(&mut self, entry: &ChainEntry, author: Option<SessionId>) {
+        self.append((entry.kind, &entry.digest), author, |_| entry.frame.clone());
     }
 
     /// Does what a member asks of its room.
@@ -442,10 +447,10 @@ impl<M: Mailbox> Room<M> {
                 None => readers = self.forward(message),
             },
             MemberRequest::Statement(statement) => {
-                self.append(&statement.entry, Some(author), |_| None);
+                self.append_for_all(&statement.entry, Some(author));
             }
             MemberRequest::Goodbye(goodbye) => {
-                self.append(&goodbye.entry, Some(author), |_| None);
+                self.append_for_all(&goodbye.entry, Some(author));
                 self.remove(author);
             }
             MemberRequest::Receipt(receipt) => {
@@ -475,7 +480,7 @@ impl<M: Mailbox> Room<M> {
             self.retire(before, previous, owner);
             self.successors.insert((before, card.sid()));
         }
-        self.append(entry, Some(card.sid()), |_| None);
+        self.append_for_all(entry, Some(card.sid()));
         Ok(())
     }
 
@@ -522,27 +527,35 @@ impl<M: Mailbox> Room<M> {
         sent
     }
 
-    /// Forwards a message that is an entry to all members, with the parcel that each has.
-    fn forward_to_all(
-        &mut self,
-        author: SessionId,
-        message: &ReassembledMessage,
-        entry: &ChainEntry,
-    ) {
+    /// Forwards a message that is an entry, of this digest, to all members, with the parcel that each has.
+    fn forward_to_all(&mut self, author: SessionId, message: &ReassembledMessage, entry: &Digest) {
         let parcels = message.parcels();
-        let mut parcels: Vec<_> = parcels
-            .flat_map(|(fragment, parcel)| {
-                let readers = self.readers(parcel.to);
-                readers.map(move |(sid, _)| (sid, fragment, parcel))
-            })
-            .collect();
+        let parcels = parcels.map(|(fragment, parcel)| (parcel.to, fragment, parcel));
+        let mut parcels: Vec<_> = parcels.collect();
         // In the members' order. Clients send parcels almost in it, which makes this quick.
         parcels.sort_by_key(|(to, ..)| *to);
+        // Some are for keys that their owners have replaced.
+        let late = self.successors.iter().filter_map(|(before, sid)| {
+            let at = parcels.binary_search_by_key(before, |(to, ..)| *to).ok()?;
+            let (_, fragment, parcel) = parcels.get(at)?;
+            let mut readers = self.readers(*before);
+            readers
+                .any(|(reader, _)| reader == *sid)
+                .then_some((*sid, *fragment, *parcel))
+        });
+        let late: Vec<_> = late.collect();
+        if !late.is_empty() {
+            parcels.extend(late);
+            parcels.sort_by_key(|(to, ..)| *to);
+        }
         let mut parcels = parcels.into_iter().peekable();
-        self.append(entry, Some(author), |sid| {
+        let mut bare = None;
+        self.append((EntryKind::Message, entry), Some(author), |sid| {
             while parcels.next_if(|(to, ..)| *to < sid).is_some() {}
-            let (_, fragment, parcel) = parcels.next_if(|(to, ..)| *to == sid)?;
-            Some(message.frame(fragment, parcel))
+            match parcels.next_if(|(to, ..)| *to == sid) {
+                Some((_, fragment, parcel)) => message.frame(fragment, parcel),
+                None => bare.get_or_insert_with(|| message.bare_frame()).clone(),
+            }
         });
     }
 }

@@ -4,26 +4,28 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::cipher::encoding::Malformed;
+use crate::cipher::encoding::{Digest, Malformed};
 use crate::room::card::SessionId;
-use crate::room::chain::EntryKind;
-use crate::room::frame::{MAX_FRAME, Parcel, Part, RelayLimits, RunId, SendFrame};
+use crate::room::chain::{EntryKind, entry_digest};
+use crate::room::frame::{Frame, MAX_FRAME, Parcel, Part, RelayLimits, RunId, SendFrame};
 use crate::room::message::{Header, MAX_HEADER, MAX_SIGNATURE, Stream, max_header};
 use crate::room::names::RoomId;
 
 use super::OutgoingFrame;
-use super::entry::ChainEntry;
 use super::incoming::IncomingFrame;
 
 /// Whether no reader is named twice. A frame SEND has its header once, and the relay sends the header
 /// with each parcel: whoever named one reader many times would have it send that reader far more
 /// bytes than came in.
-fn is_unique(readers: impl Iterator<Item = SessionId>) -> bool {
-    let mut readers: Vec<SessionId> = readers.collect();
-    // Clients send readers in ascending order but for a few at the end, which this kind of sorting
-    // is quick with.
-    readers.sort();
-    readers.is_sorted_by(|a, b| a < b)
+fn is_unique(readers: impl Iterator<Item = SessionId> + Clone) -> bool {
+    let is_ascending = readers.clone().is_sorted_by(|a, b| a < b);
+    is_ascending || {
+        let mut readers: Vec<SessionId> = readers.collect();
+        // Clients send readers in ascending order but for a few at the end, which this kind of sorting
+        // is quick with.
+        readers.sort();
+        readers.is_sorted_by(|a, b| a < b)
+    }
 }
 
 /// The longest parcel, in bytes: a ciphertext for one reader, with what belongs to it (PROTOCOL
@@ -41,8 +43,9 @@ pub struct ReassembledMessage {
     fragments: Vec<Fragment>,
     /// The session id under which it was written.
     pub(super) sender: SessionId,
-    /// Its entry, unless it is for the readers of its parcels alone: a direct one or a late copy.
-    pub(super) entry: Option<ChainEntry>,
+    /// The digest of its entry, unless it is for the readers of its parcels alone: a direct one or a
+    /// late copy.
+    pub(super) entry: Option<Digest>,
 }
 
 impl ReassembledMessage {
@@ -63,6 +66,14 @@ impl ReassembledMessage {
             fragment.send.signed.clone(),
             parcel.ciphertext.clone(),
         )
+    }
+
+    /// The frame that takes its entry to those who have no parcel: a copy, so that nothing that came in
+    /// is kept for it.
+    pub(super) fn bare_frame(&self) -> OutgoingFrame {
+        let first = self.fragments.first();
+        let entry = first.map(|first| first.bytes(&first.send.signed));
+        Frame::entry(EntryKind::Message, entry.unwrap_or_default()).into()
     }
 }
 
@@ -180,8 +191,7 @@ impl Reassembly {
             return Err(Malformed);
         }
         let signed = fragment.bytes(&fragment.send.signed);
-        let entry = || ChainEntry::new(EntryKind::Message, signed);
-        let entry = (is_entry && part == Part::Last).then(entry);
+        let entry = (is_entry && part == Part::Last).then(|| entry_digest(signed));
         self.fragments.push(fragment);
         Ok((part != Part::More).then(|| {
             self.bytes = 0;

@@ -23,6 +23,8 @@ pub(super) enum Phase {
 /// How far this member is in the room, over one connection after the other.
 pub(super) struct Door {
     pub(super) phase: Phase,
+    /// Whether the other end of the present connection has begun it as a relay does.
+    pub(super) is_greeted: bool,
     pub(super) limits: RelayLimits,
     /// Whether this member has been in the room, over whatever connection.
     pub(super) has_entered: bool,

@@ -41,7 +41,7 @@ impl Session {
                     ciphertext,
                     is_entry: true,
                 };
-                return Ok(self.take_message_entry(parcel, found, now));
+                return self.take_message_entry(parcel, found, now);
             }
             EntryKind::Statement => return Ok(self.take_statement(&Signed::parse(entry)?, now)),
             EntryKind::Goodbye => self.take_goodbye(&Signed::parse(entry)?, now),

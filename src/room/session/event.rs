@@ -10,7 +10,7 @@ use crate::room::frame::Departure;
 use crate::room::handed::Refusal;
 use crate::room::message::{Kind, LeftOutFor, OpenError};
 use crate::room::names::Nick;
-use crate::room::notice::Notice;
+use crate::room::notice::{Next, Notice};
 use crate::room::roster::Conflict;
 use crate::room::text::SafeText;
 
@@ -395,6 +395,21 @@ pub enum End {
     UnknownNotice(u8),
     /// The relay sent what no relay sends.
     Malformed,
+}
+
+impl End {
+    /// What the client does that was, or is, in the room.
+    #[must_use]
+    pub fn next(self, is_inside: bool) -> Next {
+        match self {
+            Self::Malformed => Next::Doubt,
+            Self::Notice(notice) if is_inside => notice.inside(),
+            Self::Notice(notice) => notice.on_the_way_back(),
+            // A relay that is newer may have more reasons not to let anybody in.
+            Self::UnknownNotice(_) if is_inside => Next::Doubt,
+            Self::UnknownNotice(_) => Next::End,
+        }
+    }
 }
 
 impl From<Malformed> for End {

@@ -186,6 +186,16 @@ impl History {
         self.push(at, link.digest, roster);
     }
 
+    /// What came after this position of the present stay was no entry.
+    pub(super) fn go_back_to(&mut self, at: At) {
+        while self.points.back().is_some_and(|point| point.at > at) {
+            self.points.pop_back();
+        }
+        if let Some((_, last)) = self.stays.back_mut() {
+            *last = at.min(*last);
+        }
+    }
+
     /// At the present position the roster has this digest, and so many others are in it.
     pub(super) fn set_roster(&mut self, digest: Digest, others: usize) {
         self.had_company |= others > 0;

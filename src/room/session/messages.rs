@@ -6,7 +6,7 @@ use crate::room::frame::Signed;
 use crate::room::message::{OpenError, Opened, header_digest, verify};
 
 use super::claims::What;
-use super::event::Event;
+use super::event::{End, Event};
 use super::jobs::{Found, Parcel, open_for};
 use super::placing::{Arrived, Parties};
 use super::signatures::Signature;
@@ -45,8 +45,9 @@ impl Session {
         parcel: Parcel<'_>,
         found: Option<Found>,
         now: Now,
-    ) -> Vec<Event> {
+    ) -> Result<Vec<Event>, End> {
         let outcome = match Arrived::read(parcel, found) {
+            Some(arrived) if self.has_its_place(&arrived) => return Err(End::Malformed),
             Some(arrived) => self.take_message(arrived, now),
             None => Outcome::unread([Event::Stray]),
         };
@@ -54,7 +55,7 @@ impl Session {
             self.history.note_unread();
         }
         self.hurry_beacon(now);
-        outcome.events
+        Ok(outcome.events)
     }
 
     /// A message for this member alone has come: a direct one, or a late copy of one to the room.

@@ -170,6 +170,7 @@ impl Session {
             policy,
             door: Door {
                 phase: Phase::Begun,
+                is_greeted: false,
                 limits: RelayLimits::default(),
                 has_entered: false,
                 joined: None,
@@ -205,6 +206,13 @@ impl Session {
     #[must_use]
     pub fn is_inside(&self) -> bool {
         matches!(self.door.phase, Phase::Inside)
+    }
+
+    /// Whether the other end of the present connection has begun it as a relay does: it is no page that asks
+    /// for a password in the relay's place.
+    #[must_use]
+    pub fn is_greeted(&self) -> bool {
+        self.door.is_greeted
     }
 
     /// Whether this member is in the room, connected to it, and nothing is to come that waited for it.
@@ -378,7 +386,7 @@ impl Session {
                 self.timers.was_unanswered(self.presence.active.get());
             }
         }
-        self.door.phase = Phase::Begun;
+        (self.door.phase, self.door.is_greeted) = (Phase::Begun, false);
         self.inbox.clear();
         self.presence.active.stop(now.uptime);
         self.door.outgoing.clear();

@@ -145,6 +145,21 @@ impl Session {
         }
     }
 
+    /// Whether an entry has come before, in the present stays of its author and this member. A relay gives
+    /// nothing two places there: somebody on the way has repeated what it sent.
+    pub(super) fn has_its_place(&self, arrived: &Arrived<'_>) -> bool {
+        let Arrived { signed, header, .. } = arrived;
+        let author = self.members.known_as(header.sender);
+        author.is_some_and(|author| {
+            let is_of_this_stay = !self.is_from_before(author.card.sid(), &header.claim);
+            let digest = header_digest(signed.bytes);
+            let origin = author.card.origin();
+            is_of_this_stay
+                && !arrived.is_direct()
+                && self.streams.has_place(origin, header.number, digest)
+        })
+    }
+
     pub(super) fn stream_of(
         &mut self,
         arrived: &Arrived<'_>,

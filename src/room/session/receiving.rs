@@ -117,7 +117,7 @@ impl Session {
         match (phase, frame) {
             (_, ToClient::Notice(code)) => Err(end_with(code)),
             (Phase::Begun, ToClient::Challenge(challenge, limits)) => {
-                self.door.limits = limits;
+                (self.door.is_greeted, self.door.limits) = (true, limits);
                 self.present(&challenge, now)?;
                 Ok(Vec::new())
             }
@@ -194,6 +194,17 @@ impl Session {
     }
 
     fn deal_with(&mut self, arrival: Arrival, now: Now) -> Result<Vec<Event>, End> {
+        let before = self.history.now();
+        let dealt = self.deal_with_next(arrival, now);
+        if dealt == Err(End::Malformed) {
+            // It was put in on the way, perhaps. The others, who were not shown it, are told what was seen
+            // before.
+            self.history.go_back_to(before);
+        }
+        dealt
+    }
+
+    fn deal_with_next(&mut self, arrival: Arrival, now: Now) -> Result<Vec<Event>, End> {
         let events = match arrival {
             Arrival::Frame(frame, progress) => {
                 let found = match progress {
@@ -238,10 +249,7 @@ impl Session {
                 self.take_passed(&digests)?;
                 Ok(Vec::new())
             }
-            ToClient::Notice(code) => {
-                self.door.phase = Phase::Begun;
-                Err(end_with(code))
-            }
+            ToClient::Notice(code) => Err(end_with(code)),
             _ => Err(End::Malformed),
         }
     }

@@ -68,6 +68,8 @@ pub(super) struct NumberedStream {
     had: Had,
     /// Whether the latest message was one of the present stays of both.
     is_settled: bool,
+    /// The highest number that has come with a message of the present stays of both.
+    highest: Option<u64>,
     meanwhile: Meanwhile,
     gaps: Vec<Gap>,
     /// The latest messages: the number, the digest of the header.
@@ -86,6 +88,13 @@ impl NumberedStream {
         }
     }
 
+    /// Whether a message of the present stays of both has come before. A relay takes none from its author
+    /// there whose number is not above all before it.
+    fn has_place(&self, number: u64, digest: Digest) -> bool {
+        self.highest.is_some_and(|highest| number <= highest)
+            && self.turn(number, digest) == Turn::Repeated
+    }
+
     /// A message has come whose signature was verified; whether it opens is said afterwards. If it is
     /// of the present stays of both, and so was the one before, what is between is missing. Where its
     /// content has not come with it, it is missing itself.
@@ -97,6 +106,9 @@ impl NumberedStream {
         fits: bool,
         active: Duration,
     ) {
+        if fits {
+            self.highest = self.highest.max(Some(number));
+        }
         if number >= self.had.next && fits {
             self.settle(number, active);
         } else if self.meanwhile.known.contains(number) {
@@ -151,7 +163,7 @@ impl NumberedStream {
     /// A stay begins, of its sender or of this member: numbers between that and what came before may
     /// be of messages that were not for this member.
     fn unsettle(&mut self) {
-        self.is_settled = false;
+        (self.is_settled, self.highest) = (false, None);
     }
 
     /// This member is back in the room. It knows which number was next when it went: by what its sender
@@ -251,6 +263,13 @@ impl AllStreams {
     ) -> Option<Turn> {
         let streams = self.of.get(&origin)?;
         Some(streams.room.turn(number, digest))
+    }
+
+    /// Whether a message of that member's to the room has its place in the chain already, in the present
+    /// stays of both.
+    pub(super) fn has_place(&self, origin: SessionId, number: u64, digest: Digest) -> bool {
+        let streams = self.of.get(&origin);
+        streams.is_some_and(|streams| streams.room.has_place(number, digest))
     }
 
     /// What has come of the direct messages from that member, if anything has come from it.

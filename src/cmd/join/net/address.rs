@@ -187,6 +187,20 @@ mod tests {
     }
 
     #[test]
+    fn the_address_of_a_socket_is_the_one_that_a_person_writes() {
+        for text in [
+            "127.0.0.1:4000",
+            "[::1]:4000",
+            "[fe80::1%7]:4000",
+            "[::ffff:127.0.0.1]:4000",
+        ] {
+            let address: Address = text.parse().unwrap();
+            let of_socket: SocketAddr = text.parse().unwrap();
+            assert_eq!(Address::from(of_socket), address);
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_refused() {
         for text in [
             "",

@@ -33,8 +33,10 @@ const EAGER_FOR: Duration = Duration::from_mins(1);
 /// A link that has led into the room is a good one if it lasts for so long. If not, pauses go on growing.
 const GOOD_AFTER: Duration = Duration::from_secs(1);
 
-/// After so many links in a row over which came what no relay sends, the relay is broken.
+/// After so many links in a row over which something went that should not, the relay is broken. A link
+/// ends the row if it was good for so long: whoever puts something into each may wait for a moment first.
 const MAX_BAD: u32 = 5;
+const SOUND_AFTER: Duration = Duration::from_secs(10);
 
 /// The connection is taken for dead when the relay does not acknowledge what it was sent, and sends
 /// nothing else, for so long.
@@ -113,7 +115,7 @@ pub(in crate::cmd::join) struct Connection {
     patience: Duration,
     /// How many links have failed since there was a good one.
     failures: u32,
-    /// Over how many of these came what no relay sends.
+    /// Over how many links something went that should not, since there was one that was good for longer.
     bad: u32,
     /// When the present link led into the room.
     settled: Option<Instant>,
@@ -268,8 +270,8 @@ impl Connection {
         &mut self.setbacks
     }
 
-    /// What no relay sends has come over the present link. Returns whether that was so over too many
-    /// links in a row.
+    /// Something went over the present link that neither side sends. Returns whether that was so over too
+    /// many links in a row.
     pub(in crate::cmd::join) fn note_bad(&mut self) -> bool {
         self.forget_failures();
         self.bad += 1;
@@ -279,8 +281,12 @@ impl Connection {
     /// Forgets what failed before the present link, if that was a good one.
     fn forget_failures(&mut self) {
         let settled = self.settled.take();
-        if settled.is_some_and(|settled| settled.elapsed() >= GOOD_AFTER) {
-            (self.failures, self.bad) = (0, 0);
+        let good_for = settled.map_or(Duration::ZERO, |settled| settled.elapsed());
+        if good_for >= GOOD_AFTER {
+            self.failures = 0;
+        }
+        if good_for >= SOUND_AFTER {
+            self.bad = 0;
         }
     }
 
@@ -298,7 +304,8 @@ impl Connection {
         if self.eager_until.is_some_and(|until| Instant::now() < until) {
             self.failures = 0;
         }
-        let doubled = FIRST_PAUSE.saturating_mul(1 << self.failures.min(5));
+        let in_a_row = self.failures.max(self.bad.saturating_sub(1));
+        let doubled = FIRST_PAUSE.saturating_mul(1 << in_a_row.min(5));
         let longest = doubled.min(LONGEST_PAUSE).as_secs_f64();
         let mut pause = rand::rng().random_range(longest / 5.0..longest);
         if std::mem::take(&mut self.is_hurried) | std::mem::take(&mut self.is_woken) {

@@ -414,10 +414,14 @@ incidents! {
         Alarm "deaf", by Other, 1 a minute:
         "the relay does not take what you send, however often the connection is made again: it is broken, or keeps that back; use another relay".to_owned();
 
-    /// Something came from the relay that no relay sends (PROTOCOL §6).
-    BadFrame {} =>
+    /// Something came from the relay that no relay sends (PROTOCOL §6); or the relay says this, and this
+    /// client gives it no reason to (PROTOCOL §9).
+    BadFrame { said: Option<String> } =>
         Alarm "bad-frame", by Other, 1 a minute:
-        "what came over the connection is nothing that a relay sends: somebody on the way has put it there, or the relay is broken; if it goes on, use another network or another relay".to_owned();
+        match said {
+            None => "what came over the connection is nothing that a relay sends: somebody on the way has put it there, or the relay is broken; if it goes on, use another network or another relay".to_owned(),
+            Some(said) => format!("the relay hung up without a good reason ({said}): somebody on the way has put something into the connection, or the relay is broken; if it goes on, use another network or another relay"),
+        };
 
     /// A member's session key is so old that this client sends nothing to it.
     StaleKey { nick: Nick } from StaleKey(nick) =>

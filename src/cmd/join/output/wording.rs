@@ -9,6 +9,7 @@ use crate::room::notice::Notice;
 use crate::room::session::{End, Person};
 use crate::room::stream::ReadError;
 
+use super::alarms::Incident;
 use super::report::{LinkState, Report};
 use super::{duration, list};
 use crate::cmd::join::net::link::HANDSHAKE_TIMEOUT;
@@ -58,25 +59,16 @@ pub(in crate::cmd::join) fn unconfirmed(messages: usize) -> String {
     }
 }
 
-/// Whether it makes no sense to connect again after a session has ended like this. What answers as no
-/// relay would may be something in the relay's place, or on the way to it, which will not last.
-pub(in crate::cmd::join) fn is_final(end: End) -> bool {
-    match end {
-        End::UnknownNotice(_) => true,
-        End::Malformed => false,
-        End::Notice(notice) => !matches!(
-            notice,
-            Notice::HandshakeTooSlow
-                | Notice::RoomFull
-                | Notice::RelayFull
-                | Notice::AddressFull
-                | Notice::JoinsTooFast
-                | Notice::IdentityFull
-                | Notice::QueueFull
-                | Notice::Idle
-                | Notice::Shutdown
-        ),
-    }
+/// What is told when a connection ends like this for no good reason.
+pub(in crate::cmd::join) fn bad_frame(end: End) -> Incident {
+    let said = match end {
+        End::Malformed => None,
+        End::Notice(notice) => Some(notice.to_string()),
+        End::UnknownNotice(code) => {
+            Some(format!("reason {code}, which this version does not know"))
+        }
+    };
+    Incident::BadFrame { said }
 }
 
 /// The error for a handshake that came to nothing.

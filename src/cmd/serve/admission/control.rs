@@ -21,7 +21,6 @@ use super::memory::MemoryBudget;
 use crate::cmd::serve::logging::outage::Outage;
 use crate::cmd::serve::logging::rate_limited::RateLimitedLog;
 use crate::cmd::serve::stats::Stats;
-use crate::cmd::serve::threads::ARITHMETIC_STACK;
 
 /// What all connections of a relay share: its limits, its counters and its log of newcomers and
 /// members.
@@ -29,8 +28,8 @@ pub(in crate::cmd::serve) struct AdmissionControl {
     limiter: Mutex<ConnectionLimiter>,
     allow_list: Option<AllowList>,
     shortage: Mutex<Outage>,
-    /// How much memory there is for newcomers and for what waits.
-    pub(in crate::cmd::serve) memory: MemoryBudget,
+    /// How much may be kept for members.
+    pub(in crate::cmd::serve) memory: Arc<MemoryBudget>,
     is_ending: AtomicBool,
     started: Instant,
     /// What `--stats` logs.
@@ -53,7 +52,7 @@ impl AdmissionControl {
             limiter: Mutex::new(ConnectionLimiter::new(limits)),
             allow_list,
             shortage: Mutex::default(),
-            memory,
+            memory: Arc::new(memory),
             is_ending: AtomicBool::new(false),
             started: Instant::now(),
             stats: Stats::default(),
@@ -68,26 +67,16 @@ impl AdmissionControl {
         let network = Network::from(address);
         let verdict = lock(&self.limiter).admit(network);
         if verdict == Verdict::Ignored {
-            self.log_hang_up(address, "there are too many");
+            self.stats.refusals.add(1);
+            let line = format_args!("hung up on {address}: there are too many");
+            self.stranger_log.write(Level::Info, line);
             return None;
         }
-        let pass = Pass {
+        Some(Pass {
             admission: Arc::clone(self),
             network,
             verdict,
-        };
-        if !self.memory.take_for_stranger(ARITHMETIC_STACK) {
-            self.report_shortage(&io::ErrorKind::OutOfMemory.into());
-            self.log_hang_up(address, "there is no memory for it");
-            return None;
-        }
-        Some(pass)
-    }
-
-    fn log_hang_up(&self, address: IpAddr, reason: &str) {
-        self.stats.refusals.add(1);
-        let line = format_args!("hung up on {address}: {reason}");
-        self.stranger_log.write(Level::Info, line);
+        })
     }
 
     /// How many connections are admitted at present.

@@ -45,6 +45,11 @@ pub(in crate::cmd::serve) struct LimitArgs {
           value_parser = none_or_at_least::<LEAST_BYTES>)]
     max_bytes: u32,
 
+    /// The most bytes that are kept for all members together: what waits for them, messages whose end has
+    /// not come, and kept places [default: a quarter of what the machine has free at the start]
+    #[arg(long, value_name = "BYTES")]
+    max_memory: Option<usize>,
+
     /// Let in only the identities in this file, one SHA256:... fingerprint a line
     #[arg(long, value_name = "FILE")]
     allow: Option<PathBuf>,
@@ -80,13 +85,14 @@ impl LimitArgs {
     pub(in crate::cmd::serve) fn admission_control(
         &self,
         connections: usize,
-        memory: MemoryBudget,
     ) -> anyhow::Result<AdmissionControl> {
         let limits = ConnectionLimits {
             connections,
             per_network: usize::try_from(self.max_per_address.get()).unwrap_or(usize::MAX),
             joins: Rate::new(self.joins_per_minute, MINUTE, MINUTE),
         };
+        let own = self.max_memory.map(MemoryBudget::new);
+        let memory = own.unwrap_or_else(MemoryBudget::of_this_machine);
         let allowed = self.allow.as_deref().map(AllowList::open).transpose()?;
         Ok(AdmissionControl::new(limits, allowed, memory))
     }

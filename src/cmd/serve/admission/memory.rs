@@ -1,59 +1,38 @@
-//! How much memory there still is for the relay. Where none is left the system ends the whole
-//! process: so before that the relay refuses newcomers, and keeps less for members that do not
-//! read.
+//! The memory budget: how many bytes the relay keeps for all its members together. Where a system has
+//! no memory left it ends the whole process: so long before that the relay refuses newcomers, and keeps
+//! less for members that do not read.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, System};
 
-/// The reserve, in bytes: this share (one part in so many) of what is there at the start, and no
-/// more than this.
-const RESERVE_SHARE: u64 = 8;
-const MAX_RESERVE: u64 = 256 << 20;
+/// The budget, if the host says nothing: this share (one part in so many) of what there is at the start.
+const SHARE: usize = 4;
 
-/// How much of the reserve (one part in so many) is kept back from strangers, from what waits for
-/// members, and from the long frames that members send.
-const STRANGERS_SHARE: u64 = 2;
-const WAITING_SHARE: u64 = 4;
-const FRAMES_SHARE: u64 = 8;
+/// In steps of how many bytes a member is charged: so the many who post to it seldom touch what all
+/// share.
+const STEP: usize = 16 << 10;
 
-/// The most that can be taken in a millisecond, in bytes: about what a machine can receive.
-const BYTES_PER_MS: u64 = 1 << 20;
-
-/// The longest and the shortest time between two measurements.
-const MAX_INTERVAL: Duration = Duration::from_secs(1);
-const MIN_INTERVAL: Duration = Duration::from_millis(5);
-
-/// Measures how much memory the system has.
-pub(in crate::cmd::serve) struct Gauge(Option<System>);
-
-impl Gauge {
-    /// A gauge for this system. Where sysinfo does not know the system, the gauge knows only the
-    /// process's own limits.
-    pub(in crate::cmd::serve) fn new() -> Self {
-        Self(System::new().ok())
-    }
-
-    /// How many bytes this process may still take: the least of what the machine, the control group
-    /// and the process's own limits have left, as far as the system tells.
-    pub(in crate::cmd::serve) fn measure(&mut self) -> Option<u64> {
-        let system = self.0.as_mut();
-        let shared = system.map(|system| [machine(system), group(system)]);
-        let shared = shared.into_iter().flatten();
-        shared.chain(own_limits()).flatten().min()
-    }
+/// How many bytes this process may take: the least of what the machine, the control group and the
+/// process's own limits have left, as far as the system tells.
+fn measure() -> Option<u64> {
+    let mut system = System::new().ok();
+    let shared = system
+        .as_mut()
+        .map(|system| [machine(system), group(system)]);
+    let shared = shared.into_iter().flatten();
+    shared.chain(own_limits()).flatten().min()
 }
 
 fn machine(system: &mut System) -> Option<u64> {
-    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram().with_swap());
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     let is_known = system.total_memory() > 0;
-    is_known.then(|| system.available_memory() + system.free_swap())
+    is_known.then(|| system.available_memory())
 }
 
 /// What the control group has left, counted by its programs' own memory: the system gives back what
-/// it keeps of files. Sockets, page tables, and other groups under a common limit are not counted:
-/// they are at the expense of the reserve.
+/// it keeps of files.
 fn group(system: &mut System) -> Option<u64> {
     let own = sysinfo::get_current_pid().ok()?;
     system.refresh_processes_specifics(
@@ -65,109 +44,119 @@ fn group(system: &mut System) -> Option<u64> {
     Some(limits.total_memory.saturating_sub(limits.rss))
 }
 
-/// What is left of the limits that the process was started under (`ulimit -v` and `-d`).
-#[cfg(target_os = "linux")]
+/// The limits that the process was started under (`ulimit -v` and `-d`).
+#[cfg(unix)]
 fn own_limits() -> [Option<u64>; 2] {
     use nix::sys::resource::{Resource, getrlimit};
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    [
-        (Resource::RLIMIT_AS, "VmSize:"),
-        (Resource::RLIMIT_DATA, "VmData:"),
-    ]
-    .map(|(resource, name)| {
-        let (limit, _) = getrlimit(resource).ok()?;
-        Some(limit.saturating_sub(taken(&status, name)?))
-    })
+    [Resource::RLIMIT_AS, Resource::RLIMIT_DATA].map(|resource| Some(getrlimit(resource).ok()?.0))
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(unix))]
 fn own_limits() -> [Option<u64>; 0] {
     []
 }
 
-/// The bytes in a line of `proc_pid_status(5)`.
-#[cfg(target_os = "linux")]
-fn taken(status: &str, name: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes << 10)
-}
-
-/// The memory that was left at the last measurement, less what newcomers and frames have been given
-/// since.
+/// How many bytes are kept for members, and how many may be.
 #[derive(Debug)]
 pub(in crate::cmd::serve) struct MemoryBudget {
-    left: AtomicU64,
-    reserve: u64,
+    taken: AtomicUsize,
+    most: usize,
+}
+
+impl Default for MemoryBudget {
+    fn default() -> Self {
+        Self::new(usize::MAX)
+    }
 }
 
 impl MemoryBudget {
-    /// A budget with `left` bytes at the start. Warns if that is not known: such a relay never
-    /// thinks that it is short.
-    pub(in crate::cmd::serve) fn new(left: Option<u64>) -> Self {
-        if left.is_none() {
-            log::warn!(
-                "the system does not tell how much memory there is: see to it that the limits fit the machine"
-            );
-        }
-        let reserve = left.map_or(0, |left| (left / RESERVE_SHARE).min(MAX_RESERVE));
+    /// A budget of so many bytes.
+    pub(in crate::cmd::serve) fn new(most: usize) -> Self {
         Self {
-            left: AtomicU64::new(left.unwrap_or(u64::MAX)),
-            reserve,
+            taken: AtomicUsize::new(0),
+            most,
         }
     }
 
-    /// Sets what is left to what was measured, if it was.
-    pub(in crate::cmd::serve) fn update(&self, left: Option<u64>) {
-        if let Some(left) = left {
-            self.left.store(left, Ordering::Relaxed);
-        }
+    /// The budget that suits this machine. Warns if nobody knows it: such a budget has no end.
+    pub(in crate::cmd::serve) fn of_this_machine() -> Self {
+        let Some(left) = measure() else {
+            log::warn!(
+                "the system does not tell how much memory there is: say with --max-memory how much the relay may keep for members"
+            );
+            return Self::default();
+        };
+        Self::new(usize::try_from(left).unwrap_or(usize::MAX) / SHARE)
     }
 
-    /// After which time to measure again: when a quarter of what is left may be gone, but every 5
-    /// ms at most, in which 5 MiB may be.
-    pub(in crate::cmd::serve) fn interval(&self) -> Duration {
-        let left = self.left.load(Ordering::Relaxed);
-        Duration::from_millis(left / 4 / BYTES_PER_MS).clamp(MIN_INTERVAL, MAX_INTERVAL)
+    fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
     }
 
-    /// Takes `bytes` for a connection of which nobody knows yet whether it is a member's that comes
-    /// back. Returns whether there were so many.
-    pub(in crate::cmd::serve) fn take_for_stranger(&self, bytes: usize) -> bool {
-        self.take(bytes, self.reserve / STRANGERS_SHARE)
-    }
-
-    /// Takes `bytes` for a frame. Returns whether there were so many.
-    pub(in crate::cmd::serve) fn take_for_frame(&self, bytes: usize) -> bool {
-        self.take(bytes, self.reserve / FRAMES_SHARE)
-    }
-
-    fn take(&self, bytes: usize, least: u64) -> bool {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let needed = bytes.saturating_add(least);
-        let take = |left| (left >= needed).then(|| left - bytes);
-        (self
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take))
-        .is_ok()
-    }
-
-    /// Whether there is none left for new members: less than the reserve.
+    /// Whether there is none left for new members: more than three quarters are taken.
     pub(in crate::cmd::serve) fn is_short(&self) -> bool {
-        self.left.load(Ordering::Relaxed) < self.reserve
+        self.taken() / 3 > self.most / 4
     }
 
-    /// The most bytes that may wait for one member, where that is `bytes` while there is enough
-    /// memory. Below the reserve it shrinks with what is left.
-    pub(in crate::cmd::serve) fn queue_limit(&self, bytes: usize) -> usize {
-        let left = self.left.load(Ordering::Relaxed);
-        if left >= self.reserve {
-            return bytes;
+    /// Whether there is none left for anything that can do without.
+    pub(in crate::cmd::serve) fn is_used_up(&self) -> bool {
+        self.taken() > self.most
+    }
+}
+
+/// What is charged to the budget for one purpose, until this is dropped.
+#[derive(Debug)]
+pub(in crate::cmd::serve) struct Charge {
+    budget: Arc<MemoryBudget>,
+    steps: usize,
+}
+
+impl Charge {
+    /// Charges nothing yet.
+    pub(in crate::cmd::serve) fn new(budget: &Arc<MemoryBudget>) -> Self {
+        Self {
+            budget: Arc::clone(budget),
+            steps: 0,
         }
-        let least = self.reserve / WAITING_SHARE;
-        let (part, all) = (left.saturating_sub(least), self.reserve - least);
-        let share = bytes as u128 * u128::from(part) / u128::from(all);
-        usize::try_from(share).expect("less than `bytes`")
+    }
+
+    pub(in crate::cmd::serve) fn budget(&self) -> &MemoryBudget {
+        &self.budget
+    }
+
+    /// How many bytes are charged.
+    pub(in crate::cmd::serve) fn bytes(&self) -> usize {
+        self.steps * STEP
+    }
+
+    /// Charges so many bytes in all. Returns whether that is more than before, by a step at least.
+    pub(in crate::cmd::serve) fn set(&mut self, bytes: usize) -> bool {
+        let (before, now) = (self.steps, bytes.div_ceil(STEP));
+        self.steps = now;
+        let taken = &self.budget.taken;
+        match now.cmp(&before) {
+            std::cmp::Ordering::Less => taken.fetch_sub((before - now) * STEP, Ordering::Relaxed),
+            std::cmp::Ordering::Equal => return false,
+            std::cmp::Ordering::Greater => {
+                taken.fetch_add((now - before) * STEP, Ordering::Relaxed)
+            }
+        };
+        now > before
+    }
+
+    /// Charges `bytes` more, if the budget has so many. Returns whether it had.
+    pub(in crate::cmd::serve) fn grow(&mut self, bytes: usize) -> bool {
+        let has_room = self.budget.taken().saturating_add(bytes) <= self.budget.most;
+        if has_room {
+            self.set(self.bytes() + bytes);
+        }
+        has_room
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.set(0);
     }
 }
 
@@ -175,61 +164,50 @@ impl MemoryBudget {
 mod tests {
     use super::*;
 
-    const MIB: u64 = 1 << 20;
+    const MIB: usize = 1 << 20;
 
     #[test]
-    fn a_part_of_what_there_is_is_kept_back() {
-        let memory = MemoryBudget::new(Some(800 * MIB));
-        assert!(!memory.is_short());
-        memory.update(Some(100 * MIB));
-        assert!(!memory.is_short());
-        assert_eq!(memory.queue_limit(1000), 1000);
-        memory.update(Some(50 * MIB));
-        assert!(memory.is_short());
-        assert_eq!(memory.queue_limit(1000), 333);
-        memory.update(Some(25 * MIB));
-        assert_eq!(memory.queue_limit(1000), 0);
-        memory.update(Some(0));
-        assert_eq!(memory.queue_limit(1000), 0);
-        memory.update(Some(800 * MIB));
-        assert!(!memory.is_short());
-        assert!(!MemoryBudget::new(Some(1 << 40)).is_short());
-        assert!(!MemoryBudget::new(None).is_short());
-        assert_eq!(MemoryBudget::new(Some(1 << 40)).reserve, MAX_RESERVE);
+    fn the_last_quarter_is_not_for_newcomers() {
+        let budget = Arc::new(MemoryBudget::new(64 * MIB));
+        let mut charge = Charge::new(&budget);
+        for (taken, expected) in [
+            (0, (false, false)),
+            (48, (false, false)),
+            (49, (true, false)),
+            (64, (true, false)),
+            (65, (true, true)),
+            (1, (false, false)),
+        ] {
+            charge.set(taken * MIB);
+            assert_eq!(
+                (budget.is_short(), budget.is_used_up()),
+                expected,
+                "{taken}"
+            );
+        }
     }
 
     #[test]
-    fn it_is_measured_the_more_often_the_less_there_is() {
-        let pauses = [Some(0), Some(100 * MIB), Some(1 << 40), None].map(|left| {
-            let memory = MemoryBudget::new(left);
-            memory.interval().as_millis()
-        });
-        assert_eq!(pauses, [5, 25, 1000, 1000]);
-    }
-
-    #[test]
-    fn what_is_given_since_the_last_measurement_counts() {
-        let memory = MemoryBudget::new(Some(800 * MIB));
-        memory.update(Some(53 * MIB));
-        assert!(memory.take_for_stranger(1 << 20));
-        assert!(memory.take_for_stranger(2 << 20));
-        assert!(!memory.take_for_stranger(1), "the rest is for members");
-        assert!(memory.take_for_frame(37 << 20));
-        assert!(!memory.take_for_frame(1 << 20));
-        memory.update(None);
-        assert!(!memory.take_for_frame(1 << 20));
-        memory.update(Some(53 * MIB));
-        assert!(memory.take_for_stranger(1 << 20));
-        assert!(MemoryBudget::new(None).take_for_stranger(usize::MAX));
+    fn all_share_one_budget_and_give_back_what_they_took() {
+        let budget = Arc::new(MemoryBudget::new(MIB));
+        let (mut one, mut other) = (Charge::new(&budget), Charge::new(&budget));
+        assert!(one.set(1));
+        assert!(!one.set(STEP), "it is charged already");
+        assert!(other.grow(MIB / 2));
+        assert!(!other.grow(MIB / 2));
+        assert!(other.grow(MIB / 2 - STEP));
+        assert!(!other.grow(1));
+        drop(other);
+        assert_eq!(budget.taken(), STEP);
+        drop(one);
+        assert_eq!(budget.taken(), 0);
+        assert!(Charge::new(&Arc::default()).grow(1 << 60));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn the_system_tells_how_much_there_is() {
-        assert!(Gauge::new().measure().is_some_and(|left| left > 0));
-        let status = "VmSize:\t   12 kB\nVmData:\tmuch\n";
-        assert_eq!(taken(status, "VmSize:"), Some(12 << 10));
-        assert_eq!(taken(status, "VmData:"), None);
-        assert_eq!(taken(status, "VmStk:"), None);
+        assert!(measure().is_some_and(|left| left > 0));
+        assert_ne!(MemoryBudget::of_this_machine().most, 0);
     }
 }

@@ -195,11 +195,6 @@ impl Membership {
         }
     }
 
-    /// Takes memory for `bytes` more of a frame that is coming. Returns whether there was so much.
-    pub(in crate::cmd::serve) fn take_memory_for(&self, bytes: usize) -> bool {
-        self.counted.relay.admission.memory.take_for_frame(bytes)
-    }
-
     /// How many counted frames were taken from the member (PROTOCOL §8).
     pub(in crate::cmd::serve) fn received(&self) -> u64 {
         self.intake.as_ref().map_or(0, |intake| intake.received())

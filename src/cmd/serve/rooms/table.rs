@@ -1,8 +1,10 @@
 //! The relay, and its table of rooms.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io;
 use std::net::TcpStream;
+use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,9 +18,11 @@ use crate::room::relay::{RetentionBudget, Room};
 
 use crate::cmd::serve::admission::connections::Network;
 use crate::cmd::serve::admission::control::AdmissionControl;
+use crate::cmd::serve::admission::memory::Charge;
 use crate::cmd::serve::outbox::MemberOutbox;
 use crate::cmd::serve::stats::Census;
-use crate::cmd::serve::writer::Writers;
+use crate::cmd::serve::write_queue::WriteQueue;
+use crate::cmd::serve::writers;
 
 /// What the relay allows.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +35,8 @@ pub(in crate::cmd::serve) struct RelayConfig {
     pub(in crate::cmd::serve) per_identity: usize,
     /// The most seconds for which the place of a member is kept whose connection broke; 0 for not at all.
     pub(in crate::cmd::serve) grace: u32,
+    /// How many threads write, if not as many as there is something to write for.
+    pub(in crate::cmd::serve) writers: Option<NonZeroUsize>,
     /// The most bytes that wait for one member.
     pub(in crate::cmd::serve) queue_bytes: usize,
     /// How long the handshake may take.
@@ -44,7 +50,7 @@ pub(super) type SharedRoom = Arc<Mutex<Room<Arc<MemberOutbox>>>>;
 pub(in crate::cmd::serve) struct Relay {
     pub(in crate::cmd::serve) config: RelayConfig,
     pub(in crate::cmd::serve) admission: Arc<AdmissionControl>,
-    writers: Writers,
+    queue: Arc<WriteQueue<MemberOutbox>>,
     pub(super) run: RunId,
     /// How many bytes of members' frames may be kept alive by what is passed on of them.
     pub(super) pool: Arc<RetentionBudget>,
@@ -77,7 +83,7 @@ impl Relay {
         let admission = Arc::new(admission);
         Ok(Self {
             config,
-            writers: Writers::start(&admission)?,
+            queue: writers::start(config.writers, &admission)?,
             admission,
             run: RunId(run),
             pool: Arc::default(),
@@ -93,8 +99,15 @@ impl Relay {
         stream: &Arc<TcpStream>,
         network: Network,
     ) -> Arc<MemberOutbox> {
-        let (most, writer) = (self.config.queue_bytes, self.writers.assign());
-        Arc::new(MemberOutbox::new(most, Arc::clone(stream), network, writer))
+        let (most, stream) = (self.config.queue_bytes, Arc::clone(stream));
+        let charge = Charge::new(&self.admission.memory);
+        Arc::new(MemberOutbox::new(
+            most,
+            stream,
+            network,
+            &self.queue,
+            charge,
+        ))
     }
 
     /// A challenge for a handshake: fresh random bytes, and the relay's run.
@@ -118,16 +131,22 @@ impl Relay {
         }
     }
 
-    /// Drops the members for whom more waits than there is memory for.
+    /// Drops members where memory is short, until it is not: those first for whom most is kept.
     pub(in crate::cmd::serve) fn save_memory(&self) {
-        let most = self.admission.memory.queue_limit(self.config.queue_bytes);
+        if !self.admission.memory.is_short() {
+            return;
+        }
         let rooms: Vec<SharedRoom> = lock(&self.rooms).by_id.values().map(Arc::clone).collect();
+        let mut outboxes: Vec<Arc<MemberOutbox>> = Vec::new();
         for room in rooms {
-            let outboxes: Vec<Arc<MemberOutbox>> =
-                lock(&room).mailboxes().map(Arc::clone).collect();
-            for outbox in outboxes {
-                outbox.enforce_limit(most);
+            outboxes.extend(lock(&room).mailboxes().map(Arc::clone));
+        }
+        outboxes.sort_by_cached_key(|outbox| Reverse(outbox.kept()));
+        for outbox in outboxes {
+            if !self.admission.memory.is_short() {
+                break;
             }
+            outbox.give_up();
         }
     }
 
