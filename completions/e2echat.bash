@@ -16,6 +16,9 @@ _e2echat() {
             ",$1")
                 cmd="e2echat"
                 ;;
+            e2echat,config)
+                cmd="e2echat__subcmd__config"
+                ;;
             e2echat,help)
                 cmd="e2echat__subcmd__help"
                 ;;
@@ -25,8 +28,14 @@ _e2echat() {
             e2echat,keygen)
                 cmd="e2echat__subcmd__keygen"
                 ;;
+            e2echat,rooms)
+                cmd="e2echat__subcmd__rooms"
+                ;;
             e2echat,serve)
                 cmd="e2echat__subcmd__serve"
+                ;;
+            e2echat__subcmd__help,config)
+                cmd="e2echat__subcmd__help__subcmd__config"
                 ;;
             e2echat__subcmd__help,help)
                 cmd="e2echat__subcmd__help__subcmd__help"
@@ -37,8 +46,26 @@ _e2echat() {
             e2echat__subcmd__help,keygen)
                 cmd="e2echat__subcmd__help__subcmd__keygen"
                 ;;
+            e2echat__subcmd__help,rooms)
+                cmd="e2echat__subcmd__help__subcmd__rooms"
+                ;;
             e2echat__subcmd__help,serve)
                 cmd="e2echat__subcmd__help__subcmd__serve"
+                ;;
+            e2echat__subcmd__help__subcmd__rooms,forget)
+                cmd="e2echat__subcmd__help__subcmd__rooms__subcmd__forget"
+                ;;
+            e2echat__subcmd__rooms,forget)
+                cmd="e2echat__subcmd__rooms__subcmd__forget"
+                ;;
+            e2echat__subcmd__rooms,help)
+                cmd="e2echat__subcmd__rooms__subcmd__help"
+                ;;
+            e2echat__subcmd__rooms__subcmd__help,forget)
+                cmd="e2echat__subcmd__rooms__subcmd__help__subcmd__forget"
+                ;;
+            e2echat__subcmd__rooms__subcmd__help,help)
+                cmd="e2echat__subcmd__rooms__subcmd__help__subcmd__help"
                 ;;
             *)
                 ;;
@@ -47,7 +74,7 @@ _e2echat() {
 
     case "${cmd}" in
         e2echat)
-            opts="-h -V --help --version serve join keygen help"
+            opts="-h -V --help --version serve join keygen config rooms help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -60,9 +87,37 @@ _e2echat() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        e2echat__subcmd__help)
-            opts="serve join keygen help"
+        e2echat__subcmd__config)
+            opts="$(e2echat rooms 2>/dev/null | cut -d ' ' -f 1) -h --init --example --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__help)
+            opts="serve join keygen config rooms help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__help__subcmd__config)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -116,6 +171,34 @@ _e2echat() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        e2echat__subcmd__help__subcmd__rooms)
+            opts="forget"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__help__subcmd__rooms__subcmd__forget)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         e2echat__subcmd__help__subcmd__serve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -131,17 +214,25 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__join)
-            opts="-h --nick --proxy --json --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --help"
+            opts="$(e2echat rooms 2>/dev/null | cut -d ' ' -f 1) -h --relay --nick --proxy --json --save --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --notify --no-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --relay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --nick)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --save)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -151,6 +242,18 @@ _e2echat() {
                     ;;
                 --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only-known)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --only-verified)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --no-share)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --catchup)
@@ -179,6 +282,14 @@ _e2echat() {
                     ;;
                 --theme)
                     COMPREPLY=($(compgen -W "dark light" -- "${cur}"))
+                    return 0
+                    ;;
+                --timestamp)
+                    COMPREPLY=($(compgen -W "on off" -- "${cur}"))
+                    return 0
+                    ;;
+                --notify)
+                    COMPREPLY=($(compgen -W "off mentions all" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -214,8 +325,78 @@ _e2echat() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        e2echat__subcmd__rooms)
+            opts="-h --show-invite --help forget help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__rooms__subcmd__forget)
+            opts="$(e2echat rooms 2>/dev/null | cut -d ' ' -f 1) -h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__rooms__subcmd__help)
+            opts="forget help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__rooms__subcmd__help__subcmd__forget)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__rooms__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         e2echat__subcmd__serve)
-            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-per-identity --max-blocks --max-bytes --max-memory --allow --writers --help"
+            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --notify --no-config --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-per-identity --max-blocks --max-bytes --max-memory --allow --writers --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -245,6 +426,18 @@ _e2echat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --only-known)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --only-verified)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --no-share)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
                 --catchup)
                     COMPREPLY=($(compgen -W "off verified" -- "${cur}"))
                     return 0
@@ -271,6 +464,14 @@ _e2echat() {
                     ;;
                 --theme)
                     COMPREPLY=($(compgen -W "dark light" -- "${cur}"))
+                    return 0
+                    ;;
+                --timestamp)
+                    COMPREPLY=($(compgen -W "on off" -- "${cur}"))
+                    return 0
+                    ;;
+                --notify)
+                    COMPREPLY=($(compgen -W "off mentions all" -- "${cur}"))
                     return 0
                     ;;
                 --max-connections)

@@ -29,6 +29,8 @@ complete -c e2echat -n "__fish_e2echat_needs_command" -s V -l version -d 'Print 
 complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "serve" -d 'Run the relay that connects the members of rooms; it can read nothing of what they say'
 complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "join" -d 'Enter a room and talk'
 complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "keygen" -d 'Make and save the identity that friends know you by'
+complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "config" -d 'Show the settings that hold, and where each comes from'
+complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "rooms" -d 'List the rooms that you have saved, or forget one'
 complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l port -d 'Port to listen on; 0 takes a free one' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l bind -d 'Address to listen on, IPv4 or IPv6; may be given more than once [default: all]' -r
@@ -36,6 +38,12 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l nick -d 'Sit i
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l stats -d 'Log a line of figures every so many seconds' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l room -d 'The room, which everybody can enter who knows or guesses its name [default: lobby]' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l identity -d 'File with your identity [default: what `e2echat keygen` saved, or one for this run only]' -r -F
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out' -r -f -a "true\t''
+false\t''"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out' -r -f -a "true\t''
+false\t''"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l no-share -d 'Ask others not to hand on what you say; honest programs obey, as they also do with --only-known and --only-verified' -r -f -a "true\t''
+false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l catchup -d 'Whom the program by itself hands what they missed, where they ask for it with /catchup: nobody, or those whom you have verified' -r -f -a "off\t''
 verified\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l bits -d 'Length of the session key, with which others encrypt to you' -r
@@ -47,6 +55,11 @@ always\t'Always'
 never\t'Never'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l theme -d 'Which colours: those for a dark or for a light background [default: what the terminal says of itself, or dark]' -r -f -a "dark\t'For a dark background'
 light\t'For a light background'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l timestamp -d 'Whether messages are shown with their time' -r -f -a "on\t''
+off\t''"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t'Never'
+mentions\t'When somebody mentions the user, or says something to the user alone'
+all\t'When somebody says anything'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-connections -d 'The most connections at once' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-members -d 'The most members in a room' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-queue -d 'The most bytes that wait for a member that does not read, or has no connection; then it is dropped' -r
@@ -63,14 +76,20 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l allow -d 'Let 
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l writers -d 'How many threads write, for measuring [default: as many as there is something to write for]' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s v -l verbose -d 'Log who joins, leaves and is refused to standard error; -vv logs broken connections too'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out'
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out'
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l no-share -d 'Ask others not to hand on what you say; honest programs obey, as they also do with --only-known and --only-verified'
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l no-config -d 'Do without the settings file'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l relay -d 'The relay, where neither HOST nor an invite names it' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l nick -d 'What you are called in the room: 1 to 24 letters, digits and any of `_-.`' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l proxy -d 'Connect through this SOCKS5 proxy, such as Tor\'s, which looks up the relay\'s name; the port is 1080 if none is given' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l save -d 'Save the room under this name, once you are in it: `e2echat join NAME` enters it then' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l room -d 'The room, which everybody can enter who knows or guesses its name [default: lobby]' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l identity -d 'File with your identity [default: what `e2echat keygen` saved, or one for this run only]' -r -F
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out' -r -f -a "true\t''
+false\t''"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out' -r -f -a "true\t''
+false\t''"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l no-share -d 'Ask others not to hand on what you say; honest programs obey, as they also do with --only-known and --only-verified' -r -f -a "true\t''
+false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l catchup -d 'Whom the program by itself hands what they missed, where they ask for it with /catchup: nobody, or those whom you have verified' -r -f -a "off\t''
 verified\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l bits -d 'Length of the session key, with which others encrypt to you' -r
@@ -82,11 +101,14 @@ always\t'Always'
 never\t'Never'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l theme -d 'Which colours: those for a dark or for a light background [default: what the terminal says of itself, or dark]' -r -f -a "dark\t'For a dark background'
 light\t'For a light background'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l timestamp -d 'Whether messages are shown with their time' -r -f -a "on\t''
+off\t''"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t'Never'
+mentions\t'When somebody mentions the user, or says something to the user alone'
+all\t'When somebody says anything'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l json -d 'Speak JSON, one object a line, on standard input and output: see docs/JSON.md'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
-complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out'
-complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out'
-complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l no-share -d 'Ask others not to hand on what you say; honest programs obey, as they also do with --only-known and --only-verified'
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l no-config -d 'Do without the settings file'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -s o -l output -d 'File to save it in [default: identity.pem in this user\'s settings folder]' -r -F
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -l bits -d 'Length of the key' -r
@@ -94,7 +116,23 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -s p -l passphra
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -l force -d 'Replace the identity that is there; it is gone then'
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -l show -d 'Make nothing; show the fingerprint of what is saved'
 complete -c e2echat -n "__fish_e2echat_using_subcommand keygen" -s h -l help -d 'Print help'
-complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen help" -f -a "serve" -d 'Run the relay that connects the members of rooms; it can read nothing of what they say'
-complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen help" -f -a "join" -d 'Enter a room and talk'
-complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen help" -f -a "keygen" -d 'Make and save the identity that friends know you by'
-complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c e2echat -n "__fish_e2echat_using_subcommand config" -l init -d 'Make the settings file, with a commented example in it'
+complete -c e2echat -n "__fish_e2echat_using_subcommand config" -l example -d 'Show that example'
+complete -c e2echat -n "__fish_e2echat_using_subcommand config" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and not __fish_seen_subcommand_from forget help" -l show-invite -d 'Show the invites too; whoever has an invite can enter'
+complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and not __fish_seen_subcommand_from forget help" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and not __fish_seen_subcommand_from forget help" -f -a "forget" -d 'Forget a saved room; its invite is gone then'
+complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and not __fish_seen_subcommand_from forget help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and __fish_seen_subcommand_from forget" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and __fish_seen_subcommand_from help" -f -a "forget" -d 'Forget a saved room; its invite is gone then'
+complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "serve" -d 'Run the relay that connects the members of rooms; it can read nothing of what they say'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "join" -d 'Enter a room and talk'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "keygen" -d 'Make and save the identity that friends know you by'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "config" -d 'Show the settings that hold, and where each comes from'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "rooms" -d 'List the rooms that you have saved, or forget one'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and __fish_seen_subcommand_from rooms" -f -a "forget" -d 'Forget a saved room; its invite is gone then'
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -f -a "(e2echat rooms 2>/dev/null | cut -d ' ' -f 1)"
+complete -c e2echat -n "__fish_e2echat_using_subcommand config" -f -a "(e2echat rooms 2>/dev/null | cut -d ' ' -f 1)"
+complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and __fish_seen_subcommand_from forget" -f -a "(e2echat rooms 2>/dev/null | cut -d ' ' -f 1)"

@@ -29,7 +29,7 @@ pub(crate) fn files() -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
         clap_complete::generate(shell, &mut command.clone(), "e2echat", &mut script);
         files.push((
             Path::new("completions").join(shell.file_name("e2echat")),
-            script,
+            with_rooms(shell, &String::from_utf8_lossy(&script)).into_bytes(),
         ));
     }
     command = command.disable_help_subcommand(true);
@@ -44,6 +44,50 @@ pub(crate) fn files() -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
         ));
     }
     Ok(files)
+}
+
+/// What lists the names of saved rooms in a shell, where there are some.
+const NAMES: &str = "e2echat rooms 2>/dev/null | cut -d ' ' -f 1";
+
+/// Has a completion script ask the program for the names of saved rooms, which clap cannot know.
+fn with_rooms(shell: Shell, script: &str) -> String {
+    match shell {
+        Shell::Bash => ["join", "config", "rooms__subcmd__forget"].iter().fold(
+            script.to_owned(),
+            |script, command| {
+                let start = format!("        e2echat__subcmd__{command})\n            opts=\"");
+                script.replacen(&start, &format!("{start}$({NAMES}) "), 1)
+            },
+        ),
+        Shell::Fish => [
+            "join",
+            "config",
+            "rooms; and __fish_seen_subcommand_from forget",
+        ]
+        .iter()
+        .fold(script.to_owned(), |script, command| {
+            let place = format!("__fish_e2echat_using_subcommand {command}");
+            format!("{script}complete -c e2echat -n \"{place}\" -f -a \"({NAMES})\"\n")
+        }),
+        Shell::Zsh => {
+            let ask = format!(
+                "_e2echat_rooms() {{\n    compadd -- ${{(f)\"$({NAMES})\"}}\n    _default\n}}\n\n_e2echat() {{"
+            );
+            let script = script.replacen("_e2echat() {", &ask, 1);
+            let lines = script.split_inclusive('\n').map(|line| {
+                let is_room = ["'::place -- ", "':name -- ", "'::name -- "]
+                    .iter()
+                    .any(|start| line.starts_with(start));
+                if is_room {
+                    line.replace(":_default'", ":_e2echat_rooms'")
+                } else {
+                    line.to_owned()
+                }
+            });
+            lines.collect()
+        }
+        _ => script.to_owned(),
+    }
 }
 
 fn render(command: &clap::Command, page: &Man) -> io::Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 //!
 //! Three floors, and imports point downward only:
 //!
-//! - [`cmd`]: the commands `serve`, `join` and `keygen`: arguments, threads, sockets, files, the
+//! - [`cmd`]: the commands `serve`, `join`, `rooms`, `config` and `keygen`: arguments, threads, sockets, files, the
 //!   terminal.
 //! - [`room`]: the protocol: wire format, cards, messages, and the state machines of relay and
 //!   client. It does no I/O.

@@ -1,18 +1,20 @@
-//! Parses the command line, runs the command, prints the error.
+//! Runs what the command line asks for, prints the error.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use e2echat::cmd::{parse, run};
+use e2echat::cmd::run;
 
 fn main() -> ExitCode {
-    let cli = parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    match run(cli) {
+    match run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let Some(usage) = error.downcast_ref::<clap::Error>() {
                 let _ = usage.print();
-                return ExitCode::from(2);
+                return usage
+                    .exit_code()
+                    .try_into()
+                    .map_or(ExitCode::FAILURE, |code: u8| code.into());
             }
             // Where standard error is closed there is nowhere left to say so.
             let _ = writeln!(std::io::stderr(), "e2echat: error: {error:#}");

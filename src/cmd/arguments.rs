@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command, Parser};
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 /// What messengers and word processors make of two hyphens, or of one.
 const DASHES: [char; 9] = [
@@ -11,19 +11,32 @@ const DASHES: [char; 9] = [
     '\u{ff0d}',
 ];
 
+/// The program's command. An empty variable counts as unset.
+pub(super) fn command<C: CommandFactory>() -> Command {
+    let command = C::command();
+    command.mut_subcommands(|command| command.mut_args(without_empty_variable))
+}
+
 /// Reads the command line, of which the first word is the program's name, and the variables that stand for options.
 ///
 /// # Errors
 /// Where it is wrong, or asks for help or the version: that is what to show.
-pub(super) fn parse<C: Parser>(words: &[OsString]) -> Result<C, clap::Error> {
-    let mut command = C::command();
-    command = command.mut_subcommands(|command| command.mut_args(without_empty_variable));
-    let matches = command.try_get_matches_from_mut(words);
-    let matches = matches.map_err(|error| explain(&mut command, words, error))?;
-    C::from_arg_matches(&matches)
+pub(super) fn parse<C: FromArgMatches>(
+    command: Command,
+    words: &[OsString],
+) -> Result<C, clap::Error> {
+    C::from_arg_matches(&matches(command, words)?)
 }
 
-/// An empty variable counts as unset.
+/// What [`parse`] reads, before it is made into anything.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn matches(mut command: Command, words: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    let matches = command.try_get_matches_from_mut(words);
+    matches.map_err(|error| without_secrets(explain(&mut command, words, error)))
+}
+
 fn without_empty_variable(argument: Arg) -> Arg {
     let value = argument.get_env().and_then(std::env::var_os);
     if value.is_some_and(|value| value.is_empty()) {
@@ -67,6 +80,30 @@ fn explain(command: &mut Command, words: &[OsString], mut error: clap::Error) ->
     error
 }
 
+/// The error without an invite or a password that may be in it.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let named = text(ContextKind::InvalidArg).split(' ').next();
+    if let Some(named @ ("--proxy" | "E2ECHAT_PROXY")) = named
+        && let Some(why) = std::error::Error::source(&error)
+    {
+        let what = format!("{named} is not a proxy: {why}\n");
+        return clap::Error::raw(ErrorKind::ValueValidation, what);
+    }
+    let wrong = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => ContextKind::InvalidValue,
+    };
+    // An invite has six hyphens, and some may be mistyped.
+    if text(wrong).contains("inv-") || text(wrong).matches('-').count() > 3 {
+        error.insert(wrong, ContextValue::String("...".to_owned()));
+    }
+    error
+}
+
 /// By what a value was given, in these words or in the environment: the option, or the variable that stands for it.
 fn named_by<'a>(option: &'a str, variable: &'a str, words: &[OsString]) -> &'a str {
     let is_option = |word: &OsString| {
@@ -80,10 +117,13 @@ fn named_by<'a>(option: &'a str, variable: &'a str, words: &[OsString]) -> &'a s
     }
 }
 
-/// By what a value was given to this program: the option, or the variable that stands for it.
-pub(super) fn name_of<'a>(option: &'a str, variable: &'a str) -> &'a str {
+/// By what a value was given to this program: the option, or the variable that stands for it. `None` where it was not given:
+/// a setting says it.
+pub(super) fn name_of<'a>(option: &'a str, variable: &'a str) -> Option<&'a str> {
     let words: Vec<OsString> = std::env::args_os().collect();
-    named_by(option, variable, &words)
+    let name = named_by(option, variable, &words);
+    let is_given = name == option || std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    is_given.then_some(name)
 }
 
 /// An option whose hyphens were made into a dash, without its value, and what it is to be.

@@ -2,14 +2,14 @@
 
 mod unusable;
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::cipher::keys::IdentityKey;
 use crate::cipher::pem::IdentityPem;
 
-use super::{failure, passphrase, reason, shell};
+use super::{failure, file, passphrase, reason, shell};
 
 /// The longest file that is read, in bytes. No identity is nearly as long: one of 4096 bits takes 3,500
 /// bytes.
@@ -66,31 +66,19 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
             "name the file that `e2echat keygen` made",
         ));
     }
-    if is_open_to_others(&metadata) {
+    if file::is_open_to_others(&metadata) {
         return Err(failure(
             format!("others can read the identity {shown}"),
             &format!("close it with: chmod 600 {}", shell::quoted(path)),
         ));
     }
-    let mut file = Vec::new();
+    let mut content = Vec::new();
     File::open(path)
         .map_err(unreadable)?
         .take(MAX_FILE)
-        .read_to_end(&mut file)
+        .read_to_end(&mut content)
         .map_err(unreadable)?;
-    Ok(file)
-}
-
-#[cfg(unix)]
-fn is_open_to_others(metadata: &Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    metadata.permissions().mode() & 0o077 != 0
-}
-
-/// On other systems the rules of the folder keep others out.
-#[cfg(not(unix))]
-fn is_open_to_others(_: &Metadata) -> bool {
-    false
+    Ok(content)
 }
 
 /// Writes an identity file that only its owner can read. In the end either all of it is there, or what
@@ -99,10 +87,6 @@ fn is_open_to_others(_: &Metadata) -> bool {
 /// # Errors
 /// If the file cannot be written, or is there already; in words, with what to do about it.
 pub(super) fn save(path: &Path, pem: &str, replace: bool) -> anyhow::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let unwritable = |error: io::Error| {
         let hint =
             "nothing was changed; make room or get permission, or name another file with --output";
@@ -120,21 +104,14 @@ pub(super) fn save(path: &Path, pem: &str, replace: bool) -> anyhow::Result<()> 
             "name another with --output",
         ));
     }
-    fs::create_dir_all(folder).map_err(unwritable)?;
-    // Only the owner can read a temporary file, from the first moment on.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
-    file.write_all(pem.as_bytes()).map_err(unwritable)?;
-    file.as_file().sync_all().map_err(unwritable)?;
-    let saved = if replace {
-        file.persist(path)
-    } else {
-        file.persist_noclobber(path)
-    };
-    saved.map_err(|error| match error.error {
-        error if error.kind() == io::ErrorKind::AlreadyExists => already_exists(path),
-        error => unwritable(error),
-    })?;
-    sync_folder(folder).map_err(unwritable)
+    file::write(path, pem.as_bytes(), replace).map_err(|error| {
+        let is_there = !replace && path.symlink_metadata().is_ok();
+        if is_there && error.kind() == io::ErrorKind::AlreadyExists {
+            already_exists(path)
+        } else {
+            unwritable(error)
+        }
+    })
 }
 
 /// The error for a file that must not be overwritten.
@@ -143,15 +120,4 @@ pub(super) fn already_exists(path: &Path) -> anyhow::Error {
         format!("{} exists already", path.display()),
         "your friends know you by it: use another file with --output, or replace it with --force",
     )
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// On other systems no program can open a folder to sync it.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }

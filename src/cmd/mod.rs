@@ -3,6 +3,7 @@
 mod arguments;
 mod credits;
 mod deadline;
+mod file;
 mod foreign;
 mod harden;
 mod identity;
@@ -10,7 +11,9 @@ mod join;
 mod keygen;
 mod passphrase;
 mod prompt;
+mod rooms;
 mod serve;
+mod settings;
 mod shell;
 mod signals;
 mod terminal;
@@ -64,28 +67,27 @@ enum Subcommand {
     Serve(serve::Args),
     Join(join::Args),
     Keygen(keygen::Args),
+    Config(settings::show::Args),
+    Rooms(rooms::Args),
 }
 
-/// Reads the command line, of which the first word is the program's name, and the variables that stand for options.
+/// Runs what the command line asks for, of which the first word is the program's name.
 ///
 /// # Errors
-/// Where it is wrong, or asks for help or the version: that is what to show.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let words: Vec<OsString> = words.into_iter().collect();
-    arguments::parse(&words)
-}
-
-/// Runs what the command line asks for.
-///
-/// # Errors
-/// Where the command fails. The error's text is one line, and a second one where there is something
-/// to do about it.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
+/// Where the command line is wrong, or asks for help or the version: that is what to show. Or where the command fails: the
+/// error's text is one line, and a second one where there is something to do about it.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     harden::keep_memory_private();
+    let words: Vec<OsString> = words.into_iter().collect();
+    let command = arguments::command::<Cli>();
+    let settled = settings::settle(command.clone(), &words, join::ask_where_to)?;
+    let cli: Cli = arguments::parse(settled.command, &words)?;
     match cli.command {
         Subcommand::Serve(args) => serve::run(&args),
-        Subcommand::Join(args) => join::run(&args),
+        Subcommand::Join(args) => join::run(&args, settled.room),
         Subcommand::Keygen(args) => keygen::run(&args),
+        Subcommand::Config(args) => settings::show::run(&args, &command),
+        Subcommand::Rooms(args) => rooms::run(&args),
     }
 }
 

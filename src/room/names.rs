@@ -84,6 +84,9 @@ impl std::fmt::Display for Nick {
     }
 }
 
+/// What a room is called on screens whose name is an invite: the name is its secret.
+pub const PRIVATE_ROOM: &str = "private room";
+
 /// The name of a room, which the relay does not learn: 1 to 64 characters in lower case (PROTOCOL
 /// §2).
 #[derive(Clone, Debug, PartialEq, Eq)]

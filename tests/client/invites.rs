@@ -67,7 +67,7 @@ fn one_line_is_all_that_friends_need() {
     for other in others.iter().chain([&by_variable]) {
         other.wait_for_message("ada", "welcome, all three");
         let told = other.lines();
-        let first = format!("* room at {}{BY_INVITE}", relay.address());
+        let first = format!("* private room at {}{BY_INVITE}", relay.address());
         assert_eq!(told[0], first, "{told:#?}");
         assert!(!told.iter().any(|line| line.contains("friends join")));
     }

@@ -97,6 +97,8 @@ fn the_examples_in_the_help_work() {
         &["serve", "--help"],
         &["join", "--help"],
         &["keygen", "--help"],
+        &["config", "--help"],
+        &["rooms", "--help"],
     ] {
         let help = Home::new().run(arguments).stdout;
         let examples: Vec<String> = help

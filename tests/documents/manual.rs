@@ -86,6 +86,38 @@ fn bash_completes() {
 }
 
 #[test]
+fn the_names_of_saved_rooms_are_completed() {
+    let program = "e2echat() { test \"$*\" = rooms && echo 'work  private room at a:1'; }";
+    let complete = format!(
+        "{program}
+        source completions/e2echat.bash || exit
+        ask() {{
+            COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+            _e2echat \"$1\" \"${{!#}}\" \"${{@: -2:1}}\"
+            echo \"${{COMPREPLY[*]}}\"
+        }}
+        ask e2echat join w
+        ask e2echat config w
+        ask e2echat rooms forget w"
+    );
+    if let Some((completed, _)) = run("bash", &["--norc", "--noprofile", "-c", &complete]) {
+        assert_eq!(completed, "work\nwork\nwork\n");
+    }
+    let program = "function e2echat; echo 'work  private room at a:1'; end";
+    for line in [
+        "e2echat join w",
+        "e2echat config w",
+        "e2echat rooms forget w",
+    ] {
+        let complete =
+            format!("{program}; source completions/e2echat.fish; complete --do-complete '{line}'");
+        if let Some((completed, _)) = run("fish", &["--no-config", "-c", &complete]) {
+            assert_eq!(completed, "work\n", "{line}");
+        }
+    }
+}
+
+#[test]
 fn fish_completes() {
     let complete = "source completions/e2echat.fish; complete --do-complete 'e2echat join --only-'";
     if let Some((completed, _)) = run("fish", &["--no-config", "-c", complete]) {
@@ -121,8 +153,10 @@ fn they_are_installed_as_the_readme_says() {
     let expected = [
         ".config/fish/completions/e2echat.fish",
         ".local/share/bash-completion/completions/e2echat.bash",
+        ".local/share/man/man1/e2echat-config.1",
         ".local/share/man/man1/e2echat-join.1",
         ".local/share/man/man1/e2echat-keygen.1",
+        ".local/share/man/man1/e2echat-rooms.1",
         ".local/share/man/man1/e2echat-serve.1",
         ".local/share/man/man1/e2echat.1",
         ".local/share/zsh/site-functions/_e2echat",

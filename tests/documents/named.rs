@@ -144,7 +144,11 @@ impl Options {
             let help = Home::new().run(&[command, "--help"]);
             (command, options_in(&help.stdout.join("\n")))
         };
-        Self(["serve", "join", "keygen"].map(of).into())
+        Self(
+            ["serve", "join", "keygen", "config", "rooms"]
+                .map(of)
+                .into(),
+        )
     }
 
     /// Options in backticks that there are not. Behind a command they have to be that command's.

@@ -191,7 +191,7 @@ fn an_identity_that_others_can_read_is_refused_and_says_how_to_close_it() {
 
 #[test]
 fn an_identity_that_is_not_there() {
-    let ended = Home::new().run(&["keygen", "--show"]);
+    let ended = Home::new().run(&["keygen", "--show", "--output", "identity.pem"]);
     assert_eq!(ended.code(), Some(1));
     assert!(ended.stderr[0].ends_with("identity.pem: no such file or directory"));
     assert_eq!(

@@ -1,15 +1,17 @@
 //! The options of `join`: where to go, as whom, and in what form things are shown. `serve --nick` has most
 //! of them too.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use clap::ArgAction;
+
 use crate::cipher::keys::{IdentityKey, KeySize, SessionKey};
 use crate::cmd::arguments::name_of;
 use crate::cmd::identity;
-use crate::cmd::prompt::Prompt;
+use crate::cmd::settings::name::SavedName;
+use crate::cmd::settings::rooms::SavedRoom;
 use crate::cmd::terminal::Format;
 use crate::room::card::Identity;
 use crate::room::names::{Nick, RoomName};
@@ -18,12 +20,9 @@ use crate::room::text::parse_visible;
 
 use crate::cmd::join::catch_up::Answering;
 use crate::cmd::join::net::address::{Address, RoomAddress, RoomOrInvite};
-use crate::cmd::join::net::pasted;
 use crate::cmd::join::net::socks5::Proxy;
 use crate::cmd::join::output::screen::Output;
-
-/// How many rows of a paste are read in search of an invite.
-const MAX_ROWS: usize = 50;
+use crate::cmd::join::saving::place;
 
 /// Enter a room and talk
 #[derive(clap::Args, Debug)]
@@ -38,6 +37,7 @@ Environment:
   E2ECHAT_PROXY                                 the same; unlike in an option, others on this machine
                                                 do not see a password in it
   E2ECHAT_CATCHUP                               instead of --catchup
+  E2ECHAT_CONFIG                                another settings file: see `e2echat config --help`
   E2ECHAT_PASSPHRASE                            the identity's passphrase, instead of being asked
   NO_COLOR                                      no colour, if it is not empty
 
@@ -49,13 +49,19 @@ Examples:
   e2echat join chat.example.org --nick ada --new-room   make a room that nobody can guess
   e2echat join chat.example.org:4000/inv-... --nick bob  enter it
   e2echat join --nick bob                               the same; the invite is asked for
+  e2echat join chat.example.org --nick ada --save work  save where this leads: `e2echat join work`
   e2echat join 192.0.2.7:5000 --nick ada --room cellar
   e2echat join chat.example.org --nick ada --proxy socks5://127.0.0.1:9050   through Tor
   e2echat join [2001:db8::7]:5000 --nick ada --identity ~/keys/work.pem")]
 pub(in crate::cmd) struct Args {
-    /// Where the relay is, or an invite, which tells the room too; the port is 4000 if none is given
+    /// Where the relay is, or an invite, which tells the room too, or the name of a saved room; the port is
+    /// 4000 if none is given
     #[arg(value_name = "HOST[:PORT][/ROOM]", value_parser = parse_visible::<RoomAddress>)]
     place: Option<RoomAddress>,
+
+    /// The relay, where neither HOST nor an invite names it
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = parse_visible::<Address>)]
+    relay: Option<Address>,
 
     /// What you are called in the room: 1 to 24 letters, digits and any of `_-.`
     #[arg(long, env = "E2ECHAT_NICK", hide_env = true, value_parser = parse_visible::<Nick>)]
@@ -68,13 +74,17 @@ pub(in crate::cmd) struct Args {
         env = "E2ECHAT_PROXY",
         hide_env = true,
         value_name = "socks5://[USER:PASSWORD@]HOST[:PORT]",
-        value_parser = |text: &str| Ok::<_, Infallible>(text.parse::<Proxy>())
+        value_parser = |text: &str| text.parse::<Proxy>()
     )]
-    proxy: Option<Result<Proxy, &'static str>>,
+    proxy: Option<Proxy>,
 
     /// Speak JSON, one object a line, on standard input and output: see docs/JSON.md
     #[arg(long)]
     json: bool,
+
+    /// Save the room under this name, once you are in it: `e2echat join NAME` enters it then
+    #[arg(long, value_name = "NAME", value_parser = parse_visible::<SavedName>)]
+    pub(super) save: Option<SavedName>,
 
     #[command(flatten)]
     pub(super) seat: Seat,
@@ -95,7 +105,7 @@ pub(in crate::cmd) struct Seat {
 
     /// Make a room with a name that nobody can guess, and show the invite to it
     #[arg(long, conflicts_with = "room")]
-    pub(super) new_room: bool,
+    pub(in crate::cmd) new_room: bool,
 
     /// File with your identity [default: what `e2echat keygen` saved, or one for this run only]
     #[arg(long, env = "E2ECHAT_IDENTITY", hide_env = true, value_name = "FILE")]
@@ -132,6 +142,10 @@ pub(in crate::cmd) struct Seat {
 
     #[command(flatten)]
     pub(super) output: Output,
+
+    /// Do without the settings file
+    #[arg(long)]
+    no_config: bool,
 }
 
 /// For whom one's words are.
@@ -139,17 +153,23 @@ pub(in crate::cmd) struct Seat {
 struct Audience {
     /// Write only to people whom you know: you met them here before, without this option, or have
     /// accepted them with /trust or /verify; the others see that they are left out
-    #[arg(long)]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", default_value = "false", hide_default_value = true,
+          hide_possible_values = true, action = ArgAction::Set)]
     only_known: bool,
 
     /// Write only to people whom you have verified with /verify or /code; the others see that they
     /// are left out
-    #[arg(long)]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", default_value = "false", hide_default_value = true,
+          hide_possible_values = true, action = ArgAction::Set)]
     only_verified: bool,
 
     /// Ask others not to hand on what you say; honest programs obey, as they also do with
     /// --only-known and --only-verified
-    #[arg(long)]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", default_value = "false", hide_default_value = true,
+          hide_possible_values = true, action = ArgAction::Set)]
     no_share: bool,
 }
 
@@ -182,6 +202,12 @@ impl Seat {
         }
     }
 
+    /// The file of the identity that the options name, as another folder sees it.
+    pub(super) fn identity_file(&self) -> Option<String> {
+        let path = std::path::absolute(self.identity.as_ref()?).ok()?;
+        path.into_os_string().into_string().ok()
+    }
+
     /// For how long to try to get a broken connection back.
     pub(super) fn patience(&self, is_interactive: bool) -> Duration {
         match self.reconnect {
@@ -202,8 +228,7 @@ impl Seat {
         let make_session_key = || SessionKey::generate(self.bits);
         let (key, session_key) = match saved {
             Some(path) => {
-                let by = self.identity.as_ref();
-                let by = by.map(|_| name_of("--identity", "E2ECHAT_IDENTITY"));
+                let by = name_of("--identity", "E2ECHAT_IDENTITY");
                 let identity = identity::load(&path);
                 let identity = identity.map_err(|error| match by {
                     Some(by @ "E2ECHAT_IDENTITY") => anyhow::anyhow!("{error}; {by} names it"),
@@ -236,30 +261,35 @@ impl Args {
     }
 
     /// The proxy, if there is to be one.
-    ///
-    /// # Errors
-    /// Where it is none. The error does not repeat what was written: there may be a password in it.
-    pub(super) fn proxy(&self) -> anyhow::Result<Option<Proxy>> {
-        let proxy = self.proxy.clone().transpose();
-        proxy.map_err(|error| {
-            let name = name_of("--proxy", "E2ECHAT_PROXY");
-            usage(&format!("{name} is not a proxy: {error}"))
-        })
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
 
-    /// The relay and the room. Where neither arguments nor environment say it, an invite is asked for.
+    /// The relay and the room. `entered` is the saved room whose name stands in their place. What that says stands in the
+    /// other options.
     ///
     /// # Errors
     /// Where it is not said, or said twice.
-    pub(super) fn relay_and_room(&self) -> anyhow::Result<(Address, RoomName)> {
+    pub(super) fn relay_and_room(
+        &self,
+        entered: Option<&(SavedName, SavedRoom)>,
+    ) -> anyhow::Result<(Address, RoomName)> {
         let seat = &self.seat;
-        let Some(RoomAddress { relay, room }) = &self.place else {
+        if let Some((name, saved)) = entered {
+            self.check_against(name, saved)?;
+        }
+        let place = self.place.as_ref().filter(|_| entered.is_none());
+        let Some(RoomAddress { relay, room }) = place else {
             return match &seat.room {
-                Some(RoomOrInvite::Invite(relay, room)) => Ok((relay.clone(), room.clone())),
-                None if !seat.new_room => ask_for_invite(),
-                _ => Err(usage(
-                    "it is not said where the relay is: put HOST:PORT after `e2echat join`",
-                )),
+                Some(RoomOrInvite::Invite(relay, room)) if !seat.new_room => {
+                    Ok((relay.clone(), room.clone()))
+                }
+                _ => match &self.relay {
+                    Some(relay) => Ok((relay.clone(), seat.room())),
+                    None => Err(usage(
+                        "it is not said where the relay is: put HOST:PORT after `e2echat join`",
+                    )),
+                },
             };
         };
         if let Some(RoomOrInvite::Invite(other, _)) = &seat.room
@@ -272,43 +302,48 @@ impl Args {
         let Some(room) = room else {
             return Ok((relay.clone(), seat.room()));
         };
-        let is_same = seat.room.is_none() || seat.room() == *room;
-        if seat.new_room || !is_same {
-            let again = if seat.new_room {
-                "--new-room"
-            } else {
-                name_of("--room", "E2ECHAT_ROOM")
-            };
+        let again = if seat.new_room {
+            Some("--new-room")
+        } else {
+            // A setting is what holds where nothing else is said.
+            name_of("--room", "E2ECHAT_ROOM").filter(|_| seat.room() != *room)
+        };
+        if let Some(again) = again {
             return Err(usage(&format!(
                 "the room is given twice, after the relay and with {again}: leave one out"
             )));
         }
         Ok((relay.clone(), room.clone()))
     }
-}
 
-/// Asks for an invite on the terminal, which does not show what is typed.
-fn ask_for_invite() -> anyhow::Result<(Address, RoomName)> {
-    let unanswered = |_| {
-        usage(
-            "it is not said where to go: put HOST:PORT or an invite after `e2echat join`, or an invite in E2ECHAT_ROOM",
-        )
-    };
-    let mut prompt = Prompt::open().map_err(unanswered)?;
-    let mut rows = Vec::new();
-    loop {
-        rows.push(prompt.ask("invite: ").map_err(unanswered)?);
-        match pasted::invite_in(&rows) {
-            Ok(invite) => return Ok(invite),
-            Err(error) if rows.len() == MAX_ROWS => return Err(usage(&error)),
-            Err(_) if prompt.has_more() || pasted::is_unfinished(&rows) => {}
-            Err(error) => return Err(usage(&error)),
-        }
+    /// Says whether the options lead elsewhere than the saved room that is entered.
+    fn check_against(&self, name: &SavedName, saved: &SavedRoom) -> anyhow::Result<()> {
+        let Some((relay, room)) = place(saved) else {
+            return Ok(());
+        };
+        let is_other_room = match &self.seat.room {
+            Some(RoomOrInvite::Invite(to, other)) => *to != relay || *other != room,
+            Some(RoomOrInvite::Name(other)) => *other != room,
+            None => false,
+        };
+        let other_room = name_of("--room", "E2ECHAT_ROOM").filter(|_| is_other_room);
+        let (what, again) = if self.seat.new_room {
+            ("room", "--new-room")
+        } else if let Some(again) = other_room {
+            ("room", again)
+        } else if self.relay.as_ref().is_some_and(|other| *other != relay) {
+            ("relay", "--relay")
+        } else {
+            return Ok(());
+        };
+        Err(usage(&format!(
+            "the {what} is given twice, by the saved room {name} and with {again}: leave one out"
+        )))
     }
 }
 
 /// The error for wrong usage of the command line.
-fn usage(error: &str) -> anyhow::Error {
+pub(super) fn usage(error: &str) -> anyhow::Error {
     clap::Error::raw(
         clap::error::ErrorKind::ValueValidation,
         format!("{error}\n"),

@@ -31,6 +31,7 @@ use super::output::report::{LinkState, Report};
 use super::output::screen::Screen;
 use super::output::wording;
 use super::reply::ReplyTo;
+use super::saving::Saving;
 use super::trust::Trust;
 
 /// Where waiting takes so much longer than it should, the machine was suspended, or the program stopped.
@@ -74,6 +75,7 @@ pub(super) struct Client<'a> {
     pub(super) outbox: Outbox,
     pub(super) held_back: HeldBack,
     pub(super) reply_to: ReplyTo,
+    pub(super) saving: Saving,
     pub(super) away: Away,
     pub(super) catch_up: CatchUp,
     pub(super) incoming: Incoming,

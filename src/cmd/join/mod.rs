@@ -13,8 +13,9 @@
 //! - `net`: how frames get to the relay and back.
 //! - `output`: all that is told, in words and as JSON, and where it goes.
 //! - `trust`: what is known of others, and the file that remembers it.
-//! - What the client keeps besides: `here`, `outbox`, `held_back`, `reply`, `away`, `catch_up`, `next_key`, `exit`, `clock`.
-//! - `connecting`: what is said while there is no room yet.
+//! - What the client keeps besides: `here`, `outbox`, `held_back`, `reply`, `saving`, `away`, `catch_up`, `next_key`, `exit`,
+//!   `clock`.
+//! - `connecting`: what is said while there is no room yet. `question`: where to go, if nothing says it.
 
 mod args;
 mod away;
@@ -36,7 +37,9 @@ mod next_key;
 mod openers;
 mod outbox;
 pub(super) mod output;
+mod question;
 mod reply;
+mod saving;
 pub(super) mod trust;
 
 use std::sync::mpsc::{Receiver, channel};
@@ -50,8 +53,11 @@ use crate::room::session::{End, Event, Session};
 
 pub(super) use self::args::{Args, Seat};
 pub(super) use self::destination::Destination;
+pub(super) use self::net::address::Address;
 pub(super) use self::net::host::BindAddress;
 pub(super) use self::net::route::Route;
+pub(super) use self::question::ask_where_to;
+pub(super) use self::saving::Saving;
 
 use self::away::Away;
 use self::catch_up::CatchUp;
@@ -65,6 +71,7 @@ use self::here::{Here, Nicks};
 use self::incoming::Incoming;
 use self::net::link::FromRelay;
 use self::net::reconnect::{Connection, Dialler};
+use self::net::socks5::Proxy;
 use self::next_key::NextKey;
 use self::openers::Openers;
 use self::outbox::Outbox;
@@ -76,18 +83,33 @@ use self::reply::ReplyTo;
 use self::trust::Trust;
 use self::trust::known_people::KnownPeopleFile;
 
+use super::failure;
+use super::settings::name::SavedName;
+use super::settings::rooms::SavedRoom;
 use super::signals::on_signal;
 use super::terminal::{Format, HurryHandle, Input};
 use super::zone;
 
 /// Runs the command: joins as whom, and where, the arguments say.
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let (relay, room) = args.relay_and_room()?;
+/// `entered` is the saved room that they name.
+pub(super) fn run(args: &Args, entered: Option<(SavedName, SavedRoom)>) -> anyhow::Result<()> {
+    let (relay, room) = args.relay_and_room(entered.as_ref())?;
+    let name = entered.map(|(name, _)| name);
+    let mut saving = Saving::find(relay.clone(), room.clone(), name)?;
     let destination = Destination {
         relay: &relay.to_string(),
         room: &room,
     };
-    let route = match args.proxy()? {
+    let saved_proxy = saving.saved_proxy.as_deref().map(str::parse::<Proxy>);
+    let saved_proxy = saved_proxy.transpose().map_err(|error| {
+        failure(
+            format!("the proxy with which this room is saved is none: {error}"),
+            "give another with --proxy, or save the room anew",
+        )
+    })?;
+    let proxy = args.proxy().cloned().or(saved_proxy);
+    saving.note_way(args.seat.identity_file(), proxy.as_ref().map(Proxy::url));
+    let route = match proxy {
         Some(proxy) => Route::Proxy(proxy, relay),
         None => Route::Host(relay),
     };
@@ -98,7 +120,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         session_key,
     };
     let (seat, format) = (&args.seat, args.format());
-    join_room(destination, route, member, seat, format, || Ok(()))
+    let save_as = args.save.as_ref();
+    let how = (saving, save_as, format);
+    join_room(destination, route, member, seat, how, || Ok(()))
 }
 
 /// Who joins.
@@ -115,12 +139,11 @@ pub(super) fn join_room(
     route: Route,
     member: Member<'_>,
     seat: &Seat,
-    format: Format,
+    (saving, save_as, format): (Saving, Option<&SavedName>, Format),
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let Destination { relay, room } = destination;
     let people = KnownPeopleFile::open(relay, room.id())?;
-    let is_host = matches!(route, Route::Addresses(_));
     let log = seat.output.open_log()?;
     let clock = Clock::start();
     let policy = seat.policy();
@@ -158,8 +181,8 @@ pub(super) fn join_room(
     )?;
     let _ = hurry.set(screen.hurry());
     connection.try_for(seat.patience(screen.is_interactive()));
-    let is_new = seat.new_room || is_host && room.is_invite();
-    introduce(&mut screen, destination, is_new, session.card());
+    let own = session.card();
+    introduce(&mut screen, destination, &saving, seat.new_room, own);
     if let Some(notice) = seat.output.log_notice() {
         screen.notice(notice);
     }
@@ -179,6 +202,7 @@ pub(super) fn join_room(
         outbox: Outbox::default(),
         held_back: HeldBack::default(),
         reply_to: ReplyTo::default(),
+        saving,
         away: Away::default(),
         catch_up: CatchUp::new(seat.catchup),
         incoming: Incoming::default(),
@@ -191,6 +215,9 @@ pub(super) fn join_room(
         down: None,
         came_on_waking: 0,
     };
+    if let Some(name) = save_as {
+        client.save(name.as_str());
+    }
     client.tell_events(on_the_way);
     let end = client.run(&happenings);
     client.finish(end)
@@ -213,12 +240,19 @@ fn leave_on_signal(
 }
 
 /// Says where this is, and who the user is.
-fn introduce(screen: &mut Screen, destination: Destination<'_>, is_new: bool, own: &Card) {
+fn introduce(
+    screen: &mut Screen,
+    destination: Destination<'_>,
+    saving: &Saving,
+    is_new: bool,
+    own: &Card,
+) {
     let Destination { relay, room } = destination;
     screen.show(&Report::Room {
         relay: relay.to_owned(),
         room: room.to_string(),
         is_invite: room.is_invite(),
+        name: saving.name().map(ToString::to_string),
     });
     let you = Report::you(own);
     let directions = is_new.then(|| destination.report_directions());

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::cmd::join::{self, BindAddress, Destination, Member, Route, Seat};
+use crate::cmd::join::{self, Address, BindAddress, Destination, Member, Route, Saving, Seat};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print, reason};
@@ -190,20 +190,23 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             .spawn(move || accept(&listener, &relay, &kept))?;
     }
     let room = args.seat.room();
-    let result = match (host, addresses.first()) {
-        (Some(host), Some(address)) => {
-            let name = reachable(*address).to_string();
-            // The host enters before anybody is told that the room is there.
-            let announce = || announce(&addresses, &room, room.is_invite());
-            let destination = Destination {
-                relay: &name,
-                room: &room,
-            };
-            let route = Route::Addresses(loopback(*address));
-            let (seat, format) = (&args.seat, Format::Screen);
-            join::join_room(destination, route, host, seat, format, announce)
-        }
-        _ => wait_for_signal(move || announce(&addresses, &room, false)),
+    let result = if let (Some(host), Some(address)) = (host, addresses.first()) {
+        let own = Address::from(reachable(*address));
+        let name = own.to_string();
+        // The host enters before anybody is told that the room is there.
+        let announce = || announce(&addresses, &room, room.is_invite());
+        let destination = Destination {
+            relay: &name,
+            room: &room,
+        };
+        let route = Route::Addresses(loopback(*address));
+        let saving = Saving::find(own, room.clone(), None)?;
+        let how = (saving, None, Format::Screen);
+        join::join_room(destination, route, host, &args.seat, how, announce)
+    } else {
+        // Whoever gives an invite has it, and the log of a service is no place for it.
+        let is_told = room.is_invite() && !args.seat.new_room;
+        wait_for_signal(move || announce(&addresses, &room, is_told))
     };
     relay.shut_down();
     let deadline = Instant::now() + DRAIN_TIMEOUT;
@@ -290,7 +293,7 @@ fn announce(addresses: &[SocketAddr], room: &RoomName, is_told: bool) -> anyhow:
         .iter()
         .map(|address| format!("listening on {address}\n"))
         .collect();
-    // A host who sits in the room reads the invite there.
+    // A host who sits in the room is shown the invite there.
     if let Some(address) = addresses.first().filter(|_| !is_told) {
         let relay = &reachable(*address).to_string();
         let directions = Destination { relay, room }.directions();

@@ -212,6 +212,7 @@ impl Client<'_> {
                 },
             ),
             Command::Invite => self.invite(),
+            Command::Save(name) => self.save(name),
             Command::Rekey => self.next_key.rekey(session, screen),
             Command::Reconnect if session.is_inside() => {
                 screen.notice("entering the room anew");

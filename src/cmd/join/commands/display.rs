@@ -161,11 +161,8 @@ pub(super) fn set_theme(screen: &mut Screen, name: &str) {
 }
 
 pub(super) fn set_bell(screen: &mut Screen, when: &str) {
-    match when {
-        "off" => screen.set_bell(Bell::Never),
-        "mentions" => screen.set_bell(Bell::Mentions),
-        "all" => screen.set_bell(Bell::All),
-        _ => {}
+    if let Ok(bell) = Bell::from_str(when, true) {
+        screen.set_bell(bell);
     }
     screen.notice(match screen.bell() {
         Bell::Never => "the bell never rings",

@@ -195,6 +195,12 @@ impl Client<'_> {
         self.screen.notice(about);
     }
 
+    /// Saves this room under a name.
+    pub(in crate::cmd::join) fn save(&mut self, name: &str) {
+        let nick = self.session.card().nick();
+        self.saving.save(name, nick, &mut self.screen);
+    }
+
     /// Says who the user is.
     pub(super) fn own_fingerprint(&mut self) {
         self.screen.show(&Report::you(self.session.card()));

@@ -84,6 +84,8 @@ pub enum Command<'a> {
     },
     /// To show how friends get into the room.
     Invite,
+    /// To save the room under a name.
+    Save(&'a str),
     /// To change the session key.
     Rekey,
     /// To make a new connection to the relay.
@@ -233,6 +235,12 @@ const TABLE: &[Row] = &[
         alias: None,
         help: "show how friends get into this room",
         parse: |rest| without_argument(rest, Command::Invite),
+    },
+    Row {
+        usage: "/save NAME",
+        alias: None,
+        help: "save this room: `e2echat join NAME` enters it",
+        parse: |name| with_one_word(name, Command::Save),
     },
     Row {
         usage: "/history [N]",

@@ -126,6 +126,21 @@ impl Address {
     }
 }
 
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        let host = match address {
+            SocketAddr::V6(ipv6) if ipv6.scope_id() != 0 => {
+                format!("{}%{}", ipv6.ip(), ipv6.scope_id())
+            }
+            _ => address.ip().to_string(),
+        };
+        Self {
+            host: canonical(&host).unwrap_or(host),
+            port: address.port(),
+        }
+    }
+}
+
 impl FromStr for Address {
     type Err = &'static str;
 
@@ -168,6 +183,20 @@ mod tests {
         ] {
             let address: Address = text.parse().unwrap();
             assert_eq!(address.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_socket_is_the_one_that_a_person_writes() {
+        for text in [
+            "127.0.0.1:4000",
+            "[::1]:4000",
+            "[fe80::1%7]:4000",
+            "[::ffff:127.0.0.1]:4000",
+        ] {
+            let address: Address = text.parse().unwrap();
+            let of_socket: SocketAddr = text.parse().unwrap();
+            assert_eq!(Address::from(of_socket), address);
         }
     }
 

@@ -160,6 +160,12 @@ impl From<io::Error> for SocksError {
 }
 
 impl Proxy {
+    /// The proxy as one writes it, with user name and password.
+    pub(in crate::cmd::join) fn url(&self) -> String {
+        let login = self.login.as_ref().map_or(String::new(), Login::written);
+        format!("socks5://{login}{}", self.address)
+    }
+
     /// The proxy's address.
     pub(in crate::cmd::join) fn address(&self) -> &Address {
         &self.address
@@ -254,6 +260,24 @@ fn request(relay: &Address) -> Result<Vec<u8>, SocksError> {
     }
     request.extend(relay.port().to_be_bytes());
     Ok(request)
+}
+
+impl Login {
+    /// User name and password as one writes them before the host.
+    fn written(&self) -> String {
+        let Self(message) = self;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut rest = message.get(1..).unwrap_or_default();
+        let mut fields = Vec::new();
+        while let Some((length, more)) = rest.split_first() {
+            let (field, after) = more
+                .split_at_checked((*length).into())
+                .unwrap_or((more, &[]));
+            fields.push(text(field));
+            rest = after;
+        }
+        fields.join(":") + "@"
+    }
 }
 
 impl FromStr for Login {

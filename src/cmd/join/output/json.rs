@@ -329,6 +329,7 @@ impl<'a> JsonEvent<'a> {
                 relay,
                 room,
                 is_invite,
+                ..
             } => Self::Room {
                 relay,
                 room,

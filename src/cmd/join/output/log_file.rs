@@ -43,7 +43,11 @@ impl LogFile {
     /// In words, if the file does not take all of them.
     pub(in crate::cmd::join) fn write(&mut self, entry: &Entry) -> Result<(), String> {
         let now = zone::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
-        let shown = render_plain(entry, STYLE);
+        let shown = match entry {
+            // It is a secret, and a log is copied and searched.
+            Entry::Invite { .. } => "* the invite was shown, and is not written down\n".to_owned(),
+            entry => render_plain(entry, STYLE),
+        };
         let lines = shown.lines().map(|line| format!("{now} {line}\n"));
         let written = self.file.write_all(lines.collect::<String>().as_bytes());
         written.map_err(|error| {

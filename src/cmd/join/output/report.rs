@@ -7,7 +7,7 @@ use crate::cipher::fingerprint::Fingerprint;
 use crate::cmd::terminal::Entry;
 use crate::room::card::Card;
 use crate::room::frame::Departure;
-use crate::room::names::Nick;
+use crate::room::names::{Nick, PRIVATE_ROOM};
 use crate::room::session::Asleep;
 use crate::room::text::SafeText;
 
@@ -36,6 +36,8 @@ pub(in crate::cmd::join) enum Report {
         relay: String,
         room: String,
         is_invite: bool,
+        /// What it is saved as.
+        name: Option<String>,
     },
     /// Who the user is.
     You {
@@ -209,10 +211,15 @@ impl Report {
             Self::Room {
                 relay,
                 is_invite: true,
+                name,
                 ..
-            } => format!(
-                "room at {relay}, by an invite: only those who have it can enter; keep it secret"
-            ),
+            } => {
+                let name = name.as_ref().map(|name| format!("room {name}"));
+                let called = name.as_deref().unwrap_or(PRIVATE_ROOM);
+                format!(
+                    "{called} at {relay}, by an invite: only those who have it can enter; keep it secret"
+                )
+            }
             Self::Room { relay, room, .. } => {
                 format!("room {room} at {relay}: anybody who guesses this name can enter")
             }

@@ -40,6 +40,31 @@ pub(in crate::cmd::join) struct Output {
     /// of itself, or dark]
     #[arg(long, value_name = "NAME")]
     theme: Option<Theme>,
+
+    /// Whether messages are shown with their time
+    #[arg(
+        long,
+        value_name = "on|off",
+        default_value = "on",
+        hide_possible_values = true
+    )]
+    timestamp: Switch,
+
+    /// When to ring the bell: never, when you are named or written to, or always
+    #[arg(
+        long,
+        value_name = "off|mentions|all",
+        default_value = "off",
+        hide_possible_values = true
+    )]
+    notify: Bell,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 impl Output {
@@ -66,7 +91,7 @@ impl Output {
         let style = Style {
             color: self.color.resolve(),
             theme: self.theme.unwrap_or_else(Theme::from_env),
-            timestamps: true,
+            timestamps: self.timestamp == Switch::On,
             links: knows_links(),
         };
         Ok(Screen {
@@ -74,7 +99,7 @@ impl Output {
             is_json: format == Format::Lines,
             request: None,
             style,
-            bell: Bell::default(),
+            bell: self.notify,
             log,
             is_log_cut: false,
             is_crossing_explained: false,
@@ -97,9 +122,10 @@ struct OpenRequest {
 }
 
 /// When the bell rings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(in crate::cmd::join) enum Bell {
-    #[default]
+    /// Never.
+    #[value(name = "off")]
     Never,
     /// When somebody mentions the user, or says something to the user alone.
     Mentions,
