@@ -89,10 +89,10 @@ const BACK_TAB: (K, M) = (K::BackTab, M::NONE);
 const CTRL_R: (K, M) = (K::Char('R'), M::CTRL);
 
 /// Whether a key keeps the meaning that rustyline gives it: typing, a paste, moving and deleting by
-/// character; transpose, kill, yank, undo and quit.
+/// character; transpose, kill, yank and undo.
 fn is_rustylines((key, modifiers): (K, M)) -> bool {
     match key {
-        K::Char('H' | 'T' | 'U' | 'W' | 'Y' | '_' | '\\') if modifiers == M::CTRL => true,
+        K::Char('H' | 'T' | 'U' | 'W' | 'Y' | '_') if modifiers == M::CTRL => true,
         K::Char(_)
         | K::BracketedPasteStart
         | K::Left

@@ -214,7 +214,10 @@ pub(in crate::cmd::join) fn connection_lost(
     let slow_for =
         slow_for.map(|time| format!("your program was too slow to read for {}", duration(time)));
     let why = match (error, slow_for) {
-        (ReadError::Length(_), _) => "what came was no frame".to_owned(),
+        (ReadError::Length(begin), _) => match Protocol::of(begin) {
+            Some(protocol) => format!("what answers there speaks {protocol}"),
+            None => "what came was no frame".to_owned(),
+        },
         (ReadError::TimedOut, Some(slow)) => slow,
         (_, Some(slow)) => slow + ", and the other end hung up",
         (ReadError::Closed | ReadError::Broken, None) => "the other end hung up".to_owned(),

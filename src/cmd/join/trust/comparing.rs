@@ -7,12 +7,9 @@ use crate::room::names::Nick;
 use crate::room::session::{Person, Session, Standing};
 
 use super::known_people::RecordKind;
-use super::typed::{Comparison, TypedEnd, compare, digits, read_end};
-use super::{GROUPS, MIN_SUFFIX, Remark, Trust, how_to_ask};
+use super::typed::{Comparison, MIN_DIGITS, TypedEnd, compare, digits, read_end};
+use super::{MIN_SUFFIX, Remark, Trust, how_to_ask};
 use crate::cmd::join::output::list;
-
-/// How many of a safety number's last digits the user must type in order to accept an identity.
-const MIN_DIGITS: usize = 5 * GROUPS;
 
 impl Trust {
     /// Accepts a person's identity that is new or has changed, if `end` is the end of its fingerprint, or of its
@@ -202,6 +199,9 @@ fn judge_end(person: &Person, typed: &str) -> Result<bool, String> {
             }
             Ok(number.ends_with(&end))
         }
+        TypedEnd::LooksLike(letter, digit) => Err(format!(
+            "{letter}, a letter, may be meant as {digit} in that; {how}"
+        )),
         TypedEnd::Other => Err(format!("that is not the end of a fingerprint; {how}")),
     }
 }

@@ -4,6 +4,8 @@ mod comparing;
 pub(in crate::cmd) mod known_people;
 pub(in crate::cmd::join) mod typed;
 
+pub(in crate::cmd::join) use self::typed::GROUPS;
+
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cmd::zone;
 use crate::room::names::Nick;
@@ -15,9 +17,6 @@ use self::known_people::{KnownPeopleFile, RecordKind, Unwritten};
 /// Somebody who wants a key whose fingerprint has the same end can try the products of any two of many
 /// primes. That takes 2^58 tries, but only some 2^29 primes.
 pub(in crate::cmd::join) const MIN_SUFFIX: usize = 10;
-
-/// How many of a safety number's last groups do as well, on the telephone. They are 66 bits.
-pub(in crate::cmd::join) const GROUPS: usize = 4;
 
 /// What the user knows of the people in a room.
 pub(in crate::cmd::join) struct Trust {

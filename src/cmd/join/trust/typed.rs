@@ -65,47 +65,90 @@ fn letter_for_digit(text: &str) -> Option<(char, char)> {
     let words = text.split_whitespace();
     let mut numbers = words.filter(|word| word.chars().any(|sign| digit(sign).is_some()));
     numbers.find_map(|word| {
-        word.chars().find_map(|sign| match sign {
-            'O' | 'o' | 'Q' | 'D' => Some((sign, '0')),
-            'l' | 'I' | 'i' | '|' => Some((sign, '1')),
-            'Z' | 'z' => Some((sign, '2')),
-            'S' | 's' => Some((sign, '5')),
-            'B' => Some((sign, '8')),
-            _ => None,
-        })
+        word.chars()
+            .find_map(|sign| Some((sign, like_a_digit(sign)?)))
     })
 }
+
+/// The digit that a letter looks like.
+fn like_a_digit(letter: char) -> Option<char> {
+    match letter {
+        'O' | 'o' | 'Q' | 'D' => Some('0'),
+        'l' | 'I' | 'i' | '|' => Some('1'),
+        'Z' | 'z' => Some('2'),
+        'S' | 's' => Some('5'),
+        'B' => Some('8'),
+        _ => None,
+    }
+}
+
+/// How many of a safety number's last groups do as well, on the telephone. They are 66 bits.
+pub(in crate::cmd::join) const GROUPS: usize = 4;
+
+/// How many of a safety number's last digits the user must type in order to accept an identity.
+pub(super) const MIN_DIGITS: usize = 5 * GROUPS;
 
 /// What was typed as the end of a fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TypedEnd {
     /// These characters of base64, without what stands around and between them.
     Characters(String),
-    /// Digits alone, which may be the end of a safety number.
+    /// Digits, which may be the end of a safety number.
     Digits(String),
+    /// Digits with a letter among them that looks like one, and that one.
+    LooksLike(char, char),
     /// Words, or what is too long.
     Other,
 }
 
 /// Reads the end of a fingerprint, or of a safety number.
 pub(super) fn read_end(typed: &str) -> TypedEnd {
-    let typed = typed.trim();
-    // The whole fingerprint ends as its end does.
-    let rest = typed.split_once("SHA256:").map_or(typed, |(_, end)| end);
-    let digits = digits(rest);
-    if !digits.is_empty() && !rest.chars().any(char::is_alphabetic) && !rest.contains('+') {
+    let is_in_base64 = |sign: &char| sign.is_ascii_alphanumeric() || matches!(sign, '+' | '/');
+    // The whole fingerprint ends as its end does, whatever stands behind it.
+    let rest = typed.split_once("SHA256:").map_or(typed, |(_, end)| {
+        let whole = end.split_whitespace().next().unwrap_or_default();
+        if whole.chars().count() == FINGERPRINT {
+            whole
+        } else {
+            end
+        }
+    });
+    let is_word = |word: &&str| word.chars().any(char::is_alphabetic);
+    let (words, numbers): (Vec<&str>, Vec<&str>) = rest.split_whitespace().partition(is_word);
+    let digits = digits(&numbers.concat());
+    let is_number_alone = words.is_empty() && !digits.is_empty() && !rest.contains('+');
+    // No fingerprint has so many digits in a row, so there are words around them.
+    if digits.len() >= MIN_DIGITS || is_number_alone {
         return TypedEnd::Digits(digits);
     }
-    let is_in_base64 = |sign: &char| sign.is_ascii_alphanumeric() || matches!(sign, '+' | '/');
+    if let Some((letter, digit)) = letter_in_groups(rest) {
+        return TypedEnd::LooksLike(letter, digit);
+    }
+    let rest = rest.trim_matches(|sign: char| !is_in_base64(&sign) && !sign.is_alphanumeric());
+    let is_between = |sign: char| sign.is_whitespace() || "-–.,…·*|'\"".contains(sign);
     let is_foreign = rest
         .chars()
-        .any(|sign| sign.is_alphanumeric() && !is_in_base64(&sign));
+        .any(|sign| !is_in_base64(&sign) && !is_between(sign));
     let characters: String = rest.chars().filter(is_in_base64).collect();
     if is_foreign || characters.len() > FINGERPRINT || is_in_words(rest) {
         TypedEnd::Other
     } else {
         TypedEnd::Characters(characters)
     }
+}
+
+/// A letter among groups of digits that looks like a digit, and that one, where there are enough groups with it.
+fn letter_in_groups(text: &str) -> Option<(char, char)> {
+    let groups = text
+        .split_whitespace()
+        .filter(|word| word.chars().any(|sign| digit(sign).is_some()));
+    let signs = groups
+        .flat_map(str::chars)
+        .filter(|sign| sign.is_alphanumeric());
+    let signs: Vec<char> = signs.collect();
+    let is_like = |sign: &char| digit(*sign).is_some() || like_a_digit(*sign).is_some();
+    let are_groups = signs.len() >= MIN_DIGITS && signs.iter().all(is_like);
+    letter_for_digit(text).filter(|_| are_groups)
 }
 
 /// Whether a text reads as words of small letters, each perhaps with a capital at its beginning. Of ten random
@@ -196,7 +239,13 @@ mod tests {
         ] {
             assert_eq!(read_end(typed), end(), "{typed}");
         }
-        for typed in ["47137 51710 64734 60939", "47137-51710-64734-60939."] {
+        for typed in [
+            "47137 51710 64734 60939",
+            "47137-51710-64734-60939.",
+            "it is 47137 51710 64734 60939",
+            "47137 and 51710 and 64734 and 60939",
+            "+47137 51710 64734 60939",
+        ] {
             let digits = "47137517106473460939".to_owned();
             assert_eq!(read_end(typed), TypedEnd::Digits(digits), "{typed}");
         }
@@ -205,9 +254,26 @@ mod tests {
             "Yes, it is him",
             "that's really bob",
             "да это он точно",
+            "bob@example.org",
+            "theLast10 chars: oops1",
             &"a1B".repeat(20),
         ] {
             assert_eq!(read_end(typed), TypedEnd::Other, "{typed}");
+        }
+        for (typed, letter, digit) in [
+            ("O7137 517lO 64734 60939", 'O', '0'),
+            ("47137 51710 64734 6093l", 'l', '1'),
+        ] {
+            let looks_like = TypedEnd::LooksLike(letter, digit);
+            assert_eq!(read_end(typed), looks_like, "{typed}");
+        }
+        let whole = "oW+lSJ6nhCzQ0cX8mT2vK4pYd1RrBfEaGuNxWqLiHs0";
+        for typed in [
+            format!("SHA256:{whole}"),
+            format!("bob SHA256:{whole} (new)"),
+        ] {
+            let characters = TypedEnd::Characters(whole.to_owned());
+            assert_eq!(read_end(&typed), characters, "{typed}");
         }
     }
 }
