@@ -144,7 +144,7 @@ pub(super) fn nick_is_taken(nick: &Nick) -> String {
 /// Why the session key cannot be changed at present.
 fn why_not_now(session: &Session) -> &'static str {
     if session.is_inside() {
-        "your session key was changed less than a minute ago; try again then"
+        "your session key, which a new nick changes too, was changed less than a minute ago; try again then"
     } else {
         "there is no connection at the moment; try again when it is back"
     }

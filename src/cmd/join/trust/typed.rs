@@ -54,7 +54,11 @@ pub(super) fn compare(typed: &str, number: &str) -> Comparison {
         1 => format!("that has 1 digit, and the number has {wanted}"),
         _ => format!("that has {count} digits, and the number has {wanted}"),
     };
-    let about_letter = letter_for_digit(typed).map_or(String::new(), |(letter, digit)| {
+    let likely = groups(typed)
+        .flat_map(str::chars)
+        .filter(|sign| may_be_digit(*sign));
+    let letter = letter_for_digit(typed).filter(|_| likely.count() >= wanted);
+    let about_letter = letter.map_or(String::new(), |(letter, digit)| {
         format!(", of which {letter}, a letter, may be meant as {digit}")
     });
     Comparison::NoNumber(counted + &about_letter)
@@ -62,12 +66,21 @@ pub(super) fn compare(typed: &str, number: &str) -> Comparison {
 
 /// A letter among the digits that looks like one of them, and that one.
 fn letter_for_digit(text: &str) -> Option<(char, char)> {
-    let words = text.split_whitespace();
-    let mut numbers = words.filter(|word| word.chars().any(|sign| digit(sign).is_some()));
-    numbers.find_map(|word| {
+    groups(text).find_map(|word| {
         word.chars()
             .find_map(|sign| Some((sign, like_a_digit(sign)?)))
     })
+}
+
+/// The words that have a digit in them.
+fn groups(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split_whitespace();
+    words.filter(|word| word.chars().any(|sign| digit(sign).is_some()))
+}
+
+/// Whether a sign is a digit, or a letter that looks like one.
+fn may_be_digit(sign: char) -> bool {
+    digit(sign).is_some() || like_a_digit(sign).is_some()
 }
 
 /// The digit that a letter looks like.
@@ -139,15 +152,11 @@ pub(super) fn read_end(typed: &str) -> TypedEnd {
 
 /// A letter among groups of digits that looks like a digit, and that one, where there are enough groups with it.
 fn letter_in_groups(text: &str) -> Option<(char, char)> {
-    let groups = text
-        .split_whitespace()
-        .filter(|word| word.chars().any(|sign| digit(sign).is_some()));
-    let signs = groups
-        .flat_map(str::chars)
-        .filter(|sign| sign.is_alphanumeric());
-    let signs: Vec<char> = signs.collect();
-    let is_like = |sign: &char| digit(*sign).is_some() || like_a_digit(*sign).is_some();
-    let are_groups = signs.len() >= MIN_DIGITS && signs.iter().all(is_like);
+    let signs = groups(text).flat_map(str::chars);
+    let (like, others): (Vec<char>, Vec<char>) = signs
+        .filter(|sign| sign.is_alphanumeric())
+        .partition(|sign| may_be_digit(*sign));
+    let are_groups = like.len() >= MIN_DIGITS && others.is_empty();
     letter_for_digit(text).filter(|_| are_groups)
 }
 
@@ -208,6 +217,7 @@ mod tests {
             ("ok", "there is no digit in that"),
             ("4", "that has 1 digit, and the number has 20"),
             ("01234 56789", "that has 10 digits, and the number has 20"),
+            ("SHA256:zmN5", "that has 4 digits, and the number has 20"),
             (
                 "O1234 56789 01234 56789",
                 "that has 19 digits, and the number has 20, of which O, a letter, may be meant as 0",
