@@ -434,8 +434,9 @@ fn why_there_is_no_way_back_is_told_once() {
             let _ = stream.read_to_end(&mut Vec::new());
         }
     });
-    let lost =
-        format!("* no way back yet: lost the connection to {address}: what came was no frame; ");
+    let lost = format!(
+        "* no way back yet: lost the connection to {address}: what answers there speaks HTTP; "
+    );
     ada.wait_for_line("another reason", |line| line.starts_with(&lost));
     // Each is told once, however often there is an attempt.
     let lines = ada.lines();
