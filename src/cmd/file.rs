@@ -1,6 +1,6 @@
 //! Files of the user's own: written whole or not at all, and closed to others.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub(super) fn write(path: &Path, content: &[u8], replace: bool) -> io::Result<()
 
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    fs::File::open(folder)?.sync_all()
 }
 
 /// On other systems no program can open a folder to sync it.

@@ -45,13 +45,13 @@ fn group(system: &mut System) -> Option<u64> {
 }
 
 /// The limits that the process was started under (`ulimit -v` and `-d`).
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn own_limits() -> [Option<u64>; 2] {
     use nix::sys::resource::{Resource, getrlimit};
     [Resource::RLIMIT_AS, Resource::RLIMIT_DATA].map(|resource| Some(getrlimit(resource).ok()?.0))
 }
 
-#[cfg(not(unix))]
+#[cfg(not(target_os = "linux"))]
 fn own_limits() -> [Option<u64>; 0] {
     []
 }
