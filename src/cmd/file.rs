@@ -1,7 +1,7 @@
 //! Files of the user's own: written whole or not at all, and closed to others.
 
 use std::fs::{self, Metadata};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 /// Writes a file that only its owner can read, and makes its folder if there is none. In the end either
@@ -27,6 +27,35 @@ pub(super) fn write(path: &Path, content: &[u8], replace: bool) -> io::Result<()
     };
     saved.map_err(|error| error.error)?;
     sync_folder(folder)
+}
+
+/// Reads a file of at most so many bytes. The inner error is that of `refuse`, which says of what the system
+/// tells of the file why it is not to be used, if so.
+///
+/// # Errors
+/// If it is none, or too long, or the system does not let it.
+pub(super) fn read(
+    path: &Path,
+    most: u64,
+    refuse: impl FnOnce(&Metadata) -> Option<anyhow::Error>,
+) -> io::Result<anyhow::Result<Vec<u8>>> {
+    // This comes before opening: to open a pipe would wait for somebody to write into it.
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    if metadata.len() > most {
+        let length = metadata.len();
+        return Err(io::Error::other(format!(
+            "it has {length} bytes, and at most {most} are read"
+        )));
+    }
+    if let Some(error) = refuse(&metadata) {
+        return Ok(Err(error));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(Ok(bytes))
 }
 
 #[cfg(unix)]

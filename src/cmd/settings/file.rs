@@ -2,13 +2,12 @@
 //! people keep it in a repository, so it may be a link, and others may read it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml::{Spanned, Value};
 
-use crate::cmd::file::is_writable_by_others;
+use crate::cmd::file::{self, is_writable_by_others};
 use crate::cmd::{failure, reason, shell};
 use crate::room::text::SafeText;
 
@@ -112,26 +111,14 @@ impl Wrong {
 
 /// Reads the file at `path`. The inner error is of a file that is not to be used.
 fn read(path: &Path) -> io::Result<anyhow::Result<Vec<u8>>> {
-    // This comes before opening: to open a pipe would wait for somebody to write into it.
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    if metadata.len() > MAX_FILE {
-        let length = metadata.len();
-        return Err(io::Error::other(format!(
-            "it has {length} bytes, and at most {MAX_FILE} are read"
-        )));
-    }
-    if is_writable_by_others(&metadata) {
-        return Ok(Err(failure(
-            format!("others can write to the settings file {}", path.display()),
-            &format!("keep them out with: chmod go-w {}", shell::quoted(path)),
-        )));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
-    Ok(Ok(bytes))
+    file::read(path, MAX_FILE, |metadata| {
+        is_writable_by_others(metadata).then(|| {
+            failure(
+                format!("others can write to the settings file {}", path.display()),
+                &format!("keep them out with: chmod go-w {}", shell::quoted(path)),
+            )
+        })
+    })
 }
 
 /// Reads the lines of the file.

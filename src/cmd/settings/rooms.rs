@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use toml::Spanned;
 use super::file::line_of;
 use super::keys;
 use super::name::SavedName;
-use crate::cmd::file::{is_open_to_others, write};
+use crate::cmd::file::{self, is_open_to_others, write};
 use crate::cmd::{failure, reason, shell};
 use crate::room::names::RoomName;
 
@@ -220,27 +220,16 @@ fn lock(path: &Path) -> io::Result<File> {
 
 /// Reads the text of the file at `path`. The inner error is of a file that is not to be used.
 fn read(path: &Path) -> io::Result<anyhow::Result<String>> {
-    // This comes before opening: to open a pipe would wait for somebody to write into it.
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    if metadata.len() > MAX_FILE {
-        let length = metadata.len();
-        return Err(io::Error::other(format!(
-            "it has {length} bytes, and at most {MAX_FILE} are read"
-        )));
-    }
-    if is_open_to_others(&metadata) {
-        return Ok(Err(failure(
-            format!("others can read your saved rooms in {}", path.display()),
-            &format!("close it with: chmod 600 {}", shell::quoted(path)),
-        )));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
+    let read = file::read(path, MAX_FILE, |metadata| {
+        is_open_to_others(metadata).then(|| {
+            failure(
+                format!("others can read your saved rooms in {}", path.display()),
+                &format!("close it with: chmod 600 {}", shell::quoted(path)),
+            )
+        })
+    })?;
     // What is no UTF-8 is no name and no address either, so it is found when it is read.
-    Ok(Ok(String::from_utf8_lossy(&bytes).into_owned()))
+    Ok(read.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// Reads the rooms; or says in which line something is wrong, and what, without repeating the line.
