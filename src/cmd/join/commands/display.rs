@@ -149,6 +149,11 @@ pub(super) fn set_timestamps(screen: &mut Screen, switch: &str) {
         timestamps,
         ..style
     });
+    screen.notice(if timestamps {
+        "the time of messages is shown"
+    } else {
+        "the time of messages is not shown"
+    });
 }
 
 pub(super) fn set_theme(screen: &mut Screen, name: &str) {
