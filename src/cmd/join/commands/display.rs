@@ -143,7 +143,7 @@ pub(super) fn set_timestamps(screen: &mut Screen, switch: &str) {
     let style = screen.style();
     let timestamps = match switch {
         "" => !style.timestamps,
-        switch => switch == "on",
+        switch => switch.eq_ignore_ascii_case("on"),
     };
     screen.restyle(Style {
         timestamps,

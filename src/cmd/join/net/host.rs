@@ -17,6 +17,8 @@ pub(super) fn canonical(host: &str) -> Option<String> {
     }
     let is_name = !bare.is_empty()
         && !bare.starts_with(DASHES)
+        // It has the dot already that is left out.
+        && !bare.ends_with('.')
         && !bare.contains([':', '[', ']', '%'])
         && !bare.contains(char::is_whitespace)
         // The program shows the host, and a terminal would obey a control character in it.
@@ -182,6 +184,8 @@ mod tests {
         for text in [
             "",
             ".",
+            "host..",
+            "—host",
             "a b",
             "fe80::1%",
             "fe80::1%a b",

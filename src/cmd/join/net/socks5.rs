@@ -312,13 +312,15 @@ impl FromStr for Proxy {
         // `socks5h` is curl's word for a proxy that looks up the names. Ours always does.
         let is_socks5 = ["socks5", "socks5h"].contains(&&*scheme.to_ascii_lowercase());
         let rest = is_socks5.then_some(rest).ok_or(FORM)?;
+        // A URL without a path may end in a slash. Of one with another slash nobody knows where its host ends.
+        let bare = rest.strip_suffix('/').filter(|bare| !bare.contains('/'));
+        let rest = bare.unwrap_or(rest);
         let (login, address) = match rest.rsplit_once('@') {
             Some((login, address)) => (Some(login.parse()?), address),
             None => (None, rest),
         };
         Ok(Self {
-            // Where there is no path, a URL may end in a slash.
-            address: Address::parse(address.strip_suffix('/').unwrap_or(address), DEFAULT_PORT)?,
+            address: Address::parse(address, DEFAULT_PORT)?,
             login,
         })
     }
