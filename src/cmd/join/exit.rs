@@ -132,6 +132,6 @@ impl Exit {
 pub(super) fn unreadable(why: &str) -> anyhow::Error {
     failure(
         format!("cannot read standard input: {why}"),
-        "let it be a terminal, a pipe or a file; /dev/null is one that has nothing in it",
+        "let it be a terminal, a pipe or a file; `< /dev/null` is an empty one",
     )
 }

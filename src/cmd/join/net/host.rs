@@ -19,12 +19,17 @@ pub(super) fn canonical(host: &str) -> Option<String> {
         && !bare.starts_with(DASHES)
         // It has the dot already that is left out.
         && !bare.ends_with('.')
-        && !bare.contains([':', '[', ']', '%'])
+        && !bare.contains(is_in_no_name)
         && !bare.contains(char::is_whitespace)
         // The program shows the host, and a terminal would obey a control character in it.
         && !bare.contains(char::is_control)
         && !bare.contains(char::REPLACEMENT_CHARACTER);
     is_name.then(|| bare.to_ascii_lowercase())
+}
+
+/// Whether no name of a host has this sign. It may be a mail address, or a colon from another keyboard.
+fn is_in_no_name(sign: char) -> bool {
+    sign == '：' || sign.is_ascii_punctuation() && !matches!(sign, '.' | '-' | '_')
 }
 
 /// The one form of an IPv6 address, perhaps with a zone behind `%` (RFC 4007 §11). An IPv4 address in the form of an
@@ -191,6 +196,10 @@ mod tests {
             "fe80::1%a b",
             "::ffff:1.2.3.4%lo",
             "host%eth0",
+            "ada@host",
+            "<host>",
+            "host,",
+            "host：4000",
             "a:b",
         ] {
             assert_eq!(canonical(text), None, "{text}");

@@ -45,7 +45,12 @@ pub(in crate::cmd::join) fn likely_digits(text: &str) -> String {
 /// stands between the characters, without capitals, and with one of all that look alike.
 pub(in crate::cmd::join) fn blurred(text: &str) -> String {
     let characters = text.chars().filter(|sign| is_in_base64(*sign));
-    let alike = characters.map(|sign| like_a_digit(sign).unwrap_or(sign.to_ascii_lowercase()));
+    // Only a capital Q looks like a 0, and only a small l like a 1: the other ones are the same here.
+    let alike = characters.map(|sign| {
+        let (small, capital) = (sign.to_ascii_lowercase(), sign.to_ascii_uppercase());
+        let digit = [small, capital].into_iter().find_map(like_a_digit);
+        digit.unwrap_or(capital)
+    });
     alike.collect()
 }
 
@@ -210,6 +215,7 @@ fn is_in_words(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cipher::fingerprint::Fingerprint;
 
     const NUMBER: &str = "01234 56789 01234 56789";
 
@@ -266,7 +272,13 @@ mod tests {
             "k 4 x W v l e 7 4 4.",
             "k4xWv-1e744",
         ] {
-            assert_eq!(blurred(typed), "k4xwv1e744", "{typed}");
+            assert_eq!(blurred(typed), "K4XWV1E744", "{typed}");
+        }
+        for number in 0..1000_u32 {
+            let shown = Fingerprint::of(&number.to_be_bytes()).to_string();
+            for other in [shown.to_ascii_lowercase(), shown.to_ascii_uppercase()] {
+                assert_eq!(blurred(&other), blurred(&shown), "{shown}");
+            }
         }
     }
 

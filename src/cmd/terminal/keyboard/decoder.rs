@@ -189,7 +189,8 @@ impl Decoder {
 
     /// OSC, DCS, SOS, PM and APC: a string of the terminal, up to its end (ECMA-48 §5.6). They begin with what
     /// somebody may type with Alt. So what follows OSC and DCS, which answer something, must look like an
-    /// answer. The others have no form, and no key of ours begins like them.
+    /// answer. The others have no form, and no key of ours begins like them: what is typed behind one is read
+    /// when it has not ended for a while.
     fn answer(&self, kind: u8, body: &[u8]) -> Token {
         let key = if self.pastes {
             vec![kind]
