@@ -7,7 +7,7 @@ use crate::room::names::Nick;
 use crate::room::session::{Person, Session, Standing};
 
 use super::known_people::RecordKind;
-use super::typed::{Comparison, MIN_DIGITS, TypedEnd, compare, digits, read_end};
+use super::typed::{Comparison, MIN_DIGITS, TypedEnd, blurred, compare, digits, read_end};
 use super::{MIN_SUFFIX, Remark, Trust, how_to_ask};
 use crate::cmd::join::output::list;
 
@@ -185,6 +185,7 @@ fn judge_end(nick: &Nick, of: Fingerprint, typed: &str) -> Result<Judgement, Str
     let is_end = |end: &str| is_end_of(&fingerprint, end);
     let has_letters_of_end =
         |end: &str| is_end_of(&fingerprint.to_ascii_lowercase(), &end.to_ascii_lowercase());
+    let looks_like_end = |end: &str| is_end_of(&blurred(&fingerprint), &blurred(end));
     match read_end(typed) {
         TypedEnd::Characters(end) if end.len() < MIN_SUFFIX => {
             let count = match end.len() {
@@ -197,6 +198,9 @@ fn judge_end(nick: &Nick, of: Fingerprint, typed: &str) -> Result<Judgement, Str
         TypedEnd::Characters(end) | TypedEnd::Words(end) if has_letters_of_end(&end) => Err(
             format!("these are the letters, but not as capitals or small ones; {how}"),
         ),
+        TypedEnd::Characters(end) | TypedEnd::Words(end) if looks_like_end(&end) => Err(format!(
+            "these look like the characters, but 0 and O, or 1, l and I, are not the same; {how}"
+        )),
         TypedEnd::Characters(_) => Ok(Judgement::OtherCharacters),
         TypedEnd::Digits(end) => {
             let number = digits(&of.safety_number());
@@ -275,6 +279,11 @@ mod tests {
             if lower != end {
                 let judged = judge_end(&nick, fingerprint, &lower).unwrap_err();
                 assert!(judged.starts_with("these are the letters"), "{lower}");
+            }
+            let misread = end.replace('0', "O").replace(['I', '1'], "l");
+            if misread != end && !misread.eq_ignore_ascii_case(end) {
+                let judged = judge_end(&nick, fingerprint, &misread).unwrap_err();
+                assert!(judged.starts_with("these look like"), "{misread}");
             }
         }
     }
