@@ -1,12 +1,14 @@
 //! The command line, as people give it.
 
+use std::any::TypeId;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 /// What messengers and word processors make of two hyphens, or of one.
-const DASHES: [char; 9] = [
+pub(super) const DASHES: [char; 9] = [
     '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2015}', '\u{2212}', '\u{fe58}',
     '\u{ff0d}',
 ];
@@ -63,6 +65,13 @@ fn explain(command: &mut Command, words: &[OsString], mut error: clap::Error) ->
             ),
         );
     }
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        let named = not_utf8(command, words);
+        return clap::Error::raw(
+            ErrorKind::InvalidUtf8,
+            format!("{named} is not UTF-8, in which all text is read\n"),
+        );
+    }
     if let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) {
         // An argument that clap has not built yet cannot be shown.
         command.build();
@@ -78,6 +87,32 @@ fn explain(command: &mut Command, words: &[OsString], mut error: clap::Error) ->
         }
     }
     error
+}
+
+/// What is not UTF-8 of what was given: the name of the variable or of the option. Its value may be a secret.
+fn not_utf8(command: &Command, words: &[OsString]) -> String {
+    let arguments = words
+        .get(1)
+        .and_then(|name| command.find_subcommand(name))
+        .into_iter()
+        .flat_map(Command::get_arguments);
+    let mut variables = arguments.filter_map(|argument| {
+        let (option, variable) = (argument.get_long()?, argument.get_env()?.to_str()?);
+        // The name of a file may be anything.
+        let is_path = argument.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+        let is_given = named_by(&format!("--{option}"), variable, words) == variable;
+        let value = std::env::var_os(variable).filter(|_| is_given && !is_path)?;
+        value.to_str().is_none().then(|| variable.to_owned())
+    });
+    let in_words = || {
+        let at = words.iter().position(|word| word.to_str().is_none())?;
+        let word = words.get(at)?.to_string_lossy().into_owned();
+        let before = at.checked_sub(1).and_then(|at| words.get(at))?;
+        let option = word.split_once('=').map_or(before.to_str()?, |(it, _)| it);
+        option.starts_with('-').then(|| option.to_owned())
+    };
+    let named = variables.next().or_else(in_words);
+    named.unwrap_or_else(|| "a word on the command line".to_owned())
 }
 
 /// The error without an invite or a password that may be in it.
@@ -129,14 +164,13 @@ pub(super) fn name_of<'a>(option: &'a str, variable: &'a str) -> Option<&'a str>
 /// An option whose hyphens were made into a dash, without its value, and what it is to be.
 fn dashed_option(word: &str) -> Option<(&str, String)> {
     let word = word.split('=').next()?;
-    let name = word.trim_start_matches(DASHES).trim_start_matches('-');
-    let name = name.trim_start_matches(DASHES);
+    let typed = word.replace(DASHES, "-");
+    let name = typed.trim_start_matches('-');
     let is_name = name.starts_with(|sign: char| sign.is_ascii_alphabetic())
         && name
             .chars()
             .all(|sign| sign.is_ascii_alphanumeric() || sign == '-');
-    let has_dash =
-        word.starts_with(|sign| DASHES.contains(&sign) || sign == '-') && word.contains(DASHES);
+    let has_dash = typed.starts_with('-') && word.contains(DASHES);
     let hyphens = if name.len() == 1 { "-" } else { "--" };
     (has_dash && is_name).then(|| (word, format!("{hyphens}{name}")))
 }

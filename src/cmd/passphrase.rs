@@ -1,5 +1,6 @@
 //! Passphrases: from the environment, or from the terminal, which does not show them.
 
+use std::env::VarError;
 use std::io;
 
 use super::prompt::Prompt;
@@ -19,7 +20,7 @@ const TRIES: usize = 3;
 pub(super) fn unlock<T>(
     open: impl Fn(&str) -> Result<T, PemError>,
 ) -> anyhow::Result<Result<T, PemError>> {
-    if let Some(passphrase) = from_environment() {
+    if let Some(passphrase) = from_environment()? {
         return Ok(open(&passphrase));
     }
     // The prompt stays open while `open` works, so that what is typed meanwhile is not shown either.
@@ -39,7 +40,7 @@ pub(super) fn unlock<T>(
 /// # Errors
 /// If the passphrase is empty, the two differ, or the program cannot ask.
 pub(super) fn choose() -> anyhow::Result<String> {
-    let passphrase = from_environment().map_or_else(ask_twice, Ok)?;
+    let passphrase = from_environment()?.map_or_else(ask_twice, Ok)?;
     if passphrase.is_empty() {
         let hint = "leave out --passphrase for a file without one";
         return Err(failure("the passphrase is empty", hint));
@@ -59,8 +60,15 @@ fn ask_twice() -> anyhow::Result<String> {
     Ok(passphrase)
 }
 
-fn from_environment() -> Option<String> {
-    std::env::var(VARIABLE).ok()
+fn from_environment() -> anyhow::Result<Option<String>> {
+    match std::env::var(VARIABLE) {
+        Ok(passphrase) => Ok(Some(passphrase)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(failure(
+            format!("{VARIABLE} is not UTF-8"),
+            "give the passphrase in UTF-8, or unset the variable to be asked for it",
+        )),
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is for `map_err`")]

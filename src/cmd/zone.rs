@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
@@ -14,8 +15,13 @@ const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/etc/zo
 /// The longest file of a zone that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
-/// When summer time begins and ends where `TZ` does not say it, as in glibc.
-const RULES: &str = ",M3.2.0,M11.1.0";
+/// When summer time begins, and when it ends, where `TZ` does not say it, as in glibc.
+const RULES: [&str; 2] = ["M3.2.0", "M11.1.0"];
+
+/// Whether somebody has asked for the zone in order to show a time.
+static IS_ASKED_FOR: AtomicBool = AtomicBool::new(false);
+/// Whether the user knows that no zone is found.
+static IS_TOLD: AtomicBool = AtomicBool::new(false);
 
 /// The zone. `None` where none is found: the times are in UTC then.
 fn found() -> Option<&'static TimeZone> {
@@ -31,6 +37,7 @@ fn found() -> Option<&'static TimeZone> {
 
 /// The zone in which times are shown.
 pub(super) fn local() -> TimeZone {
+    IS_ASKED_FOR.store(true, Ordering::Relaxed);
     found().cloned().unwrap_or(TimeZone::UTC)
 }
 
@@ -39,9 +46,17 @@ pub(super) fn now() -> ZonedDateTime {
     Timestamp::now().to_zoned_datetime(local())
 }
 
-/// Whether no zone is found.
-pub(super) fn is_unknown() -> bool {
-    found().is_none()
+/// Says, once, that times are in UTC, if a time is about to be shown and no zone is found.
+pub(super) fn take_warning() -> Option<String> {
+    let is_due = IS_ASKED_FOR.load(Ordering::Relaxed) && found().is_none();
+    if !is_due || IS_TOLD.swap(true, Ordering::Relaxed) {
+        return None;
+    }
+    let why = match std::env::var_os("TZ") {
+        Some(name) => format!("there is no time zone {} here", name.to_string_lossy()),
+        None => "this system does not say its time zone".to_owned(),
+    };
+    Some(format!("times are shown in UTC: {why}"))
 }
 
 /// The zone that a value of `TZ` names: a file, or a description of its own (POSIX, "Other Environment Variables").
@@ -58,8 +73,59 @@ fn named(name: &OsStr) -> Option<TimeZone> {
     folders
         .find_map(|folder| in_file(name, &folder.join(name)))
         .or_else(|| TimeZone::get(name).ok())
-        .or_else(|| TimeZone::posix(name).ok())
-        .or_else(|| TimeZone::posix(&format!("{}{RULES}", name.trim_end_matches(','))).ok())
+        .or_else(|| described(name))
+}
+
+/// The zone that describes itself. glibc cuts numbers that are too large, and takes what is left out from
+/// its own rules.
+fn described(text: &str) -> Option<TimeZone> {
+    let (standard, rest) = offset(behind_name(text)?)?;
+    let Some(rest) = behind_name(rest) else {
+        return TimeZone::posix(&format!("STD{}", shown(standard))).ok();
+    };
+    let (summer, rest) = offset(rest).unwrap_or((standard - 3600, rest));
+    let mut rules = rest.strip_prefix(',').unwrap_or(rest).split(',');
+    let [begins, ends] = RULES.map(|rule| {
+        let given = rules.next().filter(|given| !given.is_empty());
+        given.unwrap_or(rule)
+    });
+    let (standard, summer) = (shown(standard), shown(summer));
+    TimeZone::posix(&format!("STD{standard}DST{summer},{begins},{ends}")).ok()
+}
+
+/// What stands behind the name of a zone: three letters or more, or anything between `<` and `>`.
+fn behind_name(text: &str) -> Option<&str> {
+    let (name, rest) = if let Some(quoted) = text.strip_prefix('<') {
+        quoted.split_once('>')?
+    } else {
+        let end = text.find(|sign: char| !sign.is_ascii_alphabetic());
+        text.split_at(end.unwrap_or(text.len()))
+    };
+    (name.len() >= 3).then_some(rest)
+}
+
+/// The seconds to add to the time of a zone for UTC, and what stands behind them.
+fn offset(text: &str) -> Option<(i32, &str)> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let end = unsigned.find(|sign: char| !sign.is_ascii_digit() && sign != ':');
+    let (numbers, rest) = unsigned.split_at(end.unwrap_or(unsigned.len()));
+    let mut numbers = numbers.split(':');
+    let mut next = |most: i32| match numbers.next() {
+        None | Some("") => 0,
+        // What is too long for a number is too large, too.
+        Some(digits) => digits.parse().unwrap_or(most).min(most),
+    };
+    let seconds = 3600 * next(24) + 60 * next(59) + next(59);
+    let is_number = unsigned.starts_with(|sign: char| sign.is_ascii_digit());
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    is_number.then_some((sign * seconds, rest))
+}
+
+/// An offset as a zone that describes itself has it.
+fn shown(offset: i32) -> String {
+    let (sign, seconds) = (if offset < 0 { "-" } else { "" }, offset.abs());
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    format!("{sign}{}:{:02}:{seconds:02}", minutes / 60, minutes % 60)
 }
 
 fn in_file(name: &str, path: &Path) -> Option<TimeZone> {
@@ -96,6 +162,23 @@ mod tests {
             ("<+0330>-3:30", "15:30", "15:30"),
             ("<-03>3<-02>", "09:00", "10:00"),
             ("JST-9", "21:00", "21:00"),
+            ("CET-1CEST,M3.5.0", "13:00", "14:00"),
+            ("CET-1CEST,M3.5.0,", "13:00", "14:00"),
+            ("CET-1CEST,J60", "13:00", "14:00"),
+            ("CET-1CEST,59,300", "13:00", "14:00"),
+            ("CET-1CEST,M3.5.0/26,M10.5.0/-2", "13:00", "14:00"),
+            ("CET-1CEST,M3.5.0,M10.5.0,x", "13:00", "14:00"),
+            ("CET-1CE", "13:00", "13:00"),
+            ("CET-1 ", "13:00", "13:00"),
+            ("CET-1:30:15CEST", "13:30", "14:30"),
+            ("cet-1cest-99", "13:00", "12:00"),
+            ("IST-5:30", "17:30", "17:30"),
+            ("IST-5:", "17:00", "17:00"),
+            ("IST-005:030", "17:30", "17:30"),
+            ("IST-5:75", "17:59", "17:59"),
+            ("IST-5:30:99", "17:30", "17:30"),
+            ("IST-25:30", "12:30", "12:30"),
+            ("IST-99999999999", "12:00", "12:00"),
             ("UTC0", "12:00", "12:00"),
             ("UTC", "12:00", "12:00"),
             ("", "12:00", "12:00"),
@@ -104,7 +187,19 @@ mod tests {
             let expected = [winter, summer].map(str::to_owned);
             assert_eq!(clock(name), Some(expected), "{name}");
         }
-        for name in ["Nowhere/Else", "posix", "/", "..", "CET+"] {
+        for name in [
+            "Nowhere/Else",
+            "posix",
+            "/",
+            "..",
+            "CET+",
+            "AB-1",
+            "<CET-1",
+            "<>-1",
+            "CET -1",
+            "CET-1CEST,M13.1.0",
+            "CET-1CEST,x",
+        ] {
             assert_eq!(clock(name), None, "{name}");
         }
     }

@@ -187,7 +187,7 @@ impl SafeText {
 /// # Errors
 /// What `T` says of the visible text.
 pub fn parse_visible<T: FromStr>(text: &str) -> Result<T, T::Err> {
-    SafeText::new(text).as_str().parse()
+    SafeText::new(text.trim()).as_str().trim().parse()
 }
 
 impl fmt::Display for SafeText {

@@ -46,6 +46,11 @@ const SENT: &[(&[u8], &str)] = &[
         b"\x1b[200~ a\x1b[Ab\x1bOBc\x1b[27;2;13~d \x1b[201~",
         "one abcd two",
     ),
+    // Strings that terminals and multiplexers send.
+    (b"\x1b^a private message\x1b\\", "onetwo"),
+    (b"\x1bXa string\x1b\\", "onetwo"),
+    (b"\x1b_a program\x1b\\", "onetwo"),
+    ("\u{9e}private\u{9c}\u{98}string\u{9c}".as_bytes(), "onetwo"),
     // Enter with another key breaks the line.
     (b"\x1b\r", "one ⏎ two"),
     (b"\x1b[27;2;13~", "one ⏎ two"),
@@ -89,6 +94,7 @@ fn what_comes_in_pieces_is_put_together() {
         (&[b"\x1b]11;rgb:00", b"00/0000/0000\x1b", b"\\"], "onetwo"),
         (&[b"\x1bP>|xt", b"erm(390)\x1b\\"], "onetwo"),
         (&[b"\x1b[M ", b"!", b"!"], "onetwo"),
+        (&[b"\x1b^pri", b"vate\x1b", b"\\"], "onetwo"),
         (&[b"\xf0\x9f", b"\xa6\x80"], "one🦀two"),
         (
             &[b"\x1b[2", b"00~ pas", b"ted\x1b[2", b"01~"],

@@ -99,10 +99,7 @@ impl Exit {
     /// Where not.
     pub(super) fn status(&self, is_json: bool) -> anyhow::Result<()> {
         if let Some(why) = &self.input_failure {
-            return Err(failure(
-                format!("cannot read standard input: {why}"),
-                "let it be a terminal, a pipe or a file",
-            ));
+            return Err(unreadable(why));
         }
         let (error, hint) = if self.is_undelivered {
             (
@@ -129,4 +126,12 @@ impl Exit {
         };
         Err(failure(error, &hint))
     }
+}
+
+/// The error of a standard input that cannot be read.
+pub(super) fn unreadable(why: &str) -> anyhow::Error {
+    failure(
+        format!("cannot read standard input: {why}"),
+        "let it be a terminal, a pipe or a file; `< /dev/null` is an empty one",
+    )
 }

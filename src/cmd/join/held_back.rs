@@ -4,8 +4,8 @@
 use crate::cipher::fingerprint::Fingerprint;
 use crate::room::session::Session;
 
-use super::trust::typed::digits;
-use super::trust::{GROUPS, MIN_SUFFIX, Trust};
+use super::trust::typed::{MIN_DIGITS, blurred, digits, likely_digits};
+use super::trust::{MIN_SUFFIX, Trust};
 
 /// So many digits in a row of a number are as good as the number.
 const IN_A_ROW: usize = 25;
@@ -40,28 +40,29 @@ fn gives_away(session: &Session, text: &str) -> bool {
         .iter()
         .map(|person| Trust::comparison(session, person));
     let numbers = pairs.chain([Trust::room_code(session)]);
-    let typed = digits(text);
+    let typed = [digits(text), likely_digits(text)];
+    let has_digits = |part: &[u8]| typed.iter().any(|typed| contains(typed.as_bytes(), part));
     let has_number = |number: String| {
         let number = digits(&number);
-        let parts = number.as_bytes().windows(IN_A_ROW);
-        parts
-            .into_iter()
-            .any(|part| contains(typed.as_bytes(), part))
+        number.as_bytes().windows(IN_A_ROW).any(has_digits)
     };
+    let blurred_text = blurred(text);
     let has_end = |fingerprint: Fingerprint| {
         let (shown, number) = (
             fingerprint.to_string(),
             digits(&fingerprint.safety_number()),
         );
-        let last = |text: &str, count: usize| {
-            let start = text.len().saturating_sub(count);
-            text.get(start..).unwrap_or_default().to_owned()
-        };
-        text.contains(&last(&shown, MIN_SUFFIX)) || typed.contains(&last(&number, 5 * GROUPS))
+        blurred_text.contains(&blurred(last(&shown, MIN_SUFFIX)))
+            || has_digits(last(&number, MIN_DIGITS).as_bytes())
     };
     // Alone in the room there is nobody to compare with.
     !others.is_empty()
         && (has_end(own) || fingerprints.any(has_end) || numbers.into_iter().any(has_number))
+}
+
+fn last(text: &str, count: usize) -> &str {
+    let start = text.len().saturating_sub(count);
+    text.get(start..).unwrap_or_default()
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -83,12 +83,11 @@ use self::reply::ReplyTo;
 use self::trust::Trust;
 use self::trust::known_people::KnownPeopleFile;
 
-use super::failure;
 use super::settings::name::SavedName;
 use super::settings::rooms::SavedRoom;
 use super::signals::on_signal;
-use super::terminal::{Format, HurryHandle, Input};
-use super::zone;
+use super::terminal::{Format, HurryHandle, Input, check_readable};
+use super::{failure, reason};
 
 /// Runs the command: joins as whom, and where, the arguments say.
 /// `entered` is the saved room that they name.
@@ -143,6 +142,7 @@ pub(super) fn join_room(
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let Destination { relay, room } = destination;
+    check_readable().map_err(|error| exit::unreadable(&reason(&error)))?;
     let people = KnownPeopleFile::open(relay, room.id())?;
     let log = seat.output.open_log()?;
     let clock = Clock::start();
@@ -187,6 +187,9 @@ pub(super) fn join_room(
         screen.notice(notice);
     }
     let trust = Trust::new(people, seat.remembers_new());
+    if let Some(opening) = trust.opening() {
+        screen.notice(opening);
+    }
     if let Some(damage) = trust.damage() {
         screen.show(&Report::Failure(damage));
     }
@@ -264,12 +267,6 @@ fn introduce(
     };
     for report in &reports {
         screen.show(report);
-    }
-    if zone::is_unknown() {
-        screen.aside(match std::env::var("TZ") {
-            Ok(name) => format!("times are shown in UTC: there is no time zone {name} here"),
-            Err(_) => "times are shown in UTC: this system does not say its time zone".to_owned(),
-        });
     }
     if !own.is_lasting() {
         screen.notice("this identity is for this run only; `e2echat keygen` saves one");

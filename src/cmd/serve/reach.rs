@@ -18,6 +18,7 @@ pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ipv6 = || outward(Ipv6Addr::UNSPECIFIED.into(), outside.into());
     // A socket for all IPv6 addresses takes IPv4 too, which more friends have.
     let ip = ipv4().or_else(|| address.is_ipv6().then(ipv6).flatten());
+    let ip = ip.or_else(|| of_own_network(address.is_ipv6()));
     SocketAddr::new(ip.unwrap_or(Ipv4Addr::LOCALHOST.into()), address.port())
 }
 
@@ -26,6 +27,32 @@ fn outward(own: IpAddr, outside: IpAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind((own, 0)).ok()?;
     socket.connect((outside, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
+}
+
+/// An address of this machine in a network that no route leads out of. Friends may be in it.
+#[cfg(unix)]
+fn of_own_network(has_ipv6: bool) -> Option<IpAddr> {
+    let interfaces = nix::ifaddrs::getifaddrs().ok()?;
+    let addresses = interfaces.filter_map(|interface| interface.address);
+    let addresses: Vec<IpAddr> = addresses
+        .filter_map(|address| {
+            let ipv4 = address.as_sockaddr_in().map(|it| it.ip().into());
+            ipv4.or_else(|| Some(address.as_sockaddr_in6()?.ip().into()))
+        })
+        .filter(|ip| match ip {
+            IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local(),
+            // That of a link means nothing without a zone, which is another one at each machine.
+            IpAddr::V6(ip) => has_ipv6 && !ip.is_loopback() && !ip.is_unicast_link_local(),
+        })
+        .collect();
+    let ipv4 = addresses.iter().find(|ip| ip.is_ipv4());
+    ipv4.or(addresses.first()).copied()
+}
+
+/// On other systems an address outside has to do.
+#[cfg(not(unix))]
+fn of_own_network(_: bool) -> Option<IpAddr> {
+    None
 }
 
 /// The addresses at which this machine itself reaches a socket that is bound to `address`.

@@ -49,6 +49,7 @@ mod keys;
 mod plain;
 mod printer;
 mod queue;
+mod readable;
 mod render;
 mod style;
 mod theme;
@@ -67,6 +68,7 @@ pub(super) use self::completion::Completion;
 pub(super) use self::detect::knows_links;
 pub(super) use self::entry::{ChatMessage, Entry, OwnWords, State};
 pub(super) use self::input::{Input, MAX_LINE};
+pub(super) use self::readable::check_readable;
 #[cfg(test)]
 pub(super) use self::render::render;
 pub(super) use self::render::{render_plain, render_whole};

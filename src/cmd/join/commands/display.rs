@@ -143,11 +143,16 @@ pub(super) fn set_timestamps(screen: &mut Screen, switch: &str) {
     let style = screen.style();
     let timestamps = match switch {
         "" => !style.timestamps,
-        switch => switch == "on",
+        switch => switch.eq_ignore_ascii_case("on"),
     };
     screen.restyle(Style {
         timestamps,
         ..style
+    });
+    screen.notice(if timestamps {
+        "the time of messages is shown"
+    } else {
+        "the time of messages is not shown"
     });
 }
 

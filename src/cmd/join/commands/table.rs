@@ -389,7 +389,9 @@ impl Row {
     /// What is asked for with this behind its name; nothing where the command is not used like that.
     pub(super) fn understand<'a>(&self, rest: &'a str) -> Option<Command<'a>> {
         let is_allowed = match self.argument() {
-            Argument::OneOf(words) => rest.is_empty() || words.split('|').any(|it| it == rest),
+            Argument::OneOf(words) => {
+                rest.is_empty() || words.split('|').any(|it| it.eq_ignore_ascii_case(rest))
+            }
             _ => true,
         };
         is_allowed.then(|| (self.parse)(rest)).flatten()

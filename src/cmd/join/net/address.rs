@@ -2,11 +2,12 @@
 //! or an IPv6 address, which stands in brackets where a port follows it.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 
-use super::host::{canonical, canonical_ipv6};
+use super::host::{canonical, canonical_ipv6, has_zones};
 use crate::cmd::DEFAULT_PORT;
+use crate::cmd::arguments::DASHES;
 use crate::room::names::{NameError, RoomName};
 
 /// The address of a relay, or of a proxy. It is displayed as `HOST:PORT`, with an IPv6 address in
@@ -36,12 +37,19 @@ impl FromStr for RoomAddress {
             Some((relay, room)) if !relay.ends_with(':') => (relay, Some(room)),
             _ => (text, None),
         };
-        let room = room.map(RoomName::from_str).transpose();
+        // A browser puts a slash behind a host.
+        let room = room.filter(|room| !room.is_empty());
+        let room = room.map(room_name).transpose();
         Ok(Self {
             relay: relay.parse().map_err(str::to_owned)?,
             room: room.map_err(|error| error.to_string())?,
         })
     }
+}
+
+/// Reads the name of a room. It has no dashes, so those that messengers make are hyphens.
+fn room_name(text: &str) -> Result<RoomName, NameError> {
+    text.replace(DASHES, "-").parse()
 }
 
 /// The value of `--room` and `E2ECHAT_ROOM`, and the answer to the question for an invite.
@@ -58,8 +66,8 @@ impl FromStr for RoomOrInvite {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if !text.contains('/') {
-            let name = text.parse().map_err(|error: NameError| error.to_string())?;
-            return Ok(Self::Name(name));
+            let name = room_name(text);
+            return name.map(Self::Name).map_err(|error| error.to_string());
         }
         match text.parse()? {
             RoomAddress {
@@ -118,11 +126,23 @@ impl Address {
         let bracketed = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
-        let host = bracketed.map_or_else(|| canonical(host), canonical_ipv6);
-        Ok(Self {
-            host: host.ok_or(FORM)?,
-            port,
-        })
+        let read = bracketed.map_or_else(|| canonical(host), canonical_ipv6);
+        let read = read.ok_or(FORM)?;
+        if host.contains('%') && !read.contains('%') {
+            return Err("this address has no zone: leave the % and the zone out");
+        }
+        Ok(Self { host: read, port })
+    }
+
+    /// Whether the address means something in a zone alone, and names none.
+    pub(in crate::cmd::join) fn lacks_zone(&self) -> bool {
+        let ip = self.host.parse::<Ipv6Addr>();
+        ip.is_ok_and(has_zones)
+    }
+
+    /// The zone, if the address has one.
+    pub(in crate::cmd::join) fn zone(&self) -> Option<&str> {
+        self.host.split_once('%').map(|(_, zone)| zone)
     }
 }
 
@@ -187,6 +207,44 @@ mod tests {
     }
 
     #[test]
+    fn a_room_stands_behind_a_slash_if_anything_does() {
+        for (text, relay, room) in [
+            ("host", "host:4000", None),
+            ("host/", "host:4000", None),
+            ("host:5000/", "host:5000", None),
+            ("[::1]/", "[::1]:4000", None),
+            ("host/Attic", "host:4000", Some("attic")),
+            ("host/my–room", "host:4000", Some("my-room")),
+            ("host/my\u{2011}room", "host:4000", Some("my-room")),
+        ] {
+            let address: RoomAddress = text.parse().unwrap();
+            assert_eq!(address.relay.to_string(), relay, "{text}");
+            let read = address.room.map(|room| room.to_string());
+            assert_eq!(read.as_deref(), room, "{text}");
+        }
+        for text in ["/", "host//", "http://", "host/a/", "host/a b"] {
+            assert!(text.parse::<RoomAddress>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_one_link_lacks_its_zone() {
+        for (text, lacks) in [
+            ("fe80::1", true),
+            ("[fe80::1]:5000", true),
+            ("ff02::1", true),
+            ("fe80::1%eth0", false),
+            ("::1", false),
+            ("2001:db8::7", false),
+            ("127.0.0.1", false),
+            ("fe80.example", false),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.lacks_zone(), lacks, "{text}");
+        }
+    }
+
+    #[test]
     fn the_address_of_a_socket_is_the_one_that_a_person_writes() {
         for text in [
             "127.0.0.1:4000",
@@ -213,6 +271,9 @@ mod tests {
             "a\u{1b}[2Jb",
             "http://host",
             "[x]",
+            "—host",
+            "[::1%lo]:4000",
+            "2001:db8::7%eth0",
         ] {
             assert!(text.parse::<Address>().is_err(), "{text:?}");
         }

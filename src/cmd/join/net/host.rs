@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
+use crate::cmd::arguments::DASHES;
+
 /// The one form of a host: a name in lower case, without a dot at its end, or an IP address without brackets, perhaps
 /// with a zone. `None` where it is none.
 pub(super) fn canonical(host: &str) -> Option<String> {
@@ -14,12 +16,20 @@ pub(super) fn canonical(host: &str) -> Option<String> {
         return Some(ipv4.to_string());
     }
     let is_name = !bare.is_empty()
-        && !bare.contains([':', '[', ']', '%'])
+        && !bare.starts_with(DASHES)
+        // It has the dot already that is left out.
+        && !bare.ends_with('.')
+        && !bare.contains(is_in_no_name)
         && !bare.contains(char::is_whitespace)
         // The program shows the host, and a terminal would obey a control character in it.
         && !bare.contains(char::is_control)
         && !bare.contains(char::REPLACEMENT_CHARACTER);
     is_name.then(|| bare.to_ascii_lowercase())
+}
+
+/// Whether no name of a host has this sign. It may be a mail address, or a colon from another keyboard.
+fn is_in_no_name(sign: char) -> bool {
+    sign == '：' || sign.is_ascii_punctuation() && !matches!(sign, '.' | '-' | '_')
 }
 
 /// The one form of an IPv6 address, perhaps with a zone behind `%` (RFC 4007 §11). An IPv4 address in the form of an
@@ -45,13 +55,21 @@ pub(super) fn canonical_ipv6(host: &str) -> Option<String> {
     if zone.is_empty() || !zone.chars().all(is_in_zone) {
         return None;
     }
-    // Other addresses are the same in each zone.
-    let has_zone = ip.is_unicast_link_local() || ip.is_multicast();
-    Some(if has_zone {
+    Some(if has_zones(ip) {
         format!("{ip}%{zone}")
     } else {
         ip.to_string()
     })
+}
+
+/// Whether an address means another host in each zone. Others are the same in all.
+pub(super) fn has_zones(ip: Ipv6Addr) -> bool {
+    ip.is_unicast_link_local() || ip.is_multicast()
+}
+
+/// Whether this system has a zone of this name. A zone is the name of a network interface, or its number.
+fn is_zone(zone: &str) -> bool {
+    (format!("fe80::%{zone}"), 0).to_socket_addrs().is_ok()
 }
 
 /// An IPv4 address in any of the forms that systems read (`inet_aton`): one to four numbers, each decimal,
@@ -111,17 +129,23 @@ impl std::str::FromStr for BindAddress {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const NO_ADDRESS: &str = "it is no IP address";
         let bracketed = text.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-        let host = canonical(bracketed.unwrap_or(text)).ok_or("it is no IP address")?;
-        if let Ok(ip) = host.parse::<IpAddr>() {
-            return Ok(ip.into());
-        }
-        if !host.contains('%') {
-            return Err("it is no IP address");
+        let bare = bracketed.unwrap_or(text);
+        let host = canonical(bare).ok_or(NO_ADDRESS)?;
+        let zone = bare.split_once('%').map(|(_, zone)| zone);
+        match host.parse::<IpAddr>() {
+            Ok(IpAddr::V6(ip)) if has_zones(ip) => {
+                return Err("it lacks its zone, the network interface: write %eth0 behind it");
+            }
+            Ok(ip) if zone.is_none_or(is_zone) => return Ok(ip.into()),
+            Err(_) if zone.is_none() => return Err(NO_ADDRESS),
+            _ => {}
         }
         // The system knows its zones.
         let found = (host.as_str(), 0).to_socket_addrs();
         let found = found.ok().and_then(|mut found| found.next());
+        let found = found.filter(|_| host.contains('%'));
         found.map(Self).ok_or("this system has no such zone")
     }
 }
@@ -165,11 +189,17 @@ mod tests {
         for text in [
             "",
             ".",
+            "host..",
+            "—host",
             "a b",
             "fe80::1%",
             "fe80::1%a b",
             "::ffff:1.2.3.4%lo",
             "host%eth0",
+            "ada@host",
+            "<host>",
+            "host,",
+            "host：4000",
             "a:b",
         ] {
             assert_eq!(canonical(text), None, "{text}");
@@ -193,6 +223,8 @@ mod tests {
             "localhost",
             "1.2.3",
             "fe80::1%nowhere",
+            "::1%nowhere",
+            "fe80::1",
             "127.0.0.1:4000",
         ] {
             let read = text.parse::<BindAddress>();

@@ -1,6 +1,7 @@
 //! Finds an invite in what somebody has pasted: alone, in quotes, in a whole command, in rows of this
 //! program's screen.
 
+use crate::cmd::arguments::DASHES;
 use crate::room::names::{NameError, RoomName};
 use crate::room::text::SafeText;
 
@@ -12,9 +13,6 @@ const AROUND: [char; 25] = [
     ',', '.', ';', '*', '_', '\u{fffd}',
 ];
 
-/// Hyphens that are not ASCII's: messengers and word processors put them in its place.
-const HYPHENS: [char; 5] = ['\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2212}'];
-
 /// Signs that stand before the words of a row: this program's own, and a shell's.
 const MARKS: [&str; 7] = ["*", "!", "|", "$", "#", "%", ">"];
 
@@ -23,7 +21,7 @@ const MARKS: [&str; 7] = ["*", "!", "|", "$", "#", "%", ">"];
 /// # Errors
 /// In words, if the rows have no invite, or a mistyped one.
 pub fn invite_in(rows: &[String]) -> Result<(Address, RoomName), String> {
-    let typed = rows.iter().map(|row| row.replace(HYPHENS, "-"));
+    let typed = rows.iter().map(|row| row.replace(DASHES, "-"));
     let shown: Vec<SafeText> = typed.map(|row| SafeText::new(&row)).collect();
     let rows: Vec<Vec<&str>> = shown.iter().map(|row| words(row.as_str())).collect();
     for (at, row) in rows.iter().enumerate() {
@@ -182,7 +180,7 @@ mod tests {
     #[test]
     fn other_hyphens_stand_for_hyphens() {
         let invite = made("chat.example.org:4000");
-        for hyphen in HYPHENS {
+        for hyphen in DASHES {
             let text = invite.replace('-', &hyphen.to_string());
             assert_eq!(found(&text), Ok(invite.clone()), "{text}");
         }

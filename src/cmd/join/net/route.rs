@@ -35,7 +35,9 @@ impl Route {
             )),
             Self::Host(relay) => {
                 let addresses = resolve("relay", relay)?;
-                side_by_side::connect(&addresses).map_err(|error| unreachable(name, &error))
+                side_by_side::connect(&addresses).map_err(|error| {
+                    without_zone(relay).unwrap_or_else(|| unreachable(name, &error))
+                })
             }
             Self::Proxy(proxy, relay) => connect_through(proxy, relay),
         }
@@ -49,6 +51,15 @@ fn is_onion(relay: &Address) -> bool {
 
 fn resolve(what: &str, address: &Address) -> anyhow::Result<Vec<SocketAddr>> {
     address.resolve().map_err(|error| {
+        if let Some(zone) = address.zone() {
+            return failure(
+                format!(
+                    "cannot find the {what} {}: this system has no zone {zone}",
+                    address.host()
+                ),
+                "give the name of a network interface of this machine behind the %",
+            );
+        }
         failure(
             format!(
                 "cannot find the {what} {}: {}",
@@ -56,6 +67,19 @@ fn resolve(what: &str, address: &Address) -> anyhow::Result<Vec<SocketAddr>> {
                 reason(&error)
             ),
             "check the spelling, and that this machine is online",
+        )
+    })
+}
+
+/// The error for an address to which no connection could be made, as it names no zone and needs one.
+fn without_zone(address: &Address) -> Option<anyhow::Error> {
+    let (host, port) = (address.host(), address.port());
+    address.lacks_zone().then(|| {
+        failure(
+            format!(
+                "cannot connect to {address}: the address lacks its zone, the network interface"
+            ),
+            &format!("write that behind a %, as in [{host}%eth0]:{port}"),
         )
     })
 }
@@ -69,15 +93,15 @@ pub(in crate::cmd::join) fn unreachable(name: &str, error: &io::Error) -> anyhow
 }
 
 fn connect_through(proxy: &Proxy, relay: &Address) -> anyhow::Result<TcpStream> {
-    let stream = side_by_side::connect(&resolve("proxy", proxy.address())?).map_err(|error| {
-        failure(
-            format!(
-                "cannot connect to the proxy {}: {}",
-                proxy.address(),
-                reason(&error)
-            ),
-            "is Tor, or whatever is to be the proxy, running there, and the port right?",
-        )
+    let address = proxy.address();
+    let stream = side_by_side::connect(&resolve("proxy", address)?).map_err(|error| {
+        let unreachable = || {
+            failure(
+                format!("cannot connect to the proxy {address}: {}", reason(&error)),
+                "is Tor, or whatever is to be the proxy, running there, and the port right?",
+            )
+        };
+        without_zone(address).unwrap_or_else(unreachable)
     })?;
     let answers = DeadlineReader::new(&stream, Instant::now() + PROXY_TIMEOUT);
     proxy

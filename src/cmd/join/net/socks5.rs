@@ -307,11 +307,14 @@ impl FromStr for Proxy {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "it must be socks5://HOST:PORT";
+        let (scheme, rest) = text.trim().split_once("://").ok_or(FORM)?;
         // `socks5h` is curl's word for a proxy that looks up the names. Ours always does.
-        let rest = text
-            .strip_prefix("socks5://")
-            .or_else(|| text.strip_prefix("socks5h://"))
-            .ok_or("it must be socks5://HOST:PORT")?;
+        let is_socks5 = ["socks5", "socks5h"].contains(&&*scheme.to_ascii_lowercase());
+        let rest = is_socks5.then_some(rest).ok_or(FORM)?;
+        // A URL without a path may end in a slash. Of one with another slash nobody knows where its host ends.
+        let bare = rest.strip_suffix('/').filter(|bare| !bare.contains('/'));
+        let rest = bare.unwrap_or(rest);
         let (login, address) = match rest.rsplit_once('@') {
             Some((login, address)) => (Some(login.parse()?), address),
             None => (None, rest),
@@ -450,6 +453,9 @@ mod tests {
             ("socks5://127.0.0.1:9050", "127.0.0.1:9050"),
             ("socks5h://Proxy.example", "proxy.example:1080"),
             ("socks5://ada:secret@[::1]:9", "[::1]:9"),
+            ("SOCKS5://127.0.0.1:9050", "127.0.0.1:9050"),
+            ("Socks5h://proxy.example/", "proxy.example:1080"),
+            (" socks5://127.0.0.1:9050/ ", "127.0.0.1:9050"),
         ] {
             let proxy: Proxy = text.parse().unwrap();
             assert_eq!(proxy.address().to_string(), shown);
@@ -463,6 +469,8 @@ mod tests {
             "socks5://",
             "socks5://proxy:0",
             "socks5://proxy/path",
+            "socks5://proxy//",
+            "socks5:///",
             "socks5://ada@proxy",
             "socks5://:secret@proxy",
             "socks5://ada:@proxy",

@@ -10,6 +10,8 @@ use crate::cmd::terminal::{
     Terminal, Theme, knows_links, render_plain, render_whole, url,
 };
 
+use crate::cmd::zone;
+
 use super::json;
 use super::log_file::LogFile;
 use super::report::Report;
@@ -162,6 +164,10 @@ impl Screen {
     /// Shows a report, and writes it into the log.
     pub(in crate::cmd::join) fn show(&mut self, report: &Report) {
         let entry = report.entry();
+        // It stands above the first time that is shown.
+        if let Some(warning) = zone::take_warning() {
+            self.aside(warning);
+        }
         let written = entry.as_ref().map(|entry| self.keep(entry));
         if self.is_json {
             let request = self.request.as_mut();

@@ -7,7 +7,7 @@ use crate::room::names::Nick;
 use crate::room::session::{Person, Session, Standing};
 
 use super::known_people::RecordKind;
-use super::typed::{Comparison, MIN_DIGITS, TypedEnd, compare, digits, read_end};
+use super::typed::{Comparison, MIN_DIGITS, TypedEnd, blurred, compare, digits, read_end};
 use super::{MIN_SUFFIX, Remark, Trust, how_to_ask};
 use crate::cmd::join::output::list;
 
@@ -35,14 +35,22 @@ impl Trust {
                 how_to_ask(nick)
             ));
         }
-        match judge_end(person, end) {
-            Ok(true) => self.record(session, RecordKind::Accepted, person, now),
-            Ok(false) => Remark::Alarm(
+        let differs = |again: &str| {
+            Remark::Alarm(
                 nick.clone(),
                 format!(
-                    "nothing is accepted: the fingerprint of whoever is here as {nick} does not end so. Have {nick} read the end of it to you once more, in capitals or not as it stands there; if it is what you typed, somebody else is here under this name: write nothing secret here"
+                    "nothing is accepted: the fingerprint of whoever is here as {nick} does not end so. Have {nick} read {again}; if it is what you typed, somebody else is here under this name: write nothing secret here"
                 ),
-            ),
+            )
+        };
+        match judge_end(nick, person.fingerprint, end) {
+            Ok(Judgement::Same) => self.record(session, RecordKind::Accepted, person, now),
+            Ok(Judgement::OtherCharacters) => {
+                differs("the end of it to you once more, in capitals or not as it stands there")
+            }
+            Ok(Judgement::OtherDigits) => {
+                differs("the last four groups of the safety number to you once more")
+            }
             Err(form) => Remark::Mistake(format!("nothing is accepted: {form}")),
         }
     }
@@ -156,16 +164,28 @@ impl Trust {
     }
 }
 
-/// Whether what was typed is the end of this person's fingerprint, or of the safety number.
+/// What was typed as the end of a fingerprint, or of the safety number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judgement {
+    Same,
+    OtherCharacters,
+    OtherDigits,
+}
+
+/// Judges what was typed as the end of the fingerprint of whoever has this nick, or of the safety number.
 ///
 /// # Errors
 /// In words, where it has not the form of such an end.
-fn judge_end(person: &Person, typed: &str) -> Result<bool, String> {
-    let nick = &person.nick;
-    let fingerprint = person.fingerprint.to_string();
+fn judge_end(nick: &Nick, of: Fingerprint, typed: &str) -> Result<Judgement, String> {
+    let fingerprint = of.to_string();
     let how = format!(
         "type the last {MIN_SUFFIX} characters of the fingerprint after /trust {nick}, or the last four groups of digits, as {nick} has told them to you"
     );
+    let is_end_of = |of: &str, end: &str| end.len() >= MIN_SUFFIX && of.ends_with(end);
+    let is_end = |end: &str| is_end_of(&fingerprint, end);
+    let has_letters_of_end =
+        |end: &str| is_end_of(&fingerprint.to_ascii_lowercase(), &end.to_ascii_lowercase());
+    let looks_like_end = |end: &str| is_end_of(&blurred(&fingerprint), &blurred(end));
     match read_end(typed) {
         TypedEnd::Characters(end) if end.len() < MIN_SUFFIX => {
             let count = match end.len() {
@@ -174,35 +194,34 @@ fn judge_end(person: &Person, typed: &str) -> Result<bool, String> {
             };
             Err(format!("{count}; {how}"))
         }
-        TypedEnd::Characters(end) => {
-            let is_it = fingerprint.ends_with(&end);
-            let same_letters = || {
-                let there = fingerprint.len().checked_sub(end.len());
-                let there = there.and_then(|start| fingerprint.get(start..));
-                there.is_some_and(|there| there.eq_ignore_ascii_case(&end))
-            };
-            if !is_it && same_letters() {
-                return Err(format!(
-                    "these are the letters, but not as capitals or small ones; {how}"
-                ));
-            }
-            Ok(is_it)
-        }
+        TypedEnd::Characters(end) | TypedEnd::Words(end) if is_end(&end) => Ok(Judgement::Same),
+        TypedEnd::Characters(end) | TypedEnd::Words(end) if has_letters_of_end(&end) => Err(
+            format!("these are the letters, but not as capitals or small ones; {how}"),
+        ),
+        TypedEnd::Characters(end) | TypedEnd::Words(end) if looks_like_end(&end) => Err(format!(
+            "these look like the characters, but 0 and O, or 1, l and I, are not the same; {how}"
+        )),
+        TypedEnd::Characters(_) => Ok(Judgement::OtherCharacters),
         TypedEnd::Digits(end) => {
-            let number = digits(&person.fingerprint.safety_number());
+            let number = digits(&of.safety_number());
             if end.len() < MIN_DIGITS || end.len() > number.len() {
-                let is_it = end.len() >= MIN_SUFFIX && fingerprint.ends_with(&end);
                 let count = end.len();
-                return is_it
-                    .then_some(true)
+                return is_end(&end)
+                    .then_some(Judgement::Same)
                     .ok_or_else(|| format!("that is a number of {count} digits; {how}"));
             }
-            Ok(number.ends_with(&end))
+            Ok(if number.ends_with(&end) {
+                Judgement::Same
+            } else {
+                Judgement::OtherDigits
+            })
         }
         TypedEnd::LooksLike(letter, digit) => Err(format!(
             "{letter}, a letter, may be meant as {digit} in that; {how}"
         )),
-        TypedEnd::Other => Err(format!("that is not the end of a fingerprint; {how}")),
+        TypedEnd::Words(_) | TypedEnd::Other => {
+            Err(format!("that is not the end of a fingerprint; {how}"))
+        }
     }
 }
 
@@ -229,4 +248,61 @@ fn codes_differ(session: &Session, others: &[Person], typed: &str) -> Remark {
     Remark::CodesDiffer(format!(
         "the codes differ: {state}. Compare again with /code, which changes when somebody comes or goes; if they still differ, somebody is posing as another: write nothing secret here"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_right_end_is_taken_as_people_give_it() {
+        let nick: Nick = "bob".parse().unwrap();
+        for number in 0..20_000_u32 {
+            let fingerprint = Fingerprint::of(&number.to_be_bytes());
+            let shown = fingerprint.to_string();
+            let number = fingerprint.safety_number();
+            let end = &shown[shown.len() - MIN_SUFFIX..];
+            for typed in [
+                shown.clone(),
+                end.to_owned(),
+                shown[shown.len() - 20..].to_owned(),
+                format!("{end}."),
+                format!("{} {}", &end[..5], &end[5..]),
+                format!("\"{end}\""),
+                number[12..].to_owned(),
+                number.replace(' ', "-"),
+            ] {
+                let judged = judge_end(&nick, fingerprint, &typed);
+                assert_eq!(judged, Ok(Judgement::Same), "{typed}");
+            }
+            let lower = end.to_ascii_lowercase();
+            if lower != end {
+                let judged = judge_end(&nick, fingerprint, &lower).unwrap_err();
+                assert!(judged.starts_with("these are the letters"), "{lower}");
+            }
+            let misread = end.replace('0', "O").replace(['I', '1'], "l");
+            if misread != end && !misread.eq_ignore_ascii_case(end) {
+                let judged = judge_end(&nick, fingerprint, &misread).unwrap_err();
+                assert!(judged.starts_with("these look like"), "{misread}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_end_is_no_mistake_of_form() {
+        let nick: Nick = "bob".parse().unwrap();
+        let fingerprint = Fingerprint::of(b"bob");
+        let other = Fingerprint::of(b"another").to_string();
+        for (typed, judgement) in [
+            (
+                &other[other.len() - MIN_SUFFIX..],
+                Judgement::OtherCharacters,
+            ),
+            (&other, Judgement::OtherCharacters),
+            ("12345 12345 12345 12345", Judgement::OtherDigits),
+        ] {
+            let judged = judge_end(&nick, fingerprint, typed);
+            assert_eq!(judged, Ok(judgement), "{typed}");
+        }
+    }
 }

@@ -168,6 +168,8 @@ pub(in crate::cmd::join) struct KnownPeopleFile {
     /// `None` on a system that has no folder for it.
     path: Option<PathBuf>,
     known: KnownPeople,
+    /// Whether others could write to it until now.
+    was_open: bool,
 }
 
 /// That the file does not take a record.
@@ -192,12 +194,13 @@ impl KnownPeopleFile {
         let mut people = Self {
             path: dirs::data_dir().map(|folder| folder.join("e2echat").join("known-people")),
             known: KnownPeople::new(relay, room),
+            was_open: false,
         };
         let Some(path) = &people.path else {
             return Ok(people);
         };
         let text = match check_is_regular(path).and_then(|()| {
-            keep_others_out(path)?;
+            people.was_open = keep_others_out(path)?;
             fs::read(path)
         }) {
             Ok(text) => text,
@@ -215,6 +218,15 @@ impl KnownPeopleFile {
         };
         people.known.read(&String::from_utf8_lossy(&text));
         Ok(people)
+    }
+
+    /// The words that say that others could write to the file until now; `None` if not.
+    pub(in crate::cmd::join) fn opening(&self) -> Option<String> {
+        let path = self.path.as_ref().filter(|_| self.was_open)?;
+        Some(format!(
+            "others could write to {}, and change there whom you know: it is closed to them now",
+            path.display()
+        ))
     }
 
     /// The words that say how many lines of the file cannot be read; `None` if all can.
@@ -315,15 +327,16 @@ fn check_is_regular(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Lets nobody else write to a file: whoever can decides whom the user knows.
+/// Lets nobody else write to a file: whoever can decides whom the user knows. Returns whether others could.
 #[cfg(unix)]
-fn keep_others_out(path: &Path) -> io::Result<()> {
+fn keep_others_out(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(path)?.permissions().mode();
     if mode & 0o022 == 0 {
-        return Ok(());
+        return Ok(false);
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|error| {
+    let closed = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+    closed.map(|()| true).map_err(|error| {
         io::Error::other(format!(
             "others can write to it, and to close it fails: {}",
             reason(&error)
@@ -333,8 +346,8 @@ fn keep_others_out(path: &Path) -> io::Result<()> {
 
 /// On other systems the rules of the folder keep others out.
 #[cfg(not(unix))]
-fn keep_others_out(_: &Path) -> io::Result<()> {
-    Ok(())
+fn keep_others_out(_: &Path) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(unix)]
@@ -374,6 +387,7 @@ mod tests {
                 known: HashMap::new(),
                 damaged: 0,
             },
+            was_open: false,
         };
         people.known.read(&lines.join("\n"));
         people

@@ -63,6 +63,11 @@ impl Trust {
         Remark::Failure(unwritten.words)
     }
 
+    /// The words that say that others could write to the file until now; `None` if not.
+    pub(in crate::cmd::join) fn opening(&self) -> Option<String> {
+        self.people.opening()
+    }
+
     /// The words that say how many lines of the file cannot be read; `None` if all can.
     pub(in crate::cmd::join) fn damage(&self) -> Option<String> {
         self.people.damage()

@@ -1,15 +1,15 @@
 //! What people type of a number or of a fingerprint that somebody has told them: in any script's digits, in any
 //! groups, and whatever stands around it.
 
-/// The zeros of all scripts that have decimal digits (Unicode 16's category Nd), each followed by its 1 to 9.
-const ZEROS: [u32; 76] = [
+/// The zeros of all scripts that have decimal digits (Unicode 18's category Nd), each followed by its 1 to 9.
+const ZEROS: [u32; 77] = [
     0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66,
     0xde6, 0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90,
     0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10,
     0x104a0, 0x10d30, 0x10d40, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0,
     0x11650, 0x116c0, 0x116d0, 0x116da, 0x11730, 0x118e0, 0x11950, 0x11bf0, 0x11c50, 0x11d50,
-    0x11da0, 0x11f50, 0x16130, 0x16a60, 0x16ac0, 0x16b50, 0x16d70, 0x1ccf0, 0x1d7ce, 0x1d7d8,
-    0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0, 0x1e4f0, 0x1e5f1, 0x1e950, 0x1fbf0,
+    0x11da0, 0x11de0, 0x11f50, 0x16130, 0x16a60, 0x16ac0, 0x16b50, 0x16d70, 0x1ccf0, 0x1d7ce,
+    0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0, 0x1e4f0, 0x1e5f1, 0x1e950, 0x1fbf0,
 ];
 
 /// How many characters of base64 a fingerprint has.
@@ -25,6 +25,33 @@ fn digit(sign: char) -> Option<char> {
 /// The digits in a text, as ASCII's.
 pub(in crate::cmd::join) fn digits(text: &str) -> String {
     text.chars().filter_map(digit).collect()
+}
+
+/// The digits in a text, as ASCII's, where letters that look like digits stand for them: in groups of both.
+pub(in crate::cmd::join) fn likely_digits(text: &str) -> String {
+    let is_in_group = |sign: char| sign.is_alphanumeric() || sign == '|';
+    let groups = text.split(|sign| !is_in_group(sign)).filter(|group| {
+        let has_digit = group.chars().any(|sign| digit(sign).is_some());
+        let is_of_letters = group.chars().count() == GROUP;
+        group.chars().all(may_be_digit) && (has_digit || is_of_letters)
+    });
+    let signs = groups.flat_map(str::chars);
+    signs
+        .filter_map(|sign| digit(sign).or_else(|| like_a_digit(sign)))
+        .collect()
+}
+
+/// What is left of a text where it is compared with the end of a fingerprint as people copy it: without what
+/// stands between the characters, without capitals, and with one of all that look alike.
+pub(in crate::cmd::join) fn blurred(text: &str) -> String {
+    let characters = text.chars().filter(|sign| is_in_base64(*sign));
+    // Only a capital Q looks like a 0, and only a small l like a 1: the other ones are the same here.
+    let alike = characters.map(|sign| {
+        let (small, capital) = (sign.to_ascii_lowercase(), sign.to_ascii_uppercase());
+        let digit = [small, capital].into_iter().find_map(like_a_digit);
+        digit.unwrap_or(capital)
+    });
+    alike.collect()
 }
 
 /// How what was typed stands to a number that it is to be.
@@ -86,20 +113,24 @@ fn may_be_digit(sign: char) -> bool {
 /// The digit that a letter looks like.
 fn like_a_digit(letter: char) -> Option<char> {
     match letter {
-        'O' | 'o' | 'Q' | 'D' => Some('0'),
-        'l' | 'I' | 'i' | '|' => Some('1'),
+        'O' | 'o' | 'Q' | 'D' | 'О' | 'о' | 'Ο' | 'ο' => Some('0'),
+        'l' | 'I' | 'i' | '|' | 'І' | 'і' | 'Ӏ' | 'Ι' => Some('1'),
         'Z' | 'z' => Some('2'),
+        'З' | 'з' => Some('3'),
         'S' | 's' => Some('5'),
         'B' => Some('8'),
         _ => None,
     }
 }
 
+/// How many digits make a group.
+const GROUP: usize = 5;
+
 /// How many of a safety number's last groups do as well, on the telephone. They are 66 bits.
 pub(in crate::cmd::join) const GROUPS: usize = 4;
 
 /// How many of a safety number's last digits the user must type in order to accept an identity.
-pub(super) const MIN_DIGITS: usize = 5 * GROUPS;
+pub(in crate::cmd::join) const MIN_DIGITS: usize = GROUP * GROUPS;
 
 /// What was typed as the end of a fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,13 +141,15 @@ pub(super) enum TypedEnd {
     Digits(String),
     /// Digits with a letter among them that looks like one, and that one.
     LooksLike(char, char),
-    /// Words, or what is too long.
+    /// Words. These characters of base64 are in them, which may be an end all the same: of ten random characters
+    /// that is so once in some thousands of times.
+    Words(String),
+    /// Neither, or what is too long.
     Other,
 }
 
 /// Reads the end of a fingerprint, or of a safety number.
 pub(super) fn read_end(typed: &str) -> TypedEnd {
-    let is_in_base64 = |sign: &char| sign.is_ascii_alphanumeric() || matches!(sign, '+' | '/');
     // The whole fingerprint ends as its end does, whatever stands behind it.
     let rest = typed.split_once("SHA256:").map_or(typed, |(_, end)| {
         let whole = end.split_whitespace().next().unwrap_or_default();
@@ -137,14 +170,16 @@ pub(super) fn read_end(typed: &str) -> TypedEnd {
     if let Some((letter, digit)) = letter_in_groups(rest) {
         return TypedEnd::LooksLike(letter, digit);
     }
-    let rest = rest.trim_matches(|sign: char| !is_in_base64(&sign) && !sign.is_alphanumeric());
+    let rest = rest.trim_matches(|sign: char| !is_in_base64(sign) && !sign.is_alphanumeric());
     let is_between = |sign: char| sign.is_whitespace() || "-–.,…·*|'\"".contains(sign);
     let is_foreign = rest
         .chars()
-        .any(|sign| !is_in_base64(&sign) && !is_between(sign));
-    let characters: String = rest.chars().filter(is_in_base64).collect();
-    if is_foreign || characters.len() > FINGERPRINT || is_in_words(rest) {
+        .any(|sign| !is_in_base64(sign) && !is_between(sign));
+    let characters: String = rest.chars().filter(|sign| is_in_base64(*sign)).collect();
+    if is_foreign || characters.len() > FINGERPRINT {
         TypedEnd::Other
+    } else if is_in_words(rest) {
+        TypedEnd::Words(characters)
     } else {
         TypedEnd::Characters(characters)
     }
@@ -160,8 +195,11 @@ fn letter_in_groups(text: &str) -> Option<(char, char)> {
     letter_for_digit(text).filter(|_| are_groups)
 }
 
-/// Whether a text reads as words of small letters, each perhaps with a capital at its beginning. Of ten random
-/// characters of base64 that is so once in some thousands of times.
+fn is_in_base64(sign: char) -> bool {
+    sign.is_ascii_alphanumeric() || matches!(sign, '+' | '/')
+}
+
+/// Whether a text reads as words of small letters, each perhaps with a capital at its beginning.
 fn is_in_words(text: &str) -> bool {
     let bare = |word: &str| {
         word.trim_matches(|sign: char| !sign.is_alphanumeric())
@@ -177,6 +215,7 @@ fn is_in_words(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cipher::fingerprint::Fingerprint;
 
     const NUMBER: &str = "01234 56789 01234 56789";
 
@@ -208,6 +247,38 @@ mod tests {
         }
         for sign in ['O', '²', '½', '一', '/', ':', 'a'] {
             assert_eq!(digit(sign), None, "{sign}");
+        }
+    }
+
+    #[test]
+    fn letters_count_as_digits_in_groups_of_digits() {
+        for (typed, read) in [
+            ("O1234 5678g 0l234 56789", "012340123456789"),
+            ("it is 47O51-4I789, bob", "4705141789"),
+            ("so is OlOIo: 5S", "0101055"),
+            ("|4705| 4|789|", "147051417891"),
+            ("I do not know", ""),
+        ] {
+            assert_eq!(likely_digits(typed), read, "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_copied_from_a_fingerprint_is_blurred_to_one_form() {
+        for typed in [
+            "k4xWvIe744",
+            "K4XWVIE744",
+            "k4xWv Ie744",
+            "k 4 x W v l e 7 4 4.",
+            "k4xWv-1e744",
+        ] {
+            assert_eq!(blurred(typed), "K4XWV1E744", "{typed}");
+        }
+        for number in 0..1000_u32 {
+            let shown = Fingerprint::of(&number.to_be_bytes()).to_string();
+            for other in [shown.to_ascii_lowercase(), shown.to_ascii_uppercase()] {
+                assert_eq!(blurred(&other), blurred(&shown), "{shown}");
+            }
         }
     }
 
@@ -259,10 +330,15 @@ mod tests {
             let digits = "47137517106473460939".to_owned();
             assert_eq!(read_end(typed), TypedEnd::Digits(digits), "{typed}");
         }
+        for (typed, characters) in [
+            ("yes please do", "yespleasedo"),
+            ("Yes, it is him", "Yesitishim"),
+            ("that's really bob", "thatsreallybob"),
+        ] {
+            let words = TypedEnd::Words(characters.to_owned());
+            assert_eq!(read_end(typed), words, "{typed}");
+        }
         for typed in [
-            "yes please do",
-            "Yes, it is him",
-            "that's really bob",
             "да это он точно",
             "bob@example.org",
             "theLast10 chars: oops1",

@@ -114,7 +114,7 @@ impl Decoder {
             [ESCAPE, kind, ..] if kind.is_ascii() => self.sequence(kind, bytes),
             [ESCAPE, ..] => Token::Known(1, Vec::new()),
             // An Escape and what follows it can also be one character (ECMA-48 §5.3).
-            [C1, byte @ (0x8f | 0x90 | 0x9b | 0x9d | 0x9f), ..] => {
+            [C1, byte @ (0x8f | 0x90 | 0x98 | 0x9b | 0x9d..=0x9f), ..] => {
                 self.sequence(byte - 0x40, bytes)
             }
             [byte, ..] if byte.is_ascii() => Token::Known(1, vec![byte]),
@@ -128,7 +128,7 @@ impl Decoder {
         match kind {
             b'[' => self.control_sequence(body),
             b'O' => self.single_shift(body),
-            b']' | b'P' | b'_' => self.answer(kind, body),
+            b']' | b'P' | b'X' | b'^' | b'_' => self.answer(kind, body),
             // A key is no part of what is pasted, and a character is.
             _ if self.pastes => Token::Known(1, Vec::new()),
             // Some terminals send Alt and a key like that.
@@ -187,8 +187,10 @@ impl Decoder {
         }
     }
 
-    /// OSC, DCS and APC: an answer of the terminal, up to its end (ECMA-48 §5.6). They begin with what
-    /// somebody may type with Alt, so what follows must look like an answer.
+    /// OSC, DCS, SOS, PM and APC: a string of the terminal, up to its end (ECMA-48 §5.6). They begin with what
+    /// somebody may type with Alt. So what follows OSC and DCS, which answer something, must look like an
+    /// answer. The others have no form, and no key of ours begins like them: what is typed behind one is read
+    /// when it has not ended for a while.
     fn answer(&self, kind: u8, body: &[u8]) -> Token {
         let key = if self.pastes {
             vec![kind]
@@ -199,7 +201,7 @@ impl Decoder {
             (_, None) => return Token::Begun,
             (b']', Some(first)) => matches!(first, b'0'..=b'9' | b'l' | b'L'),
             (b'P', Some(first)) => matches!(first, b'0'..=b'9' | b'>' | b'!' | b'$' | b'+'),
-            (_, Some(first)) => *first == b'G',
+            _ => true,
         };
         let (text, rest) = split(body, |byte| !byte.is_ascii_control() && *byte != C1);
         let end = match *rest {
@@ -267,7 +269,9 @@ fn windows_1252(byte: u8) -> Vec<u8> {
 fn unfinished(bytes: &[u8]) -> (usize, Vec<u8>) {
     match *bytes {
         // Text behind what somebody typed with Alt.
-        [ESCAPE, b']' | b'P' | b'_', ..] | [C1, 0x9d | 0x90 | 0x9f, ..] => (2, Vec::new()),
+        [ESCAPE, b']' | b'P' | b'X' | b'^' | b'_', ..] | [C1, 0x90 | 0x98 | 0x9d..=0x9f, ..] => {
+            (2, Vec::new())
+        }
         [ESCAPE, ESCAPE, ..] => (1, Vec::new()),
         [ESCAPE, ..] | [C1, 0x9b | 0x8f, ..] => (bytes.len(), Vec::new()),
         [byte, ..] => (1, windows_1252(byte)),

@@ -111,6 +111,13 @@ const REPORTS: &[(&[u8], &str)] = &[
     (b"\x1bP1$r0m\x1b\\\x1bP1+r544e=787465726d\x1b\\", ""),
     (b"\x1bP!|00000000\x1b\\", ""),
     (b"\x1b_Gi=31;OK\x1b\\", ""),
+    (b"\x1b_hello\x1b\\\x1b_ title of a window\x07", ""),
+    (b"\x1b^a private message\x1b\\", ""),
+    (b"\x1bXa string\x1b\\\x1bX\x1b\\", ""),
+    (
+        "\u{98}a string\u{9c}\u{9e}private\u{9c}\u{9f}program\u{9c}".as_bytes(),
+        "",
+    ),
     // The same in the controls that are one character.
     (
         "\u{9b}24;80R\u{9d}11;rgb:0/0/0\u{9c}\u{90}>|foot\u{9c}\u{9b}A".as_bytes(),
@@ -120,6 +127,9 @@ const REPORTS: &[(&[u8], &str)] = &[
     (b"\x1b]hello", "\x1b]hello"),
     (b"\x1bPhello", "\x1bPhello"),
     (b"\x1b]1 hello\r", "\x1b]1 hello\r"),
+    (b"\x1bXhello\r", "\x1bXhello\r"),
+    (b"\x1b^hello\r", "\x1b^hello\r"),
+    (b"\x1b_hello\r", "\x1b_hello\r"),
     (b"\x1b[1\r", "\r"),
     // Pastes: keys and answers are no part of them.
     (b"\x1b[200~a\nb\x1b[201~", "\x1b[200~a\nb\x1b[201~"),
@@ -134,6 +144,10 @@ const REPORTS: &[(&[u8], &str)] = &[
     (
         b"\x1b[200~a\x1b[24;80Rb\x1b]11;rgb:0/0/0\x1b\\c\x1b[201~",
         "\x1b[200~abc\x1b[201~",
+    ),
+    (
+        b"\x1b[200~a\x1b^b\x1b\\c\x1bXd\x1b[201~",
+        "\x1b[200~acXd\x1b[201~",
     ),
     (
         b"\x1b[200~\x1b[31mred\x1b[0m \x1b[Mxyz\x1b[201~",
@@ -294,6 +308,9 @@ fn what_never_ends_is_given_up() {
         (b"\x1bO", ""),
         (b"\x1b[M!", ""),
         (b"\x1b]11;rgb", "11;rgb"),
+        (b"\x1b_hel", "hel"),
+        (b"\x1b^hel", "hel"),
+        (b"\x1bXhel", "hel"),
         (b"\xe2\x82", "â‚"),
     ] {
         let mut decoder = Decoder::default();
@@ -316,7 +333,7 @@ fn rustyline_always_reads_utf8() {
         let [.., high] = state.to_le_bytes();
         // Half of it are the beginnings of sequences.
         let byte = if high < 0x80 {
-            b"\x1b[]OP_\xc2\x9b0;~Mu\x90"[usize::from(high) % 14]
+            b"\x1b[]OP_^X\xc2\x9b0;~Mu\x90\x98"[usize::from(high) % 17]
         } else {
             high
         };
