@@ -3,6 +3,8 @@
 mod arguments;
 mod credits;
 mod deadline;
+#[cfg(unix)]
+mod detached;
 mod file;
 mod foreign;
 mod harden;
@@ -69,6 +71,9 @@ enum Subcommand {
     Keygen(keygen::Args),
     Config(settings::show::Args),
     Rooms(rooms::Args),
+    #[cfg(unix)]
+    #[command(hide = true)]
+    Detached(detached::Args),
 }
 
 /// Runs what the command line asks for, of which the first word is the program's name.
@@ -88,6 +93,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
         Subcommand::Keygen(args) => keygen::run(&args),
         Subcommand::Config(args) => settings::show::run(&args, &command),
         Subcommand::Rooms(args) => rooms::run(&args),
+        #[cfg(unix)]
+        Subcommand::Detached(args) => detached::run(&args),
     }
 }
 
