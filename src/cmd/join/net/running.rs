@@ -1,16 +1,20 @@
 //! The program of `--through` while it runs.
+//!
+//! Two threads watch it: one takes what it says on its standard error, and one waits for its end, which is the
+//! end of the connection, too, whoever else may have the socket still.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::libc::SIGTERM;
+use shared_child::SharedChild;
+use shared_child::unix::SharedChildExt as _;
 
 use crate::cmd::{detached, failure, reason};
 use crate::room::text::SafeText;
@@ -20,7 +24,7 @@ use crate::room::text::SafeText;
 const FIRST: Duration = Duration::from_mins(2);
 const LATER: Duration = Duration::from_mins(1);
 
-/// How long a program may take to end whose connection is over.
+/// How long a program may take to end whose connection is over, and to say why.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// The longest line of what the program says that is told at once, in bytes; and how many lines are told while the
@@ -30,18 +34,18 @@ const MOST_LINES: usize = 20;
 
 /// A program that runs. It ends with this.
 pub(in crate::cmd::join) struct Running {
-    name: String,
-    child: Child,
+    name: SafeText,
+    child: Arc<SharedChild>,
     said: Arc<Mutex<Said>>,
 }
 
 /// What the program has said on its standard error.
-#[derive(Default)]
 struct Said {
     /// Its last line.
     last: String,
     /// How many more lines go to the terminal as they come.
     shown: usize,
+    is_over: bool,
 }
 
 impl Running {
@@ -56,88 +60,93 @@ impl Running {
         is_first: bool,
         preamble: &[u8],
     ) -> anyhow::Result<(TcpStream, Self)> {
-        let cannot_run = |error: io::Error| {
+        let (stream, running) = Self::spawn(name, words, is_first).map_err(|error| {
             failure(
                 format!("cannot run {}: {}", SafeText::new(name), reason(&error)),
                 "is the program of --through spelled right, and installed?",
             )
+        })?;
+        let patience = if is_first { FIRST } else { LATER };
+        let come = stream
+            .set_read_timeout(Some(patience))
+            .and_then(|()| (&stream).write_all(preamble))
+            .and_then(|()| stream.peek(&mut [0]));
+        let is_late = |error: &io::Error| {
+            let kind = error.kind();
+            matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
         };
-        let (ours, its) = UnixStream::pair().map_err(cannot_run)?;
+        let why = match come {
+            Ok(1..) => {
+                running.lock().shown = 0;
+                return Ok((stream, running));
+            }
+            Err(error) if is_late(&error) => {
+                format!("nothing came within {} seconds", patience.as_secs())
+            }
+            Ok(0) | Err(_) => match running.wait() {
+                Some(status) => format!("it ended ({status})"),
+                None => "it hung up".to_owned(),
+            },
+        };
+        Err(running.failed(&why))
+    }
+
+    fn spawn(name: &str, words: &[String], is_first: bool) -> io::Result<(TcpStream, Self)> {
+        let (ours, its) = UnixStream::pair()?;
         let its = OwnedFd::from(its);
         let mut command = if is_first {
             Command::new(name)
         } else {
-            detached::command(name).map_err(cannot_run)?
+            detached::command(name)?
         };
         // Its variables are the user's, without what is meant for this program alone, such as a passphrase.
-        let own = std::env::vars_os().map(|(name, _)| name);
-        for name in own.filter(|name| name.as_encoded_bytes().starts_with(b"E2ECHAT_")) {
+        let variables = std::env::vars_os().map(|(name, _)| name);
+        for name in variables.filter(|name| name.as_encoded_bytes().starts_with(b"E2ECHAT_")) {
             command.env_remove(name);
         }
-        let mut child = command
+        command
             .args(words)
-            .stdin(its.try_clone().map_err(cannot_run)?)
+            .stdin(its.try_clone()?)
             .stdout(its)
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(cannot_run)?;
+            .stderr(Stdio::piped());
+        let child = SharedChild::spawn(&mut command)?;
         // The command has the program's end of the pair too.
         drop(command);
-        let said = Arc::new(Mutex::new(Said {
-            shown: if is_first { MOST_LINES } else { 0 },
-            ..Said::default()
-        }));
-        let errors = child.stderr.take();
-        let mut running = Self {
-            name: name.to_owned(),
-            child,
-            said: Arc::clone(&said),
-        };
-        let listening = thread::Builder::new().name("program-errors".into());
-        let name = name.to_owned();
-        if let Some(errors) = errors {
-            listening
-                .spawn(move || listen(errors, &name, &said))
-                .map_err(cannot_run)?;
-        }
         // To be read, written, and given a time limit, it is a socket as any other.
         let stream = TcpStream::from(OwnedFd::from(ours));
-        let patience = if is_first { FIRST } else { LATER };
-        stream
-            .set_read_timeout(Some(patience))
-            .map_err(cannot_run)?;
-        let come = (&stream)
-            .write_all(preamble)
-            .and_then(|()| stream.peek(&mut [0]));
-        running.lock().shown = 0;
-        match come {
-            Ok(1..) => Ok((stream, running)),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                ) =>
-            {
-                let silence = format!("nothing came within {} seconds", patience.as_secs());
-                Err(running.failed(&silence))
-            }
-            Ok(0) | Err(_) => {
-                let ended = running.wait().map_or("it hung up".to_owned(), |status| {
-                    format!("it ended ({status})")
-                });
-                Err(running.failed(&ended))
-            }
+        let running = Self {
+            name: SafeText::new(name),
+            child: Arc::new(child),
+            said: Arc::new(Mutex::new(Said {
+                last: String::new(),
+                shown: if is_first { MOST_LINES } else { 0 },
+                is_over: false,
+            })),
+        };
+        if let Some(errors) = running.child.take_stderr() {
+            let (name, said) = (running.name.clone(), Arc::clone(&running.said));
+            thread::Builder::new()
+                .name("program-errors".into())
+                .spawn(move || listen(errors, &name, &said))?;
         }
+        let (child, connection) = (Arc::clone(&running.child), stream.try_clone()?);
+        thread::Builder::new()
+            .name("program-end".into())
+            .spawn(move || {
+                let _ = child.wait();
+                let _ = connection.shutdown(Shutdown::Both);
+            })?;
+        Ok((stream, running))
     }
 
     /// The error for a program through which nothing comes.
     fn failed(&self, why: &str) -> anyhow::Error {
-        let name = SafeText::new(&self.name);
-        let words = self
-            .last_words()
-            .map_or(String::new(), |words| format!(", and said: {words}"));
+        // What it said last may be on its way.
+        within(LINGER, || self.lock().is_over.then_some(()));
+        let words = self.last_words();
+        let words = words.map_or(String::new(), |words| format!(", and said: {words}"));
         failure(
-            format!("no connection through {name}: {why}{words}"),
+            format!("no connection through {}: {why}{words}", self.name),
             "try the program of --through by itself, with the relay's host and port",
         )
     }
@@ -153,33 +162,37 @@ impl Running {
     }
 
     /// Waits for a moment until the program has ended.
-    fn wait(&mut self) -> Option<std::process::ExitStatus> {
-        let deadline = Instant::now() + LINGER;
-        loop {
-            match self.child.try_wait() {
-                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
-                status => return status.ok().flatten(),
-            }
-        }
+    fn wait(&self) -> Option<ExitStatus> {
+        within(LINGER, || self.child.try_wait().ok().flatten())
     }
 }
 
 impl Drop for Running {
     /// Has the program end: it is asked to, and then made to.
     fn drop(&mut self) {
-        let pid = i32::try_from(self.child.id()).map(Pid::from_raw);
-        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            let _ = pid.map(|pid| kill(pid, Signal::SIGTERM));
-            if self.wait().is_none() {
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-            }
+        let _ = self.child.send_signal(SIGTERM);
+        if self.wait().is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
     }
 }
 
+/// Asks again and again for so long.
+fn within<T>(time: Duration, ask: impl Fn() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + time;
+    loop {
+        let answer = ask();
+        if answer.is_some() || Instant::now() >= deadline {
+            return answer;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Takes what the program says on its standard error, however much that is.
-fn listen(errors: ChildStderr, name: &str, said: &Mutex<Said>) {
+fn listen(errors: impl Read, name: &SafeText, said: &Mutex<Said>) {
+    let lock = || said.lock().unwrap_or_else(PoisonError::into_inner);
     let mut errors = BufReader::new(errors);
     let mut line = Vec::new();
     // A line that is longer is taken as several.
@@ -193,11 +206,12 @@ fn listen(errors: ChildStderr, name: &str, said: &Mutex<Said>) {
         if text.is_empty() {
             continue;
         }
-        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = lock();
         if said.shown > 0 {
             said.shown -= 1;
-            let _ = writeln!(io::stderr(), "* {}: {text}", SafeText::new(name));
+            let _ = writeln!(io::stderr(), "* {name}: {text}");
         }
         said.last = text;
     }
+    lock().is_over = true;
 }
