@@ -10,12 +10,8 @@ use crate::room::text::SafeText;
 
 use super::{failure, reason};
 
-/// Become another program, in a session without a terminal
-#[derive(clap::Args, Debug)]
-pub(super) struct Args {
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    words: Vec<OsString>,
-}
+/// What stands before the program's words on the command line.
+pub(super) const WORD: &str = "detached";
 
 /// The command that runs a program so. Its arguments are still to be added.
 ///
@@ -23,24 +19,21 @@ pub(super) struct Args {
 /// Where the system does not say where this program is.
 pub(super) fn command(program: &str) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["detached", "--", program]);
+    command.args([WORD, program]);
     Ok(command)
 }
 
-/// Runs the command. It returns only where that fails.
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+/// Becomes a program. Returns the error where that fails.
+pub(super) fn become_program(program: &OsString, arguments: &[OsString]) -> anyhow::Error {
     // It fails for whoever leads a group of processes: then a shell has started this.
     let _ = nix::unistd::setsid();
-    let Some((program, arguments)) = args.words.split_first() else {
-        return Ok(());
-    };
     let error = Command::new(program).args(arguments).exec();
-    Err(failure(
+    failure(
         format!(
             "cannot run {}: {}",
             SafeText::new(&program.to_string_lossy()),
             reason(&error)
         ),
         "is it spelled right, and installed?",
-    ))
+    )
 }

@@ -71,9 +71,6 @@ enum Subcommand {
     Keygen(keygen::Args),
     Config(settings::show::Args),
     Rooms(rooms::Args),
-    #[cfg(unix)]
-    #[command(hide = true)]
-    Detached(detached::Args),
 }
 
 /// Runs what the command line asks for, of which the first word is the program's name.
@@ -84,6 +81,13 @@ enum Subcommand {
 pub fn run(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     harden::keep_memory_private();
     let words: Vec<OsString> = words.into_iter().collect();
+    // The program says it to itself: no help has it.
+    #[cfg(unix)]
+    if let [_, word, program, arguments @ ..] = words.as_slice()
+        && word == detached::WORD
+    {
+        return Err(detached::become_program(program, arguments));
+    }
     let command = arguments::command::<Cli>();
     let settled = settings::settle(command.clone(), &words, join::ask_where_to)?;
     let cli: Cli = arguments::parse(settled.command, &words)?;
@@ -93,8 +97,6 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
         Subcommand::Keygen(args) => keygen::run(&args),
         Subcommand::Config(args) => settings::show::run(&args, &command),
         Subcommand::Rooms(args) => rooms::run(&args),
-        #[cfg(unix)]
-        Subcommand::Detached(args) => detached::run(&args),
     }
 }
 
