@@ -35,14 +35,17 @@ fn is_socket(path: &Path) -> bool {
 
 /// What stands before the relay: it passes on everything between a port of its own and the socket.
 fn stand_before(path: &Path) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("a socket has an address");
     let path = path.to_owned();
     thread::spawn(move || {
-        for client in listener.incoming().map(Result::unwrap) {
-            let relay = TcpStream::from(OwnedFd::from(UnixStream::connect(&path).unwrap()));
+        for client in listener.incoming() {
+            let client = client.expect("a connection");
+            let relay = TcpStream::from(OwnedFd::from(
+                UnixStream::connect(&path).expect("the relay listens"),
+            ));
             for (from, to) in [(&client, &relay), (&relay, &client)] {
-                let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                let [mut from, mut to] = [from, to].map(|it| it.try_clone().expect("a copy"));
                 thread::spawn(move || {
                     // It fails where an end resets the connection.
                     let _ = io::copy(&mut from, &mut to);
