@@ -214,7 +214,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__join)
-            opts="$(e2echat rooms 2>/dev/null | cut -d ' ' -f 1) -h --relay --nick --proxy --json --save --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --notify --no-config --help"
+            opts="$(e2echat rooms 2>/dev/null | cut -d ' ' -f 1) -h --relay --nick --proxy --through --json --save --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --notify --no-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -229,6 +229,10 @@ _e2echat() {
                     return 0
                     ;;
                 --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --through)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -33,7 +33,7 @@ complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "config" -d 'Show th
 complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "rooms" -d 'List the rooms that you have saved, or forget one'
 complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l port -d 'Port to listen on; 0 takes a free one' -r
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l bind -d 'Address to listen on, IPv4 or IPv6; may be given more than once [default: all]' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l bind -d 'Address to listen on, IPv4 or IPv6, or unix:PATH for a socket in the file system; may be given more than once [default: all addresses]' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l nick -d 'Sit in a room of this relay yourself, under this name' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l stats -d 'Log a line of figures every so many seconds' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l room -d 'The room, which everybody can enter who knows or guesses its name [default: lobby]' -r
@@ -81,6 +81,7 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -s h -l help -d '
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l relay -d 'The relay, where neither HOST nor an invite names it' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l nick -d 'What you are called in the room: 1 to 24 letters, digits and any of `_-.`' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l proxy -d 'Connect through this SOCKS5 proxy, such as Tor\'s, which looks up the relay\'s name; the port is 1080 if none is given' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l through -d 'Connect through this program, whose input and output become the connection, such as \'ssh -W %h:%p server.example\'; no shell reads it, and %h and %p are the relay\'s host and port' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l save -d 'Save the room under this name, once you are in it: `e2echat join NAME` enters it then' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l room -d 'The room, which everybody can enter who knows or guesses its name [default: lobby]' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l identity -d 'File with your identity [default: what `e2echat keygen` saved, or one for this run only]' -r -F

@@ -3,6 +3,8 @@
 mod arguments;
 mod credits;
 mod deadline;
+#[cfg(unix)]
+mod detached;
 mod file;
 mod foreign;
 mod harden;
@@ -79,6 +81,13 @@ enum Subcommand {
 pub fn run(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     harden::keep_memory_private();
     let words: Vec<OsString> = words.into_iter().collect();
+    // The program says it to itself: no help has it.
+    #[cfg(unix)]
+    if let [_, word, program, arguments @ ..] = words.as_slice()
+        && word == detached::WORD
+    {
+        return Err(detached::become_program(program, arguments));
+    }
     let command = arguments::command::<Cli>();
     let settled = settings::settle(command.clone(), &words, join::ask_where_to)?;
     let cli: Cli = arguments::parse(settled.command, &words)?;

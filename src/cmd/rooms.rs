@@ -4,7 +4,7 @@ use super::print;
 use super::settings::name::SavedName;
 use super::settings::rooms::{SavedRoom, SavedRooms};
 use crate::room::names::{PRIVATE_ROOM, RoomName};
-use crate::room::text::parse_visible;
+use crate::room::text::{SafeText, parse_visible};
 
 /// List the rooms that you have saved, or forget one
 #[derive(clap::Args, Debug)]
@@ -80,5 +80,7 @@ fn way(room: &SavedRoom) -> String {
         let host = proxy.rsplit(['@', '/']).next().unwrap_or_default();
         format!(", through the proxy {host}")
     });
-    nick.chain(identity).chain(proxy).collect()
+    let program = room.through.iter();
+    let program = program.map(|program| format!(", through {}", SafeText::new(program)));
+    nick.chain(identity).chain(proxy).chain(program).collect()
 }

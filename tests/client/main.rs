@@ -31,4 +31,5 @@ mod reconnecting;
 mod recording;
 mod sleeping;
 mod slow_readers;
+mod through;
 mod verify;

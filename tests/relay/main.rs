@@ -11,3 +11,4 @@ mod floods;
 mod limits;
 mod sleepers;
 mod strangers;
+mod unix_socket;

@@ -20,7 +20,9 @@ use crate::room::text::parse_visible;
 
 use crate::cmd::join::catch_up::Answering;
 use crate::cmd::join::net::address::{Address, RoomAddress, RoomOrInvite};
+use crate::cmd::join::net::route::Detour;
 use crate::cmd::join::net::socks5::Proxy;
+use crate::cmd::join::net::through::Program;
 use crate::cmd::join::output::screen::Output;
 use crate::cmd::join::saving::place;
 
@@ -52,6 +54,7 @@ Examples:
   e2echat join chat.example.org --nick ada --save work  save where this leads: `e2echat join work`
   e2echat join 192.0.2.7:5000 --nick ada --room cellar
   e2echat join chat.example.org --nick ada --proxy socks5://127.0.0.1:9050   through Tor
+  e2echat join localhost --nick ada --through 'ssh -W %h:%p server.example'   through ssh
   e2echat join [2001:db8::7]:5000 --nick ada --identity ~/keys/work.pem")]
 pub(in crate::cmd) struct Args {
     /// Where the relay is, or an invite, which tells the room too, or the name of a saved room; the port is
@@ -77,6 +80,11 @@ pub(in crate::cmd) struct Args {
         value_parser = |text: &str| text.parse::<Proxy>()
     )]
     proxy: Option<Proxy>,
+
+    /// Connect through this program, whose input and output become the connection, such as
+    /// 'ssh -W %h:%p server.example'; no shell reads it, and %h and %p are the relay's host and port
+    #[arg(long, value_name = "COMMAND", value_parser = |text: &str| text.parse::<Program>())]
+    through: Option<Program>,
 
     /// Speak JSON, one object a line, on standard input and output: see docs/JSON.md
     #[arg(long)]
@@ -260,9 +268,29 @@ impl Args {
         }
     }
 
-    /// The proxy, if there is to be one.
-    pub(super) fn proxy(&self) -> Option<&Proxy> {
-        self.proxy.as_ref()
+    /// The detour to the relay, if there is to be one.
+    ///
+    /// # Errors
+    /// Where there are two, and neither comes before the other.
+    pub(super) fn detour(&self) -> anyhow::Result<Option<Detour>> {
+        let proxy = self.proxy.clone().map(Detour::Proxy);
+        let program = self.through.clone().map(Detour::Program);
+        if proxy.is_none() || program.is_none() {
+            return Ok(proxy.or(program));
+        }
+        match (
+            name_of("--proxy", "E2ECHAT_PROXY"),
+            name_of("--through", ""),
+        ) {
+            (Some("--proxy"), Some(_)) => {
+                Err(usage("--proxy and --through are two ways: leave one out"))
+            }
+            (_, Some(_)) => Ok(program),
+            (Some(_), None) => Ok(proxy),
+            (None, None) => Err(usage(
+                "the settings have both proxy and through, which are two ways: take one out",
+            )),
+        }
     }
 
     /// The relay and the room. `entered` is the saved room whose name stands in their place. What that says stands in the

@@ -175,7 +175,8 @@ impl Client<'_> {
         // Whoever is not in the room yet reads nothing but what comes of the attempt.
         let is_broken = self.connection.is_broken();
         let slow_for = self.connection.slow_for().filter(|_| !is_broken);
-        let lost = wording::connection_lost(self.destination.relay, &error, slow_for);
+        let words = self.connection.last_words();
+        let lost = wording::connection_lost(self.destination.relay, &error, slow_for, words);
         if matches!(error, ReadError::Length(_)) {
             return self.leave_bad_link(End::Malformed, lost);
         }
@@ -321,6 +322,11 @@ impl Client<'_> {
             self.session.leave(now);
         }
         self.connection.send(self.session.take_outgoing());
+        // The relay hangs up then, of which not every program that leads there tells.
+        let is_over = self.session.has_said_goodbye() && !self.session.is_waiting();
+        if is_over && self.exit.deadline().is_none() {
+            self.exit.allow_a_moment();
+        }
         Ok(())
     }
 

@@ -71,7 +71,6 @@ use self::here::{Here, Nicks};
 use self::incoming::Incoming;
 use self::net::link::FromRelay;
 use self::net::reconnect::{Connection, Dialler};
-use self::net::socks5::Proxy;
 use self::next_key::NextKey;
 use self::openers::Openers;
 use self::outbox::Outbox;
@@ -99,19 +98,9 @@ pub(super) fn run(args: &Args, entered: Option<(SavedName, SavedRoom)>) -> anyho
         relay: &relay.to_string(),
         room: &room,
     };
-    let saved_proxy = saving.saved_proxy.as_deref().map(str::parse::<Proxy>);
-    let saved_proxy = saved_proxy.transpose().map_err(|error| {
-        failure(
-            format!("the proxy with which this room is saved is none: {error}"),
-            "give another with --proxy, or save the room anew",
-        )
-    })?;
-    let proxy = args.proxy().cloned().or(saved_proxy);
-    saving.note_way(args.seat.identity_file(), proxy.as_ref().map(Proxy::url));
-    let route = match proxy {
-        Some(proxy) => Route::Proxy(proxy, relay),
-        None => Route::Host(relay),
-    };
+    let detour = args.detour()?;
+    saving.note_way(args.seat.identity_file(), detour);
+    let route = Route::to(relay, saving.detour().cloned());
     let (identity, session_key) = args.seat.keys()?;
     let member = Member {
         nick: &args.nick,

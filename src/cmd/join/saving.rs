@@ -1,10 +1,12 @@
 //! Under which name the room is saved, and how it is saved under another.
 
+use crate::cmd::failure;
 use crate::cmd::settings::name::SavedName;
 use crate::cmd::settings::rooms::{SavedRoom, SavedRooms};
 use crate::room::names::{Nick, RoomName};
 
 use super::net::address::{Address, RoomOrInvite};
+use super::net::route::Detour;
 use super::output::screen::Screen;
 
 /// What is saved of the room in which the user is, and what would be.
@@ -13,19 +15,17 @@ pub(in crate::cmd) struct Saving {
     room: RoomName,
     /// What it is saved as.
     name: Option<SavedName>,
-    /// The proxy with which it is saved.
-    pub(super) saved_proxy: Option<String>,
     /// The file of the identity, where it is not the usual one.
     identity: Option<String>,
-    /// The proxy through which the user is there.
-    proxy: Option<String>,
+    /// The detour on which the user goes there: at first that with which the room is saved.
+    detour: Option<Detour>,
 }
 
 impl Saving {
     /// Finds what is saved of a room. `entered` is the name by which the user asked for it.
     ///
     /// # Errors
-    /// Those of [`SavedRooms::read`]: without the rooms nobody knows whether this one needs a proxy.
+    /// Those of [`SavedRooms::read`]: without the rooms nobody knows whether this one needs a detour.
     pub(in crate::cmd) fn find(
         relay: Address,
         room: RoomName,
@@ -35,21 +35,26 @@ impl Saving {
         let is_this = |(_, saved): &(&SavedName, &SavedRoom)| leads_to(saved, &relay, &room);
         let found: Vec<_> = rooms.iter().filter(is_this).collect();
         let name = entered.or_else(|| found.first().map(|(name, _)| (*name).clone()));
-        let saved_proxy = found.iter().find_map(|(_, saved)| saved.proxy.clone());
+        let detour = found.iter().find_map(|(_, saved)| detour(saved));
         Ok(Self {
             relay,
             room,
             name,
-            saved_proxy,
             identity: None,
-            proxy: None,
+            detour: detour.transpose()?,
         })
     }
 
-    /// Notes as whom the user goes there, and how, as one would write it behind the options.
-    pub(super) fn note_way(&mut self, identity: Option<String>, proxy: Option<String>) {
+    /// Notes as whom the user goes there, and on what detour, if the options name one: else it stays the one with
+    /// which the room is saved.
+    pub(super) fn note_way(&mut self, identity: Option<String>, detour: Option<Detour>) {
         self.identity = identity;
-        self.proxy = proxy;
+        self.detour = detour.or_else(|| self.detour.take());
+    }
+
+    /// The detour on which the user goes there.
+    pub(super) fn detour(&self) -> Option<&Detour> {
+        self.detour.as_ref()
     }
 
     /// What the room is saved as.
@@ -62,8 +67,14 @@ impl Saving {
         let Self { relay, room, .. } = &*self;
         let invite = room.is_invite().then(|| format!("{relay}/{room}"));
         let is_named = invite.is_none();
+        let (proxy, through) = match &self.detour {
+            None => (None, None),
+            Some(Detour::Proxy(proxy)) => (Some(proxy.url()), None),
+            Some(Detour::Program(program)) => (None, Some(program.to_string())),
+        };
         let saved = SavedRoom {
-            proxy: self.proxy.clone(),
+            proxy,
+            through,
             identity: self.identity.clone(),
             nick: Some(nick.to_string()),
             room: is_named.then(|| room.to_string()),
@@ -98,6 +109,25 @@ impl Saving {
 /// Whether a saved room is this room of this relay.
 fn leads_to(saved: &SavedRoom, relay: &Address, room: &RoomName) -> bool {
     matches!(place(saved), Some((to, name)) if to == *relay && name == *room)
+}
+
+/// The detour with which a room is saved, or why that is none.
+fn detour(saved: &SavedRoom) -> Option<anyhow::Result<Detour>> {
+    let proxy = saved.proxy.as_deref().map(|proxy| {
+        let proxy = proxy.parse().map(Detour::Proxy);
+        proxy.map_err(|error| ("proxy", error))
+    });
+    let program = saved.through.as_deref().map(|program| {
+        let program = program.parse().map(Detour::Program);
+        program.map_err(|error| ("through", error))
+    });
+    let detour = proxy.or(program)?;
+    Some(detour.map_err(|(key, error)| {
+        failure(
+            format!("`{key}`, with which this room is saved, cannot be that: {error}"),
+            "give another with --proxy or --through, or save the room anew",
+        )
+    }))
 }
 
 /// Where a saved room leads, if that can be read.

@@ -10,7 +10,7 @@
 //! [`AdmissionControl::hang_up`](crate::cmd::serve::admission::control::AdmissionControl::hang_up)).
 
 use std::io::{self, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,6 +26,7 @@ use crate::room::notice::Notice;
 use crate::room::relay::{Newcomer, admit};
 use crate::room::stream::{ReadError, read_frame, read_frame_if};
 
+use super::listening::Peer;
 use super::outbox::CloseReason;
 use super::socket::has_unread;
 use super::threads::{ARITHMETIC_STACK, READER_STACK};
@@ -53,7 +54,7 @@ pub(super) fn spawn(
     kept: Arc<KeptPlaces>,
     pass: Pass,
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Peer,
 ) -> io::Result<()> {
     thread::Builder::new()
         .name("handshake".into())
@@ -110,10 +111,9 @@ fn handle_connection(
     relay: &Arc<Relay>,
     kept: Arc<KeptPlaces>,
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Peer,
     pass: Pass,
 ) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(WRITE_WAIT))?;
     let stream = Arc::new(stream);
     let placed = shake_hands(relay, &stream, &pass)

@@ -9,6 +9,7 @@ pub(super) mod admission;
 mod attendance;
 mod batch;
 mod connection;
+mod listening;
 mod logging;
 mod outbox;
 mod reach;
@@ -18,11 +19,13 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod threads;
+#[cfg(unix)]
+mod unix_socket;
 mod write_queue;
 mod writers;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -30,10 +33,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::cmd::join::{self, Address, BindAddress, Destination, Member, Route, Saving, Seat};
+use crate::cmd::join::{self, Address, Destination, Member, Route, Saving, Seat};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
-use crate::cmd::{DEFAULT_PORT, failure, print, reason};
+use crate::cmd::{DEFAULT_PORT, failure, print};
 use crate::room::frame::RelayLimits;
 use crate::room::names::{Nick, RoomName};
 use crate::room::relay::DEFAULT_WEIGHT;
@@ -41,6 +44,7 @@ use crate::room::roster::MAX_MEMBERS;
 use crate::room::text::parse_visible;
 
 use self::admission::limits::LimitArgs;
+use self::listening::{Listener, Place, listen};
 use self::logging::logger::{LogHandle, STATS};
 use self::reach::{loopback, reachable};
 use self::rooms::{KeptPlaces, Relay, RelayConfig};
@@ -75,9 +79,10 @@ pub(super) struct Args {
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
 
-    /// Address to listen on, IPv4 or IPv6; may be given more than once [default: all]
-    #[arg(long, value_name = "ADDR", value_parser = parse_visible::<BindAddress>)]
-    bind: Vec<BindAddress>,
+    /// Address to listen on, IPv4 or IPv6, or unix:PATH for a socket in the file system; may be given more than
+    /// once [default: all addresses]
+    #[arg(long, value_name = "ADDR", value_parser = parse_visible::<Place>)]
+    bind: Vec<Place>,
 
     /// Sit in a room of this relay yourself, under this name
     #[arg(long, value_parser = parse_visible::<Nick>)]
@@ -161,7 +166,19 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let _log = is_logging
         .then(|| LogHandle::start(args.verbose))
         .transpose()?;
-    let listeners = listen(&args.bind, args.port)?;
+    let listening = listen(&args.bind, args.port)?;
+    let places = listening.listeners.iter().map(|it| it.place());
+    let places = places.collect::<io::Result<Vec<String>>>()?;
+    let mut address = None;
+    for listener in &listening.listeners {
+        address = address.or(listener.address()?);
+    }
+    if args.nick.is_some() && address.is_none() {
+        return Err(failure(
+            "whoever sits in a room of this relay comes over an IP address, and it has none",
+            "add --bind 127.0.0.1, or leave --nick out",
+        ));
+    }
     let host = args.nick.as_ref().map(|nick| {
         let (identity, session_key) = args.seat.keys()?;
         anyhow::Ok(Member {
@@ -171,42 +188,39 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         })
     });
     let host = host.transpose()?;
-    let addresses = listeners
-        .iter()
-        .map(TcpListener::local_addr)
-        .collect::<io::Result<Vec<SocketAddr>>>()?;
     let connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
-    let connections = admission::descriptors::raise_limit(connections, listeners.len());
+    let connections = admission::descriptors::raise_limit(connections, places.len());
     let threads = threads::max_connections().unwrap_or(usize::MAX);
     let connections = threads::limit_connections(connections, threads);
     let admission = args.limits.admission_control(connections)?;
     let relay = Arc::new(Relay::new(args.config(connections), admission)?);
     let kept = Arc::new(KeptPlaces::default());
     start_ticking(&relay, &kept, args.stats)?;
-    for listener in listeners {
+    for listener in &listening.listeners {
+        let listener = Arc::clone(listener);
         let (relay, kept) = (Arc::clone(&relay), Arc::clone(&kept));
         thread::Builder::new()
             .name("accept".into())
             .spawn(move || accept(&listener, &relay, &kept))?;
     }
     let room = args.seat.room();
-    let result = if let (Some(host), Some(address)) = (host, addresses.first()) {
-        let own = Address::from(reachable(*address));
+    let result = if let (Some(host), Some(address)) = (host, address) {
+        let own = Address::from(reachable(address));
         let name = own.to_string();
         // The host enters before anybody is told that the room is there.
-        let announce = || announce(&addresses, &room, room.is_invite());
+        let announce = || announce(&places, Some(address), &room, room.is_invite());
         let destination = Destination {
             relay: &name,
             room: &room,
         };
-        let route = Route::Addresses(loopback(*address));
+        let route = Route::Addresses(loopback(address));
         let saving = Saving::find(own, room.clone(), None)?;
         let how = (saving, None, Format::Screen);
         join::join_room(destination, route, host, &args.seat, how, announce)
     } else {
         // Whoever gives an invite has it, and the log of a service is no place for it.
         let is_told = room.is_invite() && !args.seat.new_room;
-        wait_for_signal(move || announce(&addresses, &room, is_told))
+        wait_for_signal(move || announce(&places, address, &room, is_told))
     };
     relay.shut_down();
     let deadline = Instant::now() + DRAIN_TIMEOUT;
@@ -238,64 +252,18 @@ fn wait_for_signal(
     ends.recv().context("the signal handler is gone")?
 }
 
-fn listen(addresses: &[BindAddress], port: u16) -> anyhow::Result<Vec<TcpListener>> {
-    let bind = |address: BindAddress, port: u16| {
-        let address = address.with_port(port);
-        TcpListener::bind(address).map_err(|error| {
-            let hint = match error.kind() {
-                io::ErrorKind::AddrInUse => {
-                    "another program listens there: choose another --port, or 0 for a free one"
-                }
-                io::ErrorKind::PermissionDenied => "ports below 1024 are for the administrator",
-                _ => "choose another --bind or --port",
-            };
-            failure(
-                format!("cannot listen on {address}: {}", reason(&error)),
-                hint,
-            )
-        })
-    };
-    if !addresses.is_empty() {
-        let mut listeners = Vec::new();
-        let mut port = port;
-        for (index, address) in addresses.iter().enumerate() {
-            let earlier = addresses.get(..index).unwrap_or_default();
-            // On most systems a socket for all IPv6 addresses takes IPv4 too.
-            let is_listening = |ip: IpAddr| earlier.iter().any(|earlier| earlier.ip() == ip);
-            let is_covered =
-                address.ip() == Ipv4Addr::UNSPECIFIED && is_listening(Ipv6Addr::UNSPECIFIED.into());
-            match bind(*address, port) {
-                _ if earlier.contains(address) => {}
-                Err(_) if is_covered => {}
-                listener => {
-                    let listener = listener?;
-                    // Where any port will do, all sockets get the same one.
-                    port = listener.local_addr()?.port();
-                    listeners.push(listener);
-                }
-            }
-        }
-        return Ok(listeners);
-    }
-    // On most systems a socket for all IPv6 addresses takes IPv4 too, and the second one is refused.
-    let Ok(all) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)) else {
-        let all = IpAddr::from(Ipv4Addr::UNSPECIFIED);
-        return Ok(vec![bind(all.into(), port)?]);
-    };
-    let port = all.local_addr()?.port();
-    let mut listeners = vec![all];
-    listeners.extend(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)));
-    Ok(listeners)
-}
-
-fn announce(addresses: &[SocketAddr], room: &RoomName, is_told: bool) -> anyhow::Result<()> {
-    let mut lines: Vec<String> = addresses
-        .iter()
-        .map(|address| format!("listening on {address}\n"))
-        .collect();
+/// Announces at which places the relay listens, and how friends join over an address of it.
+fn announce(
+    places: &[String],
+    address: Option<SocketAddr>,
+    room: &RoomName,
+    is_told: bool,
+) -> anyhow::Result<()> {
+    let lines = places.iter().map(|place| format!("listening on {place}\n"));
+    let mut lines: Vec<String> = lines.collect();
     // A host who sits in the room is shown the invite there.
-    if let Some(address) = addresses.first().filter(|_| !is_told) {
-        let relay = &reachable(*address).to_string();
+    if let Some(address) = address.filter(|_| !is_told) {
+        let relay = &reachable(address).to_string();
         let directions = Destination { relay, room }.directions();
         lines.push(format!("{directions}\n"));
     }
@@ -327,11 +295,10 @@ fn start_ticking(relay: &Arc<Relay>, kept: &Arc<KeptPlaces>, stats: Option<u32>)
     builder.spawn(keep).map(drop)
 }
 
-fn accept(listener: &TcpListener, relay: &Arc<Relay>, kept: &Arc<KeptPlaces>) {
+fn accept(listener: &Listener, relay: &Arc<Relay>, kept: &Arc<KeptPlaces>) {
     loop {
         let accepted = listener.accept().and_then(|(stream, peer)| {
-            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-            let Some(pass) = relay.admission.admit(peer.ip()) else {
+            let Some(pass) = relay.admission.admit(peer) else {
                 return Ok(());
             };
             connection::spawn(Arc::clone(relay), Arc::clone(kept), pass, stream, peer)

@@ -568,7 +568,7 @@ impl Mailbox for Arc<MemberOutbox> {
     }
 
     fn address(&self) -> Option<IpAddr> {
-        Some(self.network().into())
+        self.network().address()
     }
 }
 

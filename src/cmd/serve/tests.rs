@@ -1,7 +1,7 @@
 //! The relay behind its sockets: in which order what it says comes.
 
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::num::NonZeroU32;
 
 use crate::cipher::keys::IdentityKey;
@@ -65,7 +65,7 @@ fn start() -> SocketAddr {
     let relay = Arc::new(Relay::new(config, admission).unwrap());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
-    thread::spawn(move || accept(&listener, &relay, &Arc::default()));
+    thread::spawn(move || accept(&Listener::Tcp(listener), &relay, &Arc::default()));
     address
 }
 

@@ -24,7 +24,7 @@ const NOT_SETTINGS: [&str; 8] = [
 ];
 
 /// What a person's file may change where no person reads: where, as whom, and on what way.
-const FOR_PROGRAMS: [&str; 5] = ["identity", "nick", "proxy", "relay", "room"];
+const FOR_PROGRAMS: [&str; 6] = ["identity", "nick", "proxy", "relay", "room", "through"];
 
 /// How unlike a name may be that is meant perhaps.
 const NEAR: usize = 3;

@@ -168,9 +168,17 @@ fn meant_by(word: &str, rooms: &SavedRooms, can_ask: bool) -> anyhow::Result<Opt
     }
 }
 
-/// Has what a saved room says take the place of what the file says. Where it leads is the room's alone to say.
+/// Has what a saved room says take the place of what the file says. Where it leads is the room's alone to say, and
+/// so is the way, if it says one.
 fn enter(defaults: &mut Vec<Default>, name: &SavedName, saved: &SavedRoom) {
-    defaults.retain(|default| default.option != "relay" && default.option != "room");
+    let has_way = saved.proxy.is_some() || saved.through.is_some();
+    let ways = if has_way {
+        &["proxy", "through"][..]
+    } else {
+        &[]
+    };
+    let theirs = [&["relay", "room"], ways].concat();
+    defaults.retain(|default| !theirs.contains(&default.option.as_str()));
     let said = said_by(saved).into_iter();
     let origin = format!("saved room {name}");
     defaults.extend(said.map(|(key, value)| Default::new(key, value, origin.clone())));
@@ -186,6 +194,7 @@ fn said_by(saved: &SavedRoom) -> Vec<(&'static str, &str)> {
         ("nick", saved.nick.as_deref()),
         ("identity", saved.identity.as_deref()),
         ("proxy", saved.proxy.as_deref()),
+        ("through", saved.through.as_deref()),
     ];
     let said = said.into_iter();
     said.filter_map(|(key, value)| value.map(|value| (key, value)))

@@ -30,6 +30,7 @@ const HEADER: &str = "# Saved rooms of e2echat, which writes this file: `e2echat
 #[serde(deny_unknown_fields)]
 pub(in crate::cmd) struct SavedRoom {
     pub(in crate::cmd) proxy: Option<String>,
+    pub(in crate::cmd) through: Option<String>,
     pub(in crate::cmd) identity: Option<String>,
     pub(in crate::cmd) nick: Option<String>,
     /// The room at the relay; `None` is the lobby.
@@ -42,6 +43,9 @@ pub(in crate::cmd) struct SavedRoom {
 impl SavedRoom {
     /// Says what is wrong with it.
     fn check(&self) -> Result<(), String> {
+        if self.proxy.is_some() && self.through.is_some() {
+            return Err("it has both proxy and through, which are two ways".to_owned());
+        }
         match (&self.relay, &self.room, &self.invite) {
             (Some(_), _, None) => Ok(()),
             (None, None, Some(invite)) => {
@@ -152,9 +156,13 @@ impl SavedRooms {
             if rooms.get(name).is_some_and(|there| !is_same(there)) {
                 return false;
             }
-            // Who hosts the room needs no proxy now, and may the next time.
-            let before = rooms.get(name).and_then(|there| there.proxy.clone());
-            room.proxy = room.proxy.take().or(before);
+            // Who hosts the room needs no detour now, and may the next time.
+            if let Some(before) = rooms.get(name)
+                && room.proxy.is_none()
+                && room.through.is_none()
+            {
+                (room.proxy, room.through) = (before.proxy.clone(), before.through.clone());
+            }
             rooms.insert(name.clone(), room);
             true
         })
@@ -275,6 +283,7 @@ mod tests {
             let text = |text: Option<&str>| text.map(str::to_owned);
             let room = SavedRoom {
                 proxy: text(Some("socks5://proxy:9050")),
+                through: None,
                 identity: text(Some("/keys/work.pem")),
                 nick: text(Some("ada")),
                 room: text(room),
@@ -330,6 +339,11 @@ mod tests {
                 "[work]\nrelay = \"a\"\nfuture = 1",
                 3,
                 "unknown field `future`",
+            ),
+            (
+                "[work]\nrelay = \"a\"\nproxy = \"socks5://b\"\nthrough = \"c\"",
+                1,
+                "two ways",
             ),
             ("[work]\nrelay = 1", 2, "invalid type"),
             ("[work", 1, ""),

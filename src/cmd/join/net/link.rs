@@ -1,4 +1,4 @@
-//! One connection to the relay: first its preamble, then two threads.
+//! One connection to the relay: two threads.
 //!
 //! The reading thread takes frames off the socket and delivers them. When nothing has come for a while
 //! it asks the relay for an answer, and when none comes either, it takes the connection for dead. It
@@ -16,11 +16,13 @@ use std::time::Duration;
 
 use crate::cmd::credits::Credits;
 use crate::room::frame::{
-    Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, ToClient, is_counted_frame, is_ping, preamble,
+    Frame, MAX_FRAME, MAX_HANDSHAKE_FRAME, ToClient, is_counted_frame, is_ping,
 };
-use crate::room::names::RoomId;
 use crate::room::session::weight;
 use crate::room::stream::{ReadError, read_frame};
+
+use super::route::Connected;
+use super::running::Running;
 
 /// How long connecting may take, and then each frame until this member is in the room.
 pub(in crate::cmd::join) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,13 +47,6 @@ pub(in crate::cmd::join) enum FromRelay {
     Down(ReadError),
 }
 
-/// Sends the preamble over a new connection: it says which room the connection is for.
-pub(in crate::cmd::join) fn open(mut stream: TcpStream, room: RoomId) -> io::Result<TcpStream> {
-    stream.set_nodelay(true)?;
-    stream.write_all(&preamble(room))?;
-    Ok(stream)
-}
-
 /// What the writing thread is to write.
 enum ToWrite {
     Frame(Frame),
@@ -74,13 +69,15 @@ pub(in crate::cmd::join) struct Link {
     waiting: usize,
     /// Whether this end has ended the connection.
     is_given_up: Arc<AtomicBool>,
+    /// The program that is the connection, if there is one. It ends last.
+    program: Option<Running>,
 }
 
 impl Link {
     /// Starts the threads. So many counted frames were received over the connections before, in case
     /// this one goes on with them.
     pub(in crate::cmd::join) fn start(
-        stream: TcpStream,
+        Connected { stream, program }: Connected,
         received: u64,
         deliver: impl Fn(FromRelay) + Send + 'static,
     ) -> io::Result<Self> {
@@ -96,6 +93,7 @@ impl Link {
             credits: Arc::new(Credits::new(MOST_BYTES)),
             waiting: 0,
             is_given_up: Arc::default(),
+            program,
         };
         let reader = LinkReader {
             stream: Arc::clone(&link.stream),
@@ -144,6 +142,11 @@ impl Link {
     /// Whether all that was read has been dealt with.
     pub(in crate::cmd::join) fn is_caught_up(&self) -> bool {
         self.credits.are_all_there()
+    }
+
+    /// What the program that is the connection, if there is one, has said last.
+    pub(in crate::cmd::join) fn last_words(&self) -> Option<String> {
+        self.program.as_ref()?.last_words()
     }
 
     /// Ends the connection, as nothing has come over it for too long. What did come is still

@@ -2,20 +2,19 @@
 //! next is dialled after a pause. Pauses grow, and are of random length, so that not all members of a
 //! room come back at once.
 
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 
-use crate::room::frame::Frame;
+use crate::room::frame::{Frame, preamble};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
 
-use super::link::{self, FromRelay, HANDSHAKE_TIMEOUT, Link};
+use super::link::{FromRelay, HANDSHAKE_TIMEOUT, Link};
 use super::pace::Pace;
-use super::route::{Route, unreachable};
+use super::route::{Connected, Route};
 use super::setbacks::Setbacks;
 
 /// The pause before the first attempt is at most this. The limit doubles with each attempt that fails,
@@ -53,7 +52,7 @@ enum LinkOutcome {
     /// The relay sent something over it, or it is down.
     Relayed(FromRelay),
     /// The attempt to make it is over.
-    Dialled(anyhow::Result<TcpStream>),
+    Dialled(anyhow::Result<Connected>),
 }
 
 /// Connects to the relay, as often as it takes.
@@ -69,9 +68,8 @@ pub(in crate::cmd::join) struct Dialler {
 
 impl Dialler {
     /// Connects, however long that takes.
-    pub(in crate::cmd::join) fn connect(&self) -> anyhow::Result<TcpStream> {
-        let stream = self.route.connect(&self.relay)?;
-        link::open(stream, self.room).map_err(|error| unreachable(&self.relay, &error))
+    pub(in crate::cmd::join) fn connect(&self) -> anyhow::Result<Connected> {
+        self.route.connect(&self.relay, &preamble(self.room))
     }
 }
 
@@ -136,9 +134,12 @@ pub(in crate::cmd::join) struct Connection {
 }
 
 impl Connection {
-    /// Begins with a socket that is connected. If it breaks, there is no other connection before
+    /// Begins with a way that is open. If it breaks, there is no other connection before
     /// [`Connection::try_for`] allows it.
-    pub(in crate::cmd::join) fn start(dialler: Dialler, stream: TcpStream) -> anyhow::Result<Self> {
+    pub(in crate::cmd::join) fn start(
+        dialler: Dialler,
+        connected: Connected,
+    ) -> anyhow::Result<Self> {
         let mut connection = Self {
             dialler,
             state: LinkPhase::Dialling,
@@ -156,7 +157,7 @@ impl Connection {
             setbacks: Setbacks::default(),
             eager_until: None,
         };
-        connection.begin(stream, 0)?;
+        connection.begin(connected, 0)?;
         Ok(connection)
     }
 
@@ -170,11 +171,11 @@ impl Connection {
         self.patience
     }
 
-    /// Starts a link over this socket. `received` counted frames have come over the links before it in
+    /// Starts a link on this way. `received` counted frames have come over the links before it in
     /// this stay: the ACKs of the new link count on from there.
-    fn begin(&mut self, stream: TcpStream, received: u64) -> anyhow::Result<()> {
+    fn begin(&mut self, connected: Connected, received: u64) -> anyhow::Result<()> {
         let (number, deliver) = (self.number, Arc::clone(&self.dialler.deliver));
-        let link = Link::start(stream, received, move |from_relay| {
+        let link = Link::start(connected, received, move |from_relay| {
             let what = LinkOutcome::Relayed(from_relay);
             deliver(LinkEvent { number, what });
         })?;
@@ -202,8 +203,8 @@ impl Connection {
                 }
                 return Some(from_relay);
             }
-            LinkOutcome::Dialled(stream) => {
-                let begun = stream.and_then(|stream| self.begin(stream, received));
+            LinkOutcome::Dialled(connected) => {
+                let begun = connected.and_then(|connected| self.begin(connected, received));
                 if let Err(error) = begun {
                     self.setbacks.note_failure(&error);
                     self.pause();
@@ -216,6 +217,14 @@ impl Connection {
     /// Whether there is a link.
     pub(in crate::cmd::join) fn is_up(&self) -> bool {
         matches!(self.state, LinkPhase::Up(..))
+    }
+
+    /// What the program that is the present link, if it is one, has said last.
+    pub(in crate::cmd::join) fn last_words(&self) -> Option<String> {
+        match &self.state {
+            LinkPhase::Up(link, _) => link.last_words(),
+            LinkPhase::Dialling | LinkPhase::Pausing(_) => None,
+        }
     }
 
     /// Whether a connection broke, and the member has not been in the room since.

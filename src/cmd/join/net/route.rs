@@ -1,15 +1,18 @@
-//! The route to a relay, up to a connected socket: straight, or through a proxy.
+//! The route to a relay, up to a connected socket: straight, through a proxy, or through a program.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::cmd::deadline::DeadlineReader;
 use crate::cmd::{failure, reason};
 
 use super::address::Address;
+use super::running::Running;
 use super::side_by_side;
 use super::socks5::{PROXY_TIMEOUT, Proxy};
+use super::through::Program;
 
 /// How to get to a relay.
 pub(in crate::cmd) enum Route {
@@ -19,13 +22,63 @@ pub(in crate::cmd) enum Route {
     Host(Address),
     /// Through a proxy, which looks up the host's name.
     Proxy(Proxy, Address),
+    /// Through a program.
+    Program(Through),
+}
+
+/// What leads to a relay instead of the network alone.
+#[derive(Clone, Debug)]
+pub(in crate::cmd) enum Detour {
+    Proxy(Proxy),
+    Program(Program),
+}
+
+/// A program that leads to a relay.
+pub(in crate::cmd) struct Through {
+    program: Program,
+    relay: Address,
+    has_run: AtomicBool,
+}
+
+/// A way to the relay that is open.
+pub(in crate::cmd::join) struct Connected {
+    pub(in crate::cmd::join) stream: TcpStream,
+    /// The program at its other end, if it leads through one.
+    pub(in crate::cmd::join) program: Option<Running>,
+}
+
+impl From<TcpStream> for Connected {
+    fn from(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            program: None,
+        }
+    }
 }
 
 impl Route {
-    /// Connects to the relay that people call `name`. This may take as long as the last address takes to
-    /// be tried in vain.
-    pub(in crate::cmd::join) fn connect(&self, name: &str) -> anyhow::Result<TcpStream> {
-        match self {
+    /// To a relay, on a detour if there is one.
+    pub(in crate::cmd::join) fn to(relay: Address, detour: Option<Detour>) -> Self {
+        match detour {
+            None => Self::Host(relay),
+            Some(Detour::Proxy(proxy)) => Self::Proxy(proxy, relay),
+            Some(Detour::Program(program)) => Self::Program(Through {
+                program,
+                relay,
+                has_run: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// Connects to the relay that people call `name`, and sends it the preamble. This may take as long as the last
+    /// address takes to be tried in vain.
+    pub(in crate::cmd::join) fn connect(
+        &self,
+        name: &str,
+        preamble: &[u8],
+    ) -> anyhow::Result<Connected> {
+        let mut stream = match self {
+            Self::Program(through) => return through.connect(preamble),
             Self::Addresses(addresses) => {
                 side_by_side::connect(addresses).map_err(|error| unreachable(name, &error))
             }
@@ -40,7 +93,23 @@ impl Route {
                 })
             }
             Self::Proxy(proxy, relay) => connect_through(proxy, relay),
-        }
+        }?;
+        stream
+            .write_all(preamble)
+            .map_err(|error| unreachable(name, &error))?;
+        Ok(stream.into())
+    }
+}
+
+impl Through {
+    fn connect(&self, preamble: &[u8]) -> anyhow::Result<Connected> {
+        let (name, words) = self.program.words(&self.relay)?;
+        let is_first = !self.has_run.swap(true, Ordering::SeqCst);
+        let (stream, program) = Running::start(&name, &words, is_first, preamble)?;
+        Ok(Connected {
+            stream,
+            program: Some(program),
+        })
     }
 }
 

@@ -19,7 +19,9 @@ const NEXT_AFTER: Duration = Duration::from_millis(250);
 /// What the last of them says, where all have failed.
 pub(super) fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     connect_by(addresses, |address| {
-        TcpStream::connect_timeout(&address, HANDSHAKE_TIMEOUT)
+        let stream = TcpStream::connect_timeout(&address, HANDSHAKE_TIMEOUT)?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
     })
 }
 

@@ -205,11 +205,12 @@ pub(in crate::cmd::join) fn reconnect_failed(name: &str, patience: Duration) -> 
 }
 
 /// The error for a connection that ended in the middle of a session, perhaps after this program had been
-/// too slow for so long.
+/// too slow for so long. `last_words` are those of the program that was the connection.
 pub(in crate::cmd::join) fn connection_lost(
     name: &str,
     error: &ReadError,
     slow_for: Option<Duration>,
+    last_words: Option<String>,
 ) -> anyhow::Error {
     let slow_for =
         slow_for.map(|time| format!("your program was too slow to read for {}", duration(time)));
@@ -224,8 +225,11 @@ pub(in crate::cmd::join) fn connection_lost(
         (ReadError::TimedOut, None) => "it did not answer for too long".to_owned(),
         (ReadError::Io(error), None) => reason(error),
     };
+    let last_words = last_words.map_or(String::new(), |words| {
+        format!("; the program said: {words}")
+    });
     failure(
-        format!("lost the connection to {name}: {why}"),
+        format!("lost the connection to {name}: {why}{last_words}"),
         "join again",
     )
 }

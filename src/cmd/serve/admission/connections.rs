@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use crate::cmd::serve::listening::Peer;
 use crate::room::notice::Notice;
 use crate::room::relay::{Bucket, Rate};
 
@@ -28,22 +29,39 @@ pub(in crate::cmd::serve) struct ConnectionLimits {
     pub(in crate::cmd::serve) joins: Rate,
 }
 
-/// One IPv4 address, or one IPv6 /64.
+/// One IPv4 address, or one IPv6 /64. Over a socket in the file system each connection is one of its own: there,
+/// nothing tells who comes from where, and limits by address have no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::cmd::serve) struct Network(IpAddr);
+pub(in crate::cmd::serve) enum Network {
+    Address(IpAddr),
+    Unix(u64),
+}
+
+impl Network {
+    /// The address, if there is one.
+    pub(in crate::cmd::serve) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Unix(_) => None,
+        }
+    }
+}
 
 impl From<IpAddr> for Network {
     fn from(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
+        Self::Address(match address.to_canonical() {
             IpAddr::V4(address) => address.into(),
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         })
     }
 }
 
-impl From<Network> for IpAddr {
-    fn from(Network(address): Network) -> Self {
-        address
+impl From<Peer> for Network {
+    fn from(peer: Peer) -> Self {
+        match peer {
+            Peer::Address(address) => address.ip().into(),
+            Peer::Unix(number) => Self::Unix(number),
+        }
     }
 }
 
@@ -285,7 +303,7 @@ mod tests {
         let worst = network("10.0.0.1");
         assert!((0..6).all(|_| limiter.try_join(worst, MINUTE)));
         for number in 0..2 * u32::try_from(MAX_NETWORKS).unwrap() {
-            let network = Network(Ipv6Addr::from_bits(u128::from(number) << 64).into());
+            let network = Network::Address(Ipv6Addr::from_bits(u128::from(number) << 64).into());
             assert!(limiter.try_join(network, MINUTE));
         }
         assert!(limiter.joins.len() <= MAX_NETWORKS);

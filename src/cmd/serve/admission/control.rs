@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 use std::io;
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use crate::room::notice::Notice;
 use super::allow::AllowList;
 use super::connections::{ConnectionLimiter, ConnectionLimits, Network, Verdict};
 use super::memory::MemoryBudget;
+use crate::cmd::serve::listening::Peer;
 use crate::cmd::serve::logging::outage::Outage;
 use crate::cmd::serve::logging::rate_limited::RateLimitedLog;
 use crate::cmd::serve::stats::Stats;
@@ -63,12 +64,12 @@ impl AdmissionControl {
 
     /// Admits a connection for as long as the returned [`Pass`] lives. `None` means that the caller
     /// is to hang up at once, without a word.
-    pub(in crate::cmd::serve) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Pass> {
-        let network = Network::from(address);
+    pub(in crate::cmd::serve) fn admit(self: &Arc<Self>, peer: Peer) -> Option<Pass> {
+        let network = Network::from(peer);
         let verdict = lock(&self.limiter).admit(network);
         if verdict == Verdict::Ignored {
             self.stats.refusals.add(1);
-            let line = format_args!("hung up on {address}: there are too many");
+            let line = format_args!("hung up on {peer}: there are too many");
             self.stranger_log.write(Level::Info, line);
             return None;
         }
