@@ -17,7 +17,7 @@ const NOT_COMMANDS: [&str; 4] = [
 ];
 
 /// What is not run, and why.
-const NOT_RUN: [(&str, &str); 11] = [
+const NOT_RUN: [(&str, &str); 12] = [
     ("docker", "needs a service and the network"),
     ("export", "sets a variable of the reader's shell"),
     ("haproxy", "a test of its own does, where it is installed"),
@@ -31,6 +31,7 @@ const NOT_RUN: [(&str, &str); 11] = [
     ),
     ("rustup", "changes the toolchain"),
     ("systemctl", "needs systemd"),
+    ("tor", "a test of its own does, where it is installed"),
     ("ufw", "changes the firewall"),
 ];
 

@@ -21,7 +21,10 @@ impl Balancer {
     /// Starts it as the document says, before these relays, or says that it is not installed.
     pub fn start(document: &Document, relays: [SocketAddr; 2]) -> Option<Self> {
         let mut blocks = document.blocks.iter();
-        let example = blocks.find(|block| block.language == "haproxy").unwrap();
+        let example = blocks.find(|block| {
+            block.language == "haproxy" && block.lines.iter().any(|line| line == "backend relays")
+        });
+        let example = example.expect("the document has a load balancer");
         // Free now, and nobody else's a moment later.
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = free.local_addr().unwrap();

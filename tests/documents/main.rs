@@ -22,3 +22,4 @@ mod packaging;
 mod run;
 mod security;
 mod socks;
+mod ways;

@@ -1,6 +1,6 @@
 //! Runs command lines of ours as they stand there, in a shell, in a new home each.
 //!
-//! Every relay that a line names is one on this machine, as a proxy says. What is changed in a line:
+//! Every relay that a line names is one on this machine, as a proxy says, or the program that leads there. What is changed in a line:
 //! where it listens, which proxy it uses, where a list is, and `...` where an invite would be. The files
 //! that it reads are there, and what it would ask for on a terminal is in its environment. Its input is
 //! at its end, which ends a client; a relay is ended by a signal.
@@ -32,6 +32,15 @@ impl Runner {
         let program = tested_program();
         std::os::unix::fs::symlink(program, path.file("e2echat")).unwrap();
         let relay = Relay::start(&[]);
+        // What a line leads through: here, all lead to the relay.
+        for program in ["openssl", "ssh"] {
+            let (ip, port) = (relay.address().ip(), relay.address().port());
+            let script = format!(
+                "#!/bin/bash\nexec 3<>/dev/tcp/{ip}/{port} 4<&0\ncat <&4 >&3 &\ncat <&3\nkill $!\n"
+            );
+            std::fs::write(path.file(program), script).unwrap();
+            std::fs::set_permissions(path.file(program), Permissions::from_mode(0o700)).unwrap();
+        }
         let host = Client::join(relay.address(), "host", &["--new-room"]);
         let line = host.wait_for_line("invite", |line| line.contains("/inv-"));
         let invite = line.split(' ').find_map(|word| word.split_once("/inv-"));

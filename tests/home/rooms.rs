@@ -409,6 +409,66 @@ fn a_room_that_was_saved_with_a_proxy_is_not_entered_without_it() {
 }
 
 #[test]
+fn a_room_that_was_saved_with_a_program_is_not_entered_without_it() {
+    let relay = Relay::start(&[]);
+    let (host, port) = (relay.address().ip(), relay.address().port());
+    let bridge = format!(
+        "bash -c 'exec 3<>/dev/tcp/{host}/{port} 4<&0; cat <&4 >&3 & cat <&3; kill $!; echo \"$0\" >> program' %h"
+    );
+    let home = Home::new();
+    let enter = [
+        "join",
+        "relay.invalid",
+        "--nick",
+        "ada",
+        "--through",
+        &bridge,
+    ];
+    let entered = run(&home, &[], &[&enter[..], &["--save", "far"]].concat());
+    assert_eq!(entered.code(), Some(0), "{entered:#?}");
+    let listed = run(&home, &[], &["rooms"]).stdout;
+    assert!(
+        listed[0].starts_with("far  room lobby at relay.invalid:4000, as ada, through bash -c "),
+        "{listed:?}"
+    );
+    // It is used by name, by address, and when the room is saved anew.
+    let variable = [("E2ECHAT_PROXY", "")];
+    for arguments in [
+        &["join", "far"][..],
+        &["join", "relay.invalid", "--nick", "bob"],
+        &["join", "far", "--save", "far"],
+        &["join", "far"],
+    ] {
+        let entered = run(&home, &variable, arguments);
+        assert_eq!(entered.code(), Some(0), "{entered:#?}");
+    }
+    // Another way may be given, and a setting gives none.
+    fs::create_dir_all(home.file("config/e2echat")).unwrap();
+    let settings = home.file("config/e2echat/config.toml");
+    fs::write(&settings, "proxy = \"socks5://127.0.0.1:1\"\n").unwrap();
+    assert_eq!(run(&home, &[], &["join", "far"]).code(), Some(0));
+    run(
+        &home,
+        &[],
+        &["join", "far", "--proxy", "socks5://127.0.0.1:2"],
+    )
+    .assert_failure("cannot connect to the proxy 127.0.0.1:2: connection refused");
+    let variable = [("E2ECHAT_PROXY", "socks5://127.0.0.1:3")];
+    run(&home, &variable, &["join", "far"])
+        .assert_failure("cannot connect to the proxy 127.0.0.1:3: connection refused");
+    run(&home, &variable, &["join", "far", "--through", "false"])
+        .assert_failure("no connection through false: it ended (exit status: 1)");
+    // A setting that says two ways says none.
+    fs::write(
+        &settings,
+        "proxy = \"socks5://127.0.0.1:1\"\nthrough = \"false\"\n",
+    )
+    .unwrap();
+    run(&home, &[], &["join", "relay.example", "--nick", "ada"])
+        .assert_misused("the settings have both proxy and through");
+}
+
+#[test]
 fn what_is_wrong_in_the_file_is_one_line_and_nothing_is_lost() {
     let mistyped = "[work]\nnick = \"ada\"\ninvite = \"a:1/inv-hb3t-tdea-je2r-dd7x-zzt4-tk54\"\n";
     for (text, error) in [

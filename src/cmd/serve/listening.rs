@@ -41,6 +41,10 @@ impl FromStr for Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
     Address(SocketAddr),
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "no other system has such sockets")
+    )]
     /// Over the socket in the file system. The number tells connections apart, as nothing else does.
     Unix(u64),
 }

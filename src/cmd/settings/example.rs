@@ -5,7 +5,7 @@ use clap::{Arg, Command};
 use super::keys;
 
 /// What stands in the example where a setting has no default. Another value has its own form.
-const VALUES: [(&str, &str); 11] = [
+const VALUES: [(&str, &str); 12] = [
     ("allow", "~/friends.txt"),
     ("bind", "127.0.0.1"),
     ("identity", "~/keys/work.pem"),
@@ -17,6 +17,7 @@ const VALUES: [(&str, &str); 11] = [
     ("relay", "chat.example.org"),
     ("room", "cellar"),
     ("theme", "dark"),
+    ("through", "ssh -W localhost:%p %h"),
 ];
 
 /// The text of the example.

@@ -21,7 +21,6 @@ use crate::room::frame::{
 use crate::room::session::weight;
 use crate::room::stream::{ReadError, read_frame};
 
-use super::route::Connected;
 use super::running::Running;
 
 /// How long connecting may take, and then each frame until this member is in the room.
@@ -45,6 +44,22 @@ pub(in crate::cmd::join) enum FromRelay {
     Frame(Vec<u8>),
     /// The connection is over.
     Down(ReadError),
+}
+
+/// A way to the relay that is open.
+pub(in crate::cmd::join) struct Connected {
+    pub(in crate::cmd::join) stream: TcpStream,
+    /// The program at its other end, if it leads through one.
+    pub(in crate::cmd::join) program: Option<Running>,
+}
+
+impl From<TcpStream> for Connected {
+    fn from(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            program: None,
+        }
+    }
 }
 
 /// What the writing thread is to write.

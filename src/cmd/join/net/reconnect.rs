@@ -12,9 +12,9 @@ use crate::room::frame::{Frame, preamble};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
 
-use super::link::{FromRelay, HANDSHAKE_TIMEOUT, Link};
+use super::link::{Connected, FromRelay, HANDSHAKE_TIMEOUT, Link};
 use super::pace::Pace;
-use super::route::{Connected, Route};
+use super::route::Route;
 use super::setbacks::Setbacks;
 
 /// The pause before the first attempt is at most this. The limit doubles with each attempt that fails,

@@ -9,6 +9,7 @@ use crate::cmd::deadline::DeadlineReader;
 use crate::cmd::{failure, reason};
 
 use super::address::Address;
+use super::link::Connected;
 use super::running::Running;
 use super::side_by_side;
 use super::socks5::{PROXY_TIMEOUT, Proxy};
@@ -38,22 +39,6 @@ pub(in crate::cmd) struct Through {
     program: Program,
     relay: Address,
     has_run: AtomicBool,
-}
-
-/// A way to the relay that is open.
-pub(in crate::cmd::join) struct Connected {
-    pub(in crate::cmd::join) stream: TcpStream,
-    /// The program at its other end, if it leads through one.
-    pub(in crate::cmd::join) program: Option<Running>,
-}
-
-impl From<TcpStream> for Connected {
-    fn from(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            program: None,
-        }
-    }
 }
 
 impl Route {
