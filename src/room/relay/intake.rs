@@ -167,6 +167,7 @@ impl Intake {
     ///
     /// # Errors
     /// Where PROTOCOL §8 does not allow it: the member is to be dropped.
+    #[inline(never)]
     pub fn take(&mut self, frame: impl Into<IncomingFrame>) -> Result<MemberRequest, Malformed> {
         let room = self.room;
         let frame = frame.into();
@@ -209,15 +210,7 @@ impl Intake {
                     }),
                 }
             }
-            ToRelay::Rekey(card) => {
-                let card = Card::parse(card, room).map_err(|_| Malformed)?;
-                // Former stays are told in the card with which a member enters.
-                if !self.lineage.is_before(&card) || !card.past().is_empty() {
-                    return Err(Malformed);
-                }
-                let entry = ChainEntry::new(EntryKind::Rekeyed, card.bytes());
-                MemberRequest::Rekey(Box::new(Succession { card, entry }))
-            }
+            ToRelay::Rekey(card) => MemberRequest::Rekey(self.take_card(card)?),
         };
         self.received += 1;
         Ok(request)
@@ -245,6 +238,18 @@ impl Intake {
     fn senders(&self) -> [SessionId; 2] {
         let Lineage { sid, previous, .. } = self.lineage;
         [sid, previous.unwrap_or(sid)]
+    }
+
+    /// Takes a card that follows the member's present one. It is not inlined: a parsed card takes kilobytes of the stack.
+    #[inline(never)]
+    fn take_card(&self, card: &[u8]) -> Result<Box<Succession>, Malformed> {
+        let card = Card::parse(card, self.room).map_err(|_| Malformed)?;
+        // Former stays are told in the card with which a member enters.
+        if !self.lineage.is_before(&card) || !card.past().is_empty() {
+            return Err(Malformed);
+        }
+        let entry = ChainEntry::new(EntryKind::Rekeyed, card.bytes());
+        Ok(Box::new(Succession { card, entry }))
     }
 
     /// Checks a statement and its signature: so nobody must wonder whether the relay has made it up.

@@ -413,10 +413,12 @@ impl<M: Mailbox> Room<M> {
         self.append((entry.kind, &entry.digest), author, |_| entry.frame.clone());
     }
 
-    /// Does what a member asks of its room.
+    /// Does what a member asks of its room. It is not inlined, so that who asks for nothing, but acknowledges
+    /// what it has read, has not on its stack what this takes.
     ///
     /// # Errors
     /// Where the member signed under the session id of another one.
+    #[inline(never)]
     pub fn carry_out(
         &mut self,
         intake: &mut Intake,
@@ -468,6 +470,7 @@ impl<M: Mailbox> Room<M> {
     ///
     /// # Errors
     /// Where somebody else has one of them: nothing changes.
+    #[inline(never)]
     fn rekey(&mut self, succession: &Succession) -> Result<(), Conflict> {
         let Succession { card, entry } = succession;
         let before = card.previous();
