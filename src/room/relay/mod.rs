@@ -12,6 +12,9 @@
 //! - `entry`: what gets a place in the room's chain.
 //! - `backlog`: what is on its way to one member; `bundle`: frames that are sent together;
 //!   `outgoing`: one frame.
+//!
+//! Each member has a thread that calls this, and what that has touched of its stack stays. So functions that
+//! need much of it are not inlined.
 
 mod backlog;
 mod bucket;
@@ -413,8 +416,7 @@ impl<M: Mailbox> Room<M> {
         self.append((entry.kind, &entry.digest), author, |_| entry.frame.clone());
     }
 
-    /// Does what a member asks of its room. It is not inlined, so that who asks for nothing, but acknowledges
-    /// what it has read, has not on its stack what this takes.
+    /// Does what a member asks of its room.
     ///
     /// # Errors
     /// Where the member signed under the session id of another one.
