@@ -11,6 +11,7 @@ mod harden;
 mod identity;
 mod join;
 mod keygen;
+mod lock;
 mod passphrase;
 mod prompt;
 mod rooms;

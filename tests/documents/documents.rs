@@ -11,6 +11,7 @@ use super::haproxy::{self, Balancer};
 use super::imports::Imports;
 use super::markdown::Document;
 use super::named;
+use super::predicates;
 use super::run::Runner;
 use crate::support::process::{Home, Relay};
 
@@ -193,4 +194,9 @@ fn imports_lead_downward_and_not_in_circles() {
     let imports = Imports::of_the_program();
     assert_nothing_wrong(&imports.upward());
     assert_nothing_wrong(&imports.circular());
+}
+
+#[test]
+fn predicates_change_nothing() {
+    assert_nothing_wrong(&predicates::changing());
 }

@@ -5,9 +5,10 @@
 //! thread writes here what it shows. The printer's thread reads that, and writes up to which mark the
 //! screen shows everything.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::wrap;
+use crate::cmd::lock::lock;
 
 /// The terminal's size in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +149,7 @@ impl InputArea {
     }
 
     fn lock(&self) -> MutexGuard<'_, InputState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -8,7 +8,7 @@
 //! Ctrl-Z does nothing either. rustyline expects the system to stop it before it goes on. In a program
 //! with threads it goes on first, and comes back to a terminal that is not in raw mode.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustyline::{
     At, Cmd, ConditionalEventHandler, Event, EventContext, KeyCode as K, KeyEvent, Modifiers as M,
@@ -22,6 +22,7 @@ use super::history::History;
 use super::input::{Deliver, Input};
 use super::input_area::InputArea;
 use super::queue::BoundedQueue;
+use crate::cmd::lock::lock;
 
 /// The handler of all keys. rustyline calls it on the editor's thread.
 pub(super) struct Keys {
@@ -45,7 +46,7 @@ pub(super) struct KeyState {
 impl ConditionalEventHandler for Keys {
     fn handle(&self, event: &Event, _: RepeatCount, _: bool, input: &EventContext) -> Option<Cmd> {
         let &KeyEvent(key, modifiers) = event.get(0)?;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         let KeyState { history, cycle } = &mut *state;
         let key = (key, modifiers);
         if !matches!(key, TAB | CTRL_I | BACK_TAB) {

@@ -24,7 +24,7 @@ use super::style::Style;
 /// keys.
 const BATCH: usize = 16 * 1024;
 /// How many of the latest entries the printer keeps for drawing the screen again.
-const KEPT: usize = 500;
+const KEPT_ENTRIES: usize = 500;
 /// How many entries wait while the input is in the way. When there are as many, the printer prints
 /// them all at once, and draws the screen again when it can.
 const HELD: usize = 1000;
@@ -216,7 +216,7 @@ impl<P: ExternalPrinter> Printer<P> {
             }
             entry => {
                 batch.rows.push_str(&render(&entry, columns, self.style));
-                if self.recent.len() == KEPT {
+                if self.recent.len() == KEPT_ENTRIES {
                     self.recent.pop_front();
                 }
                 self.recent.push_back(entry);

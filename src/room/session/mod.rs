@@ -383,7 +383,8 @@ impl Session {
             self.door.out_since.get_or_insert(since);
             let is_owed = self.is_waiting() || self.outbox.untaken().next().is_some();
             if is_owed {
-                self.timers.was_unanswered(self.presence.active.get());
+                self.timers
+                    .connection_ends_unanswered(self.presence.active.get());
             }
         }
         (self.door.phase, self.door.is_greeted) = (Phase::Begun, false);

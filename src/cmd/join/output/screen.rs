@@ -18,7 +18,7 @@ use super::report::Report;
 use super::speech::Speech;
 
 /// How many of the latest messages `/history` can show.
-const KEPT: usize = 1000;
+const KEPT_MESSAGES: usize = 1000;
 
 /// The longest text of one answer to a program, in bytes, if it has more than one line. Escaped, it is not twice as
 /// long, which is as much as a script may send.
@@ -276,7 +276,7 @@ impl Screen {
             self.is_log_cut = true;
         }
         if let Entry::Message(message) = entry {
-            if self.history.len() == KEPT {
+            if self.history.len() == KEPT_MESSAGES {
                 self.history.pop_front();
             }
             self.history.push_back(message.clone());
