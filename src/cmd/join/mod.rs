@@ -142,6 +142,7 @@ pub(super) fn join_room(
     (saving, save_as, format): (Saving, Option<&SavedName>, Format),
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    seat.check()?;
     let Destination { relay, room } = destination;
     let people = KnownPeopleFile::open(relay, room.id())?;
     let log = seat.output.open_log()?;
@@ -173,9 +174,11 @@ pub(super) fn join_room(
     entered()?;
     let nicks = Arc::<Nicks>::default();
     let shown = Arc::clone(&nicks);
-    let mut screen = seat.output.start(
+    let mut screen = Screen::start(
+        &seat.output,
         format,
         log,
+        saving.label(),
         move |line, cursor| complete(&shown, line, cursor),
         deliver(&sender, Happening::Typed),
     )?;

@@ -1,0 +1,73 @@
+//! A program with its arguments, as somebody writes it in one option. The words are split as a shell splits
+//! them, and no shell is started: what else a shell would do with them is not done.
+
+use std::process::{Command, Stdio};
+use std::str::FromStr;
+
+/// The words of a command: the program, and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CommandWords {
+    program: String,
+    arguments: Vec<String>,
+}
+
+impl FromStr for CommandWords {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let words = shell_words::split(text);
+        let mut words = words.map_err(|error| error.to_string())?.into_iter();
+        let program = words.next().filter(|program| !program.is_empty());
+        Ok(Self {
+            program: program.ok_or("it names no program")?,
+            arguments: words.collect(),
+        })
+    }
+}
+
+impl CommandWords {
+    /// The command, with nothing to read and nowhere to write. It gets none of our own variables: some are
+    /// secrets.
+    pub(super) fn to_command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("E2ECHAT_") {
+                command.env_remove(name);
+            }
+        }
+        command.args(&self.arguments);
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Result<Vec<String>, String> {
+        let words: CommandWords = text.parse()?;
+        Ok([vec![words.program], words.arguments].concat())
+    }
+
+    #[test]
+    fn words_are_split_as_a_shell_splits_them_and_nothing_else_is_done() {
+        for (text, expected) in [
+            ("notify-send", &["notify-send"][..]),
+            ("  notify-send  -u low ", &["notify-send", "-u", "low"]),
+            (
+                r#"say "two words" 'and $HOME'"#,
+                &["say", "two words", "and $HOME"],
+            ),
+            (r"a\ b c;d | e > f", &["a b", "c;d", "|", "e", ">", "f"]),
+            ("say \"\"", &["say", ""]),
+        ] {
+            let expected: Vec<String> = expected.iter().map(|&it| it.to_owned()).collect();
+            assert_eq!(words(text), Ok(expected), "{text}");
+        }
+        for text in ["", "  ", "\"\" x", "say 'open"] {
+            assert!(words(text).is_err(), "{text}");
+        }
+    }
+}
