@@ -55,11 +55,25 @@ always\t'Always'
 never\t'Never'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l theme -d 'Which colours: those for a dark or for a light background [default: what the terminal says of itself, or dark]' -r -f -a "dark\t'For a dark background'
 light\t'For a light background'"
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l timestamp -d 'Whether messages are shown with their time' -r -f -a "on\t''
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l timestamp -d 'Whether messages and what the program says are shown with their time' -r -f -a "on\t''
 off\t''"
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t'Never'
-mentions\t'When somebody mentions the user, or says something to the user alone'
-all\t'When somebody says anything'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l prompt -d 'What stands before what you type: whether you are connected, and how many of your messages wait to be confirmed; or nothing of that' -r -f -a "state\t'The state field, and then the sign'
+plain\t'The sign alone'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify -d 'How to tell you of what is said while you look elsewhere: by the bell, by a notification of the terminal (desktop takes the kind that it knows), by a command, or not at all; `mentions` and `all` are the bell, for these' -r -f -a "off\t'Not at all'
+mentions\t'The bell, for what names the user, or is said to the user alone'
+all\t'The bell, for everything'
+bell\t'The bell'
+osc9\t'A notification of iTerm2\'s kind'
+osc777\t'A notification of rxvt-unicode\'s kind'
+osc99\t'A notification of kitty\'s kind'
+desktop\t'A notification of the kind that the terminal knows, else the bell'
+command\t'A command'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify-for -d 'Of what to tell you then: when you are named or written to, of everything, or of nothing' -r -f -a "mentions\t'Of what names the user, or is said to the user alone'
+all\t'Of everything'
+off\t'Of nothing'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify-text -d 'Have the text of the message in notifications, which others may see, and not only nick and room' -r -f -a "true\t''
+false\t''"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify-command -d 'The command of `--notify command`: a program and its arguments, run without a shell; it finds what there is to tell in variables, as `E2ECHAT_NOTIFY_NICK`' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-connections -d 'The most connections at once' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-members -d 'The most members in a room' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-queue -d 'The most bytes that wait for a member that does not read, or has no connection; then it is dropped' -r
@@ -102,11 +116,25 @@ always\t'Always'
 never\t'Never'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l theme -d 'Which colours: those for a dark or for a light background [default: what the terminal says of itself, or dark]' -r -f -a "dark\t'For a dark background'
 light\t'For a light background'"
-complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l timestamp -d 'Whether messages are shown with their time' -r -f -a "on\t''
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l timestamp -d 'Whether messages and what the program says are shown with their time' -r -f -a "on\t''
 off\t''"
-complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t'Never'
-mentions\t'When somebody mentions the user, or says something to the user alone'
-all\t'When somebody says anything'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l prompt -d 'What stands before what you type: whether you are connected, and how many of your messages wait to be confirmed; or nothing of that' -r -f -a "state\t'The state field, and then the sign'
+plain\t'The sign alone'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify -d 'How to tell you of what is said while you look elsewhere: by the bell, by a notification of the terminal (desktop takes the kind that it knows), by a command, or not at all; `mentions` and `all` are the bell, for these' -r -f -a "off\t'Not at all'
+mentions\t'The bell, for what names the user, or is said to the user alone'
+all\t'The bell, for everything'
+bell\t'The bell'
+osc9\t'A notification of iTerm2\'s kind'
+osc777\t'A notification of rxvt-unicode\'s kind'
+osc99\t'A notification of kitty\'s kind'
+desktop\t'A notification of the kind that the terminal knows, else the bell'
+command\t'A command'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify-for -d 'Of what to tell you then: when you are named or written to, of everything, or of nothing' -r -f -a "mentions\t'Of what names the user, or is said to the user alone'
+all\t'Of everything'
+off\t'Of nothing'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify-text -d 'Have the text of the message in notifications, which others may see, and not only nick and room' -r -f -a "true\t''
+false\t''"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify-command -d 'The command of `--notify command`: a program and its arguments, run without a shell; it finds what there is to tell in variables, as `E2ECHAT_NOTIFY_NICK`' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l json -d 'Speak JSON, one object a line, on standard input and output: see docs/JSON.md'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l no-config -d 'Do without the settings file'

@@ -1,6 +1,7 @@
 //! The commands, and what they are made of: arguments, threads, sockets, files and the terminal.
 
 mod arguments;
+mod command_words;
 mod credits;
 mod deadline;
 #[cfg(unix)]

@@ -4,6 +4,7 @@
 mod support;
 
 mod long_texts;
+mod notifying;
 mod readable;
 mod redrawing;
 mod reports;

@@ -23,7 +23,7 @@ use crate::cmd::join::net::address::{Address, RoomAddress, RoomOrInvite};
 use crate::cmd::join::net::route::Detour;
 use crate::cmd::join::net::socks5::Proxy;
 use crate::cmd::join::net::through::Program;
-use crate::cmd::join::output::screen::Output;
+use crate::cmd::join::output::options::Output;
 use crate::cmd::join::saving::place;
 
 /// Enter a room and talk
@@ -194,6 +194,16 @@ impl Seat {
     /// Whether somebody new is somebody known the next time.
     pub(super) fn remembers_new(&self) -> bool {
         !self.audience.only_known
+    }
+
+    /// Says whether an option lacks another.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        if self.output.lacks_command() {
+            return Err(usage(
+                "--notify command runs a command: name it with --notify-command CMD",
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn policy(&self) -> Policy {

@@ -130,6 +130,7 @@ pub(super) fn join_room(
     (saving, save_as, format): (Saving, Option<&SavedName>, Format),
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    seat.check()?;
     let Destination { relay, room } = destination;
     check_readable().map_err(|error| exit::unreadable(&reason(&error)))?;
     let people = KnownPeopleFile::open(relay, room.id())?;
@@ -162,9 +163,11 @@ pub(super) fn join_room(
     entered()?;
     let nicks = Arc::<Nicks>::default();
     let shown = Arc::clone(&nicks);
-    let mut screen = seat.output.start(
+    let mut screen = Screen::start(
+        &seat.output,
         format,
         log,
+        saving.label(),
         move |line, cursor| complete(&shown, line, cursor),
         deliver(&sender, Happening::Typed),
     )?;

@@ -3,7 +3,7 @@
 use crate::cmd::failure;
 use crate::cmd::settings::name::SavedName;
 use crate::cmd::settings::rooms::{SavedRoom, SavedRooms};
-use crate::room::names::{Nick, RoomName};
+use crate::room::names::{Nick, PRIVATE_ROOM, RoomName};
 
 use super::net::address::{Address, RoomOrInvite};
 use super::net::route::Detour;
@@ -62,6 +62,16 @@ impl Saving {
         self.name.as_ref()
     }
 
+    /// What the room is called where others may see it. The name of a room that is entered by an invite is a
+    /// secret.
+    pub(super) fn label(&self) -> String {
+        match &self.name {
+            _ if !self.room.is_invite() => self.room.to_string(),
+            Some(name) => name.to_string(),
+            None => PRIVATE_ROOM.to_owned(),
+        }
+    }
+
     /// Saves the room in which the user is as `nick`, and says so.
     pub(super) fn save(&mut self, name: &str, nick: &Nick, screen: &mut Screen) {
         let Self { relay, room, .. } = &*self;
@@ -91,6 +101,7 @@ impl Saving {
                     "this room is saved as {name}: `e2echat join {name}` enters it"
                 ));
                 self.name = Some(name);
+                screen.set_room(self.label());
             }
             Ok(false) => screen.refuse(
                 None,

@@ -21,14 +21,15 @@ use rustyline::{
     GraphemeClusterMode, Helper,
 };
 
+use super::attention::Attention;
 use super::completion::Complete;
 use super::edit::{Edit, PendingEdit};
 use super::entry::Entry;
 use super::input::{Deliver, Input};
 use super::input_area::InputArea;
-use super::keyboard::Brackets;
 use super::keys::Keys;
 use super::queue::BoundedQueue;
+use super::window::{Entered, Window};
 
 /// The handle of a running line editor.
 pub(super) struct Editor {
@@ -46,6 +47,7 @@ impl Editor {
         deliver: &Deliver,
         area: &Arc<InputArea>,
         queue: &Arc<BoundedQueue<Entry>>,
+        (attention, window): (&Arc<Attention>, &Arc<Window>),
     ) -> anyhow::Result<(Self, impl ExternalPrinter + Send + use<>)> {
         // Vi's insert mode has no numeric argument. In Emacs mode Alt and a digit begin one before
         // rustyline asks any binding.
@@ -71,6 +73,7 @@ impl Editor {
             deliver: Arc::clone(deliver),
             complete,
             area: Arc::clone(area),
+            attention: Arc::clone(attention),
             queue: Arc::clone(queue),
             pending,
             state: Mutex::default(),
@@ -85,12 +88,12 @@ impl Editor {
             area: Arc::clone(area),
             queue: Arc::clone(queue),
         };
-        let prompt = prompt.to_owned();
+        let (prompt, window) = (prompt.to_owned(), Arc::clone(window));
         let thread = thread::Builder::new()
             .name("editor".to_owned())
             .spawn(move || {
                 end.area.set_prompt(&prompt);
-                let _brackets = Brackets::begin();
+                let _entered = Entered::begin(window);
                 // Whatever ends it, there are no keys any more.
                 let _ = readline.readline(&prompt);
             })
@@ -145,6 +148,14 @@ impl Hinter for EditorHelper {
 }
 
 impl Highlighter for EditorHelper {
+    /// Puts the state field before the prompt, in place of as many spaces.
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        match self.area.field() {
+            Some(field) => Cow::Owned(field + prompt.trim_start()),
+            None => Cow::Borrowed(prompt),
+        }
+    }
+
     /// Leaves out control characters that came with a paste: a terminal would obey them, and
     /// rustyline counts no columns for them.
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {

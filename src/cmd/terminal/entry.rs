@@ -2,6 +2,7 @@
 
 use jiff::civil::{Date, Time};
 
+use super::status::Status;
 use super::style::Style;
 use super::theme::Hue;
 use crate::room::text::SafeText;
@@ -17,6 +18,9 @@ pub(in crate::cmd) enum Entry {
     Mistake(SafeText),
     /// Something that the user must not overlook, behind `!`.
     Warning(SafeText),
+    /// One of the three before, with its time. Where there is no terminal the time is left out: programs read
+    /// that, and the log has times of its own.
+    Timed(Time, Box<Entry>),
     /// How friends get in by an invite, which the user is to copy.
     Invite {
         /// The whole command in one line, with the invite in it. It is for pipes and files.
@@ -39,8 +43,12 @@ pub(in crate::cmd) enum Entry {
     Turned(Vec<u64>, State),
     /// The screen is cleared of everything shown so far.
     Clear,
-    /// The terminal's bell rings.
-    Bell,
+    /// The terminal gets these control codes, which move no cursor and show nothing by themselves.
+    Codes(String),
+    /// The window has this title from now on.
+    Title(String),
+    /// The state field says this from now on.
+    Status(Status),
     /// Everything has this style from now on, also what is on the screen already.
     Style(Style),
     /// Shows nothing. When the printer comes to it, all earlier entries are on the screen.

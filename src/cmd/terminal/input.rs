@@ -26,6 +26,8 @@ pub(in crate::cmd) enum Input {
         /// The size in bytes.
         bytes: u64,
     },
+    /// The user is back, for whom the program has waited: see [`Terminal::await_absent`](super::Terminal::await_absent).
+    Returned,
     /// The end of standard input. Never from a terminal.
     End,
     /// The input fails, for this reason, and gives nothing more.

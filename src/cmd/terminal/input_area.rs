@@ -37,6 +37,8 @@ pub(super) struct InputArea {
 struct InputState {
     phase: EditorPhase,
     prompt: String,
+    /// The state field as it is to be drawn, where there is one.
+    field: Option<String>,
     line: String,
     wants_redraw: bool,
     is_damaged: bool,
@@ -71,6 +73,7 @@ impl InputArea {
             state: Mutex::new(InputState {
                 phase,
                 prompt,
+                field: None,
                 line,
                 wants_redraw: false,
                 is_damaged: false,
@@ -85,6 +88,16 @@ impl InputArea {
         state.phase = EditorPhase::Starting;
         prompt.clone_into(&mut state.prompt);
         state.line.clear();
+    }
+
+    /// Takes note of the state field, which the editor draws from now on.
+    pub(super) fn set_field(&self, field: String) {
+        self.lock().field = Some(field);
+    }
+
+    /// The state field, if there is one.
+    pub(super) fn field(&self) -> Option<String> {
+        self.lock().field.clone()
     }
 
     /// Takes note that the editor is about to show this line. Returns whether that may change what the

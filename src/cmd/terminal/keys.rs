@@ -15,6 +15,7 @@ use rustyline::{
     Movement, RepeatCount, Word,
 };
 
+use super::attention::Attention;
 use super::completion::{CandidateCycle, Complete};
 use super::edit::{Edit, PendingEdit};
 use super::entry::Entry;
@@ -29,6 +30,7 @@ pub(super) struct Keys {
     pub(super) deliver: Deliver,
     pub(super) complete: Complete,
     pub(super) area: Arc<InputArea>,
+    pub(super) attention: Arc<Attention>,
     pub(super) queue: Arc<BoundedQueue<Entry>>,
     pub(super) pending: PendingEdit,
     /// It is in a mutex only because rustyline shares its handlers.
@@ -46,6 +48,10 @@ pub(super) struct KeyState {
 impl ConditionalEventHandler for Keys {
     fn handle(&self, event: &Event, _: RepeatCount, _: bool, input: &EventContext) -> Option<Cmd> {
         let &KeyEvent(key, modifiers) = event.get(0)?;
+        // Elsewhere the keyboard does so, in the order in which keys and reports come.
+        if cfg!(not(unix)) && self.attention.note_key() {
+            (self.deliver)(Input::Returned);
+        }
         let mut state = lock(&self.state);
         let KeyState { history, cycle } = &mut *state;
         let key = (key, modifiers);
@@ -220,6 +226,7 @@ mod tests {
             deliver: Arc::new(move |input| drop(sender.send(input))),
             complete: Arc::new(|_, _| Completion::default()),
             area: Arc::clone(&area),
+            attention: Arc::new(Attention::new()),
             queue: Arc::new(BoundedQueue::new()),
             pending: PendingEdit::default(),
             state: Mutex::default(),

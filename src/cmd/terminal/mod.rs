@@ -6,7 +6,8 @@
 //! Between [`Terminal::start`] and [`Terminal::stop`] nothing else writes to standard output or
 //! standard error. Everything that is shown is an [`Entry`], in the order of the calls of
 //! [`Terminal::show`]. The user's own messages are entries too, so that there is one order. An entry
-//! holds text from others only as `SafeText`.
+//! holds text from others only as `SafeText`, or in codes that `notification` has made of it. While the program
+//! is being stopped the keyboard writes what gives the terminal back.
 //!
 //! # On a terminal
 //!
@@ -35,6 +36,8 @@
 //! hang up, and waits for the editor. Either may make no progress, because the other end of the terminal
 //! has stopped reading. `stop` gives it up after [`PATIENCE`], and restores the mode all the same.
 
+mod attention;
+mod beginning;
 mod completion;
 mod detect;
 mod edit;
@@ -46,14 +49,18 @@ mod input;
 mod input_area;
 mod keyboard;
 mod keys;
+mod notification;
+mod osc;
 mod plain;
 mod printer;
 mod queue;
 mod readable;
 mod render;
+mod status;
 mod style;
 mod theme;
 pub(super) mod url;
+mod window;
 mod wrap;
 
 use std::io::{self, IsTerminal};
@@ -64,25 +71,30 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+pub(super) use self::beginning::{Beginning, Format};
 pub(super) use self::completion::Completion;
-pub(super) use self::detect::knows_links;
+pub(super) use self::detect::knows_osc;
 pub(super) use self::entry::{ChatMessage, Entry, OwnWords, State};
 pub(super) use self::input::{Input, MAX_LINE};
+pub(super) use self::notification::{Between, Protocol};
 pub(super) use self::readable::check_readable;
 #[cfg(test)]
 pub(super) use self::render::render;
 pub(super) use self::render::{render_plain, render_whole};
+pub(super) use self::status::Status;
 pub(super) use self::style::{ColorChoice, Style};
 pub(super) use self::theme::{Hue, Theme};
 
+use self::attention::Attention;
 use self::completion::Complete;
 use self::detect::has_terminal;
 use self::editor::Editor;
 use self::input::Deliver;
 use self::input_area::{InputArea, Size};
-use self::keyboard::Keyboard;
+use self::keyboard::{Keyboard, Told};
 use self::printer::Printer;
 use self::queue::BoundedQueue;
+use self::window::Window;
 use super::credits::Credits;
 use crate::room::text::SafeText;
 
@@ -90,17 +102,12 @@ use crate::room::text::SafeText;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many lines from standard input may be under way to the relay.
 const MAX_LINES_UNDER_WAY: usize = 64;
+/// What stands before what the user types.
+const PROMPT: &str = "> ";
+/// With fewer columns, there is no state field: what is typed needs the room.
+const MIN_COLUMNS_FOR_FIELD: usize = 30;
 /// How often `stop` looks whether a thread has ended.
 const POLL: Duration = Duration::from_millis(5);
-
-/// In which form input and output go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// On a terminal where there is one, else as lines.
-    Screen,
-    /// As lines, even where standard input and output are terminals.
-    Lines,
-}
 
 /// The running terminal. Dropping it does what [`Terminal::stop`] does.
 pub(super) struct Terminal {
@@ -109,9 +116,12 @@ pub(super) struct Terminal {
     credits: Option<Arc<Credits>>,
     /// Counts what the printer or the writer writes.
     progress: Arc<AtomicU64>,
+    attention: Arc<Attention>,
+    window: Arc<Window>,
     /// The size that it had when it was looked at last.
     size: Size,
     is_interactive: bool,
+    has_field: bool,
     has_keyboard: bool,
     /// None where there is no terminal, or once `stop` has waited for the editor.
     keyboard: Option<Keyboard>,
@@ -133,7 +143,7 @@ impl HurryHandle {
 }
 
 impl Terminal {
-    /// Starts the threads. The prompt is a few characters of ASCII.
+    /// Starts the threads.
     ///
     /// The editor asks `complete` what can stand at the cursor, which is a place in the line, in
     /// bytes. The threads call `deliver` for each input. Neither may block.
@@ -142,20 +152,27 @@ impl Terminal {
     ///
     /// If rustyline cannot use the terminal, or the system gives no thread.
     pub(super) fn start(
-        prompt: &str,
-        format: Format,
-        style: Style,
+        beginning: Beginning,
         complete: impl Fn(&str, usize) -> Completion + Send + Sync + 'static,
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
+        let Beginning {
+            format,
+            style,
+            has_field,
+            title,
+        } = beginning;
         let deliver: Deliver = Arc::new(deliver);
         let has_keyboard = format == Format::Screen && io::stdin().is_terminal();
         let mut terminal = Self {
             queue: Arc::new(BoundedQueue::new()),
             credits: (!has_keyboard).then(|| Arc::new(Credits::new(MAX_LINES_UNDER_WAY))),
             progress: Arc::new(AtomicU64::new(0)),
+            attention: Arc::new(Attention::new()),
+            window: Arc::new(Window::new(knows_osc().then_some(title))),
             size: Size::now(),
             is_interactive: format == Format::Screen && has_terminal(),
+            has_field: false,
             has_keyboard,
             keyboard: None,
             editor: None,
@@ -164,10 +181,14 @@ impl Terminal {
         let area = Arc::new(InputArea::new());
         match terminal
             .is_interactive
-            .then(|| terminal.start_keyboard(&area))
+            .then(|| terminal.start_keyboard(&area, &deliver))
         {
             Some(Ok(())) => {
-                terminal.start_editor(prompt, style, Arc::new(complete), &deliver, area)?;
+                terminal.has_field = has_field && terminal.size.columns >= MIN_COLUMNS_FOR_FIELD;
+                if terminal.has_field {
+                    area.set_field(Status::default().field(style));
+                }
+                terminal.start_editor(style, Arc::new(complete), &deliver, area)?;
             }
             Some(Err(error)) => {
                 terminal.is_interactive = false;
@@ -181,11 +202,27 @@ impl Terminal {
         Ok(terminal)
     }
 
-    fn start_keyboard(&mut self, area: &Arc<InputArea>) -> io::Result<()> {
+    fn start_keyboard(&mut self, area: &Arc<InputArea>, deliver: &Deliver) -> io::Result<()> {
         let (area, queue) = (Arc::clone(area), Arc::clone(&self.queue));
-        let keyboard = Keyboard::start(move || {
-            area.set_damaged();
-            queue.wake();
+        let attention = Arc::clone(&self.attention);
+        let welcome = {
+            let deliver = Arc::clone(deliver);
+            move |is_back: bool| {
+                if is_back {
+                    deliver(Input::Returned);
+                }
+            }
+        };
+        let (typed, welcome_typed) = (Arc::clone(&attention), welcome.clone());
+        let window = Arc::clone(&self.window);
+        let keyboard = Keyboard::start(Told {
+            returned: Box::new(move || {
+                area.set_damaged();
+                queue.wake();
+            }),
+            typed: Box::new(move || welcome_typed(typed.note_key())),
+            focus: Box::new(move |has_focus| welcome(attention.note_focus(has_focus))),
+            stopping: Box::new(move || window.leave()),
         });
         self.keyboard = Some(keyboard?);
         Ok(())
@@ -193,16 +230,20 @@ impl Terminal {
 
     fn start_editor(
         &mut self,
-        prompt: &str,
         style: Style,
         complete: Complete,
         deliver: &Deliver,
         area: Arc<InputArea>,
     ) -> anyhow::Result<()> {
-        let (editor, external) = Editor::start(prompt, complete, deliver, &area, &self.queue)?;
+        let field = area.field().map_or(0, |_| status::WIDTH);
+        let prompt = " ".repeat(field) + PROMPT;
+        let shared = (&self.attention, &self.window);
+        let (editor, external) =
+            Editor::start(&prompt, complete, deliver, &area, &self.queue, shared)?;
         self.editor = Some(editor);
         let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
-        let printer = Printer::new(external, queue, area, style, progress);
+        let shown_in = (area, Arc::clone(&self.window));
+        let printer = Printer::new(external, queue, shown_in, style, progress);
         self.output = Some(spawn("printer", move || {
             printer.run();
             Ok(())
@@ -236,10 +277,22 @@ impl Terminal {
         self.is_interactive
     }
 
+    /// Whether a state field stands before the prompt.
+    #[must_use]
+    pub(super) fn has_field(&self) -> bool {
+        self.has_field
+    }
+
     /// Shows an entry, behind all earlier ones. Waits while the queue is full, until [`HurryHandle`]
     /// ends that.
     pub(super) fn show(&self, entry: Entry) {
         self.queue.push(entry);
+    }
+
+    /// Whether the user looks elsewhere. If so, [`Input::Returned`] comes once when that is over.
+    #[must_use]
+    pub(super) fn await_absent(&self) -> bool {
+        self.is_interactive && self.attention.await_absent()
     }
 
     /// Whether the screen shows only the beginning of a message, because it is so long.

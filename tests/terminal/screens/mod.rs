@@ -10,12 +10,14 @@ mod stage;
 
 mod keys;
 mod people;
+mod window;
 mod words;
 
 /// All scenes.
 const SCENES: &str = concat!(
     include_str!("keys.rs"),
     include_str!("people.rs"),
+    include_str!("window.rs"),
     include_str!("words.rs")
 );
 

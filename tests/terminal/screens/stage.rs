@@ -79,10 +79,17 @@ impl Stage {
     /// Somebody enters the room at a terminal.
     #[track_caller]
     pub(crate) fn sits(&self, nick: &str) -> Screen {
+        self.sits_with(nick, &[])
+    }
+
+    /// Somebody enters the room at a terminal, with these variables in the environment.
+    #[track_caller]
+    pub(crate) fn sits_with(&self, nick: &str, variables: &[(&str, &str)]) -> Screen {
         let address = self.relay.address().to_string();
         let arguments = [&["join", &address, "--nick", nick], self.view.options].concat();
         let View { rows, columns, .. } = self.view;
-        let screen = Screen::e2echat(self.home(nick), &arguments, rows, columns);
+        let home = self.home(nick);
+        let screen = Screen::e2echat_with(home, variables, &arguments, rows, columns);
         screen.wait_for("roster", |shown| {
             shown.contains("nobody else") || shown.contains("type /")
         });

@@ -45,6 +45,7 @@ impl Client<'_> {
                 self.screen.refuse(None, error);
                 self.screen.credit();
             }
+            Input::Returned => self.screen.welcome_back(),
             Input::End => self.leave(),
             Input::Failed(error) => {
                 self.exit.note_unreadable(&error);
@@ -185,7 +186,7 @@ impl Client<'_> {
             Command::Url(number) => display::url(screen, number.unwrap_or(1)),
             Command::Seen(count) => display::seen(screen, session, count),
             Command::Timestamp(switch) => display::set_timestamps(screen, switch),
-            Command::Notify(when) => display::set_bell(screen, when),
+            Command::Notify(when) => display::set_notify(screen, when),
             Command::Theme(name) => display::set_theme(screen, name),
             Command::Fingerprint { nick: None } => {
                 self.own_fingerprint();

@@ -1,5 +1,5 @@
 //! Commands about what is on the screen: help, what was said so far and what became of it, how it looks,
-//! when the bell rings.
+//! how the user is called who looks elsewhere.
 
 use clap::ValueEnum as _;
 
@@ -8,7 +8,8 @@ use crate::room::names::Nick;
 use crate::room::session::{Fate, Said, Session, Undelivered};
 
 use super::table;
-use crate::cmd::join::output::screen::{Bell, Screen};
+use crate::cmd::join::output::notify::NotifyWord;
+use crate::cmd::join::output::screen::Screen;
 use crate::cmd::join::output::{list, sort};
 
 /// How many messages `/history` shows where no number is given.
@@ -165,13 +166,11 @@ pub(super) fn set_theme(screen: &mut Screen, name: &str) {
     screen.notice(format!("these are colours for a {theme} background"));
 }
 
-pub(super) fn set_bell(screen: &mut Screen, when: &str) {
-    if let Ok(bell) = Bell::from_str(when, true) {
-        screen.set_bell(bell);
+/// Does what a word says, and says what holds then.
+pub(super) fn set_notify(screen: &mut Screen, word: &str) {
+    if let Ok(word) = NotifyWord::from_str(word, true) {
+        screen.set_notify(word);
     }
-    screen.notice(match screen.bell() {
-        Bell::Never => "the bell never rings",
-        Bell::Mentions => "the bell rings when somebody names you, or writes to you alone",
-        Bell::All => "the bell rings whenever somebody says something",
-    });
+    let words = screen.notify_words();
+    screen.notice(words);
 }

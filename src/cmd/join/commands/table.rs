@@ -54,7 +54,7 @@ pub enum Command<'a> {
     Seen(Option<usize>),
     /// To show the time of messages, or not.
     Timestamp(&'a str),
-    /// When to ring the bell.
+    /// Of what to tell a user who looks elsewhere, or how.
     Notify(&'a str),
     /// Which colours to use.
     Theme(&'a str),
@@ -119,6 +119,9 @@ pub(in crate::cmd::join) struct Row {
     /// Reads what stands behind the name; nothing where the command is not used like that.
     parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
 }
+
+/// The words behind `/notify`: of what, and then how.
+const NOTIFY_WORDS: &str = "off|mentions|all|bell|osc9|osc777|osc99|desktop|command";
 
 const TABLE: &[Row] = &[
     Row {
@@ -294,9 +297,9 @@ const TABLE: &[Row] = &[
         parse: |switch| Some(Command::Timestamp(switch)),
     },
     Row {
-        usage: "/notify [off|mentions|all]",
+        usage: "/notify [WORD]",
         alias: None,
-        help: "ring the bell: never, when you are named or written to, or always",
+        help: "call you while you look elsewhere: off, mentions, all; or how, as --notify",
         parse: |when| Some(Command::Notify(when)),
     },
     Row {
@@ -374,6 +377,7 @@ impl Row {
         {
             Some("NICK") => Argument::Nick,
             Some("CMD") => Argument::Command,
+            Some("WORD") => Argument::OneOf(NOTIFY_WORDS),
             Some(words) if words.contains('|') => Argument::OneOf(words),
             _ => Argument::Other,
         }

@@ -16,6 +16,7 @@ use nix::libc::SIGTERM;
 use shared_child::SharedChild;
 use shared_child::unix::SharedChildExt as _;
 
+use crate::cmd::command_words::keep_variables_from;
 use crate::cmd::{detached, failure, reason};
 use crate::room::text::SafeText;
 
@@ -99,11 +100,7 @@ impl Running {
         } else {
             detached::command(name)?
         };
-        // Its variables are the user's, without what is meant for this program alone, such as a passphrase.
-        let variables = std::env::vars_os().map(|(name, _)| name);
-        for name in variables.filter(|name| name.as_encoded_bytes().starts_with(b"E2ECHAT_")) {
-            command.env_remove(name);
-        }
+        keep_variables_from(&mut command);
         command
             .args(words)
             .stdin(its.try_clone()?)

@@ -7,6 +7,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
+use crate::cmd::command_words::split;
 use crate::cmd::failure;
 
 use super::address::Address;
@@ -77,16 +78,12 @@ impl FromStr for Program {
         if cfg!(not(unix)) {
             return Err("on this system no program can be the connection");
         }
-        let words = shell_words::split(text).map_err(|_| "a quote in it does not close")?;
-        let words = words.iter().map(|word| Template::read(word));
-        let words: Vec<Template> = words.collect::<Result<_, _>>()?;
-        let Some((name, arguments)) = words.split_first() else {
-            return Err("it names no program");
-        };
+        let (name, arguments) = split(text)?;
+        let arguments = arguments.iter().map(|word| Template::read(word));
         Ok(Self {
             text: text.to_owned(),
-            name: name.clone(),
-            arguments: arguments.to_vec(),
+            name: Template::read(&name)?,
+            arguments: arguments.collect::<Result<_, _>>()?,
         })
     }
 }

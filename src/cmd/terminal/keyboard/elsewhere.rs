@@ -2,9 +2,11 @@
 
 use std::io;
 
-/// Nothing: rustyline would take brackets for keys.
-pub(in crate::cmd::terminal) const BRACKETS_ON: &str = "";
-pub(super) const BRACKETS_OFF: &str = "";
+use super::told::Told;
+
+/// Nothing: rustyline would take reports for keys.
+pub(in crate::cmd::terminal) const REPORTS_ON: &str = "";
+pub(in crate::cmd::terminal) const REPORTS_OFF: &str = "";
 
 /// Does nothing.
 pub(in crate::cmd::terminal) struct Keyboard;
@@ -12,7 +14,7 @@ pub(in crate::cmd::terminal) struct Keyboard;
 impl Keyboard {
     /// Starts nothing.
     #[expect(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
-    pub(in crate::cmd::terminal) fn start(_: impl Fn() + Send + 'static) -> io::Result<Self> {
+    pub(in crate::cmd::terminal) fn start(_: Told) -> io::Result<Self> {
         Ok(Self)
     }
 

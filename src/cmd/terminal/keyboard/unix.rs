@@ -1,9 +1,11 @@
 //! The keyboard's thread, and the pseudo-terminal behind which rustyline sits.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _, stdout};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use nix::errno::Errno;
@@ -16,14 +18,17 @@ use nix::sys::termios::{
 };
 use nix::unistd::{dup2_stdin, getpgrp, tcgetpgrp};
 use signal_hook::SigId;
-use signal_hook::consts::{SIGCONT, SIGWINCH};
-use signal_hook::low_level::{pipe, unregister};
+use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
+use signal_hook::flag;
+use signal_hook::low_level::{emulate_default_handler, pipe, unregister};
 
-use super::decoder::Decoder;
+use super::decoder::{Decoder, Sign};
+use super::told::Told;
+use crate::cmd::signals::is_known_to_be_ignored;
 
-/// Has the terminal put brackets around what is pasted.
-pub(in crate::cmd::terminal) const BRACKETS_ON: &str = "\x1b[?2004h";
-pub(super) const BRACKETS_OFF: &str = "\x1b[?2004l";
+/// Has the terminal put brackets around what is pasted, and report when it gets or loses the focus.
+pub(in crate::cmd::terminal) const REPORTS_ON: &str = "\x1b[?2004h\x1b[?1004h";
+pub(in crate::cmd::terminal) const REPORTS_OFF: &str = "\x1b[?1004l\x1b[?2004l";
 /// How much is read of the terminal at once, and how much of it rustyline may leave unread before no more
 /// is read.
 const BUFFER: usize = 4096;
@@ -45,15 +50,11 @@ pub(in crate::cmd::terminal) struct Keyboard {
 }
 
 impl Keyboard {
-    /// Puts the terminal into raw mode, and itself between the terminal and standard input. The thread
-    /// calls `on_return` when the program goes on after it was stopped, and when the window may be
-    /// another one: what is on the screen may be something else then.
+    /// Puts the terminal into raw mode, and itself between the terminal and standard input.
     ///
     /// # Errors
     /// If the system gives no pseudo-terminal, or no thread.
-    pub(in crate::cmd::terminal) fn start(
-        on_return: impl Fn() + Send + 'static,
-    ) -> io::Result<Self> {
+    pub(in crate::cmd::terminal) fn start(told: Told) -> io::Result<Self> {
         let terminal: File = io::stdin().as_fd().try_clone_to_owned()?.into();
         let before = tcgetattr(&terminal)?;
         let raw = raw(&before);
@@ -65,13 +66,16 @@ impl Keyboard {
         drop(pair.master);
         fcntl(&rustyline, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let (open, end) = UnixStream::pair()?;
-        let (signalled, signals) = watch_signals()?;
+        let asked_to_stop = Arc::default();
+        let (signalled, signals) = watch_signals(&asked_to_stop)?;
         let reader = Reader {
             terminal: terminal.try_clone()?,
+            before: before.clone(),
             raw,
             rustyline,
             end,
             signalled,
+            asked_to_stop,
             decoder: Decoder::default(),
             decoded: Vec::new(),
         };
@@ -82,7 +86,7 @@ impl Keyboard {
             signals,
             thread: None,
         };
-        match keyboard.take_terminal(&pair.slave, reader, on_return) {
+        match keyboard.take_terminal(&pair.slave, reader, told) {
             Ok(()) => Ok(keyboard),
             Err(error) => {
                 keyboard.give_back();
@@ -91,16 +95,11 @@ impl Keyboard {
         }
     }
 
-    fn take_terminal(
-        &mut self,
-        input: &OwnedFd,
-        reader: Reader,
-        on_return: impl Fn() + Send + 'static,
-    ) -> io::Result<()> {
+    fn take_terminal(&mut self, input: &OwnedFd, reader: Reader, told: Told) -> io::Result<()> {
         tcsetattr(&self.terminal, SetArg::TCSANOW, &reader.raw)?;
         dup2_stdin(input)?;
         let builder = thread::Builder::new().name("keyboard".to_owned());
-        self.thread = Some(builder.spawn(move || reader.run(on_return))?);
+        self.thread = Some(builder.spawn(move || reader.run(&told))?);
         Ok(())
     }
 
@@ -129,15 +128,19 @@ impl Keyboard {
     }
 }
 
-/// Has what is returned first become readable at each signal on which the screen may be wrong.
-fn watch_signals() -> io::Result<(UnixStream, Vec<SigId>)> {
+/// Has what is returned first become readable at each signal on which the screen may be wrong, and at one that
+/// asks to stop, which sets `asked_to_stop`.
+fn watch_signals(asked_to_stop: &Arc<AtomicBool>) -> io::Result<(UnixStream, Vec<SigId>)> {
     let (signalled, signal) = UnixStream::pair()?;
     signalled.set_nonblocking(true)?;
     let watch = |number| pipe::register(number, signal.try_clone()?);
-    let ids = [SIGCONT, SIGWINCH]
-        .into_iter()
-        .map(watch)
-        .collect::<io::Result<_>>()?;
+    let mut ids = vec![watch(SIGCONT)?, watch(SIGWINCH)?];
+    // Whoever has started the program may want that nothing stops it.
+    if is_known_to_be_ignored(SIGTSTP) != Some(true) {
+        // It is set before the thread is woken.
+        ids.push(flag::register(SIGTSTP, Arc::clone(asked_to_stop))?);
+        ids.push(watch(SIGTSTP)?);
+    }
     Ok((signalled, ids))
 }
 
@@ -168,13 +171,15 @@ fn raw(before: &Termios) -> Termios {
 /// What the thread owns. rustyline reads the end of its input when the thread ends.
 struct Reader {
     terminal: File,
-    /// The terminal's mode meanwhile.
+    /// The terminal's mode before, and meanwhile.
+    before: Termios,
     raw: Termios,
     /// The other end of what rustyline reads.
     rustyline: File,
     /// Becomes readable when the keyboard hangs up.
     end: UnixStream,
     signalled: UnixStream,
+    asked_to_stop: Arc<AtomicBool>,
     decoder: Decoder,
     /// What rustyline has not taken yet.
     decoded: Vec<u8>,
@@ -190,7 +195,7 @@ struct Ready {
 }
 
 impl Reader {
-    fn run(mut self, on_return: impl Fn()) {
+    fn run(mut self, told: &Told) {
         // An error means that the terminal is gone. rustyline then reads the end of its input.
         while let Ok(ready) = self.wait() {
             let Some(ready) = ready else {
@@ -203,14 +208,22 @@ impl Reader {
             }
             if ready.signalled {
                 let _ = self.signalled.read(&mut [0; 64]);
-                self.set_mode_again();
-                on_return();
+                if self.asked_to_stop.swap(false, Ordering::SeqCst) {
+                    self.stop(&(told.stopping)());
+                }
+                self.set_mode(&self.raw);
+                (told.returned)();
             }
             if ready
                 .terminal
                 .is_some_and(|flags| self.read(flags).is_err())
             {
                 return;
+            }
+            match self.decoder.take_sign() {
+                Some(Sign::Key) => (told.typed)(),
+                Some(Sign::Focus(has_focus)) => (told.focus)(has_focus),
+                None => {}
             }
             if ready.rustyline {
                 self.write();
@@ -256,12 +269,31 @@ impl Reader {
         }))
     }
 
-    /// Sets the mode again, if the program is in the foreground: in the background the system would stop
-    /// it for that.
-    fn set_mode_again(&self) {
-        if tcgetpgrp(&self.terminal).is_ok_and(|group| group == getpgrp()) {
-            let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.raw);
+    /// Sets a mode, if the program is in the foreground: in the background the system would stop it for
+    /// that.
+    fn set_mode(&self, mode: &Termios) {
+        if self.is_in_foreground() {
+            let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, mode);
         }
+    }
+
+    fn is_in_foreground(&self) -> bool {
+        tcgetpgrp(&self.terminal).is_ok_and(|group| group == getpgrp())
+    }
+
+    /// Gives the terminal back, and has the system stop the program until it is to go on.
+    fn stop(&self, last: &str) {
+        // A terminal that takes nothing would keep the program from stopping.
+        let mut output = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLOUT)];
+        let takes = poll(&mut output, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
+        if takes && self.is_in_foreground() {
+            let mut output = stdout();
+            let _ = output
+                .write_all(last.as_bytes())
+                .and_then(|()| output.flush());
+        }
+        self.set_mode(&self.before);
+        let _ = emulate_default_handler(SIGTSTP);
     }
 
     /// Reads what the terminal has.
@@ -300,10 +332,12 @@ mod tests {
         let pair = openpty(None, None).unwrap();
         Reader {
             terminal: File::open("/dev/null").unwrap(),
+            before: tcgetattr(&pair.slave).unwrap(),
             raw: tcgetattr(&pair.slave).unwrap(),
             rustyline: pair.master.into(),
             end: UnixStream::pair().unwrap().0,
             signalled: UnixStream::pair().unwrap().0,
+            asked_to_stop: Arc::default(),
             decoder: Decoder::default(),
             decoded: Vec::new(),
         }

@@ -1,0 +1,75 @@
+//! The latest messages, which are kept for `/history`, `/show` and `/url`.
+
+use std::collections::VecDeque;
+
+use jiff::civil::Date;
+
+use crate::cmd::terminal::{ChatMessage, Entry, State, Style, render_plain, url};
+
+use super::glance::day_row;
+
+/// How many there are at most.
+const KEPT: usize = 1000;
+
+/// The latest messages, oldest first, each with the day on which it was shown.
+#[derive(Default)]
+pub(super) struct FormerMessages(VecDeque<(Date, ChatMessage)>);
+
+impl FormerMessages {
+    /// Adds a message that is shown on this day.
+    pub(super) fn push(&mut self, message: ChatMessage, day: Date) {
+        if self.0.len() == KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back((day, message));
+    }
+
+    /// Takes note of what has become of the user's messages with these numbers.
+    pub(super) fn turn(&mut self, numbers: &[u64], state: State) {
+        for (_, message) in &mut self.0 {
+            message.turn(numbers, state);
+        }
+    }
+
+    /// The messages, newest first.
+    pub(super) fn newest_first(&self) -> impl Iterator<Item = &ChatMessage> {
+        self.0.iter().rev().map(|(_, message)| message)
+    }
+
+    /// The last `count` messages, one a line, and the day before those of another day than the line before.
+    /// The first line is of today, unless it says otherwise.
+    pub(super) fn lines(&self, count: usize, today: Date) -> String {
+        let skipped = self.0.len().saturating_sub(count);
+        let mut day = today;
+        let mut lines = String::new();
+        for (date, message) in self.0.iter().skip(skipped) {
+            if std::mem::replace(&mut day, *date) != *date {
+                lines.push_str(&day_row(*date));
+                lines.push('\n');
+            }
+            let message = Entry::Message(message.clone());
+            lines.push_str(&render_plain(&message, Style::PLAIN));
+        }
+        lines.trim_end().to_owned()
+    }
+
+    /// The address of a web page that was said, the last one being the first, and before it whose it is.
+    pub(super) fn url(&self, number: usize) -> Option<(String, String)> {
+        let mut left = number.checked_sub(1)?;
+        for message in self.newest_first() {
+            let text = message.text.as_str();
+            let mut found = url::find(text);
+            if found.len() <= left {
+                left -= found.len();
+                continue;
+            }
+            let url = text
+                .get(found.swap_remove(found.len() - 1 - left))?
+                .to_owned();
+            let (nick, hour, minute) = (&message.nick, message.time.hour(), message.time.minute());
+            let whose = format!("the address that {nick} wrote at {hour:02}:{minute:02}:");
+            return Some((whose, url));
+        }
+        None
+    }
+}

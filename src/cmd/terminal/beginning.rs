@@ -1,0 +1,22 @@
+//! How a terminal begins.
+
+use super::style::Style;
+
+/// In which form input and output go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cmd) enum Format {
+    /// On a terminal where there is one, else as lines.
+    Screen,
+    /// As lines, even where standard input and output are terminals.
+    Lines,
+}
+
+/// What is settled at the beginning.
+pub(in crate::cmd) struct Beginning {
+    pub(in crate::cmd) format: Format,
+    pub(in crate::cmd) style: Style,
+    /// Whether a state field stands before the prompt.
+    pub(in crate::cmd) has_field: bool,
+    /// The window's title.
+    pub(in crate::cmd) title: String,
+}
