@@ -129,10 +129,8 @@ pub fn measure(
     members: usize,
     seconds: u32,
     joins: usize,
-    together: u32,
 ) -> anyhow::Result<()> {
-    let most = members + joins * together as usize;
-    let time = JOINING + Duration::from_secs(together.into());
+    let most = members + joins;
     // For each client two connections, which are open twice here, and its input and output.
     allow_descriptors(4 * programs.len() * most)?;
     let mut sites = programs
@@ -168,28 +166,23 @@ pub fn measure(
         );
     }
     if joins > 0 {
-        println!(
-            "one more joins them, {together} in each turn: what the others spend on one, beyond what they spend anyhow"
-        );
+        println!("one more joins them: what the others spend on it, beyond what they spend anyhow");
         println!("  deliveries   bytes down   bytes up    clients     relay   program");
     }
     for turn in 0..joins * sites.len() {
         let turn = turn % sites.len();
-        let joining = over(&mut sites, time, |sites| {
+        let joining = over(&mut sites, JOINING, |sites| {
             let site = sites.get_mut(turn).context("no such room")?;
-            for _ in 0..together {
-                site.call()?;
-                let newcomer = site.clients.last_mut().context("nobody has come")?;
-                newcomer.wait_until_in()?;
-            }
-            Ok(())
+            site.call()?;
+            let newcomer = site.clients.last_mut().context("nobody has come")?;
+            newcomer.wait_until_in()
         })?;
-        let anyhow = over(&mut sites, time, |_| Ok(()))?;
+        let anyhow = over(&mut sites, JOINING, |_| Ok(()))?;
         let of_turn = sites.iter().zip(joining.iter().zip(anyhow)).nth(turn);
         let (site, (joining, anyhow)) = of_turn.context("no such room")?;
-        let more = |of: fn(&Cost) -> f64| (of(joining) - of(&anyhow)) / f64::from(together);
+        let more = |of: fn(&Cost) -> f64| of(joining) - of(&anyhow);
         println!(
-            "  {:>10.1} {:>12.0} {:>10.0} {:>7.0} ms {:>6.0} ms   {}",
+            "  {:>10} {:>12} {:>10} {:>7.0} ms {:>6.0} ms   {}",
             more(|cost| precise(cost.deliveries)),
             more(|cost| precise(cost.down)),
             more(|cost| precise(cost.up)),

@@ -133,12 +133,9 @@ enum Command {
         /// For how long the idle room is measured
         #[arg(long, default_value_t = 60)]
         seconds: u32,
-        /// In how many turns somebody joins
+        /// How many join in turn
         #[arg(long, default_value_t = 5)]
         joins: usize,
-        /// How many join in each turn: the more, the less it matters what else the others spend
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-        together: u32,
         /// The program to measure; several are measured over the same time
         #[arg(long)]
         program: Vec<PathBuf>,
@@ -217,13 +214,12 @@ fn main() -> anyhow::Result<()> {
             members,
             seconds,
             joins,
-            together,
             mut program,
         } => {
             if program.is_empty() {
                 program.push(relay::program()?);
             }
-            cost::measure(program, members, seconds.max(1), joins, together)
+            cost::measure(program, members, seconds.max(1), joins)
         }
         Command::Receipts {
             members,

@@ -92,8 +92,9 @@ pub(super) struct PendingBatch {
     pub(super) batch: WriteBatch,
     /// Since when the socket takes nothing.
     pub(super) since: Instant,
-    /// For how long the writer leaves the socket alone, until when.
+    /// For how long the writer leaves a full socket alone.
     pub(super) pause: Duration,
+    /// When the writer sends it.
     pub(super) until: Instant,
 }
 
