@@ -63,7 +63,7 @@ impl Screen {
         complete: impl Fn(&str, usize) -> Completion + Send + Sync + 'static,
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
-        let glance = Glance::new(room, zone::now().date());
+        let glance = Glance::new(room, zone::today());
         let beginning = options.beginning(format, glance.title());
         let style = beginning.style;
         Ok(Self {
@@ -116,16 +116,18 @@ impl Screen {
         }
     }
 
-    /// Shows an entry, with its time where it has none in itself, and the day before it where that is new.
+    /// Shows an entry. To a person it has its time, where it has none in itself, and the day before it where that
+    /// is new.
     fn show_on_terminal(&mut self, entry: Entry) {
-        let now = zone::now();
-        let day = self.glance.note_day(now.date());
-        if let Some(day) = day.filter(|_| self.is_interactive()) {
+        if !self.is_interactive() {
+            return self.terminal.show(entry);
+        }
+        if let Some(day) = self.glance.note_day(zone::today()) {
             self.terminal.show(day);
         }
         self.terminal.show(match entry {
             Entry::Notice(_) | Entry::Mistake(_) | Entry::Warning(_) => {
-                Entry::Timed(now.time(), Box::new(entry))
+                Entry::Timed(zone::now().time(), Box::new(entry))
             }
             entry => entry,
         });
@@ -261,7 +263,7 @@ impl Screen {
             self.is_log_cut = true;
         }
         if let Entry::Message(message) = entry {
-            self.former.push(message.clone(), zone::now().date());
+            self.former.push(message.clone(), zone::today());
         }
         written
     }
@@ -273,7 +275,7 @@ impl Screen {
 
     /// The last `count` messages, one a line, and the day before those of another day.
     pub(in crate::cmd::join) fn history(&self, count: usize) -> String {
-        self.former.lines(count, zone::now().date())
+        self.former.lines(count, zone::today())
     }
 
     /// A message of which the screen shows only the beginning, the last one being the first: all of its
