@@ -16,6 +16,8 @@ pub(super) fn canonical(host: &str) -> Option<String> {
         return Some(ipv4.to_string());
     }
     let is_name = !bare.is_empty()
+        // A program that leads to the relay would take it for an option.
+        && !bare.starts_with('-')
         && !bare.starts_with(DASHES)
         // It has the dot already that is left out.
         && !bare.ends_with('.')

@@ -88,7 +88,7 @@ impl Route {
 
 impl Through {
     fn connect(&self, preamble: &[u8]) -> anyhow::Result<Connected> {
-        let (name, words) = self.program.words(&self.relay)?;
+        let (name, words) = self.program.words(&self.relay);
         let is_first = !self.has_run.swap(true, Ordering::SeqCst);
         let (stream, program) = Running::start(&name, &words, is_first, preamble)?;
         Ok(Connected {

@@ -8,7 +8,6 @@ use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use crate::cmd::command_words::split;
-use crate::cmd::failure;
 
 use super::address::Address;
 
@@ -89,22 +88,10 @@ impl FromStr for Program {
 }
 
 impl Program {
-    /// The words for this relay, of which the first is the program.
-    ///
-    /// # Errors
-    /// Where the host could be taken for an option of the program.
-    pub(super) fn words(&self, relay: &Address) -> anyhow::Result<(String, Vec<String>)> {
-        if relay.host().starts_with('-') {
-            return Err(failure(
-                format!(
-                    "the host {} begins with a hyphen, and a program would take it for an option",
-                    relay.host()
-                ),
-                "it is no name of a host: do not trust who gave it to you",
-            ));
-        }
+    /// The words for this relay: the program, and its arguments.
+    pub(super) fn words(&self, relay: &Address) -> (String, Vec<String>) {
         let arguments = self.arguments.iter().map(|word| word.fill(relay));
-        Ok((self.name.fill(relay), arguments.collect()))
+        (self.name.fill(relay), arguments.collect())
     }
 }
 
