@@ -1,5 +1,6 @@
 //! The commands, and what they are made of: arguments, threads, sockets, files and the terminal.
 
+mod address;
 mod arguments;
 mod credits;
 mod deadline;
@@ -27,9 +28,9 @@ pub mod alarm_table {
 /// The parsers of what people write, on the terminal, in arguments and into files. They do no I/O,
 /// so that tests and fuzzers can give them anything.
 pub mod user_input {
+    pub use super::address::{Address, RoomAddress, RoomOrInvite};
     pub use super::join::commands::line::{Line, Typed};
     pub use super::join::commands::table::Command;
-    pub use super::join::net::address::{Address, RoomAddress, RoomOrInvite};
     pub use super::join::net::pasted::invite_in;
     pub use super::join::output::json::{JsonRequest, RequestBody};
     pub use super::join::trust::known_people::{KnownPeople, KnownPerson, RecordKind};

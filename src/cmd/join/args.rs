@@ -18,11 +18,10 @@ use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Policy, Standing};
 use crate::room::text::parse_visible;
 
+use crate::cmd::address::{Address, RoomAddress, RoomOrInvite};
 use crate::cmd::join::catch_up::Answering;
-use crate::cmd::join::net::address::{Address, RoomAddress, RoomOrInvite};
 use crate::cmd::join::net::socks5::Proxy;
 use crate::cmd::join::output::screen::Output;
-use crate::cmd::join::saving::place;
 
 /// Enter a room and talk
 #[derive(clap::Args, Debug)]
@@ -318,7 +317,7 @@ impl Args {
 
     /// Says whether the options lead elsewhere than the saved room that is entered.
     fn check_against(&self, name: &SavedName, saved: &SavedRoom) -> anyhow::Result<()> {
-        let Some((relay, room)) = place(saved) else {
+        let Some((relay, room)) = saved.place() else {
             return Ok(());
         };
         let is_other_room = match &self.seat.room {

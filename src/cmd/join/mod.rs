@@ -53,8 +53,6 @@ use crate::room::session::{End, Event, Session};
 
 pub(super) use self::args::{Args, Seat};
 pub(super) use self::destination::Destination;
-pub(super) use self::net::address::Address;
-pub(super) use self::net::host::BindAddress;
 pub(super) use self::net::route::Route;
 pub(super) use self::question::ask_where_to;
 pub(super) use self::saving::Saving;

@@ -19,7 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::cipher::fingerprint::Fingerprint;
-use crate::cmd::join::net::address::Address;
+use crate::cmd::address::Address;
 use crate::cmd::{failure, reason};
 use crate::room::names::{Nick, RoomId};
 use crate::room::session::{Person, Standing};
