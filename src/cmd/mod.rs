@@ -11,6 +11,7 @@ mod identity;
 mod join;
 mod keygen;
 mod passphrase;
+mod people;
 mod prompt;
 mod rooms;
 mod serve;
@@ -33,7 +34,8 @@ pub mod user_input {
     pub use super::join::commands::table::Command;
     pub use super::join::net::pasted::invite_in;
     pub use super::join::output::json::{JsonRequest, RequestBody};
-    pub use super::join::trust::known_people::{KnownPeople, KnownPerson, RecordKind};
+    pub use super::people::book::{AddressBook, Expected, KnownPerson, PlaceId};
+    pub use super::people::line::{Note, RecordKind, Way};
     pub use super::serve::admission::allow::fingerprints;
 }
 
@@ -70,6 +72,7 @@ enum Subcommand {
     Keygen(keygen::Args),
     Config(settings::show::Args),
     Rooms(rooms::Args),
+    People(people::Args),
 }
 
 /// Runs what the command line asks for, of which the first word is the program's name.
@@ -89,6 +92,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
         Subcommand::Keygen(args) => keygen::run(&args),
         Subcommand::Config(args) => settings::show::run(&args, &command),
         Subcommand::Rooms(args) => rooms::run(&args),
+        Subcommand::People(args) => people::run(&args),
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) use self::saving::Saving;
 use self::away::Away;
 use self::catch_up::CatchUp;
 use self::client::{Client, Happening, deliver};
-use self::clock::Clock;
+use self::clock::{Clock, unix_seconds};
 use self::commands::complete::complete;
 use self::connecting::Connecting;
 use self::exit::Exit;
@@ -79,7 +79,7 @@ use self::output::screen::Screen;
 use self::output::wording;
 use self::reply::ReplyTo;
 use self::trust::Trust;
-use self::trust::known_people::KnownPeopleFile;
+use self::trust::known_people::KnownPeople;
 
 use super::failure;
 use super::settings::name::SavedName;
@@ -141,7 +141,7 @@ pub(super) fn join_room(
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let Destination { relay, room } = destination;
-    let people = KnownPeopleFile::open(relay, room.id())?;
+    let people = KnownPeople::open(relay, room, unix_seconds())?;
     let log = seat.output.open_log()?;
     let clock = Clock::start();
     let policy = seat.policy();
