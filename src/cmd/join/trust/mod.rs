@@ -118,9 +118,8 @@ impl Trust {
             let before = self.is_disk_full;
             let written = self.people.remember(RecordKind::Seen, None, person, now);
             let failure = written.err().map(|unwritten| self.failure(unwritten));
-            // Of strangers that is told once.
-            let is_told = |_: &Remark| !before || person.standing > Standing::New;
-            remarks.extend(failure.filter(is_told));
+            // Of those who come and go, that is told once.
+            remarks.extend(failure.filter(|_| !before));
         }
         if let Some(words) = self.people.namesake(person, is_first)
             && self.namesakes.insert(person.nick.skeleton())
