@@ -11,6 +11,9 @@ use crate::room::session::Standing;
 use super::line::{Decision, Line, Note, RecordKind, Way};
 use super::place::{self, Called, Place};
 
+/// How many bytes a line has, or a few more.
+const LINE: usize = 128;
+
 /// Which of the book's rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlaceId(usize);
@@ -136,8 +139,6 @@ pub struct AddressBook {
     index: HashMap<String, HashMap<String, PlaceId>>,
     /// By room and [`Nick::skeleton`], which is the same for nicks that look alike.
     expected: HashMap<PlaceId, HashMap<String, Expected>>,
-    /// Who has had a nick, by its skeleton. Some may be there twice.
-    called: HashMap<String, Vec<Fingerprint>>,
     damaged: usize,
     /// How many lines say what earlier lines have said.
     old: usize,
@@ -151,6 +152,7 @@ impl AddressBook {
         if bytes.is_empty() {
             return;
         }
+        self.people.reserve(bytes.len() / LINE);
         for line in bytes.split(|byte| *byte == b'\n') {
             let whole = line.strip_suffix(b"\r").unwrap_or(line);
             let text = std::str::from_utf8(whole).ok();
@@ -323,13 +325,16 @@ impl AddressBook {
         let is_expected = !is_same && (kind != RecordKind::Seen || before.is_none());
         if is_expected {
             let expects = Expected { fingerprint, since };
-            expected.insert(skeleton.clone(), expects);
+            expected.insert(skeleton, expects);
         }
         let mut is_new = is_expected;
         if !before.is_some_and(|before| is_same && before.since <= since) {
             let nick = nick.clone();
+            if person.sightings.is_empty() {
+                // Nearly all are seen once.
+                person.sightings.reserve_exact(1);
+            }
             person.sightings.push(Sighting { place, nick, since });
-            self.called.entry(skeleton).or_default().push(fingerprint);
             is_new = true;
         }
         let place = Some(place);
@@ -392,9 +397,6 @@ impl AddressBook {
         for expected in self.expected.values_mut() {
             expected.retain(|_, it| it.fingerprint != whom);
         }
-        for called in self.called.values_mut() {
-            called.retain(|it| *it != whom);
-        }
     }
 
     /// The identity that the user expects under a nick, or under one that looks like it, in a room.
@@ -423,35 +425,38 @@ impl AddressBook {
         }
     }
 
-    /// Who else has had this nick, or one that looks like it, elsewhere than here: those first for whom the user has
-    /// vouched.
+    /// Whom else the user expects elsewhere under this nick, or one that looks like it, and where: first those for whom
+    /// the user has vouched.
     pub(in crate::cmd) fn namesake(
         &self,
         here: PlaceId,
         nick: &Nick,
         fingerprint: Fingerprint,
-    ) -> Option<(&KnownPerson, Sighting)> {
+    ) -> Option<(&KnownPerson, PlaceId)> {
         let skeleton = nick.skeleton();
-        let others = self.called.get(&skeleton)?.iter().rev();
-        let others = others.filter(|other| **other != fingerprint);
-        let found = others.filter_map(|other| {
-            let person = self.people.get(other)?;
-            let mut there = person.sightings.iter().rev();
-            let there = there.find(|it| it.place != here && it.nick.skeleton() == skeleton)?;
-            Some((person, there.clone()))
+        let elsewhere = self.expected.iter().filter(|(place, _)| **place != here);
+        let others = elsewhere.filter_map(|(place, expected)| {
+            let other = expected.get(&skeleton)?;
+            let person = self.people.get(&other.fingerprint)?;
+            (other.fingerprint != fingerprint).then_some((person, *place, other.since))
         });
-        found.max_by_key(|(person, there)| (person.is_vouched_for(), there.since))
+        let other = others.max_by_key(|(person, place, since)| {
+            let is_verified = person.verified().is_some();
+            (is_verified, person.is_vouched_for(), *since, *place)
+        });
+        other.map(|(person, place, _)| (person, place))
     }
 
-    /// Who has had this nick, or one that looks like it, each once.
+    /// Who has had this nick, or one that looks like it.
     pub(super) fn called(&self, nick: &Nick) -> Vec<Fingerprint> {
-        let mut called = self
-            .called
-            .get(&nick.skeleton())
-            .cloned()
-            .unwrap_or_default();
+        let skeleton = nick.skeleton();
+        let is_called = |(_, person): &(&Fingerprint, &KnownPerson)| {
+            let mut nicks = person.sightings.iter().map(|it| it.nick.skeleton());
+            nicks.any(|nick| nick == skeleton)
+        };
+        let called = self.people.iter().filter(is_called);
+        let mut called: Vec<Fingerprint> = called.map(|(it, _)| *it).collect();
         called.sort_unstable();
-        called.dedup();
         called
     }
 

@@ -106,7 +106,7 @@ impl KnownPeople {
         if !is_first && (is_verified || !other.is_vouched_for()) {
             return None;
         }
-        let place = self.book.words(there.place);
+        let place = self.book.words(there);
         Some(match other.verified() {
             Some(_) if is_verified => format!(
                 "two people are called {nick}, and you have verified both: this one, and one whom you met in {place}"
