@@ -150,8 +150,8 @@ pub(in crate::cmd) struct Seat {
 /// For whom one's words are.
 #[derive(clap::Args, Debug)]
 struct Audience {
-    /// Write only to people whom you know: you met them here before, without this option, or have
-    /// accepted them with /trust or /verify; the others see that they are left out
+    /// Write only to people whom you know: you met them in this room before, without this option, or
+    /// have accepted, verified or noted them in any; the others see that they are left out
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", default_value = "false", hide_default_value = true,
           hide_possible_values = true, action = ArgAction::Set)]

@@ -922,8 +922,9 @@ mod tests {
                             let mut rows = book.rows(it);
                             // Of one moment, nothing says what came first.
                             let count = rows.len();
-                            rows.iter_mut()
-                                .for_each(|row| *row = row.replace("first seen", "seen"));
+                            for row in &mut rows {
+                                *row = row.replace("first seen", "seen");
+                            }
                             rows.sort();
                             let since = book.get(it).map(|person| person.since(here));
                             let person = (since, rows, count);

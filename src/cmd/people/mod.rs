@@ -72,7 +72,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let mut book = store.read()?;
     book.name_saved(&SavedRooms::read()?);
     match &args.action {
-        None => print(&list(&book)),
+        None => {
+            let damage = store.damage(&book);
+            let damage = damage.map_or(String::new(), |damage| format!("! {damage}\n"));
+            print(&(list(&book) + &damage))
+        }
         Some(Action::Export { file }) => export(&book, file),
         Some(Action::Import { file }) => import::run(&store, &mut book, file),
         Some(Action::Forget { who }) => forget(&store, &book, who),

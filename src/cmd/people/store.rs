@@ -65,8 +65,9 @@ impl PeopleFile {
             }
         }
         if book.is_mostly_old() {
-            // If that fails, the file is only longer than it need be.
-            let _ = self.rewrite(|_| true);
+            // If that fails, or another program is at it, the file is only longer than it need be.
+            let _ =
+                open_locked(path, false, Lock::Try).and_then(|file| rewrite(path, &file, |_| true));
         }
         Ok(book)
     }
@@ -80,7 +81,7 @@ impl PeopleFile {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut file = open_locked(path, true)?;
+        let mut file = open_locked(path, true, Lock::Wait)?;
         let length = file.metadata()?.len();
         let most = if must_last { MAX_FILE } else { FULL };
         if length.saturating_add(lines.len() as u64) > most {
@@ -107,31 +108,56 @@ impl PeopleFile {
         change: impl FnOnce(&mut AddressBook) -> bool,
     ) -> io::Result<bool> {
         let path = self.path.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        // Others wait for this lock. They notice that the file is another one then.
-        let file = open_locked(path, false)?;
-        let mut bytes = Vec::new();
-        (&file).take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let mut book = AddressBook::default();
-        let mut damaged = Vec::new();
-        book.read(&bytes, |line| {
-            damaged.extend_from_slice(line);
-            damaged.push(b'\n');
-        });
-        let has_changed = change(&mut book);
-        if has_changed {
-            let text = [book.lines().as_bytes(), &damaged].concat();
-            // A link stays one.
-            file::write(&fs::canonicalize(path)?, &text, true)?;
-        }
-        Ok(has_changed)
+        let file = open_locked(path, false, Lock::Wait)?;
+        rewrite(path, &file, change)
+    }
+
+    /// The words that say how many lines of the file this book could not read; `None` if all could be read.
+    pub(in crate::cmd) fn damage(&self, book: &AddressBook) -> Option<String> {
+        let damaged = book.damaged();
+        let path = self.path.as_ref().filter(|_| damaged > 0)?;
+        Some(format!(
+            "{damaged} of the lines in {} cannot be read: somebody whom you know may look new. They are left as they are; if you have a copy of the file, restore it",
+            path.display()
+        ))
     }
 }
 
-/// Opens the file that is at this path once nobody else has a lock on it, and keeps others waiting until it is dropped.
-fn open_locked(path: &Path, create: bool) -> io::Result<File> {
+/// Changes what the file says, which is locked: others wait, and notice that the file is another one then.
+fn rewrite(
+    path: &Path,
+    file: &File,
+    change: impl FnOnce(&mut AddressBook) -> bool,
+) -> io::Result<bool> {
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut book = AddressBook::default();
+    let mut damaged = Vec::new();
+    book.read(&bytes, |line| {
+        damaged.extend_from_slice(line);
+        damaged.push(b'\n');
+    });
+    let has_changed = change(&mut book);
+    if has_changed {
+        let text = [book.lines().as_bytes(), &damaged].concat();
+        // A link stays one.
+        file::write(&fs::canonicalize(path)?, &text, true)?;
+    }
+    Ok(has_changed)
+}
+
+/// What to do where another program has the lock.
+#[derive(Clone, Copy)]
+enum Lock {
+    Wait,
+    Try,
+}
+
+/// Opens the file that is at this path with a lock on it, which keeps others waiting until it is dropped.
+fn open_locked(path: &Path, create: bool, lock: Lock) -> io::Result<File> {
     loop {
         match check_is_regular(path) {
             Err(error) if !create || error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -142,7 +168,10 @@ fn open_locked(path: &Path, create: bool) -> io::Result<File> {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path)?;
-        file.lock()?;
+        match lock {
+            Lock::Wait => file.lock()?,
+            Lock::Try => file.try_lock()?,
+        }
         // Whoever had the lock may have put another file in its place.
         match Handle::from_path(path) {
             Ok(there) if there == Handle::from_file(file.try_clone()?)? => return Ok(file),

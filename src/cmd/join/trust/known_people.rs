@@ -59,12 +59,7 @@ impl KnownPeople {
 
     /// The words that say how many lines of the file cannot be read; `None` if all can.
     pub(in crate::cmd::join) fn damage(&self) -> Option<String> {
-        let damaged = self.book.damaged();
-        let path = self.file.path().filter(|_| damaged > 0)?;
-        Some(format!(
-            "{damaged} of the lines in {} cannot be read: somebody whom you know may look new. They are left as they are; if you have a copy of the file, restore it",
-            path.display()
-        ))
+        self.file.damage(&self.book)
     }
 
     /// The identity that the user expects here under a nick, or under one that looks like it.
