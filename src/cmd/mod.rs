@@ -34,8 +34,9 @@ pub mod user_input {
     pub use super::join::commands::table::Command;
     pub use super::join::net::pasted::invite_in;
     pub use super::join::output::json::{JsonRequest, RequestBody};
-    pub use super::people::book::{AddressBook, Expected, KnownPerson, PlaceId};
-    pub use super::people::line::{Note, RecordKind, Way};
+    pub use super::people::book::{AddressBook, Expected};
+    pub use super::people::line::{Note, RecordKind};
+    pub use super::people::person::{KnownPerson, PlaceId};
     pub use super::serve::admission::allow::fingerprints;
 }
 

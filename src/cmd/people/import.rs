@@ -37,20 +37,20 @@ pub(super) fn run(store: &PeopleFile, book: &mut AddressBook, path: &Path) -> an
         return Err(nobody());
     }
     let mut prompt = Prompt::open().map_err(|_| nobody())?;
-    let mut changed = 0;
+    let mut done = 0;
     for (whom, lines) in changes {
         let question = question(book, &theirs, whom);
         loop {
             // Ctrl-D: what was answered so far is done.
             let Ok(answer) = prompt.ask(&question) else {
-                return tell(changed, count);
+                return tell(done, count);
             };
             match answer.trim().to_ascii_lowercase().as_str() {
                 "y" | "yes" => {
                     let written = store.append(&lines, true);
-                    written.map_err(|error| unwritten(store, &error, changed))?;
+                    written.map_err(|error| unwritten(store, &error, done))?;
                     book.read(lines.as_bytes(), |_| {});
-                    changed += 1;
+                    done += 1;
                     break;
                 }
                 "n" | "no" => break,
@@ -59,18 +59,18 @@ pub(super) fn run(store: &PeopleFile, book: &mut AddressBook, path: &Path) -> an
         }
     }
     drop(prompt);
-    tell(changed, count)
+    tell(done, count)
 }
 
-fn tell(changed: usize, count: usize) -> anyhow::Result<()> {
-    print(&format!("{changed} of {count} taken over\n"))
+fn tell(done: usize, count: usize) -> anyhow::Result<()> {
+    print(&format!("{done} of {count} taken over\n"))
 }
 
-fn unwritten(store: &PeopleFile, error: &io::Error, changed: usize) -> anyhow::Error {
+fn unwritten(store: &PeopleFile, error: &io::Error, done: usize) -> anyhow::Error {
     let path = store.path().unwrap_or("the file of known people".as_ref());
     failure(
         format!("cannot write {}: {}", path.display(), reason(error)),
-        &format!("{changed} were taken over, and nobody else; make room or get permission"),
+        &format!("{done} were taken over, and nobody else; make room or get permission"),
     )
 }
 

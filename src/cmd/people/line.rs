@@ -62,7 +62,7 @@ impl From<Decision> for RecordKind {
 
 /// How the user has come to accept or verify somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Way {
+pub(in crate::cmd) enum Way {
     /// By the end of the fingerprint.
     Trust,
     /// By the number of the two.

@@ -2,12 +2,13 @@
 //! lists, exports, imports and forgets them.
 //!
 //! - `line`: what a line of the file says. `place`: rooms in which people were met.
-//! - `book`: what all lines together say. `words`: the same for people.
+//! - `person`: somebody. `book`: what all lines together say. `words`: the same for people.
 //! - `store`: the file. `import`: the questions about what another machine knows.
 
 pub(super) mod book;
 mod import;
 pub(super) mod line;
+pub(super) mod person;
 mod place;
 pub(super) mod store;
 pub(super) mod words;
@@ -20,7 +21,8 @@ use super::{failure, file, print, reason};
 use crate::cipher::fingerprint::Fingerprint;
 use crate::room::text::parse_visible;
 
-use self::book::{AddressBook, KnownPerson};
+use self::book::AddressBook;
+use self::person::KnownPerson;
 use self::store::PeopleFile;
 
 /// Of so many people who are meant perhaps the program tells.
@@ -86,9 +88,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 fn list(book: &AddressBook) -> String {
     let people = book.people().into_iter();
     let people = people.map(|(fingerprint, person)| {
-        let rows = book.rows(fingerprint).into_iter();
-        let rows: String = rows.map(|row| format!("  {row}\n")).collect();
-        format!("{}  {}\n{rows}", head(fingerprint, person), person.state())
+        let head = format!("{}  {}", head(fingerprint, person), person.state());
+        let rows = [vec![head], book.rows(fingerprint)].concat();
+        rows.join("\n  ") + "\n"
     });
     people.collect()
 }

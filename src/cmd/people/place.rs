@@ -9,6 +9,8 @@ use crate::cmd::settings::rooms::SavedRooms;
 use crate::room::names::{PRIVATE_ROOM, RoomId, RoomName};
 use crate::room::text::SafeText;
 
+use super::line::Line;
+
 /// How a room is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Called {
@@ -41,6 +43,18 @@ impl Place {
                 Called::Unknown
             },
         }
+    }
+
+    /// The line that says how it is called, if that is known and it is not the lobby, which is everywhere called so.
+    pub(super) fn line(&self, time: i64) -> String {
+        let name = match &self.called {
+            Called::Unknown => return String::new(),
+            Called::Named(name) if *name == RoomName::lobby() => return String::new(),
+            Called::Named(name) => Some(name.clone()),
+            Called::Private(_) => None,
+        };
+        let (relay, room) = (&self.relay, &self.room);
+        Line::Room { relay, room, name }.write(time)
     }
 
     /// What the user calls it. It is never an invite.

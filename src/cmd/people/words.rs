@@ -3,8 +3,9 @@
 use crate::cipher::fingerprint::Fingerprint;
 use crate::cmd::zone;
 
-use super::book::{AddressBook, KnownPerson, PlaceId, Stamp};
+use super::book::AddressBook;
 use super::line::Way;
+use super::person::{KnownPerson, PlaceId, Stamp};
 
 /// Of how many places and nicks a list tells at most.
 const MOST: usize = 8;

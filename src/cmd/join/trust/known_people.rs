@@ -3,8 +3,9 @@
 use std::io;
 
 use crate::cipher::fingerprint::Fingerprint;
-use crate::cmd::people::book::{AddressBook, Expected, PlaceId, Stamp};
+use crate::cmd::people::book::{AddressBook, Expected};
 use crate::cmd::people::line::{Note, RecordKind, Way};
+use crate::cmd::people::person::{PlaceId, Stamp};
 use crate::cmd::people::store::PeopleFile;
 use crate::cmd::people::words::day;
 use crate::cmd::reason;
