@@ -11,8 +11,6 @@ use e2echat::room::session::Standing;
 use e2echat::room::text::{SafeText, parse_visible};
 use unicode_width::UnicodeWidthChar as _;
 
-use super::keys::room;
-
 /// What has no form of its own, from Unicode's own list of `Default_Ignorable_Code_Point`, and the
 /// characters that change the direction of text.
 const INVISIBLE: [(u32, u32); 17] = [
