@@ -28,6 +28,9 @@ _e2echat() {
             e2echat,keygen)
                 cmd="e2echat__subcmd__keygen"
                 ;;
+            e2echat,people)
+                cmd="e2echat__subcmd__people"
+                ;;
             e2echat,rooms)
                 cmd="e2echat__subcmd__rooms"
                 ;;
@@ -46,14 +49,50 @@ _e2echat() {
             e2echat__subcmd__help,keygen)
                 cmd="e2echat__subcmd__help__subcmd__keygen"
                 ;;
+            e2echat__subcmd__help,people)
+                cmd="e2echat__subcmd__help__subcmd__people"
+                ;;
             e2echat__subcmd__help,rooms)
                 cmd="e2echat__subcmd__help__subcmd__rooms"
                 ;;
             e2echat__subcmd__help,serve)
                 cmd="e2echat__subcmd__help__subcmd__serve"
                 ;;
+            e2echat__subcmd__help__subcmd__people,export)
+                cmd="e2echat__subcmd__help__subcmd__people__subcmd__export"
+                ;;
+            e2echat__subcmd__help__subcmd__people,forget)
+                cmd="e2echat__subcmd__help__subcmd__people__subcmd__forget"
+                ;;
+            e2echat__subcmd__help__subcmd__people,import)
+                cmd="e2echat__subcmd__help__subcmd__people__subcmd__import"
+                ;;
             e2echat__subcmd__help__subcmd__rooms,forget)
                 cmd="e2echat__subcmd__help__subcmd__rooms__subcmd__forget"
+                ;;
+            e2echat__subcmd__people,export)
+                cmd="e2echat__subcmd__people__subcmd__export"
+                ;;
+            e2echat__subcmd__people,forget)
+                cmd="e2echat__subcmd__people__subcmd__forget"
+                ;;
+            e2echat__subcmd__people,help)
+                cmd="e2echat__subcmd__people__subcmd__help"
+                ;;
+            e2echat__subcmd__people,import)
+                cmd="e2echat__subcmd__people__subcmd__import"
+                ;;
+            e2echat__subcmd__people__subcmd__help,export)
+                cmd="e2echat__subcmd__people__subcmd__help__subcmd__export"
+                ;;
+            e2echat__subcmd__people__subcmd__help,forget)
+                cmd="e2echat__subcmd__people__subcmd__help__subcmd__forget"
+                ;;
+            e2echat__subcmd__people__subcmd__help,help)
+                cmd="e2echat__subcmd__people__subcmd__help__subcmd__help"
+                ;;
+            e2echat__subcmd__people__subcmd__help,import)
+                cmd="e2echat__subcmd__people__subcmd__help__subcmd__import"
                 ;;
             e2echat__subcmd__rooms,forget)
                 cmd="e2echat__subcmd__rooms__subcmd__forget"
@@ -74,7 +113,7 @@ _e2echat() {
 
     case "${cmd}" in
         e2echat)
-            opts="-h -V --help --version serve join keygen config rooms help"
+            opts="-h -V --help --version serve join keygen config rooms people help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -102,7 +141,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__help)
-            opts="serve join keygen config rooms help"
+            opts="serve join keygen config rooms people help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -160,6 +199,62 @@ _e2echat() {
         e2echat__subcmd__help__subcmd__keygen)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__help__subcmd__people)
+            opts="export import forget"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__help__subcmd__people__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__help__subcmd__people__subcmd__forget)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__help__subcmd__people__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -338,6 +433,132 @@ _e2echat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people)
+            opts="-h --help export import forget help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__export)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__forget)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__help)
+            opts="export import forget help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__help__subcmd__forget)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__help__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__import)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

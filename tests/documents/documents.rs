@@ -100,6 +100,7 @@ fn the_examples_in_the_help_work() {
         &["keygen", "--help"],
         &["config", "--help"],
         &["rooms", "--help"],
+        &["people", "--help"],
     ] {
         let help = Home::new().run(arguments).stdout;
         let examples: Vec<String> = help

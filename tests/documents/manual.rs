@@ -117,6 +117,24 @@ fn the_names_of_saved_rooms_are_completed() {
     }
 }
 
+/// In a terminal of its own, as a person would: zsh completes nowhere else.
+#[test]
+fn zsh_completes_the_names_of_saved_rooms() {
+    let complete = "
+        zmodload zsh/zpty || exit
+        program='e2echat() { if [[ $* = rooms ]] { echo work  private room } else { echo asked $* } }'
+        zpty shell zsh -f -i
+        zpty -w shell \"PS1=; fpath=(completions \\$fpath); autoload -U compinit; compinit -D -u; $program\"
+        for line in join config 'rooms forget'; do
+            zpty -w shell \"e2echat $line w\"$'\\t'
+            zpty -r -m shell shown \"*asked $line work*\"
+        done
+        echo completed";
+    if let Some((completed, _)) = run("zsh", &["-f", "-c", complete]) {
+        assert_eq!(completed, "completed\n");
+    }
+}
+
 #[test]
 fn fish_completes() {
     let complete = "source completions/e2echat.fish; complete --do-complete 'e2echat join --only-'";
@@ -156,6 +174,7 @@ fn they_are_installed_as_the_readme_says() {
         ".local/share/man/man1/e2echat-config.1",
         ".local/share/man/man1/e2echat-join.1",
         ".local/share/man/man1/e2echat-keygen.1",
+        ".local/share/man/man1/e2echat-people.1",
         ".local/share/man/man1/e2echat-rooms.1",
         ".local/share/man/man1/e2echat-serve.1",
         ".local/share/man/man1/e2echat.1",

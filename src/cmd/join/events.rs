@@ -321,11 +321,11 @@ impl Client<'_> {
 
     fn tell_renamed(&mut self, former: Nick, mut person: Person) {
         let (session, now) = (&mut self.session, unix_seconds());
-        let remark = self.trust.follow_rename(session, &mut person, now);
+        let remarks = self.trust.meet(session, &mut person, now);
         let who = Who::from(&person);
         self.filter.follow_rename(who.fingerprint, &who.nick);
         self.screen.show(&Report::Renamed(former, who));
-        self.tell_remarks(remark);
+        self.tell_remarks(remarks);
     }
 
     /// Tells something that others can cause as often as they like, unless the same was told just now,
@@ -457,6 +457,7 @@ impl From<Remark> for Report {
                 is_mistake: false,
             },
             Remark::Alarm(nick, text) => Incident::Identity { nick, text }.into(),
+            Remark::Namesake(nick, text) => Incident::Namesake { nick, text }.into(),
             Remark::CodesDiffer(text) => Incident::CodesDiffer { text }.into(),
         }
     }

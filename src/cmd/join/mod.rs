@@ -53,8 +53,6 @@ use crate::room::session::{End, Event, Session};
 
 pub(super) use self::args::{Args, Seat};
 pub(super) use self::destination::Destination;
-pub(super) use self::net::address::Address;
-pub(super) use self::net::host::BindAddress;
 pub(super) use self::net::route::Route;
 pub(super) use self::question::ask_where_to;
 pub(super) use self::saving::Saving;
@@ -62,7 +60,7 @@ pub(super) use self::saving::Saving;
 use self::away::Away;
 use self::catch_up::CatchUp;
 use self::client::{Client, Happening, deliver};
-use self::clock::Clock;
+use self::clock::{Clock, unix_seconds};
 use self::commands::complete::complete;
 use self::connecting::Connecting;
 use self::exit::Exit;
@@ -80,7 +78,7 @@ use self::output::screen::Screen;
 use self::output::wording;
 use self::reply::ReplyTo;
 use self::trust::Trust;
-use self::trust::known_people::KnownPeopleFile;
+use self::trust::known_people::KnownPeople;
 
 use super::reason;
 use super::settings::name::SavedName;
@@ -133,7 +131,7 @@ pub(super) fn join_room(
     seat.check()?;
     let Destination { relay, room } = destination;
     check_readable().map_err(|error| exit::unreadable(&reason(&error)))?;
-    let people = KnownPeopleFile::open(relay, room.id())?;
+    let people = KnownPeople::open(relay, room, unix_seconds())?;
     let log = seat.output.open_log()?;
     let clock = Clock::start();
     let policy = seat.policy();

@@ -1,11 +1,11 @@
 //! Under which name the room is saved, and how it is saved under another.
 
+use crate::cmd::address::Address;
 use crate::cmd::failure;
 use crate::cmd::settings::name::SavedName;
 use crate::cmd::settings::rooms::{SavedRoom, SavedRooms};
 use crate::room::names::{Nick, PRIVATE_ROOM, RoomName};
 
-use super::net::address::{Address, RoomOrInvite};
 use super::net::route::Detour;
 use super::output::screen::Screen;
 
@@ -119,7 +119,7 @@ impl Saving {
 
 /// Whether a saved room is this room of this relay.
 fn leads_to(saved: &SavedRoom, relay: &Address, room: &RoomName) -> bool {
-    matches!(place(saved), Some((to, name)) if to == *relay && name == *room)
+    matches!(saved.place(), Some((to, name)) if to == *relay && name == *room)
 }
 
 /// The detour with which a room is saved, or why that is none.
@@ -139,17 +139,4 @@ fn detour(saved: &SavedRoom) -> Option<anyhow::Result<Detour>> {
             "give another with --proxy or --through, or save the room anew",
         )
     }))
-}
-
-/// Where a saved room leads, if that can be read.
-pub(super) fn place(saved: &SavedRoom) -> Option<(Address, RoomName)> {
-    if let Some(invite) = &saved.invite {
-        return match invite.parse() {
-            Ok(RoomOrInvite::Invite(relay, room)) => Some((relay, room)),
-            _ => None,
-        };
-    }
-    let room = saved.room.as_deref().map(str::parse);
-    let room = room.unwrap_or_else(|| Ok(RoomName::lobby()));
-    Some((saved.relay.as_deref()?.parse().ok()?, room.ok()?))
 }

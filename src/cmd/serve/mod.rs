@@ -33,7 +33,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::cmd::join::{self, Address, Destination, Member, Route, Saving, Seat};
+use crate::cmd::address::Address;
+use crate::cmd::join::{self, Destination, Member, Route, Saving, Seat};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print};

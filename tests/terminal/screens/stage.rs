@@ -109,6 +109,13 @@ impl Stage {
         Client::join_from(self.home(who), self.relay.address(), nick, &[])
     }
 
+    /// Has somebody know people already, by these lines.
+    pub(crate) fn knows(&self, nick: &str, lines: &str) {
+        let file = self.home(nick).known_people();
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder for the data");
+        fs::write(file, lines).expect("it is ours");
+    }
+
     /// Compares a screen with the next picture.
     #[track_caller]
     pub(crate) fn picture(&mut self, title: &str, screen: &Screen) {

@@ -165,6 +165,13 @@ impl Client<'_> {
             Command::Help(name) => display::help(screen, name),
             Command::Names => self.names(),
             Command::Whois(nick) => self.with_person(nick, IT_IS_YOU, Self::whois),
+            Command::Note { nick, text } => self.with_person(
+                nick,
+                "that is you; a note is for somebody else",
+                |client, person| {
+                    client.note(person, text);
+                },
+            ),
             Command::Me(text) => self.say(&Saying::to_all(Kind::Action, text, shown)),
             Command::Msg { nick, text } => self.say_to(nick, text, shown),
             Command::Reply(text) => self.reply(text, shown),

@@ -118,6 +118,13 @@ impl Client<'_> {
         self.answer_with([remark]);
     }
 
+    /// Notes something of somebody.
+    pub(super) fn note(&mut self, person: &Person, text: &str) {
+        let (session, now) = (&mut self.session, unix_seconds());
+        let remark = self.trust.note(session, person, text, now);
+        self.answer_with([remark]);
+    }
+
     fn answer_with(&mut self, remarks: impl IntoIterator<Item = Remark>) {
         for remark in remarks {
             self.filter.answer(&remark.into(), &mut self.screen);
@@ -129,6 +136,7 @@ impl Client<'_> {
         let now = self.clock.now().uptime;
         let about = self.trust.identify(self.session.policy(), person);
         let mut lines = vec![format!("{} {about}", person.nick)];
+        lines.extend(self.trust.rows(person));
         if let Some(presence) = self.session.presence(person.sid) {
             let ago = |since| duration(now.saturating_sub(since));
             lines.push(format!("seen here for {}", ago(presence.here_since)));

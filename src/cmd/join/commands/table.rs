@@ -63,6 +63,13 @@ pub enum Command<'a> {
         /// Whose, if not one's own.
         nick: Option<&'a str>,
     },
+    /// To note something of somebody.
+    Note {
+        /// Of whom.
+        nick: &'a str,
+        /// What; nothing takes the note away.
+        text: &'a str,
+    },
     /// To compare safety numbers.
     Verify {
         /// With whom.
@@ -141,6 +148,15 @@ const TABLE: &[Row] = &[
         alias: None,
         help: "show all that is known of somebody",
         parse: |nick| with_one_word(nick, Command::Whois),
+    },
+    Row {
+        usage: "/note NICK [NOTE]",
+        alias: None,
+        help: "note something of somebody, which you alone see; nothing takes it away",
+        parse: |rest| {
+            let (nick, text) = split_word(rest);
+            (!nick.is_empty()).then_some(Command::Note { nick, text })
+        },
     },
     Row {
         usage: "/me TEXT",

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use crate::cmd::command_words::split;
 
-use super::address::Address;
+use crate::cmd::address::Address;
 
 /// What is said of other `%` signs.
 const PERCENT: &str =

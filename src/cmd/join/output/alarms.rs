@@ -339,6 +339,11 @@ incidents! {
         Alarm "identity" about nick, by Other, 10 a minute:
         text.clone();
 
+    /// The user knows somebody else by this nick, from elsewhere.
+    Namesake { nick: Nick, text: String } =>
+        Notice "namesake" about nick, by Other, 10 a minute:
+        text.clone();
+
     /// The user has typed a code of the room that is not the one which is seen here.
     CodesDiffer { text: String } =>
         Alarm "identity", by Other, 10 a minute:
