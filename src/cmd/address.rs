@@ -214,6 +214,7 @@ mod tests {
             "a b",
             "a\u{1b}[2Jb",
             "http://host",
+            "127..",
             "[x]",
         ] {
             assert!(text.parse::<Address>().is_err(), "{text:?}");

@@ -13,7 +13,9 @@ pub(super) fn canonical(host: &str) -> Option<String> {
     if let Some(ipv4) = ipv4(bare) {
         return Some(ipv4.to_string());
     }
+    // One dot is the root's. With more it would have another form each time that it is read.
     let is_name = !bare.is_empty()
+        && !bare.ends_with('.')
         && !bare.contains([':', '[', ']', '%'])
         && !bare.contains(char::is_whitespace)
         // The program shows the host, and a terminal would obey a control character in it.
