@@ -272,6 +272,7 @@ mod tests {
             "a b",
             "a\u{1b}[2Jb",
             "http://host",
+            "127..",
             "[x]",
             "—host",
             "[::1%lo]:4000",

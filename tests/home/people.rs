@@ -393,23 +393,23 @@ fn exported(home: &Home, text: &str) -> String {
 
 #[test]
 fn an_import_asks_for_each_person_and_changes_nobody_by_itself() {
-    let (adas, hers) = (Home::new(), Home::new());
+    let (adas, other) = (Home::new(), Home::new());
     let (one, two, three) = (stranger(1), stranger(2), stranger(3));
-    let there = line("verified", "lobby", "bob", &two)
+    let exports = line("verified", "lobby", "bob", &two)
         + &line("accepted", "lobby", "carol", &three)
         + &format!("1794787200 noted {three} \"a friend\"\n")
         + &line("verified", "den", "dave", &one);
-    let path = exported(&hers, &there);
+    let path = exported(&other, &exports);
     // Another bob is known here, and dave merely seen.
-    let kept = line("verified", "lobby", "bob", &one);
-    write(&adas, &kept);
+    let before = line("verified", "lobby", "bob", &one);
+    write(&adas, &before);
 
     // Without a terminal nobody is asked.
     let refused = adas.run(&["people", "import", &path]);
     refused.assert_failure(
         "3 would change, and nobody was changed: there is no terminal to answer on",
     );
-    assert_eq!(known(&adas), kept);
+    assert_eq!(known(&adas), before);
 
     let import = || Screen::e2echat(&adas, &["people", "import", &path], 24, 200);
     let mut screen = import();
@@ -436,7 +436,7 @@ fn an_import_asks_for_each_person_and_changes_nobody_by_itself() {
     screen.sees("2 of 3 taken over");
     assert!(screen.wait_exit().success());
     let now = known(&adas);
-    assert!(now.starts_with(&kept) && !now.contains(&two), "{now}");
+    assert!(now.starts_with(&before) && !now.contains(&two), "{now}");
 
     // What was not answered stays as it was: Ctrl-D.
     let mut screen = import();
