@@ -30,6 +30,11 @@ pub mod alarm_table {
     pub use super::join::output::alarms::{Cause, INCIDENTS, IncidentRow, Severity};
 }
 
+/// The table of what can be typed in a room, for the man page.
+pub mod command_table {
+    pub use super::join::commands::table::{Row, all};
+}
+
 /// The parsers of what people write, on the terminal, in arguments and into files. They do no I/O,
 /// so that tests and fuzzers can give them anything.
 pub mod user_input {

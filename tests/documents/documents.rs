@@ -24,7 +24,7 @@ fn assert_nothing_wrong(wrong: &[String]) {
 /// All documents of the repository.
 fn all() -> Vec<Document> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["", "docs", "findings", "fuzz"].map(|folder| root.join(folder));
+    let folders = ["", "docs", "findings", "fuzz", "packaging"].map(|folder| root.join(folder));
     // A package has neither findings nor fuzz targets.
     let entries = folders
         .iter()
@@ -75,6 +75,11 @@ fn the_command_lines_of_the_guide_work() {
 #[test]
 fn the_command_lines_of_the_guide_for_hosts_work() {
     every_command_line_works("docs/HOSTING.md");
+}
+
+#[test]
+fn the_command_lines_of_the_packaging_work() {
+    every_command_line_works("packaging/README.md");
 }
 
 #[test]

@@ -117,9 +117,9 @@ pub(in crate::cmd::join) enum Argument {
 }
 
 /// What is known of a command.
-pub(in crate::cmd::join) struct Row {
+pub struct Row {
     /// Its name and its arguments, as help shows them.
-    pub(in crate::cmd::join) usage: &'static str,
+    pub usage: &'static str,
     /// Another name for it.
     alias: Option<&'static str>,
     help: &'static str,
@@ -417,9 +417,15 @@ impl Row {
         is_allowed.then(|| (self.parse)(rest)).flatten()
     }
 
-    fn line(&self) -> String {
+    /// What it does, and its other name.
+    #[must_use]
+    pub fn explanation(&self) -> String {
         let alias = self.alias.map(|alias| format!(" (or {alias})"));
-        line(self.usage, self.help) + &alias.unwrap_or_default()
+        self.help.to_owned() + &alias.unwrap_or_default()
+    }
+
+    fn line(&self) -> String {
+        line(self.usage, &self.explanation())
     }
 }
 
@@ -428,7 +434,7 @@ fn line(usage: &str, help: &str) -> String {
 }
 
 /// All commands.
-pub(in crate::cmd::join) fn all() -> impl Iterator<Item = &'static Row> {
+pub fn all() -> impl Iterator<Item = &'static Row> {
     TABLE.iter()
 }
 
