@@ -278,7 +278,7 @@ fn the_debian_package_has_what_is_listed_and_starts_nothing_unasked() {
             let is_packed = file.starts_with("/usr/share/man/") || file.ends_with("/changelog");
             let is_new = files.insert(file + if is_packed { ".gz" } else { "" });
             assert!(is_new, "{source} is there twice");
-            let is_run = is_program || name.ends_with(".py");
+            let is_run = is_program || source.starts_with("examples/scripts/");
             assert_eq!(word(2), if is_run { "755" } else { "644" }, "{source}");
         }
     }
