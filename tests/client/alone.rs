@@ -42,13 +42,13 @@ fn alone_in_a_folder_it_chats_finds_a_host_by_name_and_says_that_times_are_in_ut
         Client::from_command(&mut command, Home::new())
     };
     let ada = join("ada");
-    let zone = "* times are shown in UTC: this system does not say its time zone";
-    ada.wait_for_line(zone, |line| line == zone);
     ada.wait_for_line("nobody", |line| line == "* nobody else is here yet");
     let mut bob = join("bob");
     ada.meets("bob");
     bob.say("is there anything else?");
     ada.wait_for_message("bob", "is there anything else?");
+    let zone = "* times are shown in UTC: this system does not say its time zone";
+    ada.wait_for_line(zone, |line| line == zone);
     assert_eq!(bob.leave().code(), Some(0));
     assert_eq!(ada.leave().code(), Some(0));
     assert_eq!(relay.end(Signal::SIGTERM).code(), Some(0));
