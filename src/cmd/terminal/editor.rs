@@ -27,7 +27,7 @@ use super::entry::Entry;
 use super::input::{Deliver, Input};
 use super::input_area::InputArea;
 use super::keyboard::Brackets;
-use super::keys::Keys;
+use super::keys::{Keys, QuitKeys};
 use super::queue::BoundedQueue;
 
 /// The handle of a running line editor.
@@ -42,6 +42,7 @@ impl Editor {
     /// If rustyline cannot use the terminal, or the system gives no thread.
     pub(super) fn start(
         prompt: &str,
+        quit_keys: QuitKeys,
         complete: Complete,
         deliver: &Deliver,
         area: &Arc<InputArea>,
@@ -69,6 +70,7 @@ impl Editor {
         }));
         let keys = Keys {
             deliver: Arc::clone(deliver),
+            asking: quit_keys,
             complete,
             area: Arc::clone(area),
             queue: Arc::clone(queue),

@@ -66,8 +66,9 @@ use anyhow::Context as _;
 
 pub(super) use self::completion::Completion;
 pub(super) use self::detect::knows_links;
-pub(super) use self::entry::{ChatMessage, Entry, OwnWords, State};
+pub(super) use self::entry::{Author, ChatMessage, Entry, OwnWords, State};
 pub(super) use self::input::{Input, MAX_LINE};
+pub(super) use self::keys::QuitKeys;
 pub(super) use self::readable::check_readable;
 #[cfg(test)]
 pub(super) use self::render::render;
@@ -145,6 +146,7 @@ impl Terminal {
         prompt: &str,
         format: Format,
         style: Style,
+        quit_keys: QuitKeys,
         complete: impl Fn(&str, usize) -> Completion + Send + Sync + 'static,
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
@@ -167,7 +169,14 @@ impl Terminal {
             .then(|| terminal.start_keyboard(&area))
         {
             Some(Ok(())) => {
-                terminal.start_editor(prompt, style, Arc::new(complete), &deliver, area)?;
+                terminal.start_editor(
+                    prompt,
+                    style,
+                    quit_keys,
+                    Arc::new(complete),
+                    &deliver,
+                    area,
+                )?;
             }
             Some(Err(error)) => {
                 terminal.is_interactive = false;
@@ -195,11 +204,13 @@ impl Terminal {
         &mut self,
         prompt: &str,
         style: Style,
+        quit_keys: QuitKeys,
         complete: Complete,
         deliver: &Deliver,
         area: Arc<InputArea>,
     ) -> anyhow::Result<()> {
-        let (editor, external) = Editor::start(prompt, complete, deliver, &area, &self.queue)?;
+        let (editor, external) =
+            Editor::start(prompt, quit_keys, complete, deliver, &area, &self.queue)?;
         self.editor = Some(editor);
         let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
         let printer = Printer::new(external, queue, area, style, progress);

@@ -60,9 +60,12 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
         Entry::Block(text) => block(text, columns),
         // A line is meant for a program, so nobody has made it harmless for a terminal.
         Entry::Line(line) => block(&SafeText::new(line), columns),
-        Entry::Turned(..) | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
-            String::new()
-        }
+        Entry::Turned(..)
+        | Entry::Clear
+        | Entry::Bell
+        | Entry::Style(_)
+        | Entry::Ignored(_)
+        | Entry::Mark(_) => String::new(),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Shows reports: on the terminal, in words or as JSON. Writes them into the log, and keeps messages for
 //! `/history`.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 
 use crate::cmd::terminal::{
-    ChatMessage, ColorChoice, Completion, Entry, Format, HurryHandle, Input, State, Style,
-    Terminal, Theme, knows_links, render_plain, render_whole, url,
+    Author, ChatMessage, ColorChoice, Completion, Entry, Format, HurryHandle, Input, QuitKeys,
+    State, Style, Terminal, Theme, knows_links, render_plain, render_whole, url,
 };
 
 use crate::cmd::zone;
@@ -15,6 +15,7 @@ use crate::cmd::zone;
 use super::json;
 use super::log_file::LogFile;
 use super::report::Report;
+use super::search::{self, Search};
 use super::speech::Speech;
 
 /// How many of the latest messages `/history` can show.
@@ -87,6 +88,7 @@ impl Output {
         &self,
         format: Format,
         log: Option<LogFile>,
+        quit_keys: QuitKeys,
         complete: impl Fn(&str, usize) -> Completion + Send + Sync + 'static,
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Screen> {
@@ -97,7 +99,7 @@ impl Output {
             links: knows_links(),
         };
         Ok(Screen {
-            terminal: Terminal::start("> ", format, style, complete, deliver)?,
+            terminal: Terminal::start("> ", format, style, quit_keys, complete, deliver)?,
             is_json: format == Format::Lines,
             request: None,
             style,
@@ -106,6 +108,7 @@ impl Output {
             is_log_cut: false,
             is_crossing_explained: false,
             history: VecDeque::new(),
+            ignored: HashSet::new(),
         })
     }
 
@@ -158,6 +161,8 @@ pub(in crate::cmd::join) struct Screen {
     is_crossing_explained: bool,
     /// The latest messages.
     history: VecDeque<ChatMessage>,
+    /// Whom the user ignores: what they said before is not shown either.
+    ignored: HashSet<Author>,
 }
 
 impl Screen {
@@ -289,10 +294,27 @@ impl Screen {
         self.is_log_cut
     }
 
+    /// The user ignores these, and nobody else.
+    pub(in crate::cmd::join) fn ignore(&mut self, authors: HashSet<Author>) {
+        self.ignored.clone_from(&authors);
+        self.terminal.show(Entry::Ignored(authors));
+    }
+
+    /// The latest messages, but for those of people whom the user ignores.
+    fn kept(&self) -> impl DoubleEndedIterator<Item = &ChatMessage> {
+        let is_shown = |message: &&ChatMessage| !self.ignored.contains(&message.author);
+        self.history.iter().filter(is_shown)
+    }
+
+    /// What is found where this text is looked for in the latest messages.
+    pub(in crate::cmd::join) fn search(&self, sought: &str) -> Search {
+        search::search(&self.kept().collect::<Vec<_>>(), sought)
+    }
+
     /// The last `count` messages, one a line.
     pub(in crate::cmd::join) fn history(&self, count: usize) -> String {
-        let skipped = self.history.len().saturating_sub(count);
-        let messages = self.history.iter().skip(skipped).cloned();
+        let skipped = self.kept().count().saturating_sub(count);
+        let messages = self.kept().skip(skipped).cloned();
         let lines = messages.map(|message| render_plain(&Entry::Message(message), Style::PLAIN));
         lines.collect::<String>().trim_end().to_owned()
     }
@@ -301,19 +323,15 @@ impl Screen {
     /// lines, each behind its author.
     pub(in crate::cmd::join) fn long_message(&self, number: usize) -> Option<String> {
         let is_cut = |message: &&ChatMessage| self.terminal.is_cut(message, self.style);
-        let message = self
-            .history
-            .iter()
-            .rev()
-            .filter(is_cut)
-            .nth(number.checked_sub(1)?)?;
+        let mut cut = self.kept().rev().filter(is_cut);
+        let message = cut.nth(number.checked_sub(1)?)?;
         Some(render_whole(message).trim_end().to_owned())
     }
 
     /// The address of a web page that was said, the last one being the first.
     pub(in crate::cmd::join) fn url(&self, number: usize) -> Option<Report> {
         let mut left = number.checked_sub(1)?;
-        for message in self.history.iter().rev() {
+        for message in self.kept().rev() {
             let text = message.text.as_str();
             let mut found = url::find(text);
             if found.len() <= left {
