@@ -85,6 +85,10 @@ fn with_other_case(text: &str) -> String {
     text.chars().map(swap).collect()
 }
 
+/// What somebody is told whom Ada leaves out for this.
+const LEFT_OUT: &str =
+    "* ada wrote something and left you out: your nick was another identity's before. ";
+
 #[test]
 fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_accepted() {
     let relay = Relay::start(&[]);
@@ -118,8 +122,7 @@ fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_ac
     let end = &is[is.len() - 10..];
     ada.enter("is that really you?");
     bob.wait_for_line("that something is withheld", |line| {
-        line.starts_with("* ada wrote something and left you out: your nick was another identity's before")
-            && line.ends_with(&format!("(ada then types: /trust bob {end})"))
+        line.starts_with(LEFT_OUT) && line.ends_with(&format!("(ada then types: /trust bob {end})"))
     });
     ada.wait_for_row("that nobody reads it", |row| {
         row == "* 0 can read this, 1 left out: not trusted, or come while you typed; see /names"

@@ -2,18 +2,17 @@
 //! before the first message are for what a newcomer needs. The fingerprints are what `/names` and `/whois` show.
 
 use crate::cmd::settings::name::SavedName;
+use crate::cmd::terminal::Entry;
 use crate::room::card::Card;
 use crate::room::names::PRIVATE_ROOM;
 
 use super::destination::Destination;
+use super::output::present;
 use super::output::report::Report;
 use super::output::screen::Screen;
 
 /// How many rows of the usual terminal the notices before the first message take.
 pub(super) const ROWS: usize = 5;
-
-/// How many of them say where this is, and who the user is.
-pub(super) const ROWS_OF_INTRODUCTION: usize = 2;
 
 /// Says where this is, and who the user is. `name` is what the room is saved as.
 pub(super) fn introduce(
@@ -23,20 +22,8 @@ pub(super) fn introduce(
     is_new: bool,
     own: &Card,
 ) {
-    let Destination { relay, room, .. } = destination;
     let is_read = screen.has_keyboard();
-    if is_read && room.is_invite() {
-        let name = name.map(|name| format!("room {name}"));
-        let called = name.as_deref().unwrap_or(PRIVATE_ROOM);
-        screen.aside(format!("{called} at {relay}, by an invite: keep it secret"));
-    } else {
-        screen.show(&Report::Room {
-            relay: relay.to_owned(),
-            room: room.to_string(),
-            is_invite: room.is_invite(),
-            name: name.map(ToString::to_string),
-        });
-    }
+    screen.show(&place(destination, name, is_read));
     let directions = is_new.then(|| destination.report_directions());
     let (above, below) = if screen.is_json() {
         (None, directions)
@@ -62,5 +49,30 @@ pub(super) fn introduce(
     }
     if !is_read && !own.is_lasting() {
         screen.notice("this identity is for this run only; `e2echat keygen` saves one");
+    }
+}
+
+/// How many rows of the usual terminal tell a person where this is, and who the user is.
+pub(super) fn rows(destination: Destination<'_>, name: Option<&SavedName>) -> usize {
+    let of_place = match place(destination, name, true).entry() {
+        Some(Entry::Notice(text)) => present::rows(text.as_str()),
+        _ => 1,
+    };
+    of_place + 1
+}
+
+/// Where this is.
+fn place(destination: Destination<'_>, name: Option<&SavedName>, is_read: bool) -> Report {
+    let Destination { relay, room, .. } = destination;
+    if is_read && room.is_invite() {
+        let name = name.map(|name| format!("room {name}"));
+        let called = name.as_deref().unwrap_or(PRIVATE_ROOM);
+        return Report::Aside(format!("{called} at {relay}, by an invite: keep it secret"));
+    }
+    Report::Room {
+        relay: relay.to_owned(),
+        room: room.to_string(),
+        is_invite: room.is_invite(),
+        name: name.map(ToString::to_string),
     }
 }

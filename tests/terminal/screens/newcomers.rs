@@ -53,7 +53,9 @@ fn among_many() {
                 .any(|row| row.contains("second joined"))
         );
         zoe.enter("/clear");
+        zoe.wait_for("clear screen", |shown| !shown.contains("joined"));
         people.push(come("fourth"));
+        zoe.sees("fourth joined");
         stage.picture("it is told again", &zoe);
     });
 }
@@ -101,6 +103,7 @@ fn taken_for_another() {
         let mut carl = stage.sits_as("bob", stage.home("carl"));
         ada.wait_for_line("alarm", |line| line.starts_with("! THE IDENTITY OF bob"));
         carl.enter("/clear");
+        carl.wait_for("clear screen", |shown| !shown.contains("you are"));
         ada.say("is it you?");
         carl.sees("HDEM4W5Gek");
         stage.picture("whoever is known as another", &carl);

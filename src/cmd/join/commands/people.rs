@@ -9,7 +9,7 @@ use crate::room::text::SafeText;
 
 use crate::cmd::join::client::Client;
 use crate::cmd::join::clock::unix_seconds;
-use crate::cmd::join::introduction::{ROWS, ROWS_OF_INTRODUCTION};
+use crate::cmd::join::introduction;
 use crate::cmd::join::output::report::Report;
 use crate::cmd::join::output::speech::Who;
 use crate::cmd::join::output::{clock_time, duration, list, nicks_of, present};
@@ -243,8 +243,9 @@ impl Client<'_> {
                 None => groups.push((about, vec![person.nick.clone()])),
             }
         }
-        let taken = ROWS_OF_INTRODUCTION + advice.map_or(0, present::rows);
-        let rows = ROWS.saturating_sub(taken).clamp(1, 2);
+        let introduction = introduction::rows(self.destination, self.saving.name());
+        let taken = introduction + advice.map_or(0, present::rows);
+        let rows = introduction::ROWS.saturating_sub(taken).clamp(1, 2);
         self.screen.aside(present::here(groups, rows));
     }
 
