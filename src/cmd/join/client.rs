@@ -27,6 +27,7 @@ use super::next_key::NextKey;
 use super::openers::Openers;
 use super::outbox::Outbox;
 use super::output::filter::Filter;
+use super::output::quiet::Quiet;
 use super::output::report::{LinkState, Report};
 use super::output::screen::Screen;
 use super::output::wording;
@@ -72,6 +73,7 @@ pub(super) struct Client<'a> {
     pub(super) connection: Connection,
     pub(super) screen: Screen,
     pub(super) filter: Filter,
+    pub(super) quiet: Quiet,
     pub(super) outbox: Outbox,
     pub(super) held_back: HeldBack,
     pub(super) reply_to: ReplyTo,

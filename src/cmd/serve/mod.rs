@@ -213,6 +213,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         let destination = Destination {
             relay: &name,
             room: &room,
+            is_hosted: true,
         };
         let route = Route::Addresses(loopback(address));
         let saving = Saving::find(own, room.clone(), None)?;
@@ -265,7 +266,12 @@ fn announce(
     // A host who sits in the room is shown the invite there.
     if let Some(address) = address.filter(|_| !is_told) {
         let relay = &reachable(address).to_string();
-        let directions = Destination { relay, room }.directions();
+        let destination = Destination {
+            relay,
+            room,
+            is_hosted: true,
+        };
+        let directions = destination.directions();
         lines.push(format!("{directions}\n"));
     }
     print(&lines.concat())

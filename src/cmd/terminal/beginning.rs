@@ -1,5 +1,6 @@
 //! How a terminal begins.
 
+use super::keys::QuitKeys;
 use super::style::Style;
 
 /// In which form input and output go.
@@ -17,6 +18,8 @@ pub(in crate::cmd) struct Beginning {
     pub(in crate::cmd) style: Style,
     /// Whether a state field stands before the prompt.
     pub(in crate::cmd) has_field: bool,
+    /// Which keys ask before they leave.
+    pub(in crate::cmd) quit_keys: QuitKeys,
     /// The window's title.
     pub(in crate::cmd) title: String,
 }

@@ -27,7 +27,7 @@ use super::edit::{Edit, PendingEdit};
 use super::entry::Entry;
 use super::input::{Deliver, Input};
 use super::input_area::InputArea;
-use super::keys::Keys;
+use super::keys::{Keys, QuitKeys};
 use super::queue::BoundedQueue;
 use super::window::{Entered, Window};
 
@@ -43,6 +43,7 @@ impl Editor {
     /// If rustyline cannot use the terminal, or the system gives no thread.
     pub(super) fn start(
         prompt: &str,
+        quit_keys: QuitKeys,
         complete: Complete,
         deliver: &Deliver,
         area: &Arc<InputArea>,
@@ -71,6 +72,7 @@ impl Editor {
         }));
         let keys = Keys {
             deliver: Arc::clone(deliver),
+            asking: quit_keys,
             complete,
             area: Arc::clone(area),
             attention: Arc::clone(attention),

@@ -32,6 +32,11 @@ pub(in crate::cmd) enum Input {
     End,
     /// The input fails, for this reason, and gives nothing more.
     Failed(io::Error),
+    /// The user has pressed a key that leaves where it is pressed once more. Only from a terminal.
+    AskToQuit {
+        /// What the key is called.
+        key: &'static str,
+    },
     /// The user asks to leave, or a signal does, or the terminal is gone. This may come repeatedly.
     Quit,
     /// Standard output takes nothing more; [`Terminal::stop`](super::Terminal::stop) says why. Never from a terminal.

@@ -9,6 +9,7 @@
 //! with threads it goes on first, and comes back to a terminal that is not in raw mode.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use rustyline::{
     At, Cmd, ConditionalEventHandler, Event, EventContext, KeyCode as K, KeyEvent, Modifiers as M,
@@ -25,9 +26,23 @@ use super::input_area::InputArea;
 use super::queue::BoundedQueue;
 use crate::cmd::lock::lock;
 
+/// For how long a key that asks whether to leave is remembered. Whoever presses it again after that, by habit,
+/// has forgotten that it was asked.
+const ASKED: Duration = Duration::from_secs(10);
+
+/// Which keys on an empty line leave only when they are pressed twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cmd) enum QuitKeys {
+    /// Ctrl-C, with which people empty a line, and press it once too often.
+    CtrlC,
+    /// Ctrl-D too: more ends than the user's own stay.
+    Both,
+}
+
 /// The handler of all keys. rustyline calls it on the editor's thread.
 pub(super) struct Keys {
     pub(super) deliver: Deliver,
+    pub(super) asking: QuitKeys,
     pub(super) complete: Complete,
     pub(super) area: Arc<InputArea>,
     pub(super) attention: Arc<Attention>,
@@ -43,6 +58,8 @@ pub(super) struct KeyState {
     history: History,
     /// The cycle of Tab, from the first Tab to the first other key.
     cycle: Option<CandidateCycle>,
+    /// When a key has asked whether to leave, if no other key came since.
+    asked: Option<Instant>,
 }
 
 impl ConditionalEventHandler for Keys {
@@ -53,8 +70,15 @@ impl ConditionalEventHandler for Keys {
             (self.deliver)(Input::Returned);
         }
         let mut state = lock(&self.state);
-        let KeyState { history, cycle } = &mut *state;
+        let KeyState {
+            history,
+            cycle,
+            asked,
+        } = &mut *state;
         let key = (key, modifiers);
+        if !matches!(key, CTRL_C | CTRL_D) {
+            *asked = None;
+        }
         if !matches!(key, TAB | CTRL_I | BACK_TAB) {
             *cycle = None;
         }
@@ -69,8 +93,8 @@ impl ConditionalEventHandler for Keys {
                 self.submit(history, input.line())
             }
             (K::Enter, M::ALT) => Cmd::Newline,
-            (K::Char('C'), M::CTRL) => self.clear_or_quit(history, input.line()),
-            (K::Char('D'), M::CTRL) => self.delete_or_quit(input.line()),
+            CTRL_C => self.clear_or_quit(history, asked, input.line()),
+            CTRL_D => self.delete_or_quit(asked, input.line()),
             (K::Char('L'), M::CTRL) => self.redraw(),
             (K::Up, M::NONE) | (K::Char('P'), M::CTRL) => self.move_up(history, input),
             (K::Down, M::NONE) | (K::Char('N'), M::CTRL) => self.move_down(history, input),
@@ -93,6 +117,8 @@ impl ConditionalEventHandler for Keys {
 const TAB: (K, M) = (K::Tab, M::NONE);
 const CTRL_I: (K, M) = (K::Char('I'), M::CTRL);
 const BACK_TAB: (K, M) = (K::BackTab, M::NONE);
+const CTRL_C: (K, M) = (K::Char('C'), M::CTRL);
+const CTRL_D: (K, M) = (K::Char('D'), M::CTRL);
 const CTRL_R: (K, M) = (K::Char('R'), M::CTRL);
 
 /// Whether a key keeps the meaning that rustyline gives it: typing, a paste, moving and deleting by
@@ -129,19 +155,36 @@ impl Keys {
         Cmd::Kill(Movement::WholeBuffer)
     }
 
-    fn clear_or_quit(&self, history: &mut History, line: &str) -> Cmd {
+    fn clear_or_quit(&self, history: &mut History, asked: &mut Option<Instant>, line: &str) -> Cmd {
         if line.is_empty() {
-            (self.deliver)(Input::Quit);
+            self.ask_or_quit("Ctrl-C", asked);
+        } else {
+            *asked = None;
         }
         history.leave_for_draft();
         Cmd::Kill(Movement::WholeBuffer)
     }
 
-    fn delete_or_quit(&self, line: &str) -> Cmd {
-        if line.is_empty() {
+    fn delete_or_quit(&self, asked: &mut Option<Instant>, line: &str) -> Cmd {
+        if !line.is_empty() {
+            *asked = None;
+        } else if self.asking == QuitKeys::Both {
+            self.ask_or_quit("Ctrl-D", asked);
+        } else {
             (self.deliver)(Input::Quit);
         }
         Cmd::Kill(Movement::ForwardChar(1))
+    }
+
+    /// Leaves if that was asked just now, or else asks.
+    fn ask_or_quit(&self, key: &'static str, asked: &mut Option<Instant>) {
+        let is_sure = asked.take().is_some_and(|at| at.elapsed() < ASKED);
+        (self.deliver)(if is_sure {
+            Input::Quit
+        } else {
+            *asked = Some(Instant::now());
+            Input::AskToQuit { key }
+        });
     }
 
     fn redraw(&self) -> Cmd {
@@ -224,6 +267,7 @@ mod tests {
         let area = Arc::new(InputArea::new());
         let keys = Keys {
             deliver: Arc::new(move |input| drop(sender.send(input))),
+            asking: QuitKeys::CtrlC,
             complete: Arc::new(|_, _| Completion::default()),
             area: Arc::clone(&area),
             attention: Arc::new(Attention::new()),

@@ -74,8 +74,9 @@ use anyhow::Context as _;
 pub(super) use self::beginning::{Beginning, Format};
 pub(super) use self::completion::Completion;
 pub(super) use self::detect::knows_osc;
-pub(super) use self::entry::{ChatMessage, Entry, OwnWords, State};
+pub(super) use self::entry::{Author, ChatMessage, Entry, OwnWords, State};
 pub(super) use self::input::{Input, MAX_LINE};
+pub(super) use self::keys::QuitKeys;
 pub(super) use self::notification::{Between, Protocol};
 pub(super) use self::readable::check_readable;
 #[cfg(test)]
@@ -160,6 +161,7 @@ impl Terminal {
             format,
             style,
             has_field,
+            quit_keys,
             title,
         } = beginning;
         let deliver: Deliver = Arc::new(deliver);
@@ -188,7 +190,7 @@ impl Terminal {
                 if terminal.has_field {
                     area.set_field(Status::default().field(style));
                 }
-                terminal.start_editor(style, Arc::new(complete), &deliver, area)?;
+                terminal.start_editor(style, quit_keys, Arc::new(complete), &deliver, area)?;
             }
             Some(Err(error)) => {
                 terminal.is_interactive = false;
@@ -231,6 +233,7 @@ impl Terminal {
     fn start_editor(
         &mut self,
         style: Style,
+        quit_keys: QuitKeys,
         complete: Complete,
         deliver: &Deliver,
         area: Arc<InputArea>,
@@ -238,8 +241,15 @@ impl Terminal {
         let field = area.field().map_or(0, |_| status::WIDTH);
         let prompt = " ".repeat(field) + PROMPT;
         let shared = (&self.attention, &self.window);
-        let (editor, external) =
-            Editor::start(&prompt, complete, deliver, &area, &self.queue, shared)?;
+        let (editor, external) = Editor::start(
+            &prompt,
+            quit_keys,
+            complete,
+            deliver,
+            &area,
+            &self.queue,
+            shared,
+        )?;
         self.editor = Some(editor);
         let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
         let shown_in = (area, Arc::clone(&self.window));

@@ -5,7 +5,7 @@
 //! above the input in batches. It keeps the latest entries, so that it can draw the screen again. It
 //! ends when the queue is closed, after it has printed what was left in it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustyline::ExternalPrinter;
 
-use super::entry::{Entry, State};
+use super::entry::{Author, Entry, State};
 use super::input_area::{EditorPhase, InputArea, InputLayout, Size};
 use super::queue::BoundedQueue;
 use super::render::{WRAP_OFF, WRAP_ON, height, render};
@@ -63,6 +63,8 @@ pub(super) struct Printer<P> {
     unseen: bool,
     /// The latest entries that are printed, oldest first.
     recent: VecDeque<Entry>,
+    /// Whose words are not shown.
+    ignored: HashSet<Author>,
     /// The size for which the printer last drew the screen.
     drawn: Size,
     /// The size that the screen has instead, and since when.
@@ -109,6 +111,7 @@ impl<P: ExternalPrinter> Printer<P> {
             waiting: VecDeque::new(),
             unseen: false,
             recent: VecDeque::new(),
+            ignored: HashSet::new(),
             drawn: Size::now(),
             resized: None,
             damaged: false,
@@ -230,6 +233,10 @@ impl<P: ExternalPrinter> Printer<P> {
                 self.draw_field();
                 self.redraw_soon();
             }
+            Entry::Ignored(authors) => {
+                self.ignored = authors;
+                self.redraw_soon();
+            }
             Entry::Clear => {
                 batch.rows.clear();
                 self.recent.clear();
@@ -279,7 +286,11 @@ impl<P: ExternalPrinter> Printer<P> {
         let room = size.rows.saturating_sub(layout.rows).max(1);
         let mut rows = 0;
         let mut newest_first = Vec::new();
-        for entry in self.recent.iter().rev() {
+        let is_shown = |entry: &&Entry| match entry {
+            Entry::Message(message) => !self.ignored.contains(&message.author),
+            _ => true,
+        };
+        for entry in self.recent.iter().rev().filter(is_shown) {
             if rows >= room {
                 break;
             }

@@ -76,6 +76,7 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
         | Entry::Title(_)
         | Entry::Status(_)
         | Entry::Style(_)
+        | Entry::Ignored(_)
         | Entry::Mark(_) => String::new(),
     }
 }

@@ -60,7 +60,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::cipher::fingerprint::Fingerprint;
-use crate::cipher::keys::SessionKey;
+use crate::cipher::keys::{IdentityKey, SessionKey};
 
 use super::Time;
 use super::card::{Card, Identity, SessionId};
@@ -332,6 +332,12 @@ impl Session {
             named: peer.seen.named,
             away: peer.away.clone(),
         })
+    }
+
+    /// The key of the user's own identity.
+    #[must_use]
+    pub fn identity_key(&self) -> &IdentityKey {
+        &self.own.identity.key
     }
 
     /// Tells what the user knows of a member's identity.

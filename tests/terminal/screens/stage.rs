@@ -79,22 +79,39 @@ impl Stage {
     /// Somebody enters the room at a terminal.
     #[track_caller]
     pub(crate) fn sits(&self, nick: &str) -> Screen {
-        self.sits_with(nick, &[])
+        self.sits_as(nick, self.home(nick))
+    }
+
+    /// Somebody with this folder enters the room under any nick, at a terminal.
+    #[track_caller]
+    pub(crate) fn sits_as(&self, nick: &str, home: &Home) -> Screen {
+        self.sits_so(nick, home, &[])
     }
 
     /// Somebody enters the room at a terminal, with these variables in the environment.
     #[track_caller]
     pub(crate) fn sits_with(&self, nick: &str, variables: &[(&str, &str)]) -> Screen {
+        self.sits_so(nick, self.home(nick), variables)
+    }
+
+    #[track_caller]
+    fn sits_so(&self, nick: &str, home: &Home, variables: &[(&str, &str)]) -> Screen {
         let address = self.relay.address().to_string();
         let arguments = [&["join", &address, "--nick", nick], self.view.options].concat();
         let View { rows, columns, .. } = self.view;
-        let home = self.home(nick);
         let screen = Screen::e2echat_with(home, variables, &arguments, rows, columns);
         screen.wait_for("roster", |shown| {
             shown.contains("nobody else") || shown.contains("type /")
         });
         screen.sees("\n> ");
         screen
+    }
+
+    /// Somebody with this folder runs the program at a terminal.
+    pub(crate) fn runs(&self, home: &Home, arguments: &[&str]) -> Screen {
+        let View { rows, columns, .. } = self.view;
+        let arguments = [arguments, self.view.options].concat();
+        Screen::e2echat(home, &arguments, rows, columns)
     }
 
     /// Somebody enters the room without one.
@@ -123,7 +140,7 @@ impl Stage {
         self.album.compare(&title, screen);
     }
 
-    fn home(&self, nick: &str) -> &Home {
+    pub(crate) fn home(&self, nick: &str) -> &Home {
         let home = self.homes.iter().find(|(owner, _)| *owner == nick);
         &home.expect("somebody who has an identity").1
     }

@@ -51,6 +51,15 @@ impl Client<'_> {
                 self.exit.note_unreadable(&error);
                 self.leave();
             }
+            Input::AskToQuit { key } => {
+                let also = if self.destination.is_hosted {
+                    ", and ends the relay for all"
+                } else {
+                    ""
+                };
+                self.screen
+                    .aside(format!("{key} once more leaves the room{also}"));
+            }
             Input::Quit => self.leave_soon(),
             // `Terminal::stop` tells why the output is closed.
             Input::OutputClosed => self.exit.allow_a_moment(),
@@ -189,11 +198,13 @@ impl Client<'_> {
             Command::CatchUp => self.ask_to_catch_up(),
             Command::Clear => screen.clear(),
             Command::History(count) => display::history(screen, count),
+            Command::Search(text) => display::search(screen, text),
             Command::Show(number) => display::show(screen, number.unwrap_or(1)),
             Command::Url(number) => display::url(screen, number.unwrap_or(1)),
             Command::Seen(count) => display::seen(screen, session, count),
             Command::Timestamp(switch) => display::set_timestamps(screen, switch),
             Command::Notify(when) => display::set_notify(screen, when),
+            Command::Quiet(switch) => self.set_quiet(switch),
             Command::Theme(name) => display::set_theme(screen, name),
             Command::Fingerprint { nick: None } => {
                 self.own_fingerprint();
@@ -221,6 +232,7 @@ impl Client<'_> {
             ),
             Command::Invite => self.invite(),
             Command::Save(name) => self.save(name),
+            Command::Keygen => self.save_identity(),
             Command::Rekey => self.next_key.rekey(session, screen),
             Command::Reconnect if session.is_inside() => {
                 screen.notice("entering the room anew");
@@ -243,9 +255,11 @@ fn why_not_in_a_script(command: Command<'_>) -> Option<&'static str> {
         Command::Msg { .. } | Command::Reply(_) => {
             Some("to say something to one person alone, use the type direct")
         }
-        Command::Clear | Command::Timestamp(_) | Command::Notify(_) | Command::Theme(_) => {
-            Some("that is for a screen, and there is none")
-        }
+        Command::Clear
+        | Command::Timestamp(_)
+        | Command::Notify(_)
+        | Command::Quiet(_)
+        | Command::Theme(_) => Some("that is for a screen, and there is none"),
         _ => None,
     }
 }

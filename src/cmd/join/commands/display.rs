@@ -10,6 +10,7 @@ use crate::room::session::{Fate, Said, Session, Undelivered};
 use super::table;
 use crate::cmd::join::output::notify::NotifyWord;
 use crate::cmd::join::output::screen::Screen;
+use crate::cmd::join::output::search::Search;
 use crate::cmd::join::output::{list, sort};
 
 /// How many messages `/history` shows where no number is given.
@@ -73,6 +74,19 @@ pub(super) fn history(screen: &mut Screen, count: Option<usize>) {
         screen.notice("nothing was said so far");
     } else {
         screen.answer(history);
+    }
+}
+
+pub(super) fn search(screen: &mut Screen, text: &str) {
+    match screen.search(text) {
+        Search::Empty => screen.refuse(None, "there is nothing in that to search for"),
+        Search::Nothing { kept: 0, .. } => screen.notice("nothing was said so far"),
+        Search::Nothing { sought, kept } => {
+            screen.notice(format!(
+                "none of the last {kept} messages has this: {sought}"
+            ));
+        }
+        Search::Found(answer) => screen.answer(answer),
     }
 }
 

@@ -34,7 +34,8 @@ pub enum Command<'a> {
     CatchUp,
     /// To take another nick.
     Nick(&'a str),
-    /// To show nothing of what somebody says; or, if nobody is named, to list whose words are not shown.
+    /// To show nothing of what somebody says and has said; or, if nobody is named, to list whose words are not
+    /// shown.
     Ignore(&'a str),
     /// To show again what somebody says.
     Unignore(&'a str),
@@ -46,6 +47,8 @@ pub enum Command<'a> {
     Clear,
     /// To show what was said lately.
     History(Option<usize>),
+    /// To look for what was said lately.
+    Search(&'a str),
     /// To show a long message whole.
     Show(Option<usize>),
     /// To show the address of a web page in a row of its own.
@@ -56,6 +59,8 @@ pub enum Command<'a> {
     Timestamp(&'a str),
     /// Of what to tell a user who looks elsewhere, or how.
     Notify(&'a str),
+    /// To tell who comes and goes, or not.
+    Quiet(&'a str),
     /// Which colours to use.
     Theme(&'a str),
     /// To show a fingerprint.
@@ -93,6 +98,8 @@ pub enum Command<'a> {
     Invite,
     /// To save the room under a name.
     Save(&'a str),
+    /// To save the identity of this run.
+    Keygen,
     /// To change the session key.
     Rekey,
     /// To make a new connection to the relay.
@@ -189,7 +196,7 @@ const TABLE: &[Row] = &[
     Row {
         usage: "/ignore [NICK]",
         alias: None,
-        help: "show nothing more of what somebody says; or list whom you ignore",
+        help: "show nothing of what somebody says and has said; or list whom",
         parse: |nick| Some(Command::Ignore(nick)),
     },
     Row {
@@ -262,10 +269,22 @@ const TABLE: &[Row] = &[
         parse: |name| with_one_word(name, Command::Save),
     },
     Row {
+        usage: "/keygen",
+        alias: None,
+        help: "save the identity that was made for this run, as your own",
+        parse: |rest| without_argument(rest, Command::Keygen),
+    },
+    Row {
         usage: "/history [N]",
         alias: None,
         help: "show the last N messages again, or 20",
         parse: |rest| with_number(rest, Command::History),
+    },
+    Row {
+        usage: "/search TEXT",
+        alias: None,
+        help: "find what was said lately, with what is around it",
+        parse: |text| with_text(text, Command::Search),
     },
     Row {
         usage: "/show [N]",
@@ -319,6 +338,12 @@ const TABLE: &[Row] = &[
         parse: |when| Some(Command::Notify(when)),
     },
     Row {
+        usage: "/quiet [on|off]",
+        alias: None,
+        help: "do not show who comes and goes, or do",
+        parse: |switch| Some(Command::Quiet(switch)),
+    },
+    Row {
         usage: "/theme [dark|light]",
         alias: None,
         help: "use colours for a dark or a light background",
@@ -339,7 +364,7 @@ const TABLE: &[Row] = &[
     Row {
         usage: "/quit",
         alias: Some("/exit"),
-        help: "leave; so do Ctrl-C and Ctrl-D on an empty line",
+        help: "leave; so do Ctrl-D, and Ctrl-C twice, on an empty line",
         parse: |rest| without_argument(rest, Command::Quit),
     },
 ];

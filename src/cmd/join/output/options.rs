@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cmd::terminal::{Beginning, ColorChoice, Format, Style, Theme, knows_osc};
+use crate::cmd::terminal::{Beginning, ColorChoice, Format, QuitKeys, Style, Theme, knows_osc};
 
 use super::log_file::LogFile;
 use super::notify::{Notifier, NotifyOptions};
@@ -72,7 +72,12 @@ impl Output {
     }
 
     /// How the terminal begins, with this title.
-    pub(super) fn beginning(&self, format: Format, title: String) -> Beginning {
+    pub(super) fn beginning(
+        &self,
+        format: Format,
+        quit_keys: QuitKeys,
+        title: String,
+    ) -> Beginning {
         Beginning {
             format,
             style: Style {
@@ -82,6 +87,7 @@ impl Output {
                 links: knows_osc(),
             },
             has_field: self.prompt == PromptForm::State,
+            quit_keys,
             title,
         }
     }

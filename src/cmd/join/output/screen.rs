@@ -1,11 +1,12 @@
 //! Shows reports: on the terminal, in words or as JSON. Writes them into the log, and keeps messages for
 //! `/history`.
 
+use std::collections::HashSet;
 use std::io;
 
 use crate::cmd::terminal::{
-    ChatMessage, Completion, Entry, Format, HurryHandle, Input, State, Style, Terminal,
-    render_whole,
+    Author, ChatMessage, Completion, Entry, Format, HurryHandle, Input, QuitKeys, State, Style,
+    Terminal, render_whole,
 };
 use crate::cmd::zone;
 
@@ -16,6 +17,7 @@ use super::log_file::LogFile;
 use super::notify::{Notifier, NotifyWord};
 use super::options::Output;
 use super::report::Report;
+use super::search::{self, Search};
 use super::speech::Speech;
 
 /// The longest text of one answer to a program, in bytes, if it has more than one line. Escaped, it is not twice as
@@ -60,11 +62,12 @@ impl Screen {
         format: Format,
         log: Option<LogFile>,
         room: String,
+        quit_keys: QuitKeys,
         complete: impl Fn(&str, usize) -> Completion + Send + Sync + 'static,
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
         let glance = Glance::new(room, zone::today());
-        let beginning = options.beginning(format, glance.title());
+        let beginning = options.beginning(format, quit_keys, glance.title());
         let style = beginning.style;
         Ok(Self {
             terminal: Terminal::start(beginning, complete, deliver)?,
@@ -273,9 +276,22 @@ impl Screen {
         self.is_log_cut
     }
 
-    /// The last `count` messages, one a line, and the day before those of another day.
+    /// The last `count` messages, one a line, and the day before those of another day. Those of people whom the
+    /// user ignores are not among them.
     pub(in crate::cmd::join) fn history(&self, count: usize) -> String {
         self.former.lines(count, zone::today())
+    }
+
+    /// The user ignores these, and nobody else.
+    pub(in crate::cmd::join) fn ignore(&mut self, authors: HashSet<Author>) {
+        self.former.ignore(authors.clone());
+        self.terminal.show(Entry::Ignored(authors));
+    }
+
+    /// What is found where this text is looked for in the latest messages.
+    pub(in crate::cmd::join) fn search(&self, sought: &str) -> Search {
+        let messages: Vec<&ChatMessage> = self.former.shown().map(|(_, it)| it).collect();
+        search::search(&messages, sought)
     }
 
     /// A message of which the screen shows only the beginning, the last one being the first: all of its

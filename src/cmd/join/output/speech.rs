@@ -81,6 +81,7 @@ impl Speech {
             date: None,
             is_handed_on: false,
             nick: self.author(),
+            author: *self.who.fingerprint.as_bytes(),
             hue: Hue::of(self.who.fingerprint.as_bytes()),
             own: self.own,
             to: self.to.as_ref().map(|nick| {

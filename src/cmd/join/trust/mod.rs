@@ -20,6 +20,9 @@ use self::known_people::{KnownPeople, Unwritten};
 /// primes. That takes 2^58 tries, but only some 2^29 primes.
 pub(in crate::cmd::join) const MIN_SUFFIX: usize = 10;
 
+/// How many columns the nicks of those take who are named one by one.
+const LONGEST_LIST: usize = 32;
+
 /// What the user knows of the people in a room.
 pub(in crate::cmd::join) struct Trust {
     people: KnownPeople,
@@ -31,6 +34,13 @@ pub(in crate::cmd::join) struct Trust {
     has_advised: bool,
     /// Whether the disk has been too full for what the user knows of somebody.
     is_disk_full: bool,
+}
+
+/// The end of a fingerprint that is read out, and that `/trust` takes.
+pub(in crate::cmd::join) fn end_of(fingerprint: Fingerprint) -> String {
+    let shown = fingerprint.to_string();
+    let begin = shown.len().saturating_sub(MIN_SUFFIX);
+    shown.get(begin..).unwrap_or_default().to_owned()
 }
 
 /// What the client says to the user about a person's identity.
@@ -211,29 +221,28 @@ impl Trust {
     }
 
     /// A person's standing in words, and whether the person gets no messages.
-    fn describe(&self, policy: &Policy, person: &Person) -> String {
+    pub(in crate::cmd::join) fn describe(&self, policy: &Policy, person: &Person) -> String {
         let since = || {
             let since = self.people.since(person.fingerprint);
             since.map_or(String::new(), |day| format!(" since {day}"))
         };
         let known = match person.standing {
-            Standing::Changed => "IDENTITY CHANGED".to_owned(),
             Standing::New if person.is_lasting => {
                 let elsewhere = self.people.seen_elsewhere(person.fingerprint);
                 elsewhere.map_or("new".to_owned(), |seen| format!("new here, {seen}"))
             }
-            Standing::New => "for this stay only".to_owned(),
+            Standing::Changed | Standing::New => standing(person).to_owned(),
             Standing::Known if !person.is_lasting => "known for this stay only".to_owned(),
             Standing::Known => format!("known{}", since()),
             Standing::Verified if !person.is_lasting => "verified for this stay only".to_owned(),
             Standing::Verified => format!("verified, known{}", since()),
         };
-        let left_out = if policy.admits(person.standing) {
-            ""
-        } else {
-            ", gets no messages"
-        };
-        format!("{known}{left_out}")
+        known + left_out(policy, person)
+    }
+
+    /// The same in short, so that it is the same of many.
+    pub(in crate::cmd::join) fn describe_in_short(policy: &Policy, person: &Person) -> String {
+        standing(person).to_owned() + left_out(policy, person)
     }
 
     /// Advice about those of these people who get no messages because of `--only-known` or
@@ -249,14 +258,19 @@ impl Trust {
             [nick] => nick,
             _ => "NICK",
         };
+        let who = left_out.join(", ");
+        let who = if left_out.len() > 1 && who.len() > LONGEST_LIST {
+            format!("{} of those who are here", left_out.len())
+        } else {
+            who
+        };
         let (option, remedy) = if policy.at_least == Standing::Verified {
             ("--only-verified", format!("/verify {nick}"))
         } else {
             ("--only-known", format!("/verify {nick} or /trust {nick}"))
         };
         Some(format!(
-            "nothing that you write goes to {}, as you asked with {option}; to change that, type {remedy}",
-            left_out.join(", ")
+            "nothing that you write goes to {who}, as you asked with {option}; to change that, type {remedy}"
         ))
     }
 
@@ -280,10 +294,34 @@ impl Trust {
             _ => "/code".to_owned(),
         };
         self.has_advised = true;
-        Some(format!(
-            "to make sure that nobody is posing as {}, whom you meet for the first time, type {command}",
-            new.join(" or ")
-        ))
+        let who = new.join(" or ");
+        Some(if new.len() > 1 && who.len() > LONGEST_LIST {
+            format!("to make sure that nobody here is posing as another, type {command}")
+        } else {
+            format!(
+                "to make sure that nobody is posing as {who}, whom you meet for the first time, type {command}"
+            )
+        })
+    }
+}
+
+/// A person's standing in a word or two.
+fn standing(person: &Person) -> &'static str {
+    match person.standing {
+        Standing::Changed => "IDENTITY CHANGED",
+        Standing::New if person.is_lasting => "new",
+        Standing::New => "for this stay only",
+        Standing::Known => "known",
+        Standing::Verified => "verified",
+    }
+}
+
+/// That a person gets no messages, if so.
+fn left_out(policy: &Policy, person: &Person) -> &'static str {
+    if policy.admits(person.standing) {
+        ""
+    } else {
+        ", gets no messages"
     }
 }
 
