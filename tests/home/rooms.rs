@@ -97,7 +97,7 @@ fn friends_move_to_a_private_room_and_come_back_by_its_name() {
     // The next day: the nick and the room are known.
     let ada = Screen::e2echat(&at_ada_s, &["join", "work"], 50, 600);
     ada.sees(&format!("* room work at {address}, by an invite: "));
-    ada.sees("* you are ada ");
+    ada.sees("* you are ada\n");
     let mut bob = Screen::e2echat(&at_bob_s, &["join"], 50, 600);
     bob.sees("  1  work\nnumber, or invite: ");
     bob.enter("1");
