@@ -18,7 +18,13 @@ pub(super) const WORD: &str = "detached";
 /// # Errors
 /// Where the system does not say where this program is.
 pub(super) fn command(program: &str) -> io::Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
+    // On Linux that is this program still where another one has taken its place since.
+    let own = if cfg!(target_os = "linux") {
+        "/proc/self/exe".into()
+    } else {
+        std::env::current_exe()?
+    };
+    let mut command = Command::new(own);
     command.args([WORD, program]);
     Ok(command)
 }

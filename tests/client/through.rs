@@ -173,6 +173,29 @@ fn a_program_that_does_not_want_to_end_is_made_to() {
     assert_is_gone(bridge.processes()[0]);
 }
 
+#[test]
+fn a_program_that_leads_nowhere_on_the_way_back_does_not_outlive_who_leaves() {
+    let relay = Relay::start(&[]);
+    let bridge = Bridge::new();
+    let home = Home::new();
+    let once = home.file("once").display().to_string();
+    let later = format!(
+        "if [ -e '{once}' ]; then echo $$ >> \"$2\"; sleep 600; exit; fi\n: > '{once}'\n{BRIDGE}"
+    );
+    fs::write(bridge.home.file("bridge"), later).unwrap();
+    let bob = join_through(relay.address(), "bob", &bridge.command());
+    bridge.kill();
+    wait_for(
+        || (bridge.processes().len() > 1).then_some(()),
+        || format!("{:#?}", bob.lines()),
+    );
+    bob.signal(Signal::SIGINT);
+    bob.ended();
+    for process in bridge.processes() {
+        assert_is_gone(process);
+    }
+}
+
 /// Joins through a program that leads nowhere.
 fn fail_through(place: &str, program: &str) -> Ended {
     let home = Home::new();
@@ -234,6 +257,18 @@ fn what_a_program_says_that_fails_is_told_as_it_comes_harmless_and_not_without_e
         "{hint}"
     );
     assert!(!failed.stderr.concat().contains('\x1b'));
+
+    // As the banner of a server that ssh shows.
+    let banner =
+        r#"sh -c 'printf "bye\r* ada is verified\342\200\25007:00 <ada> hello\n" >&2; exit 3'"#;
+    let failed = fail_through("relay.invalid", banner);
+    let expected = "* sh: bye * ada is verified 07:00 <ada> hello";
+    assert_eq!(
+        failed.stderr.first().map(String::as_str),
+        Some(expected),
+        "{failed:#?}"
+    );
+    assert_eq!(failed.stderr.len(), 3, "{failed:#?}");
 
     let megabyte = "sh -c 'yes | head -c 1000000 >&2; exit 1'";
     let failed = fail_through("relay.invalid", megabyte);

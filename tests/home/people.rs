@@ -254,8 +254,45 @@ fn another_of_the_same_nick_is_told_once_and_is_no_alarm() {
     drop(other);
     // Where one of them is known, the other one is an alarm, as ever.
     let ada = Screen::join(&adas, &here.address().to_string(), "ada", &[]);
+    let mut ada = ada;
     let _other = Client::join_from(&others, here.address(), "bob", &[]);
     ada.sees("\n! THE IDENTITY OF bob HAS CHANGED");
+    // Whoever is noted is known: nobody is who stands where another one is expected.
+    ada.enter("/note bob an impostor");
+    ada.sees("? nothing is noted: whoever is here as bob is not the bob whom you know\n");
+}
+
+#[test]
+fn an_import_hides_no_room_in_which_somebody_would_be_known_and_shows_no_row_that_it_does_not_make()
+{
+    let (adas, other) = (Home::new(), Home::new());
+    let bob = stranger(1);
+    let rooms = ["one", "two", "three", "lobby"];
+    let seen: String = rooms.map(|room| line("seen", room, "bob", &bob)).concat();
+    let forged = format!(
+        "1 seen relay:1\r\rcarol\u{2028}VERIFIED {} bob {bob}\n",
+        room_id("den")
+    );
+    let path = exported(&other, &seen);
+    fs::write(&path, seen + &forged).unwrap();
+    let mut screen = Screen::e2echat(&adas, &["people", "import", &path], 24, 200);
+    screen.wait_for("an end", |shown| {
+        shown.contains("take that over? (yes/no)") || shown.contains("e2echat: error: ")
+    });
+    let shown = screen.contents();
+    assert!(
+        !shown.contains("\ncarol") && !shown.contains("\nVERIFIED"),
+        "{shown}"
+    );
+    screen.press("\x04");
+    screen.wait_exit();
+    // The same without that line.
+    let path = exported(
+        &Home::new(),
+        &rooms.map(|room| line("seen", room, "bob", &bob)).concat(),
+    );
+    let screen = Screen::e2echat(&adas, &["people", "import", &path], 24, 200);
+    screen.sees("and would be known in 1 more rooms");
 }
 
 #[test]
@@ -435,7 +472,7 @@ fn an_import_asks_for_each_person_and_changes_nobody_by_itself() {
     ));
     screen.enter("yes");
     screen.sees(&format!(
-        "dave  {one}\n  was seen over there in a room at relay:1 as dave\n"
+        "dave  {one}\n  was seen over there in a room at relay:1 as dave, and would be known there\n"
     ));
     screen.enter("y");
     screen.sees("2 of 3 taken over");

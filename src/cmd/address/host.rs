@@ -29,9 +29,10 @@ pub(super) fn canonical(host: &str) -> Option<String> {
     is_name.then(|| bare.to_ascii_lowercase())
 }
 
-/// Whether no name of a host has this sign. It may be a mail address, or a colon from another keyboard.
+/// Whether no name of a host has this sign. It may be a mail address, or punctuation from another keyboard, which
+/// some program takes for the common one.
 fn is_in_no_name(sign: char) -> bool {
-    sign == '：' || sign.is_ascii_punctuation() && !matches!(sign, '.' | '-' | '_')
+    !sign.is_alphanumeric() && !matches!(sign, '.' | '-' | '_')
 }
 
 /// The one form of an IPv6 address, perhaps with a zone behind `%` (RFC 4007 §11). An IPv4 address in the form of an

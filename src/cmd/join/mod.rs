@@ -156,7 +156,8 @@ pub(super) fn join_room(
         room: room.id(),
         deliver: Arc::new(deliver(&sender, Happening::Link)),
     };
-    let connecting = Connecting::start(relay, format);
+    // A program that asks the user something must not be interrupted.
+    let connecting = (!dialler.route.is_program()).then(|| Connecting::start(relay, format));
     let stream = dialler.connect()?;
     let mut connection = Connection::start(dialler, stream)?;
     let on_the_way = enter(relay, &mut connection, &happenings, &mut session, &clock)?;

@@ -13,6 +13,9 @@ use super::book::AddressBook;
 use super::store::{MAX_FILE, PeopleFile};
 use super::words::day;
 
+/// How many of the rooms are shown in which somebody was seen over there.
+const SHOWN_PLACES: usize = 3;
+
 /// Asks for each person whom `path` would change, and changes those.
 pub(super) fn run(store: &PeopleFile, book: &mut AddressBook, path: &Path) -> anyhow::Result<()> {
     let theirs = read(path)?;
@@ -119,13 +122,16 @@ fn question(book: &AddressBook, theirs: &AddressBook, whom: Fingerprint) -> Stri
         let instead = noted.map_or(String::new(), |noted| format!(", and not: {noted}"));
         format!("would have the note: {note}{instead}")
     }));
-    rows.extend(person.sightings().iter().take(3).map(|it| {
+    let sightings = person.sightings();
+    rows.extend(sightings.iter().take(SHOWN_PLACES).map(|it| {
         format!(
-            "was seen over there in {} as {}",
+            "was seen over there in {} as {}, and would be known there",
             theirs.words(it.place),
             it.nick
         )
     }));
+    let more = sightings.len().saturating_sub(SHOWN_PLACES);
+    rows.extend((more > 0).then(|| format!("and would be known in {more} more rooms")));
     let others = person.nick().map(|nick| book.called(nick));
     let others = others.into_iter().flatten().filter(|other| *other != whom);
     rows.extend(others.take(3).map(|other| {

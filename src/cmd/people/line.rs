@@ -146,6 +146,11 @@ impl<'a> Line<'a> {
     pub(super) fn parse(line: &'a str) -> Option<(i64, Self)> {
         let mut parts = line.splitn(3, ' ');
         let (time, word, rest) = (parts.next()?, parts.next()?, parts.next()?);
+        // A place that would be shown in other rows, or not at all, is none. A note is made harmless.
+        let is_shown_so = || SafeText::new(rest).as_str() == rest && !rest.contains('\n');
+        if word != "noted" && !is_shown_so() {
+            return None;
+        }
         let time = time.parse().ok()?;
         let said = match word {
             "noted" => {

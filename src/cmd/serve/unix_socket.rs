@@ -1,7 +1,7 @@
 //! A socket in the file system, for what stands before the relay on the same machine: `ssh -W`, something that
 //! speaks TLS, Tor.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
@@ -9,6 +9,8 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, umask};
 
@@ -16,6 +18,23 @@ use crate::cmd::{failure, reason};
 
 /// Who runs the relay and the same group may connect: the socket's mode is 0660.
 const NOT_ALLOWED: Mode = Mode::S_IXUSR.union(Mode::S_IXGRP).union(Mode::S_IRWXO);
+
+/// Locks the folder, for which nobody is waited for without end: anybody may lock it who can read it.
+fn lock(folder: &File) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// How long another program may look at the folder, too.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A socket that listens.
 pub(super) struct UnixSocket {
@@ -65,7 +84,7 @@ impl UnixSocket {
             .filter(|folder| !folder.as_os_str().is_empty());
         // One program after the other looks whether somebody listens, and listens.
         let folder = File::open(folder.unwrap_or(Path::new("."))).map_err(io_error)?;
-        folder.lock().map_err(io_error)?;
+        lock(&folder).map_err(io_error)?;
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(io_error(error)),

@@ -273,7 +273,8 @@ fn check(command: &Command, line: &Line) -> Result<(), String> {
         ));
     };
     let has = |sign| line.values.iter().any(|value| value.contains(sign));
-    if key == "room" && has('/') {
+    let is_invite = |value: &String| value.contains('/') || value.starts_with("inv-");
+    if key == "room" && line.values.iter().any(is_invite) {
         return Err("an invite is a secret, and does not belong into this file: /save NAME in the room keeps it elsewhere".to_owned());
     }
     if key == "proxy" && has('@') {

@@ -112,7 +112,8 @@ fn table(command: Command, name: &str, defaults: Vec<Default>) -> anyhow::Result
         return Ok(String::new());
     };
     let line = |option: &Arg| {
-        let origin = origins.iter().find(|(id, _)| id == option.get_id());
+        // The last one holds: a saved room goes before the file.
+        let origin = origins.iter().rfind(|(id, _)| id == option.get_id());
         line(option, given, origin.map(|(_, origin)| origin.as_str()))
     };
     Ok(options.iter().map(line).collect())
@@ -141,7 +142,7 @@ fn shown(name: &str, value: &OsStr) -> String {
     let value: OsString = value.to_owned();
     let value = value.to_string_lossy();
     match (name, value.rsplit_once('@')) {
-        ("room", _) if value.contains('/') => "an invite".to_owned(),
+        ("room", _) if value.contains('/') || value.starts_with("inv-") => "an invite".to_owned(),
         ("proxy", Some((_, host))) => format!("socks5://...@{}", SafeText::new(host)),
         _ => SafeText::new(&value).to_string(),
     }

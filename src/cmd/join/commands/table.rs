@@ -159,7 +159,7 @@ const TABLE: &[Row] = &[
     Row {
         usage: "/note NICK [NOTE]",
         alias: None,
-        help: "note something of somebody, which you alone see; nothing takes it away",
+        help: "note something of somebody, which you alone see; no NOTE removes it",
         parse: |rest| {
             let (nick, text) = split_word(rest);
             (!nick.is_empty()).then_some(Command::Note { nick, text })

@@ -3,6 +3,16 @@
 use std::convert::Infallible;
 use std::net::TcpStream;
 
+/// Nor is one at present.
+#[derive(Default)]
+pub(super) struct Present;
+
+impl Present {
+    /// Does nothing.
+    #[expect(clippy::unused_self, reason = "on Unix it is asked")]
+    pub(super) fn end(&self) {}
+}
+
 /// There is none.
 pub(in crate::cmd::join) struct Running(Infallible);
 
@@ -15,7 +25,7 @@ impl Running {
         _: &str,
         _: &[String],
         _: bool,
-        _: &[u8],
+        _: (&[u8], &Present),
     ) -> anyhow::Result<(TcpStream, Self)> {
         anyhow::bail!("on this system no program can be the connection")
     }

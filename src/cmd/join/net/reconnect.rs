@@ -133,6 +133,13 @@ pub(in crate::cmd::join) struct Connection {
     eager_until: Option<Instant>,
 }
 
+impl Drop for Connection {
+    /// A program that is yet to lead to the relay would outlive the one that waits for it.
+    fn drop(&mut self) {
+        self.dialler.route.end_program();
+    }
+}
+
 impl Connection {
     /// Begins with a way that is open. If it breaks, there is no other connection before
     /// [`Connection::try_for`] allows it.

@@ -9,7 +9,7 @@ use crate::cmd::deadline::DeadlineReader;
 use crate::cmd::{failure, reason};
 
 use super::link::Connected;
-use super::running::Running;
+use super::running::{Present, Running};
 use super::side_by_side;
 use super::socks5::{PROXY_TIMEOUT, Proxy};
 use super::through::Program;
@@ -39,6 +39,7 @@ pub(in crate::cmd) struct Through {
     program: Program,
     relay: Address,
     has_run: AtomicBool,
+    present: Present,
 }
 
 impl Route {
@@ -51,8 +52,21 @@ impl Route {
                 program,
                 relay,
                 has_run: AtomicBool::new(false),
+                present: Present::default(),
             }),
         }
+    }
+
+    /// Ends the program through which it leads at present, if it is one.
+    pub(in crate::cmd::join) fn end_program(&self) {
+        if let Self::Program(through) = self {
+            through.present.end();
+        }
+    }
+
+    /// Whether it leads through a program.
+    pub(in crate::cmd::join) fn is_program(&self) -> bool {
+        matches!(self, Self::Program(_))
     }
 
     /// Connects to the relay that people call `name`, and sends it the preamble. This may take as long as the last
@@ -90,7 +104,7 @@ impl Through {
     fn connect(&self, preamble: &[u8]) -> anyhow::Result<Connected> {
         let (name, words) = self.program.words(&self.relay);
         let is_first = !self.has_run.swap(true, Ordering::SeqCst);
-        let (stream, program) = Running::start(&name, &words, is_first, preamble)?;
+        let (stream, program) = Running::start(&name, &words, is_first, (preamble, &self.present))?;
         Ok(Connected {
             stream,
             program: Some(program),

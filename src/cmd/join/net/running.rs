@@ -8,11 +8,12 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::libc::SIGTERM;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use shared_child::SharedChild;
 use shared_child::unix::SharedChildExt as _;
 
@@ -36,8 +37,58 @@ const MOST_LINES: usize = 20;
 /// A program that runs. It ends with this.
 pub(in crate::cmd::join) struct Running {
     name: SafeText,
-    child: Arc<SharedChild>,
+    process: Arc<Process>,
     said: Arc<Mutex<Said>>,
+}
+
+/// The program's process.
+struct Process {
+    child: SharedChild,
+    /// Whether it leads a session of its own, and with that a group of processes.
+    is_leader: bool,
+}
+
+/// The program that runs at present, for whoever does not wait until it has led to the relay.
+#[derive(Default)]
+pub(super) struct Present(Mutex<Weak<Process>>);
+
+impl Present {
+    /// Ends it, if there is one.
+    pub(super) fn end(&self) {
+        let process = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(process) = process.upgrade() {
+            process.end();
+        }
+    }
+}
+
+impl Process {
+    /// Has it end, with what it has started where that can be told: it is asked to, and then made to.
+    fn end(&self) {
+        self.signal(Signal::SIGTERM);
+        if self.wait().is_none() {
+            self.signal(Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let group = i32::try_from(self.child.id())
+            .ok()
+            .filter(|_| self.is_leader);
+        // Once it has ended, its number may be another's.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        // It fails where it does not lead one yet.
+        let _ = group.map(|group| killpg(Pid::from_raw(group), signal));
+        let _ = self.child.send_signal(signal as i32);
+    }
+
+    /// Waits for a moment until it has ended.
+    fn wait(&self) -> Option<ExitStatus> {
+        within(LINGER, || self.child.try_wait().ok().flatten())
+    }
 }
 
 /// What the program has said on its standard error.
@@ -51,7 +102,7 @@ struct Said {
 
 impl Running {
     /// Starts a program, and waits until something comes from the relay, which is sent the preamble. The first time the
-    /// program has the terminal, where it may ask; later the terminal is the line editor's.
+    /// program has the terminal, where it may ask; later the terminal is the line editor's. It is the `present` one.
     ///
     /// # Errors
     /// In words for the user: that it cannot be run, has ended, or is silent.
@@ -59,7 +110,7 @@ impl Running {
         name: &str,
         words: &[String],
         is_first: bool,
-        preamble: &[u8],
+        (preamble, present): (&[u8], &Present),
     ) -> anyhow::Result<(TcpStream, Self)> {
         let (stream, running) = Self::spawn(name, words, is_first).map_err(|error| {
             failure(
@@ -67,24 +118,25 @@ impl Running {
                 "is the program of --through spelled right, and installed?",
             )
         })?;
+        *present.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            Arc::downgrade(&running.process);
         let patience = if is_first { FIRST } else { LATER };
-        let come = stream
-            .set_read_timeout(Some(patience))
-            .and_then(|()| (&stream).write_all(preamble))
-            .and_then(|()| stream.peek(&mut [0]));
+        // Who reads nothing may have said something all the same.
+        let _ = (&stream).write_all(preamble);
+        let come = wait_for_bytes(&stream, Instant::now() + patience);
         let is_late = |error: &io::Error| {
             let kind = error.kind();
             matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
         };
         let why = match come {
-            Ok(1..) => {
+            Ok(true) => {
                 running.lock().shown = 0;
                 return Ok((stream, running));
             }
             Err(error) if is_late(&error) => {
                 format!("nothing came within {} seconds", patience.as_secs())
             }
-            Ok(0) | Err(_) => match running.wait() {
+            Ok(false) | Err(_) => match running.process.wait() {
                 Some(status) => format!("it ended ({status})"),
                 None => "it hung up".to_owned(),
             },
@@ -107,30 +159,34 @@ impl Running {
             .stdout(its)
             .stderr(Stdio::piped());
         let child = SharedChild::spawn(&mut command)?;
+        let errors = child.take_stderr();
         // The command has the program's end of the pair too.
         drop(command);
         // To be read, written, and given a time limit, it is a socket as any other.
         let stream = TcpStream::from(OwnedFd::from(ours));
         let running = Self {
             name: SafeText::new(name),
-            child: Arc::new(child),
+            process: Arc::new(Process {
+                child,
+                is_leader: !is_first,
+            }),
             said: Arc::new(Mutex::new(Said {
                 last: String::new(),
                 shown: if is_first { MOST_LINES } else { 0 },
                 is_over: false,
             })),
         };
-        if let Some(errors) = running.child.take_stderr() {
+        if let Some(errors) = errors {
             let (name, said) = (running.name.clone(), Arc::clone(&running.said));
             thread::Builder::new()
                 .name("program-errors".into())
                 .spawn(move || listen(errors, &name, &said))?;
         }
-        let (child, connection) = (Arc::clone(&running.child), stream.try_clone()?);
+        let (process, connection) = (Arc::clone(&running.process), stream.try_clone()?);
         thread::Builder::new()
             .name("program-end".into())
             .spawn(move || {
-                let _ = child.wait();
+                let _ = process.child.wait();
                 let _ = connection.shutdown(Shutdown::Both);
             })?;
         Ok((stream, running))
@@ -157,20 +213,26 @@ impl Running {
     fn lock(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Waits for a moment until the program has ended.
-    fn wait(&self) -> Option<ExitStatus> {
-        within(LINGER, || self.child.try_wait().ok().flatten())
-    }
 }
 
 impl Drop for Running {
-    /// Has the program end: it is asked to, and then made to.
     fn drop(&mut self) {
-        let _ = self.child.send_signal(SIGTERM);
-        if self.wait().is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+        self.process.end();
+    }
+}
+
+/// Waits until something has come, or the end: returns whether it is something.
+fn wait_for_bytes(stream: &TcpStream, deadline: Instant) -> io::Result<bool> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.peek(&mut [0]) {
+            // The program was stopped for a while, and goes on.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            come => return come.map(|count| count > 0),
         }
     }
 }
@@ -198,7 +260,9 @@ fn listen(errors: impl Read, name: &SafeText, said: &Mutex<Said>) {
         .take(LONGEST_LINE)
         .read_until(b'\n', &mut line)
     {
-        let text = SafeText::new(String::from_utf8_lossy(&line).trim_end()).to_string();
+        // Other signs break lines, too. It stays one row behind the program's name.
+        let text = SafeText::new(String::from_utf8_lossy(&line).trim_end());
+        let text = text.as_str().replace('\n', " ");
         line.clear();
         if text.is_empty() {
             continue;

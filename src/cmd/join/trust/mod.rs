@@ -158,6 +158,12 @@ impl Trust {
                 "nothing is noted: {nick} has saved no identity, and the next {nick} may be anybody"
             ));
         }
+        // Whoever is noted is known: that is not for whoever stands where another one is expected.
+        if person.standing == Standing::Changed {
+            return Remark::Mistake(format!(
+                "nothing is noted: whoever is here as {nick} is not the {nick} whom you know"
+            ));
+        }
         let note = match Note::parse(text) {
             Ok(note) => note,
             Err(count) => {
@@ -172,10 +178,7 @@ impl Trust {
             None => format!("nothing is noted of {nick}"),
         };
         let written = self.people.note(person, note, now);
-        let standing = match self.standing(person) {
-            _ if person.standing == Standing::Changed => Standing::Changed,
-            standing => standing,
-        };
+        let standing = self.standing(person);
         session.set_standing(person.sid, standing);
         let policy = session.policy();
         let changes = policy.admits(standing) != policy.admits(person.standing);

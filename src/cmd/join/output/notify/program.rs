@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::cmd::command_words::keep_variables_from;
+
 /// How long one may run.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether one has ended.
@@ -119,6 +121,7 @@ impl Passthrough {
 /// What tmux says of the pane in which the program runs.
 fn is_passthrough_on() -> bool {
     let mut command = Command::new("tmux");
+    keep_variables_from(&mut command);
     command.args(["show-options", "-Apv", "allow-passthrough"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let Ok(mut child) = command.stderr(Stdio::null()).spawn() else {
