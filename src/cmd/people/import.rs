@@ -131,7 +131,8 @@ fn question(book: &AddressBook, theirs: &AddressBook, whom: Fingerprint) -> Stri
         )
     }));
     let more = sightings.len().saturating_sub(SHOWN_PLACES);
-    rows.extend((more > 0).then(|| format!("and would be known in {more} more rooms")));
+    let rooms = if more == 1 { "room" } else { "rooms" };
+    rows.extend((more > 0).then(|| format!("and would be known in {more} more {rooms}")));
     let others = person.nick().map(|nick| book.called(nick));
     let others = others.into_iter().flatten().filter(|other| *other != whom);
     rows.extend(others.take(3).map(|other| {
