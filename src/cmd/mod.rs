@@ -1,6 +1,8 @@
 //! The commands, and what they are made of: arguments, threads, sockets, files and the terminal.
 
 mod arguments;
+#[cfg(unix)]
+mod child;
 mod credits;
 mod deadline;
 #[cfg(unix)]

@@ -82,11 +82,11 @@ use self::reply::ReplyTo;
 use self::trust::Trust;
 use self::trust::known_people::KnownPeopleFile;
 
+use super::reason;
 use super::settings::name::SavedName;
 use super::settings::rooms::SavedRoom;
 use super::signals::on_signal;
 use super::terminal::{Format, HurryHandle, Input, check_readable};
-use super::{failure, reason};
 
 /// Runs the command: joins as whom, and where, the arguments say.
 /// `entered` is the saved room that they name.

@@ -26,88 +26,72 @@ use super::edit::{Edit, PendingEdit};
 use super::entry::Entry;
 use super::input::{Deliver, Input};
 use super::input_area::InputArea;
-use super::keyboard::Brackets;
+use super::keyboard::{Brackets, Console};
 use super::keys::Keys;
 use super::queue::BoundedQueue;
 
-/// The handle of a running line editor.
-pub(super) struct Editor {
-    thread: JoinHandle<()>,
-}
+/// Starts the thread. Returns also the one thing that may write to the terminal while it runs.
+///
+/// # Errors
+/// If rustyline cannot use the terminal, or the system gives no thread.
+pub(super) fn start(
+    prompt: &str,
+    complete: Complete,
+    deliver: &Deliver,
+    area: &Arc<InputArea>,
+    queue: &Arc<BoundedQueue<Entry>>,
+    console: &Arc<Console>,
+) -> anyhow::Result<(JoinHandle<()>, impl ExternalPrinter + Send + use<>)> {
+    // Vi's insert mode has no numeric argument. In Emacs mode Alt and a digit begin one before
+    // rustyline asks any binding.
+    let config = Builder::new()
+        .edit_mode(EditMode::Vi)
+        // The keyboard sets both, and sends no Escape alone.
+        .bracketed_paste(false)
+        .keyseq_timeout(None)
+        .completion_type(CompletionType::List)
+        .color_mode(ColorMode::Enabled)
+        .grapheme_cluster_mode(GraphemeClusterMode::WcWidth)
+        .build();
+    let mut readline =
+        rustyline::Editor::<EditorHelper, MemHistory>::with_history(config, MemHistory::new())
+            .context("cannot use the terminal")?;
+    let pending = PendingEdit::default();
+    readline.set_helper(Some(EditorHelper {
+        area: Arc::clone(area),
+        queue: Arc::clone(queue),
+        pending: pending.clone(),
+    }));
+    let keys = Keys {
+        deliver: Arc::clone(deliver),
+        complete,
+        area: Arc::clone(area),
+        queue: Arc::clone(queue),
+        pending,
+        console: Arc::clone(console),
+        state: Mutex::default(),
+    };
+    readline.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys)));
+    let printer = readline
+        .create_external_printer()
+        .context("cannot print to the terminal")?;
 
-impl Editor {
-    /// Starts the thread. Returns also the one thing that may write to the terminal while it runs.
-    ///
-    /// # Errors
-    /// If rustyline cannot use the terminal, or the system gives no thread.
-    pub(super) fn start(
-        prompt: &str,
-        complete: Complete,
-        deliver: &Deliver,
-        area: &Arc<InputArea>,
-        queue: &Arc<BoundedQueue<Entry>>,
-    ) -> anyhow::Result<(Self, impl ExternalPrinter + Send + use<>)> {
-        // Vi's insert mode has no numeric argument. In Emacs mode Alt and a digit begin one before
-        // rustyline asks any binding.
-        let config = Builder::new()
-            .edit_mode(EditMode::Vi)
-            // The keyboard sets both, and sends no Escape alone.
-            .bracketed_paste(false)
-            .keyseq_timeout(None)
-            .completion_type(CompletionType::List)
-            .color_mode(ColorMode::Enabled)
-            .grapheme_cluster_mode(GraphemeClusterMode::WcWidth)
-            .build();
-        let mut readline =
-            rustyline::Editor::<EditorHelper, MemHistory>::with_history(config, MemHistory::new())
-                .context("cannot use the terminal")?;
-        let pending = PendingEdit::default();
-        readline.set_helper(Some(EditorHelper {
-            area: Arc::clone(area),
-            queue: Arc::clone(queue),
-            pending: pending.clone(),
-        }));
-        let keys = Keys {
-            deliver: Arc::clone(deliver),
-            complete,
-            area: Arc::clone(area),
-            queue: Arc::clone(queue),
-            pending,
-            state: Mutex::default(),
-        };
-        readline.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys)));
-        let printer = readline
-            .create_external_printer()
-            .context("cannot print to the terminal")?;
-
-        let end = EndAnnouncer {
-            deliver: Arc::clone(deliver),
-            area: Arc::clone(area),
-            queue: Arc::clone(queue),
-        };
-        let prompt = prompt.to_owned();
-        let thread = thread::Builder::new()
-            .name("editor".to_owned())
-            .spawn(move || {
-                end.area.set_prompt(&prompt);
-                let _brackets = Brackets::begin();
-                // Whatever ends it, there are no keys any more.
-                let _ = readline.readline(&prompt);
-            })
-            .context("cannot start the editor's thread")?;
-        Ok((Self { thread }, printer))
-    }
-
-    /// Whether the thread has ended.
-    pub(super) fn is_finished(&self) -> bool {
-        self.thread.is_finished()
-    }
-
-    /// Waits for the thread to end.
-    pub(super) fn join(self) {
-        // If the thread has panicked, the panic is on standard error.
-        let _ = self.thread.join();
-    }
+    let end = EndAnnouncer {
+        deliver: Arc::clone(deliver),
+        area: Arc::clone(area),
+        queue: Arc::clone(queue),
+    };
+    let prompt = prompt.to_owned();
+    let thread = thread::Builder::new()
+        .name("editor".to_owned())
+        .spawn(move || {
+            end.area.set_prompt(&prompt);
+            let _brackets = Brackets::begin();
+            // Whatever ends it, there are no keys any more.
+            let _ = readline.readline(&prompt);
+        })
+        .context("cannot start the editor's thread")?;
+    Ok((thread, printer))
 }
 
 /// Announces the end of the thread when dropped, so also where a panic ends it.

@@ -28,6 +28,8 @@ pub(in crate::cmd) enum Input {
     },
     /// The end of standard input. Never from a terminal.
     End,
+    /// What the user wanted of the line editor is not done, or not all of it; in words. Never without a terminal.
+    NotDone(String),
     /// The input fails, for this reason, and gives nothing more.
     Failed(io::Error),
     /// The user asks to leave, or a signal does, or the terminal is gone. This may come repeatedly.

@@ -16,11 +16,13 @@ use rustyline::{
 };
 
 use super::completion::{CandidateCycle, Complete};
+use super::draft::{self, Edited};
 use super::edit::{Edit, PendingEdit};
 use super::entry::Entry;
 use super::history::History;
 use super::input::{Deliver, Input};
 use super::input_area::InputArea;
+use super::keyboard::{Console, end_brackets};
 use super::queue::BoundedQueue;
 
 /// The handler of all keys. rustyline calls it on the editor's thread.
@@ -30,6 +32,7 @@ pub(super) struct Keys {
     pub(super) area: Arc<InputArea>,
     pub(super) queue: Arc<BoundedQueue<Entry>>,
     pub(super) pending: PendingEdit,
+    pub(super) console: Arc<Console>,
     /// It is in a mutex only because rustyline shares its handlers.
     pub(super) state: Mutex<KeyState>,
 }
@@ -75,6 +78,7 @@ impl ConditionalEventHandler for Keys {
             (K::Char('f') | K::Right, M::ALT) | (K::Right, M::CTRL) => Cmd::Move(WORD_RIGHT),
             (K::Char('K'), M::CTRL) => Cmd::Kill(Movement::EndOfLine),
             (K::Char('d'), M::ALT) => Cmd::Kill(WORD_RIGHT),
+            (K::Char('e'), M::ALT) => self.edit(history, input.line()),
             (K::Backspace, M::ALT) => Cmd::Kill(WORD_LEFT),
             _ if is_rustylines(key) => return None,
             _ => Cmd::Noop,
@@ -141,6 +145,28 @@ impl Keys {
         self.area.request_redraw();
         self.queue.wake();
         Cmd::Noop
+    }
+
+    /// Has the user edit the line in an editor of their own. rustyline draws nothing before this returns, and so the
+    /// printer waits.
+    fn edit(&self, history: &mut History, line: &str) -> Cmd {
+        end_brackets();
+        let edited = draft::edit(line, &self.console, |why| {
+            (self.deliver)(Input::NotDone(why));
+        });
+        self.area.set_damaged();
+        self.queue.wake();
+        match edited {
+            Edited::Draft(text) => self.request(Edit {
+                range: 0..line.len(),
+                text,
+            }),
+            Edited::Kept => Cmd::Noop,
+            Edited::TooLong(text) => {
+                history.add(&text);
+                Cmd::Noop
+            }
+        }
     }
 
     /// Moves up within the input, or from its first row to an older line of the history.
@@ -221,6 +247,7 @@ mod tests {
             area: Arc::clone(&area),
             queue: Arc::new(BoundedQueue::new()),
             pending: PendingEdit::default(),
+            console: Console::silent(),
             state: Mutex::default(),
         };
         let enter = |text: &str| {

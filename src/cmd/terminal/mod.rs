@@ -1,5 +1,5 @@
 //! The terminal, or lines on standard input and output where the program runs in a pipe. Entries go
-//! in, rows come out; this module takes nothing from `room` but `SafeText`, and knows no rooms.
+//! in, rows come out; this module takes nothing from `room` but `SafeText` and the length of a message, and knows no rooms.
 //!
 //! # Who may write
 //!
@@ -24,7 +24,12 @@
 //! The printer waits for the editor's thread, so that thread must wait for nobody: `deliver` must
 //! not block, and the editor's thread wakes the queue but never pushes to it.
 //!
-//! # Without one
+//! # Heard, or without a cursor
+//!
+//! Where the user wants it, or the terminal cannot move a cursor, there is no rustyline. The *keyboard* is the same, and
+//! two other threads (`linear.rs`) read it, and write each row once.
+//!
+//! # Without a terminal
 //!
 //! There are two threads, *reader* and *writer* (`plain.rs`). There is no prompt, each entry is one
 //! line, and there is colour only if the user asked for it.
@@ -37,15 +42,20 @@
 
 mod completion;
 mod detect;
+#[cfg_attr(not(unix), path = "no_draft.rs")]
+mod draft;
 mod edit;
 mod editor;
 mod entry;
 mod gutter;
 mod history;
+mod hurry;
 mod input;
 mod input_area;
 mod keyboard;
 mod keys;
+mod kind;
+mod linear;
 mod plain;
 mod printer;
 mod queue;
@@ -57,8 +67,8 @@ pub(super) mod url;
 mod wrap;
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -67,7 +77,9 @@ use anyhow::Context as _;
 pub(super) use self::completion::Completion;
 pub(super) use self::detect::knows_links;
 pub(super) use self::entry::{ChatMessage, Entry, OwnWords, State};
+pub(super) use self::hurry::HurryHandle;
 pub(super) use self::input::{Input, MAX_LINE};
+pub(super) use self::kind::Format;
 pub(super) use self::readable::check_readable;
 #[cfg(test)]
 pub(super) use self::render::render;
@@ -76,11 +88,11 @@ pub(super) use self::style::{ColorChoice, Style};
 pub(super) use self::theme::{Hue, Theme};
 
 use self::completion::Complete;
-use self::detect::has_terminal;
-use self::editor::Editor;
 use self::input::Deliver;
 use self::input_area::{InputArea, Size};
-use self::keyboard::Keyboard;
+use self::keyboard::{Console, Keyboard};
+use self::kind::Kind;
+use self::linear::{Linear, Page};
 use self::printer::Printer;
 use self::queue::BoundedQueue;
 use super::credits::Credits;
@@ -92,15 +104,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_LINES_UNDER_WAY: usize = 64;
 /// How often `stop` looks whether a thread has ended.
 const POLL: Duration = Duration::from_millis(5);
-
-/// In which form input and output go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// On a terminal where there is one, else as lines.
-    Screen,
-    /// As lines, even where standard input and output are terminals.
-    Lines,
-}
+/// Alt-E, as the keyboard gives it.
+const ALT_E: &[u8] = b"\x1be";
 
 /// The running terminal. Dropping it does what [`Terminal::stop`] does.
 pub(super) struct Terminal {
@@ -111,25 +116,14 @@ pub(super) struct Terminal {
     progress: Arc<AtomicU64>,
     /// The size that it had when it was looked at last.
     size: Size,
-    is_interactive: bool,
+    kind: Kind,
     has_keyboard: bool,
     /// None where there is no terminal, or once `stop` has waited for the editor.
     keyboard: Option<Keyboard>,
-    editor: Option<Editor>,
+    /// The thread of the line editor, or of what reads keys in its place.
+    editor: Option<JoinHandle<()>>,
     /// The thread of the printer or the writer. None once `stop` has waited for it.
     output: Option<JoinHandle<io::Result<()>>>,
-}
-
-/// Ends all waiting in [`Terminal::show`]. The signal handler uses it: the program may be waiting
-/// there for a terminal or a pipe that stands still, and would not hear of the signal.
-#[derive(Clone)]
-pub(super) struct HurryHandle(Arc<BoundedQueue<Entry>>);
-
-impl HurryHandle {
-    /// From now on the queue drops an entry that would have to wait.
-    pub(super) fn hurry(&self) {
-        self.0.hurry();
-    }
 }
 
 impl Terminal {
@@ -149,13 +143,13 @@ impl Terminal {
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
         let deliver: Deliver = Arc::new(deliver);
-        let has_keyboard = format == Format::Screen && io::stdin().is_terminal();
+        let has_keyboard = format != Format::Lines && io::stdin().is_terminal();
         let mut terminal = Self {
             queue: Arc::new(BoundedQueue::new()),
             credits: (!has_keyboard).then(|| Arc::new(Credits::new(MAX_LINES_UNDER_WAY))),
             progress: Arc::new(AtomicU64::new(0)),
             size: Size::now(),
-            is_interactive: format == Format::Screen && has_terminal(),
+            kind: Kind::of(format),
             has_keyboard,
             keyboard: None,
             editor: None,
@@ -163,14 +157,18 @@ impl Terminal {
         };
         let area = Arc::new(InputArea::new());
         match terminal
-            .is_interactive
+            .is_interactive()
             .then(|| terminal.start_keyboard(&area))
         {
-            Some(Ok(())) => {
-                terminal.start_editor(prompt, style, Arc::new(complete), &deliver, area)?;
+            Some(Ok(console)) if terminal.kind == Kind::Linear => {
+                terminal.start_linear(style, deliver, console)?;
+            }
+            Some(Ok(console)) => {
+                let complete = Arc::new(complete);
+                terminal.start_editor(prompt, style, complete, &deliver, area, &console)?;
             }
             Some(Err(error)) => {
-                terminal.is_interactive = false;
+                terminal.kind = Kind::Lines;
                 terminal.start_plain(style, &deliver)?;
                 terminal.show(Entry::Notice(SafeText::new(&format!(
                     "lines cannot be edited here: {error}"
@@ -181,14 +179,15 @@ impl Terminal {
         Ok(terminal)
     }
 
-    fn start_keyboard(&mut self, area: &Arc<InputArea>) -> io::Result<()> {
+    fn start_keyboard(&mut self, area: &Arc<InputArea>) -> io::Result<Arc<Console>> {
         let (area, queue) = (Arc::clone(area), Arc::clone(&self.queue));
         let keyboard = Keyboard::start(move || {
             area.set_damaged();
             queue.wake();
-        });
-        self.keyboard = Some(keyboard?);
-        Ok(())
+        })?;
+        let console = Arc::clone(keyboard.console());
+        self.keyboard = Some(keyboard);
+        Ok(console)
     }
 
     fn start_editor(
@@ -198,14 +197,37 @@ impl Terminal {
         complete: Complete,
         deliver: &Deliver,
         area: Arc<InputArea>,
+        console: &Arc<Console>,
     ) -> anyhow::Result<()> {
-        let (editor, external) = Editor::start(prompt, complete, deliver, &area, &self.queue)?;
+        let (editor, external) =
+            editor::start(prompt, complete, deliver, &area, &self.queue, console)?;
         self.editor = Some(editor);
         let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
         let printer = Printer::new(external, queue, area, style, progress);
         self.output = Some(spawn("printer", move || {
             printer.run();
             Ok(())
+        })?);
+        Ok(())
+    }
+
+    fn start_linear(
+        &mut self,
+        style: Style,
+        deliver: Deliver,
+        console: Arc<Console>,
+    ) -> anyhow::Result<()> {
+        let linear = Arc::new(Linear {
+            page: Mutex::new(Page::new(io::stdout(), console.echoes())),
+            queue: Arc::clone(&self.queue),
+            deliver,
+        });
+        let (writer, progress) = (Arc::clone(&linear), Arc::clone(&self.progress));
+        self.output = Some(spawn("writer", move || {
+            writer.write_entries(style, &progress)
+        })?);
+        self.editor = Some(spawn("reader", move || {
+            linear.read_keys(io::stdin().lock(), &console);
         })?);
         Ok(())
     }
@@ -230,10 +252,24 @@ impl Terminal {
         self.has_keyboard
     }
 
-    /// Whether both input and output are a terminal with a line editor.
+    /// Whether both input and output are a terminal.
     #[must_use]
     pub(super) fn is_interactive(&self) -> bool {
-        self.is_interactive
+        self.kind != Kind::Lines
+    }
+
+    /// Whether it can move its cursor, and is drawn again where that is needed.
+    #[must_use]
+    pub(super) fn is_drawn(&self) -> bool {
+        self.kind == Kind::Drawn
+    }
+
+    /// Opens the user's own editor on what is typed, as Alt-E does. Returns whether that can be: the rest is told by
+    /// [`Input::NotDone`].
+    #[must_use]
+    pub(super) fn edit(&self) -> bool {
+        let keyboard = self.keyboard.as_ref();
+        keyboard.is_some_and(|keyboard| keyboard.press(ALT_E))
     }
 
     /// Shows an entry, behind all earlier ones. Waits while the queue is full, until [`HurryHandle`]
@@ -245,7 +281,7 @@ impl Terminal {
     /// Whether the screen shows only the beginning of a message, because it is so long.
     #[must_use]
     pub(super) fn is_cut(&self, message: &ChatMessage, style: Style) -> bool {
-        let columns = if self.is_interactive {
+        let columns = if self.is_drawn() {
             Size::now().columns
         } else {
             usize::MAX
@@ -258,7 +294,7 @@ impl Terminal {
     /// has none.
     pub(super) fn notice_size(&mut self) {
         let size = Size::now();
-        if self.is_interactive && size != self.size {
+        if self.is_drawn() && size != self.size {
             self.size = size;
             self.queue.wake();
         }
@@ -267,7 +303,8 @@ impl Terminal {
     /// The handle that ends the waiting in [`Terminal::show`].
     #[must_use]
     pub(super) fn hurry_handle(&self) -> HurryHandle {
-        HurryHandle(Arc::clone(&self.queue))
+        let console = self.keyboard.as_ref().map(Keyboard::console);
+        HurryHandle::new(&self.queue, console)
     }
 
     /// Lets the reader read one line more: the program has dealt with one, or with one too long.
@@ -291,6 +328,9 @@ impl Terminal {
 
     fn shut_down(&mut self) -> io::Result<()> {
         self.queue.close();
+        if let Some(keyboard) = &self.keyboard {
+            keyboard.console().close();
+        }
         let mut written = Ok(());
         if let Some(output) = self.output.take()
             && self.wait_for(|| output.is_finished())
@@ -301,10 +341,9 @@ impl Terminal {
         if let Some(mut keyboard) = self.keyboard.take() {
             keyboard.hang_up();
             let editor = self.editor.take();
-            if self.wait_for(|| editor.as_ref().is_none_or(Editor::is_finished)) {
-                if let Some(editor) = editor {
-                    editor.join();
-                }
+            if self.wait_for(|| editor.as_ref().is_none_or(JoinHandle::is_finished)) {
+                // If the thread has panicked, the panic is on standard error.
+                let _ = editor.map(JoinHandle::join);
                 keyboard.give_back();
             } else {
                 keyboard.restore_mode();
@@ -321,7 +360,7 @@ impl Terminal {
         let mut since = Instant::now();
         while !is_finished() {
             let progress = self.progress.load(Ordering::SeqCst);
-            let patient = !self.is_interactive && !self.queue.is_hurried();
+            let patient = !self.is_interactive() && !self.queue.is_hurried();
             if progress != seen || patient {
                 (seen, since) = (progress, Instant::now());
             } else if since.elapsed() >= PATIENCE {

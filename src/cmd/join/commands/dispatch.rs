@@ -45,6 +45,7 @@ impl Client<'_> {
                 self.screen.refuse(None, error);
                 self.screen.credit();
             }
+            Input::NotDone(why) => self.screen.refuse(None, why),
             Input::End => self.leave(),
             Input::Failed(error) => {
                 self.exit.note_unreadable(&error);
@@ -179,6 +180,8 @@ impl Client<'_> {
             Command::Back => self.come_back(),
             Command::Share { nick, which } => self.share(nick, which),
             Command::CatchUp => self.ask_to_catch_up(),
+            Command::Edit if screen.edit() => {}
+            Command::Edit => screen.refuse(None, "no editor can be opened here"),
             Command::Clear => screen.clear(),
             Command::History(count) => display::history(screen, count),
             Command::Show(number) => display::show(screen, number.unwrap_or(1)),
@@ -235,9 +238,11 @@ fn why_not_in_a_script(command: Command<'_>) -> Option<&'static str> {
         Command::Msg { .. } | Command::Reply(_) => {
             Some("to say something to one person alone, use the type direct")
         }
-        Command::Clear | Command::Timestamp(_) | Command::Notify(_) | Command::Theme(_) => {
-            Some("that is for a screen, and there is none")
-        }
+        Command::Edit
+        | Command::Clear
+        | Command::Timestamp(_)
+        | Command::Notify(_)
+        | Command::Theme(_) => Some("that is for a screen, and there is none"),
         _ => None,
     }
 }

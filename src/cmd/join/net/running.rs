@@ -16,7 +16,7 @@ use nix::libc::SIGTERM;
 use shared_child::SharedChild;
 use shared_child::unix::SharedChildExt as _;
 
-use crate::cmd::{detached, failure, reason};
+use crate::cmd::{child, detached, failure, reason};
 use crate::room::text::SafeText;
 
 /// How long the program may take until something comes from the relay. The first time it may have to ask the
@@ -99,11 +99,7 @@ impl Running {
         } else {
             detached::command(name)?
         };
-        // Its variables are the user's, without what is meant for this program alone, such as a passphrase.
-        let variables = std::env::vars_os().map(|(name, _)| name);
-        for name in variables.filter(|name| name.as_encoded_bytes().starts_with(b"E2ECHAT_")) {
-            command.env_remove(name);
-        }
+        child::hide_own_variables(&mut command);
         command
             .args(words)
             .stdin(its.try_clone()?)

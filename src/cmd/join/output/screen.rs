@@ -60,6 +60,13 @@ pub(in crate::cmd::join) struct Output {
         hide_possible_values = true
     )]
     notify: Bell,
+
+    /// Write each line once and draw nothing again, without colour, for those who hear the screen; what
+    /// comes while you type waits until Enter, 20 seconds at most
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", default_value = "false", hide_default_value = true,
+          hide_possible_values = true, action = clap::ArgAction::Set)]
+    plain: bool,
 }
 
 /// Whether something is done.
@@ -96,9 +103,15 @@ impl Output {
             timestamps: self.timestamp == Switch::On,
             links: knows_links(),
         };
+        let is_json = format == Format::Lines;
+        let format = if self.plain && !is_json {
+            Format::Heard
+        } else {
+            format
+        };
         Ok(Screen {
             terminal: Terminal::start("> ", format, style, complete, deliver)?,
-            is_json: format == Format::Lines,
+            is_json,
             request: None,
             style,
             bell: self.notify,
@@ -343,6 +356,12 @@ impl Screen {
         self.terminal.show(Entry::Mark(change));
     }
 
+    /// Opens the user's own editor on what is typed. Returns whether that can be.
+    #[must_use]
+    pub(in crate::cmd::join) fn edit(&self) -> bool {
+        self.terminal.edit()
+    }
+
     /// Takes everything off the screen.
     pub(in crate::cmd::join) fn clear(&self) {
         self.terminal.show(Entry::Clear);
@@ -387,9 +406,9 @@ impl Screen {
         self.terminal.show(Entry::Style(style));
     }
 
-    /// How the user gets back what was typed and not sent, if there is a line editor.
+    /// How the user gets back what was typed and not sent, where the terminal is sure to have that key.
     pub(in crate::cmd::join) fn hint_at_history(&self) -> &'static str {
-        if self.is_interactive() {
+        if self.terminal.is_drawn() {
             "; the Up key brings it back"
         } else {
             ""

@@ -74,6 +74,11 @@ impl Decoder {
         Some(if is_escape { ESCAPE_WAIT } else { WAIT })
     }
 
+    /// Whether a paste has begun and not ended.
+    pub(super) fn is_in_paste(&self) -> bool {
+        self.pastes
+    }
+
     /// Expects no rest of what has begun, and returns what rustyline should read.
     pub(super) fn give_up(&mut self) -> Vec<u8> {
         self.gave_up_escape = self.begun == [ESCAPE];

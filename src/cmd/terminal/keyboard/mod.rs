@@ -10,6 +10,8 @@
 //! was stopped: the shell has changed it meanwhile.
 
 #[cfg(unix)]
+mod console;
+#[cfg(unix)]
 mod decoder;
 #[cfg(not(unix))]
 mod elsewhere;
@@ -20,10 +22,12 @@ mod unix;
 
 use std::io::{self, Write as _};
 
+#[cfg(unix)]
+pub(super) use self::console::{Console, Loan};
 #[cfg(not(unix))]
 use self::elsewhere::BRACKETS_OFF;
 #[cfg(not(unix))]
-pub(super) use self::elsewhere::{BRACKETS_ON, Keyboard};
+pub(super) use self::elsewhere::{BRACKETS_ON, Console, Keyboard};
 #[cfg(unix)]
 use self::unix::BRACKETS_OFF;
 #[cfg(unix)]
@@ -44,6 +48,11 @@ impl Drop for Brackets {
     fn drop(&mut self) {
         print(BRACKETS_OFF);
     }
+}
+
+/// Has it put none, until the screen is drawn again: another program has the terminal.
+pub(super) fn end_brackets() {
+    print(BRACKETS_OFF);
 }
 
 /// Writes what moves no cursor. Where that fails the terminal is gone.

@@ -1,0 +1,196 @@
+//! The terminal itself, and who has it: the keyboard, or a program to which it is lent meanwhile.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::libc::termios;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::termios::{
+    ControlFlags, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr,
+    tcsetattr,
+};
+use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
+
+/// The terminal that standard input was.
+pub(in crate::cmd::terminal) struct Console {
+    terminal: File,
+    /// The mode that it had. What is changed in a `Termios` is not in the `termios` that it becomes.
+    before: termios,
+    /// Whoever holds it reads the terminal, and sets its mode.
+    turn: Mutex<()>,
+    is_closed: AtomicBool,
+}
+
+/// The terminal while it is lent: it has its mode of before. Dropping it takes the terminal back.
+pub(in crate::cmd::terminal) struct Loan<'a> {
+    console: &'a Console,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Console {
+    /// The terminal that is standard input now.
+    pub(super) fn open() -> io::Result<Self> {
+        let terminal: File = io::stdin().as_fd().try_clone_to_owned()?.into();
+        let before = tcgetattr(&terminal)?;
+        Ok(Self::with_mode(terminal, before.into()))
+    }
+
+    fn with_mode(terminal: File, before: termios) -> Self {
+        Self {
+            terminal,
+            before,
+            turn: Mutex::default(),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// One that has nothing to read.
+    #[cfg(test)]
+    pub(in crate::cmd::terminal) fn silent() -> std::sync::Arc<Self> {
+        let pair = nix::pty::openpty(None, None).expect("a pseudo-terminal");
+        let mode = tcgetattr(&pair.slave).expect("it has a mode");
+        let nothing = File::open("/dev/null").expect("there is nothing");
+        std::sync::Arc::new(Self::with_mode(nothing, mode.into()))
+    }
+
+    pub(super) fn terminal(&self) -> &File {
+        &self.terminal
+    }
+
+    /// The mode that the keyboard gives it.
+    pub(super) fn raw(&self) -> Termios {
+        raw(self.before.into())
+    }
+
+    /// Whether the terminal is to show what is typed. Where it is not, another program does that: the one whose
+    /// window it is.
+    pub(in crate::cmd::terminal) fn echoes(&self) -> bool {
+        Termios::from(self.before)
+            .local_flags
+            .contains(LocalFlags::ECHO)
+    }
+
+    /// Reads what the terminal has, once it is not lent.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let _turn = self.take_turn();
+        (&self.terminal).read(buffer)
+    }
+
+    pub(super) fn set_raw(&self) -> nix::Result<()> {
+        tcsetattr(&self.terminal, SetArg::TCSANOW, &self.raw())
+    }
+
+    /// Sets the keyboard's mode again, if the program is in the foreground: in the background the system would stop
+    /// it for that.
+    pub(super) fn set_raw_again(&self) {
+        let _turn = self.take_turn();
+        if tcgetpgrp(&self.terminal).is_ok_and(|group| group == getpgrp()) {
+            let _ = self.set_raw();
+        }
+    }
+
+    /// Restores the mode of before, whoever has the terminal.
+    pub(super) fn restore(&self) {
+        let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before.into());
+    }
+
+    /// Lends nothing more, and wants back what is lent.
+    pub(in crate::cmd::terminal) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Lends the terminal, in the mode of before. What is typed meanwhile is the borrower's.
+    ///
+    /// # Errors
+    /// In words, where the terminal is not the program's to lend.
+    pub(in crate::cmd::terminal) fn lend(&self) -> Result<Loan<'_>, &'static str> {
+        let turn = self.take_turn();
+        // Without a controlling terminal there are no groups.
+        if tcgetpgrp(&self.terminal).is_ok_and(|group| group != getpgrp()) {
+            return Err("another program has the terminal");
+        }
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Err("this program is ending");
+        }
+        self.restore();
+        Ok(Loan {
+            console: self,
+            _turn: turn,
+        })
+    }
+
+    fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Loan<'_> {
+    /// The terminal, as a program's standard input.
+    ///
+    /// # Errors
+    /// If the system has no descriptor to give.
+    pub(in crate::cmd::terminal) fn input(&self) -> io::Result<File> {
+        self.console.terminal.try_clone()
+    }
+
+    /// Whether the terminal is wanted back.
+    pub(in crate::cmd::terminal) fn is_over(&self) -> bool {
+        self.console.is_closed.load(Ordering::SeqCst)
+    }
+
+    /// Puts a group of processes into the foreground: signals that keys make are for it alone. Returns false where a
+    /// third one is there, as a shell may be that has stopped this program.
+    pub(in crate::cmd::terminal) fn hand_to(&self, group: Pid) -> bool {
+        let terminal = &self.console.terminal;
+        let is_ours = tcgetpgrp(terminal).is_ok_and(|has| has == getpgrp() || has == group);
+        if is_ours {
+            let _ = unstopped(|| tcsetpgrp(terminal, group));
+        }
+        is_ours
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        let console = self.console;
+        unstopped(|| {
+            let _ = tcsetpgrp(&console.terminal, getpgrp());
+            let _ = console.set_raw();
+        });
+    }
+}
+
+/// Does something to the terminal for which the system would stop a program in the background.
+fn unstopped<T>(act: impl FnOnce() -> T) -> T {
+    let stop = SigSet::from_iter([Signal::SIGTTOU]);
+    let _ = stop.thread_block();
+    let result = act();
+    let _ = stop.thread_unblock();
+    result
+}
+
+/// The mode in which a terminal gives out each byte at once as it is, and shows none. Output is processed
+/// as before. It is rustyline's raw mode, but that a read waits for nothing: another program may take
+/// the bytes for which `poll` has woken the thread.
+fn raw(mut raw: Termios) -> Termios {
+    raw.input_flags &= !(InputFlags::BRKINT
+        | InputFlags::ICRNL
+        | InputFlags::INPCK
+        | InputFlags::ISTRIP
+        | InputFlags::IXON);
+    raw.control_flags |= ControlFlags::CS8;
+    raw.local_flags &=
+        !(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::IEXTEN | LocalFlags::ISIG);
+    for index in [
+        SpecialCharacterIndices::VMIN,
+        SpecialCharacterIndices::VTIME,
+    ] {
+        if let Some(least) = raw.control_chars.get_mut(index as usize) {
+            *least = 0;
+        }
+    }
+    raw
+}
