@@ -60,6 +60,8 @@ off\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t'Never'
 mentions\t'When somebody mentions the user, or says something to the user alone'
 all\t'When somebody says anything'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l plain -d 'Write each line once and draw nothing again, without colour, for those who hear the screen; what comes while you type waits until Enter, 20 seconds at most' -r -f -a "true\t''
+false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-connections -d 'The most connections at once' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-members -d 'The most members in a room' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-queue -d 'The most bytes that wait for a member that does not read, or has no connection; then it is dropped' -r
@@ -107,6 +109,8 @@ off\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t'Never'
 mentions\t'When somebody mentions the user, or says something to the user alone'
 all\t'When somebody says anything'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l plain -d 'Write each line once and draw nothing again, without colour, for those who hear the screen; what comes while you type waits until Enter, 20 seconds at most' -r -f -a "true\t''
+false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l json -d 'Speak JSON, one object a line, on standard input and output: see docs/JSON.md'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l no-config -d 'Do without the settings file'

@@ -10,7 +10,7 @@
 
 mod key;
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -166,7 +166,7 @@ impl<W: Write> Linear<W> {
     }
 
     /// Does what keys say, until there are none any more.
-    pub(super) fn read_keys(&self, input: impl Read, console: &Console) {
+    pub(super) fn read_keys(&self, input: impl BufRead, console: &Console) {
         let mut history = History::default();
         let mut bytes = input.bytes().map_while(Result::ok);
         while let Some(key) = Key::read(&mut bytes) {
@@ -366,8 +366,8 @@ mod tests {
         let writing = thread::spawn(move || writer.write_entries(Style::PLAIN, &AtomicU64::new(0)));
         let notice = |i: usize| Entry::Notice(SafeText::new(&i.to_string()));
         (0..HELD).for_each(|i| linear.queue.push(notice(i)));
-        let all: String = (0..HELD).map(|i| format!("* {i}\n")).collect();
-        let expected = format!("x\n{all}x");
+        let all: Vec<_> = (0..HELD).map(|i| format!("* {i}\n")).collect();
+        let expected = format!("x\n{}x", all.concat());
         let mut seen = String::new();
         while seen.len() < expected.len() {
             seen += &written.recv().unwrap();

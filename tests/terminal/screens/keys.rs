@@ -134,6 +134,7 @@ fn heard() {
         bob.wait_for_message("ada", "half a sentence");
         stage.picture("and is there with Enter", &ada);
         ada.enter("/help msg");
+        ada.sees("| /msg NICK TEXT");
         ada.type_text("and on");
         stage.picture("a command, and another line", &ada);
     });
