@@ -286,7 +286,7 @@ const TABLE: &[Row] = &[
     Row {
         usage: "/edit",
         alias: None,
-        help: "write in your own editor; Alt-E opens it on what you have typed",
+        help: "open your editor; Alt-E opens it on what you typed",
         parse: |rest| without_argument(rest, Command::Edit),
     },
     Row {

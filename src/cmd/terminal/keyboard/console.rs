@@ -1,5 +1,6 @@
 //! The terminal itself, and who has it: the keyboard, or a program to which it is lent meanwhile.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
@@ -27,6 +28,8 @@ pub(in crate::cmd::terminal) struct Console {
 /// The terminal while it is lent: it has its mode of before. Dropping it takes the terminal back.
 pub(in crate::cmd::terminal) struct Loan<'a> {
     console: &'a Console,
+    /// The group of processes that has it.
+    borrower: Cell<Option<Pid>>,
     _turn: MutexGuard<'a, ()>,
 }
 
@@ -118,6 +121,7 @@ impl Console {
         self.restore();
         Ok(Loan {
             console: self,
+            borrower: Cell::new(None),
             _turn: turn,
         })
     }
@@ -144,22 +148,33 @@ impl Loan<'_> {
     /// Puts a group of processes into the foreground: signals that keys make are for it alone. Returns false where a
     /// third one is there, as a shell may be that has stopped this program.
     pub(in crate::cmd::terminal) fn hand_to(&self, group: Pid) -> bool {
-        let terminal = &self.console.terminal;
-        let is_ours = tcgetpgrp(terminal).is_ok_and(|has| has == getpgrp() || has == group);
+        self.borrower.set(Some(group));
+        let is_ours = self.is_in_foreground();
         if is_ours {
-            let _ = unstopped(|| tcsetpgrp(terminal, group));
+            let _ = unstopped(|| tcsetpgrp(&self.console.terminal, group));
         }
         is_ours
+    }
+
+    /// Whether this program or the borrower is in the foreground. Without a controlling terminal nobody is elsewhere.
+    fn is_in_foreground(&self) -> bool {
+        let group = tcgetpgrp(&self.console.terminal);
+        group.map_or(true, |group| {
+            group == getpgrp() || Some(group) == self.borrower.get()
+        })
     }
 }
 
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
         let console = self.console;
-        unstopped(|| {
-            let _ = tcsetpgrp(&console.terminal, getpgrp());
-            let _ = console.set_raw();
-        });
+        // Where a shell has it, the keyboard sets its mode once the program goes on.
+        if self.is_in_foreground() {
+            unstopped(|| {
+                let _ = tcsetpgrp(&console.terminal, getpgrp());
+                let _ = console.set_raw();
+            });
+        }
     }
 }
 
