@@ -49,22 +49,39 @@ fn body(blocks: usize) -> Body {
     Body::new(Kind::Text.code(), text_of(blocks)).expect("a text that is short enough")
 }
 
-#[divan::bench(args = ["2048", "3072", "4096"], sample_count = 10)]
-fn generate_key(bits: &str) -> SessionKey {
-    SessionKey::generate(bits.parse().expect("a size that is offered"))
+/// The lengths of keys that are offered.
+const BITS: [&str; 3] = ["2048", "3072", "4096"];
+
+fn size(bits: &str) -> KeySize {
+    bits.parse().expect("a size that is offered")
 }
 
-#[divan::bench]
-fn sign(bencher: Bencher) {
-    let identity = common::identity();
+#[divan::bench(args = BITS, sample_count = 30)]
+fn generate_key(bits: &str) -> SessionKey {
+    SessionKey::generate(size(bits))
+}
+
+#[divan::bench(args = BITS)]
+fn sign(bencher: Bencher, bits: &str) {
+    let identity = common::identity(size(bits));
     let header = header(&body(1)).encode();
     bencher.bench(|| identity.key.sign(black_box(&header)));
 }
 
 #[divan::bench(args = [1, 10, 100, 1000])]
 fn seal(bencher: Bencher, readers: usize) {
-    let identity = common::identity();
-    let cards = common::cards(&identity, readers);
+    seal_for(bencher, readers, KeySize::Bits2048);
+}
+
+#[divan::bench(args = BITS)]
+fn seal_for_100(bencher: Bencher, bits: &str) {
+    seal_for(bencher, 100, size(bits));
+}
+
+/// Seals under keys of one length all.
+fn seal_for(bencher: Bencher, readers: usize, bits: KeySize) {
+    let identity = common::identity(bits);
+    let cards = common::cards(&identity, readers, bits);
     let readers: Vec<_> = cards
         .iter()
         .map(|card| (card.sid(), card.session()))
@@ -74,9 +91,9 @@ fn seal(bencher: Bencher, readers: usize) {
     bencher.bench(|| SealedMessage::seal(&header, &body, &identity.key, black_box(&readers)));
 }
 
-#[divan::bench]
-fn verify_signature(bencher: Bencher) {
-    let identity = common::identity();
+#[divan::bench(args = BITS)]
+fn verify_signature(bencher: Bencher, bits: &str) {
+    let identity = common::identity(size(bits));
     let header = header(&body(1)).encode();
     let signature = identity.key.sign(&header);
     bencher.bench(|| verify(black_box(&header), &signature, identity.key.public()));
@@ -84,8 +101,18 @@ fn verify_signature(bencher: Bencher) {
 
 #[divan::bench(args = [1, 20])]
 fn open_blocks(bencher: Bencher, blocks: usize) {
-    let identity = common::identity();
-    let key = SessionKey::generate(KeySize::Bits2048);
+    open_with(bencher, blocks, KeySize::Bits2048);
+}
+
+#[divan::bench(args = BITS)]
+fn open_block(bencher: Bencher, bits: &str) {
+    open_with(bencher, 1, size(bits));
+}
+
+/// Opens a text of so many blocks of a key of 2048 bits.
+fn open_with(bencher: Bencher, blocks: usize, bits: KeySize) {
+    let identity = common::identity(KeySize::Bits2048);
+    let key = SessionKey::generate(bits);
     let reader = SessionId([9; 32]);
     let body = body(blocks);
     let header = header(&body);

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use e2echat::cipher::keys::KeySize;
 use e2echat::cipher::seal::Body;
 use e2echat::room::card::{Card, Identity};
 use e2echat::room::chain::{Claim, Link};
@@ -72,8 +73,8 @@ fn received(frame: &Frame) -> Vec<u8> {
 
 #[divan::bench(args = [10, 100, 1000])]
 fn fan_out(bencher: Bencher, members: usize) {
-    let identity = common::identity();
-    let cards = common::cards(&identity, members);
+    let identity = common::identity(KeySize::Bits2048);
+    let cards = common::cards(&identity, members, KeySize::Bits2048);
     let limits = RelayLimits {
         members: u32::MAX,
         ..RelayLimits::default()
@@ -101,8 +102,8 @@ fn fan_out(bencher: Bencher, members: usize) {
 
 #[divan::bench(args = [1, 100])]
 fn encode_send(bencher: Bencher, readers: usize) {
-    let identity = common::identity();
-    let cards = common::cards(&identity, readers + 1);
+    let identity = common::identity(KeySize::Bits2048);
+    let cards = common::cards(&identity, readers + 1, KeySize::Bits2048);
     let frames = message(&cards, &identity);
     bencher.bench(|| {
         black_box(&frames)
@@ -114,8 +115,8 @@ fn encode_send(bencher: Bencher, readers: usize) {
 
 #[divan::bench(args = [1, 100])]
 fn decode_send(bencher: Bencher, readers: usize) {
-    let identity = common::identity();
-    let cards = common::cards(&identity, readers + 1);
+    let identity = common::identity(KeySize::Bits2048);
+    let cards = common::cards(&identity, readers + 1, KeySize::Bits2048);
     let frames: Vec<Vec<u8>> = message(&cards, &identity).iter().map(received).collect();
     bencher.bench(|| {
         for frame in &frames {
@@ -126,8 +127,8 @@ fn decode_send(bencher: Bencher, readers: usize) {
 
 #[divan::bench]
 fn parse_card(bencher: Bencher) {
-    let identity = common::identity();
-    let cards = common::cards(&identity, 1);
+    let identity = common::identity(KeySize::Bits2048);
+    let cards = common::cards(&identity, 1, KeySize::Bits2048);
     bencher.bench(|| Card::parse(black_box(cards[0].bytes()), cards[0].room()));
 }
 

@@ -28,6 +28,9 @@ _e2echat() {
             e2echat,keygen)
                 cmd="e2echat__subcmd__keygen"
                 ;;
+            e2echat,people)
+                cmd="e2echat__subcmd__people"
+                ;;
             e2echat,rooms)
                 cmd="e2echat__subcmd__rooms"
                 ;;
@@ -46,14 +49,50 @@ _e2echat() {
             e2echat__subcmd__help,keygen)
                 cmd="e2echat__subcmd__help__subcmd__keygen"
                 ;;
+            e2echat__subcmd__help,people)
+                cmd="e2echat__subcmd__help__subcmd__people"
+                ;;
             e2echat__subcmd__help,rooms)
                 cmd="e2echat__subcmd__help__subcmd__rooms"
                 ;;
             e2echat__subcmd__help,serve)
                 cmd="e2echat__subcmd__help__subcmd__serve"
                 ;;
+            e2echat__subcmd__help__subcmd__people,export)
+                cmd="e2echat__subcmd__help__subcmd__people__subcmd__export"
+                ;;
+            e2echat__subcmd__help__subcmd__people,forget)
+                cmd="e2echat__subcmd__help__subcmd__people__subcmd__forget"
+                ;;
+            e2echat__subcmd__help__subcmd__people,import)
+                cmd="e2echat__subcmd__help__subcmd__people__subcmd__import"
+                ;;
             e2echat__subcmd__help__subcmd__rooms,forget)
                 cmd="e2echat__subcmd__help__subcmd__rooms__subcmd__forget"
+                ;;
+            e2echat__subcmd__people,export)
+                cmd="e2echat__subcmd__people__subcmd__export"
+                ;;
+            e2echat__subcmd__people,forget)
+                cmd="e2echat__subcmd__people__subcmd__forget"
+                ;;
+            e2echat__subcmd__people,help)
+                cmd="e2echat__subcmd__people__subcmd__help"
+                ;;
+            e2echat__subcmd__people,import)
+                cmd="e2echat__subcmd__people__subcmd__import"
+                ;;
+            e2echat__subcmd__people__subcmd__help,export)
+                cmd="e2echat__subcmd__people__subcmd__help__subcmd__export"
+                ;;
+            e2echat__subcmd__people__subcmd__help,forget)
+                cmd="e2echat__subcmd__people__subcmd__help__subcmd__forget"
+                ;;
+            e2echat__subcmd__people__subcmd__help,help)
+                cmd="e2echat__subcmd__people__subcmd__help__subcmd__help"
+                ;;
+            e2echat__subcmd__people__subcmd__help,import)
+                cmd="e2echat__subcmd__people__subcmd__help__subcmd__import"
                 ;;
             e2echat__subcmd__rooms,forget)
                 cmd="e2echat__subcmd__rooms__subcmd__forget"
@@ -74,7 +113,7 @@ _e2echat() {
 
     case "${cmd}" in
         e2echat)
-            opts="-h -V --help --version serve join keygen config rooms help"
+            opts="-h -V --help --version serve join keygen config rooms people help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -102,7 +141,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__help)
-            opts="serve join keygen config rooms help"
+            opts="serve join keygen config rooms people help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -171,6 +210,62 @@ _e2echat() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        e2echat__subcmd__help__subcmd__people)
+            opts="export import forget"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__help__subcmd__people__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__help__subcmd__people__subcmd__forget)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__help__subcmd__people__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         e2echat__subcmd__help__subcmd__rooms)
             opts="forget"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -214,7 +309,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__join)
-            opts="$(e2echat rooms 2>/dev/null | cut -d ' ' -f 1) -h --relay --nick --proxy --through --json --save --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --notify --plain --no-config --help"
+            opts="$(e2echat rooms 2>/dev/null | cut -d ' ' -f 1) -h --relay --nick --proxy --through --json --save --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --prompt --notify --notify-for --notify-text --notify-command --plain --no-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -292,8 +387,24 @@ _e2echat() {
                     COMPREPLY=($(compgen -W "on off" -- "${cur}"))
                     return 0
                     ;;
+                --prompt)
+                    COMPREPLY=($(compgen -W "state plain" -- "${cur}"))
+                    return 0
+                    ;;
                 --notify)
-                    COMPREPLY=($(compgen -W "off mentions all" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "off mentions all bell osc9 osc777 osc99 desktop command" -- "${cur}"))
+                    return 0
+                    ;;
+                --notify-for)
+                    COMPREPLY=($(compgen -W "mentions all off" -- "${cur}"))
+                    return 0
+                    ;;
+                --notify-text)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --notify-command)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --plain)
@@ -326,6 +437,132 @@ _e2echat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people)
+            opts="-h --help export import forget help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__export)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__forget)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__help)
+            opts="export import forget help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__help__subcmd__forget)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__help__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        e2echat__subcmd__people__subcmd__import)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -404,7 +641,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__serve)
-            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --notify --plain --no-config --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-per-identity --max-blocks --max-bytes --max-memory --allow --writers --help"
+            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --prompt --notify --notify-for --notify-text --notify-command --plain --no-config --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-per-identity --max-blocks --max-bytes --max-memory --allow --writers --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -478,8 +715,24 @@ _e2echat() {
                     COMPREPLY=($(compgen -W "on off" -- "${cur}"))
                     return 0
                     ;;
+                --prompt)
+                    COMPREPLY=($(compgen -W "state plain" -- "${cur}"))
+                    return 0
+                    ;;
                 --notify)
-                    COMPREPLY=($(compgen -W "off mentions all" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "off mentions all bell osc9 osc777 osc99 desktop command" -- "${cur}"))
+                    return 0
+                    ;;
+                --notify-for)
+                    COMPREPLY=($(compgen -W "mentions all off" -- "${cur}"))
+                    return 0
+                    ;;
+                --notify-text)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --notify-command)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --plain)

@@ -31,6 +31,7 @@ complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "join" -d 'Enter a r
 complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "keygen" -d 'Make and save the identity that friends know you by'
 complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "config" -d 'Show the settings that hold, and where each comes from'
 complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "rooms" -d 'List the rooms that you have saved, or forget one'
+complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "people" -d 'List the people whom you know, or move, merge or forget them'
 complete -c e2echat -n "__fish_e2echat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l port -d 'Port to listen on; 0 takes a free one' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l bind -d 'Address to listen on, IPv4 or IPv6, or unix:PATH for a socket in the file system; may be given more than once [default: all addresses]' -r
@@ -38,7 +39,7 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l nick -d 'Sit i
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l stats -d 'Log a line of figures every so many seconds' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l room -d 'The room, which everybody can enter who knows or guesses its name [default: lobby]' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l identity -d 'File with your identity [default: what `e2echat keygen` saved, or one for this run only]' -r -F
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out' -r -f -a "true\t''
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-known -d 'Write only to people whom you know: you met them in this room before, without this option, or have accepted, verified or noted them in any; the others see that they are left out' -r -f -a "true\t''
 false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out' -r -f -a "true\t''
 false\t''"
@@ -55,11 +56,25 @@ always\t'Always'
 never\t'Never'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l theme -d 'Which colours: those for a dark or for a light background [default: what the terminal says of itself, or dark]' -r -f -a "dark\t'For a dark background'
 light\t'For a light background'"
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l timestamp -d 'Whether messages are shown with their time' -r -f -a "on\t''
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l timestamp -d 'Whether messages and what the program says are shown with their time' -r -f -a "on\t''
 off\t''"
-complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t'Never'
-mentions\t'When somebody mentions the user, or says something to the user alone'
-all\t'When somebody says anything'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l prompt -d 'What stands before what you type: whether you are connected, and how many of your messages wait to be confirmed; or nothing of that' -r -f -a "state\t'The state field, and then the sign'
+plain\t'The sign alone'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify -d 'How to tell you of what is said while you look elsewhere: by the bell, by a notification of the terminal (desktop takes the kind that it knows), by a command, or not at all; `mentions` and `all` are the bell, for these' -r -f -a "off\t'Not at all'
+mentions\t'The bell, for what names the user, or is said to the user alone'
+all\t'The bell, for everything'
+bell\t'The bell'
+osc9\t'A notification of iTerm2\'s kind'
+osc777\t'A notification of rxvt-unicode\'s kind'
+osc99\t'A notification of kitty\'s kind'
+desktop\t'A notification of the kind that the terminal knows, else the bell'
+command\t'A command'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify-for -d 'Of what to tell you then: when you are named or written to, of everything, or of nothing' -r -f -a "mentions\t'Of what names the user, or is said to the user alone'
+all\t'Of everything'
+off\t'Of nothing'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify-text -d 'Have the text of the message in notifications, which others may see, and not only nick and room' -r -f -a "true\t''
+false\t''"
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify-command -d 'The command of `--notify command`: a program and its arguments, run without a shell; it finds what there is to tell in variables, as `E2ECHAT_NOTIFY_NICK`' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l plain -d 'Write each line once and draw nothing again, without colour, for those who hear the screen; what comes while you type waits until Enter, 20 seconds at most' -r -f -a "true\t''
 false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-connections -d 'The most connections at once' -r
@@ -87,7 +102,7 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l through -d 'Con
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l save -d 'Save the room under this name, once you are in it: `e2echat join NAME` enters it then' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l room -d 'The room, which everybody can enter who knows or guesses its name [default: lobby]' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l identity -d 'File with your identity [default: what `e2echat keygen` saved, or one for this run only]' -r -F
-complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-known -d 'Write only to people whom you know: you met them here before, without this option, or have accepted them with /trust or /verify; the others see that they are left out' -r -f -a "true\t''
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-known -d 'Write only to people whom you know: you met them in this room before, without this option, or have accepted, verified or noted them in any; the others see that they are left out' -r -f -a "true\t''
 false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l only-verified -d 'Write only to people whom you have verified with /verify or /code; the others see that they are left out' -r -f -a "true\t''
 false\t''"
@@ -104,11 +119,25 @@ always\t'Always'
 never\t'Never'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l theme -d 'Which colours: those for a dark or for a light background [default: what the terminal says of itself, or dark]' -r -f -a "dark\t'For a dark background'
 light\t'For a light background'"
-complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l timestamp -d 'Whether messages are shown with their time' -r -f -a "on\t''
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l timestamp -d 'Whether messages and what the program says are shown with their time' -r -f -a "on\t''
 off\t''"
-complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify -d 'When to ring the bell: never, when you are named or written to, or always' -r -f -a "off\t'Never'
-mentions\t'When somebody mentions the user, or says something to the user alone'
-all\t'When somebody says anything'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l prompt -d 'What stands before what you type: whether you are connected, and how many of your messages wait to be confirmed; or nothing of that' -r -f -a "state\t'The state field, and then the sign'
+plain\t'The sign alone'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify -d 'How to tell you of what is said while you look elsewhere: by the bell, by a notification of the terminal (desktop takes the kind that it knows), by a command, or not at all; `mentions` and `all` are the bell, for these' -r -f -a "off\t'Not at all'
+mentions\t'The bell, for what names the user, or is said to the user alone'
+all\t'The bell, for everything'
+bell\t'The bell'
+osc9\t'A notification of iTerm2\'s kind'
+osc777\t'A notification of rxvt-unicode\'s kind'
+osc99\t'A notification of kitty\'s kind'
+desktop\t'A notification of the kind that the terminal knows, else the bell'
+command\t'A command'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify-for -d 'Of what to tell you then: when you are named or written to, of everything, or of nothing' -r -f -a "mentions\t'Of what names the user, or is said to the user alone'
+all\t'Of everything'
+off\t'Of nothing'"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify-text -d 'Have the text of the message in notifications, which others may see, and not only nick and room' -r -f -a "true\t''
+false\t''"
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify-command -d 'The command of `--notify command`: a program and its arguments, run without a shell; it finds what there is to tell in variables, as `E2ECHAT_NOTIFY_NICK`' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l plain -d 'Write each line once and draw nothing again, without colour, for those who hear the screen; what comes while you type waits until Enter, 20 seconds at most' -r -f -a "true\t''
 false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l json -d 'Speak JSON, one object a line, on standard input and output: see docs/JSON.md'
@@ -131,13 +160,29 @@ complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and not __fish_se
 complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and __fish_seen_subcommand_from forget" -s h -l help -d 'Print help'
 complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and __fish_seen_subcommand_from help" -f -a "forget" -d 'Forget a saved room; its invite is gone then'
 complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "serve" -d 'Run the relay that connects the members of rooms; it can read nothing of what they say'
-complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "join" -d 'Enter a room and talk'
-complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "keygen" -d 'Make and save the identity that friends know you by'
-complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "config" -d 'Show the settings that hold, and where each comes from'
-complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "rooms" -d 'List the rooms that you have saved, or forget one'
-complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and not __fish_seen_subcommand_from export import forget help" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and not __fish_seen_subcommand_from export import forget help" -f -a "export" -d 'Write them into a new file that only you can read; it tells whom you know'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and not __fish_seen_subcommand_from export import forget help" -f -a "import" -d 'Take over what an export of another machine of yours knows; it asks for each person who would change'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and not __fish_seen_subcommand_from export import forget help" -f -a "forget" -d 'Forget somebody: the next time, they are new to you'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and not __fish_seen_subcommand_from export import forget help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and __fish_seen_subcommand_from forget" -s h -l help -d 'Print help'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write them into a new file that only you can read; it tells whom you know'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and __fish_seen_subcommand_from help" -f -a "import" -d 'Take over what an export of another machine of yours knows; it asks for each person who would change'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and __fish_seen_subcommand_from help" -f -a "forget" -d 'Forget somebody: the next time, they are new to you'
+complete -c e2echat -n "__fish_e2echat_using_subcommand people; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms people help" -f -a "serve" -d 'Run the relay that connects the members of rooms; it can read nothing of what they say'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms people help" -f -a "join" -d 'Enter a room and talk'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms people help" -f -a "keygen" -d 'Make and save the identity that friends know you by'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms people help" -f -a "config" -d 'Show the settings that hold, and where each comes from'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms people help" -f -a "rooms" -d 'List the rooms that you have saved, or forget one'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms people help" -f -a "people" -d 'List the people whom you know, or move, merge or forget them'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and not __fish_seen_subcommand_from serve join keygen config rooms people help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c e2echat -n "__fish_e2echat_using_subcommand help; and __fish_seen_subcommand_from rooms" -f -a "forget" -d 'Forget a saved room; its invite is gone then'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and __fish_seen_subcommand_from people" -f -a "export" -d 'Write them into a new file that only you can read; it tells whom you know'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and __fish_seen_subcommand_from people" -f -a "import" -d 'Take over what an export of another machine of yours knows; it asks for each person who would change'
+complete -c e2echat -n "__fish_e2echat_using_subcommand help; and __fish_seen_subcommand_from people" -f -a "forget" -d 'Forget somebody: the next time, they are new to you'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -f -a "(e2echat rooms 2>/dev/null | cut -d ' ' -f 1)"
 complete -c e2echat -n "__fish_e2echat_using_subcommand config" -f -a "(e2echat rooms 2>/dev/null | cut -d ' ' -f 1)"
 complete -c e2echat -n "__fish_e2echat_using_subcommand rooms; and __fish_seen_subcommand_from forget" -f -a "(e2echat rooms 2>/dev/null | cut -d ' ' -f 1)"

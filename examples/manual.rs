@@ -3,13 +3,14 @@
 //!
 //!     cargo run --example manual
 
+#[path = "manual/page.rs"]
+mod page;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
 use clap_complete::{Generator as _, Shell};
-use clap_mangen::Man;
-use roff::{Roff, bold, roman};
 
 fn main() -> io::Result<()> {
     for (path, content) in files()? {
@@ -35,13 +36,8 @@ pub(crate) fn files() -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
     command = command.disable_help_subcommand(true);
     command.build();
     for command in [&command].into_iter().chain(command.get_subcommands()) {
-        let page = Man::new(command.clone())
-            .source(concat!("e2echat ", env!("CARGO_PKG_VERSION")))
-            .manual("User Commands");
-        files.push((
-            Path::new("docs/man").join(page.get_filename()),
-            render(command, &page)?,
-        ));
+        let (name, content) = page::page(command)?;
+        files.push((Path::new("docs/man").join(name), content));
     }
     Ok(files)
 }
@@ -88,54 +84,4 @@ fn with_rooms(shell: Shell, script: &str) -> String {
         }
         _ => script.to_owned(),
     }
-}
-
-fn render(command: &clap::Command, page: &Man) -> io::Result<Vec<u8>> {
-    let mut out = Vec::new();
-    page.render_title(&mut out)?;
-    page.render_name_section(&mut out)?;
-    page.render_synopsis_section(&mut out)?;
-    page.render_description_section(&mut out)?;
-    page.render_options_section(&mut out)?;
-    if command.has_subcommands() {
-        page.render_subcommands_section(&mut out)?;
-    }
-    if let Some(help) = command.get_after_help() {
-        sections(&help.to_string()).to_writer(&mut out)?;
-    }
-    Ok(out)
-}
-
-/// The end of the help, whose lines `clap_mangen` would run together. A paragraph that begins with
-/// some words and a colon is a section of that name; an indented line is an item of a list, what is
-/// left and right of a gap.
-fn sections(help: &str) -> Roff {
-    let is_word = |c: char| c.is_ascii_alphabetic() || c == ' ';
-    let mut roff = Roff::new();
-    // Commands are not stretched to the width of the page.
-    roff.control("ad", ["l"]);
-    for (index, paragraph) in help.split("\n\n").enumerate() {
-        let (heading, text) = match paragraph.split_once(':') {
-            Some((heading, text)) if heading.chars().all(is_word) => (heading, text),
-            _ if index == 0 => ("Notes", paragraph),
-            _ => ("", paragraph),
-        };
-        if heading.is_empty() {
-            roff.control("PP", []);
-        } else {
-            roff.control("SH", [heading.to_uppercase().as_str()]);
-        }
-        for line in text.lines().filter(|line| !line.is_empty()) {
-            match (line.strip_prefix("  "), line.trim().split_once("  ")) {
-                (None, _) => roff.text([roman(line.trim())]),
-                (Some(more), _) if more.starts_with(' ') => roff.text([roman(more.trim())]),
-                (Some(_), Some((left, right))) => roff
-                    .control("TP", [])
-                    .text([bold(left)])
-                    .text([roman(right.trim())]),
-                (Some(left), None) => roff.control("PP", []).text([bold(left)]),
-            };
-        }
-    }
-    roff
 }

@@ -13,6 +13,7 @@ use anyhow::{Context as _, ensure};
 use e2echat::room::card::Card;
 use e2echat::room::frame::{Frame, preamble};
 use e2echat::room::names::{Nick, RoomName};
+use e2echat::room::statement::Occasion;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
@@ -369,7 +370,7 @@ impl Front<'_> {
             coming.push(Member::ask(self.connect(number % 200)?, card.clone())?);
             coming.retain_mut(|member| member.read(&mut buffer, self.company).is_ok());
             for mut member in coming.extract_if(.., |member| member.is_in()) {
-                member.leave(card.room(), self.company)?;
+                member.state(card.room(), Occasion::Goodbye, self.company)?;
                 going.push(member);
             }
             // The member reads until the relay hangs up: whoever hangs up first could destroy its
@@ -381,7 +382,7 @@ impl Front<'_> {
         // later.
         let room = cards.first().context("a card")?.room();
         for mut member in coming {
-            if member.leave(room, self.company).is_ok() {
+            if member.state(room, Occasion::Goodbye, self.company).is_ok() {
                 going.push(member);
             }
         }

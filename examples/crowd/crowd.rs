@@ -11,6 +11,7 @@ use e2echat::room::frame::{Frame, Part, RunId};
 use e2echat::room::message::{Header, Stream};
 use e2echat::room::names::{Nick, RoomId, RoomName};
 use e2echat::room::numbers::Ranges;
+use e2echat::room::statement::Occasion;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rand::Rng as _;
 
@@ -123,6 +124,14 @@ impl<'a> Crowd<'a> {
             let others = crowd.members.len() - 1;
             crowd.members.iter().all(|member| member.known == others)
         })
+    }
+
+    /// Has every member make a statement to all, and waits until the relay has taken all of them.
+    pub fn state(&mut self) -> anyhow::Result<()> {
+        for member in &mut self.members {
+            member.state(self.room, Occasion::Beacon, self.company)?;
+        }
+        self.turn_until(|crowd| crowd.least_delivered() > 0)
     }
 
     /// Waits until every member has got this many messages, and none more.

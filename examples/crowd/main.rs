@@ -2,7 +2,7 @@
 //! limits (but for `attack`); the members speak the wire protocol over the loopback.
 //!
 //!     cargo build --release --bins --examples
-//!     target/release/examples/crowd memory     # 10,000 idle members: bytes, threads, descriptors
+//!     target/release/examples/crowd memory     # 10,000 members that state once, then idle: bytes, threads
 //!     target/release/examples/crowd room       # 1000 members of one room: joining, one message
 //!     target/release/examples/crowd load       # as many messages as go: deliveries/s, time for each
 //!     target/release/examples/crowd peers      # what a delivery costs, beside an ideal loop and NATS
@@ -246,17 +246,14 @@ fn memory(members: usize, rooms: usize) -> anyhow::Result<()> {
         let share = members * (number + 1) / rooms - members * number / rooms;
         let mut crowd = Crowd::new(&company, &format!("room-{number}"), share)?;
         crowd.enter(&relay)?;
-        crowds.push(crowd);
-    }
-    for crowd in &mut crowds {
         crowd.settle()?;
+        crowd.state()?;
+        crowds.push(crowd);
+        acknowledge(&mut crowds)?;
     }
-    // The relay asks them to acknowledge what they have got, and they do so.
     let start = Instant::now();
     while start.elapsed() < SETTLE {
-        for crowd in &mut crowds {
-            crowd.turn(Duration::ZERO)?;
-        }
+        acknowledge(&mut crowds)?;
         thread::sleep(Duration::from_millis(100));
     }
     let after = relay.figures()?;
@@ -282,6 +279,12 @@ fn memory(members: usize, rooms: usize) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// The relay asks members to acknowledge what they have got, and they do so.
+fn acknowledge(crowds: &mut [Crowd<'_>]) -> anyhow::Result<()> {
+    let mut crowds = crowds.iter_mut();
+    crowds.try_for_each(|crowd| crowd.turn(Duration::ZERO))
 }
 
 fn room(members: usize) -> anyhow::Result<()> {

@@ -198,16 +198,21 @@ impl Member {
         Ok(())
     }
 
-    /// Says goodbye.
-    pub fn leave(&mut self, room: RoomId, company: &Company) -> anyhow::Result<()> {
+    /// Makes a statement to all: a beacon, or a goodbye.
+    pub fn state(
+        &mut self,
+        room: RoomId,
+        occasion: Occasion,
+        company: &Company,
+    ) -> anyhow::Result<()> {
         let claim = self.claim.clone().context("not in a room yet")?;
-        let goodbye = Statement {
-            purpose: Purpose::ToAll(Occasion::Goodbye),
+        let statement = Statement {
+            purpose: Purpose::ToAll(occasion),
             ..beacon(room, self.sid, claim)
         };
-        let goodbye = goodbye.encode();
-        let signature = company.identity().sign(&goodbye);
-        self.write(&Frame::statement(&goodbye, &signature).encode())
+        let statement = statement.encode();
+        let signature = company.identity().sign(&statement);
+        self.write(&Frame::statement(&statement, &signature).encode())
     }
 
     /// Reads what has come, at most a buffer of it.

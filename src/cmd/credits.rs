@@ -3,6 +3,8 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use crate::cmd::lock::lock;
+
 /// Counts how much is under way.
 pub(super) struct Credits {
     most: usize,
@@ -22,7 +24,7 @@ impl Credits {
 
     /// Waits until there are any, and takes so many, though there may be fewer.
     pub(super) fn take(&self, count: usize) {
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = lock(&self.taken);
         let mut taken = self
             .given
             .wait_while(taken, |taken| *taken >= self.most)
@@ -32,12 +34,12 @@ impl Credits {
 
     /// Whether none is taken.
     pub(super) fn are_all_there(&self) -> bool {
-        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) == 0
+        *lock(&self.taken) == 0
     }
 
     /// Gives so many back.
     pub(super) fn give(&self, count: usize) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = lock(&self.taken);
         *taken = taken.saturating_sub(count);
         self.given.notify_one();
     }

@@ -1,11 +1,18 @@
 //! `e2echat keygen`: makes and saves an identity, or shows a saved one.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use crate::cipher::keys::{IdentityKey, KeySize, PublicKey};
 use crate::cipher::pem;
 
 use super::{failure, identity, passphrase, print};
+
+/// What is said of the shortest keys.
+const HOW_LONG_2048_IS_ENOUGH: &str = "\
+NIST counts RSA of 2048 bits as enough until 2030, and no RSA after 2035; a recording can wait for that.
+--bits 3072 makes longer keys: here for this identity, in `e2echat join` for what is said to you.
+";
 
 /// Make and save the identity that friends know you by
 #[derive(clap::Args, Debug)]
@@ -69,7 +76,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let identity = IdentityKey::generate(args.bits);
     let pem = pem::encode(&identity, passphrase.as_deref());
     identity::save(&path, &pem, args.force)?;
-    show(&format!("saved {}", path.display()), identity.public())
+    show(&format!("saved {}", path.display()), identity.public())?;
+    if matches!(args.bits, KeySize::Bits2048) {
+        // Beside what a script reads; and an identity is made where nobody reads that.
+        let _ = io::stderr().write_all(HOW_LONG_2048_IS_ENOUGH.as_bytes());
+    }
+    Ok(())
 }
 
 fn show(what: &str, key: &PublicKey) -> anyhow::Result<()> {

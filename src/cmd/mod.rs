@@ -1,8 +1,8 @@
 //! The commands, and what they are made of: arguments, threads, sockets, files and the terminal.
 
+mod address;
 mod arguments;
-#[cfg(unix)]
-mod child;
+mod command_words;
 mod credits;
 mod deadline;
 #[cfg(unix)]
@@ -13,7 +13,9 @@ mod harden;
 mod identity;
 mod join;
 mod keygen;
+mod lock;
 mod passphrase;
+mod people;
 mod prompt;
 mod rooms;
 mod serve;
@@ -28,15 +30,22 @@ pub mod alarm_table {
     pub use super::join::output::alarms::{Cause, INCIDENTS, IncidentRow, Severity};
 }
 
+/// The table of what can be typed in a room, for the man page.
+pub mod command_table {
+    pub use super::join::commands::table::{Row, all};
+}
+
 /// The parsers of what people write, on the terminal, in arguments and into files. They do no I/O,
 /// so that tests and fuzzers can give them anything.
 pub mod user_input {
+    pub use super::address::{Address, RoomAddress, RoomOrInvite};
     pub use super::join::commands::line::{Line, Typed};
     pub use super::join::commands::table::Command;
-    pub use super::join::net::address::{Address, RoomAddress, RoomOrInvite};
     pub use super::join::net::pasted::invite_in;
     pub use super::join::output::json::{JsonRequest, RequestBody};
-    pub use super::join::trust::known_people::{KnownPeople, KnownPerson, RecordKind};
+    pub use super::people::book::{AddressBook, Expected};
+    pub use super::people::line::{Note, RecordKind};
+    pub use super::people::person::{KnownPerson, PlaceId};
     pub use super::serve::admission::allow::fingerprints;
 }
 
@@ -73,6 +82,7 @@ enum Subcommand {
     Keygen(keygen::Args),
     Config(settings::show::Args),
     Rooms(rooms::Args),
+    People(people::Args),
 }
 
 /// Runs what the command line asks for, of which the first word is the program's name.
@@ -99,6 +109,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
         Subcommand::Keygen(args) => keygen::run(&args),
         Subcommand::Config(args) => settings::show::run(&args, &command),
         Subcommand::Rooms(args) => rooms::run(&args),
+        Subcommand::People(args) => people::run(&args),
     }
 }
 

@@ -29,10 +29,13 @@ pub(super) fn on_signal(act: impl FnMut() + Send + 'static) -> anyhow::Result<()
 /// Whether a signal is ignored. Rust's standard library cannot be asked without `unsafe`.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
-    ignored_signals().map_or_else(
-        || is_ignored_by_a_child(signal),
-        |set| set >> (signal - 1) & 1 == 1,
-    )
+    is_known_to_be_ignored(signal).unwrap_or_else(|| is_ignored_by_a_child(signal))
+}
+
+/// Whether a signal is ignored, where the system has a file that tells.
+#[cfg(unix)]
+pub(super) fn is_known_to_be_ignored(signal: i32) -> Option<bool> {
+    ignored_signals().map(|set| set >> (signal - 1) & 1 == 1)
 }
 
 /// The signals that are ignored, a bit each, from `proc_pid_status(5)`. `None` where the system has

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
@@ -35,15 +36,21 @@ fn found() -> Option<&'static TimeZone> {
     ZONE.get_or_init(find).as_ref()
 }
 
-/// The zone in which times are shown.
+/// The zone in which a time is about to be shown.
 pub(super) fn local() -> TimeZone {
     IS_ASKED_FOR.store(true, Ordering::Relaxed);
     found().cloned().unwrap_or(TimeZone::UTC)
 }
 
-/// Now, in that zone.
+/// Now, to be shown in that zone.
 pub(super) fn now() -> ZonedDateTime {
     Timestamp::now().to_zoned_datetime(local())
+}
+
+/// Which day it is in that zone, whether or not a time is shown.
+pub(super) fn today() -> Date {
+    let zone = found().cloned().unwrap_or(TimeZone::UTC);
+    Timestamp::now().to_zoned_datetime(zone).date()
 }
 
 /// Says, once, that times are in UTC, if a time is about to be shown and no zone is found.

@@ -63,10 +63,12 @@ impl Nick {
     /// The skeleton of the nick: nicks that look alike have the same one (PROTOCOL §2, *alike*).
     #[must_use]
     pub fn skeleton(&self) -> String {
-        self.0
-            .to_ascii_lowercase()
-            .replace(['i', '1'], "l")
-            .replace('0', "o")
+        let looks = |c: char| match c.to_ascii_lowercase() {
+            'i' | '1' => 'l',
+            '0' => 'o',
+            c => c,
+        };
+        self.0.chars().map(looks).collect()
     }
 }
 

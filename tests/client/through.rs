@@ -250,35 +250,44 @@ fn no_shell_reads_what_a_host_is_called_and_no_secret_is_passed_on() {
     let home = Home::new();
     let show = r#"sh -c 'echo "[$0][$1][$2][$E2ECHAT_PASSPHRASE$E2ECHAT_ROOM]" >&2; exit 1' %h x%p%% '%h y'"#;
     let place = "relay.invalid:4001/inv-hb3t-tdea-je2r-dd7x-zzt4-tk53";
-    for (host, seen) in [
-        ("relay.invalid", "relay.invalid"),
-        ("a;touch$IFS'x'`id`", "a;touch$ifs'x'`id`"),
-        ("$(id)", "$(id)"),
-    ] {
+    let join = |place: &str| {
         let mut command = home.e2echat();
         command
-            .args([
-                "join",
-                &place.replace("relay.invalid", host),
-                "--nick",
-                "ada",
-            ])
-            .args(["--through", show])
-            .env("E2ECHAT_PASSPHRASE", "secret");
-        let failed = Ended::of(&mut command);
-        let expected = format!("* sh: [{seen}][x4001%][{seen} y][]");
-        assert_eq!(failed.stderr.first(), Some(&expected), "{failed:#?}");
+            .args(["join", "--nick", "ada", "--through", show])
+            .env("E2ECHAT_PASSPHRASE", "secret")
+            .env("E2ECHAT_ROOM", place);
+        Ended::of(&mut command)
+    };
+    let failed = join(place);
+    let seen = "* sh: [relay.invalid][x4001%][relay.invalid y][]";
+    assert_eq!(
+        failed.stderr.first().map(String::as_str),
+        Some(seen),
+        "{failed:#?}"
+    );
+    // An invite comes from others.
+    for host in [
+        "-oProxyCommand",
+        "a;id",
+        "$(id)",
+        "`id`",
+        "a'b",
+        "a|b",
+        "a&b",
+        "a>b",
+        "a\\b",
+        "%h",
+    ] {
+        join(&place.replace("relay.invalid", host)).assert_misused("it must be HOST or HOST:PORT");
     }
-    let hyphen = home.run(&[
-        "join",
-        "--nick",
-        "ada",
-        "--through",
-        "echo %h",
-        "--relay=-oProxyCommand=x",
-    ]);
-    hyphen.assert_failure(
-        "the host -oproxycommand=x begins with a hyphen, and a program would take it for an option",
+    // What a shell would do with the words is not done.
+    let plain = "sh -c 'echo \"$*\" >&2; exit 1' sh $HOME ~ ; * `id` > file";
+    let failed = fail_through("relay.invalid", plain);
+    let seen = "* sh: $HOME ~ ; * `id` > file";
+    assert_eq!(
+        failed.stderr.first().map(String::as_str),
+        Some(seen),
+        "{failed:#?}"
     );
 }
 

@@ -3,7 +3,7 @@
 use super::markdown::Document;
 
 /// Where the words are, those of alarms first.
-const WORDS: [&str; 21] = [
+const WORDS: [&str; 24] = [
     include_str!("../../src/cmd/join/output/alarms.rs"),
     include_str!("../../src/cmd/join/trust/mod.rs"),
     include_str!("../../src/cmd/join/trust/comparing.rs"),
@@ -21,6 +21,9 @@ const WORDS: [&str; 21] = [
     include_str!("../../src/cmd/join/next_key.rs"),
     include_str!("../../src/cmd/join/destination.rs"),
     include_str!("../../src/cmd/join/mod.rs"),
+    include_str!("../../src/cmd/join/introduction.rs"),
+    include_str!("../../src/cmd/join/output/present.rs"),
+    include_str!("../../src/cmd/join/output/search.rs"),
     include_str!("../../src/cmd/join/output/handed.rs"),
     include_str!("../../src/cmd/join/output/speech.rs"),
     include_str!("../../src/cmd/join/late.rs"),

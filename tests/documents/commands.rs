@@ -17,9 +17,12 @@ const NOT_COMMANDS: [&str; 4] = [
 ];
 
 /// What is not run, and why.
-const NOT_RUN: [(&str, &str); 12] = [
+const NOT_RUN: [(&str, &str); 17] = [
+    ("apt", "installs a package"),
     ("docker", "needs a service and the network"),
     ("export", "sets a variable of the reader's shell"),
+    ("git", "changes the repository"),
+    ("groupadd", "makes a group"),
     ("haproxy", "a test of its own does, where it is installed"),
     ("install", "writes where programs are installed"),
     ("journalctl", "needs systemd"),
@@ -30,9 +33,11 @@ const NOT_RUN: [(&str, &str); 12] = [
         "asks for a passphrase; tests/identity/openssl.rs runs it",
     ),
     ("rustup", "changes the toolchain"),
+    ("sha256sum", "needs what a release has"),
     ("systemctl", "needs systemd"),
     ("tor", "a test of its own does, where it is installed"),
     ("ufw", "changes the firewall"),
+    ("usermod", "changes a user"),
 ];
 
 /// A command line that is not wrong as far as can be told by looking at it.
@@ -61,7 +66,7 @@ fn lines_of(block: &Block) -> Vec<String> {
         // A unit of systemd.
         "ini" => {
             let rows = block.lines.iter();
-            rows.filter_map(|row| row.strip_prefix("ExecStart=/usr/local/bin/"))
+            rows.filter_map(|row| row.strip_prefix("ExecStart="))
                 .collect()
         }
         _ => Vec::new(),

@@ -11,6 +11,7 @@ use super::haproxy::{self, Balancer};
 use super::imports::Imports;
 use super::markdown::Document;
 use super::named;
+use super::predicates;
 use super::run::Runner;
 use crate::support::process::{Home, Relay};
 
@@ -23,7 +24,7 @@ fn assert_nothing_wrong(wrong: &[String]) {
 /// All documents of the repository.
 fn all() -> Vec<Document> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["", "docs", "findings", "fuzz"].map(|folder| root.join(folder));
+    let folders = ["", "docs", "findings", "fuzz", "packaging"].map(|folder| root.join(folder));
     // A package has neither findings nor fuzz targets.
     let entries = folders
         .iter()
@@ -77,6 +78,11 @@ fn the_command_lines_of_the_guide_for_hosts_work() {
 }
 
 #[test]
+fn the_command_lines_of_the_packaging_work() {
+    every_command_line_works("packaging/README.md");
+}
+
+#[test]
 fn the_command_lines_of_the_architecture_work() {
     every_command_line_works("docs/ARCHITECTURE.md");
 }
@@ -99,6 +105,7 @@ fn the_examples_in_the_help_work() {
         &["keygen", "--help"],
         &["config", "--help"],
         &["rooms", "--help"],
+        &["people", "--help"],
     ] {
         let help = Home::new().run(arguments).stdout;
         let examples: Vec<String> = help
@@ -193,4 +200,9 @@ fn imports_lead_downward_and_not_in_circles() {
     let imports = Imports::of_the_program();
     assert_nothing_wrong(&imports.upward());
     assert_nothing_wrong(&imports.circular());
+}
+
+#[test]
+fn predicates_change_nothing() {
+    assert_nothing_wrong(&predicates::changing());
 }

@@ -19,6 +19,7 @@ mod manual;
 mod markdown;
 mod named;
 mod packaging;
+mod predicates;
 mod run;
 mod security;
 mod socks;

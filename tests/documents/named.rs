@@ -145,7 +145,7 @@ impl Options {
             (command, options_in(&help.stdout.join("\n")))
         };
         Self(
-            ["serve", "join", "keygen", "config", "rooms"]
+            ["serve", "join", "keygen", "config", "rooms", "people"]
                 .map(of)
                 .into(),
         )

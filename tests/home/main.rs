@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod people;
 mod rooms;
 mod secret;
 mod settings;

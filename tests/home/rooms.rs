@@ -408,6 +408,41 @@ fn a_room_that_was_saved_with_a_proxy_is_not_entered_without_it() {
     }
 }
 
+/// Whoever hosts a room needs no proxy to get there, and may need one the next time.
+#[test]
+fn a_room_that_is_saved_again_without_its_proxy_keeps_it() {
+    let home = Home::new();
+    let serve = [
+        "serve",
+        "--nick",
+        "ada",
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ];
+    let mut ada = Screen::e2echat(&home, &serve, 50, 600);
+    is_inside(&ada);
+    let row = ada.wait_for_row("the room", |row| row.starts_with("* room lobby at "));
+    let address = row
+        .trim_start_matches("* room lobby at ")
+        .split(": ")
+        .next();
+    let address = address.unwrap().to_owned();
+    let proxy = "proxy = \"socks5://user:secret@proxy.example:9050\"\n";
+    write(
+        &home,
+        &format!("[work]\n{proxy}nick = \"bob\"\nrelay = \"{address}\"\n"),
+    );
+    ada.enter("/save work");
+    ada.sees("* this room is saved as work");
+    let saved = saved(&home);
+    assert!(
+        saved.contains(proxy) && saved.contains("nick = \"ada\""),
+        "{saved}"
+    );
+}
+
 #[test]
 fn a_room_that_was_saved_with_a_program_is_not_entered_without_it() {
     let relay = Relay::start(&[]);

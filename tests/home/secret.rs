@@ -9,10 +9,11 @@ use crate::support::process::{Client, Home, Relay};
 use crate::support::screen::Screen;
 use crate::support::storm::Storm;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "/names",
     "/whois bob",
     "/whois ada",
+    "/note bob from work",
     "/help",
     "/help invite",
     "/fingerprint",

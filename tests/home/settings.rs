@@ -170,6 +170,41 @@ fn a_person_s_file_changes_how_things_look_on_a_terminal_and_not_in_a_pipe() {
     assert!(!dave.raw().contains('\x07'), "{}", dave.raw());
 }
 
+/// All that says how somebody is called, and what stands before what is typed, is settled by its own key.
+#[test]
+fn a_file_says_how_one_is_called_and_what_stands_before_the_prompt() {
+    let relay = Relay::start(&[]);
+    let address = relay.address().to_string();
+    let home = with_settings(
+        "notify = \"command\"\nnotify-for = \"all\"\nnotify-text = true\nprompt = \"plain\"\n\
+         notify-command = 'sh -c \"env > told\"'\n",
+    );
+    let mut ada = Screen::join(&home, &address, "ada", &[]);
+    let input = |screen: &Screen| {
+        screen.with_emulator(|shown| {
+            shown
+                .contents()
+                .lines()
+                .last()
+                .map(|row| row.trim_end().to_owned())
+        })
+    };
+    assert_eq!(input(&ada).as_deref(), Some(">"));
+    let mut bob = Client::join(relay.address(), "bob", &[]);
+    ada.sees("* bob joined ");
+    ada.looks_away();
+    bob.say("good morning");
+    ada.wait_for("what the command is told", |_| {
+        let told = fs::read_to_string(home.file("told")).unwrap_or_default();
+        told.contains("E2ECHAT_NOTIFY_TEXT=good morning\n")
+    });
+    ada.enter("/notify");
+    ada.sees("* your command runs whenever somebody says something");
+    // What the file says, an option undoes for once.
+    let other = Screen::join(&home, &address, "carl", &["--prompt", "state"]);
+    assert_eq!(input(&other).as_deref(), Some("       >"));
+}
+
 #[test]
 fn a_host_s_settings_hold_and_a_relay_without_one_reads_none() {
     let home =

@@ -99,6 +99,36 @@ fn an_identity_is_made_where_join_finds_it_and_only_its_owner_can_read_it() {
 }
 
 #[test]
+fn whoever_makes_the_shortest_key_is_told_once_what_nist_s_dates_mean_for_recordings() {
+    let home = Home::new();
+    let made = home.run(&["keygen"]);
+    let told = made.stderr.join(" ");
+    for what in [
+        "2048 bits",
+        "until 2030",
+        "after 2035",
+        "recording",
+        "--bits 3072",
+        "`e2echat join`",
+    ] {
+        assert!(told.contains(what), "{what}: {made:#?}");
+    }
+    let guide = include_str!("../../docs/GUIDE.md");
+    assert!(guide.contains(&made.stderr.join("\n")), "{made:#?}");
+    for arguments in [
+        &["keygen", "--show"][..],
+        &["keygen", "--force", "--bits", "3072"],
+    ] {
+        let ended = home.run(arguments);
+        assert_eq!(
+            (ended.code(), ended.stderr.len()),
+            (Some(0), 0),
+            "{ended:#?}"
+        );
+    }
+}
+
+#[test]
 fn without_a_saved_identity_every_run_has_another_and_nothing_is_saved() {
     let relay = Relay::start(&[]);
     let mut fingerprints = Vec::new();

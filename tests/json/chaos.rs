@@ -25,7 +25,7 @@ const ABSENCE: Duration = Duration::from_millis(1500);
 
 /// How long it takes at most until what became of a message is told: who does not come back is waited for
 /// for five minutes.
-const LONGEST: Duration = Duration::from_mins(6);
+const TOLD_WITHIN: Duration = Duration::from_mins(6);
 
 /// A program in the room.
 struct Speaker {
@@ -228,7 +228,7 @@ fn assert_confirmed_or_named(speakers: &[Speaker]) -> BTreeMap<&str, Story> {
             open(author, &tell(speakers))
         };
         wait_within(
-            LONGEST,
+            TOLD_WITHIN,
             || look().is_empty().then_some(()),
             || format!("of {}: {:#?}", author.nick, look()),
         );

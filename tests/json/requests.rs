@@ -46,6 +46,7 @@ fn a_command_that_comes_to_nothing_ends_with_one_error() {
         ("/theme dark", "for a screen"),
         ("/timestamp off", "for a screen"),
         ("/notify all", "for a screen"),
+        ("/quiet on", "for a screen"),
         ("hello", "begins with one slash"),
         ("//hello", "begins with one slash"),
         (" /names", "begins with one slash"),

@@ -265,7 +265,7 @@ impl Besieged {
             }
         }
         self.mallory.wait_for_ack(count);
-        self.is_alive();
+        self.assert_alive();
     }
 
     /// A message with this number that somebody else would have signed: nobody has.
@@ -282,7 +282,7 @@ impl Besieged {
 
     /// Checks that both readers are still there, and have read all that was sent so far.
     #[track_caller]
-    fn is_alive(&mut self) {
+    fn assert_alive(&mut self) {
         // With the same words as the last time, what was said then would be found at once.
         self.checks += 1;
         let (question, answer) = (
@@ -487,7 +487,7 @@ fn statements_as_fast_as_they_can_be_made_throw_nobody_out() {
     scene
         .ada
         .wait_for_line("goodbye", |line| line == "* mallory left");
-    scene.is_alive();
+    scene.assert_alive();
     scene.assert_lines("998 messages from mallory did not arrive", 1);
 }
 

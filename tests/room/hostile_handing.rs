@@ -158,7 +158,7 @@ impl Scene {
 
     /// Bob sees nothing of one message but that it is not shown, for this reason.
     #[track_caller]
-    fn is_refused(&mut self, authors: &[&Card], message: Unproven, reason: Refusal) {
+    fn assert_refused(&mut self, authors: &[&Card], message: Unproven, reason: Refusal) {
         let seen = self.hand_one(authors, message);
         let expected = [refused(reason, 1), share_over("mallory", 0, 0, 1)];
         assert_eq!(seen, expected);
@@ -173,13 +173,13 @@ fn a_header_that_nobody_signed_and_a_signature_of_somebody_else() {
     let mut header = Header::parse(&forged.header).unwrap();
     header.time += 1;
     forged.header = header.encode();
-    scene.is_refused(&[&eve], forged, Refusal::Signature);
+    scene.assert_refused(&[&eve], forged, Refusal::Signature);
     let by_mallory = scene.eve.compose(&scene.world, 0, "hello");
     let by_mallory = copy(&scene.mallory, by_mallory);
-    scene.is_refused(&[&eve], by_mallory, Refusal::Signature);
+    scene.assert_refused(&[&eve], by_mallory, Refusal::Signature);
     let mut garbage = scene.wrote(0, "hello");
     garbage.header.truncate(100);
-    scene.is_refused(&[&eve], garbage, Refusal::Malformed);
+    scene.assert_refused(&[&eve], garbage, Refusal::Malformed);
     let good = scene.wrote(0, "hello");
     let seen = scene.hand_one(&[&eve], good);
     let over = share_over("mallory", 1, 0, 0);
@@ -198,7 +198,7 @@ fn an_opening_that_does_not_fit_and_words_that_are_none() {
     for change in changes {
         let mut message = scene.wrote(0, "hello");
         change(&mut message);
-        scene.is_refused(&[&eve], message, Refusal::Commitment);
+        scene.assert_refused(&[&eve], message, Refusal::Commitment);
     }
     let changes: [fn(&mut Unproven); 5] = [
         |it| it.text.clear(),
@@ -210,7 +210,7 @@ fn an_opening_that_does_not_fit_and_words_that_are_none() {
     for change in changes {
         let mut message = scene.wrote(0, "hello");
         change(&mut message);
-        scene.is_refused(&[&eve], message, Refusal::Malformed);
+        scene.assert_refused(&[&eve], message, Refusal::Malformed);
     }
 }
 
@@ -244,7 +244,7 @@ fn another_rooms_message_a_direct_one_and_what_its_author_keeps_from_others() {
         ),
     ];
     for (reason, message) in cases {
-        scene.is_refused(&[&eve], message, reason);
+        scene.assert_refused(&[&eve], message, reason);
     }
     // The other flags mean nothing, and it matters to nobody who else is left out.
     let ada = scene.ada.sid();
@@ -268,7 +268,7 @@ fn what_left_somebody_out_before_it_changed_its_session_key() {
     let message = scene.wrote_otherwise(|header| {
         header.left_out = vec![(before, LeftOutFor::NotVerified)];
     });
-    scene.is_refused(&[&eve], message, Refusal::LeavesOut);
+    scene.assert_refused(&[&eve], message, Refusal::LeavesOut);
 }
 
 #[test]
@@ -277,14 +277,14 @@ fn a_card_that_is_missing_or_wrong() {
     let eve = scene.eve.card.clone();
     let message = scene.wrote(0, "hello");
     let others = [scene.mallory.card.clone(), scene.ada.session.card().clone()];
-    scene.is_refused(&[], message.clone(), Refusal::Card);
-    scene.is_refused(&[&others[0], &others[1]], message.clone(), Refusal::Card);
+    scene.assert_refused(&[], message.clone(), Refusal::Card);
+    scene.assert_refused(&[&others[0], &others[1]], message.clone(), Refusal::Card);
     // Mallory's card says that hers was its own before: it is not taken for hers.
     let key = SessionKey::generate(KeySize::Bits2048);
     let (nick, mallory) = (nick_of("eve"), &scene.mallory.identity);
     let key = key.public();
     let thief = eve.issue_successor(&lobby().key(), mallory, &nick, key, 0, 0);
-    scene.is_refused(&[&thief], message.clone(), Refusal::Signature);
+    scene.assert_refused(&[&thief], message.clone(), Refusal::Signature);
     let seen = scene.hand_one(&[&thief, &eve], message);
     let over = share_over("mallory", 1, 0, 0);
     assert_eq!(seen, [handed(&eve, "hello"), over]);
@@ -292,7 +292,7 @@ fn a_card_that_is_missing_or_wrong() {
     scene.eve = Insider::without_the_name("eve");
     let eve = scene.eve.card.clone();
     let message = scene.wrote(0, "hello");
-    scene.is_refused(&[&eve], message, Refusal::Card);
+    scene.assert_refused(&[&eve], message, Refusal::Card);
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn an_author_who_is_somebody_else_now_is_shown_as_who_it_was() {
     let seen = scene.hand_one(&[&now.card, &before], message.clone());
     let over = share_over("mallory", 1, 0, 0);
     assert_eq!(seen, [handed(&before, "hello"), over]);
-    scene.is_refused(&[&now.card], message, Refusal::Card);
+    scene.assert_refused(&[&now.card], message, Refusal::Card);
 }
 
 #[test]
@@ -446,7 +446,7 @@ fn an_author_who_says_one_thing_to_the_room_and_another_through_somebody_else() 
     let another = scene.world.enter_insider("eve");
     catch_up(&mut scene.bob);
     let maybe = scene.wrote(0, "maybe");
-    scene.is_refused(&[&eve], maybe, Refusal::Equivocal);
+    scene.assert_refused(&[&eve], maybe, Refusal::Equivocal);
     scene.world.lose_insider(&another);
     scene.world.admit_insider(&mut scene.eve);
     catch_up(&mut scene.bob);

@@ -47,7 +47,16 @@ pub fn command(program: impl AsRef<OsStr>) -> CommandBuilder {
     for (name, value) in [("TERM", "xterm"), ("TZ", "UTC"), ("LANG", "C.UTF-8")] {
         command.env(name, value);
     }
-    for name in ["TERM_PROGRAM", "COLORFGBG", "NO_COLOR", "LC_ALL"] {
+    for name in [
+        "TERM_PROGRAM",
+        "COLORFGBG",
+        "NO_COLOR",
+        "LC_ALL",
+        "LC_TERMINAL",
+        "KITTY_WINDOW_ID",
+        "TMUX",
+        "STY",
+    ] {
         command.env_remove(name);
     }
     command
@@ -128,9 +137,13 @@ impl Screen {
         self.type_text(&format!("\x1b[200~{text}\x1b[201~"));
     }
 
-    /// The rows of the screen, without spaces at their ends and without empty rows at the bottom.
+    /// The rows of the screen, without spaces at their ends and without empty rows at the bottom; and without
+    /// what is to be seen in pictures alone: the time of notices, which is another one each time, and the state
+    /// field before the prompt while nothing stands in it.
     pub fn contents(&self) -> String {
-        self.seen().emulator.screen().contents()
+        let contents = self.seen().emulator.screen().contents();
+        let rows: Vec<String> = contents.split('\n').map(bare).collect();
+        rows.join("\n")
     }
 
     /// Has `look` look at the screen cell by cell.
@@ -143,7 +156,7 @@ impl Screen {
         self.seen().emulator.screen().cursor_position()
     }
 
-    /// All rows that have been on the screen and were not erased, oldest first.
+    /// All rows that have been on the screen and were not erased, oldest first, and bare as in `contents`.
     pub fn transcript(&self) -> Vec<String> {
         let mut seen = self.seen();
         let screen = seen.emulator.screen_mut();
@@ -154,7 +167,7 @@ impl Screen {
         loop {
             screen.set_scrollback(above);
             let wanted = if above == 0 { rows } else { above.min(rows) };
-            transcript.extend(screen.rows(0, columns).take(wanted));
+            transcript.extend(screen.rows(0, columns).take(wanted).map(|row| bare(&row)));
             if above == 0 {
                 return transcript;
             }
@@ -165,6 +178,16 @@ impl Screen {
     /// Everything the program has written.
     pub fn raw(&self) -> String {
         String::from_utf8_lossy(&self.seen().raw).into_owned()
+    }
+
+    /// The window's title: the last one that the program has set. Empty where it has given it back.
+    pub fn title(&self) -> String {
+        let raw = self.raw();
+        let last = raw.rsplit_once("\x1b]2;").map_or("", |(_, last)| last);
+        match last.split_once("\x1b\\") {
+            Some((title, rest)) if !rest.contains("\x1b[23;2t") => title.to_owned(),
+            _ => String::new(),
+        }
     }
 
     /// Waits until the screen is as expected, and returns it.
@@ -204,6 +227,18 @@ impl Screen {
                 (written, since) = (now, Instant::now());
             }
         }
+    }
+
+    /// Takes the focus from the window, as the terminal reports it, and waits until the program knows that: what
+    /// comes before it draws the screen again it has read by then.
+    #[track_caller]
+    pub fn looks_away(&mut self) {
+        let drawn = |screen: &Self| screen.raw().matches("\x1b[2K").count();
+        let before = drawn(self);
+        self.send(b"\x1b[O");
+        self.signal(Signal::SIGWINCH);
+        self.wait_for("another drawing", |_| drawn(self) > before);
+        self.comes_to_rest();
     }
 
     /// Changes the size of the window.
@@ -282,6 +317,29 @@ impl Drop for Screen {
         // This fails if the program has ended, which is as good.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A row without the time of a notice, and without an empty state field.
+fn bare(row: &str) -> String {
+    const EMPTY_FIELD: &str = "       ";
+    if let Some(input) = row.strip_prefix(EMPTY_FIELD)
+        && input.starts_with('>')
+    {
+        return input.to_owned();
+    }
+    let begin: String = row.chars().take("* 21:04 ".len()).collect();
+    let is_timed = begin
+        .chars()
+        .zip("* 00:00 ".chars())
+        .all(|(c, form)| match form {
+            '*' => "*?!".contains(c),
+            '0' => c.is_ascii_digit(),
+            form => c == form,
+        });
+    match row.get(begin.len()..) {
+        Some(text) if is_timed && begin.len() == "* 21:04 ".len() => begin[..2].to_owned() + text,
+        _ => row.to_owned(),
     }
 }
 

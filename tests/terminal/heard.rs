@@ -89,6 +89,33 @@ fn each_row_is_written_once_and_what_comes_waits_for_enter() {
     }
 }
 
+#[test]
+fn ctrl_c_asks_in_a_row_of_its_own_and_leaves_the_second_time() {
+    for way in WAYS {
+        let relay = Relay::start(&[]);
+        let home = Home::new();
+        let mut ada = join(&relay, &home, way);
+        let bob = Client::join(relay.address(), "bob", &[]);
+        ada.sees("bob joined");
+        ada.type_text("half a sent");
+        ada.sees("half a sent");
+        ada.press("\x03\x03");
+        ada.sees("Ctrl-C once more leaves the room");
+        ada.enter("still here");
+        bob.wait_for_message("ada", "still here");
+        ada.press("\x03");
+        ada.wait_for("the question", |_| {
+            ada.raw().matches("Ctrl-C once more").count() == 2
+        });
+        ada.press("\x03");
+        assert!(ada.wait_exit().success());
+        bob.wait_for_line("the end", |line| line.contains("ada left"));
+        let written = rows(&ada);
+        let asked = |row: &&String| row.as_str() == "* Ctrl-C once more leaves the room";
+        assert_eq!(written.iter().filter(asked).count(), 2, "{written:#?}");
+    }
+}
+
 /// The one thing here that takes time, as it waits for time.
 #[test]
 fn what_comes_waits_for_twenty_seconds_at_most_and_then_what_is_typed_is_shown_again() {

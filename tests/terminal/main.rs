@@ -6,6 +6,7 @@ mod support;
 mod drafts;
 mod heard;
 mod long_texts;
+mod notifying;
 mod readable;
 mod redrawing;
 mod reports;

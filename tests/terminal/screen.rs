@@ -353,6 +353,25 @@ fn no_text_can_look_like_another_line() {
     assert_eq!(notices.len(), 1, "only eve's joining: {notices:?}");
 }
 
+#[test]
+fn what_is_said_first_in_a_new_room_takes_five_rows() {
+    let relay = Relay::start(&[]);
+    let (home, address) = (Home::new(), relay.address().to_string());
+    let arguments = ["join", &address, "--nick", "ada", "--new-room"];
+    let ada = Screen::e2echat(&home, &arguments, 24, 80);
+    ada.sees("\n> ");
+    let shown = ada.contents();
+    assert_eq!(
+        shown.lines().count(),
+        6,
+        "five rows and the prompt: {shown}"
+    );
+    assert!(
+        shown.contains("/inv-") && shown.contains("/help"),
+        "{shown}"
+    );
+}
+
 /// How to leave, in words and keys.
 type WayOut = (&'static str, fn(&mut Screen));
 
@@ -362,7 +381,7 @@ fn every_way_out_gives_the_terminal_back() {
     let ways: [WayOut; 5] = [
         ("/quit", |screen| screen.enter("/quit")),
         ("Ctrl-D", |screen| screen.press("\x04")),
-        ("Ctrl-C", |screen| screen.press("\x03")),
+        ("Ctrl-C twice", |screen| screen.press("\x03\x03")),
         ("SIGTERM", |screen| screen.signal(Signal::SIGTERM)),
         ("SIGINT", |screen| screen.signal(Signal::SIGINT)),
     ];
@@ -443,6 +462,8 @@ fn the_bell_rings_for_a_mention_and_leaves_the_input_alone() {
     ada.screen.enter("/notify mentions");
     ada.screen.sees("* the bell rings");
     ada.screen.type_text("half typed");
+    // The window loses the focus: whoever looks is not called.
+    ada.screen.looks_away();
     for text in ["nothing to do with anybody", "ada: look here", "and here"] {
         bob.say(text);
     }

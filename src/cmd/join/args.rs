@@ -18,13 +18,12 @@ use crate::room::names::{Nick, RoomName};
 use crate::room::session::{Policy, Standing};
 use crate::room::text::parse_visible;
 
+use crate::cmd::address::{Address, RoomAddress, RoomOrInvite};
 use crate::cmd::join::catch_up::Answering;
-use crate::cmd::join::net::address::{Address, RoomAddress, RoomOrInvite};
 use crate::cmd::join::net::route::Detour;
 use crate::cmd::join::net::socks5::Proxy;
 use crate::cmd::join::net::through::Program;
-use crate::cmd::join::output::screen::Output;
-use crate::cmd::join::saving::place;
+use crate::cmd::join::output::options::Output;
 
 /// Enter a room and talk
 #[derive(clap::Args, Debug)]
@@ -159,8 +158,8 @@ pub(in crate::cmd) struct Seat {
 /// For whom one's words are.
 #[derive(clap::Args, Debug)]
 struct Audience {
-    /// Write only to people whom you know: you met them here before, without this option, or have
-    /// accepted them with /trust or /verify; the others see that they are left out
+    /// Write only to people whom you know: you met them in this room before, without this option, or
+    /// have accepted, verified or noted them in any; the others see that they are left out
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", default_value = "false", hide_default_value = true,
           hide_possible_values = true, action = ArgAction::Set)]
@@ -194,6 +193,16 @@ impl Seat {
     /// Whether somebody new is somebody known the next time.
     pub(super) fn remembers_new(&self) -> bool {
         !self.audience.only_known
+    }
+
+    /// Says whether an option lacks another.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        if self.output.lacks_command() {
+            return Err(usage(
+                "--notify command runs a command: name it with --notify-command CMD",
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn policy(&self) -> Policy {
@@ -346,7 +355,7 @@ impl Args {
 
     /// Says whether the options lead elsewhere than the saved room that is entered.
     fn check_against(&self, name: &SavedName, saved: &SavedRoom) -> anyhow::Result<()> {
-        let Some((relay, room)) = place(saved) else {
+        let Some((relay, room)) = saved.place() else {
             return Ok(());
         };
         let is_other_room = match &self.seat.room {

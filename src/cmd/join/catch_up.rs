@@ -10,7 +10,7 @@ use crate::cipher::fingerprint::Fingerprint;
 use crate::room::Time;
 
 /// Of how many identities it is remembered when they were last in the room.
-const MOST: usize = 1024;
+const REMEMBERED_IDENTITIES: usize = 1024;
 
 /// An answer comes after so long, so that not all answer at once: whoever is first spares the others.
 const SOONEST: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ impl CatchUp {
     }
 
     fn push(&mut self, known: Known) {
-        if self.known.len() == MOST {
+        if self.known.len() == REMEMBERED_IDENTITIES {
             self.known.pop_front();
         }
         self.known.push_back(known);
@@ -178,10 +178,10 @@ mod tests {
     #[test]
     fn no_more_is_remembered_than_fits() {
         let mut catch_up = CatchUp::default();
-        for number in 0..=u16::try_from(MOST).unwrap() {
+        for number in 0..=u16::try_from(REMEMBERED_IDENTITIES).unwrap() {
             catch_up.note_gone(Fingerprint::of(&number.to_be_bytes()), 1);
         }
-        assert_eq!(catch_up.known.len(), MOST);
+        assert_eq!(catch_up.known.len(), REMEMBERED_IDENTITIES);
         assert_eq!(catch_up.missed_since(Fingerprint::of(&[0, 0])), None);
         assert_eq!(catch_up.missed_since(Fingerprint::of(&[4, 0])), Some(1));
     }

@@ -27,6 +27,7 @@ use super::next_key::NextKey;
 use super::openers::Openers;
 use super::outbox::Outbox;
 use super::output::filter::Filter;
+use super::output::quiet::Quiet;
 use super::output::report::{LinkState, Report};
 use super::output::screen::Screen;
 use super::output::wording;
@@ -72,6 +73,7 @@ pub(super) struct Client<'a> {
     pub(super) connection: Connection,
     pub(super) screen: Screen,
     pub(super) filter: Filter,
+    pub(super) quiet: Quiet,
     pub(super) outbox: Outbox,
     pub(super) held_back: HeldBack,
     pub(super) reply_to: ReplyTo,
@@ -289,12 +291,27 @@ impl Client<'_> {
             self.catch_up.next_due(),
             self.filter.next_due(),
             self.outbox.next_due(),
+            self.next_field_due(),
             self.session.next_due().and_then(|due| self.clock.at(due)),
         ];
         let next = due.into_iter().flatten().min();
         next.map_or(Duration::MAX, |at| {
             at.saturating_duration_since(Instant::now())
         })
+    }
+
+    /// When the state field says something else, if nothing happens until then.
+    fn next_field_due(&self) -> Option<Instant> {
+        let is_seen = self.screen.has_field() && self.session.is_inside();
+        is_seen.then(|| self.outbox.next_waiting()).flatten()
+    }
+
+    /// Has the state field say how it stands.
+    fn show_status(&mut self) {
+        if self.screen.has_field() {
+            let is_inside = self.session.is_inside() && self.connection.is_up();
+            self.screen.set_status(is_inside, self.outbox.waiting());
+        }
     }
 
     /// Does what is due.
@@ -327,6 +344,7 @@ impl Client<'_> {
         if is_over && self.exit.deadline().is_none() {
             self.exit.allow_a_moment();
         }
+        self.show_status();
         Ok(())
     }
 

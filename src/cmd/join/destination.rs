@@ -10,12 +10,14 @@ pub(in crate::cmd) struct Destination<'a> {
     /// What people call the relay.
     pub(in crate::cmd) relay: &'a str,
     pub(in crate::cmd) room: &'a RoomName,
+    /// Whether the relay is this program's own, and ends with it.
+    pub(in crate::cmd) is_hosted: bool,
 }
 
 impl Destination<'_> {
     /// What friends have to type who want to come to this room.
     pub(in crate::cmd) fn directions(self) -> String {
-        let Self { relay, room } = self;
+        let Self { relay, room, .. } = self;
         let place = if room.is_invite() {
             format!("{relay}/{room} --nick NAME")
         } else if *room == RoomName::lobby() {

@@ -1,11 +1,9 @@
 //! What happens in the room, told to the user, and what follows from it.
 
-use std::time::Duration;
-
 use std::collections::HashMap;
 
 use crate::room::frame::Departure;
-use crate::room::message::Kind;
+use crate::room::message::{Kind, LeftOutFor};
 use crate::room::names::Nick;
 use crate::room::session::{Event, Person, Written};
 
@@ -13,11 +11,9 @@ use super::client::Client;
 use super::clock::unix_seconds;
 use super::next_key::nick_is_taken;
 use super::output::alarms::{Incident, Reason};
-use super::output::nicks_of;
 use super::output::report::{LinkState, Report};
 use super::output::speech::{Speech, Who, mentions};
-use super::output::wording;
-use super::trust::{Remark, Trust};
+use super::trust::{Remark, end_of};
 
 /// Of more messages than so many that one reason keeps from the same readers, one line tells.
 const MANY: usize = 5;
@@ -155,20 +151,8 @@ impl Client<'_> {
 
     fn tell_event(&mut self, event: Event) {
         match event {
-            Event::Entered(mut people) => {
-                let remarks = self.meet(&mut people);
-                self.list_people(&people);
-                self.advise(&people);
-                self.tell_remarks(remarks);
-            }
-            Event::Joined(mut person) => {
-                let remarks = self.meet([&mut person]);
-                let about = self.trust.introduce(self.session.policy(), &person);
-                self.screen.show(&Report::Joined((&person).into(), about));
-                self.advise(&[person]);
-                self.tell_remarks(remarks);
-                self.away.expect_newcomers();
-            }
+            Event::Entered(people) => self.tell_entered(people),
+            Event::Joined(person) => self.tell_joined(person),
             Event::Resumed => {
                 let text = "connected again".to_owned();
                 self.screen.show(&Report::Link(LinkState::Resumed, text));
@@ -177,7 +161,7 @@ impl Client<'_> {
             Event::Back(mut person) => {
                 let remarks = self.meet([&mut person]);
                 // Where the relay has been away, everybody comes back: that is said once.
-                self.screen.show(&Report::Back {
+                self.tell_attendance(&Report::Back {
                     who: (&person).into(),
                     is_expected: self.here.expects_anybody(),
                 });
@@ -191,7 +175,7 @@ impl Client<'_> {
             } => {
                 if let Some(who) = self.here.find(&nick) {
                     let left = Report::Left(who.clone(), departure, asleep);
-                    self.screen.show(&left);
+                    self.tell_attendance(&left);
                 }
             }
             Event::Renamed { former, person } => self.tell_renamed(former, person),
@@ -243,25 +227,26 @@ impl Client<'_> {
                 self.enter_anew();
             }
             Event::Dead => self.connection.give_up(),
+            Event::LeftOut(nick, LeftOutFor::OtherIdentity) => self.tell_taken_for_another(nick),
             event => {
                 let incident = self.tell_late(event).and_then(Incident::of);
-                if let Some(incident) = incident {
-                    self.raise(&incident.into());
+                let report = incident.map(Report::from);
+                if let Some(report) = report.filter(|report| self.is_told(report)) {
+                    self.raise(&report);
                 }
             }
         }
     }
 
-    /// This member has entered the room once more, after so long, and these are there.
-    fn tell_return(&mut self, mut people: Vec<Person>, out: Duration) {
-        let remarks = self.meet(&mut people);
-        let now = self.clock.now();
-        let missing = nicks_of(&self.session.expected(now));
-        self.screen
-            .show(&wording::entered_again(&people, &missing, out));
-        self.report_roster(&people);
-        self.tell_remarks(remarks);
-        self.here.expect_back(missing, now);
+    /// Somebody has left this member out, and knows another identity under its nick.
+    fn tell_taken_for_another(&mut self, nick: Nick) {
+        let own = self.session.card();
+        let incident = Incident::TakenForAnother {
+            nick,
+            own: own.nick().clone(),
+            end: end_of(own.fingerprint()),
+        };
+        self.raise(&incident.into());
     }
 
     /// Enters the room anew, over another connection.
@@ -321,11 +306,11 @@ impl Client<'_> {
 
     fn tell_renamed(&mut self, former: Nick, mut person: Person) {
         let (session, now) = (&mut self.session, unix_seconds());
-        let remark = self.trust.follow_rename(session, &mut person, now);
+        let remarks = self.trust.meet(session, &mut person, now);
         let who = Who::from(&person);
         self.filter.follow_rename(who.fingerprint, &who.nick);
         self.screen.show(&Report::Renamed(former, who));
-        self.tell_remarks(remark);
+        self.tell_remarks(remarks);
     }
 
     /// Tells something that others can cause as often as they like, unless the same was told just now,
@@ -347,32 +332,9 @@ impl Client<'_> {
     }
 
     /// Tells what is odd about those who come, or are called something else.
-    fn tell_remarks(&mut self, remarks: impl IntoIterator<Item = Remark>) {
+    pub(super) fn tell_remarks(&mut self, remarks: impl IntoIterator<Item = Remark>) {
         for remark in remarks {
             self.raise(&remark.into());
-        }
-    }
-
-    /// Finds out what is known of people, and what is to be said of it.
-    fn meet<'a>(&mut self, people: impl IntoIterator<Item = &'a mut Person>) -> Vec<Remark> {
-        let now = unix_seconds();
-        let mut remarks = Vec::new();
-        for person in people {
-            remarks.extend(self.trust.meet(&mut self.session, person, now));
-        }
-        remarks
-    }
-
-    /// Says what to do about these people, where somebody sits who can do it.
-    fn advise(&mut self, people: &[Person]) {
-        if !self.screen.has_keyboard() {
-            return;
-        }
-        let is_invite = self.destination.room.is_invite();
-        let advice = Trust::advice(self.session.policy(), people)
-            .or_else(|| self.trust.advise_on_newcomers(is_invite, people));
-        if let Some(advice) = advice {
-            self.screen.notice(advice);
         }
     }
 
@@ -457,6 +419,7 @@ impl From<Remark> for Report {
                 is_mistake: false,
             },
             Remark::Alarm(nick, text) => Incident::Identity { nick, text }.into(),
+            Remark::Namesake(nick, text) => Incident::Namesake { nick, text }.into(),
             Remark::CodesDiffer(text) => Incident::CodesDiffer { text }.into(),
         }
     }

@@ -1,9 +1,10 @@
 //! Who is here, as the user was told last, and who has yet to come back.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::cipher::fingerprint::Fingerprint;
+use crate::cmd::lock::lock;
 use crate::room::Time;
 use crate::room::names::Nick;
 use crate::room::session::{Now, Session};
@@ -18,15 +19,12 @@ pub(super) struct Nicks(Mutex<Vec<String>>);
 impl Nicks {
     /// Sets who is here now.
     pub(super) fn set(&self, nicks: Vec<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nicks;
+        *lock(&self.0) = nicks;
     }
 
     /// Who is here now.
     pub(super) fn get(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.0).clone()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::cipher::fingerprint::Fingerprint;
 use super::output::handed::Share;
 
 /// From how many members it is remembered at most: enough for a room.
-const MOST: usize = 256;
+const REMEMBERED_MEMBERS: usize = 256;
 
 /// What one member hands on, or has handed on last.
 struct Told {
@@ -32,7 +32,7 @@ impl Incoming {
         let place = self.0.iter().position(|told| told.by == by);
         let before = place.and_then(|place| self.0.remove(place));
         let is_welcome = before.is_none_or(|before| before.brings_news);
-        if self.0.len() == MOST {
+        if self.0.len() == REMEMBERED_MEMBERS {
             self.0.pop_front();
         }
         let (heading, at_once) = if is_welcome {

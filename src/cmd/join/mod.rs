@@ -9,15 +9,17 @@
 //! - `args`: what the command line asks for. `destination`: the room that is joined.
 //! - `client`: the main thread's loop.
 //! - `commands`: what is done about what the user types. `events`: what is told of what happens in the
-//!   room. `late`: what is told of what is handed on to whoever comes late.
+//!   room. `attendance`: of who comes and goes. `late`: of what is handed on to whoever comes late.
 //! - `net`: how frames get to the relay and back.
 //! - `output`: all that is told, in words and as JSON, and where it goes.
 //! - `trust`: what is known of others, and the file that remembers it.
 //! - What the client keeps besides: `here`, `outbox`, `held_back`, `reply`, `saving`, `away`, `catch_up`, `next_key`, `exit`,
 //!   `clock`.
-//! - `connecting`: what is said while there is no room yet. `question`: where to go, if nothing says it.
+//! - `introduction`: what is said first in the room. `connecting`: what is said while there is no room yet.
+//!   `question`: where to go, if nothing says it.
 
 mod args;
+mod attendance;
 mod away;
 mod capacity;
 mod catch_up;
@@ -31,6 +33,7 @@ mod exit;
 mod held_back;
 mod here;
 mod incoming;
+mod introduction;
 mod late;
 pub(super) mod net;
 mod next_key;
@@ -47,14 +50,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::cipher::keys::SessionKey;
-use crate::room::card::{Card, Identity};
+use crate::room::card::Identity;
 use crate::room::names::Nick;
 use crate::room::session::{End, Event, Session};
 
 pub(super) use self::args::{Args, Seat};
 pub(super) use self::destination::Destination;
-pub(super) use self::net::address::Address;
-pub(super) use self::net::host::BindAddress;
 pub(super) use self::net::route::Route;
 pub(super) use self::question::ask_where_to;
 pub(super) use self::saving::Saving;
@@ -62,31 +63,33 @@ pub(super) use self::saving::Saving;
 use self::away::Away;
 use self::catch_up::CatchUp;
 use self::client::{Client, Happening, deliver};
-use self::clock::Clock;
+use self::clock::{Clock, unix_seconds};
 use self::commands::complete::complete;
 use self::connecting::Connecting;
 use self::exit::Exit;
 use self::held_back::HeldBack;
 use self::here::{Here, Nicks};
 use self::incoming::Incoming;
+use self::introduction::introduce;
 use self::net::link::FromRelay;
 use self::net::reconnect::{Connection, Dialler};
 use self::next_key::NextKey;
 use self::openers::Openers;
 use self::outbox::Outbox;
 use self::output::filter::Filter;
+use self::output::quiet::Quiet;
 use self::output::report::Report;
 use self::output::screen::Screen;
 use self::output::wording;
 use self::reply::ReplyTo;
 use self::trust::Trust;
-use self::trust::known_people::KnownPeopleFile;
+use self::trust::known_people::KnownPeople;
 
 use super::reason;
 use super::settings::name::SavedName;
 use super::settings::rooms::SavedRoom;
 use super::signals::on_signal;
-use super::terminal::{Format, HurryHandle, Input, check_readable};
+use super::terminal::{Format, HurryHandle, Input, QuitKeys, check_readable};
 
 /// Runs the command: joins as whom, and where, the arguments say.
 /// `entered` is the saved room that they name.
@@ -97,6 +100,7 @@ pub(super) fn run(args: &Args, entered: Option<(SavedName, SavedRoom)>) -> anyho
     let destination = Destination {
         relay: &relay.to_string(),
         room: &room,
+        is_hosted: false,
     };
     let detour = args.detour()?;
     saving.note_way(args.seat.identity_file(), detour);
@@ -130,9 +134,10 @@ pub(super) fn join_room(
     (saving, save_as, format): (Saving, Option<&SavedName>, Format),
     entered: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let Destination { relay, room } = destination;
+    seat.check()?;
+    let Destination { relay, room, .. } = destination;
     check_readable().map_err(|error| exit::unreadable(&reason(&error)))?;
-    let people = KnownPeopleFile::open(relay, room.id())?;
+    let people = KnownPeople::open(relay, room, unix_seconds())?;
     let log = seat.output.open_log()?;
     let clock = Clock::start();
     let policy = seat.policy();
@@ -162,16 +167,19 @@ pub(super) fn join_room(
     entered()?;
     let nicks = Arc::<Nicks>::default();
     let shown = Arc::clone(&nicks);
-    let mut screen = seat.output.start(
+    let mut screen = Screen::start(
+        &seat.output,
         format,
         log,
+        saving.label(),
+        quit_keys(destination),
         move |line, cursor| complete(&shown, line, cursor),
         deliver(&sender, Happening::Typed),
     )?;
     let _ = hurry.set(screen.hurry());
     connection.try_for(seat.patience(screen.is_interactive()));
     let own = session.card();
-    introduce(&mut screen, destination, &saving, seat.new_room, own);
+    introduce(&mut screen, destination, saving.name(), seat.new_room, own);
     if let Some(notice) = seat.output.log_notice() {
         screen.notice(notice);
     }
@@ -191,6 +199,7 @@ pub(super) fn join_room(
         connection,
         screen,
         filter: Filter::default(),
+        quiet: Quiet::default(),
         outbox: Outbox::default(),
         held_back: HeldBack::default(),
         reply_to: ReplyTo::default(),
@@ -231,34 +240,12 @@ fn leave_on_signal(
     Ok(hurry)
 }
 
-/// Says where this is, and who the user is.
-fn introduce(
-    screen: &mut Screen,
-    destination: Destination<'_>,
-    saving: &Saving,
-    is_new: bool,
-    own: &Card,
-) {
-    let Destination { relay, room } = destination;
-    screen.show(&Report::Room {
-        relay: relay.to_owned(),
-        room: room.to_string(),
-        is_invite: room.is_invite(),
-        name: saving.name().map(ToString::to_string),
-    });
-    let you = Report::you(own);
-    let directions = is_new.then(|| destination.report_directions());
-    // Somebody copies the directions from below the room. A program reads first where it is, and who.
-    let reports = match directions {
-        Some(directions) if screen.is_json() => vec![you, directions],
-        Some(directions) => vec![directions, you],
-        None => vec![you],
-    };
-    for report in &reports {
-        screen.show(report);
-    }
-    if !own.is_lasting() {
-        screen.notice("this identity is for this run only; `e2echat keygen` saves one");
+/// Which keys ask before they leave. Where the host leaves, the relay ends for all.
+fn quit_keys(destination: Destination<'_>) -> QuitKeys {
+    if destination.is_hosted {
+        QuitKeys::Both
+    } else {
+        QuitKeys::CtrlC
     }
 }
 

@@ -4,10 +4,11 @@
 use std::io;
 use std::num::NonZero;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::cipher::keys::overwrite_stack;
+use crate::cmd::lock::lock;
 use crate::room::session::{Done, Job};
 
 /// How many there are.
@@ -51,6 +52,6 @@ impl Openers {
 
 /// Waits for the next job; `None` if there will be none.
 fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
-    let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let queue = lock(queue);
     queue.recv().ok()
 }

@@ -16,6 +16,9 @@ use super::output::speech::Speech;
 /// has not.
 const SHOWN_UNSENT_AFTER: Duration = Duration::from_secs(5);
 
+/// What is not confirmed counts as waiting after this time: in most rooms it takes no longer.
+const WAITING_AFTER: Duration = Duration::from_secs(5);
+
 /// Why what a script asked for is not done in the end.
 const NOT_TAKEN: &str =
     "not delivered, as your nick or key has changed before the relay took it; say it again";
@@ -56,6 +59,7 @@ struct OpenMessage {
     /// Of how many readers it is not known.
     open: usize,
     state: State,
+    since: Instant,
 }
 
 /// The user's messages that the relay has not taken yet, and those that not all readers have confirmed.
@@ -87,6 +91,7 @@ impl Outbox {
                 readers: receipt.readers,
                 open: receipt.readers,
                 state: State::Taken,
+                since: Instant::now(),
             };
             self.open.insert(receipt.number, open);
         }
@@ -186,6 +191,28 @@ impl Outbox {
         }
         let (id, readers) = (over.id, over.readers);
         screen.show(&Report::Confirmed { id, readers });
+    }
+
+    /// How many messages have waited for longer than usual for somebody to confirm them, or for the relay.
+    pub(super) fn waiting(&self) -> usize {
+        let now = Instant::now();
+        self.waiting_from().filter(|from| *from <= now).count()
+    }
+
+    /// When one message more has waited for that long, if nothing becomes of it until then.
+    pub(super) fn next_waiting(&self) -> Option<Instant> {
+        let now = Instant::now();
+        self.waiting_from().filter(|from| *from > now).min()
+    }
+
+    /// From when on each message counts as waiting.
+    fn waiting_from(&self) -> impl Iterator<Item = Instant> {
+        // What nobody else can read waits for the relay alone.
+        let unread = self.pending.iter();
+        let unread = unread.filter(|said| said.receipt.readers == 0);
+        let since = self.open.values().map(|open| open.since);
+        let since = since.chain(unread.map(|said| said.since));
+        since.map(|since| since + WAITING_AFTER)
     }
 
     /// What a script calls what has this receipt, while anything of it is open.

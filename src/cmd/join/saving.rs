@@ -1,11 +1,11 @@
 //! Under which name the room is saved, and how it is saved under another.
 
+use crate::cmd::address::Address;
 use crate::cmd::failure;
 use crate::cmd::settings::name::SavedName;
 use crate::cmd::settings::rooms::{SavedRoom, SavedRooms};
-use crate::room::names::{Nick, RoomName};
+use crate::room::names::{Nick, PRIVATE_ROOM, RoomName};
 
-use super::net::address::{Address, RoomOrInvite};
 use super::net::route::Detour;
 use super::output::screen::Screen;
 
@@ -62,6 +62,16 @@ impl Saving {
         self.name.as_ref()
     }
 
+    /// What the room is called where others may see it. The name of a room that is entered by an invite is a
+    /// secret.
+    pub(super) fn label(&self) -> String {
+        match &self.name {
+            _ if !self.room.is_invite() => self.room.to_string(),
+            Some(name) => name.to_string(),
+            None => PRIVATE_ROOM.to_owned(),
+        }
+    }
+
     /// Saves the room in which the user is as `nick`, and says so.
     pub(super) fn save(&mut self, name: &str, nick: &Nick, screen: &mut Screen) {
         let Self { relay, room, .. } = &*self;
@@ -91,6 +101,7 @@ impl Saving {
                     "this room is saved as {name}: `e2echat join {name}` enters it"
                 ));
                 self.name = Some(name);
+                screen.set_room(self.label());
             }
             Ok(false) => screen.refuse(
                 None,
@@ -108,7 +119,7 @@ impl Saving {
 
 /// Whether a saved room is this room of this relay.
 fn leads_to(saved: &SavedRoom, relay: &Address, room: &RoomName) -> bool {
-    matches!(place(saved), Some((to, name)) if to == *relay && name == *room)
+    matches!(saved.place(), Some((to, name)) if to == *relay && name == *room)
 }
 
 /// The detour with which a room is saved, or why that is none.
@@ -128,17 +139,4 @@ fn detour(saved: &SavedRoom) -> Option<anyhow::Result<Detour>> {
             "give another with --proxy or --through, or save the room anew",
         )
     }))
-}
-
-/// Where a saved room leads, if that can be read.
-pub(super) fn place(saved: &SavedRoom) -> Option<(Address, RoomName)> {
-    if let Some(invite) = &saved.invite {
-        return match invite.parse() {
-            Ok(RoomOrInvite::Invite(relay, room)) => Some((relay, room)),
-            _ => None,
-        };
-    }
-    let room = saved.room.as_deref().map(str::parse);
-    let room = room.unwrap_or_else(|| Ok(RoomName::lobby()));
-    Some((saved.relay.as_deref()?.parse().ok()?, room.ok()?))
 }

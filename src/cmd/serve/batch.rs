@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use crate::room::relay::{OutgoingFrame, Unsent};
 
@@ -86,6 +87,17 @@ impl WriteBatch {
     }
 }
 
+/// A batch that is to be sent before anything else: what a full socket has left, or a PING.
+pub(super) struct PendingBatch {
+    pub(super) batch: WriteBatch,
+    /// Since when the socket takes nothing.
+    pub(super) since: Instant,
+    /// For how long the writer leaves a full socket alone.
+    pub(super) pause: Duration,
+    /// When the writer sends it.
+    pub(super) until: Instant,
+}
+
 /// Whether a socket is only full. Systems say so with different errors.
 fn is_temporary(error: &io::Error) -> bool {
     matches!(
@@ -99,7 +111,6 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{Ipv4Addr, TcpListener};
     use std::thread;
-    use std::time::Duration;
 
     use super::*;
     use crate::room::frame::{Frame, MAX_FRAME};

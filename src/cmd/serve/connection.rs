@@ -36,7 +36,7 @@ use crate::cmd::serve::admission::memory::Charge;
 use crate::cmd::serve::rooms::{AfterFrame, KeptPlaces, Membership, Relay, who};
 
 /// The reader's buffer, in bytes, while nothing has come, and while there is more than that.
-const IDLE_BUFFER: usize = 256;
+const IDLE_BUFFER: usize = 64;
 const BUSY_BUFFER: usize = 64 * 1024;
 
 /// How long a write takes at most, where a socket cannot be asked not to wait at all.
@@ -125,6 +125,8 @@ fn handle_connection(
             relay.admission.member_log.write(Level::Info, line);
             let idle = Duration::from_secs(relay.config.limits.idle.into());
             stream.set_read_timeout(Some(idle))?;
+            // What a new thread is given lies on its stack twice.
+            let membership = Box::new(membership);
             thread::Builder::new()
                 .name("reader".into())
                 .stack_size(READER_STACK)
@@ -245,7 +247,7 @@ fn enter_room(
 }
 
 fn serve_member(
-    mut membership: Membership,
+    mut membership: Box<Membership>,
     connection: u64,
     stream: Arc<TcpStream>,
     pass: Pass,
@@ -263,7 +265,7 @@ fn serve_member(
         // It fails where the client hung up first.
         let _ = stream.shutdown(Shutdown::Both);
         drop(stream);
-        kept.keep(membership, connection, departure, pass);
+        kept.keep(*membership, connection, departure, pass);
     } else {
         membership.end(departure);
         outbox.wait_for_end(connection);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::cmd::join::BindAddress;
+use crate::cmd::address::host::BindAddress;
 use crate::cmd::{failure, reason};
 
 #[cfg(unix)]

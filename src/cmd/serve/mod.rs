@@ -33,7 +33,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::cmd::join::{self, Address, Destination, Member, Route, Saving, Seat};
+use crate::cmd::address::Address;
+use crate::cmd::join::{self, Destination, Member, Route, Saving, Seat};
 use crate::cmd::signals::on_signal;
 use crate::cmd::terminal::Format;
 use crate::cmd::{DEFAULT_PORT, failure, print};
@@ -212,6 +213,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         let destination = Destination {
             relay: &name,
             room: &room,
+            is_hosted: true,
         };
         let route = Route::Addresses(loopback(address));
         let saving = Saving::find(own, room.clone(), None)?;
@@ -264,7 +266,12 @@ fn announce(
     // A host who sits in the room is shown the invite there.
     if let Some(address) = address.filter(|_| !is_told) {
         let relay = &reachable(address).to_string();
-        let directions = Destination { relay, room }.directions();
+        let destination = Destination {
+            relay,
+            room,
+            is_hosted: true,
+        };
+        let directions = destination.directions();
         lines.push(format!("{directions}\n"));
     }
     print(&lines.concat())

@@ -9,7 +9,9 @@ use std::fs;
 pub(super) const ARITHMETIC_STACK: usize = 512 * 1024;
 
 /// The stack of a thread that lives as long as its member's connection, in bytes. Pages that are
-/// never touched cost nothing.
+/// never touched cost nothing, but those that were touched once stay. With glibc on Linux these are two: the
+/// first one is the library's own. So functions that such a thread calls, and that need much of its stack,
+/// are not inlined: then it never holds what all of them need.
 pub(super) const READER_STACK: usize = 64 * 1024;
 
 /// The mappings of a thread: a stack and a signal stack, each with a guard page.

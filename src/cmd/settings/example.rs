@@ -5,13 +5,14 @@ use clap::{Arg, Command};
 use super::keys;
 
 /// What stands in the example where a setting has no default. Another value has its own form.
-const VALUES: [(&str, &str); 12] = [
+const VALUES: [(&str, &str); 13] = [
     ("allow", "~/friends.txt"),
     ("bind", "127.0.0.1"),
     ("identity", "~/keys/work.pem"),
     ("log", "~/e2echat.log"),
     ("max-memory", "536870912"),
     ("nick", "ada"),
+    ("notify-command", "notify-send e2echat"),
     ("proxy", "socks5://127.0.0.1:9050"),
     ("reconnect", "300"),
     ("relay", "chat.example.org"),

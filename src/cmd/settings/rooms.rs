@@ -13,6 +13,7 @@ use toml::Spanned;
 use super::file::line_of;
 use super::keys;
 use super::name::SavedName;
+use crate::cmd::address::{Address, RoomOrInvite};
 use crate::cmd::file::{self, is_open_to_others, write};
 use crate::cmd::{failure, reason, shell};
 use crate::room::names::RoomName;
@@ -41,6 +42,19 @@ pub(in crate::cmd) struct SavedRoom {
 }
 
 impl SavedRoom {
+    /// Where it leads, if that can be read.
+    pub(in crate::cmd) fn place(&self) -> Option<(Address, RoomName)> {
+        if let Some(invite) = &self.invite {
+            return match invite.parse() {
+                Ok(RoomOrInvite::Invite(relay, room)) => Some((relay, room)),
+                _ => None,
+            };
+        }
+        let room = self.room.as_deref().map(str::parse);
+        let room = room.unwrap_or_else(|| Ok(RoomName::lobby()));
+        Some((self.relay.as_deref()?.parse().ok()?, room.ok()?))
+    }
+
     /// Says what is wrong with it.
     fn check(&self) -> Result<(), String> {
         if self.proxy.is_some() && self.through.is_some() {

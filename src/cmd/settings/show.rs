@@ -16,9 +16,12 @@ use crate::room::text::{SafeText, parse_visible};
 /// Show the settings that hold, and where each comes from
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-The settings file is config.toml in this user's settings folder; E2ECHAT_CONFIG names another one. Its
-keys are the long options of `join` and `serve`, such as nick = \"ada\". An option goes before a variable,
-a variable before a saved room, a saved room before the file.
+The settings file is config.toml in this user's settings folder. Its keys are the long options of `join`
+and `serve`, such as nick = \"ada\". An option goes before a variable, a variable before a saved room, a
+saved room before the file.
+
+Environment:
+  E2ECHAT_CONFIG  another settings file
 
 Examples:
   e2echat config            show what holds

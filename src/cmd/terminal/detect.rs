@@ -13,8 +13,8 @@ pub(super) fn is_dumb() -> bool {
     std::env::var("TERM").is_ok_and(|term| DUMB.iter().any(|d| term.eq_ignore_ascii_case(d)))
 }
 
-/// Whether the terminal knows links (OSC 8), or shows nothing of what makes them. Older consoles of Linux
-/// show it.
-pub(in crate::cmd) fn knows_links() -> bool {
+/// Whether the terminal knows operating system commands (OSC), as links and titles are, or shows nothing of what
+/// makes them. Older consoles of Linux show it.
+pub(in crate::cmd) fn knows_osc() -> bool {
     std::env::var("TERM").is_ok_and(|term| !term.starts_with("linux"))
 }

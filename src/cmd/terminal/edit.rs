@@ -2,7 +2,9 @@
 //! the editor's completer makes it: only a completer can set both the text and the cursor.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::cmd::lock::lock;
 
 /// Text that replaces a part of the line, whose range is in bytes. The cursor goes behind the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +27,6 @@ impl PendingEdit {
     }
 
     fn lock(&self) -> MutexGuard<'_, Edit> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

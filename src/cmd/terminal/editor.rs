@@ -21,14 +21,27 @@ use rustyline::{
     GraphemeClusterMode, Helper,
 };
 
+use super::attention::Attention;
 use super::completion::Complete;
 use super::edit::{Edit, PendingEdit};
 use super::entry::Entry;
 use super::input::{Deliver, Input};
 use super::input_area::InputArea;
-use super::keyboard::{Brackets, Console};
+use super::keyboard::Console;
 use super::keys::Keys;
 use super::queue::BoundedQueue;
+use super::quit_keys::QuitKeys;
+use super::window::{Entered, Window};
+
+/// What the thread has in common with others.
+pub(super) struct Shared {
+    pub(super) deliver: Deliver,
+    pub(super) area: Arc<InputArea>,
+    pub(super) queue: Arc<BoundedQueue<Entry>>,
+    pub(super) attention: Arc<Attention>,
+    pub(super) window: Arc<Window>,
+    pub(super) console: Arc<Console>,
+}
 
 /// Starts the thread. Returns also the one thing that may write to the terminal while it runs.
 ///
@@ -36,11 +49,9 @@ use super::queue::BoundedQueue;
 /// If rustyline cannot use the terminal, or the system gives no thread.
 pub(super) fn start(
     prompt: &str,
+    quit_keys: QuitKeys,
     complete: Complete,
-    deliver: &Deliver,
-    area: &Arc<InputArea>,
-    queue: &Arc<BoundedQueue<Entry>>,
-    console: &Arc<Console>,
+    shared: &Shared,
 ) -> anyhow::Result<(JoinHandle<()>, impl ExternalPrinter + Send + use<>)> {
     // Vi's insert mode has no numeric argument. In Emacs mode Alt and a digit begin one before
     // rustyline asks any binding.
@@ -58,17 +69,20 @@ pub(super) fn start(
             .context("cannot use the terminal")?;
     let pending = PendingEdit::default();
     readline.set_helper(Some(EditorHelper {
-        area: Arc::clone(area),
-        queue: Arc::clone(queue),
+        area: Arc::clone(&shared.area),
+        queue: Arc::clone(&shared.queue),
         pending: pending.clone(),
     }));
     let keys = Keys {
-        deliver: Arc::clone(deliver),
+        deliver: Arc::clone(&shared.deliver),
+        asking: quit_keys,
         complete,
-        area: Arc::clone(area),
-        queue: Arc::clone(queue),
+        area: Arc::clone(&shared.area),
+        attention: Arc::clone(&shared.attention),
+        window: Arc::clone(&shared.window),
+        queue: Arc::clone(&shared.queue),
         pending,
-        console: Arc::clone(console),
+        console: Arc::clone(&shared.console),
         state: Mutex::default(),
     };
     readline.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys)));
@@ -77,16 +91,16 @@ pub(super) fn start(
         .context("cannot print to the terminal")?;
 
     let end = EndAnnouncer {
-        deliver: Arc::clone(deliver),
-        area: Arc::clone(area),
-        queue: Arc::clone(queue),
+        deliver: Arc::clone(&shared.deliver),
+        area: Arc::clone(&shared.area),
+        queue: Arc::clone(&shared.queue),
     };
-    let prompt = prompt.to_owned();
+    let (prompt, window) = (prompt.to_owned(), Arc::clone(&shared.window));
     let thread = thread::Builder::new()
         .name("editor".to_owned())
         .spawn(move || {
             end.area.set_prompt(&prompt);
-            let _brackets = Brackets::begin();
+            let _entered = Entered::begin(window);
             // Whatever ends it, there are no keys any more.
             let _ = readline.readline(&prompt);
         })
@@ -129,6 +143,14 @@ impl Hinter for EditorHelper {
 }
 
 impl Highlighter for EditorHelper {
+    /// Puts the state field before the prompt, in place of as many spaces.
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        match self.area.field() {
+            Some(field) => Cow::Owned(field + prompt.trim_start()),
+            None => Cow::Borrowed(prompt),
+        }
+    }
+
     /// Leaves out control characters that came with a paste: a terminal would obey them, and
     /// rustyline counts no columns for them.
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {

@@ -1,7 +1,10 @@
 //! What can be shown. `render` decides how it looks.
 
+use std::collections::HashSet;
+
 use jiff::civil::{Date, Time};
 
+use super::status::Status;
 use super::style::Style;
 use super::theme::Hue;
 use crate::room::text::SafeText;
@@ -17,6 +20,9 @@ pub(in crate::cmd) enum Entry {
     Mistake(SafeText),
     /// Something that the user must not overlook, behind `!`.
     Warning(SafeText),
+    /// One of the three before, with its time. Where nothing is drawn the time is left out: programs read that, or
+    /// somebody hears it, and the log has times of its own.
+    Timed(Time, Box<Entry>),
     /// How friends get in by an invite, which the user is to copy.
     Invite {
         /// The whole command in one line, with the invite in it. It is for pipes and files.
@@ -39,13 +45,22 @@ pub(in crate::cmd) enum Entry {
     Turned(Vec<u64>, State),
     /// The screen is cleared of everything shown so far.
     Clear,
-    /// The terminal's bell rings.
-    Bell,
+    /// The terminal gets these control codes, which move no cursor and show nothing by themselves.
+    Codes(String),
+    /// The window has this title from now on.
+    Title(String),
+    /// The state field says this from now on.
+    Status(Status),
     /// Everything has this style from now on, also what is on the screen already.
     Style(Style),
+    /// The user ignores these authors, and nobody else: nothing that they have said is shown any more.
+    Ignored(HashSet<Author>),
     /// Shows nothing. When the printer comes to it, all earlier entries are on the screen.
     Mark(u64),
 }
+
+/// Somebody who says something, by a value that nobody else has.
+pub(in crate::cmd) type Author = [u8; 32];
 
 /// What has become of the user's own words, as far as the gutter tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +93,8 @@ pub(in crate::cmd) struct ChatMessage {
     pub(in crate::cmd) is_handed_on: bool,
     /// Its author's nick, behind a `?` where the user has not accepted the identity.
     pub(in crate::cmd) nick: String,
+    /// Who the author is, whatever the nick.
+    pub(in crate::cmd) author: Author,
     /// The author's colour.
     pub(in crate::cmd) hue: Hue,
     /// What has become of it, if the author is the user.
@@ -114,12 +131,13 @@ impl ChatMessage {
 #[cfg(test)]
 impl ChatMessage {
     /// What somebody else said to all at 21:04.
-    pub(super) fn sample(nick: &str, text: &str) -> Self {
+    pub(in crate::cmd) fn sample(nick: &str, text: &str) -> Self {
         Self {
             time: Time::constant(21, 4, 59, 0),
             date: None,
             is_handed_on: false,
             nick: nick.to_owned(),
+            author: [0; 32],
             hue: Hue::of(&[0; 32]),
             own: None,
             to: None,

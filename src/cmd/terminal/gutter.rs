@@ -17,7 +17,7 @@ use super::entry::{ChatMessage, State};
 use super::wrap;
 
 /// The least room for text beside the full gutter, in columns; with less, the gutter shrinks.
-const MIN_TEXT_COLUMNS: usize = 12;
+pub(super) const MIN_TEXT_COLUMNS: usize = 12;
 /// Stands for the time of a message that the relay has not taken.
 const WAITING: &str = "unsent ";
 /// Stands for the same where there is no room for the word.
@@ -94,7 +94,8 @@ impl Gutter {
     }
 }
 
-fn clock(time: Time) -> String {
+/// The time of a row, with a space behind it.
+pub(super) fn clock(time: Time) -> String {
     format!("{:02}:{:02} ", time.hour(), time.minute())
 }
 

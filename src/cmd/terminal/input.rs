@@ -26,12 +26,19 @@ pub(in crate::cmd) enum Input {
         /// The size in bytes.
         bytes: u64,
     },
+    /// The user is back, for whom the program has waited: see [`Terminal::await_absent`](super::Terminal::await_absent).
+    Returned,
     /// The end of standard input. Never from a terminal.
     End,
     /// What the user wanted of the line editor is not done, or not all of it; in words. Never without a terminal.
     NotDone(String),
     /// The input fails, for this reason, and gives nothing more.
     Failed(io::Error),
+    /// The user has pressed a key that leaves where it is pressed once more. Only from a terminal.
+    AskToQuit {
+        /// What the key is called.
+        key: &'static str,
+    },
     /// The user asks to leave, or a signal does, or the terminal is gone. This may come repeatedly.
     Quit,
     /// Standard output takes nothing more; [`Terminal::stop`](super::Terminal::stop) says why. Never from a terminal.

@@ -5,9 +5,10 @@
 //! thread writes here what it shows. The printer's thread reads that, and writes up to which mark the
 //! screen shows everything.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::wrap;
+use crate::cmd::lock::lock;
 
 /// The terminal's size in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(super) struct InputArea {
 struct InputState {
     phase: EditorPhase,
     prompt: String,
+    /// The state field as it is to be drawn, where there is one.
+    field: Option<String>,
     line: String,
     wants_redraw: bool,
     is_damaged: bool,
@@ -70,6 +73,7 @@ impl InputArea {
             state: Mutex::new(InputState {
                 phase,
                 prompt,
+                field: None,
                 line,
                 wants_redraw: false,
                 is_damaged: false,
@@ -84,6 +88,16 @@ impl InputArea {
         state.phase = EditorPhase::Starting;
         prompt.clone_into(&mut state.prompt);
         state.line.clear();
+    }
+
+    /// Takes note of the state field, which the editor draws from now on.
+    pub(super) fn set_field(&self, field: String) {
+        self.lock().field = Some(field);
+    }
+
+    /// The state field, if there is one.
+    pub(super) fn field(&self) -> Option<String> {
+        self.lock().field.clone()
     }
 
     /// Takes note that the editor is about to show this line. Returns whether that may change what the
@@ -148,7 +162,7 @@ impl InputArea {
     }
 
     fn lock(&self) -> MutexGuard<'_, InputState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -8,13 +8,14 @@
 //! Ctrl-Z does nothing either. rustyline expects the system to stop it before it goes on. In a program
 //! with threads it goes on first, and comes back to a terminal that is not in raw mode.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustyline::{
     At, Cmd, ConditionalEventHandler, Event, EventContext, KeyCode as K, KeyEvent, Modifiers as M,
     Movement, RepeatCount, Word,
 };
 
+use super::attention::Attention;
 use super::completion::{CandidateCycle, Complete};
 use super::draft::{self, Edited};
 use super::edit::{Edit, PendingEdit};
@@ -22,14 +23,20 @@ use super::entry::Entry;
 use super::history::History;
 use super::input::{Deliver, Input};
 use super::input_area::InputArea;
-use super::keyboard::{Console, end_brackets};
+use super::keyboard::Console;
 use super::queue::BoundedQueue;
+use super::quit_keys::{Asked, QuitKeys};
+use super::window::Window;
+use crate::cmd::lock::lock;
 
 /// The handler of all keys. rustyline calls it on the editor's thread.
 pub(super) struct Keys {
     pub(super) deliver: Deliver,
+    pub(super) asking: QuitKeys,
     pub(super) complete: Complete,
     pub(super) area: Arc<InputArea>,
+    pub(super) attention: Arc<Attention>,
+    pub(super) window: Arc<Window>,
     pub(super) queue: Arc<BoundedQueue<Entry>>,
     pub(super) pending: PendingEdit,
     pub(super) console: Arc<Console>,
@@ -43,14 +50,26 @@ pub(super) struct KeyState {
     history: History,
     /// The cycle of Tab, from the first Tab to the first other key.
     cycle: Option<CandidateCycle>,
+    asked: Asked,
 }
 
 impl ConditionalEventHandler for Keys {
     fn handle(&self, event: &Event, _: RepeatCount, _: bool, input: &EventContext) -> Option<Cmd> {
         let &KeyEvent(key, modifiers) = event.get(0)?;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let KeyState { history, cycle } = &mut *state;
+        // Elsewhere the keyboard does so, in the order in which keys and reports come.
+        if cfg!(not(unix)) && self.attention.note_key() {
+            (self.deliver)(Input::Returned);
+        }
+        let mut state = lock(&self.state);
+        let KeyState {
+            history,
+            cycle,
+            asked,
+        } = &mut *state;
         let key = (key, modifiers);
+        if !matches!(key, CTRL_C | CTRL_D) {
+            asked.forget();
+        }
         if !matches!(key, TAB | CTRL_I | BACK_TAB) {
             *cycle = None;
         }
@@ -65,8 +84,8 @@ impl ConditionalEventHandler for Keys {
                 self.submit(history, input.line())
             }
             (K::Enter, M::ALT) => Cmd::Newline,
-            (K::Char('C'), M::CTRL) => self.clear_or_quit(history, input.line()),
-            (K::Char('D'), M::CTRL) => self.delete_or_quit(input.line()),
+            CTRL_C => self.clear_or_quit(history, asked, input.line()),
+            CTRL_D => self.delete_or_quit(asked, input.line()),
             (K::Char('L'), M::CTRL) => self.redraw(),
             (K::Up, M::NONE) | (K::Char('P'), M::CTRL) => self.move_up(history, input),
             (K::Down, M::NONE) | (K::Char('N'), M::CTRL) => self.move_down(history, input),
@@ -90,6 +109,8 @@ impl ConditionalEventHandler for Keys {
 const TAB: (K, M) = (K::Tab, M::NONE);
 const CTRL_I: (K, M) = (K::Char('I'), M::CTRL);
 const BACK_TAB: (K, M) = (K::BackTab, M::NONE);
+const CTRL_C: (K, M) = (K::Char('C'), M::CTRL);
+const CTRL_D: (K, M) = (K::Char('D'), M::CTRL);
 const CTRL_R: (K, M) = (K::Char('R'), M::CTRL);
 
 /// Whether a key keeps the meaning that rustyline gives it: typing, a paste, moving and deleting by
@@ -126,17 +147,21 @@ impl Keys {
         Cmd::Kill(Movement::WholeBuffer)
     }
 
-    fn clear_or_quit(&self, history: &mut History, line: &str) -> Cmd {
+    fn clear_or_quit(&self, history: &mut History, asked: &mut Asked, line: &str) -> Cmd {
         if line.is_empty() {
-            (self.deliver)(Input::Quit);
+            (self.deliver)(asked.press_ctrl_c());
+        } else {
+            asked.forget();
         }
         history.leave_for_draft();
         Cmd::Kill(Movement::WholeBuffer)
     }
 
-    fn delete_or_quit(&self, line: &str) -> Cmd {
+    fn delete_or_quit(&self, asked: &mut Asked, line: &str) -> Cmd {
         if line.is_empty() {
-            (self.deliver)(Input::Quit);
+            (self.deliver)(asked.press_ctrl_d(self.asking));
+        } else {
+            asked.forget();
         }
         Cmd::Kill(Movement::ForwardChar(1))
     }
@@ -150,10 +175,14 @@ impl Keys {
     /// Has the user edit the line in an editor of their own. rustyline draws nothing before this returns, and so the
     /// printer waits.
     fn edit(&self, history: &mut History, line: &str) -> Cmd {
-        end_brackets();
+        self.window.hand_over();
         let edited = draft::edit(line, &self.console, |why| {
             (self.deliver)(Input::NotDone(why));
         });
+        // Else a shell has the terminal, and this is done when the screen is drawn again.
+        if self.console.is_in_foreground() {
+            self.window.take_over();
+        }
         self.area.set_damaged();
         self.queue.wake();
         match edited {
@@ -243,8 +272,11 @@ mod tests {
         let area = Arc::new(InputArea::new());
         let keys = Keys {
             deliver: Arc::new(move |input| drop(sender.send(input))),
+            asking: QuitKeys::CtrlC,
             complete: Arc::new(|_, _| Completion::default()),
             area: Arc::clone(&area),
+            attention: Arc::new(Attention::new()),
+            window: Arc::new(Window::new(None)),
             queue: Arc::new(BoundedQueue::new()),
             pending: PendingEdit::default(),
             console: Console::silent(),

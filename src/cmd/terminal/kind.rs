@@ -1,17 +1,7 @@
-//! What the user sits at, and in which form things are to be shown there.
+//! What the user sits at.
 
+use super::beginning::Format;
 use super::detect::{has_terminal, is_dumb};
-
-/// In which form input and output go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cmd) enum Format {
-    /// On a terminal where there is one, else as lines.
-    Screen,
-    /// On a terminal where there is one, each row once, as somebody hears them; else as lines.
-    Heard,
-    /// As lines, even where standard input and output are terminals.
-    Lines,
-}
 
 /// What the user sits at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ mod key;
 
 use std::io::{self, BufRead, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -24,9 +24,11 @@ use super::input::{Deliver, Input, MAX_LINE};
 use super::input_area::Size;
 use super::keyboard::Console;
 use super::queue::BoundedQueue;
+use super::quit_keys::{Asked, QuitKeys};
 use super::render::render_plain;
 use super::style::Style;
 use super::wrap;
+use crate::cmd::lock::lock;
 
 use self::key::Key;
 
@@ -122,11 +124,12 @@ pub(super) struct Linear<W> {
     pub(super) page: Mutex<Page<W>>,
     pub(super) queue: Arc<BoundedQueue<Entry>>,
     pub(super) deliver: Deliver,
+    pub(super) asking: QuitKeys,
 }
 
 impl<W: Write> Linear<W> {
     fn page(&self) -> MutexGuard<'_, Page<W>> {
-        self.page.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.page)
     }
 
     /// Writes entries until the queue is closed and empty.
@@ -168,9 +171,14 @@ impl<W: Write> Linear<W> {
     /// Does what keys say, until there are none any more.
     pub(super) fn read_keys(&self, input: impl BufRead, console: &Console) {
         let mut history = History::default();
+        let mut asked = Asked::default();
         let mut bytes = input.bytes().map_while(Result::ok);
         while let Some(key) = Key::read(&mut bytes) {
             let mut page = self.page();
+            let was_free = page.typed.is_empty();
+            if !was_free || !matches!(key, Key::Interrupt | Key::End) {
+                asked.forget();
+            }
             match key {
                 Key::Character(character) => page.push(character),
                 Key::Enter => self.submit(&mut page, &mut history),
@@ -186,7 +194,8 @@ impl<W: Write> Linear<W> {
                     page.shorten(at);
                 }
                 Key::EraseAll => page.shorten(0),
-                Key::Interrupt | Key::End if page.typed.is_empty() => (self.deliver)(Input::Quit),
+                Key::Interrupt if was_free => (self.deliver)(asked.press_ctrl_c()),
+                Key::End if was_free => (self.deliver)(asked.press_ctrl_d(self.asking)),
                 Key::Interrupt => {
                     page.end_row();
                     page.typed.clear();
@@ -259,7 +268,8 @@ impl Waiting {
         match entry {
             Entry::Style(new) => *style = *new,
             Entry::Mark(mark) => self.mark = Some(*mark),
-            Entry::Bell => self.rows.push_str(BELL),
+            // It does for every other way to call somebody: the terminal may not know that.
+            Entry::Codes(_) => self.rows.push_str(BELL),
             entry => {
                 let style = Style {
                     color: false,
@@ -317,6 +327,7 @@ mod tests {
             page: Mutex::new(Page::new(Sink(written), true)),
             queue: Arc::new(BoundedQueue::new()),
             deliver: Arc::new(move |input| drop(delivered.send(input))),
+            asking: QuitKeys::Both,
         };
         (linear, writing, delivering)
     }
@@ -355,6 +366,43 @@ mod tests {
         let (written, lines) = typed("one\rtwo\rha\x1b[A\x1b[A\x1b[B\x1b[B\r");
         assert_eq!(written, "one\ntwo\nha\ntwo\none\ntwo\nha\n");
         assert_eq!(lines, ["one", "two", "ha"]);
+    }
+
+    #[test]
+    fn keys_that_leave_ask_first_and_another_key_in_between_has_them_ask_again() {
+        for (keys, expected) in [
+            ("\x03", "C end"),
+            ("\x04", "D end"),
+            ("\x03\x03", "C end end"),
+            ("\x03\x04", "C end end"),
+            ("\x03a\x7f\x03", "C C end"),
+            ("a\x03\x03", "C end"),
+            ("a\x04\x15\x04", "D end"),
+        ] {
+            let (linear, _written, delivered) = linear();
+            linear.read_keys(keys.as_bytes(), &Console::silent());
+            drop(linear);
+            let words = delivered.iter().map(|input| match input {
+                Input::AskToQuit { key } => key.trim_start_matches("Ctrl-"),
+                Input::Quit => "end",
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(words.collect::<Vec<_>>().join(" "), expected, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_terminal_may_not_know_is_not_written_and_the_bell_calls() {
+        let (linear, written, _delivered) = linear();
+        let codes = Entry::Codes("\x1b]9;e2echat: bob names you\x1b\\".to_owned());
+        for entry in [codes, Entry::Title("lobby".to_owned()), Entry::Clear] {
+            linear.queue.push(entry);
+        }
+        linear.queue.close();
+        let end = linear.write_entries(Style::PLAIN, &AtomicU64::new(0));
+        assert!(end.is_ok());
+        drop(linear);
+        assert_eq!(written.iter().collect::<String>(), BELL);
     }
 
     #[test]

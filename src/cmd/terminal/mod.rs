@@ -6,7 +6,8 @@
 //! Between [`Terminal::start`] and [`Terminal::stop`] nothing else writes to standard output or
 //! standard error. Everything that is shown is an [`Entry`], in the order of the calls of
 //! [`Terminal::show`]. The user's own messages are entries too, so that there is one order. An entry
-//! holds text from others only as `SafeText`.
+//! holds text from others only as `SafeText`, or in codes that `notification` has made of it. While the program
+//! is being stopped the keyboard writes what gives the terminal back.
 //!
 //! # On a terminal
 //!
@@ -40,6 +41,8 @@
 //! hang up, and waits for the editor. Either may make no progress, because the other end of the terminal
 //! has stopped reading. `stop` gives it up after [`PATIENCE`], and restores the mode all the same.
 
+mod attention;
+mod beginning;
 mod completion;
 mod detect;
 #[cfg_attr(not(unix), path = "no_draft.rs")]
@@ -56,14 +59,19 @@ mod keyboard;
 mod keys;
 mod kind;
 mod linear;
+mod notification;
+mod osc;
 mod plain;
 mod printer;
 mod queue;
+mod quit_keys;
 mod readable;
 mod render;
+mod status;
 mod style;
 mod theme;
 pub(super) mod url;
+mod window;
 mod wrap;
 
 use std::io::{self, IsTerminal};
@@ -74,27 +82,33 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+pub(super) use self::beginning::{Beginning, Format};
 pub(super) use self::completion::Completion;
-pub(super) use self::detect::knows_links;
-pub(super) use self::entry::{ChatMessage, Entry, OwnWords, State};
+pub(super) use self::detect::knows_osc;
+pub(super) use self::entry::{Author, ChatMessage, Entry, OwnWords, State};
 pub(super) use self::hurry::HurryHandle;
 pub(super) use self::input::{Input, MAX_LINE};
-pub(super) use self::kind::Format;
+pub(super) use self::notification::{Between, Protocol};
+pub(super) use self::quit_keys::QuitKeys;
 pub(super) use self::readable::check_readable;
 #[cfg(test)]
 pub(super) use self::render::render;
 pub(super) use self::render::{render_plain, render_whole};
+pub(super) use self::status::Status;
 pub(super) use self::style::{ColorChoice, Style};
 pub(super) use self::theme::{Hue, Theme};
 
+use self::attention::Attention;
 use self::completion::Complete;
+use self::editor::Shared;
 use self::input::Deliver;
 use self::input_area::{InputArea, Size};
-use self::keyboard::{Console, Keyboard};
+use self::keyboard::{Console, Keyboard, Told};
 use self::kind::Kind;
 use self::linear::{Linear, Page};
 use self::printer::Printer;
 use self::queue::BoundedQueue;
+use self::window::Window;
 use super::credits::Credits;
 use crate::room::text::SafeText;
 
@@ -102,6 +116,10 @@ use crate::room::text::SafeText;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many lines from standard input may be under way to the relay.
 const MAX_LINES_UNDER_WAY: usize = 64;
+/// What stands before what the user types.
+const PROMPT: &str = "> ";
+/// With fewer columns, there is no state field: what is typed needs the room.
+const MIN_COLUMNS_FOR_FIELD: usize = 30;
 /// How often `stop` looks whether a thread has ended.
 const POLL: Duration = Duration::from_millis(5);
 /// Alt-E, as the keyboard gives it.
@@ -114,9 +132,12 @@ pub(super) struct Terminal {
     credits: Option<Arc<Credits>>,
     /// Counts what the printer or the writer writes.
     progress: Arc<AtomicU64>,
+    attention: Arc<Attention>,
+    window: Arc<Window>,
     /// The size that it had when it was looked at last.
     size: Size,
     kind: Kind,
+    has_field: bool,
     has_keyboard: bool,
     /// None where there is no terminal, or once `stop` has waited for the editor.
     keyboard: Option<Keyboard>,
@@ -127,7 +148,7 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts the threads. The prompt is a few characters of ASCII.
+    /// Starts the threads.
     ///
     /// The editor asks `complete` what can stand at the cursor, which is a place in the line, in
     /// bytes. The threads call `deliver` for each input. Neither may block.
@@ -136,20 +157,28 @@ impl Terminal {
     ///
     /// If rustyline cannot use the terminal, or the system gives no thread.
     pub(super) fn start(
-        prompt: &str,
-        format: Format,
-        style: Style,
+        beginning: Beginning,
         complete: impl Fn(&str, usize) -> Completion + Send + Sync + 'static,
         deliver: impl Fn(Input) + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
+        let Beginning {
+            format,
+            style,
+            has_field,
+            quit_keys,
+            title,
+        } = beginning;
         let deliver: Deliver = Arc::new(deliver);
         let has_keyboard = format != Format::Lines && io::stdin().is_terminal();
         let mut terminal = Self {
             queue: Arc::new(BoundedQueue::new()),
             credits: (!has_keyboard).then(|| Arc::new(Credits::new(MAX_LINES_UNDER_WAY))),
             progress: Arc::new(AtomicU64::new(0)),
+            attention: Arc::new(Attention::new()),
+            window: Arc::new(Window::new(knows_osc().then_some(title))),
             size: Size::now(),
             kind: Kind::of(format),
+            has_field: false,
             has_keyboard,
             keyboard: None,
             editor: None,
@@ -158,14 +187,25 @@ impl Terminal {
         let area = Arc::new(InputArea::new());
         match terminal
             .is_interactive()
-            .then(|| terminal.start_keyboard(&area))
+            .then(|| terminal.start_keyboard(&area, &deliver))
         {
             Some(Ok(console)) if terminal.kind == Kind::Linear => {
-                terminal.start_linear(style, deliver, console)?;
+                terminal.start_linear(style, quit_keys, deliver, console)?;
             }
             Some(Ok(console)) => {
-                let complete = Arc::new(complete);
-                terminal.start_editor(prompt, style, complete, &deliver, area, &console)?;
+                terminal.has_field = has_field && terminal.size.columns >= MIN_COLUMNS_FOR_FIELD;
+                if terminal.has_field {
+                    area.set_field(Status::default().field(style));
+                }
+                let shared = Shared {
+                    deliver,
+                    area,
+                    queue: Arc::clone(&terminal.queue),
+                    attention: Arc::clone(&terminal.attention),
+                    window: Arc::clone(&terminal.window),
+                    console,
+                };
+                terminal.start_editor(style, quit_keys, Arc::new(complete), shared)?;
             }
             Some(Err(error)) => {
                 terminal.kind = Kind::Lines;
@@ -179,11 +219,35 @@ impl Terminal {
         Ok(terminal)
     }
 
-    fn start_keyboard(&mut self, area: &Arc<InputArea>) -> io::Result<Arc<Console>> {
+    fn start_keyboard(
+        &mut self,
+        area: &Arc<InputArea>,
+        deliver: &Deliver,
+    ) -> io::Result<Arc<Console>> {
         let (area, queue) = (Arc::clone(area), Arc::clone(&self.queue));
-        let keyboard = Keyboard::start(move || {
-            area.set_damaged();
-            queue.wake();
+        let attention = Arc::clone(&self.attention);
+        let welcome = {
+            let deliver = Arc::clone(deliver);
+            move |is_back: bool| {
+                if is_back {
+                    deliver(Input::Returned);
+                }
+            }
+        };
+        let (typed, welcome_typed) = (Arc::clone(&attention), welcome.clone());
+        // Nothing is undone where nothing is drawn.
+        let window = self.is_drawn().then(|| Arc::clone(&self.window));
+        let keyboard = Keyboard::start(Told {
+            returned: Box::new(move || {
+                area.set_damaged();
+                queue.wake();
+            }),
+            typed: Box::new(move || welcome_typed(typed.note_key())),
+            focus: Box::new(move |has_focus| welcome(attention.note_focus(has_focus))),
+            stopping: Box::new(move || {
+                let window = window.as_ref();
+                window.map_or_else(String::new, |window| window.leave())
+            }),
         })?;
         let console = Arc::clone(keyboard.console());
         self.keyboard = Some(keyboard);
@@ -192,18 +256,18 @@ impl Terminal {
 
     fn start_editor(
         &mut self,
-        prompt: &str,
         style: Style,
+        quit_keys: QuitKeys,
         complete: Complete,
-        deliver: &Deliver,
-        area: Arc<InputArea>,
-        console: &Arc<Console>,
+        shared: Shared,
     ) -> anyhow::Result<()> {
-        let (editor, external) =
-            editor::start(prompt, complete, deliver, &area, &self.queue, console)?;
+        let field = shared.area.field().map_or(0, |_| status::WIDTH);
+        let prompt = " ".repeat(field) + PROMPT;
+        let (editor, external) = editor::start(&prompt, quit_keys, complete, &shared)?;
         self.editor = Some(editor);
         let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
-        let printer = Printer::new(external, queue, area, style, progress);
+        let shown_in = (shared.area, shared.window);
+        let printer = Printer::new(external, queue, shown_in, style, progress);
         self.output = Some(spawn("printer", move || {
             printer.run();
             Ok(())
@@ -214,6 +278,7 @@ impl Terminal {
     fn start_linear(
         &mut self,
         style: Style,
+        quit_keys: QuitKeys,
         deliver: Deliver,
         console: Arc<Console>,
     ) -> anyhow::Result<()> {
@@ -221,6 +286,7 @@ impl Terminal {
             page: Mutex::new(Page::new(io::stdout(), console.echoes())),
             queue: Arc::clone(&self.queue),
             deliver,
+            asking: quit_keys,
         });
         let (writer, progress) = (Arc::clone(&linear), Arc::clone(&self.progress));
         self.output = Some(spawn("writer", move || {
@@ -272,10 +338,22 @@ impl Terminal {
         keyboard.is_some_and(|keyboard| keyboard.press(ALT_E))
     }
 
+    /// Whether a state field stands before the prompt.
+    #[must_use]
+    pub(super) fn has_field(&self) -> bool {
+        self.has_field
+    }
+
     /// Shows an entry, behind all earlier ones. Waits while the queue is full, until [`HurryHandle`]
     /// ends that.
     pub(super) fn show(&self, entry: Entry) {
         self.queue.push(entry);
+    }
+
+    /// Whether the user looks elsewhere. If so, [`Input::Returned`] comes once when that is over.
+    #[must_use]
+    pub(super) fn await_absent(&self) -> bool {
+        self.is_interactive() && self.attention.await_absent()
     }
 
     /// Whether the screen shows only the beginning of a message, because it is so long.

@@ -5,7 +5,7 @@
 //! above the input in batches. It keeps the latest entries, so that it can draw the screen again. It
 //! ends when the queue is closed, after it has printed what was left in it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -13,18 +13,19 @@ use std::time::{Duration, Instant};
 
 use rustyline::ExternalPrinter;
 
-use super::entry::{Entry, State};
+use super::entry::{Author, Entry, State};
 use super::input_area::{EditorPhase, InputArea, InputLayout, Size};
-use super::keyboard::BRACKETS_ON;
 use super::queue::BoundedQueue;
 use super::render::{WRAP_OFF, WRAP_ON, height, render};
+use super::status::Status;
 use super::style::Style;
+use super::window::Window;
 
 /// About the most that goes to the terminal at once, in bytes: between two batches the editor answers
 /// keys.
 const BATCH: usize = 16 * 1024;
 /// How many of the latest entries the printer keeps for drawing the screen again.
-const KEPT: usize = 500;
+const KEPT_ENTRIES: usize = 500;
 /// How many entries wait while the input is in the way. When there are as many, the printer prints
 /// them all at once, and draws the screen again when it can.
 const HELD: usize = 1000;
@@ -41,8 +42,6 @@ const HOME: &str = "\x1b[H";
 /// Erases a row, and moves to the next one, if there is one (§8.3.41, §8.3.19). Many terminals copy the
 /// screen into the scrollback where it is erased all at once.
 const CLEAR_ROW: &str = "\x1b[2K\x1b[B";
-/// Rings the terminal's bell.
-const BELL: char = '\x07';
 /// Moves one row up and one down, and so shows nothing.
 const NOTHING: &str = "\x1b[A\n";
 
@@ -52,7 +51,10 @@ pub(super) struct Printer<P> {
     terminal: P,
     queue: Arc<BoundedQueue<Entry>>,
     area: Arc<InputArea>,
+    window: Arc<Window>,
     style: Style,
+    /// What the state field says, where there is one.
+    status: Option<Status>,
     /// Counts what the printer has printed, so that `stop` can tell slow from stuck.
     progress: Arc<AtomicU64>,
     /// The entries that are taken from the queue and not printed yet.
@@ -61,6 +63,8 @@ pub(super) struct Printer<P> {
     unseen: bool,
     /// The latest entries that are printed, oldest first.
     recent: VecDeque<Entry>,
+    /// Whose words are not shown.
+    ignored: HashSet<Author>,
     /// The size for which the printer last drew the screen.
     drawn: Size,
     /// The size that the screen has instead, and since when.
@@ -77,8 +81,12 @@ pub(super) struct Printer<P> {
 #[derive(Default)]
 struct PrintBatch {
     rows: String,
-    /// Whether the bell rings behind the rows.
-    rings: bool,
+    /// What the terminal gets behind the rows.
+    codes: String,
+    /// The last title in the batch.
+    title: Option<String>,
+    /// Whether the state field is another one.
+    is_field_new: bool,
     /// The last mark in the batch.
     shown: Option<u64>,
 }
@@ -87,19 +95,23 @@ impl<P: ExternalPrinter> Printer<P> {
     pub(super) fn new(
         terminal: P,
         queue: Arc<BoundedQueue<Entry>>,
-        area: Arc<InputArea>,
+        (area, window): (Arc<InputArea>, Arc<Window>),
         style: Style,
         progress: Arc<AtomicU64>,
     ) -> Self {
+        let status = area.field().map(|_| Status::default());
         Self {
             terminal,
             queue,
             area,
+            window,
             style,
+            status,
             progress,
             waiting: VecDeque::new(),
             unseen: false,
             recent: VecDeque::new(),
+            ignored: HashSet::new(),
             drawn: Size::now(),
             resized: None,
             damaged: false,
@@ -181,8 +193,11 @@ impl<P: ExternalPrinter> Printer<P> {
                 self.print_rows(&batch.rows);
                 self.unseen = true;
             }
-            if batch.rings {
-                self.print(format!("{BELL}{NOTHING}"));
+            if let Some(title) = batch.title {
+                batch.codes.push_str(&self.window.set_title(title));
+            }
+            if !batch.codes.is_empty() || batch.is_field_new {
+                self.print(format!("{}{NOTHING}", batch.codes));
             }
             if let Some(mark) = batch.shown.filter(|mark| *mark != self.area.shown_mark()) {
                 if std::mem::take(&mut self.unseen) {
@@ -199,7 +214,15 @@ impl<P: ExternalPrinter> Printer<P> {
     fn add(&mut self, batch: &mut PrintBatch, entry: Entry, columns: usize) {
         match entry {
             Entry::Mark(mark) => batch.shown = Some(mark),
-            Entry::Bell => batch.rings = true,
+            Entry::Codes(codes) => batch.codes.push_str(&codes),
+            Entry::Title(title) => batch.title = Some(title),
+            Entry::Status(status) => {
+                if let Some(shown) = &mut self.status {
+                    *shown = status;
+                    self.draw_field();
+                    batch.is_field_new = true;
+                }
+            }
             Entry::Turned(numbers, state) => {
                 if self.turn(&numbers, state) {
                     self.redraw_soon();
@@ -207,6 +230,11 @@ impl<P: ExternalPrinter> Printer<P> {
             }
             Entry::Style(style) => {
                 self.style = style;
+                self.draw_field();
+                self.redraw_soon();
+            }
+            Entry::Ignored(authors) => {
+                self.ignored = authors;
                 self.redraw_soon();
             }
             Entry::Clear => {
@@ -216,7 +244,7 @@ impl<P: ExternalPrinter> Printer<P> {
             }
             entry => {
                 batch.rows.push_str(&render(&entry, columns, self.style));
-                if self.recent.len() == KEPT {
+                if self.recent.len() == KEPT_ENTRIES {
                     self.recent.pop_front();
                 }
                 self.recent.push_back(entry);
@@ -224,6 +252,13 @@ impl<P: ExternalPrinter> Printer<P> {
                     self.redraw_soon();
                 }
             }
+        }
+    }
+
+    /// Has the editor draw the state field as it is now, when it next draws its line.
+    fn draw_field(&self) {
+        if let Some(status) = &self.status {
+            self.area.set_field(status.field(self.style));
         }
     }
 
@@ -251,7 +286,11 @@ impl<P: ExternalPrinter> Printer<P> {
         let room = size.rows.saturating_sub(layout.rows).max(1);
         let mut rows = 0;
         let mut newest_first = Vec::new();
-        for entry in self.recent.iter().rev() {
+        let is_shown = |entry: &&Entry| match entry {
+            Entry::Message(message) => !self.ignored.contains(&message.author),
+            _ => true,
+        };
+        for entry in self.recent.iter().rev().filter(is_shown) {
             if rows >= room {
                 break;
             }
@@ -264,8 +303,14 @@ impl<P: ExternalPrinter> Printer<P> {
         }
         let text: String = newest_first.into_iter().rev().collect();
         let mut surplus = rows.saturating_sub(room);
-        // Another program may have switched the brackets off.
-        let mut screen = [BRACKETS_ON, HOME, &CLEAR_ROW.repeat(size.rows), HOME].concat();
+        // Another program may have switched the reports off.
+        let mut screen = [
+            &self.window.enter(),
+            HOME,
+            &CLEAR_ROW.repeat(size.rows),
+            HOME,
+        ]
+        .concat();
         for row in text.split_inclusive('\n') {
             let height = height(row, size.columns);
             if height <= surplus {
@@ -335,7 +380,7 @@ mod tests {
         let printer = Printer::new(
             Sink(sender),
             Arc::clone(&queue),
-            Arc::clone(&area),
+            (Arc::clone(&area), Arc::new(Window::new(None))),
             Style::PLAIN,
             Arc::default(),
         );
@@ -481,7 +526,7 @@ mod tests {
         let printer = Printer::new(
             BusyEditor(sender),
             Arc::clone(&queue),
-            Arc::clone(&area),
+            (Arc::clone(&area), Arc::new(Window::new(None))),
             Style::PLAIN,
             Arc::clone(&progress),
         );
@@ -556,7 +601,7 @@ mod tests {
     #[test]
     fn the_bell_rings_without_a_row_of_its_own() {
         let printer = running("");
-        printer.queue.push(Entry::Bell);
+        printer.queue.push(Entry::Codes("\x07".to_owned()));
         let shown = printer.printed.recv_timeout(LONG);
         assert_eq!(shown.as_deref(), Ok("\x07\x1b[A\n"));
         printer.stop();

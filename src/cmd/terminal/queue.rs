@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::cmd::lock::lock;
+
 /// How many items the queue holds. When it is full, [`BoundedQueue::push`] waits.
 const CAPACITY: usize = 1024;
 
@@ -106,7 +108,7 @@ impl<T> BoundedQueue<T> {
 
     /// Ignores poison: no update takes two steps, so a panic elsewhere leaves the queue whole.
     fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -4,8 +4,10 @@
 //! program's own rows begin with `*`, `?`, `!` or `|`. Every row has its gutter, also a wrapped one, so no
 //! text can look like another member's or like the program's.
 
+use jiff::civil::Time;
+
 use super::entry::{ChatMessage, Entry, State};
-use super::gutter::Gutter;
+use super::gutter::{Gutter, MIN_TEXT_COLUMNS, clock};
 use super::style::{Look, Style};
 use super::{url, wrap};
 use crate::room::text::SafeText;
@@ -13,6 +15,10 @@ use crate::room::text::SafeText;
 /// The most rows of one entry for which nobody has asked. A message of nothing but line breaks would take
 /// everything else off the screen.
 const MAX_ROWS: usize = 200;
+/// What stands before the text of a notice or warning, in columns.
+const MARKED_INDENT: usize = 4;
+/// With fewer columns a notice has no time, as a message has none.
+const MIN_TIMED_COLUMNS: usize = MARKED_INDENT + "21:04 ".len() + MIN_TEXT_COLUMNS;
 /// By how many columns a block indents a row that continues the one before.
 const BLOCK_INDENT: usize = 2;
 /// The notice above an invite.
@@ -48,6 +54,10 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
         Entry::Notice(text) => marked('*', text, columns, style, notice_look(style)),
         Entry::Mistake(text) => marked('?', text, columns, style, MISTAKE_LOOK),
         Entry::Warning(text) => marked('!', text, columns, style, warning_look(style)),
+        Entry::Timed(time, entry) if style.timestamps && columns >= MIN_TIMED_COLUMNS => {
+            render(&with_time(*time, entry), columns, style)
+        }
+        Entry::Timed(_, entry) => render(entry, columns, style),
         Entry::Invite { invite, .. } => {
             let above = SafeText::new(ABOVE_INVITE);
             let above = marked('*', &above, columns, style, notice_look(style));
@@ -60,9 +70,25 @@ pub(in crate::cmd) fn render(entry: &Entry, columns: usize, style: Style) -> Str
         Entry::Block(text) => block(text, columns),
         // A line is meant for a program, so nobody has made it harmless for a terminal.
         Entry::Line(line) => block(&SafeText::new(line), columns),
-        Entry::Turned(..) | Entry::Clear | Entry::Bell | Entry::Style(_) | Entry::Mark(_) => {
-            String::new()
-        }
+        Entry::Turned(..)
+        | Entry::Clear
+        | Entry::Codes(_)
+        | Entry::Title(_)
+        | Entry::Status(_)
+        | Entry::Style(_)
+        | Entry::Ignored(_)
+        | Entry::Mark(_) => String::new(),
+    }
+}
+
+/// What the program says, with the time in front of it: behind the sign, which alone stands in column 0.
+fn with_time(time: Time, entry: &Entry) -> Entry {
+    let timed = |text: &SafeText| SafeText::new(&(clock(time) + text.as_str()));
+    match entry {
+        Entry::Notice(text) => Entry::Notice(timed(text)),
+        Entry::Mistake(text) => Entry::Mistake(timed(text)),
+        Entry::Warning(text) => Entry::Warning(timed(text)),
+        entry => entry.clone(),
     }
 }
 
@@ -154,6 +180,7 @@ pub(in crate::cmd) fn render_plain(entry: &Entry, style: Style) -> String {
             let line = format!("! {}", one_line(text));
             style.paint(warning_look(style), &line) + "\n"
         }
+        Entry::Timed(_, entry) => render_plain(entry, style),
         Entry::Line(line) => format!("{line}\n"),
         entry => render(entry, usize::MAX, style),
     }
@@ -201,7 +228,7 @@ fn warning_look(style: Style) -> Look {
 /// one entry cannot pass for two.
 fn marked(marker: char, text: &SafeText, columns: usize, style: Style, look: Look) -> String {
     let paint = |text: &str| style.paint(look, text);
-    let mut rows = wrap::rows(text.as_str(), columns.saturating_sub(4));
+    let mut rows = wrap::rows(text.as_str(), columns.saturating_sub(MARKED_INDENT));
     let cut = cut(rows.len(), "they are not shown");
     rows.truncate(MAX_ROWS);
     rows.extend(cut.as_deref());
@@ -307,6 +334,36 @@ mod tests {
             shown(&Entry::Block(SafeText::new("a\nb")), 80),
             "| a\n| b\n"
         );
+    }
+
+    #[test]
+    fn what_the_program_says_has_its_time_behind_the_sign() {
+        let timed = |entry| Entry::Timed(Time::constant(9, 5, 0, 0), Box::new(entry));
+        let notice = timed(Entry::Notice(SafeText::new(
+            "ada joined, and more than one row",
+        )));
+        assert_eq!(
+            shown(&notice, 24),
+            "* 09:05 ada joined,\n*   and more than one\n*   row\n"
+        );
+        assert_eq!(
+            shown(&notice, 21),
+            "* ada joined, and\n*   more than one row\n"
+        );
+        for (entry, row) in [
+            (Entry::Warning(SafeText::new("beware")), "! 09:05 beware\n"),
+            (Entry::Mistake(SafeText::new("no")), "? 09:05 no\n"),
+        ] {
+            assert_eq!(shown(&timed(entry), 80), row);
+        }
+        let without = Style {
+            timestamps: false,
+            ..Style::PLAIN
+        };
+        let whole = "* ada joined, and more than one row\n";
+        assert_eq!(render(&notice, 80, without), whole);
+        // Programs read that.
+        assert_eq!(render_plain(&notice, Style::PLAIN), whole);
     }
 
     #[test]

@@ -19,7 +19,7 @@ const ASK_SHARE: usize = 16;
 const ASK_WEIGHT: usize = 128 * 1024;
 
 /// For how many bundles a queue keeps space while it is empty.
-const KEPT: usize = 4;
+const SPARE_BUNDLES: usize = 4;
 
 /// What a backlog may hold, if its relay's host says nothing else: whoever is asleep for twelve hours finds
 /// what was said meanwhile in a room of 20 with 1,000 lines, or in one of 3 with 5,000.
@@ -255,7 +255,7 @@ impl Backlog {
         self.behind -= news;
         let done: Vec<Arc<Bundle>> = self.sent.drain(..whole).collect();
         self.weight -= done.iter().map(|bundle| bundle.weight()).sum::<usize>();
-        if self.sent.is_empty() && self.sent.capacity() > KEPT {
+        if self.sent.is_empty() && self.sent.capacity() > SPARE_BUNDLES {
             self.sent = VecDeque::new();
         }
         Ok(done)

@@ -15,16 +15,16 @@ impl<M: Mailbox> Room<M> {
         }
     }
 
-    /// For how long nothing is to be taken from a member whose connection is new, for what it owes, or those do
-    /// who came from its address before and have gone.
+    /// For how long the relay reads nothing from a member whose connection is new: until the member has paid
+    /// what it owes. It owes, too, what those left unpaid who came from its address before and have gone.
     #[must_use]
     pub fn first_pause(&self, intake: &Intake, uptime: Duration) -> Duration {
         let occupant = self.roster.get(intake.sid());
         occupant.map_or(Duration::ZERO, |occupant| occupant.throttle.pause(uptime))
     }
 
-    /// Charges a member for the latest frame that was taken from it. Returns for how long nothing more is to
-    /// be taken from it. `uptime` is the time since any moment, the same moment for all calls.
+    /// Charges a member for the latest frame that was taken from it. Returns for how long the relay is to read
+    /// nothing more from it. `uptime` is the time since any moment, the same moment for all calls.
     pub fn charge(&mut self, intake: &Intake, uptime: Duration) -> Duration {
         self.charged = uptime;
         let (sid, cost) = (intake.sid(), intake.cost());

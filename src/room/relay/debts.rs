@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::throttle::Throttle;
 
 /// What is owed for longer is let off: whoever comes from an address later may be somebody else.
-const LONGEST: Duration = Duration::from_secs(30);
+const OWED_AT_MOST: Duration = Duration::from_secs(30);
 
 /// For how many addresses this is remembered: those that owe most.
-const MOST: usize = 1024;
+const KNOWN_ADDRESSES: usize = 1024;
 
 /// What is owed, by address.
 #[derive(Default)]
@@ -21,14 +21,14 @@ impl Debts {
     /// A member goes that came from this address.
     pub(super) fn leave(&mut self, address: IpAddr, throttle: &Throttle, now: Duration) {
         let mut owed = *throttle;
-        owed.let_off(now + LONGEST);
+        owed.let_off(now + OWED_AT_MOST);
         self.0.retain(|_, owed| owed.owes_until() > now);
         if owed.owes_until() <= now {
             return;
         }
         let before = self.0.entry(address).or_insert(owed);
         before.inherit(&owed);
-        if self.0.len() > MOST {
+        if self.0.len() > KNOWN_ADDRESSES {
             let least = self.0.iter().min_by_key(|(_, owed)| owed.owes_until());
             if let Some(address) = least.map(|(address, _)| *address) {
                 self.0.remove(&address);
@@ -87,14 +87,14 @@ mod tests {
     #[test]
     fn what_is_paid_is_forgotten_and_of_too_many_whoever_owes_least() {
         let mut debts = Debts::default();
-        for number in 0..MOST {
+        for number in 0..KNOWN_ADDRESSES {
             debts.leave(address(number), &owed_for(10), SECOND);
         }
-        debts.leave(address(MOST), &owed_for(9), SECOND);
-        assert!(debts.of(address(MOST)).is_none());
-        debts.leave(address(MOST), &owed_for(11), SECOND);
-        assert!(debts.of(address(MOST)).is_some());
-        assert_eq!(debts.0.len(), MOST);
+        debts.leave(address(KNOWN_ADDRESSES), &owed_for(9), SECOND);
+        assert!(debts.of(address(KNOWN_ADDRESSES)).is_none());
+        debts.leave(address(KNOWN_ADDRESSES), &owed_for(11), SECOND);
+        assert!(debts.of(address(KNOWN_ADDRESSES)).is_some());
+        assert_eq!(debts.0.len(), KNOWN_ADDRESSES);
         debts.leave(address(0), &owed_for(20), 11 * SECOND);
         assert_eq!(debts.0.len(), 2);
     }

@@ -7,7 +7,7 @@ use crate::cipher::fingerprint::Fingerprint;
 use crate::room::card::SessionId;
 
 /// How many are known: each takes some 100 bytes, and costs somebody a joining or a new key.
-const MOST: usize = 4096;
+const KNOWN_IDS: usize = 4096;
 
 /// The identities that had session ids which nobody has any more.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl FormerOwners {
         if self.owners.insert(sid, owner).is_none() {
             self.order.push_back(sid);
         }
-        if self.order.len() > MOST
+        if self.order.len() > KNOWN_IDS
             && let Some(oldest) = self.order.pop_front()
         {
             self.owners.remove(&oldest);
@@ -50,14 +50,17 @@ mod tests {
             SessionId(sid)
         };
         let mut former = FormerOwners::default();
-        for number in 0..MOST {
+        for number in 0..KNOWN_IDS {
             former.add(sid(number), one);
         }
         former.add(sid(0), one);
         assert!(former.is_of_another(sid(0), other) && !former.is_of_another(sid(0), one));
-        former.add(sid(MOST), one);
-        let is_known = [0, 1, MOST].map(|number| former.is_of_another(sid(number), other));
+        former.add(sid(KNOWN_IDS), one);
+        let is_known = [0, 1, KNOWN_IDS].map(|number| former.is_of_another(sid(number), other));
         assert_eq!(is_known, [false, true, true]);
-        assert_eq!((former.owners.len(), former.order.len()), (MOST, MOST));
+        assert_eq!(
+            (former.owners.len(), former.order.len()),
+            (KNOWN_IDS, KNOWN_IDS)
+        );
     }
 }

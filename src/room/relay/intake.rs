@@ -167,6 +167,7 @@ impl Intake {
     ///
     /// # Errors
     /// Where PROTOCOL §8 does not allow it: the member is to be dropped.
+    #[inline(never)]
     pub fn take(&mut self, frame: impl Into<IncomingFrame>) -> Result<MemberRequest, Malformed> {
         let room = self.room;
         let frame = frame.into();
@@ -188,9 +189,7 @@ impl Intake {
                 message.map_or(MemberRequest::Wait, MemberRequest::Forward)
             }
             ToRelay::Statement(parsed) => {
-                let Statement {
-                    sender, purpose, ..
-                } = self.check(&parsed)?;
+                let (sender, purpose) = self.check(&parsed)?;
                 let StatementFrame { signed, .. } = parsed;
                 let entry = |kind| {
                     let entry = frame.get(signed.clone()).unwrap_or_default();
@@ -209,15 +208,7 @@ impl Intake {
                     }),
                 }
             }
-            ToRelay::Rekey(card) => {
-                let card = Card::parse(card, room).map_err(|_| Malformed)?;
-                // Former stays are told in the card with which a member enters.
-                if !self.lineage.is_before(&card) || !card.past().is_empty() {
-                    return Err(Malformed);
-                }
-                let entry = ChainEntry::new(EntryKind::Rekeyed, card.bytes());
-                MemberRequest::Rekey(Box::new(Succession { card, entry }))
-            }
+            ToRelay::Rekey(card) => MemberRequest::Rekey(self.take_card(card)?),
         };
         self.received += 1;
         Ok(request)
@@ -247,15 +238,30 @@ impl Intake {
         [sid, previous.unwrap_or(sid)]
     }
 
-    /// Checks a statement and its signature: so nobody must wonder whether the relay has made it up.
-    fn check(&self, frame: &StatementFrame<'_>) -> Result<Statement, Malformed> {
+    /// Takes a card that follows the member's present one.
+    #[inline(never)]
+    fn take_card(&self, card: &[u8]) -> Result<Box<Succession>, Malformed> {
+        let card = Card::parse(card, self.room).map_err(|_| Malformed)?;
+        // Former stays are told in the card with which a member enters.
+        if !self.lineage.is_before(&card) || !card.past().is_empty() {
+            return Err(Malformed);
+        }
+        let entry = ChainEntry::new(EntryKind::Rekeyed, card.bytes());
+        Ok(Box::new(Succession { card, entry }))
+    }
+
+    /// Checks a statement and its signature: so nobody must wonder whether the relay has made it up. Returns who
+    /// signed it, and what it is for.
+    #[inline(never)]
+    fn check(&self, frame: &StatementFrame<'_>) -> Result<(SessionId, Purpose), Malformed> {
         let statement = Statement::parse(frame.statement)?;
         let identity = PublicKey::from_spki(&self.lineage.identity);
         let is_signed = |key: PublicKey| key.verifies(frame.statement, frame.signature);
         let is_allowed = self.senders().contains(&statement.sender)
             && statement.room == self.room
             && identity.is_ok_and(is_signed);
-        is_allowed.then_some(statement).ok_or(Malformed)
+        let signed = (statement.sender, statement.purpose);
+        is_allowed.then_some(signed).ok_or(Malformed)
     }
 }
 

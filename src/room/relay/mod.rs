@@ -12,6 +12,9 @@
 //! - `entry`: what gets a place in the room's chain.
 //! - `backlog`: what is on its way to one member; `bundle`: frames that are sent together;
 //!   `outgoing`: one frame.
+//!
+//! Each member has a thread that calls this, and what that has touched of its stack stays. So functions that
+//! need much of it are not inlined.
 
 mod backlog;
 mod bucket;
@@ -417,6 +420,7 @@ impl<M: Mailbox> Room<M> {
     ///
     /// # Errors
     /// Where the member signed under the session id of another one.
+    #[inline(never)]
     pub fn carry_out(
         &mut self,
         intake: &mut Intake,
@@ -468,6 +472,7 @@ impl<M: Mailbox> Room<M> {
     ///
     /// # Errors
     /// Where somebody else has one of them: nothing changes.
+    #[inline(never)]
     fn rekey(&mut self, succession: &Succession) -> Result<(), Conflict> {
         let Succession { card, entry } = succession;
         let before = card.previous();

@@ -88,32 +88,17 @@ impl Fragment {
         self.frame.get(range.clone()).unwrap_or_default()
     }
 
-    /// Checks that a member that has or had these session ids may send this in `room`, in which a header
-    /// has so many bytes at most.
-    fn check(
-        &self,
-        senders: &[SessionId],
-        room: RoomId,
-        max_header: usize,
-    ) -> Result<Header, Malformed> {
-        if self.send.header.len() > max_header || self.send.signature().len() > MAX_SIGNATURE {
-            return Err(Malformed);
-        }
-        let header = Header::parse(self.bytes(&self.send.header))?;
+    /// Whether a member that has or had these session ids may send this in `room`.
+    fn is_allowed(&self, header: &Header, senders: &[SessionId], room: RoomId) -> bool {
         let mut readers = self.send.parcels.iter().map(|parcel| parcel.to);
-        let is_allowed = senders.contains(&header.sender)
+        senders.contains(&header.sender)
             && header.room == room
             && is_unique(readers.clone())
             && match header.stream {
                 Stream::Room => true,
                 Stream::Direct(_) if self.send.part == Part::Again => false,
                 Stream::Direct(reader) => readers.all(|sid| sid == reader),
-            };
-        if is_allowed {
-            Ok(header)
-        } else {
-            Err(Malformed)
-        }
+            }
     }
 }
 
@@ -168,7 +153,14 @@ impl Reassembly {
         send: SendFrame,
     ) -> Result<Option<ReassembledMessage>, Malformed> {
         let fragment = Fragment { frame, send };
-        let header = fragment.check(senders, room, self.max_header)?;
+        let send = &fragment.send;
+        if send.header.len() > self.max_header || send.signature().len() > MAX_SIGNATURE {
+            return Err(Malformed);
+        }
+        let header = Header::parse(fragment.bytes(&send.header))?;
+        if !fragment.is_allowed(&header, senders, room) {
+            return Err(Malformed);
+        }
         let (part, claim) = (fragment.send.part, &header.claim);
         let is_entry = header.stream == Stream::Room && part != Part::Again;
         // A message from before the member joined, whose OWN has not come, is sent again as it was:

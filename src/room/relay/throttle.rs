@@ -45,7 +45,7 @@ const STATED: u32 = 16 * 1024;
 const STATED_BURST: Duration = Duration::from_secs(8);
 /// The most blocks of a ciphertext, however long its reader's key is: that of the longest content takes
 /// 16,770 bytes at most. Readers do not open a longer one.
-const LONGEST: usize = 66;
+const OPENED_AT_MOST: usize = 66;
 
 /// What a new card costs, in blocks: as much as the longest frame. All members check it, and may
 /// write into a file who is called what: a member that changes its card all the time would have
@@ -99,7 +99,10 @@ impl Cost {
             .iter()
             .map(|parcel| parcel.ciphertext.len().saturating_sub(LENGTH));
         let each = ciphertexts.clone().map(|bytes| bytes.div_ceil(BLOCK));
-        let opened = each.clone().filter(|blocks| *blocks <= LONGEST).max();
+        let opened = each
+            .clone()
+            .filter(|blocks| *blocks <= OPENED_AT_MOST)
+            .max();
         let blocks: usize = each.map(|blocks| blocks.max(1)).sum();
         let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
         Self {
@@ -161,7 +164,8 @@ impl Throttle {
         }
     }
 
-    /// For how long nothing is to be taken of a message, whatever it costs, of a member that owes this much.
+    /// For how long a member that owes this much has to wait before the relay takes a message from it, whatever
+    /// the message costs.
     pub(super) fn pause(mut self, now: Duration) -> Duration {
         let alone = Portion {
             speakers: 1,

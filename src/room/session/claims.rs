@@ -76,13 +76,13 @@ impl Session {
             return Vec::new();
         };
         let nick = peer.nick().clone();
-        let wakes = peer.has_come_to(claim.link.position, active);
+        let wakes = peer.confirm_awake(claim.link.position, active);
         let mut events = Vec::from_iter(wakes.then(|| Event::Awake(nick.clone())));
         if let Some(entry) = covered {
             peer.watch.covers(entry);
         }
         let is_beacon = what == What::Beacon && claim.link.position >= peer.base;
-        if peer.watch.is_blind(is_beacon, active, period) {
+        if peer.watch.falls_blind(is_beacon, active, period) {
             events.push(Event::Blind(nick.clone()));
         }
         // Receipts go before the next beacon: an honest relay cannot part the two.

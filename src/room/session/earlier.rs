@@ -12,7 +12,7 @@ use crate::room::handed::NOT_TO_BE_HANDED_ON;
 use crate::room::message::Header;
 
 /// How much is kept: the latest messages, and no more bytes than these.
-const MOST: usize = 1000;
+const MOST_MESSAGES: usize = 1000;
 const MOST_BYTES: usize = 4 << 20;
 
 /// How many bytes there are in a bundle beside cards and messages, and with each card.
@@ -113,7 +113,7 @@ impl Earlier {
         self.bytes += kept.bytes();
         self.kept
             .insert(place.unwrap_or(self.kept.len()), Arc::new(kept));
-        while (self.kept.len() > MOST || self.bytes > MOST_BYTES)
+        while (self.kept.len() > MOST_MESSAGES || self.bytes > MOST_BYTES)
             && let Some(oldest) = self.kept.pop_front()
         {
             self.bytes -= oldest.bytes();

@@ -82,8 +82,8 @@ impl Session {
         Ok(events)
     }
 
-    /// All has come that waited for this member. Returns what is told of it.
-    pub(super) fn has_caught_up(&mut self, caught_up: &CatchingUp, now: Now) -> Option<Event> {
+    /// All has come that waited for this member: it owes the receipts anew. Returns what is told of it.
+    pub(super) fn finish_catching_up(&mut self, caught_up: &CatchingUp, now: Now) -> Option<Event> {
         if !caught_up.is_long() {
             return None;
         }

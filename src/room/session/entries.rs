@@ -209,7 +209,7 @@ impl Session {
             self.members.refuse(&card);
             let mut events = vec![Event::CastOut(nick.clone(), disbelief)];
             events.extend(self.end_sharing_with(origin, &nick));
-            events.extend(self.is_gone(origin, nick, Departure::Misbehaved));
+            events.extend(self.give_up_member(origin, nick, Departure::Misbehaved));
             return Ok(events);
         }
         let former = peer.set_card(&card, now.uptime);
@@ -226,7 +226,7 @@ impl Session {
     }
 
     /// Somebody has left for good: what was said to it, and has not come, does not come any more.
-    pub(super) fn is_gone(
+    pub(super) fn give_up_member(
         &mut self,
         origin: SessionId,
         nick: crate::room::names::Nick,

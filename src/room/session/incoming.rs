@@ -13,7 +13,7 @@ use super::event::Event;
 const REMEMBERED: usize = 4096;
 
 /// Of so many members it is known at most how much has come of what they hand on.
-const MOST: usize = 16;
+const MAX_INCOMING: usize = 16;
 
 /// What one member hands on to this one at present.
 #[derive(Default)]
@@ -80,7 +80,7 @@ impl AllIncoming {
     /// many hand something on, what the first of them does.
     pub(super) fn begin(&mut self, by: SessionId, count: u32) -> Option<(SessionId, Incoming)> {
         let before = self.end(by).map(|incoming| (by, incoming));
-        let is_full = self.present.len() == MOST;
+        let is_full = self.present.len() == MAX_INCOMING;
         let first = is_full.then(|| self.present.pop_front()).flatten();
         self.present.push_back((by, Incoming::announced(count)));
         before.or(first)
@@ -133,15 +133,15 @@ mod tests {
     #[test]
     fn of_more_than_sixteen_who_hand_on_the_first_is_given_up() {
         let mut incoming = AllIncoming::default();
-        for number in 0..MOST {
+        for number in 0..MAX_INCOMING {
             assert!(incoming.begin(member(number), 7).is_none(), "{number}");
         }
         let again = incoming.begin(member(0), 8);
         assert!(again.is_some_and(|(by, it)| by == member(0) && it.left == 7));
-        let first = incoming.begin(member(MOST), 9);
+        let first = incoming.begin(member(MAX_INCOMING), 9);
         assert!(first.is_some_and(|(by, _)| by == member(1)));
         assert!(incoming.get_mut(member(1)).is_none());
-        assert_eq!(incoming.present.len(), MOST);
+        assert_eq!(incoming.present.len(), MAX_INCOMING);
         assert!(incoming.end(member(0)).is_some_and(|it| it.left == 8));
         assert!(incoming.begin(member(1), 1).is_none());
     }

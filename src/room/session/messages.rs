@@ -218,7 +218,7 @@ impl Session {
             OpenError::KeyDestroyed => return Event::TooLate(nick),
             // The key is good: it has opened it.
             OpenError::Kind => {
-                let newer = self.is_newer(parties.author);
+                let newer = self.tell_newer(parties.author);
                 return newer.unwrap_or(Event::Unopened(nick, error));
             }
             _ => self.timers.opening_failed(),

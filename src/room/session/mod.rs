@@ -60,7 +60,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::cipher::fingerprint::Fingerprint;
-use crate::cipher::keys::SessionKey;
+use crate::cipher::keys::{IdentityKey, SessionKey};
 
 use super::Time;
 use super::card::{Card, Identity, SessionId};
@@ -334,6 +334,12 @@ impl Session {
         })
     }
 
+    /// The key of the user's own identity.
+    #[must_use]
+    pub fn identity_key(&self) -> &IdentityKey {
+        &self.own.identity.key
+    }
+
     /// Tells what the user knows of a member's identity.
     pub fn set_standing(&mut self, sid: SessionId, standing: Standing) {
         if let Some(peer) = self.members.roster.get_mut(sid) {
@@ -383,7 +389,8 @@ impl Session {
             self.door.out_since.get_or_insert(since);
             let is_owed = self.is_waiting() || self.outbox.untaken().next().is_some();
             if is_owed {
-                self.timers.was_unanswered(self.presence.active.get());
+                self.timers
+                    .connection_ends_unanswered(self.presence.active.get());
             }
         }
         (self.door.phase, self.door.is_greeted) = (Phase::Begun, false);

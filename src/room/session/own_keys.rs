@@ -16,7 +16,7 @@ const REMAINS: Duration = Duration::from_mins(1);
 const REMAINS_AT_MOST: Duration = Duration::from_mins(10);
 
 /// How many of them are known, destroyed ones included.
-const MOST: usize = 1024;
+const KNOWN_KEYS: usize = 1024;
 
 /// The keys, from the oldest to the newest.
 pub(super) struct OwnKeys(Vec<OwnKey>);
@@ -64,7 +64,7 @@ impl OwnKeys {
         for old in &mut self.0 {
             old.ends.get_or_insert(now + REMAINS_AT_MOST);
         }
-        if self.0.len() == MOST {
+        if self.0.len() == KNOWN_KEYS {
             self.0.remove(0);
         }
         self.0.push(OwnKey {

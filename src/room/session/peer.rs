@@ -285,7 +285,7 @@ impl Peer {
 
     /// It has signed that it was shown the chain up to this position. Whoever was shown that it had no
     /// connection has one again. Returns whether it wakes with that.
-    pub(super) fn has_come_to(&mut self, position: u64, active: Duration) -> bool {
+    pub(super) fn confirm_awake(&mut self, position: u64, active: Duration) -> bool {
         let is_shown = self
             .doubt
             .take_if(|doubt| doubt.position <= position)

@@ -222,7 +222,12 @@ impl Watch {
     /// Something that it signed has come; a beacon of its present stay, perhaps. Returns whether it is to
     /// be told that it sees nothing of this member's: if it signs beacons, at least a period apart, and
     /// shows nothing of it in any of them.
-    pub(super) fn is_blind(&mut self, is_beacon: bool, active: Duration, period: Duration) -> bool {
+    pub(super) fn falls_blind(
+        &mut self,
+        is_beacon: bool,
+        active: Duration,
+        period: Duration,
+    ) -> bool {
         if self.may_be_here(active, period) {
             (self.blind, self.is_told, self.is_told_blind) = (None, false, false);
             return false;
@@ -320,7 +325,7 @@ mod tests {
         );
         assert_eq!(watch.falls_quiet(false, seconds(300), PERIOD), None);
         watch.covers(entry(9, 290));
-        assert!(!watch.is_blind(true, seconds(301), PERIOD));
+        assert!(!watch.falls_blind(true, seconds(301), PERIOD));
         assert_eq!(
             watch.falls_quiet(false, seconds(600), PERIOD),
             Some(Silence::Quiet(seconds(310)))
@@ -331,13 +336,13 @@ mod tests {
     fn whoever_speaks_and_sees_nothing_is_told_apart_from_who_is_silent() {
         let mut watch = Watch::new(seconds(0));
         watch.covers(entry(5, 0));
-        assert!(!watch.is_blind(true, seconds(181), PERIOD));
+        assert!(!watch.falls_blind(true, seconds(181), PERIOD));
         assert!(
-            !watch.is_blind(false, seconds(241), PERIOD),
+            !watch.falls_blind(false, seconds(241), PERIOD),
             "perhaps written offline"
         );
-        assert!(watch.is_blind(true, seconds(241), PERIOD));
-        assert!(!watch.is_blind(true, seconds(301), PERIOD));
+        assert!(watch.falls_blind(true, seconds(241), PERIOD));
+        assert!(!watch.falls_blind(true, seconds(301), PERIOD));
     }
 
     #[test]
@@ -346,7 +351,7 @@ mod tests {
         watch.covers(entry(5, 10));
         assert!(!watch.is_present(seconds(502), PERIOD));
         assert_eq!(watch.falls_quiet(false, seconds(502), PERIOD), None);
-        assert!(!watch.is_blind(true, seconds(680), PERIOD));
+        assert!(!watch.falls_blind(true, seconds(680), PERIOD));
         assert_eq!(
             watch.falls_quiet(false, seconds(741), PERIOD),
             Some(Silence::Quiet(seconds(241)))

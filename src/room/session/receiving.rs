@@ -277,7 +277,7 @@ impl Session {
             return Vec::new();
         };
         self.timers.acknowledged(self.presence.active.get());
-        let mut events = Vec::from_iter(self.has_caught_up(&caught_up, now));
+        let mut events = Vec::from_iter(self.finish_catching_up(&caught_up, now));
         events.extend(self.send_drafts(now));
         events
     }

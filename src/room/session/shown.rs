@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::room::card::SessionId;
 
 /// How many messages that is known of.
-const MOST: usize = 64;
+const KNOWN_MESSAGES: usize = 64;
 
 /// When somebody wrote a message is known so well: by their clock, and by how that compares with this
 /// member's.
@@ -34,7 +34,7 @@ impl Shown {
 
     /// A message is shown.
     pub(super) fn push(&mut self, position: u64, author: SessionId, written: Duration) {
-        if self.0.len() == MOST {
+        if self.0.len() == KNOWN_MESSAGES {
             self.0.pop_front();
         }
         self.0.push_back(Message {

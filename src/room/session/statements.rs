@@ -25,7 +25,7 @@ impl Session {
         match self.take_signed(signed, &statement, What::Beacon, now) {
             Ok((sid, mut events)) => {
                 if is_newer {
-                    events.extend(self.is_newer(sid));
+                    events.extend(self.tell_newer(sid));
                 }
                 events
             }
@@ -52,7 +52,7 @@ impl Session {
             events.extend(self.missing(origin, &nick, true));
             events.extend(self.meanwhile(vec![(origin, nick.clone())], Duration::ZERO));
             events.extend(self.end_sharing_with(origin, &nick));
-            events.extend(self.is_gone(origin, nick, Departure::Left));
+            events.extend(self.give_up_member(origin, nick, Departure::Left));
         }
         events
     }
@@ -131,7 +131,7 @@ impl Session {
     }
 
     /// Tells once that somebody's program says something that this one does not know.
-    pub(super) fn is_newer(&mut self, sid: SessionId) -> Option<Event> {
+    pub(super) fn tell_newer(&mut self, sid: SessionId) -> Option<Event> {
         let peer = self.members.roster.get_mut(sid)?;
         let is_news = !std::mem::replace(&mut peer.told.newer, true);
         is_news.then(|| Event::Newer(peer.nick().clone()))

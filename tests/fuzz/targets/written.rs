@@ -3,14 +3,13 @@
 use e2echat::cipher::fingerprint::Fingerprint;
 use e2echat::cipher::pem::{IdentityPem, encode};
 use e2echat::cmd::user_input::{
-    Address, Command, JsonRequest, KnownPeople, Line, RecordKind, RequestBody, RoomAddress,
+    Address, AddressBook, Command, JsonRequest, Line, Note, RecordKind, RequestBody, RoomAddress,
     RoomOrInvite, Typed, fingerprints, invite_in,
 };
-use e2echat::room::names::Nick;
+use e2echat::room::names::{Nick, RoomName};
+use e2echat::room::session::Standing;
 use e2echat::room::text::{SafeText, parse_visible};
 use unicode_width::UnicodeWidthChar as _;
-
-use super::keys::room;
 
 /// What has no form of its own, from Unicode's own list of `Default_Ignorable_Code_Point`, and the
 /// characters that change the direction of text.
@@ -170,27 +169,38 @@ fn check_address(address: &Address) {
     assert_eq!(shown.parse(), Ok(address.clone()));
 }
 
-/// The file of people whom one knows: it says the same as what was learnt while it was written.
+/// The file of people whom one knows: it says the same as what was learnt while it was written, and as what it is
+/// written anew as.
 pub fn known_people(bytes: &[u8]) {
     let text = &*String::from_utf8_lossy(bytes);
-    let mut people = KnownPeople::new("relay", room().id());
-    people.read(text);
-    assert!(people.damaged() <= text.lines().count());
+    let mut people = AddressBook::default();
+    let mut damaged = 0;
+    people.read(bytes, |_| damaged += 1);
+    assert_eq!(people.damaged(), damaged);
+    assert!(damaged <= text.split('\n').count());
+    let here = people.enter("relay", &RoomName::lobby());
     let nick: Nick = "bob".parse().unwrap();
     for (index, kind) in [RecordKind::Seen, RecordKind::Accepted, RecordKind::Verified]
         .into_iter()
         .enumerate()
     {
         let fingerprint = Fingerprint::of(bytes.get(index..=index).unwrap_or_default());
-        let line = people.line(kind, &nick, fingerprint, -1);
         let mut read = people.clone();
-        read.read(&line);
-        people.learn(kind, &nick, fingerprint, -1);
-        assert_eq!(read, people);
-        let known = people.get(&nick).unwrap();
-        assert!(kind == RecordKind::Seen || known.fingerprint == fingerprint.to_string());
-        assert!(kind != RecordKind::Verified || known.is_verified);
+        let mut lines = people.record(kind, here, &nick, fingerprint, -1);
+        if let Ok(note) = Note::parse(text) {
+            lines += &people.record_note(fingerprint, note, -1);
+        }
+        read.read(lines.as_bytes(), |line| panic!("{line:?}"));
+        assert_eq!(read.lines(), people.lines());
+        let expected = people.expected(here, &nick).unwrap().fingerprint;
+        assert!(kind == RecordKind::Seen || expected == fingerprint);
+        let standing = people.standing(here, &nick, fingerprint);
+        assert!(kind != RecordKind::Verified || standing == Standing::Verified);
     }
+    let anew = people.lines();
+    let mut read = AddressBook::default();
+    read.read(anew.as_bytes(), |line| panic!("{line:?}"));
+    assert_eq!(read.lines(), anew);
 }
 
 /// The list of those who may enter.

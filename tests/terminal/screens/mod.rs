@@ -8,14 +8,22 @@ mod album;
 mod picture;
 mod stage;
 
+mod finding;
 mod keys;
+mod leaving;
+mod newcomers;
 mod people;
+mod window;
 mod words;
 
 /// All scenes.
 const SCENES: &str = concat!(
+    include_str!("finding.rs"),
     include_str!("keys.rs"),
+    include_str!("leaving.rs"),
+    include_str!("newcomers.rs"),
     include_str!("people.rs"),
+    include_str!("window.rs"),
     include_str!("words.rs")
 );
 

@@ -98,6 +98,34 @@ fn whois() {
     });
 }
 
+/// What ada knows: bob is verified in the lobby of another relay, and so is another carl than the one who comes.
+const FROM_ELSEWHERE: &str = "\
+1794787200 seen chat.example.org:4000 7HzBM8PMZ2BvqYDZGlXv4dVQkZTBPaAYsjhmqjvL7pk robert SHA256:SCakTKtpgHny/TPaGXMT2QLCSBNNBWQCuk4xWvIe744
+1794787200 room cellar chat.example.org:4000 7HzBM8PMZ2BvqYDZGlXv4dVQkZTBPaAYsjhmqjvL7pk
+1794873600 verified chat.example.org:4000 7HzBM8PMZ2BvqYDZGlXv4dVQkZTBPaAYsjhmqjvL7pk robert SHA256:SCakTKtpgHny/TPaGXMT2QLCSBNNBWQCuk4xWvIe744
+1794873600 verified chat.example.org:4000 7HzBM8PMZ2BvqYDZGlXv4dVQkZTBPaAYsjhmqjvL7pk carl SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU
+";
+
+#[test]
+fn known_from_elsewhere() {
+    play("known_from_elsewhere", &[PLAIN, SMALL], |stage| {
+        stage.knows("ada", FROM_ELSEWHERE);
+        let mut ada = stage.sits("ada");
+        let _bob = stage.joins("bob");
+        ada.sees("verified");
+        let _carl = stage.joins("carl");
+        ada.sees("another");
+        stage.picture("one is verified, and one is another", &ada);
+        ada.enter("/note bob Robert from work");
+        ada.sees("noted");
+        ada.enter("/clear");
+        ada.enter("/names");
+        ada.sees("here: carl");
+        ada.enter("/whois bob");
+        stage.picture("what is known of them", &ada);
+    });
+}
+
 #[test]
 fn verification() {
     play("verification", &[PLAIN, SMALL], |stage| {

@@ -86,10 +86,27 @@ impl Stage {
     /// Somebody enters the room at a terminal.
     #[track_caller]
     pub(crate) fn sits(&self, nick: &str) -> Screen {
+        self.sits_as(nick, self.home(nick))
+    }
+
+    /// Somebody with this folder enters the room under any nick, at a terminal.
+    #[track_caller]
+    pub(crate) fn sits_as(&self, nick: &str, home: &Home) -> Screen {
+        self.sits_so(nick, home, &[])
+    }
+
+    /// Somebody enters the room at a terminal, with these variables in the environment.
+    #[track_caller]
+    pub(crate) fn sits_with(&self, nick: &str, variables: &[(&str, &str)]) -> Screen {
+        self.sits_so(nick, self.home(nick), variables)
+    }
+
+    #[track_caller]
+    fn sits_so(&self, nick: &str, home: &Home, variables: &[(&str, &str)]) -> Screen {
         let address = self.relay.address().to_string();
         let arguments = [&["join", &address, "--nick", nick], self.view.options].concat();
         let View { rows, columns, .. } = self.view;
-        let screen = Screen::e2echat(self.home(nick), &arguments, rows, columns);
+        let screen = Screen::e2echat_with(home, variables, &arguments, rows, columns);
         screen.wait_for("roster", |shown| {
             shown.contains("nobody else") || shown.contains("type /")
         });
@@ -97,6 +114,13 @@ impl Stage {
             screen.sees("\n> ");
         }
         screen
+    }
+
+    /// Somebody with this folder runs the program at a terminal.
+    pub(crate) fn runs(&self, home: &Home, arguments: &[&str]) -> Screen {
+        let View { rows, columns, .. } = self.view;
+        let arguments = [arguments, self.view.options].concat();
+        Screen::e2echat(home, &arguments, rows, columns)
     }
 
     /// Somebody enters the room without one.
@@ -111,6 +135,13 @@ impl Stage {
         Client::join_from(self.home(who), self.relay.address(), nick, &[])
     }
 
+    /// Has somebody know people already, by these lines.
+    pub(crate) fn knows(&self, nick: &str, lines: &str) {
+        let file = self.home(nick).known_people();
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder for the data");
+        fs::write(file, lines).expect("it is ours");
+    }
+
     /// Compares a screen with the next picture.
     #[track_caller]
     pub(crate) fn picture(&mut self, title: &str, screen: &Screen) {
@@ -118,7 +149,7 @@ impl Stage {
         self.album.compare(&title, screen);
     }
 
-    fn home(&self, nick: &str) -> &Home {
+    pub(crate) fn home(&self, nick: &str) -> &Home {
         let home = self.homes.iter().find(|(owner, _)| *owner == nick);
         &home.expect("somebody who has an identity").1
     }

@@ -90,7 +90,13 @@ mod tests {
         assert_eq!(completions("/notify m"), owned(8, &["mentions"]));
         assert_eq!(
             completions("/notify "),
-            owned(8, &["off", "mentions", "all"])
+            owned(
+                8,
+                &[
+                    "off", "mentions", "all", "bell", "osc9", "osc777", "osc99", "desktop",
+                    "command"
+                ]
+            )
         );
         assert_eq!(completions("/msg bob a"), owned(9, &["Ada ", "alan "]));
         assert_eq!(completions("/quit n"), owned(6, &[]));

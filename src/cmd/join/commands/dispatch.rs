@@ -46,10 +46,20 @@ impl Client<'_> {
                 self.screen.credit();
             }
             Input::NotDone(why) => self.screen.refuse(None, why),
+            Input::Returned => self.screen.welcome_back(),
             Input::End => self.leave(),
             Input::Failed(error) => {
                 self.exit.note_unreadable(&error);
                 self.leave();
+            }
+            Input::AskToQuit { key } => {
+                let also = if self.destination.is_hosted {
+                    ", and ends the relay for all"
+                } else {
+                    ""
+                };
+                self.screen
+                    .aside(format!("{key} once more leaves the room{also}"));
             }
             Input::Quit => self.leave_soon(),
             // `Terminal::stop` tells why the output is closed.
@@ -165,6 +175,13 @@ impl Client<'_> {
             Command::Help(name) => display::help(screen, name),
             Command::Names => self.names(),
             Command::Whois(nick) => self.with_person(nick, IT_IS_YOU, Self::whois),
+            Command::Note { nick, text } => self.with_person(
+                nick,
+                "that is you; a note is for somebody else",
+                |client, person| {
+                    client.note(person, text);
+                },
+            ),
             Command::Me(text) => self.say(&Saying::to_all(Kind::Action, text, shown)),
             Command::Msg { nick, text } => self.say_to(nick, text, shown),
             Command::Reply(text) => self.reply(text, shown),
@@ -184,11 +201,13 @@ impl Client<'_> {
             Command::Edit => screen.refuse(None, "no editor can be opened here"),
             Command::Clear => screen.clear(),
             Command::History(count) => display::history(screen, count),
+            Command::Search(text) => display::search(screen, text),
             Command::Show(number) => display::show(screen, number.unwrap_or(1)),
             Command::Url(number) => display::url(screen, number.unwrap_or(1)),
             Command::Seen(count) => display::seen(screen, session, count),
             Command::Timestamp(switch) => display::set_timestamps(screen, switch),
-            Command::Notify(when) => display::set_bell(screen, when),
+            Command::Notify(when) => display::set_notify(screen, when),
+            Command::Quiet(switch) => self.set_quiet(switch),
             Command::Theme(name) => display::set_theme(screen, name),
             Command::Fingerprint { nick: None } => {
                 self.own_fingerprint();
@@ -216,6 +235,7 @@ impl Client<'_> {
             ),
             Command::Invite => self.invite(),
             Command::Save(name) => self.save(name),
+            Command::Keygen => self.save_identity(),
             Command::Rekey => self.next_key.rekey(session, screen),
             Command::Reconnect if session.is_inside() => {
                 screen.notice("entering the room anew");
@@ -242,6 +262,7 @@ fn why_not_in_a_script(command: Command<'_>) -> Option<&'static str> {
         | Command::Clear
         | Command::Timestamp(_)
         | Command::Notify(_)
+        | Command::Quiet(_)
         | Command::Theme(_) => Some("that is for a screen, and there is none"),
         _ => None,
     }

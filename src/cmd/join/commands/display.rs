@@ -1,5 +1,5 @@
 //! Commands about what is on the screen: help, what was said so far and what became of it, how it looks,
-//! when the bell rings.
+//! how the user is called who looks elsewhere.
 
 use clap::ValueEnum as _;
 
@@ -8,7 +8,9 @@ use crate::room::names::Nick;
 use crate::room::session::{Fate, Said, Session, Undelivered};
 
 use super::table;
-use crate::cmd::join::output::screen::{Bell, Screen};
+use crate::cmd::join::output::notify::NotifyWord;
+use crate::cmd::join::output::screen::Screen;
+use crate::cmd::join::output::search::Search;
 use crate::cmd::join::output::{list, sort};
 
 /// How many messages `/history` shows where no number is given.
@@ -72,6 +74,19 @@ pub(super) fn history(screen: &mut Screen, count: Option<usize>) {
         screen.notice("nothing was said so far");
     } else {
         screen.answer(history);
+    }
+}
+
+pub(super) fn search(screen: &mut Screen, text: &str) {
+    match screen.search(text) {
+        Search::Empty => screen.refuse(None, "there is nothing in that to search for"),
+        Search::Nothing { kept: 0, .. } => screen.notice("nothing was said so far"),
+        Search::Nothing { sought, kept } => {
+            screen.notice(format!(
+                "none of the last {kept} messages has this: {sought}"
+            ));
+        }
+        Search::Found(answer) => screen.answer(answer),
     }
 }
 
@@ -165,13 +180,11 @@ pub(super) fn set_theme(screen: &mut Screen, name: &str) {
     screen.notice(format!("these are colours for a {theme} background"));
 }
 
-pub(super) fn set_bell(screen: &mut Screen, when: &str) {
-    if let Ok(bell) = Bell::from_str(when, true) {
-        screen.set_bell(bell);
+/// Does what a word says, and says what holds then.
+pub(super) fn set_notify(screen: &mut Screen, word: &str) {
+    if let Ok(word) = NotifyWord::from_str(word, true) {
+        screen.set_notify(word);
     }
-    screen.notice(match screen.bell() {
-        Bell::Never => "the bell never rings",
-        Bell::Mentions => "the bell rings when somebody names you, or writes to you alone",
-        Bell::All => "the bell rings whenever somebody says something",
-    });
+    let words = screen.notify_words();
+    screen.notice(words);
 }

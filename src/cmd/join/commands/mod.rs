@@ -5,11 +5,12 @@
 //! - `line`: whether a typed line is a command or a text.
 //! - `dispatch`: which function does a command.
 //! - `say`: commands that say something, and texts. `people`: those about others. `display`: those about
-//!   what is on the screen.
+//!   what is on the screen. `identity`: saving one's own.
 
 pub(in crate::cmd::join) mod complete;
 mod dispatch;
 mod display;
+mod identity;
 pub(in crate::cmd) mod line;
 mod people;
 mod say;

@@ -1,5 +1,7 @@
 //! Commands about others: who is here, what is known of them, making sure of it, and whom to ignore.
 
+use std::cmp::Reverse;
+
 use crate::cipher::fingerprint::Fingerprint;
 use crate::room::names::Nick;
 use crate::room::session::Person;
@@ -7,9 +9,10 @@ use crate::room::text::SafeText;
 
 use crate::cmd::join::client::Client;
 use crate::cmd::join::clock::unix_seconds;
+use crate::cmd::join::introduction;
 use crate::cmd::join::output::report::Report;
 use crate::cmd::join::output::speech::Who;
-use crate::cmd::join::output::{clock_time, duration, list, nicks_of};
+use crate::cmd::join::output::{clock_time, duration, list, nicks_of, present};
 use crate::cmd::join::trust::{GROUPS, Remark, Trust};
 
 /// What is said where the user wants to say something to themselves.
@@ -118,6 +121,13 @@ impl Client<'_> {
         self.answer_with([remark]);
     }
 
+    /// Notes something of somebody.
+    pub(super) fn note(&mut self, person: &Person, text: &str) {
+        let (session, now) = (&mut self.session, unix_seconds());
+        let remark = self.trust.note(session, person, text, now);
+        self.answer_with([remark]);
+    }
+
     fn answer_with(&mut self, remarks: impl IntoIterator<Item = Remark>) {
         for remark in remarks {
             self.filter.answer(&remark.into(), &mut self.screen);
@@ -129,6 +139,7 @@ impl Client<'_> {
         let now = self.clock.now().uptime;
         let about = self.trust.identify(self.session.policy(), person);
         let mut lines = vec![format!("{} {about}", person.nick)];
+        lines.extend(self.trust.rows(person));
         if let Some(presence) = self.session.presence(person.sid) {
             let ago = |since| duration(now.saturating_sub(since));
             lines.push(format!("seen here for {}", ago(presence.here_since)));
@@ -224,6 +235,28 @@ impl Client<'_> {
         }
     }
 
+    /// Lists these people in so few rows that this advice, too, has room in what is said first.
+    pub(in crate::cmd::join) fn list_briefly(&mut self, people: &[Person], advice: Option<&str>) {
+        let policy = self.session.policy();
+        let mut people: Vec<&Person> = people.iter().collect();
+        people.sort_by_key(|person| Reverse(person.standing));
+        let mut groups: Vec<(String, Vec<Nick>)> = Vec::new();
+        for person in people {
+            let mut about = Trust::describe_in_short(policy, person);
+            if person.asleep.is_some() {
+                about += ", not connected";
+            }
+            match groups.iter_mut().find(|(other, _)| *other == about) {
+                Some((_, nicks)) => nicks.push(person.nick.clone()),
+                None => groups.push((about, vec![person.nick.clone()])),
+            }
+        }
+        let introduction = introduction::rows(self.destination, self.saving.name());
+        let taken = introduction + advice.map_or(0, present::rows);
+        let rows = introduction::ROWS.saturating_sub(taken).clamp(1, 2);
+        self.screen.aside(present::here(groups, rows));
+    }
+
     /// Tells a program who is here.
     pub(in crate::cmd::join) fn report_roster(&mut self, people: &[Person]) {
         let others = people
@@ -265,18 +298,25 @@ impl Client<'_> {
         self.filter.ignore(person.fingerprint, nick);
         self.heed_ignored();
         self.screen.notice(format!(
-            "nothing that {nick} says is shown from now on, under whatever nick; /unignore {nick} ends that"
+            "nothing that {nick} says is shown from now on, under whatever nick, and nothing that {nick} has said; /unignore {nick} ends that"
         ));
     }
 
-    /// Lists whom the user ignores.
+    /// Lists whom the user ignores, and whom else they could.
     pub(super) fn list_ignored(&mut self) {
-        let ignored = self.filter.ignored();
+        let is_here = |it| self.session.person_with(it).is_some();
+        let ignored = self.filter.ignored(is_here);
         self.screen.notice(if ignored.is_empty() {
             "you ignore nobody".to_owned()
         } else {
             format!("you ignore: {}", ignored.join(", "))
         });
+        let mut others = self.session.others();
+        others.retain(|person| !self.filter.is_ignored(person.fingerprint));
+        if !others.is_empty() {
+            let nicks = list(&nicks_of(&others));
+            self.screen.aside(format!("you can ignore: {nicks}"));
+        }
     }
 
     /// Shows again what somebody says who has this nick, or had it when the user ignored them.
@@ -292,9 +332,26 @@ impl Client<'_> {
         });
     }
 
-    /// Whom the user ignores has changed: the session takes nothing that these hand on.
+    /// Whom the user ignores has changed: the session takes nothing that these hand on, and the screen shows nothing that
+    /// they have said.
     fn heed_ignored(&mut self) {
-        self.session.set_ignored(self.filter.ignored_identities());
+        let ignored = self.filter.ignored_identities();
+        let authors = ignored.iter().map(|it| *it.as_bytes()).collect();
+        self.screen.ignore(authors);
+        self.session.set_ignored(ignored);
+    }
+
+    /// Has it told who comes and goes, or not; or says whether it is.
+    pub(super) fn set_quiet(&mut self, switch: &str) {
+        if !switch.is_empty() {
+            self.quiet.set(switch.eq_ignore_ascii_case("on"));
+        }
+        let is_quiet = self.quiet.is_on(self.session.count_others() + 1);
+        self.screen.notice(if is_quiet {
+            "who comes and goes is not told, alarms are; /names tells who is here"
+        } else {
+            "who comes and goes is told"
+        });
     }
 }
 

@@ -34,7 +34,8 @@ pub enum Command<'a> {
     CatchUp,
     /// To take another nick.
     Nick(&'a str),
-    /// To show nothing of what somebody says; or, if nobody is named, to list whose words are not shown.
+    /// To show nothing of what somebody says and has said; or, if nobody is named, to list whose words are not
+    /// shown.
     Ignore(&'a str),
     /// To show again what somebody says.
     Unignore(&'a str),
@@ -48,6 +49,8 @@ pub enum Command<'a> {
     Clear,
     /// To show what was said lately.
     History(Option<usize>),
+    /// To look for what was said lately.
+    Search(&'a str),
     /// To show a long message whole.
     Show(Option<usize>),
     /// To show the address of a web page in a row of its own.
@@ -56,14 +59,23 @@ pub enum Command<'a> {
     Seen(Option<usize>),
     /// To show the time of messages, or not.
     Timestamp(&'a str),
-    /// When to ring the bell.
+    /// Of what to tell a user who looks elsewhere, or how.
     Notify(&'a str),
+    /// To tell who comes and goes, or not.
+    Quiet(&'a str),
     /// Which colours to use.
     Theme(&'a str),
     /// To show a fingerprint.
     Fingerprint {
         /// Whose, if not one's own.
         nick: Option<&'a str>,
+    },
+    /// To note something of somebody.
+    Note {
+        /// Of whom.
+        nick: &'a str,
+        /// What; nothing takes the note away.
+        text: &'a str,
     },
     /// To compare safety numbers.
     Verify {
@@ -88,6 +100,8 @@ pub enum Command<'a> {
     Invite,
     /// To save the room under a name.
     Save(&'a str),
+    /// To save the identity of this run.
+    Keygen,
     /// To change the session key.
     Rekey,
     /// To make a new connection to the relay.
@@ -112,15 +126,18 @@ pub(in crate::cmd::join) enum Argument {
 }
 
 /// What is known of a command.
-pub(in crate::cmd::join) struct Row {
+pub struct Row {
     /// Its name and its arguments, as help shows them.
-    pub(in crate::cmd::join) usage: &'static str,
+    pub usage: &'static str,
     /// Another name for it.
     alias: Option<&'static str>,
     help: &'static str,
     /// Reads what stands behind the name; nothing where the command is not used like that.
     parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
 }
+
+/// The words behind `/notify`: of what, and then how.
+const NOTIFY_WORDS: &str = "off|mentions|all|bell|osc9|osc777|osc99|desktop|command";
 
 const TABLE: &[Row] = &[
     Row {
@@ -140,6 +157,15 @@ const TABLE: &[Row] = &[
         alias: None,
         help: "show all that is known of somebody",
         parse: |nick| with_one_word(nick, Command::Whois),
+    },
+    Row {
+        usage: "/note NICK [NOTE]",
+        alias: None,
+        help: "note something of somebody, which you alone see; nothing takes it away",
+        parse: |rest| {
+            let (nick, text) = split_word(rest);
+            (!nick.is_empty()).then_some(Command::Note { nick, text })
+        },
     },
     Row {
         usage: "/me TEXT",
@@ -172,7 +198,7 @@ const TABLE: &[Row] = &[
     Row {
         usage: "/ignore [NICK]",
         alias: None,
-        help: "show nothing more of what somebody says; or list whom you ignore",
+        help: "show nothing of what somebody says and has said; or list whom",
         parse: |nick| Some(Command::Ignore(nick)),
     },
     Row {
@@ -245,10 +271,22 @@ const TABLE: &[Row] = &[
         parse: |name| with_one_word(name, Command::Save),
     },
     Row {
+        usage: "/keygen",
+        alias: None,
+        help: "save the identity that was made for this run, as your own",
+        parse: |rest| without_argument(rest, Command::Keygen),
+    },
+    Row {
         usage: "/history [N]",
         alias: None,
         help: "show the last N messages again, or 20",
         parse: |rest| with_number(rest, Command::History),
+    },
+    Row {
+        usage: "/search TEXT",
+        alias: None,
+        help: "find what was said lately, with what is around it",
+        parse: |text| with_text(text, Command::Search),
     },
     Row {
         usage: "/show [N]",
@@ -302,10 +340,16 @@ const TABLE: &[Row] = &[
         parse: |switch| Some(Command::Timestamp(switch)),
     },
     Row {
-        usage: "/notify [off|mentions|all]",
+        usage: "/notify [WORD]",
         alias: None,
-        help: "ring the bell: never, when you are named or written to, or always",
+        help: "call you while you look elsewhere: off, mentions, all; or how, as --notify",
         parse: |when| Some(Command::Notify(when)),
+    },
+    Row {
+        usage: "/quiet [on|off]",
+        alias: None,
+        help: "do not show who comes and goes, or do",
+        parse: |switch| Some(Command::Quiet(switch)),
     },
     Row {
         usage: "/theme [dark|light]",
@@ -328,7 +372,7 @@ const TABLE: &[Row] = &[
     Row {
         usage: "/quit",
         alias: Some("/exit"),
-        help: "leave; so do Ctrl-C and Ctrl-D on an empty line",
+        help: "leave; so do Ctrl-D, and Ctrl-C twice, on an empty line",
         parse: |rest| without_argument(rest, Command::Quit),
     },
 ];
@@ -382,6 +426,7 @@ impl Row {
         {
             Some("NICK") => Argument::Nick,
             Some("CMD") => Argument::Command,
+            Some("WORD") => Argument::OneOf(NOTIFY_WORDS),
             Some(words) if words.contains('|') => Argument::OneOf(words),
             _ => Argument::Other,
         }
@@ -405,9 +450,15 @@ impl Row {
         is_allowed.then(|| (self.parse)(rest)).flatten()
     }
 
-    fn line(&self) -> String {
+    /// What it does, and its other name.
+    #[must_use]
+    pub fn explanation(&self) -> String {
         let alias = self.alias.map(|alias| format!(" (or {alias})"));
-        line(self.usage, self.help) + &alias.unwrap_or_default()
+        self.help.to_owned() + &alias.unwrap_or_default()
+    }
+
+    fn line(&self) -> String {
+        line(self.usage, &self.explanation())
     }
 }
 
@@ -416,7 +467,7 @@ fn line(usage: &str, help: &str) -> String {
 }
 
 /// All commands.
-pub(in crate::cmd::join) fn all() -> impl Iterator<Item = &'static Row> {
+pub fn all() -> impl Iterator<Item = &'static Row> {
     TABLE.iter()
 }
 

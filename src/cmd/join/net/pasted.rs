@@ -5,7 +5,7 @@ use crate::cmd::arguments::DASHES;
 use crate::room::names::{NameError, RoomName};
 use crate::room::text::SafeText;
 
-use super::address::{Address, RoomOrInvite};
+use crate::cmd::address::{Address, RoomOrInvite};
 
 /// Characters that may stand around an invite: quotes, brackets, and what ends a sentence.
 const AROUND: [char; 25] = [

@@ -8,12 +8,12 @@ use std::time::Instant;
 use crate::cmd::deadline::DeadlineReader;
 use crate::cmd::{failure, reason};
 
-use super::address::Address;
 use super::link::Connected;
 use super::running::Running;
 use super::side_by_side;
 use super::socks5::{PROXY_TIMEOUT, Proxy};
 use super::through::Program;
+use crate::cmd::address::Address;
 
 /// How to get to a relay.
 pub(in crate::cmd) enum Route {
@@ -88,7 +88,7 @@ impl Route {
 
 impl Through {
     fn connect(&self, preamble: &[u8]) -> anyhow::Result<Connected> {
-        let (name, words) = self.program.words(&self.relay)?;
+        let (name, words) = self.program.words(&self.relay);
         let is_first = !self.has_run.swap(true, Ordering::SeqCst);
         let (stream, program) = Running::start(&name, &words, is_first, preamble)?;
         Ok(Connected {

@@ -16,7 +16,8 @@ use nix::libc::SIGTERM;
 use shared_child::SharedChild;
 use shared_child::unix::SharedChildExt as _;
 
-use crate::cmd::{child, detached, failure, reason};
+use crate::cmd::command_words::keep_variables_from;
+use crate::cmd::{detached, failure, reason};
 use crate::room::text::SafeText;
 
 /// How long the program may take until something comes from the relay. The first time it may have to ask the
@@ -99,7 +100,7 @@ impl Running {
         } else {
             detached::command(name)?
         };
-        child::hide_own_variables(&mut command);
+        keep_variables_from(&mut command);
         command
             .args(words)
             .stdin(its.try_clone()?)

@@ -1,7 +1,7 @@
 //! Why attempts to get a broken connection back fail, and what of that is news to the user.
 
 /// How many reasons are told, at most, while there is no connection.
-const MOST: usize = 10;
+const TOLD_REASONS: usize = 10;
 
 /// The latest reasons.
 #[derive(Default)]
@@ -31,7 +31,7 @@ impl Setbacks {
     /// attempt fail, which is not worth a word.
     pub(in crate::cmd::join) fn take_news(&mut self) -> Option<String> {
         let (reason, count) = self.failed.as_ref()?;
-        let is_news = *count > 1 && !self.told.contains(reason) && self.told.len() < MOST;
+        let is_news = *count > 1 && !self.told.contains(reason) && self.told.len() < TOLD_REASONS;
         is_news.then(|| {
             self.told.push(reason.clone());
             reason.clone()

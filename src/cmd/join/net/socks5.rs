@@ -11,10 +11,9 @@ use std::num::{NonZeroU8, NonZeroUsize};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::cmd::address::Address;
 use crate::cmd::{failure, reason};
 use crate::room::stream::ReadError;
-
-use super::address::Address;
 
 /// How long a proxy may take to reach the relay. Tor may have to find a path first.
 pub(in crate::cmd::join) const PROXY_TIMEOUT: Duration = Duration::from_mins(1);

@@ -7,9 +7,9 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-use crate::cmd::failure;
+use crate::cmd::command_words::split;
 
-use super::address::Address;
+use crate::cmd::address::Address;
 
 /// What is said of other `%` signs.
 const PERCENT: &str =
@@ -77,37 +77,21 @@ impl FromStr for Program {
         if cfg!(not(unix)) {
             return Err("on this system no program can be the connection");
         }
-        let words = shell_words::split(text).map_err(|_| "a quote in it does not close")?;
-        let words = words.iter().map(|word| Template::read(word));
-        let words: Vec<Template> = words.collect::<Result<_, _>>()?;
-        let Some((name, arguments)) = words.split_first() else {
-            return Err("it names no program");
-        };
+        let (name, arguments) = split(text)?;
+        let arguments = arguments.iter().map(|word| Template::read(word));
         Ok(Self {
             text: text.to_owned(),
-            name: name.clone(),
-            arguments: arguments.to_vec(),
+            name: Template::read(&name)?,
+            arguments: arguments.collect::<Result<_, _>>()?,
         })
     }
 }
 
 impl Program {
-    /// The words for this relay, of which the first is the program.
-    ///
-    /// # Errors
-    /// Where the host could be taken for an option of the program.
-    pub(super) fn words(&self, relay: &Address) -> anyhow::Result<(String, Vec<String>)> {
-        if relay.host().starts_with('-') {
-            return Err(failure(
-                format!(
-                    "the host {} begins with a hyphen, and a program would take it for an option",
-                    relay.host()
-                ),
-                "it is no name of a host: do not trust who gave it to you",
-            ));
-        }
+    /// The words for this relay: the program, and its arguments.
+    pub(super) fn words(&self, relay: &Address) -> (String, Vec<String>) {
         let arguments = self.arguments.iter().map(|word| word.fill(relay));
-        Ok((self.name.fill(relay), arguments.collect()))
+        (self.name.fill(relay), arguments.collect())
     }
 }
 

@@ -339,6 +339,11 @@ incidents! {
         Alarm "identity" about nick, by Other, 10 a minute:
         text.clone();
 
+    /// The user knows somebody else by this nick, from elsewhere.
+    Namesake { nick: Nick, text: String } =>
+        Notice "namesake" about nick, by Other, 10 a minute:
+        text.clone();
+
     /// The user has typed a code of the room that is not the one which is seen here.
     CodesDiffer { text: String } =>
         Alarm "identity", by Other, 10 a minute:
@@ -513,6 +518,12 @@ incidents! {
     LeftOut { nick: Nick, reason: LeftOutFor } from LeftOut(nick, reason) =>
         Notice "left-out" about nick, by Sender, 1 a minute:
         format!("{nick} wrote something and left you out: {reason}");
+
+    /// A member wrote something, but not to the user: another identity is remembered there under the user's nick.
+    /// The fingerprint of the user's own has this end.
+    TakenForAnother { nick: Nick, own: Nick, end: String } =>
+        Notice "left-out" about nick, by Sender, 10 a minute:
+        format!("{nick} wrote something and left you out: your nick was another identity's before. {nick} knows that one as {own}, and writes nothing to you until {nick} accepts yours. Call {nick}, or meet, and read out the last {} characters of your fingerprint: {end} ({nick} then types: /trust {own} {end})", end.len());
 
     /// A member wrote something, but not to these others.
     LeftOthersOut { nick: Nick, others: Vec<Nick> } from LeftOthersOut(nick, others) =>

@@ -142,13 +142,21 @@ impl Filter {
         self.ignored.keys().copied().collect()
     }
 
-    /// What each is called whom the user ignores, and was called before, in order.
-    pub(in crate::cmd::join) fn ignored(&self) -> Vec<String> {
-        let called = self.ignored.values().filter_map(|nicks| {
+    /// What each is called whom the user ignores, and was called before, in order; and who is not here.
+    pub(in crate::cmd::join) fn ignored(
+        &self,
+        is_here: impl Fn(Fingerprint) -> bool,
+    ) -> Vec<String> {
+        let called = self.ignored.iter().filter_map(|(fingerprint, nicks)| {
             let (nick, former) = nicks.split_last()?;
+            let gone = if is_here(*fingerprint) {
+                ""
+            } else {
+                " (not here)"
+            };
             Some(match former {
-                [] => nick.to_string(),
-                former => format!("{nick}, who was {}", names(former)),
+                [] => format!("{nick}{gone}"),
+                former => format!("{nick}, who was {}{gone}", names(former)),
             })
         });
         let mut called: Vec<String> = called.collect();

@@ -1,15 +1,24 @@
 //! All that a client tells: typed (`report`, `speech`, `handed`), in words (`wording`, and `alarms` for what goes wrong), as
-//! JSON (`json`), on the terminal (`screen`) and into a file (`log_file`); and what is told once a minute
-//! at most (`repeats`), or not at all of those whom the user ignores (`filter`).
+//! JSON (`json`), on the terminal (`screen`, with what was said in `former`) and into a file (`log_file`); and what is told once a minute
+//! at most (`repeats`), or not at all of those whom the user ignores (`filter`) or among many (`quiet`); what the window
+//! tells at a glance (`glance`), and how the user is called who looks elsewhere (`notify`). `options` say how it is shown.
+//! `present`: who is here, in a few rows. `search`: what was said, found again.
 
 pub(in crate::cmd) mod alarms;
 pub(in crate::cmd::join) mod filter;
+mod former;
+mod glance;
 pub(in crate::cmd::join) mod handed;
 pub(in crate::cmd) mod json;
 pub(in crate::cmd::join) mod log_file;
+pub(in crate::cmd::join) mod notify;
+pub(in crate::cmd::join) mod options;
+pub(in crate::cmd::join) mod present;
+pub(in crate::cmd::join) mod quiet;
 mod repeats;
 pub(in crate::cmd::join) mod report;
 pub(in crate::cmd::join) mod screen;
+pub(in crate::cmd::join) mod search;
 pub(in crate::cmd::join) mod speech;
 pub(in crate::cmd::join) mod wording;
 

@@ -12,7 +12,7 @@ use crate::cmd::zone;
 
 /// How many repeats are kept: enough for all that a full room can cause at once. A report that comes again
 /// and again takes one place, so whoever causes it drives out no others.
-const KEPT: usize = 1000;
+const KEPT_REPEATS: usize = 1000;
 
 /// How many of the latest repeats `/audit` looks at.
 const LISTED: usize = 100;
@@ -160,7 +160,7 @@ impl Repeats {
             held: 0,
         });
         repeat.recur(report);
-        if self.kept.len() == KEPT
+        if self.kept.len() == KEPT_REPEATS
             && let Some(mut oldest) = self.kept.pop_front()
         {
             self.forgotten.extend(oldest.release(now));
@@ -397,12 +397,12 @@ mod tests {
     #[test]
     fn nothing_is_lost_of_what_is_not_remembered_any_more() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
-        for number in 0..=KEPT {
+        for number in 0..=KEPT_REPEATS {
             for _ in 0..3 {
                 repeats.admit(&stray(), Some(member(number)), now);
             }
         }
-        assert_eq!(repeats.kept.len(), KEPT);
+        assert_eq!(repeats.kept.len(), KEPT_REPEATS);
         assert_eq!(repeats.alarms().len(), LISTED);
         let released = told(&repeats.release(now, false));
         let [(text, 2)] = &released[..] else {

@@ -1,24 +1,24 @@
 //! Shows reports: on the terminal, in words or as JSON. Writes them into the log, and keeps messages for
 //! `/history`.
 
-use std::collections::VecDeque;
+use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
 
 use crate::cmd::terminal::{
-    ChatMessage, ColorChoice, Completion, Entry, Format, HurryHandle, Input, State, Style,
-    Terminal, Theme, knows_links, render_plain, render_whole, url,
+    Author, ChatMessage, Completion, Entry, Format, HurryHandle, Input, QuitKeys, State, Style,
+    Terminal, render_whole,
 };
-
 use crate::cmd::zone;
 
+use super::former::FormerMessages;
+use super::glance::Glance;
 use super::json;
 use super::log_file::LogFile;
+use super::notify::{Notifier, NotifyWord};
+use super::options::Output;
 use super::report::Report;
+use super::search::{self, Search};
 use super::speech::Speech;
-
-/// How many of the latest messages `/history` can show.
-const KEPT: usize = 1000;
 
 /// The longest text of one answer to a program, in bytes, if it has more than one line. Escaped, it is not twice as
 /// long, which is as much as a script may send.
@@ -27,133 +27,11 @@ const LONGEST_ANSWER: usize = 32 << 10;
 /// What is said once, when two messages have crossed for the first time.
 const CROSSED: &str = "the ~ says: written before its author had seen the line above";
 
-/// The options that say how reports are shown.
-#[derive(clap::Args, Debug)]
-pub(in crate::cmd::join) struct Output {
-    /// Append all that is shown to this file, which only you can read
-    #[arg(long, value_name = "FILE")]
-    log: Option<PathBuf>,
-
-    /// When to use colour
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    color: ColorChoice,
-
-    /// Which colours: those for a dark or for a light background [default: what the terminal says
-    /// of itself, or dark]
-    #[arg(long, value_name = "NAME")]
-    theme: Option<Theme>,
-
-    /// Whether messages are shown with their time
-    #[arg(
-        long,
-        value_name = "on|off",
-        default_value = "on",
-        hide_possible_values = true
-    )]
-    timestamp: Switch,
-
-    /// When to ring the bell: never, when you are named or written to, or always
-    #[arg(
-        long,
-        value_name = "off|mentions|all",
-        default_value = "off",
-        hide_possible_values = true
-    )]
-    notify: Bell,
-
-    /// Write each line once and draw nothing again, without colour, for those who hear the screen; what
-    /// comes while you type waits until Enter, 20 seconds at most
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", default_value = "false", hide_default_value = true,
-          hide_possible_values = true, action = clap::ArgAction::Set)]
-    plain: bool,
-}
-
-/// Whether something is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Switch {
-    On,
-    Off,
-}
-
-impl Output {
-    /// Opens the log file, if the user wants one.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
-    pub(in crate::cmd::join) fn open_log(&self) -> anyhow::Result<Option<LogFile>> {
-        self.log.as_deref().map(LogFile::open).transpose()
-    }
-
-    /// Starts the terminal, or lines in its place. The terminal's threads call `complete` and `deliver`,
-    /// which must not block.
-    ///
-    /// # Errors
-    /// Those of [`Terminal::start`].
-    pub(in crate::cmd::join) fn start(
-        &self,
-        format: Format,
-        log: Option<LogFile>,
-        complete: impl Fn(&str, usize) -> Completion + Send + Sync + 'static,
-        deliver: impl Fn(Input) + Send + Sync + 'static,
-    ) -> anyhow::Result<Screen> {
-        let style = Style {
-            color: self.color.resolve(),
-            theme: self.theme.unwrap_or_else(Theme::from_env),
-            timestamps: self.timestamp == Switch::On,
-            links: knows_links(),
-        };
-        let is_json = format == Format::Lines;
-        let format = if self.plain && !is_json {
-            Format::Heard
-        } else {
-            format
-        };
-        Ok(Screen {
-            terminal: Terminal::start("> ", format, style, complete, deliver)?,
-            is_json,
-            request: None,
-            style,
-            bell: self.notify,
-            log,
-            is_log_cut: false,
-            is_crossing_explained: false,
-            history: VecDeque::new(),
-        })
-    }
-
-    /// The words that say where all that is shown is written to, if the user wants that.
-    pub(in crate::cmd::join) fn log_notice(&self) -> Option<String> {
-        let path = self.log.as_deref()?.display();
-        Some(format!("all that is shown here is also written to {path}"))
-    }
-}
-
 /// The request that the client is carrying out.
 struct OpenRequest {
     /// The `id` that the script gave it.
     id: Option<String>,
     is_refused: bool,
-}
-
-/// When the bell rings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(in crate::cmd::join) enum Bell {
-    /// Never.
-    #[value(name = "off")]
-    Never,
-    /// When somebody mentions the user, or says something to the user alone.
-    Mentions,
-    /// When somebody says anything.
-    All,
-}
-
-impl Bell {
-    /// Whether it rings when this is said.
-    fn rings_for(self, speech: &Speech) -> bool {
-        let is_for_user = speech.mentions || speech.to.is_some();
-        speech.own.is_none() && (self == Self::All || self == Self::Mentions && is_for_user)
-    }
 }
 
 /// The terminal, and who reads along.
@@ -164,16 +42,47 @@ pub(in crate::cmd::join) struct Screen {
     /// The request of that program that the client is carrying out.
     request: Option<OpenRequest>,
     style: Style,
-    bell: Bell,
+    notifier: Notifier,
+    glance: Glance,
     log: Option<LogFile>,
     is_log_cut: bool,
     /// Whether the user has been told what the sign of messages that cross means.
     is_crossing_explained: bool,
-    /// The latest messages.
-    history: VecDeque<ChatMessage>,
+    former: FormerMessages,
 }
 
 impl Screen {
+    /// Starts the terminal, or lines in its place, for the room that others may see called so. The terminal's
+    /// threads call `complete` and `deliver`, which must not block.
+    ///
+    /// # Errors
+    /// Those of [`Terminal::start`].
+    pub(in crate::cmd::join) fn start(
+        options: &Output,
+        format: Format,
+        log: Option<LogFile>,
+        room: String,
+        quit_keys: QuitKeys,
+        complete: impl Fn(&str, usize) -> Completion + Send + Sync + 'static,
+        deliver: impl Fn(Input) + Send + Sync + 'static,
+    ) -> anyhow::Result<Self> {
+        let glance = Glance::new(room, zone::today());
+        let beginning = options.beginning(format, quit_keys, glance.title());
+        let style = beginning.style;
+        Ok(Self {
+            terminal: Terminal::start(beginning, complete, deliver)?,
+            is_json: format == Format::Lines,
+            request: None,
+            style,
+            notifier: options.notifier(),
+            glance,
+            log,
+            is_log_cut: false,
+            is_crossing_explained: false,
+            former: FormerMessages::default(),
+        })
+    }
+
     /// Shows a report, and writes it into the log.
     pub(in crate::cmd::join) fn show(&mut self, report: &Report) {
         let entry = report.entry();
@@ -192,7 +101,7 @@ impl Screen {
                 self.terminal.show(Entry::Line(line));
             }
         } else if let Some(entry) = entry {
-            self.terminal.show(entry);
+            self.show_on_terminal(entry);
         }
         // What is not in the log stands above it.
         if let Some(Err(failure)) = written {
@@ -203,8 +112,76 @@ impl Screen {
         {
             self.aside(CROSSED);
         }
-        if matches!(report, Report::Said(speech) if self.bell.rings_for(speech)) {
-            self.terminal.show(Entry::Bell);
+        if let Report::Said(speech) = report
+            && speech.own.is_none()
+        {
+            self.note_said(speech);
+        }
+    }
+
+    /// Shows an entry. To a person it has its time, where it has none in itself, and the day before it where that
+    /// is new.
+    fn show_on_terminal(&mut self, entry: Entry) {
+        if !self.is_interactive() {
+            return self.terminal.show(entry);
+        }
+        if let Some(day) = self.glance.note_day(zone::today()) {
+            self.terminal.show(day);
+        }
+        self.terminal.show(match entry {
+            Entry::Notice(_) | Entry::Mistake(_) | Entry::Warning(_) => {
+                Entry::Timed(zone::now().time(), Box::new(entry))
+            }
+            entry => entry,
+        });
+    }
+
+    /// Somebody has said something. Calls the user, where the user looks elsewhere.
+    fn note_said(&mut self, speech: &Speech) {
+        if !self.terminal.await_absent() {
+            return;
+        }
+        self.glance.note_missed(speech.is_for_user());
+        if speech.is_for_user() {
+            self.show_title();
+        }
+        match self.notifier.tell(speech, self.glance.room()) {
+            Ok(Some(codes)) => self.terminal.show(Entry::Codes(codes)),
+            Ok(None) => {}
+            Err(failure) => self.show(&Report::Failure(failure)),
+        }
+    }
+
+    /// The user is back, and is told what was said meanwhile.
+    pub(in crate::cmd::join) fn welcome_back(&mut self) {
+        self.notifier.end_burst();
+        if let Some(row) = self.glance.take_missed() {
+            self.terminal.show(row);
+            self.show_title();
+        }
+    }
+
+    fn show_title(&self) {
+        self.terminal.show(Entry::Title(self.glance.title()));
+    }
+
+    /// The room is called something else from now on.
+    pub(in crate::cmd::join) fn set_room(&mut self, room: String) {
+        self.glance.set_room(room);
+        self.show_title();
+    }
+
+    /// Whether a state field stands before the prompt.
+    pub(in crate::cmd::join) fn has_field(&self) -> bool {
+        self.terminal.has_field()
+    }
+
+    /// Shows in the state field how it stands: whether the user is in the room, and how many of the user's
+    /// messages are not confirmed.
+    pub(in crate::cmd::join) fn set_status(&mut self, is_inside: bool, waiting: usize) {
+        let status = self.glance.note_status(is_inside, waiting, &zone::now());
+        if let Some(status) = status {
+            self.terminal.show(Entry::Status(status));
         }
     }
 
@@ -289,10 +266,7 @@ impl Screen {
             self.is_log_cut = true;
         }
         if let Entry::Message(message) = entry {
-            if self.history.len() == KEPT {
-                self.history.pop_front();
-            }
-            self.history.push_back(message.clone());
+            self.former.push(message.clone(), zone::today());
         }
         written
     }
@@ -302,52 +276,42 @@ impl Screen {
         self.is_log_cut
     }
 
-    /// The last `count` messages, one a line.
+    /// The last `count` messages, one a line, and the day before those of another day. Those of people whom the
+    /// user ignores are not among them.
     pub(in crate::cmd::join) fn history(&self, count: usize) -> String {
-        let skipped = self.history.len().saturating_sub(count);
-        let messages = self.history.iter().skip(skipped).cloned();
-        let lines = messages.map(|message| render_plain(&Entry::Message(message), Style::PLAIN));
-        lines.collect::<String>().trim_end().to_owned()
+        self.former.lines(count, zone::today())
+    }
+
+    /// The user ignores these, and nobody else.
+    pub(in crate::cmd::join) fn ignore(&mut self, authors: HashSet<Author>) {
+        self.former.ignore(authors.clone());
+        self.terminal.show(Entry::Ignored(authors));
+    }
+
+    /// What is found where this text is looked for in the latest messages.
+    pub(in crate::cmd::join) fn search(&self, sought: &str) -> Search {
+        let messages: Vec<&ChatMessage> = self.former.shown().map(|(_, it)| it).collect();
+        search::search(&messages, sought)
     }
 
     /// A message of which the screen shows only the beginning, the last one being the first: all of its
     /// lines, each behind its author.
     pub(in crate::cmd::join) fn long_message(&self, number: usize) -> Option<String> {
-        let is_cut = |message: &&ChatMessage| self.terminal.is_cut(message, self.style);
-        let message = self
-            .history
-            .iter()
-            .rev()
-            .filter(is_cut)
-            .nth(number.checked_sub(1)?)?;
+        let is_cut = |message: &ChatMessage| self.terminal.is_cut(message, self.style);
+        let mut cut = self.former.newest_first().filter(|it| is_cut(it));
+        let message = cut.nth(number.checked_sub(1)?)?;
         Some(render_whole(message).trim_end().to_owned())
     }
 
     /// The address of a web page that was said, the last one being the first.
     pub(in crate::cmd::join) fn url(&self, number: usize) -> Option<Report> {
-        let mut left = number.checked_sub(1)?;
-        for message in self.history.iter().rev() {
-            let text = message.text.as_str();
-            let mut found = url::find(text);
-            if found.len() <= left {
-                left -= found.len();
-                continue;
-            }
-            let url = text
-                .get(found.swap_remove(found.len() - 1 - left))?
-                .to_owned();
-            let (nick, hour, minute) = (&message.nick, message.time.hour(), message.time.minute());
-            let whose = format!("the address that {nick} wrote at {hour:02}:{minute:02}:");
-            return Some(Report::Url { whose, url });
-        }
-        None
+        let (whose, url) = self.former.url(number)?;
+        Some(Report::Url { whose, url })
     }
 
     /// Shows what has become of the user's messages with these numbers, where they are shown.
     pub(in crate::cmd::join) fn turn(&mut self, numbers: Vec<u64>, state: State) {
-        for message in &mut self.history {
-            message.turn(&numbers, state);
-        }
+        self.former.turn(&numbers, state);
         self.terminal.show(Entry::Turned(numbers, state));
     }
 
@@ -385,14 +349,16 @@ impl Screen {
         self.terminal.stop()
     }
 
-    /// When the bell rings.
-    pub(in crate::cmd::join) fn bell(&self) -> Bell {
-        self.bell
+    /// Does from now on what a word of `/notify` says, or says why not.
+    pub(in crate::cmd::join) fn set_notify(&mut self, word: NotifyWord) {
+        if let Err(error) = self.notifier.set(word) {
+            self.refuse(None, error);
+        }
     }
 
-    /// Has the bell ring then.
-    pub(in crate::cmd::join) fn set_bell(&mut self, bell: Bell) {
-        self.bell = bell;
+    /// How the user is called who looks elsewhere, in words.
+    pub(in crate::cmd::join) fn notify_words(&self) -> String {
+        self.notifier.words()
     }
 
     /// How things look.

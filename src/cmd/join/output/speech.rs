@@ -59,8 +59,13 @@ pub(in crate::cmd::join) struct Speech {
 }
 
 impl Speech {
+    /// Whether it mentions the user, or is said to the user alone.
+    pub(super) fn is_for_user(&self) -> bool {
+        self.own.is_none() && (self.mentions || self.to.is_some())
+    }
+
     /// The author's nick. A `?`, which no nick can have, marks an identity that the user has not accepted.
-    fn author(&self) -> String {
+    pub(super) fn author(&self) -> String {
         let nick = &self.who.nick;
         if self.who.standing == Standing::Changed {
             format!("?{nick}")
@@ -76,6 +81,7 @@ impl Speech {
             date: None,
             is_handed_on: false,
             nick: self.author(),
+            author: *self.who.fingerprint.as_bytes(),
             hue: Hue::of(self.who.fingerprint.as_bytes()),
             own: self.own,
             to: self.to.as_ref().map(|nick| {
@@ -121,6 +127,28 @@ pub(in crate::cmd::join) fn mentions(text: &str, nick: &Nick) -> bool {
         let after = after.and_then(|text| text.chars().next());
         !before.is_some_and(is_of_nicks) && !after.is_some_and(is_of_nicks)
     })
+}
+
+#[cfg(test)]
+impl Speech {
+    /// What somebody says to all.
+    pub(super) fn sample(nick: &str, text: &str) -> Self {
+        let fingerprint = Fingerprint::of(&[0]);
+        Self {
+            who: Who {
+                nick: nick.parse().expect("a nick"),
+                fingerprint,
+                standing: Standing::New,
+            },
+            own: None,
+            to: None,
+            kind: Kind::Text,
+            mentions: false,
+            text: text.to_owned(),
+            written: None,
+            unseen: 0,
+        }
+    }
 }
 
 #[cfg(test)]

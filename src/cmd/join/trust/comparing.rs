@@ -2,11 +2,11 @@
 //! another form than it has is no reason for a warning.
 
 use crate::cipher::fingerprint::Fingerprint;
+use crate::cmd::people::line::{RecordKind, Way};
 use crate::room::comparison;
 use crate::room::names::Nick;
 use crate::room::session::{Person, Session, Standing};
 
-use super::known_people::RecordKind;
 use super::typed::{Comparison, MIN_DIGITS, TypedEnd, blurred, compare, digits, read_end};
 use super::{MIN_SUFFIX, Remark, Trust, how_to_ask};
 use crate::cmd::join::output::list;
@@ -44,7 +44,7 @@ impl Trust {
             )
         };
         match judge_end(nick, person.fingerprint, end) {
-            Ok(Judgement::Same) => self.record(session, RecordKind::Accepted, person, now),
+            Ok(Judgement::Same) => self.record(session, RecordKind::Accepted, None, person, now),
             Ok(Judgement::OtherCharacters) => {
                 differs("the end of it to you once more, in capitals or not as it stands there")
             }
@@ -71,7 +71,7 @@ impl Trust {
         let nick = &person.nick;
         let is_verified = person.standing == Standing::Verified;
         match compare(typed, &Self::comparison(session, person)) {
-            Comparison::Same => self.record(session, RecordKind::Verified, person, now),
+            Comparison::Same => self.record(session, RecordKind::Verified, None, person, now),
             Comparison::Differs
                 if compare(typed, &Self::room_code(session)) == Comparison::Same =>
             {
@@ -105,15 +105,17 @@ impl Trust {
         }
     }
 
+    /// Remembers what the user has decided, and how, where that is not the usual way.
     fn record(
         &mut self,
         session: &mut Session,
         kind: RecordKind,
+        way: Option<Way>,
         person: &Person,
         now: i64,
     ) -> Remark {
         let nick = &person.nick;
-        let written = self.people.remember(kind, person, true, now);
+        let written = self.people.remember(kind, way, person, now);
         let standing = self.standing(person);
         session.set_standing(person.sid, standing);
         match (written, kind) {
@@ -154,7 +156,9 @@ impl Trust {
         match compare(typed, &Self::room_code(session)) {
             Comparison::Same => others
                 .iter()
-                .map(|person| self.record(session, RecordKind::Verified, person, now))
+                .map(|person| {
+                    self.record(session, RecordKind::Verified, Some(Way::Code), person, now)
+                })
                 .collect(),
             Comparison::Differs => vec![codes_differ(session, &others, typed)],
             Comparison::NoNumber(form) => vec![Remark::Mistake(format!(

@@ -1,32 +1,46 @@
 //! Trust in the others' identities: what the user knows of them, and accepts or verifies.
 
 mod comparing;
-pub(in crate::cmd) mod known_people;
+pub(in crate::cmd::join) mod known_people;
 pub(in crate::cmd::join) mod typed;
 
 pub(in crate::cmd::join) use self::typed::GROUPS;
 
+use std::collections::HashSet;
+
 use crate::cipher::fingerprint::Fingerprint;
-use crate::cmd::zone;
+use crate::cmd::people::line::{Note, RecordKind};
 use crate::room::names::Nick;
 use crate::room::session::{Person, Policy, Session, Standing};
 
-use self::known_people::{KnownPeopleFile, RecordKind, Unwritten};
+use self::known_people::{KnownPeople, Unwritten};
 
 /// How many of a fingerprint's last characters the user must type in order to accept it. They are 58 bits.
 /// Somebody who wants a key whose fingerprint has the same end can try the products of any two of many
 /// primes. That takes 2^58 tries, but only some 2^29 primes.
 pub(in crate::cmd::join) const MIN_SUFFIX: usize = 10;
 
+/// How many columns the nicks of those take who are named one by one.
+const LONGEST_LIST: usize = 32;
+
 /// What the user knows of the people in a room.
 pub(in crate::cmd::join) struct Trust {
-    people: KnownPeopleFile,
+    people: KnownPeople,
+    /// Of which nicks it was told that others have them too, by [`Nick::skeleton`].
+    namesakes: HashSet<String>,
     /// Whether somebody new is somebody known the next time.
     remembers_new: bool,
     /// Whether the user has had the advice about people whom they meet for the first time.
     has_advised: bool,
     /// Whether the disk has been too full for what the user knows of somebody.
     is_disk_full: bool,
+}
+
+/// The end of a fingerprint that is read out, and that `/trust` takes.
+pub(in crate::cmd::join) fn end_of(fingerprint: Fingerprint) -> String {
+    let shown = fingerprint.to_string();
+    let begin = shown.len().saturating_sub(MIN_SUFFIX);
+    shown.get(begin..).unwrap_or_default().to_owned()
 }
 
 /// What the client says to the user about a person's identity.
@@ -37,6 +51,8 @@ pub(in crate::cmd::join) enum Remark {
     Mistake(String),
     /// The file does not take what the user knows of somebody.
     Failure(String),
+    /// The person with this nick is another one than the user knows by it from elsewhere.
+    Namesake(Nick, String),
     /// The person with this nick may be an impostor.
     Alarm(Nick, String),
     /// Somebody in the room may be an impostor: others see another code.
@@ -44,9 +60,10 @@ pub(in crate::cmd::join) enum Remark {
 }
 
 impl Trust {
-    pub(in crate::cmd::join) fn new(people: KnownPeopleFile, remembers_new: bool) -> Self {
+    pub(in crate::cmd::join) fn new(people: KnownPeople, remembers_new: bool) -> Self {
         Self {
             people,
+            namesakes: HashSet::new(),
             remembers_new,
             has_advised: false,
             is_disk_full: false,
@@ -87,56 +104,96 @@ impl Trust {
     }
 
     /// Finds the standing of somebody who is there, and sets it in `person` and in the session. Remembers
-    /// somebody new, at `now` in seconds since 1970. Returns what to say about it.
+    /// somebody who is new here, at `now` in seconds since 1970. Returns what to say about it.
+    ///
+    /// Whoever has taken another nick, which the same identity has signed, is met anew: what the user knows of them
+    /// goes with the identity, unless the user knows another one here under the new nick.
     pub(in crate::cmd::join) fn meet(
         &mut self,
         session: &mut Session,
         person: &mut Person,
         now: i64,
-    ) -> Option<Remark> {
+    ) -> Vec<Remark> {
         let was_refused = person.standing == Standing::Changed;
+        let is_first = self.people.expected(&person.nick).is_none();
         person.standing = match self.standing(person) {
             // Nothing goes to them under one nick, so nothing goes to them under another.
-            Standing::New if was_refused => Standing::Changed,
+            _ if was_refused && is_first => Standing::Changed,
             standing => standing,
         };
         session.set_standing(person.sid, person.standing);
-        match person.standing {
-            Standing::Changed if self.people.get(&person.nick).is_none() => {
-                Some(refused(&person.nick))
+        let is_remembered = match person.standing {
+            Standing::Changed if is_first => return vec![refused(&person.nick)],
+            Standing::Changed => return vec![changed(&person.nick)],
+            Standing::New => person.is_lasting && self.remembers_new,
+            Standing::Known | Standing::Verified => true,
+        };
+        let mut remarks = Vec::new();
+        if is_first && is_remembered {
+            let before = self.is_disk_full;
+            let written = self.people.remember(RecordKind::Seen, None, person, now);
+            let failure = written.err().map(|unwritten| self.failure(unwritten));
+            // Of those who come and go, that is told once.
+            remarks.extend(failure.filter(|_| !before));
+        }
+        if let Some(words) = self.people.namesake(person, is_first)
+            && self.namesakes.insert(person.nick.skeleton())
+        {
+            remarks.push(Remark::Namesake(person.nick.clone(), words));
+        }
+        remarks
+    }
+
+    /// Notes something of somebody; nothing takes the note away.
+    pub(in crate::cmd::join) fn note(
+        &mut self,
+        session: &mut Session,
+        person: &Person,
+        text: &str,
+        now: i64,
+    ) -> Remark {
+        let nick = &person.nick;
+        if !person.is_lasting {
+            return Remark::Mistake(format!(
+                "nothing is noted: {nick} has saved no identity, and the next {nick} may be anybody"
+            ));
+        }
+        let note = match Note::parse(text) {
+            Ok(note) => note,
+            Err(count) => {
+                return Remark::Mistake(format!(
+                    "nothing is noted: that has {count} characters, and a note at most {}",
+                    Note::MOST
+                ));
             }
-            Standing::Changed => Some(changed(&person.nick)),
-            Standing::New if person.is_lasting && self.remembers_new => {
-                let written = self.people.remember(RecordKind::Seen, person, false, now);
-                let before = self.is_disk_full;
-                let failure = written.err().map(|unwritten| self.failure(unwritten));
-                // Of strangers that is told once.
-                failure.filter(|_| !before)
-            }
-            Standing::New | Standing::Known | Standing::Verified => None,
+        };
+        let words = match &note {
+            Some(note) => format!("you have noted of {nick}: {note}"),
+            None => format!("nothing is noted of {nick}"),
+        };
+        let written = self.people.note(person, note, now);
+        let standing = match self.standing(person) {
+            _ if person.standing == Standing::Changed => Standing::Changed,
+            standing => standing,
+        };
+        session.set_standing(person.sid, standing);
+        let policy = session.policy();
+        let changes = policy.admits(standing) != policy.admits(person.standing);
+        match written {
+            Err(unwritten) => self.failure(unwritten),
+            Ok(()) if changes && policy.admits(standing) => Remark::Notice(format!(
+                "{words}; so you know {nick} now, who gets what you write"
+            )),
+            Ok(()) if changes => Remark::Notice(format!(
+                "{words}; so you do not know {nick} any more, who gets no messages"
+            )),
+            Ok(()) => Remark::Notice(words),
         }
     }
 
-    /// Follows somebody to another nick, which the same identity has signed. What the user knows of them
-    /// goes with the identity, unless the user knows another identity under the new nick.
-    pub(in crate::cmd::join) fn follow_rename(
-        &mut self,
-        session: &mut Session,
-        person: &mut Person,
-        now: i64,
-    ) -> Option<Remark> {
-        let kind = match person.standing {
-            Standing::Verified => RecordKind::Verified,
-            Standing::Known => RecordKind::Accepted,
-            Standing::New | Standing::Changed => return self.meet(session, person, now),
-        };
-        if self.standing(person) != Standing::New {
-            return self.meet(session, person, now);
-        }
-        let written = self.people.remember(kind, person, false, now);
-        person.standing = self.standing(person);
-        session.set_standing(person.sid, person.standing);
-        written.err().map(|unwritten| self.failure(unwritten))
+    /// All that is known of somebody besides, in rows.
+    pub(in crate::cmd::join) fn rows(&self, person: &Person) -> Vec<String> {
+        self.people.rows(person)
     }
 
     /// What stands behind a nick where the client announces the person. It does not show a fingerprint
@@ -154,9 +211,9 @@ impl Trust {
     /// it has changed, also the former one.
     pub(in crate::cmd::join) fn identify(&self, policy: &Policy, person: &Person) -> String {
         let about = self.describe(policy, person);
-        let before = match self.people.get(&person.nick) {
-            Some(known) if person.standing == Standing::Changed => {
-                format!("; it was {}", known.fingerprint)
+        let before = match self.people.expected(&person.nick) {
+            Some(expected) if person.standing == Standing::Changed => {
+                format!("; it was {}", expected.fingerprint)
             }
             _ => String::new(),
         };
@@ -164,28 +221,28 @@ impl Trust {
     }
 
     /// A person's standing in words, and whether the person gets no messages.
-    fn describe(&self, policy: &Policy, person: &Person) -> String {
+    pub(in crate::cmd::join) fn describe(&self, policy: &Policy, person: &Person) -> String {
         let since = || {
-            let known = self.people.get(&person.nick)?;
-            let since = jiff::Timestamp::from_second(known.since).ok()?;
-            let day = since.to_zoned_datetime(zone::local()).date();
-            Some(format!(" since {day}"))
+            let since = self.people.since(person.fingerprint);
+            since.map_or(String::new(), |day| format!(" since {day}"))
         };
         let known = match person.standing {
-            Standing::Changed => "IDENTITY CHANGED".to_owned(),
-            Standing::New if person.is_lasting => "new".to_owned(),
-            Standing::New => "for this stay only".to_owned(),
+            Standing::New if person.is_lasting => {
+                let elsewhere = self.people.seen_elsewhere(person.fingerprint);
+                elsewhere.map_or("new".to_owned(), |seen| format!("new here, {seen}"))
+            }
+            Standing::Changed | Standing::New => standing(person).to_owned(),
             Standing::Known if !person.is_lasting => "known for this stay only".to_owned(),
-            Standing::Known => format!("known{}", since().unwrap_or_default()),
+            Standing::Known => format!("known{}", since()),
             Standing::Verified if !person.is_lasting => "verified for this stay only".to_owned(),
-            Standing::Verified => format!("verified, known{}", since().unwrap_or_default()),
+            Standing::Verified => format!("verified, known{}", since()),
         };
-        let left_out = if policy.admits(person.standing) {
-            ""
-        } else {
-            ", gets no messages"
-        };
-        format!("{known}{left_out}")
+        known + left_out(policy, person)
+    }
+
+    /// The same in short, so that it is the same of many.
+    pub(in crate::cmd::join) fn describe_in_short(policy: &Policy, person: &Person) -> String {
+        standing(person).to_owned() + left_out(policy, person)
     }
 
     /// Advice about those of these people who get no messages because of `--only-known` or
@@ -201,14 +258,19 @@ impl Trust {
             [nick] => nick,
             _ => "NICK",
         };
+        let who = left_out.join(", ");
+        let who = if left_out.len() > 1 && who.len() > LONGEST_LIST {
+            format!("{} of those who are here", left_out.len())
+        } else {
+            who
+        };
         let (option, remedy) = if policy.at_least == Standing::Verified {
             ("--only-verified", format!("/verify {nick}"))
         } else {
             ("--only-known", format!("/verify {nick} or /trust {nick}"))
         };
         Some(format!(
-            "nothing that you write goes to {}, as you asked with {option}; to change that, type {remedy}",
-            left_out.join(", ")
+            "nothing that you write goes to {who}, as you asked with {option}; to change that, type {remedy}"
         ))
     }
 
@@ -232,10 +294,34 @@ impl Trust {
             _ => "/code".to_owned(),
         };
         self.has_advised = true;
-        Some(format!(
-            "to make sure that nobody is posing as {}, whom you meet for the first time, type {command}",
-            new.join(" or ")
-        ))
+        let who = new.join(" or ");
+        Some(if new.len() > 1 && who.len() > LONGEST_LIST {
+            format!("to make sure that nobody here is posing as another, type {command}")
+        } else {
+            format!(
+                "to make sure that nobody is posing as {who}, whom you meet for the first time, type {command}"
+            )
+        })
+    }
+}
+
+/// A person's standing in a word or two.
+fn standing(person: &Person) -> &'static str {
+    match person.standing {
+        Standing::Changed => "IDENTITY CHANGED",
+        Standing::New if person.is_lasting => "new",
+        Standing::New => "for this stay only",
+        Standing::Known => "known",
+        Standing::Verified => "verified",
+    }
+}
+
+/// That a person gets no messages, if so.
+fn left_out(policy: &Policy, person: &Person) -> &'static str {
+    if policy.admits(person.standing) {
+        ""
+    } else {
+        ", gets no messages"
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use crate::cipher::fingerprint::Fingerprint;
+use crate::cmd::lock::lock;
 use crate::cmd::{failure, reason};
 
 /// The longest file that is read, in bytes: enough for some fifteen thousand fingerprints.
@@ -119,7 +120,7 @@ impl AllowList {
     /// Reads the file again if it has changed, and returns whether the list has this identity. A
     /// file that is no list any more changes nothing: the last good one stays.
     pub(in crate::cmd::serve) fn look_up(&self, fingerprint: Fingerprint) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         self.refresh(&mut state);
         state.listed.contains(&fingerprint)
     }

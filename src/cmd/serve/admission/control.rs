@@ -5,12 +5,13 @@ use std::fmt::Display;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use log::Level;
 
 use crate::cipher::fingerprint::Fingerprint;
+use crate::cmd::lock::lock;
 use crate::cmd::reason;
 use crate::room::frame::Departure;
 use crate::room::notice::Notice;
@@ -197,10 +198,6 @@ impl AdmissionControl {
     pub(in crate::cmd::serve) fn uptime(&self) -> Duration {
         self.started.elapsed()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An admitted or refused connection, counted until this is dropped.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use log::{Level, LevelFilter, Metadata, Record};
 
+use crate::cmd::lock::lock;
 use crate::cmd::reason;
 
 /// The target of the lines of `--stats`: they are logged whatever the level is.
@@ -196,7 +197,7 @@ impl LogQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, LogQueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

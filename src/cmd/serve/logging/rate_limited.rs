@@ -3,11 +3,12 @@
 
 use std::fmt::Arguments;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use log::Level;
 
+use crate::cmd::lock::lock;
 use crate::room::relay::{Bucket, Rate};
 
 /// How many lines each [`RateLimitedLog`] writes in a second.
@@ -73,7 +74,7 @@ impl RateLimitedLog {
     }
 
     fn quota(&self) -> MutexGuard<'_, Quota> {
-        self.quota.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.quota)
     }
 }
 

@@ -13,7 +13,8 @@ use crate::room::notice::Notice;
 use crate::room::relay::{Intake, ResumePoint, Room};
 
 use super::membership::{CountedMember, Membership};
-use super::table::{Relay, Rooms, SharedRoom, lock};
+use super::table::{Relay, Rooms, SharedRoom};
+use crate::cmd::lock::lock;
 use crate::cmd::serve::admission::connections::Network;
 use crate::cmd::serve::admission::eviction::{Candidate, choose_evicted};
 use crate::cmd::serve::outbox::MemberOutbox;

@@ -8,11 +8,11 @@ use crate::room::Time;
 use crate::room::frame::Departure;
 
 use super::membership::Membership;
-use super::table::lock;
+use crate::cmd::lock::lock;
 use crate::cmd::serve::admission::control::{KeptSeat, Pass};
 
 /// A place is kept for so long at least, if any is.
-const LEAST: Duration = Duration::from_mins(1);
+const KEPT_AT_LEAST: Duration = Duration::from_mins(1);
 
 /// When a member has had no connection for so long, the others are told.
 const TOLD_AFTER: Duration = Duration::from_mins(1);
@@ -53,7 +53,7 @@ impl KeptPlaces {
         let relay = membership.relay();
         let most = Duration::from_secs(relay.config.grace.into());
         let time = membership.outbox().time_there(Instant::now());
-        let time = time.max(LEAST).min(most);
+        let time = time.max(KEPT_AT_LEAST).min(most);
         let since = relay.admission.uptime();
         membership.park(connection, departure);
         lock(&self.0).push(Kept {

@@ -14,8 +14,10 @@ use crate::room::names::RoomId;
 use crate::room::notice::Notice;
 use crate::room::relay::{Intake, Mailbox as _, MemberRequest, has_signature_to_check};
 
-use super::table::{Relay, SharedRoom, lock};
-use crate::cmd::serve::outbox::{CloseReason, KeptPlace, MemberOutbox};
+use super::table::{Relay, SharedRoom};
+use crate::cmd::lock::lock;
+use crate::cmd::serve::outbox::place::KeptPlace;
+use crate::cmd::serve::outbox::{CloseReason, MemberOutbox};
 use crate::cmd::serve::threads::ARITHMETIC_STACK;
 
 /// The reader thread of a member that sends too fast sleeps before it reads on. This is how often it
@@ -24,6 +26,7 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs `work` in a thread with a stack for RSA arithmetic. Returns `None` where the system has no
 /// thread, or `work` panicked.
+#[inline(never)]
 fn run_in_arithmetic_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
@@ -150,8 +153,7 @@ impl Membership {
         }
     }
 
-    /// For how long the member is to be left unread over a new connection, for what it owes, or those do who came
-    /// from its address before and have gone.
+    /// For how long the member is to be left unread over a new connection, until what it owes is paid.
     pub(in crate::cmd::serve) fn first_pause(&self) -> Duration {
         let uptime = self.counted.relay.admission.uptime();
         let room = lock(&self.room);

@@ -6,11 +6,12 @@ use std::io;
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rand::Rng as _;
 
+use crate::cmd::lock::lock;
 use crate::room::frame::{Challenge, RelayLimits, RunId};
 use crate::room::names::RoomId;
 use crate::room::notice::Notice;
@@ -163,10 +164,4 @@ impl Relay {
     pub(in crate::cmd::serve) fn is_deserted(&self) -> bool {
         lock(&self.rooms).by_id.is_empty()
     }
-}
-
-/// Takes a lock, poisoned or not. A panic in one connection must not end the others, and no change
-/// under these locks can be left half done by one.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

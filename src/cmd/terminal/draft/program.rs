@@ -15,8 +15,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::cmd::command_words::keep_variables_from;
+use crate::cmd::reason;
 use crate::cmd::terminal::keyboard::Loan;
-use crate::cmd::{child, reason};
 use crate::room::text::SafeText;
 
 /// The editor of those who have named none, which POSIX knows.
@@ -54,7 +55,7 @@ pub(super) fn run(words: &[String], file: &Path, loan: &Loan<'_>) -> Result<(), 
         |why: &str| format!("cannot run {name}: {why}; EDITOR or VISUAL names the editor");
     let input = loan.input().map_err(|error| unusable(&reason(&error)))?;
     let mut command = Command::new(program);
-    child::hide_own_variables(&mut command);
+    keep_variables_from(&mut command);
     command
         .args(arguments)
         .arg(file)
@@ -83,6 +84,7 @@ fn wait(pid: Pid, loan: &Loan<'_>) -> nix::Result<WaitStatus> {
     let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED;
     let (mut is_stopped, mut asked) = (false, None);
     loop {
+        loan.stop_if_asked();
         match waitpid(pid, Some(flags)) {
             // It may have read the terminal before it had it.
             Ok(WaitStatus::Stopped(..)) => is_stopped = true,

@@ -2,18 +2,23 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _, stdout};
 use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use nix::libc::termios;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::termios::{
     ControlFlags, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr,
     tcsetattr,
 };
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
+use signal_hook::consts::SIGTSTP;
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::cmd::lock::lock;
 
 /// The terminal that standard input was.
 pub(in crate::cmd::terminal) struct Console {
@@ -22,6 +27,8 @@ pub(in crate::cmd::terminal) struct Console {
     before: termios,
     /// Whoever holds it reads the terminal, and sets its mode.
     turn: Mutex<()>,
+    /// Set by the signal that asks the program to stop (SIGTSTP), until it does.
+    asked_to_stop: Arc<AtomicBool>,
     is_closed: AtomicBool,
 }
 
@@ -46,17 +53,18 @@ impl Console {
             terminal,
             before,
             turn: Mutex::default(),
+            asked_to_stop: Arc::default(),
             is_closed: AtomicBool::new(false),
         }
     }
 
     /// One that has nothing to read.
     #[cfg(test)]
-    pub(in crate::cmd::terminal) fn silent() -> std::sync::Arc<Self> {
+    pub(in crate::cmd::terminal) fn silent() -> Arc<Self> {
         let pair = nix::pty::openpty(None, None).expect("a pseudo-terminal");
         let mode = tcgetattr(&pair.slave).expect("it has a mode");
         let nothing = File::open("/dev/null").expect("there is nothing");
-        std::sync::Arc::new(Self::with_mode(nothing, mode.into()))
+        Arc::new(Self::with_mode(nothing, mode.into()))
     }
 
     pub(super) fn terminal(&self) -> &File {
@@ -90,9 +98,40 @@ impl Console {
     /// it for that.
     pub(super) fn set_raw_again(&self) {
         let _turn = self.take_turn();
-        if tcgetpgrp(&self.terminal).is_ok_and(|group| group == getpgrp()) {
+        if self.is_in_foreground() {
             let _ = self.set_raw();
         }
+    }
+
+    /// Whether the program is in the foreground, so that it may change the terminal.
+    pub(in crate::cmd::terminal) fn is_in_foreground(&self) -> bool {
+        tcgetpgrp(&self.terminal).is_ok_and(|group| group == getpgrp())
+    }
+
+    /// What the signal sets that asks the program to stop.
+    pub(super) fn asked_to_stop(&self) -> &Arc<AtomicBool> {
+        &self.asked_to_stop
+    }
+
+    /// If the program is asked to stop, gives the terminal back, with what `last` returns, and has the system stop
+    /// the program until it is to go on.
+    pub(super) fn stop_if_asked(&self, last: impl Fn() -> String) {
+        if !self.asked_to_stop.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let last = last();
+        if self.is_in_foreground() {
+            // A terminal that takes nothing would keep the program from stopping.
+            let mut output = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLOUT)];
+            if poll(&mut output, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
+                let mut output = stdout();
+                let _ = output
+                    .write_all(last.as_bytes())
+                    .and_then(|()| output.flush());
+            }
+            self.restore();
+        }
+        let _ = emulate_default_handler(SIGTSTP);
     }
 
     /// Restores the mode of before, whoever has the terminal.
@@ -127,7 +166,7 @@ impl Console {
     }
 
     fn take_turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.turn)
     }
 }
 
@@ -143,6 +182,11 @@ impl Loan<'_> {
     /// Whether the terminal is wanted back.
     pub(in crate::cmd::terminal) fn is_over(&self) -> bool {
         self.console.is_closed.load(Ordering::SeqCst)
+    }
+
+    /// Stops the program if it is asked to, as the keyboard does: that may wait for the terminal.
+    pub(in crate::cmd::terminal) fn stop_if_asked(&self) {
+        self.console.stop_if_asked(String::new);
     }
 
     /// Puts a group of processes into the foreground: signals that keys make are for it alone. Returns false where a

@@ -26,6 +26,9 @@ const ESCAPE: u8 = 0x1b;
 const C1: u8 = 0xc2;
 const PASTE_BEGINS: &[u8] = b"\x1b[200~";
 const PASTE_ENDS: &[u8] = b"\x1b[201~";
+/// The terminal has got the focus, or has lost it.
+const FOCUS_IN: &[u8] = b"\x1b[I";
+const FOCUS_OUT: &[u8] = b"\x1b[O";
 
 /// What the bytes from 0x80 to 0x9f are in Windows-1252. Five are nothing.
 const WINDOWS_1252: &[char; 32] = &[
@@ -42,6 +45,17 @@ pub(super) struct Decoder {
     pastes: bool,
     /// Whether the last thing was an Escape that waited for nothing, not long ago.
     gave_up_escape: bool,
+    /// The last sign of the user that nobody has taken.
+    sign: Option<Sign>,
+}
+
+/// What tells whether the user looks at the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// Something is typed or pasted.
+    Key,
+    /// The terminal has got the focus, or has lost it.
+    Focus(bool),
 }
 
 /// What the bytes at hand begin with.
@@ -79,6 +93,11 @@ impl Decoder {
         self.pastes
     }
 
+    /// Takes the last sign of the user.
+    pub(super) fn take_sign(&mut self) -> Option<Sign> {
+        self.sign.take()
+    }
+
     /// Expects no rest of what has begun, and returns what rustyline should read.
     pub(super) fn give_up(&mut self) -> Vec<u8> {
         self.gave_up_escape = self.begun == [ESCAPE];
@@ -102,6 +121,13 @@ impl Decoder {
                 PASTE_ENDS => false,
                 _ => self.pastes,
             };
+            // What is pasted can look like a report, and may be somebody else's text.
+            match rest.get(..taken) {
+                Some(FOCUS_IN) if !self.pastes => self.sign = Some(Sign::Focus(true)),
+                Some(FOCUS_OUT) if !self.pastes => self.sign = Some(Sign::Focus(false)),
+                _ if !meaning.is_empty() => self.sign = Some(Sign::Key),
+                _ => {}
+            }
             decoded.extend(meaning);
             rest = rest.get(taken..).unwrap_or_default();
         }

@@ -3,9 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
-/// Nothing: rustyline would take brackets for keys.
-pub(in crate::cmd::terminal) const BRACKETS_ON: &str = "";
-pub(super) const BRACKETS_OFF: &str = "";
+use super::told::Told;
+
+/// Nothing: rustyline would take reports for keys.
+pub(in crate::cmd::terminal) const REPORTS_ON: &str = "";
+pub(in crate::cmd::terminal) const REPORTS_OFF: &str = "";
 
 /// There is none to lend.
 pub(in crate::cmd::terminal) struct Console;
@@ -23,6 +25,12 @@ impl Console {
         true
     }
 
+    /// Whether the program may change the terminal.
+    #[expect(clippy::unused_self, reason = "on Unix it is asked")]
+    pub(in crate::cmd::terminal) fn is_in_foreground(&self) -> bool {
+        true
+    }
+
     /// Changes nothing: nothing is lent.
     pub(in crate::cmd::terminal) fn close(&self) {}
 }
@@ -33,7 +41,7 @@ pub(in crate::cmd::terminal) struct Keyboard(Arc<Console>);
 impl Keyboard {
     /// Starts nothing.
     #[expect(clippy::unnecessary_wraps, reason = "on Unix it can fail")]
-    pub(in crate::cmd::terminal) fn start(_: impl Fn() + Send + 'static) -> io::Result<Self> {
+    pub(in crate::cmd::terminal) fn start(_: Told) -> io::Result<Self> {
         Ok(Self(Arc::new(Console)))
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
 
 use nix::errno::Errno;
@@ -14,15 +15,18 @@ use nix::pty::openpty;
 use nix::sys::termios::SpecialCharacterIndices::VMIN;
 use nix::unistd::dup2_stdin;
 use signal_hook::SigId;
-use signal_hook::consts::{SIGCONT, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
+use signal_hook::flag;
 use signal_hook::low_level::{pipe, unregister};
 
 use super::console::Console;
-use super::decoder::Decoder;
+use super::decoder::{Decoder, Sign};
+use super::told::Told;
+use crate::cmd::signals::is_known_to_be_ignored;
 
-/// Has the terminal put brackets around what is pasted.
-pub(in crate::cmd::terminal) const BRACKETS_ON: &str = "\x1b[?2004h";
-pub(super) const BRACKETS_OFF: &str = "\x1b[?2004l";
+/// Has the terminal put brackets around what is pasted, and report when it gets or loses the focus.
+pub(in crate::cmd::terminal) const REPORTS_ON: &str = "\x1b[?2004h\x1b[?1004h";
+pub(in crate::cmd::terminal) const REPORTS_OFF: &str = "\x1b[?1004l\x1b[?2004l";
 /// How much is read of the terminal at once, and how much of it rustyline may leave unread before no more
 /// is read.
 const BUFFER: usize = 4096;
@@ -43,15 +47,11 @@ pub(in crate::cmd::terminal) struct Keyboard {
 }
 
 impl Keyboard {
-    /// Puts the terminal into raw mode, and itself between the terminal and standard input. The thread
-    /// calls `on_return` when the program goes on after it was stopped, and when the window may be
-    /// another one: what is on the screen may be something else then.
+    /// Puts the terminal into raw mode, and itself between the terminal and standard input.
     ///
     /// # Errors
     /// If the system gives no pseudo-terminal, or no thread.
-    pub(in crate::cmd::terminal) fn start(
-        on_return: impl Fn() + Send + 'static,
-    ) -> io::Result<Self> {
+    pub(in crate::cmd::terminal) fn start(told: Told) -> io::Result<Self> {
         let console = Arc::new(Console::open()?);
         // It is raw from the beginning: it shows nothing and makes no signals of keys. Whoever reads it waits.
         let mut mode = console.raw();
@@ -65,7 +65,7 @@ impl Keyboard {
         drop(pair.master);
         fcntl(&rustyline, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let (open, end) = UnixStream::pair()?;
-        let (signalled, signals) = watch_signals()?;
+        let (signalled, signals) = watch_signals(console.asked_to_stop())?;
         let reader = Reader {
             console: Arc::clone(&console),
             rustyline,
@@ -81,7 +81,7 @@ impl Keyboard {
             signals,
             thread: None,
         };
-        match keyboard.take_terminal(&pair.slave, reader, on_return) {
+        match keyboard.take_terminal(&pair.slave, reader, told) {
             Ok(()) => Ok(keyboard),
             Err(error) => {
                 keyboard.give_back();
@@ -90,16 +90,11 @@ impl Keyboard {
         }
     }
 
-    fn take_terminal(
-        &mut self,
-        input: &OwnedFd,
-        reader: Reader,
-        on_return: impl Fn() + Send + 'static,
-    ) -> io::Result<()> {
+    fn take_terminal(&mut self, input: &OwnedFd, reader: Reader, told: Told) -> io::Result<()> {
         self.console.set_raw()?;
         dup2_stdin(input)?;
         let builder = thread::Builder::new().name("keyboard".to_owned());
-        self.thread = Some(builder.spawn(move || reader.run(on_return))?);
+        self.thread = Some(builder.spawn(move || reader.run(&told))?);
         Ok(())
     }
 
@@ -140,15 +135,19 @@ impl Keyboard {
     }
 }
 
-/// Has what is returned first become readable at each signal on which the screen may be wrong.
-fn watch_signals() -> io::Result<(UnixStream, Vec<SigId>)> {
+/// Has what is returned first become readable at each signal on which the screen may be wrong, and at one that
+/// asks to stop, which sets `asked_to_stop`.
+fn watch_signals(asked_to_stop: &Arc<AtomicBool>) -> io::Result<(UnixStream, Vec<SigId>)> {
     let (signalled, signal) = UnixStream::pair()?;
     signalled.set_nonblocking(true)?;
     let watch = |number| pipe::register(number, signal.try_clone()?);
-    let ids = [SIGCONT, SIGWINCH]
-        .into_iter()
-        .map(watch)
-        .collect::<io::Result<_>>()?;
+    let mut ids = vec![watch(SIGCONT)?, watch(SIGWINCH)?];
+    // Whoever has started the program may want that nothing stops it.
+    if is_known_to_be_ignored(SIGTSTP) != Some(true) {
+        // It is set before the thread is woken.
+        ids.push(flag::register(SIGTSTP, Arc::clone(asked_to_stop))?);
+        ids.push(watch(SIGTSTP)?);
+    }
     Ok((signalled, ids))
 }
 
@@ -178,7 +177,7 @@ struct Ready {
 }
 
 impl Reader {
-    fn run(mut self, on_return: impl Fn()) {
+    fn run(mut self, told: &Told) {
         // An error means that the terminal is gone. rustyline then reads the end of its input.
         while let Ok(ready) = self.wait() {
             let Some(ready) = ready else {
@@ -186,19 +185,25 @@ impl Reader {
                 self.decoded.extend(rest);
                 continue;
             };
-            if ready.end && self.has_hung_up() {
+            if ready.end && !self.take_pressed() {
                 return;
             }
             if ready.signalled {
                 let _ = self.signalled.read(&mut [0; 64]);
+                self.console.stop_if_asked(&told.stopping);
                 self.console.set_raw_again();
-                on_return();
+                (told.returned)();
             }
             if ready
                 .terminal
                 .is_some_and(|flags| self.read(flags).is_err())
             {
                 return;
+            }
+            match self.decoder.take_sign() {
+                Some(Sign::Key) => (told.typed)(),
+                Some(Sign::Focus(has_focus)) => (told.focus)(has_focus),
+                None => {}
             }
             if !self.decoder.is_in_paste() {
                 self.decoded.append(&mut self.pressed);
@@ -247,13 +252,13 @@ impl Reader {
         }))
     }
 
-    /// Takes the keys that the program has pressed. Returns whether it has hung up instead.
-    fn has_hung_up(&mut self) -> bool {
+    /// Takes the keys that the program has pressed. Returns false where it has hung up instead.
+    fn take_pressed(&mut self) -> bool {
         let mut buffer = [0; 64];
         let read = self.end.read(&mut buffer).unwrap_or_default();
         self.pressed
             .extend_from_slice(buffer.get(..read).unwrap_or_default());
-        read == 0
+        read > 0
     }
 
     /// Reads what the terminal has.

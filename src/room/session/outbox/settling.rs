@@ -14,7 +14,7 @@ use super::{HELD, Outbox};
 
 /// How many bytes of messages are kept for readers who may come anew, and how long.
 const KEPT_BYTES: usize = 8 << 20;
-const KEPT: Duration = Duration::from_hours(24);
+const KEPT_FOR: Duration = Duration::from_hours(24);
 /// How many messages are kept of which all is known.
 const MAX_OVER: usize = 20;
 /// How many bytes of texts, and of what is known of their readers, are kept.
@@ -122,9 +122,9 @@ impl Outbox {
         self.settle(|_, reader| (reader.origin == origin).then_some(lost))
     }
 
-    /// What a reader, who has entered anew or to whom this member has, has not confirmed and is not sent
-    /// again, as it is not kept, or was written under none of these session ids of this member's, or for
-    /// none of these of the reader's: the relay passes on no others.
+    /// A reader has entered anew, or this member has. Gives up what that reader has not confirmed and cannot
+    /// be sent again: what is not kept any more, what this member did not write under one of `senders`, and
+    /// what was not for the reader under one of `readers`. The relay passes on nothing else.
     pub(in crate::room::session) fn give_up_for(
         &mut self,
         origin: SessionId,
@@ -180,7 +180,7 @@ impl Outbox {
             let is_overdue = active.saturating_sub(sealed.signed.max(here)) > patience;
             if is_gone {
                 Some(Fate::Undelivered(Undelivered::Gone))
-            } else if now.saturating_sub(sealed.at) >= KEPT {
+            } else if now.saturating_sub(sealed.at) >= KEPT_FOR {
                 Some(Fate::Undelivered(Undelivered::TooLong))
             } else {
                 let is_news = is_overdue && away.is_none() && reader.fate.is_none();

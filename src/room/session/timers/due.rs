@@ -134,7 +134,7 @@ impl Session {
             }
             Timer::Dead => {
                 let active = self.presence.active.get();
-                self.timers.was_unanswered(active);
+                self.timers.connection_ends_unanswered(active);
                 self.timers.acknowledged(active);
                 return vec![Event::Dead];
             }

@@ -120,7 +120,7 @@ impl Timers {
     }
 
     /// A connection is over on which something was waiting to be acknowledged, at this active time.
-    pub(in crate::room::session) fn was_unanswered(&mut self, active: Duration) {
+    pub(in crate::room::session) fn connection_ends_unanswered(&mut self, active: Duration) {
         self.deaf += u32::from(active.saturating_sub(self.acknowledged) >= DEAF_FOR);
     }
 

@@ -342,3 +342,39 @@ fn rustyline_always_reads_utf8() {
     read.extend(decoder.give_up());
     assert!(str::from_utf8(&read).is_ok());
 }
+
+#[test]
+fn reports_of_the_focus_and_keys_are_signs_of_the_user_and_the_last_one_counts() {
+    use Sign::{Focus, Key};
+    for (pieces, sign, read) in [
+        (&[&b"a\x1b[I"[..]][..], Some(Focus(true)), "a"),
+        (&[b"\x1b[O"], Some(Focus(false)), ""),
+        (&[b"\x1b[I\x1b[O"], Some(Focus(false)), ""),
+        (&[b"\x1b[Oa"], Some(Key), "a"),
+        (&[b"\x1b", b"[", b"O"], Some(Focus(false)), ""),
+        // In a paste it is text of somebody else's, perhaps.
+        (
+            &[b"\x1b[200~a\x1b[Ob\x1b[201~"],
+            Some(Key),
+            "\x1b[200~ab\x1b[201~",
+        ),
+        (
+            &[b"\x1b[200~a\x1b[201~\x1b[O"],
+            Some(Focus(false)),
+            "\x1b[200~a\x1b[201~",
+        ),
+        // These are reports of something else.
+        (
+            &[b"\x1b[1;2I\x1b[2O\x1b[24;80R\x1b]11;rgb:0/0/0\x07"],
+            None,
+            "",
+        ),
+        (&[b"\x1b[A"], Some(Key), UP),
+    ] {
+        let mut decoder = Decoder::default();
+        let typed: Vec<_> = pieces.iter().map(|piece| decoder.decode(piece)).collect();
+        let typed = shown(&typed.concat());
+        assert_eq!((decoder.take_sign(), typed.as_str()), (sign, read));
+        assert_eq!(decoder.take_sign(), None);
+    }
+}

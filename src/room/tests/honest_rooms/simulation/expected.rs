@@ -360,11 +360,11 @@ impl Simulation {
             Event::Asleep(nick, _) => self.falls_asleep(number, &nick),
             Event::StillAsleep(nick) => self.sleeps(number, &nick).map(drop),
             Event::Awake(nick) => self.wakes(number, &nick),
-            Event::HandedOn(handed) => self.is_handed(number, &handed),
+            Event::HandedOn(handed) => self.expect_handed(number, &handed),
             Event::Meanwhile(..) if !is_lossless => Ok(()),
             Event::Called(nick) if nick == *self.members[number].session.card().nick() => Ok(()),
             Event::Entered(people) | Event::Returned { people, .. } => {
-                self.has_found(number, &people)
+                self.expect_found(number, &people)
             }
             Event::Confirmed {
                 receipt, reader, ..
@@ -458,7 +458,7 @@ impl Simulation {
 
     /// Checks that something was said that is handed on to somebody, to whom it is news and whom it does
     /// not leave out.
-    fn is_handed(&mut self, number: usize, handed: &Handed) -> Result<(), String> {
+    fn expect_handed(&mut self, number: usize, handed: &Handed) -> Result<(), String> {
         let place = self.ledger.find_text(handed.text.as_str());
         let place = place.ok_or_else(|| format!("nobody said {handed:?}"))?;
         let message = &self.ledger.messages[place];
@@ -605,7 +605,7 @@ impl Simulation {
     }
 
     /// A member has entered, and found these. It expects all others back whom it saw before.
-    fn has_found(&mut self, number: usize, people: &[Person]) -> Result<(), String> {
+    fn expect_found(&mut self, number: usize, people: &[Person]) -> Result<(), String> {
         let member = &mut self.members[number];
         member.has_entered = true;
         let changes = member.session.changes();

@@ -15,10 +15,12 @@ pub(super) fn canonical(host: &str) -> Option<String> {
     if let Some(ipv4) = ipv4(bare) {
         return Some(ipv4.to_string());
     }
+    // One dot is the root's. With more it would have another form each time that it is read.
     let is_name = !bare.is_empty()
-        && !bare.starts_with(DASHES)
-        // It has the dot already that is left out.
         && !bare.ends_with('.')
+        // A program that leads to the relay would take it for an option.
+        && !bare.starts_with('-')
+        && !bare.starts_with(DASHES)
         && !bare.contains(is_in_no_name)
         && !bare.contains(char::is_whitespace)
         // The program shows the host, and a terminal would obey a control character in it.

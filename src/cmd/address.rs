@@ -1,11 +1,13 @@
 //! Where a relay is, as a person writes it: `HOST` or `HOST:PORT`. A host is a name, an IPv4 address,
 //! or an IPv6 address, which stands in brackets where a port follows it.
 
+pub(in crate::cmd) mod host;
+
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 
-use super::host::{canonical, canonical_ipv6, has_zones};
+use self::host::{canonical, canonical_ipv6, has_zones};
 use crate::cmd::DEFAULT_PORT;
 use crate::cmd::arguments::DASHES;
 use crate::room::names::{NameError, RoomName};
@@ -83,12 +85,12 @@ impl FromStr for RoomOrInvite {
 
 impl Address {
     /// The host: a name in lower case, or an IP address without brackets, perhaps with a zone.
-    pub(in crate::cmd::join) fn host(&self) -> &str {
+    pub(in crate::cmd) fn host(&self) -> &str {
         &self.host
     }
 
     /// The port, which is never 0.
-    pub(in crate::cmd::join) fn port(&self) -> u16 {
+    pub(in crate::cmd) fn port(&self) -> u16 {
         self.port
     }
 
@@ -97,7 +99,7 @@ impl Address {
     ///
     /// # Errors
     /// What the resolver says where it finds no address.
-    pub(in crate::cmd::join) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+    pub(in crate::cmd) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         found.map(Iterator::collect)
     }
@@ -106,7 +108,7 @@ impl Address {
     ///
     /// # Errors
     /// In words, where the text has not the form of an address, or the port is not from 1 to 65535.
-    pub(in crate::cmd::join) fn parse(text: &str, default_port: u16) -> Result<Self, &'static str> {
+    pub(in crate::cmd) fn parse(text: &str, default_port: u16) -> Result<Self, &'static str> {
         const FORM: &str = "it must be HOST or HOST:PORT, with an IPv6 address in brackets";
         const PORT: &str = "the port must be a number from 1 to 65535";
         // A URL has a colon too, and no port behind it.
@@ -135,13 +137,13 @@ impl Address {
     }
 
     /// Whether the address means something in a zone alone, and names none.
-    pub(in crate::cmd::join) fn lacks_zone(&self) -> bool {
+    pub(in crate::cmd) fn lacks_zone(&self) -> bool {
         let ip = self.host.parse::<Ipv6Addr>();
         ip.is_ok_and(has_zones)
     }
 
     /// The zone, if the address has one.
-    pub(in crate::cmd::join) fn zone(&self) -> Option<&str> {
+    pub(in crate::cmd) fn zone(&self) -> Option<&str> {
         self.host.split_once('%').map(|(_, zone)| zone)
     }
 }
@@ -270,6 +272,7 @@ mod tests {
             "a b",
             "a\u{1b}[2Jb",
             "http://host",
+            "127..",
             "[x]",
             "—host",
             "[::1%lo]:4000",
