@@ -104,7 +104,10 @@ fn play(section: &str, others: &[&str], options: &[&str]) {
         let options = [&["--identity", &key], options].concat();
         let mut ada = Screen::join(&home, &relay.address().to_string(), "ada", &options);
         for nick in others {
-            ada.wait_for_row(nick, |row| row.starts_with(&format!("* here: {nick} ")));
+            ada.wait_for_row(nick, |row| {
+                let here = row.strip_prefix("* here: ").unwrap_or_default();
+                here.split([' ', ',']).any(|word| word == *nick)
+            });
         }
         for line in input.split(" ⏎ ") {
             ada.comes_to_rest();

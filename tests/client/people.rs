@@ -192,9 +192,10 @@ fn another_key_under_a_known_nick_is_told_loudly_and_gets_nothing_until_it_is_ac
 
     // It is remembered, and a second time there is nothing to accept.
     let bob = Client::join(address, "bob", &["--identity", &second]);
-    ada.wait_for_row("bob, known", |row| {
-        row.starts_with(&format!("* bob joined {is} (known since 20"))
-    });
+    ada.wait_for_row("bob", |row| row.starts_with("* bob joined (known since 20"));
+    ada.enter("/names");
+    let known = format!("* here: bob {is} (known since 20");
+    ada.wait_for_row("who", |row| row.starts_with(&known));
     ada.enter(&format!("/trust bob {end}"));
     ada.wait_for_row("that there is nothing to do", |row| {
         row == "* the identity of bob has not changed; /verify bob makes sure of it"

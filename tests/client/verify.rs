@@ -331,6 +331,7 @@ fn whom_one_does_not_know_one_gets_to_know_with_trust_or_verify() {
 
     // It is remembered, with the option and without.
     let mut ada = Screen::join(&home, &address.to_string(), "ada", &only_known);
+    ada.enter("/names");
     ada.wait_for_row("bob", |row| {
         row.starts_with(&format!("* here: bob {bob_is} (known since "))
     });
@@ -450,6 +451,7 @@ fn fingerprints_of_oneself_of_others_and_of_nobody() {
     wait_for_joined(&ada, "bob");
     let you_are = bob.wait_for_line("own", |line| line.starts_with("* you are bob "));
     let of_bob = you_are.trim_start_matches("* you are bob ");
+    ada.enter("/names");
     let own = ada.wait_for_row("own", |row| row.starts_with("* you are ada SHA256:"));
     ada.enter("/fingerprint");
     ada.wait_for("own again", |shown| shown.matches(&own).count() == 2);

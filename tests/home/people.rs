@@ -100,6 +100,8 @@ fn who_is_verified_in_the_lobby_is_verified_in_a_private_room_of_another_relay()
     let variables = [("E2ECHAT_ROOM", invite.as_str())];
     let arguments = ["join", "--nick", "ada", "--only-verified"];
     let mut ada = Screen::e2echat_with(&adas, &variables, &arguments, 50, 600);
+    ada.sees("* here: robert (verified)");
+    ada.enter("/names");
     ada.wait_for_row("robert", |row| {
         row.starts_with(&format!("* here: robert {is} (verified, known since 20"))
     });
@@ -160,6 +162,8 @@ fn merely_seen_elsewhere_is_shown_and_counts_for_nothing() {
     let robert = Client::join_from(&bobs, there.address(), "robert", &[]);
     let address = there.address().to_string();
     let mut ada = Screen::join(&adas, &address, "ada", &["--only-known"]);
+    ada.sees("* here: robert (new, gets no messages)");
+    ada.enter("/names");
     let seen = format!("seen in cellar at {} as bob", here.address());
     ada.sees(&format!(
         "* here: robert {is} (new here, {seen}, gets no messages)\n"
@@ -183,7 +187,8 @@ fn merely_seen_elsewhere_is_shown_and_counts_for_nothing() {
     // Noted is known everywhere.
     let bob = Client::join_from(&bobs, here.address(), "bob", &["--room", "attic"]);
     let options = ["--room", "attic", "--only-known"];
-    let ada = Screen::join(&adas, &here.address().to_string(), "ada", &options);
+    let mut ada = Screen::join(&adas, &here.address().to_string(), "ada", &options);
+    ada.enter("/names");
     ada.wait_for_row("bob", |row| {
         row.starts_with(&format!("* here: bob {is} (known since 20"))
             && !row.contains("no messages")

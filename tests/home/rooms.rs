@@ -86,7 +86,7 @@ fn friends_move_to_a_private_room_and_come_back_by_its_name() {
     bob.sees("invite: ");
     bob.enter(&invite);
     bob.sees("* private room at ");
-    bob.sees("* here: ada ");
+    bob.sees("* here: ada (");
     bob.enter("/save Work");
     bob.sees("* this room is saved as work: `e2echat join work` enters it");
     for mut screen in [ada, bob] {
@@ -97,11 +97,11 @@ fn friends_move_to_a_private_room_and_come_back_by_its_name() {
     // The next day: the nick and the room are known.
     let ada = Screen::e2echat(&at_ada_s, &["join", "work"], 50, 600);
     ada.sees(&format!("* room work at {address}, by an invite: "));
-    ada.sees("* you are ada ");
+    ada.sees("* you are ada\n");
     let mut bob = Screen::e2echat(&at_bob_s, &["join"], 50, 600);
     bob.sees("  1  work\nnumber, or invite: ");
     bob.enter("1");
-    bob.sees("* here: ada ");
+    bob.sees("* here: ada (");
     ada.sees("* bob joined ");
     for screen in [&ada, &bob] {
         assert!(!screen.raw().contains("inv-"), "{}", screen.raw());

@@ -84,13 +84,13 @@ impl Client<'_> {
 
     /// Tells that somebody comes or goes, if that is told.
     pub(super) fn tell_attendance(&mut self, report: &Report) {
-        if self.is_told(report) {
+        if self.judge(report) {
             self.screen.show(report);
         }
     }
 
-    /// Whether a report is told: to people it is not told of many that they come and go. Says so the first time.
-    pub(super) fn is_told(&mut self, report: &Report) -> bool {
+    /// Judges whether a report is told: to people it is not told of many that they come and go. Says so the first time.
+    pub(super) fn judge(&mut self, report: &Report) -> bool {
         if !self.screen.has_keyboard() {
             return true;
         }

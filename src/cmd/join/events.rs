@@ -231,7 +231,7 @@ impl Client<'_> {
             event => {
                 let incident = self.tell_late(event).and_then(Incident::of);
                 let report = incident.map(Report::from);
-                if let Some(report) = report.filter(|report| self.is_told(report)) {
+                if let Some(report) = report.filter(|report| self.judge(report)) {
                     self.raise(&report);
                 }
             }

@@ -522,7 +522,7 @@ incidents! {
     /// A member wrote something, but not to the user: another identity is remembered there under the user's nick.
     /// The fingerprint of the user's own has this end.
     TakenForAnother { nick: Nick, own: Nick, end: String } =>
-        Notice "left-out" about nick, by Sender, 10 a minute:
+        Notice "left-out" about nick, by Sender, 1 a minute:
         format!("{nick} wrote something and left you out: your nick was another identity's before. {nick} knows that one as {own}, and writes nothing to you until {nick} accepts yours. Call {nick}, or meet, and read out the last {} characters of your fingerprint: {end} ({nick} then types: /trust {own} {end})", end.len());
 
     /// A member wrote something, but not to these others.
