@@ -309,7 +309,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__join)
-            opts="$(e2echat rooms 2>/dev/null | cut -d ' ' -f 1) -h --relay --nick --proxy --through --json --save --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --prompt --notify --notify-for --notify-text --notify-command --no-config --help"
+            opts="$(e2echat rooms 2>/dev/null | cut -d ' ' -f 1) -h --relay --nick --proxy --through --json --save --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --prompt --notify --notify-for --notify-text --notify-command --plain --no-config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -405,6 +405,10 @@ _e2echat() {
                     ;;
                 --notify-command)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plain)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -637,7 +641,7 @@ _e2echat() {
             return 0
             ;;
         e2echat__subcmd__serve)
-            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --prompt --notify --notify-for --notify-text --notify-command --no-config --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-per-identity --max-blocks --max-bytes --max-memory --allow --writers --help"
+            opts="-v -h --port --bind --nick --verbose --stats --room --new-room --identity --only-known --only-verified --no-share --catchup --bits --rekey --reconnect --log --color --theme --timestamp --prompt --notify --notify-for --notify-text --notify-command --plain --no-config --max-connections --max-members --max-queue --handshake-timeout --idle-timeout --grace --max-per-address --joins-per-minute --max-per-identity --max-blocks --max-bytes --max-memory --allow --writers --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -729,6 +733,10 @@ _e2echat() {
                     ;;
                 --notify-command)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plain)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --max-connections)

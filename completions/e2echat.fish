@@ -75,6 +75,8 @@ off\t'Of nothing'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify-text -d 'Have the text of the message in notifications, which others may see, and not only nick and room' -r -f -a "true\t''
 false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l notify-command -d 'The command of `--notify command`: a program and its arguments, run without a shell; it finds what there is to tell in variables, as `E2ECHAT_NOTIFY_NICK`' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l plain -d 'Write each line once and draw nothing again, without colour, for those who hear the screen; what comes while you type waits until Enter, 20 seconds at most' -r -f -a "true\t''
+false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-connections -d 'The most connections at once' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-members -d 'The most members in a room' -r
 complete -c e2echat -n "__fish_e2echat_using_subcommand serve" -l max-queue -d 'The most bytes that wait for a member that does not read, or has no connection; then it is dropped' -r
@@ -136,6 +138,8 @@ off\t'Of nothing'"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify-text -d 'Have the text of the message in notifications, which others may see, and not only nick and room' -r -f -a "true\t''
 false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l notify-command -d 'The command of `--notify command`: a program and its arguments, run without a shell; it finds what there is to tell in variables, as `E2ECHAT_NOTIFY_NICK`' -r
+complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l plain -d 'Write each line once and draw nothing again, without colour, for those who hear the screen; what comes while you type waits until Enter, 20 seconds at most' -r -f -a "true\t''
+false\t''"
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l json -d 'Speak JSON, one object a line, on standard input and output: see docs/JSON.md'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l new-room -d 'Make a room with a name that nobody can guess, and show the invite to it'
 complete -c e2echat -n "__fish_e2echat_using_subcommand join" -l no-config -d 'Do without the settings file'

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod drafts;
+mod heard;
 mod long_texts;
 mod notifying;
 mod readable;

@@ -518,8 +518,13 @@ fn a_terminal_that_cannot_move_its_cursor_gets_lines_without_colour() {
     let home = Home::new();
     let (address, variables) = (relay.address().to_string(), [("TERM", "dumb")]);
     let arguments = ["join", &address, "--nick", "ada"];
-    let screen = Screen::e2echat_with(&home, &variables, &arguments, 24, 80);
+    let mut screen = Screen::e2echat_with(&home, &variables, &arguments, 24, 80);
     screen.sees("* nobody else is here yet");
+    // The program shows what is typed in the system's place.
+    screen.type_text("/quiz\x7ft");
+    screen.sees("/quit");
+    screen.press("\r");
+    assert!(screen.wait_exit().success());
     assert!(screen.is_cooked());
     assert!(!screen.raw().contains('\x1b'), "{:?}", screen.raw());
 }

@@ -1,6 +1,6 @@
 //! How a terminal begins.
 
-use super::keys::QuitKeys;
+use super::quit_keys::QuitKeys;
 use super::style::Style;
 
 /// In which form input and output go.
@@ -8,6 +8,8 @@ use super::style::Style;
 pub(in crate::cmd) enum Format {
     /// On a terminal where there is one, else as lines.
     Screen,
+    /// On a terminal where there is one, each row once, as somebody hears them; else as lines.
+    Heard,
     /// As lines, even where standard input and output are terminals.
     Lines,
 }

@@ -2,9 +2,9 @@
 
 use std::io::{self, IsTerminal as _};
 
-/// Whether standard input and output are a terminal on which rustyline can edit a line.
+/// Whether standard input and output are a terminal.
 pub(super) fn has_terminal() -> bool {
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
+    io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 /// Whether the terminal is one that cannot move the cursor, as rustyline knows them.

@@ -27,92 +27,85 @@ use super::edit::{Edit, PendingEdit};
 use super::entry::Entry;
 use super::input::{Deliver, Input};
 use super::input_area::InputArea;
-use super::keys::{Keys, QuitKeys};
+use super::keyboard::Console;
+use super::keys::Keys;
 use super::queue::BoundedQueue;
+use super::quit_keys::QuitKeys;
 use super::window::{Entered, Window};
 
-/// The handle of a running line editor.
-pub(super) struct Editor {
-    thread: JoinHandle<()>,
+/// What the thread has in common with others.
+pub(super) struct Shared {
+    pub(super) deliver: Deliver,
+    pub(super) area: Arc<InputArea>,
+    pub(super) queue: Arc<BoundedQueue<Entry>>,
+    pub(super) attention: Arc<Attention>,
+    pub(super) window: Arc<Window>,
+    pub(super) console: Arc<Console>,
 }
 
-impl Editor {
-    /// Starts the thread. Returns also the one thing that may write to the terminal while it runs.
-    ///
-    /// # Errors
-    /// If rustyline cannot use the terminal, or the system gives no thread.
-    pub(super) fn start(
-        prompt: &str,
-        quit_keys: QuitKeys,
-        complete: Complete,
-        deliver: &Deliver,
-        area: &Arc<InputArea>,
-        queue: &Arc<BoundedQueue<Entry>>,
-        (attention, window): (&Arc<Attention>, &Arc<Window>),
-    ) -> anyhow::Result<(Self, impl ExternalPrinter + Send + use<>)> {
-        // Vi's insert mode has no numeric argument. In Emacs mode Alt and a digit begin one before
-        // rustyline asks any binding.
-        let config = Builder::new()
-            .edit_mode(EditMode::Vi)
-            // The keyboard sets both, and sends no Escape alone.
-            .bracketed_paste(false)
-            .keyseq_timeout(None)
-            .completion_type(CompletionType::List)
-            .color_mode(ColorMode::Enabled)
-            .grapheme_cluster_mode(GraphemeClusterMode::WcWidth)
-            .build();
-        let mut readline =
-            rustyline::Editor::<EditorHelper, MemHistory>::with_history(config, MemHistory::new())
-                .context("cannot use the terminal")?;
-        let pending = PendingEdit::default();
-        readline.set_helper(Some(EditorHelper {
-            area: Arc::clone(area),
-            queue: Arc::clone(queue),
-            pending: pending.clone(),
-        }));
-        let keys = Keys {
-            deliver: Arc::clone(deliver),
-            asking: quit_keys,
-            complete,
-            area: Arc::clone(area),
-            attention: Arc::clone(attention),
-            queue: Arc::clone(queue),
-            pending,
-            state: Mutex::default(),
-        };
-        readline.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys)));
-        let printer = readline
-            .create_external_printer()
-            .context("cannot print to the terminal")?;
+/// Starts the thread. Returns also the one thing that may write to the terminal while it runs.
+///
+/// # Errors
+/// If rustyline cannot use the terminal, or the system gives no thread.
+pub(super) fn start(
+    prompt: &str,
+    quit_keys: QuitKeys,
+    complete: Complete,
+    shared: &Shared,
+) -> anyhow::Result<(JoinHandle<()>, impl ExternalPrinter + Send + use<>)> {
+    // Vi's insert mode has no numeric argument. In Emacs mode Alt and a digit begin one before
+    // rustyline asks any binding.
+    let config = Builder::new()
+        .edit_mode(EditMode::Vi)
+        // The keyboard sets both, and sends no Escape alone.
+        .bracketed_paste(false)
+        .keyseq_timeout(None)
+        .completion_type(CompletionType::List)
+        .color_mode(ColorMode::Enabled)
+        .grapheme_cluster_mode(GraphemeClusterMode::WcWidth)
+        .build();
+    let mut readline =
+        rustyline::Editor::<EditorHelper, MemHistory>::with_history(config, MemHistory::new())
+            .context("cannot use the terminal")?;
+    let pending = PendingEdit::default();
+    readline.set_helper(Some(EditorHelper {
+        area: Arc::clone(&shared.area),
+        queue: Arc::clone(&shared.queue),
+        pending: pending.clone(),
+    }));
+    let keys = Keys {
+        deliver: Arc::clone(&shared.deliver),
+        asking: quit_keys,
+        complete,
+        area: Arc::clone(&shared.area),
+        attention: Arc::clone(&shared.attention),
+        window: Arc::clone(&shared.window),
+        queue: Arc::clone(&shared.queue),
+        pending,
+        console: Arc::clone(&shared.console),
+        state: Mutex::default(),
+    };
+    readline.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys)));
+    let printer = readline
+        .create_external_printer()
+        .context("cannot print to the terminal")?;
 
-        let end = EndAnnouncer {
-            deliver: Arc::clone(deliver),
-            area: Arc::clone(area),
-            queue: Arc::clone(queue),
-        };
-        let (prompt, window) = (prompt.to_owned(), Arc::clone(window));
-        let thread = thread::Builder::new()
-            .name("editor".to_owned())
-            .spawn(move || {
-                end.area.set_prompt(&prompt);
-                let _entered = Entered::begin(window);
-                // Whatever ends it, there are no keys any more.
-                let _ = readline.readline(&prompt);
-            })
-            .context("cannot start the editor's thread")?;
-        Ok((Self { thread }, printer))
-    }
-
-    /// Whether the thread has ended.
-    pub(super) fn is_finished(&self) -> bool {
-        self.thread.is_finished()
-    }
-
-    /// Waits for the thread to end.
-    pub(super) fn join(self) {
-        // If the thread has panicked, the panic is on standard error.
-        let _ = self.thread.join();
-    }
+    let end = EndAnnouncer {
+        deliver: Arc::clone(&shared.deliver),
+        area: Arc::clone(&shared.area),
+        queue: Arc::clone(&shared.queue),
+    };
+    let (prompt, window) = (prompt.to_owned(), Arc::clone(&shared.window));
+    let thread = thread::Builder::new()
+        .name("editor".to_owned())
+        .spawn(move || {
+            end.area.set_prompt(&prompt);
+            let _entered = Entered::begin(window);
+            // Whatever ends it, there are no keys any more.
+            let _ = readline.readline(&prompt);
+        })
+        .context("cannot start the editor's thread")?;
+    Ok((thread, printer))
 }
 
 /// Announces the end of the thread when dropped, so also where a panic ends it.

@@ -20,8 +20,8 @@ pub(in crate::cmd) enum Entry {
     Mistake(SafeText),
     /// Something that the user must not overlook, behind `!`.
     Warning(SafeText),
-    /// One of the three before, with its time. Where there is no terminal the time is left out: programs read
-    /// that, and the log has times of its own.
+    /// One of the three before, with its time. Where nothing is drawn the time is left out: programs read that, or
+    /// somebody hears it, and the log has times of its own.
     Timed(Time, Box<Entry>),
     /// How friends get in by an invite, which the user is to copy.
     Invite {

@@ -30,6 +30,8 @@ pub(in crate::cmd) enum Input {
     Returned,
     /// The end of standard input. Never from a terminal.
     End,
+    /// What the user wanted of the line editor is not done, or not all of it; in words. Never without a terminal.
+    NotDone(String),
     /// The input fails, for this reason, and gives nothing more.
     Failed(io::Error),
     /// The user has pressed a key that leaves where it is pressed once more. Only from a terminal.

@@ -9,7 +9,6 @@
 //! with threads it goes on first, and comes back to a terminal that is not in raw mode.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use rustyline::{
     At, Cmd, ConditionalEventHandler, Event, EventContext, KeyCode as K, KeyEvent, Modifiers as M,
@@ -18,26 +17,17 @@ use rustyline::{
 
 use super::attention::Attention;
 use super::completion::{CandidateCycle, Complete};
+use super::draft::{self, Edited};
 use super::edit::{Edit, PendingEdit};
 use super::entry::Entry;
 use super::history::History;
 use super::input::{Deliver, Input};
 use super::input_area::InputArea;
+use super::keyboard::Console;
 use super::queue::BoundedQueue;
+use super::quit_keys::{Asked, QuitKeys};
+use super::window::Window;
 use crate::cmd::lock::lock;
-
-/// For how long a key that asks whether to leave is remembered. Whoever presses it again after that, by habit,
-/// has forgotten that it was asked.
-const ASKED: Duration = Duration::from_secs(10);
-
-/// Which keys on an empty line leave only when they are pressed twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cmd) enum QuitKeys {
-    /// Ctrl-C, with which people empty a line, and press it once too often.
-    CtrlC,
-    /// Ctrl-D too: more ends than the user's own stay.
-    Both,
-}
 
 /// The handler of all keys. rustyline calls it on the editor's thread.
 pub(super) struct Keys {
@@ -46,8 +36,10 @@ pub(super) struct Keys {
     pub(super) complete: Complete,
     pub(super) area: Arc<InputArea>,
     pub(super) attention: Arc<Attention>,
+    pub(super) window: Arc<Window>,
     pub(super) queue: Arc<BoundedQueue<Entry>>,
     pub(super) pending: PendingEdit,
+    pub(super) console: Arc<Console>,
     /// It is in a mutex only because rustyline shares its handlers.
     pub(super) state: Mutex<KeyState>,
 }
@@ -58,8 +50,7 @@ pub(super) struct KeyState {
     history: History,
     /// The cycle of Tab, from the first Tab to the first other key.
     cycle: Option<CandidateCycle>,
-    /// When a key has asked whether to leave, if no other key came since.
-    asked: Option<Instant>,
+    asked: Asked,
 }
 
 impl ConditionalEventHandler for Keys {
@@ -77,7 +68,7 @@ impl ConditionalEventHandler for Keys {
         } = &mut *state;
         let key = (key, modifiers);
         if !matches!(key, CTRL_C | CTRL_D) {
-            *asked = None;
+            asked.forget();
         }
         if !matches!(key, TAB | CTRL_I | BACK_TAB) {
             *cycle = None;
@@ -106,6 +97,7 @@ impl ConditionalEventHandler for Keys {
             (K::Char('f') | K::Right, M::ALT) | (K::Right, M::CTRL) => Cmd::Move(WORD_RIGHT),
             (K::Char('K'), M::CTRL) => Cmd::Kill(Movement::EndOfLine),
             (K::Char('d'), M::ALT) => Cmd::Kill(WORD_RIGHT),
+            (K::Char('e'), M::ALT) => self.edit(history, input.line()),
             (K::Backspace, M::ALT) => Cmd::Kill(WORD_LEFT),
             _ if is_rustylines(key) => return None,
             _ => Cmd::Noop,
@@ -155,42 +147,55 @@ impl Keys {
         Cmd::Kill(Movement::WholeBuffer)
     }
 
-    fn clear_or_quit(&self, history: &mut History, asked: &mut Option<Instant>, line: &str) -> Cmd {
+    fn clear_or_quit(&self, history: &mut History, asked: &mut Asked, line: &str) -> Cmd {
         if line.is_empty() {
-            self.ask_or_quit("Ctrl-C", asked);
+            (self.deliver)(asked.press_ctrl_c());
         } else {
-            *asked = None;
+            asked.forget();
         }
         history.leave_for_draft();
         Cmd::Kill(Movement::WholeBuffer)
     }
 
-    fn delete_or_quit(&self, asked: &mut Option<Instant>, line: &str) -> Cmd {
-        if !line.is_empty() {
-            *asked = None;
-        } else if self.asking == QuitKeys::Both {
-            self.ask_or_quit("Ctrl-D", asked);
+    fn delete_or_quit(&self, asked: &mut Asked, line: &str) -> Cmd {
+        if line.is_empty() {
+            (self.deliver)(asked.press_ctrl_d(self.asking));
         } else {
-            (self.deliver)(Input::Quit);
+            asked.forget();
         }
         Cmd::Kill(Movement::ForwardChar(1))
-    }
-
-    /// Leaves if that was asked just now, or else asks.
-    fn ask_or_quit(&self, key: &'static str, asked: &mut Option<Instant>) {
-        let is_sure = asked.take().is_some_and(|at| at.elapsed() < ASKED);
-        (self.deliver)(if is_sure {
-            Input::Quit
-        } else {
-            *asked = Some(Instant::now());
-            Input::AskToQuit { key }
-        });
     }
 
     fn redraw(&self) -> Cmd {
         self.area.request_redraw();
         self.queue.wake();
         Cmd::Noop
+    }
+
+    /// Has the user edit the line in an editor of their own. rustyline draws nothing before this returns, and so the
+    /// printer waits.
+    fn edit(&self, history: &mut History, line: &str) -> Cmd {
+        self.window.hand_over();
+        let edited = draft::edit(line, &self.console, |why| {
+            (self.deliver)(Input::NotDone(why));
+        });
+        // Else a shell has the terminal, and this is done when the screen is drawn again.
+        if self.console.is_in_foreground() {
+            self.window.take_over();
+        }
+        self.area.set_damaged();
+        self.queue.wake();
+        match edited {
+            Edited::Draft(text) => self.request(Edit {
+                range: 0..line.len(),
+                text,
+            }),
+            Edited::Kept => Cmd::Noop,
+            Edited::TooLong(text) => {
+                history.add(&text);
+                Cmd::Noop
+            }
+        }
     }
 
     /// Moves up within the input, or from its first row to an older line of the history.
@@ -271,8 +276,10 @@ mod tests {
             complete: Arc::new(|_, _| Completion::default()),
             area: Arc::clone(&area),
             attention: Arc::new(Attention::new()),
+            window: Arc::new(Window::new(None)),
             queue: Arc::new(BoundedQueue::new()),
             pending: PendingEdit::default(),
+            console: Console::silent(),
             state: Mutex::default(),
         };
         let enter = |text: &str| {

@@ -1,5 +1,5 @@
 //! The terminal, or lines on standard input and output where the program runs in a pipe. Entries go
-//! in, rows come out; this module takes nothing from `room` but `SafeText`, and knows no rooms.
+//! in, rows come out; this module takes nothing from `room` but `SafeText` and the length of a message, and knows no rooms.
 //!
 //! # Who may write
 //!
@@ -25,7 +25,12 @@
 //! The printer waits for the editor's thread, so that thread must wait for nobody: `deliver` must
 //! not block, and the editor's thread wakes the queue but never pushes to it.
 //!
-//! # Without one
+//! # Heard, or without a cursor
+//!
+//! Where the user wants it, or the terminal cannot move a cursor, there is no rustyline. The *keyboard* is the same, and
+//! two other threads (`linear.rs`) read it, and write each row once.
+//!
+//! # Without a terminal
 //!
 //! There are two threads, *reader* and *writer* (`plain.rs`). There is no prompt, each entry is one
 //! line, and there is colour only if the user asked for it.
@@ -40,20 +45,26 @@ mod attention;
 mod beginning;
 mod completion;
 mod detect;
+#[cfg_attr(not(unix), path = "no_draft.rs")]
+mod draft;
 mod edit;
 mod editor;
 mod entry;
 mod gutter;
 mod history;
+mod hurry;
 mod input;
 mod input_area;
 mod keyboard;
 mod keys;
+mod kind;
+mod linear;
 mod notification;
 mod osc;
 mod plain;
 mod printer;
 mod queue;
+mod quit_keys;
 mod readable;
 mod render;
 mod status;
@@ -64,8 +75,8 @@ mod window;
 mod wrap;
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -75,9 +86,10 @@ pub(super) use self::beginning::{Beginning, Format};
 pub(super) use self::completion::Completion;
 pub(super) use self::detect::knows_osc;
 pub(super) use self::entry::{Author, ChatMessage, Entry, OwnWords, State};
+pub(super) use self::hurry::HurryHandle;
 pub(super) use self::input::{Input, MAX_LINE};
-pub(super) use self::keys::QuitKeys;
 pub(super) use self::notification::{Between, Protocol};
+pub(super) use self::quit_keys::QuitKeys;
 pub(super) use self::readable::check_readable;
 #[cfg(test)]
 pub(super) use self::render::render;
@@ -88,11 +100,12 @@ pub(super) use self::theme::{Hue, Theme};
 
 use self::attention::Attention;
 use self::completion::Complete;
-use self::detect::has_terminal;
-use self::editor::Editor;
+use self::editor::Shared;
 use self::input::Deliver;
 use self::input_area::{InputArea, Size};
-use self::keyboard::{Keyboard, Told};
+use self::keyboard::{Console, Keyboard, Told};
+use self::kind::Kind;
+use self::linear::{Linear, Page};
 use self::printer::Printer;
 use self::queue::BoundedQueue;
 use self::window::Window;
@@ -109,6 +122,8 @@ const PROMPT: &str = "> ";
 const MIN_COLUMNS_FOR_FIELD: usize = 30;
 /// How often `stop` looks whether a thread has ended.
 const POLL: Duration = Duration::from_millis(5);
+/// Alt-E, as the keyboard gives it.
+const ALT_E: &[u8] = b"\x1be";
 
 /// The running terminal. Dropping it does what [`Terminal::stop`] does.
 pub(super) struct Terminal {
@@ -121,26 +136,15 @@ pub(super) struct Terminal {
     window: Arc<Window>,
     /// The size that it had when it was looked at last.
     size: Size,
-    is_interactive: bool,
+    kind: Kind,
     has_field: bool,
     has_keyboard: bool,
     /// None where there is no terminal, or once `stop` has waited for the editor.
     keyboard: Option<Keyboard>,
-    editor: Option<Editor>,
+    /// The thread of the line editor, or of what reads keys in its place.
+    editor: Option<JoinHandle<()>>,
     /// The thread of the printer or the writer. None once `stop` has waited for it.
     output: Option<JoinHandle<io::Result<()>>>,
-}
-
-/// Ends all waiting in [`Terminal::show`]. The signal handler uses it: the program may be waiting
-/// there for a terminal or a pipe that stands still, and would not hear of the signal.
-#[derive(Clone)]
-pub(super) struct HurryHandle(Arc<BoundedQueue<Entry>>);
-
-impl HurryHandle {
-    /// From now on the queue drops an entry that would have to wait.
-    pub(super) fn hurry(&self) {
-        self.0.hurry();
-    }
 }
 
 impl Terminal {
@@ -165,7 +169,7 @@ impl Terminal {
             title,
         } = beginning;
         let deliver: Deliver = Arc::new(deliver);
-        let has_keyboard = format == Format::Screen && io::stdin().is_terminal();
+        let has_keyboard = format != Format::Lines && io::stdin().is_terminal();
         let mut terminal = Self {
             queue: Arc::new(BoundedQueue::new()),
             credits: (!has_keyboard).then(|| Arc::new(Credits::new(MAX_LINES_UNDER_WAY))),
@@ -173,7 +177,7 @@ impl Terminal {
             attention: Arc::new(Attention::new()),
             window: Arc::new(Window::new(knows_osc().then_some(title))),
             size: Size::now(),
-            is_interactive: format == Format::Screen && has_terminal(),
+            kind: Kind::of(format),
             has_field: false,
             has_keyboard,
             keyboard: None,
@@ -182,18 +186,29 @@ impl Terminal {
         };
         let area = Arc::new(InputArea::new());
         match terminal
-            .is_interactive
+            .is_interactive()
             .then(|| terminal.start_keyboard(&area, &deliver))
         {
-            Some(Ok(())) => {
+            Some(Ok(console)) if terminal.kind == Kind::Linear => {
+                terminal.start_linear(style, quit_keys, deliver, console)?;
+            }
+            Some(Ok(console)) => {
                 terminal.has_field = has_field && terminal.size.columns >= MIN_COLUMNS_FOR_FIELD;
                 if terminal.has_field {
                     area.set_field(Status::default().field(style));
                 }
-                terminal.start_editor(style, quit_keys, Arc::new(complete), &deliver, area)?;
+                let shared = Shared {
+                    deliver,
+                    area,
+                    queue: Arc::clone(&terminal.queue),
+                    attention: Arc::clone(&terminal.attention),
+                    window: Arc::clone(&terminal.window),
+                    console,
+                };
+                terminal.start_editor(style, quit_keys, Arc::new(complete), shared)?;
             }
             Some(Err(error)) => {
-                terminal.is_interactive = false;
+                terminal.kind = Kind::Lines;
                 terminal.start_plain(style, &deliver)?;
                 terminal.show(Entry::Notice(SafeText::new(&format!(
                     "lines cannot be edited here: {error}"
@@ -204,7 +219,11 @@ impl Terminal {
         Ok(terminal)
     }
 
-    fn start_keyboard(&mut self, area: &Arc<InputArea>, deliver: &Deliver) -> io::Result<()> {
+    fn start_keyboard(
+        &mut self,
+        area: &Arc<InputArea>,
+        deliver: &Deliver,
+    ) -> io::Result<Arc<Console>> {
         let (area, queue) = (Arc::clone(area), Arc::clone(&self.queue));
         let attention = Arc::clone(&self.attention);
         let welcome = {
@@ -216,7 +235,8 @@ impl Terminal {
             }
         };
         let (typed, welcome_typed) = (Arc::clone(&attention), welcome.clone());
-        let window = Arc::clone(&self.window);
+        // Nothing is undone where nothing is drawn.
+        let window = self.is_drawn().then(|| Arc::clone(&self.window));
         let keyboard = Keyboard::start(Told {
             returned: Box::new(move || {
                 area.set_damaged();
@@ -224,10 +244,14 @@ impl Terminal {
             }),
             typed: Box::new(move || welcome_typed(typed.note_key())),
             focus: Box::new(move |has_focus| welcome(attention.note_focus(has_focus))),
-            stopping: Box::new(move || window.leave()),
-        });
-        self.keyboard = Some(keyboard?);
-        Ok(())
+            stopping: Box::new(move || {
+                let window = window.as_ref();
+                window.map_or_else(String::new, |window| window.leave())
+            }),
+        })?;
+        let console = Arc::clone(keyboard.console());
+        self.keyboard = Some(keyboard);
+        Ok(console)
     }
 
     fn start_editor(
@@ -235,28 +259,41 @@ impl Terminal {
         style: Style,
         quit_keys: QuitKeys,
         complete: Complete,
-        deliver: &Deliver,
-        area: Arc<InputArea>,
+        shared: Shared,
     ) -> anyhow::Result<()> {
-        let field = area.field().map_or(0, |_| status::WIDTH);
+        let field = shared.area.field().map_or(0, |_| status::WIDTH);
         let prompt = " ".repeat(field) + PROMPT;
-        let shared = (&self.attention, &self.window);
-        let (editor, external) = Editor::start(
-            &prompt,
-            quit_keys,
-            complete,
-            deliver,
-            &area,
-            &self.queue,
-            shared,
-        )?;
+        let (editor, external) = editor::start(&prompt, quit_keys, complete, &shared)?;
         self.editor = Some(editor);
         let (queue, progress) = (Arc::clone(&self.queue), Arc::clone(&self.progress));
-        let shown_in = (area, Arc::clone(&self.window));
+        let shown_in = (shared.area, shared.window);
         let printer = Printer::new(external, queue, shown_in, style, progress);
         self.output = Some(spawn("printer", move || {
             printer.run();
             Ok(())
+        })?);
+        Ok(())
+    }
+
+    fn start_linear(
+        &mut self,
+        style: Style,
+        quit_keys: QuitKeys,
+        deliver: Deliver,
+        console: Arc<Console>,
+    ) -> anyhow::Result<()> {
+        let linear = Arc::new(Linear {
+            page: Mutex::new(Page::new(io::stdout(), console.echoes())),
+            queue: Arc::clone(&self.queue),
+            deliver,
+            asking: quit_keys,
+        });
+        let (writer, progress) = (Arc::clone(&linear), Arc::clone(&self.progress));
+        self.output = Some(spawn("writer", move || {
+            writer.write_entries(style, &progress)
+        })?);
+        self.editor = Some(spawn("reader", move || {
+            linear.read_keys(io::stdin().lock(), &console);
         })?);
         Ok(())
     }
@@ -281,10 +318,24 @@ impl Terminal {
         self.has_keyboard
     }
 
-    /// Whether both input and output are a terminal with a line editor.
+    /// Whether both input and output are a terminal.
     #[must_use]
     pub(super) fn is_interactive(&self) -> bool {
-        self.is_interactive
+        self.kind != Kind::Lines
+    }
+
+    /// Whether it can move its cursor, and is drawn again where that is needed.
+    #[must_use]
+    pub(super) fn is_drawn(&self) -> bool {
+        self.kind == Kind::Drawn
+    }
+
+    /// Opens the user's own editor on what is typed, as Alt-E does. Returns whether that can be: the rest is told by
+    /// [`Input::NotDone`].
+    #[must_use]
+    pub(super) fn edit(&self) -> bool {
+        let keyboard = self.keyboard.as_ref();
+        keyboard.is_some_and(|keyboard| keyboard.press(ALT_E))
     }
 
     /// Whether a state field stands before the prompt.
@@ -302,13 +353,13 @@ impl Terminal {
     /// Whether the user looks elsewhere. If so, [`Input::Returned`] comes once when that is over.
     #[must_use]
     pub(super) fn await_absent(&self) -> bool {
-        self.is_interactive && self.attention.await_absent()
+        self.is_interactive() && self.attention.await_absent()
     }
 
     /// Whether the screen shows only the beginning of a message, because it is so long.
     #[must_use]
     pub(super) fn is_cut(&self, message: &ChatMessage, style: Style) -> bool {
-        let columns = if self.is_interactive {
+        let columns = if self.is_drawn() {
             Size::now().columns
         } else {
             usize::MAX
@@ -321,7 +372,7 @@ impl Terminal {
     /// has none.
     pub(super) fn notice_size(&mut self) {
         let size = Size::now();
-        if self.is_interactive && size != self.size {
+        if self.is_drawn() && size != self.size {
             self.size = size;
             self.queue.wake();
         }
@@ -330,7 +381,8 @@ impl Terminal {
     /// The handle that ends the waiting in [`Terminal::show`].
     #[must_use]
     pub(super) fn hurry_handle(&self) -> HurryHandle {
-        HurryHandle(Arc::clone(&self.queue))
+        let console = self.keyboard.as_ref().map(Keyboard::console);
+        HurryHandle::new(&self.queue, console)
     }
 
     /// Lets the reader read one line more: the program has dealt with one, or with one too long.
@@ -354,6 +406,9 @@ impl Terminal {
 
     fn shut_down(&mut self) -> io::Result<()> {
         self.queue.close();
+        if let Some(keyboard) = &self.keyboard {
+            keyboard.console().close();
+        }
         let mut written = Ok(());
         if let Some(output) = self.output.take()
             && self.wait_for(|| output.is_finished())
@@ -364,10 +419,9 @@ impl Terminal {
         if let Some(mut keyboard) = self.keyboard.take() {
             keyboard.hang_up();
             let editor = self.editor.take();
-            if self.wait_for(|| editor.as_ref().is_none_or(Editor::is_finished)) {
-                if let Some(editor) = editor {
-                    editor.join();
-                }
+            if self.wait_for(|| editor.as_ref().is_none_or(JoinHandle::is_finished)) {
+                // If the thread has panicked, the panic is on standard error.
+                let _ = editor.map(JoinHandle::join);
                 keyboard.give_back();
             } else {
                 keyboard.restore_mode();
@@ -384,7 +438,7 @@ impl Terminal {
         let mut since = Instant::now();
         while !is_finished() {
             let progress = self.progress.load(Ordering::SeqCst);
-            let patient = !self.is_interactive && !self.queue.is_hurried();
+            let patient = !self.is_interactive() && !self.queue.is_hurried();
             if progress != seen || patient {
                 (seen, since) = (progress, Instant::now());
             } else if since.elapsed() >= PATIENCE {

@@ -61,6 +61,17 @@ impl Window {
         [pop, REPORTS_OFF].concat()
     }
 
+    /// Makes the window the program's. The editor's thread does this and the next: it writes to the terminal anyway,
+    /// and that may take for ever.
+    pub(super) fn take_over(&self) {
+        print(&self.enter());
+    }
+
+    /// Makes it another program's.
+    pub(super) fn hand_over(&self) {
+        print(&self.leave());
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,20 +84,19 @@ impl State {
     }
 }
 
-/// The time in which the window is the program's, until it is dropped. The thread has it that writes to the
-/// terminal anyway: that may take for ever.
+/// The time in which the window is the program's, until it is dropped.
 pub(super) struct Entered(Arc<Window>);
 
 impl Entered {
     pub(super) fn begin(window: Arc<Window>) -> Self {
-        print(&window.enter());
+        window.take_over();
         Self(window)
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        print(&self.0.leave());
+        self.0.hand_over();
     }
 }
 

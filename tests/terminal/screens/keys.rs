@@ -1,6 +1,6 @@
 //! Scenes of what keys, commands and the window's size do to the screen.
 
-use super::stage::{DARK, PLAIN, SMALL, play};
+use super::stage::{DARK, HEARD, PLAIN, SMALL, play};
 
 /// Keys, as the bytes that a terminal sends for them.
 const UP: &str = "\x1b[A";
@@ -116,6 +116,27 @@ fn resize() {
             ada.resize(rows, columns);
             stage.picture(title, &ada);
         }
+    });
+}
+
+#[test]
+fn heard() {
+    play("heard", &[HEARD], |stage| {
+        let mut ada = stage.sits("ada");
+        let mut bob = stage.joins("bob");
+        ada.sees("/verify bob");
+        ada.type_text("half a sent");
+        bob.say(&"words for more than one row ".repeat(4));
+        bob.say("and more");
+        bob.wait_for_message("bob", "and more");
+        stage.picture("what comes waits", &ada);
+        ada.enter("ence");
+        bob.wait_for_message("ada", "half a sentence");
+        stage.picture("and is there with Enter", &ada);
+        ada.enter("/help msg");
+        ada.sees("| /msg NICK TEXT");
+        ada.type_text("and on");
+        stage.picture("a command, and another line", &ada);
     });
 }
 

@@ -46,6 +46,13 @@ pub(crate) const LIGHT: View = View {
     ..PLAIN
 };
 
+pub(crate) const HEARD: View = View {
+    name: "80×24, heard",
+    options: &[HEARD_OPTION],
+    ..PLAIN
+};
+const HEARD_OPTION: &str = "--plain";
+
 /// Plays a scene under each view, and compares what is seen with the pictures of that name.
 #[track_caller]
 pub(crate) fn play(name: &str, views: &[View], scene: impl Fn(&mut Stage)) {
@@ -103,7 +110,9 @@ impl Stage {
         screen.wait_for("roster", |shown| {
             shown.contains("nobody else") || shown.contains("type /")
         });
-        screen.sees("\n> ");
+        if !self.view.options.contains(&HEARD_OPTION) {
+            screen.sees("\n> ");
+        }
         screen
     }
 

@@ -45,6 +45,7 @@ impl Client<'_> {
                 self.screen.refuse(None, error);
                 self.screen.credit();
             }
+            Input::NotDone(why) => self.screen.refuse(None, why),
             Input::Returned => self.screen.welcome_back(),
             Input::End => self.leave(),
             Input::Failed(error) => {
@@ -196,6 +197,8 @@ impl Client<'_> {
             Command::Back => self.come_back(),
             Command::Share { nick, which } => self.share(nick, which),
             Command::CatchUp => self.ask_to_catch_up(),
+            Command::Edit if screen.edit() => {}
+            Command::Edit => screen.refuse(None, "no editor can be opened here"),
             Command::Clear => screen.clear(),
             Command::History(count) => display::history(screen, count),
             Command::Search(text) => display::search(screen, text),
@@ -255,7 +258,8 @@ fn why_not_in_a_script(command: Command<'_>) -> Option<&'static str> {
         Command::Msg { .. } | Command::Reply(_) => {
             Some("to say something to one person alone, use the type direct")
         }
-        Command::Clear
+        Command::Edit
+        | Command::Clear
         | Command::Timestamp(_)
         | Command::Notify(_)
         | Command::Quiet(_)

@@ -43,6 +43,8 @@ pub enum Command<'a> {
     Away(&'a str),
     /// To say that this member is at the keyboard again.
     Back,
+    /// To write in an editor of the user's own.
+    Edit,
     /// To clear the screen.
     Clear,
     /// To show what was said lately.
@@ -318,6 +320,12 @@ const TABLE: &[Row] = &[
         alias: None,
         help: "ask all to hand on to you what you missed",
         parse: |rest| without_argument(rest, Command::CatchUp),
+    },
+    Row {
+        usage: "/edit",
+        alias: None,
+        help: "open your editor; Alt-E opens it on what you typed",
+        parse: |rest| without_argument(rest, Command::Edit),
     },
     Row {
         usage: "/clear",

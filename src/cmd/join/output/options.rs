@@ -44,6 +44,13 @@ pub(in crate::cmd::join) struct Output {
 
     #[command(flatten)]
     notify: NotifyOptions,
+
+    /// Write each line once and draw nothing again, without colour, for those who hear the screen; what
+    /// comes while you type waits until Enter, 20 seconds at most
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", default_value = "false", hide_default_value = true,
+          hide_possible_values = true, action = clap::ArgAction::Set)]
+    plain: bool,
 }
 
 /// Whether something is done.
@@ -78,6 +85,10 @@ impl Output {
         quit_keys: QuitKeys,
         title: String,
     ) -> Beginning {
+        let format = match format {
+            Format::Screen if self.plain => Format::Heard,
+            format => format,
+        };
         Beginning {
             format,
             style: Style {

@@ -320,6 +320,12 @@ impl Screen {
         self.terminal.show(Entry::Mark(change));
     }
 
+    /// Opens the user's own editor on what is typed. Returns whether that can be.
+    #[must_use]
+    pub(in crate::cmd::join) fn edit(&self) -> bool {
+        self.terminal.edit()
+    }
+
     /// Takes everything off the screen.
     pub(in crate::cmd::join) fn clear(&self) {
         self.terminal.show(Entry::Clear);
@@ -366,9 +372,9 @@ impl Screen {
         self.terminal.show(Entry::Style(style));
     }
 
-    /// How the user gets back what was typed and not sent, if there is a line editor.
+    /// How the user gets back what was typed and not sent, where the terminal is sure to have that key.
     pub(in crate::cmd::join) fn hint_at_history(&self) -> &'static str {
-        if self.is_interactive() {
+        if self.terminal.is_drawn() {
             "; the Up key brings it back"
         } else {
             ""

@@ -88,6 +88,11 @@ impl Decoder {
         Some(if is_escape { ESCAPE_WAIT } else { WAIT })
     }
 
+    /// Whether a paste has begun and not ended.
+    pub(super) fn is_in_paste(&self) -> bool {
+        self.pastes
+    }
+
     /// Takes the last sign of the user.
     pub(super) fn take_sign(&mut self) -> Option<Sign> {
         self.sign.take()

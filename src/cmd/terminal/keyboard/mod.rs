@@ -10,6 +10,8 @@
 //! for a while (SIGTSTP), and sets the mode again when the program goes on: the shell has changed it meanwhile.
 
 #[cfg(unix)]
+mod console;
+#[cfg(unix)]
 mod decoder;
 #[cfg(not(unix))]
 mod elsewhere;
@@ -19,8 +21,10 @@ mod told;
 #[cfg(unix)]
 mod unix;
 
+#[cfg(unix)]
+pub(super) use self::console::{Console, Loan};
 #[cfg(not(unix))]
-pub(super) use self::elsewhere::{Keyboard, REPORTS_OFF, REPORTS_ON};
+pub(super) use self::elsewhere::{Console, Keyboard, REPORTS_OFF, REPORTS_ON};
 pub(super) use self::told::Told;
 #[cfg(unix)]
 pub(super) use self::unix::{Keyboard, REPORTS_OFF, REPORTS_ON};

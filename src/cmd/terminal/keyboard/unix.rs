@@ -1,27 +1,25 @@
 //! The keyboard's thread, and the pseudo-terminal behind which rustyline sits.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _, stdout};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
-use nix::sys::termios::{
-    ControlFlags, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr,
-    tcsetattr,
-};
-use nix::unistd::{dup2_stdin, getpgrp, tcgetpgrp};
+use nix::sys::termios::SpecialCharacterIndices::VMIN;
+use nix::unistd::dup2_stdin;
 use signal_hook::SigId;
 use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
 use signal_hook::flag;
-use signal_hook::low_level::{emulate_default_handler, pipe, unregister};
+use signal_hook::low_level::{pipe, unregister};
 
+use super::console::Console;
 use super::decoder::{Decoder, Sign};
 use super::told::Told;
 use crate::cmd::signals::is_known_to_be_ignored;
@@ -40,10 +38,9 @@ const GONE: PollFlags = PollFlags::POLLHUP
 /// The running keyboard.
 pub(in crate::cmd::terminal) struct Keyboard {
     /// The terminal itself, which standard input was.
-    terminal: File,
-    /// The mode that it had.
-    before: Termios,
-    /// Closing this ends the thread, and with it what rustyline reads. None once it is closed.
+    console: Arc<Console>,
+    /// What is written to it counts as typed. Closing it ends the thread, and with it what rustyline reads. None
+    /// once it is closed.
     open: Option<UnixStream>,
     signals: Vec<SigId>,
     thread: Option<JoinHandle<()>>,
@@ -55,33 +52,31 @@ impl Keyboard {
     /// # Errors
     /// If the system gives no pseudo-terminal, or no thread.
     pub(in crate::cmd::terminal) fn start(told: Told) -> io::Result<Self> {
-        let terminal: File = io::stdin().as_fd().try_clone_to_owned()?.into();
-        let before = tcgetattr(&terminal)?;
-        let raw = raw(&before);
-        // It is raw from the beginning: it shows nothing and makes no signals of keys.
-        let pair = openpty(None, &raw)?;
+        let console = Arc::new(Console::open()?);
+        // It is raw from the beginning: it shows nothing and makes no signals of keys. Whoever reads it waits.
+        let mut mode = console.raw();
+        if let Some(least) = mode.control_chars.get_mut(VMIN as usize) {
+            *least = 1;
+        }
+        let pair = openpty(None, &mode)?;
         // A program that is started meanwhile must not have this end, or rustyline would never see it
         // closed. So it is a copy, which is closed there.
         let rustyline: File = pair.master.try_clone()?.into();
         drop(pair.master);
         fcntl(&rustyline, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let (open, end) = UnixStream::pair()?;
-        let asked_to_stop = Arc::default();
-        let (signalled, signals) = watch_signals(&asked_to_stop)?;
+        let (signalled, signals) = watch_signals(console.asked_to_stop())?;
         let reader = Reader {
-            terminal: terminal.try_clone()?,
-            before: before.clone(),
-            raw,
+            console: Arc::clone(&console),
             rustyline,
             end,
             signalled,
-            asked_to_stop,
             decoder: Decoder::default(),
+            pressed: Vec::new(),
             decoded: Vec::new(),
         };
         let mut keyboard = Self {
-            terminal,
-            before,
+            console,
             open: Some(open),
             signals,
             thread: None,
@@ -96,11 +91,23 @@ impl Keyboard {
     }
 
     fn take_terminal(&mut self, input: &OwnedFd, reader: Reader, told: Told) -> io::Result<()> {
-        tcsetattr(&self.terminal, SetArg::TCSANOW, &reader.raw)?;
+        self.console.set_raw()?;
         dup2_stdin(input)?;
         let builder = thread::Builder::new().name("keyboard".to_owned());
         self.thread = Some(builder.spawn(move || reader.run(&told))?);
         Ok(())
+    }
+
+    /// The terminal itself, to lend it to a program.
+    pub(in crate::cmd::terminal) fn console(&self) -> &Arc<Console> {
+        &self.console
+    }
+
+    /// Presses a key, as the bytes by which rustyline knows it, behind all that is typed so far. Returns whether
+    /// there is a keyboard that takes it.
+    pub(in crate::cmd::terminal) fn press(&self, key: &[u8]) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|mut open| open.write_all(key).is_ok())
     }
 
     /// Has rustyline read the end of its input, and no key more.
@@ -110,7 +117,7 @@ impl Keyboard {
 
     /// Restores the terminal's mode at once, without waiting until the terminal has taken pending output.
     pub(in crate::cmd::terminal) fn restore_mode(&self) {
-        let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before);
+        self.console.restore();
     }
 
     /// Gives the terminal back as it was, once the thread has ended: it must not set the mode again.
@@ -121,7 +128,7 @@ impl Keyboard {
             let _ = thread.join();
         }
         self.restore_mode();
-        let _ = dup2_stdin(&self.terminal);
+        let _ = dup2_stdin(self.console.terminal());
         for id in self.signals {
             unregister(id);
         }
@@ -144,50 +151,25 @@ fn watch_signals(asked_to_stop: &Arc<AtomicBool>) -> io::Result<(UnixStream, Vec
     Ok((signalled, ids))
 }
 
-/// The mode in which a terminal gives out each byte at once as it is, and shows none. Output is processed
-/// as before. It is rustyline's raw mode, but that a read waits for nothing: another program may take
-/// the bytes for which `poll` has woken the thread.
-fn raw(before: &Termios) -> Termios {
-    let mut raw = before.clone();
-    raw.input_flags &= !(InputFlags::BRKINT
-        | InputFlags::ICRNL
-        | InputFlags::INPCK
-        | InputFlags::ISTRIP
-        | InputFlags::IXON);
-    raw.control_flags |= ControlFlags::CS8;
-    raw.local_flags &=
-        !(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::IEXTEN | LocalFlags::ISIG);
-    for index in [
-        SpecialCharacterIndices::VMIN,
-        SpecialCharacterIndices::VTIME,
-    ] {
-        if let Some(least) = raw.control_chars.get_mut(index as usize) {
-            *least = 0;
-        }
-    }
-    raw
-}
-
 /// What the thread owns. rustyline reads the end of its input when the thread ends.
 struct Reader {
-    terminal: File,
-    /// The terminal's mode before, and meanwhile.
-    before: Termios,
-    raw: Termios,
+    console: Arc<Console>,
     /// The other end of what rustyline reads.
     rustyline: File,
-    /// Becomes readable when the keyboard hangs up.
+    /// Gives the keys that the program presses, and its end when the keyboard hangs up.
     end: UnixStream,
     signalled: UnixStream,
-    asked_to_stop: Arc<AtomicBool>,
     decoder: Decoder,
+    /// Keys that the program has pressed in the middle of a paste.
+    pressed: Vec<u8>,
     /// What rustyline has not taken yet.
     decoded: Vec<u8>,
 }
 
 /// What the thread waits for.
 struct Ready {
-    hung_up: bool,
+    /// The program has pressed a key, or hung up.
+    end: bool,
     signalled: bool,
     /// The terminal has bytes, or has gone.
     terminal: Option<PollFlags>,
@@ -203,15 +185,13 @@ impl Reader {
                 self.decoded.extend(rest);
                 continue;
             };
-            if ready.hung_up {
+            if ready.end && !self.take_pressed() {
                 return;
             }
             if ready.signalled {
                 let _ = self.signalled.read(&mut [0; 64]);
-                if self.asked_to_stop.swap(false, Ordering::SeqCst) {
-                    self.stop(&(told.stopping)());
-                }
-                self.set_mode(&self.raw);
+                self.console.stop_if_asked(&told.stopping);
+                self.console.set_raw_again();
                 (told.returned)();
             }
             if ready
@@ -224,6 +204,9 @@ impl Reader {
                 Some(Sign::Key) => (told.typed)(),
                 Some(Sign::Focus(has_focus)) => (told.focus)(has_focus),
                 None => {}
+            }
+            if !self.decoder.is_in_paste() {
+                self.decoded.append(&mut self.pressed);
             }
             if ready.rustyline {
                 self.write();
@@ -249,7 +232,7 @@ impl Reader {
         let mut watched = [
             PollFd::new(self.end.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.signalled.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.terminal.as_fd(), reads),
+            PollFd::new(self.console.terminal().as_fd(), reads),
             PollFd::new(self.rustyline.as_fd(), writes),
         ];
         let patience = self.decoder.patience().filter(|_| !is_full);
@@ -259,41 +242,23 @@ impl Reader {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error),
         }
-        let [hung_up, signalled, terminal, rustyline] =
+        let [end, signalled, terminal, rustyline] =
             watched.map(|watched| watched.revents().filter(|flags| !flags.is_empty()));
         Ok(Some(Ready {
-            hung_up: hung_up.is_some(),
+            end: end.is_some(),
             signalled: signalled.is_some(),
             terminal,
             rustyline: rustyline.is_some(),
         }))
     }
 
-    /// Sets a mode, if the program is in the foreground: in the background the system would stop it for
-    /// that.
-    fn set_mode(&self, mode: &Termios) {
-        if self.is_in_foreground() {
-            let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, mode);
-        }
-    }
-
-    fn is_in_foreground(&self) -> bool {
-        tcgetpgrp(&self.terminal).is_ok_and(|group| group == getpgrp())
-    }
-
-    /// Gives the terminal back, and has the system stop the program until it is to go on.
-    fn stop(&self, last: &str) {
-        // A terminal that takes nothing would keep the program from stopping.
-        let mut output = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLOUT)];
-        let takes = poll(&mut output, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
-        if takes && self.is_in_foreground() {
-            let mut output = stdout();
-            let _ = output
-                .write_all(last.as_bytes())
-                .and_then(|()| output.flush());
-        }
-        self.set_mode(&self.before);
-        let _ = emulate_default_handler(SIGTSTP);
+    /// Takes the keys that the program has pressed. Returns false where it has hung up instead.
+    fn take_pressed(&mut self) -> bool {
+        let mut buffer = [0; 64];
+        let read = self.end.read(&mut buffer).unwrap_or_default();
+        self.pressed
+            .extend_from_slice(buffer.get(..read).unwrap_or_default());
+        read > 0
     }
 
     /// Reads what the terminal has.
@@ -302,7 +267,7 @@ impl Reader {
     /// If the terminal is gone.
     fn read(&mut self, flags: PollFlags) -> io::Result<()> {
         let mut buffer = [0; BUFFER];
-        match self.terminal.read(&mut buffer) {
+        match self.console.read(&mut buffer) {
             // Where the terminal is gone, `poll` would report that again at once.
             Ok(0) if flags.intersects(GONE) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(read) => {
@@ -331,14 +296,12 @@ mod tests {
     fn reader() -> Reader {
         let pair = openpty(None, None).unwrap();
         Reader {
-            terminal: File::open("/dev/null").unwrap(),
-            before: tcgetattr(&pair.slave).unwrap(),
-            raw: tcgetattr(&pair.slave).unwrap(),
+            console: Console::silent(),
             rustyline: pair.master.into(),
             end: UnixStream::pair().unwrap().0,
             signalled: UnixStream::pair().unwrap().0,
-            asked_to_stop: Arc::default(),
             decoder: Decoder::default(),
+            pressed: Vec::new(),
             decoded: Vec::new(),
         }
     }
