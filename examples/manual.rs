@@ -33,13 +33,21 @@ pub(crate) fn files() -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
             with_rooms(shell, &String::from_utf8_lossy(&script)).into_bytes(),
         ));
     }
-    command = command.disable_help_subcommand(true);
+    command = without_help(command);
     command.build();
-    for command in [&command].into_iter().chain(command.get_subcommands()) {
+    let mut commands = vec![&command];
+    while let Some(command) = commands.pop() {
         let (name, content) = page::page(command)?;
         files.push((Path::new("docs/man").join(name), content));
+        commands.extend(command.get_subcommands());
     }
     Ok(files)
+}
+
+/// The command without those that only show help: each has a page.
+fn without_help(command: clap::Command) -> clap::Command {
+    let command = command.disable_help_subcommand(true);
+    command.mut_subcommands(without_help)
 }
 
 /// What lists the names of saved rooms in a shell, where there are some.

@@ -25,12 +25,12 @@ const FILES: [(&str, &str, &[&str]); 4] = [
     (
         "~/.local/share/e2echat/rooms.toml",
         "saved rooms, with their invites",
-        &["join", "rooms", "config"],
+        &["join", "rooms", "config", "forget"],
     ),
     (
         "~/.local/share/e2echat/known-people",
-        "the identities of the people whom you have met or verified",
-        &["join", "serve"],
+        "the people whom you have met, accepted, verified or noted",
+        &["join", "serve", "people", "export", "import", "forget"],
     ),
 ];
 
@@ -44,7 +44,7 @@ const TEXT: [(&str, &str); 2] = [
 ];
 
 /// The keys of the line editor: `src/cmd/terminal/keys.rs` says what each does.
-const KEYS: [(&str, &str); 19] = [
+const KEYS: [(&str, &str); 20] = [
     ("Enter, Ctrl-J", "send the line"),
     (
         "Alt-Enter",
@@ -76,7 +76,10 @@ const KEYS: [(&str, &str); 19] = [
         "delete the character before the cursor",
     ),
     ("Delete", "delete the character at the cursor"),
-    ("Ctrl-D", "the same; on an empty line, leave"),
+    (
+        "Ctrl-D",
+        "the same; on an empty line, leave (with serve --nick, twice)",
+    ),
     ("Ctrl-W, Alt-Backspace", "delete the word before the cursor"),
     ("Alt-D", "delete the word behind the cursor"),
     (
@@ -86,10 +89,11 @@ const KEYS: [(&str, &str); 19] = [
     ("Ctrl-Y", "put back what was deleted last"),
     ("Ctrl-T", "swap two characters"),
     ("Ctrl-_", "undo"),
+    ("Alt-E", "open the line in your own editor"),
     ("Ctrl-L", "draw the screen anew"),
     (
         "Ctrl-C",
-        "empty the line; on an empty line, leave. Ctrl-Z does nothing",
+        "empty the line; on an empty line, twice, leave. Ctrl-Z does nothing",
     ),
 ];
 
@@ -158,11 +162,12 @@ fn exit_status(name: &str) -> &'static str {
 
 /// The other pages.
 fn others(command: &Command) -> String {
-    const PAGES: [&str; 6] = [
+    const PAGES: [&str; 7] = [
         "e2echat",
         "e2echat-config",
         "e2echat-join",
         "e2echat-keygen",
+        "e2echat-people",
         "e2echat-rooms",
         "e2echat-serve",
     ];
