@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::process::{Client, Ended, Home, Relay, wait_for};
+use crate::support::process::{Client, Ended, Home, Relay, has_ended, wait_for};
 use crate::support::screen::Screen;
 use crate::support::tool::reason;
 
@@ -66,12 +66,7 @@ impl Bridge {
 #[track_caller]
 fn assert_is_gone(process: Pid) {
     wait_for(
-        || {
-            // Whoever has ended stays until somebody has asked how.
-            let stat = fs::read_to_string(format!("/proc/{process}/stat"));
-            let has_ended = stat.is_ok_and(|stat| stat.contains(") Z "));
-            (has_ended || kill(process, None) == Err(Errno::ESRCH)).then_some(())
-        },
+        || has_ended(process).then_some(()),
         || format!("{process} is there"),
     );
 }

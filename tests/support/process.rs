@@ -40,6 +40,12 @@ pub fn wait_within<T>(
     }
 }
 
+/// Whether a process has ended, though perhaps nobody has asked how.
+pub fn has_ended(process: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    kill(process, None).is_err() || stat.is_ok_and(|stat| stat.contains(") Z "))
+}
+
 /// The program that is tested: the one that Cargo has built for that, or the one that `E2ECHAT_TESTED`
 /// names.
 pub fn tested_program() -> &'static str {

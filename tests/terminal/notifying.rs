@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::person::Person;
-use crate::support::process::{Client, Home, Relay, tested_program, wait_for};
+use crate::support::process::{Client, Home, Relay, has_ended, tested_program, wait_for};
 use crate::support::screen::Screen;
 
 const FOCUS_IN: &[u8] = b"\x1b[I";
@@ -369,7 +369,11 @@ fn a_command_that_does_not_end_is_ended_with_what_it_has_started() {
     let relay = Relay::start(&[]);
     let mut bob = Client::join(relay.address(), "bob", &[]);
     let home = Home::new();
-    let path = program(&home, "wait", "sleep 1000 & echo $! >> pids; wait");
+    let path = program(
+        &home,
+        "wait",
+        "echo $$ > leader; sleep 1000 & echo $! >> pids; wait",
+    );
     let options = ["--notify", "command", "--notify-command", &path];
     let mut ada = join(&home, &relay, &[], &options);
     bob.meets("ada");
@@ -386,8 +390,17 @@ fn a_command_that_does_not_end_is_ended_with_what_it_has_started() {
     assert!(!is_first || one.lines().count() == 1, "{one}");
     let first = one.lines().next().and_then(|pid| pid.parse().ok());
     let first = Pid::from_raw(first.expect("a process id"));
-    let is_over = || kill(first, None).is_err().then_some(());
-    wait_for(is_over, || "it is not ended".to_owned());
+    wait_for(
+        || has_ended(first).then_some(()),
+        || "it is not ended".to_owned(),
+    );
+    // Until that is known of the command itself, it is not begun again.
+    let leader = read(&home.file("leader")).and_then(|pid| pid.trim().parse().ok());
+    let leader = Pid::from_raw(leader.expect("a process id"));
+    wait_for(
+        || kill(leader, None).is_err().then_some(()),
+        || "it is not known that it has ended".to_owned(),
+    );
     // And with the program.
     ada.send(FOCUS_IN);
     ada.sees("* — 1 new, 1 for you —");
@@ -399,7 +412,7 @@ fn a_command_that_does_not_end_is_ended_with_what_it_has_started() {
     assert!(ada.wait_exit().success());
     let last = Pid::from_raw(last.expect("a process id"));
     wait_for(
-        || kill(last, None).is_err().then_some(()),
+        || has_ended(last).then_some(()),
         || "it lives on".to_owned(),
     );
 }
