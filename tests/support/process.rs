@@ -40,6 +40,29 @@ pub fn wait_within<T>(
     }
 }
 
+/// Sends a signal. Of a process that is to be stopped, all threads stand still afterwards: on Linux some may go on
+/// for a moment until one of them has seen the signal.
+#[track_caller]
+fn signal_to(process: Pid, signal: Signal) {
+    kill(process, signal).expect("the program can be signalled");
+    if signal != Signal::SIGSTOP {
+        return;
+    }
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+        return;
+    };
+    for thread in threads.flatten() {
+        let stat = thread.path().join("stat");
+        let stands = || {
+            let stat = std::fs::read_to_string(&stat);
+            // A thread that is over stands still, too.
+            stat.map_or(true, |stat| stat.contains(") T "))
+                .then_some(())
+        };
+        wait_for(stands, || "a thread goes on".to_owned());
+    }
+}
+
 /// Whether a process has ended, though perhaps nobody has asked how.
 pub fn has_ended(process: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
@@ -251,7 +274,7 @@ impl Process {
 
     fn signal(&self, signal: Signal) {
         let pid = self.id().try_into().expect("a process id");
-        kill(Pid::from_raw(pid), signal).expect("the program can be signalled");
+        signal_to(Pid::from_raw(pid), signal);
     }
 
     /// Whether its main thread waits for something.
