@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::support::person::Person;
 use crate::support::process::{Client, Home, Relay, wait_for};
@@ -261,6 +262,62 @@ fn an_editor_has_the_terminal_to_itself() {
     ada.screen.press("\r");
     carl.wait_for_message("ada", "another");
     assert!(!bob.lines().iter().any(|line| line.contains("ada left")));
+}
+
+/// The screen is not drawn again below a draft that fills it. But what is pasted into it is not sent line by line.
+#[test]
+fn the_window_is_the_programs_again_however_long_the_draft_is() {
+    let relay = Relay::start(&[]);
+    let mut ada = Writer::join(&relay, &[]);
+    ada.editor_does("echo waiting; read answer; seq 100 > \"$1\"");
+    ada.screen.press(ALT_E);
+    ada.screen.sees("waiting");
+    assert_eq!(ada.screen.title(), "");
+    assert!(!ada.screen.brackets_pastes());
+    ada.screen.enter("");
+    ada.screen
+        .wait_for("the draft", |shown| shown.ends_with("99\n100"));
+    ada.screen
+        .wait_for("its brackets", |_| ada.screen.brackets_pastes());
+    assert_eq!(ada.screen.title(), "lobby - e2echat");
+}
+
+/// Whoever stops the program gets the shell, though an editor has the terminal, and both go on afterwards.
+#[test]
+fn the_program_can_be_stopped_while_an_editor_has_the_terminal() {
+    let relay = Relay::start(&[]);
+    let (home, address) = (Home::new(), relay.address());
+    fs::write(
+        home.file("edit.sh"),
+        "echo waiting; read one; echo \"got $one\"; until [ -e go ]; do sleep 0.05; done
+        read answer; echo \"$answer\" > \"$1\"",
+    )
+    .expect("a script");
+    let script = format!(
+        "set -m; VISUAL= EDITOR='sh edit.sh' e2echat join {address} --nick ada
+        echo stopped; read line; fg; echo ended"
+    );
+    let mut ada = Screen::shell(&home, &script);
+    ada.sees("nobody else is here");
+    ada.press(ALT_E);
+    ada.sees("waiting");
+    // The keyboard has seen that something is typed, and waits for its turn.
+    ada.enter("a line");
+    ada.sees("got a line");
+    let shell = ada.pid();
+    let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
+    let program = children.expect("it is told").trim().parse();
+    kill(Pid::from_raw(program.expect("one child")), Signal::SIGTSTP).expect("it can be stopped");
+    ada.wait_for("the shell", |shown| shown.ends_with("stopped"));
+    assert!(ada.is_cooked());
+    ada.enter("");
+    fs::write(home.file("go"), "").expect("a file");
+    ada.enter("from the editor");
+    ada.wait_for("the draft", |shown| shown.ends_with("> from the editor"));
+    ada.comes_to_rest();
+    ada.press("\x15");
+    ada.enter("/quit");
+    ada.sees("ended");
 }
 
 #[test]
