@@ -1,8 +1,10 @@
 //! Scenes of the first minute in a room, and of being taken for somebody else.
 
+use std::time::Instant;
+
 use super::stage::{PLAIN, SMALL, Stage, play};
 use crate::support::peer::{Member, made_up_key};
-use crate::support::process::Home;
+use crate::support::process::{DEADLINE, Home};
 
 /// So many people are in the room, who do nothing. The relay lets an identity in eight times.
 fn crowd(stage: &Stage, people: usize) -> Vec<Member> {
@@ -41,8 +43,13 @@ fn among_many() {
         people.push(come("first"));
         zoe.sees("/quiet off");
         people.push(come("second"));
-        zoe.enter("/whois second");
-        zoe.sees("| seen here for");
+        // Nothing says that he has come.
+        let since = Instant::now();
+        while !zoe.contents().contains("| seen here for") {
+            assert!(since.elapsed() < DEADLINE, "{}", zoe.contents());
+            zoe.enter("/whois second");
+            zoe.comes_to_rest();
+        }
         zoe.enter("/quiet off");
         zoe.sees("is told");
         people.push(come("third"));
